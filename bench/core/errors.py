@@ -1,0 +1,97 @@
+"""Every error a user can cause, in one tree.
+
+::
+
+    UnmaskError                    exit code 1, one line, no traceback
+    +-- UsageError                 exit code 2: the command line or a config file is wrong
+    |   +-- SpecError              a SPEC such as ``blur:sigma=0.1`` cannot be read
+    |   +-- UnknownNameError       no such method, metric, data set or instrument (near names are suggested)
+    |   +-- ConfigError            a TOML file has a wrong key or value
+    +-- DataError                  a data set is missing, incomplete or not what it claims to be
+    |   +-- ImageError             one image cannot be used; carries the reason, becomes a counted row
+    +-- FetchError                 a file could not be fetched
+    |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
+    +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
+    +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
+    +-- StoreError                 a run folder is damaged or was written by another version
+        +-- PlanMismatchError      ``--out`` holds another plan; says what differs
+
+Anything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UnmaskError(Exception):
+    """Base of all errors a user can cause; the message is one line that says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(UnmaskError):
+    """The command line or a config file asks for something impossible."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """A SPEC (``name``, ``name:param=value,...``, ``label=name:...``) cannot be read."""
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing is registered under; the message suggests near ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+        self.kind, self.name = kind, name
+
+
+class ConfigError(UsageError):
+    """A configuration file has a wrong key or value."""
+
+
+class DataError(UnmaskError):
+    """A data set is missing, incomplete or not what it claims to be."""
+
+
+class ImageError(DataError):
+    """One image cannot be used. ``reason`` is short and ends up in the results."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FetchError(UnmaskError):
+    """A file could not be fetched."""
+
+
+class ChecksumError(FetchError):
+    """A fetched file does not have the sha256 that its card pins."""
+
+
+class CheckpointError(UnmaskError):
+    """A weights file is unsafe, too large or does not fit."""
+
+
+class UnavailableError(UnmaskError):
+    """An optional part cannot run here; the message says why and what to do."""
+
+
+class StoreError(UnmaskError):
+    """A run folder is damaged, or a different version wrote it."""
+
+
+class PlanMismatchError(StoreError):
+    """The output folder holds another plan."""
+
+    def __init__(self, where: str, differences: Sequence[str]) -> None:
+        shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+        super().__init__(f"{where} holds a different plan ({shown}); choose another --out, or delete it")
+        self.differences = tuple(differences)

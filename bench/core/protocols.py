@@ -1,0 +1,86 @@
+"""What a method, an instrument and a metric must be. Plug-ins need nothing but these and `bench.core`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from numpy.typing import NDArray
+
+from bench.core.cards import InstrumentCard, MethodCard, MetricCard
+from bench.core.evidence import Evidence
+from bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
+from bench.core.values import SetStatistic, UnitValues
+
+Columns = Mapping[str, NDArray[Any]]
+"""Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """An anonymizer. Constructed by the registry as ``cls(**params)``; parameters are keyword-only scalars.
+
+    A method owns its face detector unless its ``detector`` parameter says ``harness``.
+    """
+
+    @property
+    def card(self) -> MethodCard: ...
+
+    def load(self, files: Mapping[str, Path], device: str) -> None:
+        """Gets ready to run (loads networks). Called once per process, before `anonymize`."""
+
+    def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
+        """One image per sample, in order, each of its sample's exact size (H, W, 3 uint8 RGB).
+
+        Must not change its inputs. Must not depend on what else is in the batch: draw randomness from
+        `bench.core.seeds.sample_rng`. A face it does not find stays as it is (the harness counts it as missed).
+        """
+
+
+class Instrument(Protocol):
+    """Anything with pretrained weights that measures; see the four kinds below."""
+
+    card: ClassVar[InstrumentCard]
+
+    @classmethod
+    def open(cls, files: Mapping[str, Path], device: str) -> Self:
+        """``files``: `PackageFile.key` -> verified local path. ``device``: ``cpu``, ``cuda``, ``cuda:1``..."""
+
+
+class Detector(Instrument, Protocol):
+    """Role ``detector``."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """All faces of each image, best first."""
+
+
+class FaceInstrument(Instrument, Protocol):
+    """Roles ``recogniser`` ({"embedding": (N, D), L2-normalised}), ``attributes`` ({"age": (N,) years,
+    "p_female": (N,) 0..1}) and ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees})."""
+
+    def read(self, faces: Sequence[FaceView]) -> Columns: ...
+
+
+class ImageInstrument(Instrument, Protocol):
+    """Role ``features``: {"features": (N, D)} of whole images or crops, for set metrics such as FID."""
+
+    def read(self, images: Sequence[Image]) -> Columns: ...
+
+
+class PairInstrument(Instrument, Protocol):
+    """Role ``pair``: full-reference comparisons of regions, one column a metric variant, named ``metric|variant``."""
+
+    def compare(self, pairs: Sequence[RegionPair]) -> Columns: ...
+
+
+class Metric(Protocol):
+    """A question asked of stored readings. One file a question; pure arithmetic, no networks."""
+
+    cards: ClassVar[tuple[MetricCard, ...]]
+    """One card for each metric name it yields."""
+    needs: ClassVar[tuple[str, ...]]
+    """Instrument names, or ``role:recogniser`` for every selected instrument of a role."""
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Values for one method on one data set."""

