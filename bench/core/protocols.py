@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.core.cards import InstrumentCard, MethodCard, MetricCard
 from bench.core.evidence import Evidence
 from bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from bench.core.values import SetStatistic, UnitValues
+from bench.core.values import Histogram, SetStatistic, UnitValues
 
 Columns = Mapping[str, NDArray[Any]]
 """Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
@@ -82,5 +82,5 @@ class Metric(Protocol):
     needs: ClassVar[tuple[str, ...]]
     """Instrument names, or ``role:recogniser`` for every selected instrument of a role."""
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
         """Values for one method on one data set."""

