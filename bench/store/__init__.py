@@ -1,0 +1,1 @@
+"""Where results lie: layout, schemas, atomic writes, provenance."""

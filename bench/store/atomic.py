@@ -1,0 +1,62 @@
+"""Publishing files so that a killed run never leaves half of one: temp file or folder, then rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TEMP_PREFIX = ".tmp-"
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yields a temp path in the same folder; renames it to ``path`` on success, removes it otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, dir=path.parent)
+    os.close(handle)
+    temp = Path(name)
+    try:
+        yield temp
+        # mkstemp makes private files; results are meant to be shared like any other file.
+        temp.chmod(0o644)
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yields a temp folder beside ``path``; takes its place on success, is removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=path.parent))
+    temp.chmod(0o755)
+    try:
+        yield temp
+        if path.exists():
+            shutil.rmtree(path)
+        temp.rename(path)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes indented JSON with a final newline; equal values give equal bytes."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with replacing_file(path) as temp:
+        # Names of samples can hold lone surrogates (undecodable file names); they must survive as escapes.
+        temp.write_bytes(text.encode("utf-8", errors="backslashreplace"))
+
+
+def sweep_temporaries(root: Path) -> None:
+    """Removes what killed writers left behind below ``root``."""
+    for left in root.rglob(f"{TEMP_PREFIX}*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""The layout of a run folder, and reading it back.
+
+::
+
+    RUN/plan.json                                    everything that decides the results
+    RUN/provenance.json                              who, when, with which packages, on which machine
+    RUN/prepare/DATASET/SHARD/images.parquet         one row an input, with its reason if it cannot be used
+                             /faces.parquet          one row a face of an original
+                             /INSTRUMENT[@REGION].parquet   readings on the originals
+    RUN/outputs/DATASET/METHOD/SHARD/outputs.parquet one row an image: file, milliseconds, error
+                                    /N.png           lossless, N = the image's number in the data set
+    RUN/score/DATASET/METHOD/SHARD/outcomes.parquet  one row a face: outcome, where it was found again
+                                  /INSTRUMENT[@REGION].parquet   readings on the outputs
+    RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
+    RUN/estimates.json                               all numbers
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+
+from bench.core.errors import StoreError
+from bench.store.schemas import Estimates, Plan
+from bench.store.tables import read_table
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RunFolder:
+    """A run on disk. Construct for paths, or `open` to read a finished one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Raises `StoreError` if ``path`` is not a finished run."""
+        folder = cls(path)
+        if not folder.plan_path.is_file():
+            raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
+        if not folder.estimates_path.is_file():
+            raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
+        if folder.estimates.run != folder.plan.run:
+            raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
+        return folder
+
+    @property
+    def plan_path(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def estimates_path(self) -> Path:
+        return self.path / "estimates.json"
+
+    @property
+    def provenance_path(self) -> Path:
+        return self.path / "provenance.json"
+
+    def prepare_dir(self, dataset: str, shard: int) -> Path:
+        return self.path / "prepare" / dataset / f"{shard:05d}"
+
+    def outputs_dir(self, dataset: str, method: str, shard: int) -> Path:
+        return self.path / "outputs" / dataset / method / f"{shard:05d}"
+
+    def score_dir(self, dataset: str, method: str, shard: int) -> Path:
+        return self.path / "score" / dataset / method / f"{shard:05d}"
+
+    def faces_path(self, dataset: str, method: str) -> Path:
+        return self.path / "faces" / dataset / f"{method}.parquet"
+
+    @cached_property
+    def plan(self) -> Plan:
+        return _read_model(Plan, self.plan_path)
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        return _read_model(Estimates, self.estimates_path)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Empty where the file is missing: a run is complete without it."""
+        if not self.provenance_path.is_file():
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(self.provenance_path.read_text("utf-8"))
+        except ValueError as error:
+            raise StoreError(f"{self.provenance_path} is not JSON: {error}") from error
+        return found
+
+    def faces(self, dataset: str, method: str) -> pa.Table:
+        """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
+        ``metric|instrument|region`` for each per-face metric."""
+        path = self.faces_path(dataset, method)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{path} cannot be read ({error}); run `unmask score {self.path}`") from error
+
+    def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
+        """The lossless output for a sample; ``None`` where the method gave none."""
+        samples = next((d.samples for d in self.plan.datasets if d.label == dataset), [])
+        if sample not in samples:
+            return None
+        number = samples.index(sample)
+        folder = self.outputs_dir(dataset, method, number // self.plan.settings.shard_size)
+        table = read_table(folder / "outputs.parquet")
+        for name, file in zip(table["sample"], table["file"], strict=True):
+            if name == sample and file:
+                return folder / str(file)
+        return None
+
+
+def _read_model(model: type[M], path: Path) -> M:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise StoreError(f"{path} was not written by this version of unmask ({where}: {first['msg']})") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,76 @@
+"""Parquet tables of named arrays, each carrying the key of the job that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bench.core.errors import StoreError
+from bench.store.atomic import replacing_file
+
+_KEY = b"unmask.key"
+
+Table = Mapping[str, NDArray[Any]]
+"""Column name -> (N,) strings or numbers, or (N, D) float32."""
+
+
+def write_table(path: Path, columns: Table, key: str) -> None:
+    """Publishes ``columns`` (all of one length N) as Parquet; (N, D) arrays become fixed-size lists."""
+    arrays = {name: _to_arrow(np.asarray(values)) for name, values in columns.items()}
+    table = pa.table(arrays).replace_schema_metadata({_KEY: key.encode()})
+    with replacing_file(path) as temp:
+        pq.write_table(table, temp, compression="zstd")
+
+
+def table_key(path: Path) -> str | None:
+    """The key a table was written under; ``None`` if there is no readable table."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return None
+    found = metadata.get(_KEY)
+    return None if found is None else bytes(found).decode()
+
+
+def read_table(path: Path) -> dict[str, NDArray[Any]]:
+    """The columns of a table, in file order. Raises `StoreError` where it is missing or damaged."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing; run the same command again to make it") from error
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+    return {name: _from_arrow(table.column(name)) for name in table.column_names}
+
+
+def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:
+    """Tables with the same columns, one below the other."""
+    if not parts:
+        return {}
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def _to_arrow(values: NDArray[Any]) -> Any:
+    if values.ndim == 2:
+        flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1))
+        return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    if values.dtype.kind in "UO":
+        # Undecodable file names hold lone surrogates, which Arrow's UTF-8 cannot store.
+        return pa.array([str(v).encode("utf-8", "backslashreplace").decode() for v in values], type=pa.string())
+    return pa.array(values)
+
+
+def _from_arrow(column: Any) -> NDArray[Any]:
+    column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if pa.types.is_fixed_size_list(column.type):
+        width = column.type.list_size
+        return np.asarray(column.flatten().to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, width)
+    if pa.types.is_string(column.type):
+        return np.asarray(column.to_pylist(), dtype=np.str_)
+    return np.asarray(column.to_numpy(zero_copy_only=False))
