@@ -1,0 +1,140 @@
+"""The folder that holds fetched files: one sub-folder for each content hash, so a stale file is never found.
+
+``UNMASK_CACHE`` names the folder; otherwise it is the user's cache folder of the platform. A file lies at
+``files/<sha256>/<name>``. Files appear by rename, complete or not at all, so any number of processes can share the
+folder; a lock only spares the second one the download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from bench.core.errors import FetchError
+
+ENVIRONMENT = "UNMASK_CACHE"
+_CHUNK = 1 << 20
+
+
+def cache_dir() -> Path:
+    """The cache folder (it need not exist yet): ``$UNMASK_CACHE``, else the platform's user cache folder."""
+    chosen = os.environ.get(ENVIRONMENT, "").strip()
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("unmask", appauthor=False))
+
+
+def content_path(sha256: str, name: str) -> Path:
+    """Where the file with this hash lies, or would lie. ``name`` is its base name: loaders look at the ending."""
+    if len(sha256) != 64 or not all(digit in "0123456789abcdef" for digit in sha256):
+        raise ValueError(f"not a lower-case sha256: {sha256!r}")
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise ValueError(f"not a plain file name: {name!r}")
+    return cache_dir() / "files" / sha256 / name
+
+
+def sha256_of(path: Path) -> str:
+    """The lower-case hex sha256 of a file's bytes, read now."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def holds(path: Path, sha256: str) -> bool:
+    """Whether ``path`` is a file with these bytes. Hashes each state of a file once per process."""
+    try:
+        stat = path.stat()
+        return path.is_file() and _sha256_of_state(path, stat.st_size, stat.st_mtime_ns, stat.st_ino) == sha256
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of_state(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of(path)
+
+
+@contextmanager
+def publishing(path: Path) -> Iterator[Path]:
+    """Yields a temp path beside ``path``; renames it to ``path`` on success, removes it otherwise."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    os.close(handle)
+    temp = Path(name)
+    try:
+        yield temp
+        # mkstemp makes private files; a cache may be shared by the users of a machine.
+        temp.chmod(0o644)
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A temporary folder on the cache's own disk (archives can be too large for ``/tmp``), removed afterwards."""
+    root = cache_dir()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=".tmp-", dir=root, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _unwritable(root, error) from error
+    with folder as name:
+        yield Path(name)
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Waits until no other process of this machine holds the lock ``name``, then holds it.
+
+    Released by the system when a process dies. It only saves traffic: correctness rests on `publishing`.
+    """
+    path = cache_dir() / "locks" / (hashlib.sha256(name.encode()).hexdigest()[:32] + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("ab")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    with stream:
+        _acquire(stream)
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _acquire(stream: IO[Any]) -> None:
+        stream.seek(0)
+        while True:
+            try:
+                msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
+            except OSError:  # LK_LOCK gives up after ten seconds; a download can take longer
+                continue
+            return
+
+else:
+    import fcntl
+
+    def _acquire(stream: IO[Any]) -> None:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+
+
+def _unwritable(folder: Path, error: OSError) -> FetchError:
+    reason = error.strerror or str(error)
+    return FetchError(
+        f"cannot write to the cache folder {folder} ({reason}); set {ENVIRONMENT} to a folder that you own"
+    )
