@@ -1,0 +1,1 @@
+"""plan -> prepare -> anonymize -> score -> reduce, each stage resumable."""

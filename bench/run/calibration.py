@@ -1,0 +1,99 @@
+"""Operating points: the shipped card, and cards measured on a run's own calibration set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.cards import InstrumentCard
+from bench.core.errors import DataError
+from bench.core.evidence import OperatingPoint
+from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
+
+SHIPPED: Final = "shipped"
+CARD_SCHEMA: Final = "unmask.operating-points/1"
+
+
+def shipped_card() -> dict[str, Any]:
+    """The card measured on lfw's calibration half, as it lies in the package."""
+    text = files("bench.run").joinpath("operating_points", "lfw.json").read_text("utf-8")
+    card: dict[str, Any] = json.loads(text)
+    return card
+
+
+def calibration_for(calibration: str, recognisers: Sequence[str]) -> dict[str, Any]:
+    """What the plan records: the shipped card cut down to ``recognisers``, or a promise to measure one."""
+    if calibration != SHIPPED:
+        return {"schema": CARD_SCHEMA, "dataset": calibration, "points": {}}
+    card = shipped_card()
+    card["points"] = {name: points for name, points in card["points"].items() if name in recognisers}
+    card["instruments"] = {name: made for name, made in card["instruments"].items() if name in recognisers}
+    return card
+
+
+def measure_card(
+    dataset: Mapping[str, Any],
+    embeddings: Mapping[str, NDArray[np.float32]],
+    identities: NDArray[np.str_],
+    instruments: Mapping[str, InstrumentCard],
+    *,
+    seed: int,
+) -> dict[str, Any]:
+    """Calibrates every recogniser on labelled originals.
+
+    ``dataset`` is its card as JSON; ``embeddings`` (N, D) per recogniser, NaN rows are left out and counted;
+    ``identities`` (N,), '' = unlabelled and left out. Raises `DataError` with fewer than two people.
+    """
+    labelled = identities != ""
+    people = len(set(identities[labelled].tolist()))
+    if people < 2:
+        raise DataError(f"{dataset['name']} names {people} people; calibration needs photos of at least two")
+    points: dict[str, list[dict[str, Any]]] = {}
+    for name, vectors in embeddings.items():
+        usable = labelled & np.isfinite(vectors).all(axis=1)
+        found = calibrate(vectors[usable], identities[usable], fmrs=CALIBRATION_FMRS, seed=seed)
+        points[name] = [_point(p) for p in found]
+    return {
+        "schema": CARD_SCHEMA,
+        "dataset": f"{dataset['name']} {dataset['revision']}",
+        "fingerprint": dataset["fingerprint"],
+        "people": people,
+        "faces": int(labelled.sum()),
+        "instruments": {name: instrument_identity(instruments[name]) for name in embeddings},
+        "points": points,
+    }
+
+
+def instrument_identity(card: InstrumentCard) -> str:
+    """What a threshold depends on: our version of the instrument and the bytes of its weights."""
+    return "+".join([card.version, *(f"{file.key}:{file.sha256[:16]}" for file in card.files)])
+
+
+def usable_points(
+    card: Mapping[str, Any], instruments: Mapping[str, InstrumentCard]
+) -> dict[str, tuple[OperatingPoint, ...]]:
+    """The card's thresholds for those recognisers that are still the ones it was measured with.
+
+    A recogniser of another version gets none: its rates are then "not measured" instead of wrong.
+    """
+    found: dict[str, tuple[OperatingPoint, ...]] = {}
+    for name, points in card.get("points", {}).items():
+        if name in instruments and card["instruments"].get(name) == instrument_identity(instruments[name]):
+            found[name] = tuple(
+                OperatingPoint(p["fmr"], p["threshold"], p["low"], p["high"])
+                for p in points
+                if p["threshold"] is not None
+            )
+    return found
+
+
+def _point(point: CalibratedPoint) -> dict[str, Any]:
+    values = point._asdict() if hasattr(point, "_asdict") else vars(point)
+    return {
+        key: (None if isinstance(value, float) and not np.isfinite(value) else value) for key, value in values.items()
+    }

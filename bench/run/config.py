@@ -1,0 +1,97 @@
+"""What a user asks of a run: a TOML file, the command line, or both (the command line wins)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bench.core.errors import ConfigError
+
+DEFAULT_METHODS = (
+    "none",
+    "blackout",
+    "blur:sigma=0.05",
+    "blur:sigma=0.15",
+    "pixelate:blocks=16",
+    "pixelate:blocks=8",
+)
+
+
+class RunConfig(BaseModel):
+    """All settings of ``unmask run``; the same names as keys of a config file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    datasets: tuple[str, ...] = ("demo",)
+    """Data set SPECs."""
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    """Method SPECs. The control ``none`` is added where it is not named."""
+    metrics: tuple[str, ...] = ()
+    """Metric plug-ins, metric names or families; empty = all."""
+    instruments: tuple[str, ...] = ()
+    """Instruments to use; empty = all that are on by default."""
+    limit: int | None = Field(default=None, ge=1)
+    """Only the first N samples of each data set (people stay whole)."""
+    seed: int = Field(default=0, ge=0)
+    device: str = "cpu"
+    """``cpu``, ``cuda``, ``cuda:1``."""
+    shard_size: int = Field(default=64, ge=1, le=4096)
+    """Images per job: what a kill can lose at most."""
+    replicates: int = Field(default=2000, ge=100, le=100_000)
+    """Bootstrap replicates behind each interval."""
+    age_groups: tuple[tuple[int, int], ...] = ((0, 19), (20, 29), (30, 39), (40, 120))
+    """Inclusive bounds in years; must ascend without overlap."""
+    skin_target: tuple[int, int, int] | None = None
+    """RGB a skin-changing method aims at."""
+    calibration: str = "shipped"
+    """``shipped``, or a data set SPEC whose people are disjoint from the test set."""
+
+    @field_validator("age_groups")
+    @classmethod
+    def _ascending(cls, groups: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        flat = [bound for low, high in groups for bound in (low, high)]
+        if (
+            not groups
+            or any(low > high for low, high in groups)
+            or flat != sorted(flat)
+            or len(set(groups)) < len(groups)
+        ):
+            raise ValueError("age groups must ascend without overlap, e.g. [[0, 19], [20, 29], [30, 39], [40, 120]]")
+        if any(a[1] >= b[0] for a, b in pairwise(groups)):
+            raise ValueError("age groups must not overlap")
+        return groups
+
+    @field_validator("skin_target")
+    @classmethod
+    def _rgb(cls, target: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+        if target is not None and not all(0 <= value <= 255 for value in target):
+            raise ValueError("skin_target is three values 0..255: red, green, blue")
+        return target
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
+    """Reads ``path`` (may be None) and lays ``overrides`` that are not None or empty over it.
+
+    Raises `ConfigError`: one line that names the key.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from error
+    values.update({key: value for key, value in overrides.items() if value not in (None, (), [])})
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        hint = f"; known keys: {', '.join(RunConfig.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{path or 'options'}: {where}: {first['msg']}{hint}") from error

@@ -1,0 +1,125 @@
+"""Who does the jobs: this process, or worker processes through `concurrent.futures.Executor`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from bench.run.shards import ShardJob
+
+Work = Callable[..., bool]
+
+
+class Progress(Protocol):
+    """Told of every finished job."""
+
+    def start(self, stage: str, jobs: int) -> None: ...
+
+    def done(self, job: str, *, skipped: bool) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[Executor]:
+    """Fresh processes (spawned, since threads and forks do not mix) that share the machine's cores evenly."""
+    threads = str(max((os.cpu_count() or 1) // workers, 1))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    if workers > 1:
+        os.environ.update(dict.fromkeys(names, threads))
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run_stage(stage: str, work: Work, jobs: Sequence[ShardJob], workers: int, progress: Progress) -> None:
+    """Does all jobs of a stage. The first error stops the stage; finished jobs stay finished."""
+    progress.start(stage, len(jobs))
+    try:
+        if workers <= 1:
+            for job in jobs:
+                progress.done(job.name, skipped=not work(job))
+            return
+        with worker_pool(workers) as pool:
+            pending = {pool.submit(work, job): job for job in jobs}
+            try:
+                for future in as_completed(pending):
+                    progress.done(pending[future].name, skipped=not future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        progress.end()
+
+
+def run_isolated(
+    stage: str,
+    work: Work,
+    is_done: Callable[[ShardJob], bool],
+    groups: Sequence[Sequence[ShardJob]],
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Does each group of jobs (those of one method) in processes of its own, so that a method that kills its process
+    takes neither the run nor another method's memory figure with it.
+
+    When a process dies, its shard is tried again image by image and the deadly images are given to ``work`` as
+    ``doomed``.
+    """
+    progress.start(stage, sum(len(group) for group in groups))
+    try:
+        for group in groups:
+            todo = []
+            for job in group:
+                if is_done(job):
+                    progress.done(job.name, skipped=True)
+                else:
+                    todo.append(job)
+            if todo:
+                _run_group(work, todo, workers, progress)
+    finally:
+        progress.end()
+
+
+def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, progress: Progress) -> None:
+    left = list(jobs)
+    try:
+        with worker_pool(min(workers, len(jobs))) as pool:
+            pending = {pool.submit(work, job): job for job in jobs}
+            for future in as_completed(pending):
+                future.result()
+                left.remove(pending[future])
+                progress.done(pending[future].name, skipped=False)
+    except BrokenExecutor:
+        for job in left:
+            _in_one_process(work, job, _deadly_samples(job))
+            progress.done(job.name, skipped=False)
+
+
+def _deadly_samples(job: ShardJob) -> frozenset[str]:
+    """The samples of a shard that end a fresh process when the method is given them alone."""
+    from bench.run.anonymize import try_sample
+
+    deadly = set()
+    for sample in job.samples:
+        try:
+            _in_one_process(try_sample, job, sample)
+        except BrokenExecutor:
+            deadly.add(sample)
+    return frozenset(deadly)
+
+
+def _in_one_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    with worker_pool(1) as pool:
+        return pool.submit(work, *arguments).result()

@@ -1,0 +1,78 @@
+"""Which label belongs to which detected face, and how each face ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from bench.core.types import Box, Detection, FaceLabel, Image, Outcome
+
+SAME_PLACE_IOU = 0.3
+"""A face on the output belongs to an original face if their boxes overlap at least this much."""
+
+UNCHANGED_LEVELS = 2.0
+"""Mean absolute difference (grey levels of 255) over the face box up to which a face counts as left as it was:
+re-compression as a JPEG of quality 90 stays below it."""
+
+
+def assign_labels(found: Sequence[Detection], labels: Sequence[FaceLabel], shape: tuple[int, ...]) -> list[FaceLabel]:
+    """One label per detected face; faces that the data set says nothing about get an empty one.
+
+    A label with a point goes to the smallest box that contains it; a label without goes to the photo's subject:
+    the face with the best area x centrality among those still free.
+    """
+    given: list[FaceLabel | None] = [None] * len(found)
+    for label in sorted(labels, key=lambda item: item.at is None):
+        free = [k for k in range(len(found)) if given[k] is None]
+        if label.at is not None:
+            x, y = label.at
+            free = [k for k in free if _contains(found[k].box, x, y)]
+            free.sort(key=lambda k: found[k].box.area)
+        else:
+            free.sort(key=lambda k: -_prominence(found[k].box, shape))
+        if free:
+            given[free[0]] = label
+    return [label or FaceLabel() for label in given]
+
+
+def _contains(box: Box, x: float, y: float) -> bool:
+    return box.x <= x <= box.x + box.w and box.y <= y <= box.y + box.h
+
+
+def _prominence(box: Box, shape: tuple[int, ...]) -> float:
+    height, width = shape[:2]
+    cx, cy = box.center
+    off = np.hypot((cx - width / 2) / width, (cy - height / 2) / height)
+    return float(box.area * np.exp(-4.0 * off))
+
+
+def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[Detection | None]:
+    """For each original face the face found again in its place, one to one, by the largest total overlap."""
+    matched: list[Detection | None] = [None] * len(originals)
+    if not originals or not found:
+        return matched
+    overlap = np.array([[box.iou(detection.box) for detection in found] for box in originals])
+    for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+        if overlap[row, column] >= SAME_PLACE_IOU:
+            matched[row] = found[column]
+    return matched
+
+
+def change(original: Image, anonymized: Image, box: Box) -> float:
+    """Mean absolute difference over the face box, in grey levels 0..255."""
+    left, top, right, bottom = box.clipped(*original.shape[:2])
+    if right <= left or bottom <= top:
+        return float("nan")
+    a = original[top:bottom, left:right].astype(np.int16)
+    return float(np.abs(a - anonymized[top:bottom, left:right]).mean())
+
+
+def outcomes(changes: NDArray[np.float64], found_again: NDArray[np.bool_]) -> list[Outcome]:
+    """The outcome of each face of an image that the method did return."""
+    return [
+        Outcome.MISSED if level <= UNCHANGED_LEVELS else Outcome.ANONYMIZED if again else Outcome.DESTROYED
+        for level, again in zip(changes, found_again, strict=True)
+    ]

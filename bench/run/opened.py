@@ -1,0 +1,41 @@
+"""Instruments and methods, opened once per process."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+from bench.core import registry
+from bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument
+from bench.core.spec import parse_spec
+from bench.data.packages import fetch_all
+
+
+@lru_cache(maxsize=32)
+def _open(name: str, device: str) -> Any:
+    cls = registry.instrument_class(name)
+    return cls.open(fetch_all(cls.card.files), device)
+
+
+def detector(name: str, device: str) -> Detector:
+    return cast(Detector, _open(name, device))
+
+
+def face_instrument(name: str, device: str) -> FaceInstrument:
+    return cast(FaceInstrument, _open(name, device))
+
+
+def image_instrument(name: str, device: str) -> ImageInstrument:
+    return cast(ImageInstrument, _open(name, device))
+
+
+def pair_instrument(name: str, device: str) -> PairInstrument:
+    return cast(PairInstrument, _open(name, device))
+
+
+@lru_cache(maxsize=4)
+def method(spec: str, device: str) -> Method:
+    """The method of a plan's SPEC, loaded."""
+    made = registry.create_method(parse_spec(spec, positional="dir"))
+    made.load(fetch_all(made.card.files), device)
+    return made

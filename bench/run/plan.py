@@ -1,0 +1,173 @@
+"""Resolves a config to a plan: every name looked up, every version and fingerprint written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.core import registry
+from bench.core.canonical import digest
+from bench.core.cards import InstrumentCard
+from bench.core.errors import ConfigError, PlanMismatchError, UnavailableError, UnknownNameError
+from bench.core.protocols import Metric
+from bench.core.spec import Spec, parse_spec
+from bench.data import Dataset, open_dataset
+from bench.run.calibration import calibration_for
+from bench.run.config import RunConfig
+from bench.store.atomic import write_json
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
+
+JUDGE = "yunet"
+CONTROL = "none"
+
+
+def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
+    """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
+
+    Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
+    """
+    datasets = [_dataset(text, root, config.limit) for text in config.datasets]
+    methods = [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in config.methods])]
+    _distinct("data set", [d.label for d in datasets])
+    _distinct("method", [m.label for m in methods])
+    chosen = choose_metrics(config.metrics)
+    cards = choose_instruments([metric for _, metric in chosen], config.instruments)
+    settings = PlanSettings(
+        **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments"}),
+    )
+    body: dict[str, Any] = {
+        "datasets": [d.model_dump() for d in datasets],
+        "methods": [m.model_dump() for m in methods],
+        "instruments": [plain(card) for card in cards],
+        "metrics": [
+            PlannedMetric(name=name, cards=[plain(c) for c in metric.cards], needs=list(metric.needs)).model_dump()
+            for name, metric in chosen
+        ],
+        "operating_points": calibration_for(config.calibration, [c.name for c in cards if c.role == "recogniser"]),
+        "settings": settings.model_dump(mode="json"),
+    }
+    return Plan(run=digest(body)[:16], **body)
+
+
+def plain(card: Any) -> dict[str, Any]:
+    """A card as plain JSON values."""
+    found: dict[str, Any] = _listed(asdict(card))
+    return found
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def settle_plan(folder: RunFolder, plan: Plan) -> None:
+    """Writes the plan, or checks that the folder already holds the same one.
+
+    Raises `PlanMismatchError` with what differs.
+    """
+    if folder.plan_path.exists():
+        differences = compare_plans(folder.plan, plan)
+        if differences:
+            raise PlanMismatchError(str(folder.path), differences)
+        return
+    if folder.path.exists() and any(folder.path.iterdir()):
+        raise ConfigError(f"{folder.path} is not empty and holds no plan.json; choose another --out")
+    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+
+
+def compare_plans(old: Plan, new: Plan) -> list[str]:
+    """What differs between two plans, as short phrases; empty = the same run."""
+    found = []
+    for field in ("datasets", "methods", "instruments", "metrics"):
+        before, after = _by_name(getattr(old, field)), _by_name(getattr(new, field))
+        found += [f"{field}: {name} is not in the old plan" for name in after if name not in before]
+        found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
+        found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
+        if not found and list(before) != list(after):
+            found.append(f"{field}: another order")
+    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
+    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
+    if old.operating_points != new.operating_points:
+        found.append("the calibration card changed")
+    return found
+
+
+def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
+    """Plug-ins for the asked names, which may be plug-in names, metric names or families; all if none are asked."""
+    everything = list(registry.all_metrics())
+    if not asked:
+        return everything
+    chosen: list[tuple[str, Metric]] = []
+    known = {name for name, _ in everything}
+    known |= {card.name for _, metric in everything for card in metric.cards}
+    known |= {card.family for _, metric in everything for card in metric.cards}
+    for word in asked:
+        if word not in known:
+            raise UnknownNameError("metric", word, known)
+    for name, metric in everything:
+        handles = {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
+        if handles & set(asked):
+            chosen.append((name, metric))
+    return chosen
+
+
+def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:
+    """The instruments that the metrics need, restricted to ``asked``; the judge's detector always comes first."""
+    for name in asked:
+        if name not in registry.names("instrument"):
+            raise UnknownNameError("instrument", name, registry.names("instrument"))
+    cards: dict[str, InstrumentCard] = {}
+    for name in registry.names("instrument"):
+        try:
+            cards[name] = registry.instrument_class(name).card
+        except UnavailableError:
+            if name in asked:
+                raise
+    needs = {need for metric in metrics for need in metric.needs}
+    chosen = [cards[JUDGE]]
+    for name, card in cards.items():
+        wanted = name in needs or f"role:{card.role}" in needs
+        allowed = name in asked if asked else card.default
+        if name != JUDGE and wanted and allowed:
+            chosen.append(card)
+    return chosen
+
+
+def _dataset(text: str, root: Path | None, limit: int | None) -> PlannedDataset:
+    dataset: Dataset = open_dataset(text, root=root)
+    spec = parse_spec(text, positional="path")
+    ids = [ref.id for ref in dataset.refs][:limit]
+    return PlannedDataset(label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids)
+
+
+def dataset_label(spec: Spec) -> str:
+    """The name results carry: the label if one was given, else the data set's name or its folder's name."""
+    if spec.name == "folder" and "path" in spec.params and spec.label.startswith("folder"):
+        tail = Path(str(spec.params["path"])).resolve().name
+        return parse_spec(f"folder:{tail or 'root'}").label
+    return spec.label
+
+
+def _method(spec: Spec) -> PlannedMethod:
+    return PlannedMethod(label=spec.label, spec=spec.text, card=plain(registry.create_method(spec).card))
+
+
+def _with_control(specs: list[Spec]) -> list[Spec]:
+    """No privacy number without its control: ``none`` comes first whether asked for or not."""
+    control = [spec for spec in specs if spec.name == CONTROL]
+    return [control[0] if control else Spec(CONTROL, {}, CONTROL), *[s for s in specs if s.name != CONTROL]]
+
+
+def _distinct(kind: str, labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(f"{kind} {label!r} is named twice; give one a label of its own: mylabel={label}")
+
+
+def _by_name(items: Sequence[Any]) -> dict[str, Any]:
+    plainly = [item if isinstance(item, dict) else item.model_dump() for item in items]
+    return {str(item.get("label") or item["name"]): item for item in plainly}

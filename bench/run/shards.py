@@ -1,0 +1,149 @@
+"""Shards of a data set: the unit of work, of resuming, and of what a job holds in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.canonical import digest
+from bench.core.errors import ImageError
+from bench.core.types import Image, SampleRef
+from bench.data import Dataset, open_dataset
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan, PlannedDataset
+
+CHUNK_IMAGES: Final = 16
+CHUNK_PIXELS: Final = 50_000_000
+"""A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob:
+    """Everything a worker needs to find its work; picklable and small."""
+
+    run: Path
+    dataset: str
+    """Label in the plan."""
+    shard: int
+    root: Path | None = None
+    """Where local copies of data sets lie."""
+    method: str = ""
+    """Label in the plan; '' for the originals."""
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.method, f"{self.dataset}/{self.shard}")))
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.run)
+
+    @property
+    def plan(self) -> Plan:
+        return _plan(self.run, (self.run / "plan.json").stat().st_mtime_ns)
+
+    @property
+    def planned(self) -> PlannedDataset:
+        return next(d for d in self.plan.datasets if d.label == self.dataset)
+
+    @property
+    def samples(self) -> list[str]:
+        """Ids of this shard's samples."""
+        size = self.plan.settings.shard_size
+        return self.planned.samples[self.shard * size : (self.shard + 1) * size]
+
+    def open(self) -> tuple[Dataset, list[SampleRef]]:
+        """The data set and this shard's entries, in order."""
+        dataset = _dataset(self.planned.spec, self.root)
+        refs = _refs_by_id(self.planned.spec, self.root)
+        return dataset, [refs[name] for name in self.samples]
+
+    def key(self, *parts: Any) -> str:
+        """The job's key: what was put in, and under which versions."""
+        return digest([self.planned.card["fingerprint"], self.samples, *parts])
+
+
+def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] = ("",)) -> list[ShardJob]:
+    """One job for each data set, method and shard of a plan."""
+    size = plan.settings.shard_size
+    return [
+        ShardJob(run, dataset.label, shard, root, method)
+        for dataset in plan.datasets
+        for method in methods
+        for shard in range(-(-len(dataset.samples) // size))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An entry after decoding: an image, or the reason why there is none."""
+
+    ref: SampleRef
+    image: Image | None
+    reason: str = ""
+
+
+def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[Decoded]]:
+    """The shard's images in order, a bounded number of pixels at a time."""
+    chunk: list[Decoded] = []
+    pixels = 0
+    for ref in refs:
+        try:
+            image = dataset.read(ref)
+            chunk.append(Decoded(ref, image))
+            pixels += image.shape[0] * image.shape[1]
+        except ImageError as error:
+            chunk.append(Decoded(ref, None, error.reason))
+        if len(chunk) >= CHUNK_IMAGES or pixels >= CHUNK_PIXELS:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk
+
+
+class Gather:
+    """Collects column batches of one table until the shard is done."""
+
+    def __init__(self) -> None:
+        self._parts: list[Mapping[str, NDArray[Any]]] = []
+
+    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        self._parts.append(columns)
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        names = self._parts[0].keys() if self._parts else ()
+        return {name: np.concatenate([np.asarray(part[name]) for part in self._parts]) for name in names}
+
+
+def scatter(
+    template: Mapping[str, NDArray[Any]], columns: Mapping[str, NDArray[Any]], at: Sequence[int], n: int
+) -> dict[str, NDArray[np.float32]]:
+    """``columns`` of some units laid into NaN columns of all ``n`` units; ``template`` gives the shapes."""
+    spread = {}
+    for name, empty in template.items():
+        full = np.full((n, *empty.shape[1:]), np.nan, np.float32)
+        if len(at):
+            full[list(at)] = columns[name]
+        spread[name] = full
+    return spread
+
+
+@lru_cache(maxsize=4)
+def _plan(run: Path, _changed: int) -> Plan:
+    return RunFolder(run).plan
+
+
+@lru_cache(maxsize=8)
+def _dataset(spec: str, root: Path | None) -> Dataset:
+    return open_dataset(spec, root=root)
+
+
+@lru_cache(maxsize=8)
+def _refs_by_id(spec: str, root: Path | None) -> dict[str, SampleRef]:
+    return {ref.id: ref for ref in _dataset(spec, root).refs}
