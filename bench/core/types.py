@@ -70,7 +70,7 @@ class Detection:
 
     box: Box
     landmarks: Floats32
-    """(5, 2) pixels x, y: the eye, the eye on its right, nose tip, the two mouth corners, as seen left to right in the image."""
+    """(5, 2) pixels: eye on the image's left, eye on its right, nose tip, left and right mouth corner."""
     score: float
     """The detector's confidence, 0..1."""
 

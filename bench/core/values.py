@@ -26,6 +26,8 @@ class UnitValues:
     """True where values are 0/1, so that an all-0 or all-1 sample still gets an honest interval."""
     chance: float | None = None
     """What a guess without any evidence would score."""
+    alternatives: tuple[Float, ...] = ()
+    """(N,) each: the values at the ends of a threshold's own interval. They widen the estimate's interval."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -14,6 +15,7 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import DataError
 from bench.core.evidence import OperatingPoint
 from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
+from bench.data import Dataset
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
@@ -63,6 +65,7 @@ def measure_card(
         "dataset": f"{dataset['name']} {dataset['revision']}",
         "fingerprint": dataset["fingerprint"],
         "people": people,
+        "people_sha256": sorted(person_hash(name) for name in set(identities[labelled].tolist())),
         "faces": int(labelled.sum()),
         "instruments": {name: instrument_identity(instruments[name]) for name in embeddings},
         "points": points,
@@ -90,6 +93,36 @@ def usable_points(
                 if p["threshold"] is not None
             )
     return found
+
+
+def person_hash(identity: str) -> str:
+    """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
+    plainly = " ".join(identity.casefold().replace("_", " ").split())
+    return hashlib.sha256(plainly.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:
+    """The hashes of all people whom the data set names in the given samples."""
+    wanted = set(samples)
+    return {
+        person_hash(label.identity)
+        for ref in dataset.refs
+        if ref.id in wanted
+        for label in ref.labels
+        if label.identity
+    }
+
+
+def refuse_shared_people(card: Mapping[str, Any], people: Mapping[str, set[str]]) -> None:
+    """Raises `DataError` where somebody in a test set was used to choose the thresholds."""
+    used = set(card.get("people_sha256", []))
+    for dataset, present in people.items():
+        shared = len(present & used)
+        if shared:
+            raise DataError(
+                f"{shared} people of {dataset} were used to calibrate ({card['dataset']}); "
+                "use its probe split, or calibrate on other people with --calibrate-on"
+            )
 
 
 def _point(point: CalibratedPoint) -> dict[str, Any]:

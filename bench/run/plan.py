@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.core import registry
-from bench.core.canonical import digest
 from bench.core.cards import InstrumentCard
 from bench.core.errors import ConfigError, PlanMismatchError, UnavailableError, UnknownNameError
 from bench.core.protocols import Metric
 from bench.core.spec import Spec, parse_spec
 from bench.data import Dataset, open_dataset
-from bench.run.calibration import calibration_for
+from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
 from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
@@ -29,7 +28,9 @@ def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    datasets = [_dataset(text, root, config.limit) for text in config.datasets]
+    opened = [(text, open_dataset(text, root=root)) for text in config.datasets]
+    datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
+    people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
     methods = [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in config.methods])]
     _distinct("data set", [d.label for d in datasets])
     _distinct("method", [m.label for m in methods])
@@ -49,7 +50,10 @@ def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
         "operating_points": calibration_for(config.calibration, [c.name for c in cards if c.role == "recogniser"]),
         "settings": settings.model_dump(mode="json"),
     }
-    return Plan(run=digest(body)[:16], **body)
+    plan = Plan.sealed(body)
+    if config.calibration == SHIPPED:
+        refuse_shared_people(plan.operating_points, people)
+    return plan
 
 
 def plain(card: Any) -> dict[str, Any]:
@@ -137,8 +141,8 @@ def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[
     return chosen
 
 
-def _dataset(text: str, root: Path | None, limit: int | None) -> PlannedDataset:
-    dataset: Dataset = open_dataset(text, root=root)
+def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDataset:
+    """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
     return PlannedDataset(label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids)

@@ -5,12 +5,14 @@ A schema name ends in a version. Readers refuse a version they do not know rathe
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PLAN_SCHEMA = "unmask.plan/1"
-ESTIMATES_SCHEMA = "unmask.estimates/1"
+from bench.core.canonical import digest
+
+PLAN_SCHEMA: Final = "unmask.plan/1"
+ESTIMATES_SCHEMA: Final = "unmask.estimates/1"
 
 
 class Strict(BaseModel):
@@ -76,6 +78,13 @@ class Plan(Strict):
     settings: PlanSettings
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    @classmethod
+    def sealed(cls, body: dict[str, Any]) -> Plan:
+        """A plan with the given fields, named by the hash of them."""
+        unnamed = cls(run="", **body)
+        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
+        return unnamed.model_copy(update={"run": name})
 
 
 class EstimateRow(Strict):

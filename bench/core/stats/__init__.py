@@ -1,0 +1,1 @@
+"""Statistics of the results: resampling, intervals, comparisons, verification and identification rates."""

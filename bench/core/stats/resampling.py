@@ -1,0 +1,211 @@
+"""One resampling design for a data set, shared by all methods and metrics, so that comparisons are paired.
+
+What is drawn are clusters (identities; images where nobody is labelled), never single faces: photos of one person
+are not independent. Two designs (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapters 6 and 11):
+
+- bootstrap: C clusters drawn with replacement, as multiplicities;
+- delete-a-group jackknife: clusters dealt into 20 groups, each left out in turn (delete-one below 20 clusters),
+  for statistics that repeated units would bias, such as FID.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.seeds import derive_seed
+from bench.core.types import Bools, Float
+from bench.core.values import SetStatistic, UnitValues
+
+JACKKNIFE_GROUPS = 20
+# More clusters than this are bagged at random first: memory stays bounded and the standard error as good as unchanged.
+MAX_BAGS = 5000
+STATISTIC_REPLICATES = 200
+
+Kind = Literal["bootstrap", "jackknife"]
+
+
+class ClusterResamples:
+    """The replicates of one set of units.
+
+    ``cluster``: (N,) integers, any values; ``replicates``: bootstrap draws B; the same arguments give the same draws.
+    """
+
+    def __init__(self, cluster: NDArray[np.int64], replicates: int = 2000, seed: int = 0) -> None:
+        if replicates < 1:
+            raise ValueError("replicates must be at least 1")
+        names, codes = np.unique(np.asarray(cluster), return_inverse=True)
+        self.cluster = codes.astype(np.int64)
+        """(N,) 0..C-1."""
+        self.clusters = len(names)
+        self.replicates = replicates
+        self._seed = seed
+        self.bags = min(self.clusters, MAX_BAGS)
+        deal = np.random.default_rng(derive_seed(seed, "bags")).permutation(self.clusters)
+        bag_of = np.arange(self.clusters) if self.bags == self.clusters else deal % self.bags
+        self.bag = bag_of[self.cluster].astype(np.int64)
+        """(N,) what is drawn together; the cluster itself up to `MAX_BAGS` clusters."""
+
+    def __len__(self) -> int:
+        return len(self.cluster)
+
+    @cached_property
+    def bootstrap(self) -> Float:
+        """(B, bags) how often each is drawn; rows sum to the number of bags."""
+        rng = np.random.default_rng(derive_seed(self._seed, "bootstrap"))
+        weights = np.zeros((self.replicates, self.bags))
+        for row in weights:
+            if self.bags:
+                row += np.bincount(rng.integers(0, self.bags, self.bags), minlength=self.bags)
+        return weights
+
+    @cached_property
+    def jackknife(self) -> Float:
+        """(G, bags) 0 = left out, else 1; every bag is left out exactly once."""
+        groups = min(self.bags, JACKKNIFE_GROUPS)
+        rng = np.random.default_rng(derive_seed(self._seed, "jackknife"))
+        # Dealt like cards, so that group sizes differ by one at most.
+        group = rng.permutation(np.arange(self.bags) % groups) if groups else np.zeros(0, dtype=np.int64)
+        return (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
+
+    def weights(self, kind: Kind) -> Float:
+        """(R, bags) of one design."""
+        return self.bootstrap if kind == "bootstrap" else self.jackknife
+
+
+@dataclass(frozen=True, slots=True)
+class Replicates:
+    """A number and its replicates, for M sets of units (all, and subgroups) at once."""
+
+    kind: Kind
+    point: Float
+    """(M,) the number itself; NaN = could not be measured."""
+    values: Float
+    """(R, M); NaN = undefined in that replicate."""
+    active: Bools
+    """(R, M) False for a jackknife deletion that left out none of the set's units."""
+    n: NDArray[np.int64]
+    """(M,) units scored."""
+    unscored: NDArray[np.int64]
+    """(M,) units asked about that could not be scored."""
+    clusters: NDArray[np.int64]
+    """(M,) distinct clusters among the units scored."""
+    share: bool = False
+    """See `UnitValues.share`."""
+    alternatives: tuple[Replicates, ...] = ()
+    """See `UnitValues.alternatives`."""
+
+
+def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bools | None = None) -> Replicates:
+    """The mean over scored units and its bootstrap replicates, for every row of ``masks`` (M, N) (default: all).
+
+    Raises `ValueError` if the arrays do not have one row per unit of the design.
+    """
+    rows = _masks(masks, resamples)
+    _check(values.values, resamples)
+    asked = rows if values.eligible is None else rows & values.eligible
+    point, draws, scored = _means(values.values, asked, resamples)
+    alternatives = tuple(
+        _replicates("bootstrap", *_means(other, asked, resamples), asked, resamples, values.share)
+        for other in values.alternatives
+    )
+    return _replicates("bootstrap", point, draws, scored, asked, resamples, values.share, alternatives)
+
+
+def replicate_statistic(
+    statistic: SetStatistic,
+    resamples: ClusterResamples,
+    masks: Bools | None = None,
+    replicates: int = STATISTIC_REPLICATES,
+) -> Replicates:
+    """A statistic of the set and its replicates, for every row of ``masks`` (M, N) (default: all).
+
+    Bootstrap statistics use the first ``replicates`` draws of the design (they are costlier than means); jackknife
+    ones all its deletions. Units outside the mask, not eligible or not scored get weight 0.
+    """
+    rows = _masks(masks, resamples)
+    _check(statistic.scored, resamples)
+    asked = rows if statistic.eligible is None else rows & statistic.eligible
+    scored = asked & statistic.scored
+    draws = resamples.weights(statistic.resampling)[:replicates]
+    values = np.full((len(draws), len(rows)), np.nan)
+    point = np.full(len(rows), np.nan)
+    for m, mask in enumerate(scored):
+        if not mask.any():
+            continue
+        point[m] = statistic.compute(mask.astype(np.float64))
+        for r, draw in enumerate(draws):
+            weights = draw[resamples.bag] * mask
+            if weights.any():
+                values[r, m] = statistic.compute(weights)
+    return _replicates(statistic.resampling, point, values, scored, asked, resamples)
+
+
+def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:
+    """Means of many columns at once: (K,) over all scored units and (R, K) under every draw; NaN where none is.
+
+    ``draws``: (R, bags) multiplicities; ``values``, ``scored``: (K, N); ``bag``: (N,).
+    """
+    bags = draws.shape[1]
+    sums = np.empty((bags, len(values)))
+    counts = np.empty((bags, len(values)))
+    for k, (row, use) in enumerate(zip(values, scored, strict=True)):
+        sums[:, k] = np.bincount(bag[use], weights=row[use], minlength=bags)
+        counts[:, k] = np.bincount(bag[use], minlength=bags)
+    return _ratio(sums.sum(0), counts.sum(0)), _ratio(draws @ sums, draws @ counts)
+
+
+def distinct_clusters(scored: Bools, resamples: ClusterResamples) -> NDArray[np.int64]:
+    """(M,) how many clusters the units of each row of (M, N) belong to."""
+    return np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
+
+
+def _means(values: Float, asked: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
+    _check(values, resamples)
+    scored = asked & np.isfinite(values)
+    columns = np.broadcast_to(np.asarray(values, dtype=np.float64), scored.shape)
+    point, draws = means_under(resamples.bootstrap, columns, scored, resamples.bag)
+    return point, draws, scored
+
+
+def _replicates(
+    kind: Kind,
+    point: Float,
+    values: Float,
+    scored: Bools,
+    asked: Bools,
+    resamples: ClusterResamples,
+    share: bool = False,
+    alternatives: tuple[Replicates, ...] = (),
+) -> Replicates:
+    active = np.ones(values.shape, dtype=np.bool_)
+    if kind == "jackknife":
+        left_out = 1.0 - resamples.jackknife
+        for m, mask in enumerate(scored):
+            held = np.bincount(resamples.bag[mask], minlength=resamples.bags)
+            active[:, m] = left_out @ held > 0
+    n = scored.sum(1)
+    return Replicates(
+        kind, point, values, active, n, asked.sum(1) - n, distinct_clusters(scored, resamples), share, alternatives
+    )
+
+
+def _ratio(sums: Float, counts: Float) -> Float:
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
+def _masks(masks: Bools | None, resamples: ClusterResamples) -> Bools:
+    if masks is None:
+        return np.ones((1, len(resamples)), dtype=np.bool_)
+    if masks.ndim != 2 or masks.shape[1] != len(resamples):
+        raise ValueError(f"masks must be (M, {len(resamples)}), not {masks.shape}")
+    return masks
+
+
+def _check(values: NDArray[np.float64] | Bools, resamples: ClusterResamples) -> None:
+    if values.shape != (len(resamples),):
+        raise ValueError(f"expected one value for each of {len(resamples)} units, not {values.shape}")

@@ -1,0 +1,202 @@
+"""Stored tables -> `Evidence`: all shards in one order, faces grouped and clustered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.evidence import Evidence, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.types import Bools
+from bench.run.prepare import FACE_ROLES
+from bench.run.regions import REGIONS
+from bench.run.shards import shard_jobs
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan
+from bench.store.tables import concatenate, read_table
+
+SKIN_TERCILES = ("dark", "medium", "light")
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """Everything about a data set that is the same for every method."""
+
+    dataset: str
+    inputs: Mapping[str, NDArray[Any]]
+    """images.parquet of all shards, unreadable ones included."""
+    faces: Units
+    images: Units
+    truth: FaceTruth
+    readings: dict[str, dict[str, NDArray[Any]]]
+    features: dict[str, dict[str, dict[str, NDArray[Any]]]]
+    """Region -> instrument -> columns."""
+    faces_per_image: NDArray[np.int64]
+    settings: Settings
+    boxes: NDArray[np.float32]
+    """(N, 4) the judge's boxes."""
+
+
+def settings_of(plan: Plan) -> Settings:
+    """The part of a plan's settings that metrics see."""
+    names = ("skin_target", "seed", "default_recogniser", "default_attributes")
+    groups = tuple(tuple(group) for group in plan.settings.age_groups)
+    return Settings(age_groups=groups, **{name: getattr(plan.settings, name) for name in names})
+
+
+def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals:
+    """Reads what prepare left behind for a data set."""
+    folders = [
+        folder.prepare_dir(job.dataset, job.shard)
+        for job in shard_jobs(folder.path, plan, None)
+        if job.dataset == dataset
+    ]
+    inputs = concatenate([read_table(path / "images.parquet") for path in folders])
+    rows = concatenate([read_table(path / "faces.parquet") for path in folders])
+    readings, features = {}, {region: {} for region in REGIONS}  # type: ignore[var-annotated]
+    for card in plan.instruments:
+        name = card["name"]
+        if card["role"] in FACE_ROLES:
+            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in folders])
+        elif card["role"] == "features":
+            for region in REGIONS:
+                found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
+                features[region][name] = concatenate(found)
+    settings = settings_of(plan)
+    points = rows["landmarks"].reshape(-1, 5, 2)
+    truth = FaceTruth(
+        identity=rows["identity"],
+        age=rows["age"].astype(np.float64),
+        gender=rows["gender"],
+        race=rows["race"],
+        landmarks=points,
+        eye_distance=np.linalg.norm(points[:, 0] - points[:, 1], axis=1).astype(np.float64),
+    )
+    groups = face_groups(truth, readings, settings)
+    readable = inputs["sample"][inputs["readable"]]
+    number = {str(sample): k for k, sample in enumerate(readable)}
+    of_image = np.array([number[str(sample)] for sample in rows["sample"]], np.int64)
+    per_image = np.bincount(of_image, minlength=len(readable)).astype(np.int64)
+    names = [f"id:{i}" if i else f"image:{s}" for i, s in zip(rows["identity"], rows["sample"], strict=True)]
+    return Originals(
+        dataset=dataset,
+        inputs=inputs,
+        faces=Units(rows["face"], rows["sample"], _clusters(names), groups),
+        images=_image_units(readable, per_image, of_image, names, groups),
+        truth=truth,
+        readings=readings,
+        features=features,
+        faces_per_image=per_image,
+        settings=settings,
+        boxes=rows["box"],
+    )
+
+
+def _image_units(
+    readable: NDArray[np.str_],
+    per_image: NDArray[np.int64],
+    of_image: NDArray[np.int64],
+    face_clusters: Sequence[str],
+    face_groups_: Mapping[str, Bools],
+) -> Units:
+    """Images with exactly one face inherit its person and its subgroups; other images stand for themselves."""
+    clusters = [f"image:{sample}" for sample in readable]
+    single = per_image[of_image] == 1
+    groups = {name: np.zeros(len(readable), np.bool_) for name in face_groups_}
+    for face in np.flatnonzero(single):
+        clusters[of_image[face]] = face_clusters[face]
+        for name, member in face_groups_.items():
+            groups[name][of_image[face]] = member[face]
+    return Units(readable, readable, _clusters(clusters), groups)
+
+
+def _clusters(names: Sequence[str]) -> NDArray[np.int64]:
+    if not names:
+        return np.zeros(0, np.int64)
+    return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)
+
+
+def face_groups(
+    truth: FaceTruth, readings: Mapping[str, Mapping[str, NDArray[Any]]], settings: Settings
+) -> dict[str, Bools]:
+    """Subgroup -> members. Labels decide where the data set has them for at least half of the faces; otherwise the
+    default estimator's reading of the original does. Faces that neither speaks of are in no subgroup."""
+    groups: dict[str, Bools] = {}
+    estimated = readings.get(settings.default_attributes, {})
+    gender = truth.gender
+    if not _mostly(gender != "") and "p_female" in estimated:
+        p = estimated["p_female"]
+        gender = np.where(np.isnan(p), "", np.where(p >= 0.5, "female", "male"))
+    for value in ("female", "male"):
+        groups[f"gender={value}"] = gender == value
+    age = truth.age
+    if not _mostly(np.isfinite(age)) and "age" in estimated:
+        age = estimated["age"].astype(np.float64)
+    for low, high in settings.age_groups:
+        label = f"{low}+" if high >= 100 else f"{low}-{high}"
+        groups[f"age={label}"] = (np.floor(age) >= low) & (np.floor(age) <= high)
+    ita = next((columns["ita"] for columns in readings.values() if "ita" in columns), None)
+    if ita is not None and np.isfinite(ita).sum() >= 3:
+        cuts = np.nanquantile(ita, [1 / 3, 2 / 3])
+        tercile = np.where(np.isnan(ita), -1, np.searchsorted(cuts, ita))
+        for k, label in enumerate(SKIN_TERCILES):
+            groups[f"skin={label}"] = tercile == k
+    for value in sorted(set(truth.race.tolist()) - {""}):
+        groups[f"race={value}"] = truth.race == value
+    return {name: member for name, member in groups.items() if member.any()}
+
+
+def _mostly(known: Bools) -> bool:
+    return len(known) > 0 and float(known.mean()) >= 0.5
+
+
+def assemble_evidence(
+    folder: RunFolder,
+    plan: Plan,
+    originals: Originals,
+    method: str,
+    points: Mapping[str, tuple[OperatingPoint, ...]],
+) -> tuple[Evidence, NDArray[np.str_], NDArray[np.str_]]:
+    """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
+    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
+    scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
+    made = concatenate(
+        [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    )
+    ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
+    readings: dict[str, dict[str, NDArray[Any]]] = {}
+    features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        region: (originals.features[region], {}) for region in REGIONS
+    }
+    pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
+    for card in plan.instruments:
+        name = card["name"]
+        if card["role"] in FACE_ROLES:
+            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in scores])
+        elif card["role"] in ("features", "pair"):
+            for region in REGIONS:
+                columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
+                (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+    memory = made["peak_memory_mib"]
+    evidence = Evidence(
+        dataset=originals.dataset,
+        method=method,
+        faces=originals.faces,
+        images=originals.images,
+        truth=originals.truth,
+        outcome=ended["outcome"],
+        landmarks=ended["landmarks"].reshape(-1, 5, 2),
+        original=originals.readings,
+        anonymized=readings,
+        features=features,
+        pairs=pairs,
+        ms=made["ms"].astype(np.float64),
+        faces_per_image=originals.faces_per_image,
+        peak_memory_mib=float(memory.max()) if len(memory) else float("nan"),
+        operating_points=points,
+        settings=originals.settings,
+    )
+    return evidence, ended["reason"], made["error"]

@@ -1,0 +1,26 @@
+"""Fetching everything a plan needs before any work starts, so that a run does not fail half-way for a download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.core import registry
+from bench.core.cards import PackageFile
+from bench.core.spec import parse_spec
+from bench.data.packages import cached, fetch_all
+from bench.store.schemas import Plan
+
+FetchProgress = Callable[[str, int, int | None], None]
+"""(file, bytes so far, bytes in all or None)."""
+
+
+def fetch_needed(plan: Plan, progress: FetchProgress | None = None) -> None:
+    """Fetches the files of all instruments and methods of a plan that are not cached."""
+    files: list[PackageFile] = []
+    for card in plan.instruments:
+        files += registry.instrument_class(card["name"]).card.files
+    for method in plan.methods:
+        files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
+    missing = [file for file in dict.fromkeys(files) if cached(file) is None]
+    if missing:
+        fetch_all(missing, progress=progress)

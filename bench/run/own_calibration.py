@@ -1,0 +1,100 @@
+"""Measuring operating points on a calibration set: for `unmask calibrate`, and for runs that bring their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.core import registry
+from bench.data import open_dataset
+from bench.run.assemble import assemble_originals
+from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
+from bench.run.executors import Progress, run_stage
+from bench.run.plan import JUDGE, plain, planned_dataset
+from bench.run.prepare import prepare_shard
+from bench.run.shards import shard_jobs
+from bench.store.atomic import write_json
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan, PlanSettings
+
+
+def calibrate_on(
+    spec: str,
+    recognisers: Sequence[str],
+    work: Path,
+    *,
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    settings: PlanSettings,
+    exclude: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The calibration card of ``recognisers`` on the data set ``spec``; readings are kept in ``work``.
+
+    People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
+    """
+    cards = {name: registry.instrument_class(name).card for name in (JUDGE, *recognisers)}
+    plan = Plan.sealed(
+        {
+            "datasets": [planned_dataset(spec, open_dataset(spec, root=root), settings.limit)],
+            "methods": [],
+            "instruments": [plain(card) for card in cards.values()],
+            "metrics": [],
+            "operating_points": {"schema": CARD_SCHEMA, "dataset": spec, "points": {}},
+            "settings": settings,
+        }
+    )
+    folder = RunFolder(work)
+    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    run_stage("calibrate", prepare_shard, shard_jobs(folder.path, plan, root), workers, progress)
+    originals = assemble_originals(folder, plan, plan.datasets[0].label)
+    left_out = set()
+    for other in exclude:
+        dataset = open_dataset(other, root=root)
+        left_out |= people_of(dataset, [ref.id for ref in dataset.refs])
+    identities = np.array(["" if person_hash(i) in left_out else i for i in originals.truth.identity], np.str_)
+    return measure_card(
+        plan.datasets[0].card,
+        {name: originals.readings[name]["embedding"] for name in recognisers},
+        identities,
+        cards,
+        seed=settings.seed,
+    )
+
+
+def card_path(folder: RunFolder) -> Path:
+    return folder.path / "calibration" / "operating_points.json"
+
+
+def active_card(folder: RunFolder, plan: Plan) -> dict[str, Any]:
+    """The thresholds in force: the run's own card if it has one, else the plan's."""
+    path = card_path(folder)
+    if path.is_file():
+        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return card
+    return plan.operating_points
+
+
+def measure_own_card(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> None:
+    """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
+    recognisers = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
+    if not recognisers:
+        return
+    spec = plan.settings.calibration
+    settings = plan.settings.model_copy(update={"limit": None, "calibration": "shipped"})
+    card = calibrate_on(
+        spec,
+        recognisers,
+        card_path(folder).parent,
+        root=root,
+        workers=workers,
+        progress=progress,
+        settings=settings,
+    )
+    people = {d.label: people_of(open_dataset(d.spec, root=root), d.samples) for d in plan.datasets}
+    refuse_shared_people(card, people)
+    write_json(card_path(folder), card)
