@@ -90,9 +90,15 @@ def _load(kind: str, name: str) -> Any:
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
 
 
+def method_class(name: str) -> type[Method]:
+    """The class of a method; its signature tells the parameters."""
+    cls: type[Method] = _load("method", name)
+    return cls
+
+
 def create_method(spec: Spec) -> Method:
     """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
-    cls = _load("method", spec.name)
+    cls = method_class(spec.name)
     accepted = inspect.signature(cls).parameters
     for key in spec.params:
         if key not in accepted:

@@ -66,6 +66,13 @@ def calibrate_on(
     )
 
 
+def recognisers_of(asked: Sequence[str]) -> list[str]:
+    """The recognisers named in ``asked``, or all that are on by default."""
+    names = asked or registry.names("instrument")
+    cards = {name: registry.instrument_class(name).card for name in names}
+    return [name for name, card in cards.items() if card.role == "recogniser" and (asked or card.default)]
+
+
 def card_path(folder: RunFolder) -> Path:
     return folder.path / "calibration" / "operating_points.json"
 

@@ -42,13 +42,19 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Raises `StoreError` if ``path`` is not a finished run."""
-        folder = cls(path)
-        if not folder.plan_path.is_file():
-            raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
+        folder = cls.planned(path)
         if not folder.estimates_path.is_file():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
         if folder.estimates.run != folder.plan.run:
             raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
+        return folder
+
+    @classmethod
+    def planned(cls, path: Path) -> RunFolder:
+        """A run that was at least begun. Raises `StoreError` if ``path`` holds no plan."""
+        folder = cls(path)
+        if not folder.plan_path.is_file():
+            raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
         return folder
 
     @property

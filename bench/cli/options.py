@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.core.errors import UsageError
+
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="Where local copies of data sets lie (else UNMASK_DATA).", show_default=False),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+
+
+def existing_root(root: Path | None) -> Path | None:
+    """Raises `UsageError` where ``--root`` names no folder."""
+    if root is not None and not all(Path(part).is_dir() for part in str(root).split(os.pathsep)):
+        raise UsageError(f"--root {root} is not a folder")
+    return root.absolute() if root is not None and os.pathsep not in str(root) else root

@@ -1,0 +1,89 @@
+"""Progress as a person reads it: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+LINE_EVERY_S = 5.0
+"""Plain lines come at most this often, and at the end of each stage."""
+
+
+def show_progress() -> PlainProgress | BarProgress:
+    """Bars where standard error is a terminal and CI is not set."""
+    plain = os.environ.get("CI", "").lower() in ("1", "true") or not sys.stderr.isatty()
+    return PlainProgress() if plain else BarProgress()
+
+
+class PlainProgress:
+    """One line every few seconds on standard error."""
+
+    def __init__(self) -> None:
+        self._stage, self._jobs, self._done, self._skipped = "", 0, 0, 0
+        self._began = self._told = 0.0
+        self._fetched = ""
+
+    def start(self, stage: str, jobs: int) -> None:
+        self._stage, self._jobs, self._done, self._skipped = stage, jobs, 0, 0
+        self._began = self._told = time.monotonic()
+
+    def done(self, job: str, *, skipped: bool) -> None:
+        self._done += 1
+        self._skipped += skipped
+        now = time.monotonic()
+        if now - self._told >= LINE_EVERY_S and self._done < self._jobs:
+            self._told = now
+            print(f"{self._stage}: {self._done}/{self._jobs} ({job})", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        kept = f", {self._skipped} done before" if self._skipped else ""
+        seconds = time.monotonic() - self._began
+        print(f"{self._stage}: {self._done}/{self._jobs} in {seconds:.1f} s{kept}", file=sys.stderr, flush=True)
+
+    def fetch(self, file: str, done: int, total: int | None) -> None:
+        if file != self._fetched:
+            self._fetched = file
+            size = f" ({total / 2**20:.0f} MiB)" if total else ""
+            print(f"fetching {file}{size}", file=sys.stderr, flush=True)
+
+
+class BarProgress:
+    """A bar a stage."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._task = TaskID(0)
+
+    def start(self, stage: str, jobs: int) -> None:
+        self._bars = Progress(
+            TextColumn(f"{stage:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._bars.add_task("", total=jobs)
+        self._bars.start()
+
+    def done(self, job: str, *, skipped: bool) -> None:
+        if self._bars is not None:
+            self._bars.update(self._task, advance=1, description=f"{job}{' (done before)' if skipped else ''}")
+
+    def end(self) -> None:
+        if self._bars is not None:
+            self._bars.update(self._task, description="")
+            self._bars.stop()
+            self._bars = None
+
+    def fetch(self, file: str, done: int, total: int | None) -> None:
+        if self._bars is None:
+            self.start("fetch", 1)
+        if self._bars is not None:
+            self._bars.update(self._task, total=total, completed=done, description=file)
+            if total is not None and done >= total:
+                self.end()

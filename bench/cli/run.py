@@ -1,0 +1,80 @@
+"""``unmask run``: methods over data sets, scored and reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Root, Workers, existing_root
+
+
+def run(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Settings; options win over it.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", "-d", help="Data set SPEC; may be repeated.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="name, name:param=value,... or label=name:...; may be repeated."),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metrics", help="Metric names or families; may be repeated; default: all.")
+    ] = None,
+    instrument: Annotated[
+        list[str] | None, typer.Option("--instrument", help="Use only these instruments; may be repeated.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N images of each data set.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; resumes the same plan.")] = Path(
+        "runs/run"
+    ),
+    seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw (default 0).")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
+    calibrate_on: Annotated[
+        str | None, typer.Option("--calibrate-on", help="Data set SPEC to calibrate thresholds on (default: shipped).")
+    ] = None,
+    shard_size: Annotated[int | None, typer.Option("--shard-size", help="Images per job (default 64).")] = None,
+    workers: Workers = 1,
+    root: Root = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
+) -> None:
+    """Run anonymizers over data sets, score them, write a leaderboard.
+
+    Without arguments: every classical method over the demo photos. The same command goes on where a
+    killed one stopped.
+    """
+    from bench.cli.progress import show_progress
+    from bench.cli.summary import print_summary
+    from bench.run.config import load_config
+    from bench.run.pipeline import run as run_pipeline
+
+    asked = {
+        "datasets": dataset,
+        "methods": method,
+        "metrics": metrics,
+        "instruments": instrument,
+        "limit": limit,
+        "seed": seed,
+        "device": device,
+        "calibration": calibrate_on,
+        "shard_size": shard_size,
+    }
+    settings = load_config(config, asked)
+    progress = show_progress()
+    folder = run_pipeline(
+        settings,
+        out.absolute(),
+        root=existing_root(root),
+        workers=workers,
+        progress=progress,
+        fetch_progress=progress.fetch,
+    )
+    print_summary(folder)
+    typer.echo(f"results: {folder.estimates_path}")
+    if report:
+        from reports.build import build_report
+
+        typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")

@@ -1,0 +1,39 @@
+"""``unmask score``: new numbers from the outputs that a run stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Root, Workers, existing_root
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metrics", help="Metric names or families instead of the run's own.")
+    ] = None,
+    instrument: Annotated[list[str] | None, typer.Option("--instrument", help="Use only these instruments.")] = None,
+    workers: Workers = 1,
+    root: Root = None,
+) -> None:
+    """Score a run's stored outputs again; no method runs."""
+    from bench.cli.progress import show_progress
+    from bench.cli.summary import print_summary
+    from bench.run.pipeline import rescore
+    from bench.store.run_folder import RunFolder
+
+    progress = show_progress()
+    folder = rescore(
+        RunFolder.planned(run.absolute()),
+        metrics or [],
+        instrument or [],
+        root=existing_root(root),
+        workers=workers,
+        progress=progress,
+        fetch_progress=progress.fetch,
+    )
+    print_summary(folder)
+    typer.echo(f"results: {folder.estimates_path}")
