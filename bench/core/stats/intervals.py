@@ -60,24 +60,22 @@ def interval(replicates: Replicates, m: int = 0) -> Interval:
 def difference_interval(replicates: Replicates, a: int, b: int) -> tuple[float, float, float]:
     """Set ``a`` minus set ``b`` (two subgroups of one method) and the 95 % interval of the difference.
 
-    The groups share the design's replicates, so people in both count as such. NaN where either is unmeasured.
+    Shares: from the two groups' own intervals (MOVER; Zou and Donner, Statistics in Medicine 27(10), 2008), so that a
+    group that shows no variation still counts as uncertain; exact only if no cluster is in both groups, else too wide.
+    Others: from the replicates that the groups share. NaN ends where either group has no interval.
     """
     point = float(replicates.point[a] - replicates.point[b])
-    values = replicates.values[:, a] - replicates.values[:, b]
-    clusters = int(min(replicates.clusters[a], replicates.clusters[b]))
-    if math.isnan(point) or clusters < 2:
+    (low_a, high_a), (low_b, high_b) = interval(replicates, a), interval(replicates, b)
+    if math.isnan(low_a) or math.isnan(low_b):
         return point, *NO_INTERVAL
+    if replicates.share:
+        value_a, value_b = float(replicates.point[a]), float(replicates.point[b])
+        low = point - math.hypot(value_a - low_a, high_b - value_b)
+        return point, low, point + math.hypot(high_a - value_a, value_b - low_b)
+    values = replicates.values[:, a] - replicates.values[:, b]
     if replicates.kind == "jackknife":
         return point, *jackknife_interval(point, values, replicates.active[:, a] | replicates.active[:, b])
-    low, high = percentile_interval(values, clusters)
-    if replicates.share:
-        # Each group alone could be off by what its own interval allows even where no variation was seen.
-        reach = math.hypot(
-            *(clopper_pearson(0, int(c))[1] for c in (replicates.clusters[a], replicates.clusters[b]))
-        )
-        if np.nanmin(values) == np.nanmax(values):
-            low, high = max(point - reach, -1.0), min(point + reach, 1.0)
-    return point, low, high
+    return point, *percentile_interval(values, int(min(replicates.clusters[a], replicates.clusters[b])))
 
 
 def percentile_interval(values: Float, clusters: int) -> Interval:

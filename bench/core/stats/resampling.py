@@ -70,7 +70,8 @@ class ClusterResamples:
         rng = np.random.default_rng(derive_seed(self._seed, "jackknife"))
         # Dealt like cards, so that group sizes differ by one at most.
         group = rng.permutation(np.arange(self.bags) % groups) if groups else np.zeros(0, dtype=np.int64)
-        return (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
+        kept: Float = (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
+        return kept
 
     def weights(self, kind: Kind) -> Float:
         """(R, bags) of one design."""
@@ -195,7 +196,8 @@ def _replicates(
 
 
 def _ratio(sums: Float, counts: Float) -> Float:
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    means: Float = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
 
 
 def _masks(masks: Bools | None, resamples: ClusterResamples) -> Bools:
