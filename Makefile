@@ -1,0 +1,54 @@
+# Two commands matter: `make demo` and `make test`. Both set up what is missing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+OUT    ?= runs/demo
+
+.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-lfw clean help
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP)  ## the environment in .venv, with everything for users and developers
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.14.1" "torchvision==0.29.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: setup      ## every classical method over the demo photos; prints a table and where the report lies
+	$(BIN)/unmask run --dataset demo --out $(OUT)
+
+test: setup      ## the fast tests; fetches the instruments they need first
+	$(BIN)/unmask instruments fetch
+	$(BIN)/unmask data fetch demo
+	UNMASK_REQUIRE_WEIGHTS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: setup ## the slow and network tests
+	$(BIN)/python -m pytest -m "slow or network"
+
+lint: setup      ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup     ## mypy --strict
+	$(BIN)/mypy
+
+contracts: setup ## import-linter
+	$(BIN)/lint-imports
+
+wheel-smoke: setup ## builds the wheel, installs it elsewhere, runs it from another folder
+	PYTHON=$(abspath $(BIN))/python .ci/wheel-smoke
+
+check: test lint types contracts wheel-smoke ## everything that CI runs
+
+bench-score: setup ## faces per second per stage, and the share spent outside networks
+	$(BIN)/python -m tests.benchmarks.score
+
+bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.lfw
+
+clean:           ## the environment and the demo's run
+	rm -rf $(VENV) $(OUT)

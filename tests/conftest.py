@@ -1,0 +1,66 @@
+"""Fixtures that all tests may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.core.registry import instrument_class
+from bench.core.types import Image
+from bench.data.packages import cached
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+def _shared_data() -> Path:
+    return Path(os.environ.get("UNMASK_SHARED_DATA") or REPO.parent / "shared" / "data")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``data`` are skipped where the development data is not."""
+    if not _shared_data().is_dir():
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason="the development data is not on this machine"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development data sets."""
+    path = _shared_data()
+    if not path.is_dir():
+        pytest.skip("the development data is not on this machine")
+    return path
+
+
+@cache
+def _opened(name: str) -> Any:
+    cls = instrument_class(name)
+    found = {file.key: cached(file) for file in cls.card.files}
+    missing = [key for key, path in found.items() if path is None]
+    if missing:
+        message = f"{name} is not fetched; run `unmask instruments fetch {name}`"
+        if os.environ.get("UNMASK_REQUIRE_WEIGHTS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return cls.open({key: path for key, path in found.items() if path is not None}, "cpu")
+
+
+@pytest.fixture(scope="session")
+def open_instrument() -> Callable[[str], Any]:
+    """Opens an instrument on the CPU; skips (in `make test`: fails) where its files are not fetched."""
+    return _opened
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image:
+    """Eileen Collins, 512 x 512, RGB, out of scikit-image (public domain, NASA)."""
+    from skimage import data
+
+    return np.asarray(data.astronaut(), np.uint8)
