@@ -1,0 +1,141 @@
+"""Pixel and structural comparisons of an original with its anonymized version; no weights.
+
+Columns are ``metric|variant``. ``thesis-compat`` is given only where the thesis's code (DeepPrivacy's evaluation, and
+for MS-SSIM+L1 its training loss) differs from the ``standard`` definition:
+
+==============  ==================================================  ==============================================
+metric          standard                                            thesis-compat
+==============  ==================================================  ==============================================
+``l2``          mean squared error (the L2 loss)                    root of it per image, then averaged
+``ssim``        K1 .01, K2 .03 (Wang et al. 2004)                   K1 .01^2, K2 .03^2: squared once more
+``ms_ssim_l1``  alpha .025, compensation 200 (the published code)   alpha .84, compensation .2 (thesis 4.6)
+==============  ==================================================  ==============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Self, cast
+
+import cv2
+import numpy as np
+
+from bench.core.cards import InstrumentCard
+from bench.core.protocols import Columns
+from bench.core.types import Bools, Float, Image, RegionPair
+from metrics.quality.functional.differences import PSNR_CAP_DB, l1, mse, psnr_of, smooth_l1
+from metrics.quality.functional.ms_ssim import fitting_window, ms_ssim
+from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
+from metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
+from metrics.quality.functional.windows import gaussian_window
+
+LONGEST_SIDE: Final = 512
+"""Structural metrics first shrink what is larger (area averaging): windows of 11 px in a 1920 px photo see only grain,
+and regions of one data set become comparable in scale. L1, L2, smooth L1 and PSNR are taken at native size."""
+LOSS_STANDARD: Final[Mapping[str, float]] = {"alpha": 0.025, "compensation": 200.0}
+LOSS_THESIS: Final[Mapping[str, float]] = {"alpha": 0.84, "compensation": 0.2}
+COLUMNS: Final = (
+    "l1|standard",
+    "l2|standard",
+    "l2|thesis-compat",
+    "smooth_l1|standard",
+    "psnr|standard",
+    "ssim|standard",
+    "ssim|thesis-compat",
+    "ms_ssim|standard",
+    "ms_ssim_l1|standard",
+    "ms_ssim_l1|thesis-compat",
+)
+
+
+def compare_pixels(pair: RegionPair) -> dict[str, float]:
+    """All `COLUMNS` for one pair; NaN where its mask is empty or it is too small for a window (SSIM below 11 px a
+    side, MS-SSIM at 32 px or less). Raises ValueError if the two images or the mask differ in size."""
+    x, y = as_float(pair.original), as_float(pair.anonymized)
+    if pair.mask is not None:
+        # Pick the pixels that count once, as a column of pixels, rather than once for each metric.
+        picked_x, picked_y = x[pair.mask][:, None, :], y[pair.mask][:, None, :]
+    else:
+        picked_x, picked_y = x, y
+    error = mse(picked_x, picked_y)
+    values = {
+        "l1|standard": l1(picked_x, picked_y),
+        "l2|standard": error,
+        "l2|thesis-compat": float(np.sqrt(error)),
+        "smooth_l1|standard": smooth_l1(picked_x, picked_y),
+        "psnr|standard": psnr_of(error),
+    }
+    x, y, mask = shrunk(x), shrunk(y), shrunk_mask(pair.mask)
+    radius = WINDOW // 2
+    if min(x.shape[:2]) >= WINDOW:
+        moments = local_moments(x, y, gaussian_window(WINDOW, SIGMA))
+        values["ssim|standard"] = ssim_of(moments, mask, radius)
+        values["ssim|thesis-compat"] = ssim_of(moments, mask, radius, k1=K1**2, k2=K2**2)
+        shared = moments if fitting_window(*x.shape[:2]) == WINDOW else None
+        values["ms_ssim|standard"] = ms_ssim(x, y, mask, finest=shared)
+    parts = ms_ssim_l1_parts(x, y, mask)
+    values["ms_ssim_l1|standard"] = parts.loss(**LOSS_STANDARD)
+    values["ms_ssim_l1|thesis-compat"] = parts.loss(**LOSS_THESIS)
+    return {column: values.get(column, float("nan")) for column in COLUMNS}
+
+
+def as_float(image: Image) -> Float:
+    """uint8 0..255 -> float64 0..1."""
+    return image.astype(np.float64) / 255.0
+
+
+def shrunk(image: Float, longest: int = LONGEST_SIDE) -> Float:
+    """The image with its longer side at most ``longest``, by area averaging; never enlarged."""
+    height, width = image.shape[:2]
+    if max(height, width) <= longest:
+        return image
+    scale = longest / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return cast(Float, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def shrunk_mask(mask: Bools | None, longest: int = LONGEST_SIDE) -> Bools | None:
+    """The mask at the size of the shrunk image; a pixel counts if at least half of what went into it did."""
+    if mask is None or max(mask.shape) <= longest:
+        return mask
+    return shrunk(mask.astype(np.float64), longest) >= 0.5
+
+
+class Pixels:
+    """L1, L2, smooth L1, PSNR, SSIM, MS-SSIM and MS-SSIM+L1 of a region; role ``pair``."""
+
+    card: ClassVar[InstrumentCard] = InstrumentCard(
+        name="pixels",
+        version="1",
+        role="pair",
+        description="Pixel differences and structural similarity of a region before and after, on images in [0, 1].",
+        licence="MIT",
+        source="Wang et al. 2004 (SSIM); Wang et al. 2003 (MS-SSIM); Zhao et al. 2017 (MS-SSIM + L1); thesis 4.3",
+        params={
+            "longest_side_px": LONGEST_SIDE,
+            "psnr_cap_db": PSNR_CAP_DB,
+            "ssim_window_px": WINDOW,
+            "ssim_sigma_px": SIGMA,
+            "ssim_k1": K1,
+            "ssim_k2": K2,
+            "ssim_k1_thesis": K1**2,
+            "ssim_k2_thesis": K2**2,
+            "ms_ssim_window_px": "11 above 160 px a side, 7 above 96 (face crops), 3 above 32",
+            "ms_ssim_l1_alpha": LOSS_STANDARD["alpha"],
+            "ms_ssim_l1_compensation": LOSS_STANDARD["compensation"],
+            "ms_ssim_l1_alpha_thesis": LOSS_THESIS["alpha"],
+            "ms_ssim_l1_compensation_thesis": LOSS_THESIS["compensation"],
+        },
+        limits="They measure change, not realism: a perfect swap to another face scores worse than a slight blur. "
+        "With a mask, windows at its edge also see the black outside it, which is equal in both images.",
+    )
+
+    @classmethod
+    def open(cls, files: Mapping[str, Path], device: str) -> Self:
+        return cls()
+
+    def compare(self, pairs: Sequence[RegionPair]) -> Columns:
+        """One float32 column for each of `COLUMNS`, (N,) in the order of the pairs."""
+        rows = [compare_pixels(pair) for pair in pairs]
+        return {column: np.array([row[column] for row in rows], np.float32) for column in COLUMNS}

@@ -1,0 +1,77 @@
+"""The MS-SSIM + L1 loss of Zhao, Gallo, Frosio and Kautz (2017), as psyrocloud's PyTorch code computes it.
+
+That code, with which the thesis trained (4.5.6, eq. 4.9), gives one depthwise convolution 15 filters for 3 channels
+in the order sigma .5, .5, .5, 1, 1, 1, 2, ...; a grouped convolution hands the first five of them to red, the next five
+to green, the last five to blue. So red is seen at the two finest scales only, blue at the two coarsest, and the
+luminance term (meant: all channels at sigma 8) is blue's at sigma 8, cubed. We compute what the code computes, not what
+it meant: only so are numbers comparable with the published ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from bench.core.types import Bools, Float
+from metrics.quality.functional.ssim import K1, K2, contrast_structure, local_moments, luminance
+from metrics.quality.functional.windows import blur, check_pair, gaussian_window, weighted_mean
+
+FILTERS: tuple[tuple[tuple[float, int], ...], ...] = (
+    ((0.5, 3), (1.0, 2)),
+    ((1.0, 1), (2.0, 3), (4.0, 1)),
+    ((4.0, 2), (8.0, 3)),
+)
+"""Per channel (red, green, blue): sigma and how many of the channel's five filters have it."""
+SIZE = 33
+"""Filter side in pixels: 4 times the largest sigma, plus 1; zeros beyond the border."""
+COARSEST = 8.0
+
+
+class MsSsimL1Parts(NamedTuple):
+    """The two terms of the loss, from which any ``alpha`` and ``compensation`` follow."""
+
+    structure: float
+    """Mean of 1 - lM * cs, 0..2, 0 = identical; above 1 only where contrasts are inverted."""
+    absolute: float
+    """Mean of the absolute difference under a Gaussian of sigma 8, 0..1."""
+
+    def loss(self, *, alpha: float, compensation: float) -> float:
+        """compensation * (alpha * structure + (1 - alpha) * absolute)."""
+        return compensation * (alpha * self.structure + (1 - alpha) * self.absolute)
+
+
+def ms_ssim_l1_parts(x: Float, y: Float, mask: Bools | None = None) -> MsSsimL1Parts:
+    """Both terms for two (H, W, 3) images in [0, 1], averaged over the mask's pixels; NaN where it is empty."""
+    check_pair(x, y, mask)
+    product = np.ones(x.shape[:2])
+    for channel, filters in enumerate(FILTERS):
+        a, b = _single_precision(x[..., channel]), _single_precision(y[..., channel])
+        for sigma, times in filters:
+            moments = local_moments(a, b, gaussian_window(SIZE, sigma))
+            factor = contrast_structure(moments, K2)
+            if sigma == COARSEST:
+                factor = factor * luminance(moments, K1)
+            for _ in range(times):
+                product *= factor
+    absolute = blur(_single_precision(np.abs(x - y).mean(axis=2)), gaussian_window(SIZE, COARSEST))
+    weights = None if mask is None else mask.astype(np.float64)
+    structure, difference = weighted_mean(np.stack([1 - product, absolute], axis=2), weights)
+    return MsSsimL1Parts(float(structure), float(difference))
+
+
+def ms_ssim_l1(
+    x: Float, y: Float, mask: Bools | None = None, *, alpha: float = 0.025, compensation: float = 200.0
+) -> float:
+    """The loss for two (H, W, 3) images in [0, 1]; 0 = identical, lower is nearer.
+
+    The defaults are the published code's; the thesis used alpha 0.84 and compensation 0.2 (4.6).
+    """
+    parts = ms_ssim_l1_parts(x, y, mask)
+    return math.nan if math.isnan(parts.structure) else parts.loss(alpha=alpha, compensation=compensation)
+
+
+def _single_precision(plane: Float) -> Float:
+    """Contiguous float32, the published code's precision: five digits of the terms hold, in a fifth of the time."""
+    return cast(Float, np.ascontiguousarray(plane, np.float32))
