@@ -48,13 +48,19 @@ def interval(replicates: Replicates, m: int = 0) -> Interval:
         return NO_INTERVAL
     if replicates.kind == "jackknife":
         return jackknife_interval(point, values, active)
-    if replicates.share and point in (0.0, 1.0):
+    if replicates.share:
+        return share_interval(point, values, clusters)
+    return percentile_interval(values, clusters)
+
+
+def share_interval(point: float, values: Float, clusters: int) -> Interval:
+    """Interval of a share (mean of 0/1 values) from its bootstrap replicates (R,); see the module."""
+    if clusters >= 2 and point in (0.0, 1.0):
         return clopper_pearson(round(point) * clusters, clusters)
     low, high = percentile_interval(values, clusters)
-    if replicates.share:
-        low = min(low, clopper_pearson(clusters, clusters)[0])
-        high = max(high, clopper_pearson(0, clusters)[1])
-    return low, high
+    if math.isnan(low):
+        return NO_INTERVAL
+    return min(low, clopper_pearson(clusters, clusters)[0]), max(high, clopper_pearson(0, clusters)[1])
 
 
 def difference_interval(replicates: Replicates, a: int, b: int) -> tuple[float, float, float]:

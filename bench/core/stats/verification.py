@@ -1,141 +1,189 @@
-"""Verification: how well genuine pairs (same person) are told from impostor pairs (different people) by distance.
+"""Verification thresholds: a recogniser's decision thresholds at stated false match rates, measured on labelled photos of many people.
 
-Two faces count as the same person if their distance is at or below a threshold. FMR (false match rate) is the weighted
-share of impostor pairs accepted, FNMR the share of genuine pairs rejected (ISO/IEC 19795-1). Pairs carry weights, so
-that resampled people weigh their pairs: a pair drawn twice counts twice.
-
-Rates are steps: they change only at observed distances, and pairs at the same distance (ties) are accepted or rejected
-together. A threshold for an asked FMR is the largest observed impostor distance at which the FMR is not above it;
-it never exceeds the asked rate and may fall short of it by a step. Below 1/FMR impostor pairs (by weight) the
-rate cannot be resolved: NaN, not measurable.
+Every pair of photos of two people is an impostor pair, every pair of photos of one person a genuine one. Intervals are
+over people: a replicate draws identities with replacement and a pair weighs the product of its two people's
+multiplicities (both of a genuine pair's photos are one person: weight w). Only the near tail of the impostor
+distances can ever hold a threshold, so only that is kept; the total weight is known in closed form.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Float
+from bench.core.evidence import OperatingPoint
+from bench.core.stats.intervals import percentile_interval, share_interval
+from bench.core.stats.resampling import ClusterResamples
+from bench.core.stats.error_rates import measurable, step_threshold
+from bench.core.types import Float, Floats32
 
-_SLACK = 1 + 1e-12  # 0.001 * 3000 must not come out as 2.9999999
+CALIBRATION_FMRS = (1e-2, 1e-3, 1e-4)
+BLOCK = 1024
+_BINS = 1 << 16
+_TAIL = 5  # The tail kept is this many times the largest FMR: no replicate strays as far.
+
+
+class CalibratedPoint(NamedTuple):
+    """A threshold and what it was measured on."""
+
+    fmr: float
+    threshold: float
+    """Cosine distance 0..2; at or below it two faces count as one person. NaN = fewer than 1/fmr impostor pairs."""
+    low: float
+    high: float
+    """95 % interval over identities; NaN = not measured."""
+    tar: float
+    """Share of genuine pairs accepted; NaN without genuine pairs."""
+    tar_low: float
+    tar_high: float
+    genuine: int
+    impostor: int
+    """Pairs."""
+    identities: int
+    photos: int
+    unscored: int
+    """Photos without an embedding, left out."""
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        return OperatingPoint(self.fmr, self.threshold, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorRates:
-    """Both error rates at every distinct distance."""
+class _Tail:
+    """The nearest impostor pairs, ascending."""
 
-    thresholds: Float
-    """(K,) ascending."""
-    fmr: Float
-    """(K,) rising to 1."""
-    fnmr: Float
-    """(K,) falling to 0."""
+    distance: Float
+    a: NDArray[np.int32]
+    b: NDArray[np.int32]
+    """Person of either photo."""
 
 
-class PairDistances:
-    """Genuine and impostor distances, sorted once, so that rates under new weights cost one pass.
+def calibrate(
+    embeddings: Floats32,
+    identities: Sequence[str] | NDArray[np.str_],
+    fmrs: Sequence[float] = CALIBRATION_FMRS,
+    replicates: int = 200,
+    seed: int = 0,
+) -> list[CalibratedPoint]:
+    """Thresholds for ``fmrs`` from (N, D) unit embeddings (NaN rows = not embedded) of (N,) people, none ''.
 
-    ``genuine``: (P,), ``impostor``: (Q,); finite.
+    Time and memory grow with N squared in blocks of `BLOCK` rows; only the tail of the pairs is held.
+    Raises `ValueError` for shapes that do not fit, unlabelled photos, or fmrs outside 0..1.
     """
+    names = np.asarray(identities)
+    if embeddings.ndim != 2 or names.shape != (len(embeddings),):
+        raise ValueError(f"one identity per embedding: got {embeddings.shape} and {names.shape}")
+    if (names == "").any():
+        raise ValueError("every photo of a calibration set needs an identity")
+    if not all(0 < fmr < 1 for fmr in fmrs):
+        raise ValueError("false match rates lie between 0 and 1")
+    usable = np.isfinite(embeddings).all(axis=1)
+    rows = np.asarray(embeddings[usable], dtype=np.float32)
+    people, person = np.unique(names[usable], return_inverse=True)
+    counts = np.bincount(person, minlength=len(people)).astype(np.float64)
+    genuine, owner = _genuine(rows, person)
+    tail = _tail(rows, person.astype(np.int32), min(1.0, _TAIL * max(fmrs)))
 
-    def __init__(self, genuine: Float, impostor: Float) -> None:
-        everything = np.concatenate([genuine, impostor]).astype(np.float64)
-        if not np.isfinite(everything).all():
-            raise ValueError("distances must be finite; leave out pairs that could not be measured")
-        self.thresholds, place = np.unique(everything, return_inverse=True)
-        self._genuine, self._impostor = place[: len(genuine)], place[len(genuine) :]
-
-    def rates(self, genuine_weights: Float, impostor_weights: Float) -> ErrorRates | None:
-        """The rates under weights (P,) and (Q,); ``None`` if either kind of pair has no weight at all."""
-        genuine = self._cumulative(self._genuine, genuine_weights)
-        impostor = self._cumulative(self._impostor, impostor_weights)
-        if not len(self.thresholds) or genuine[-1] <= 0 or impostor[-1] <= 0:
-            return None
-        return ErrorRates(self.thresholds, impostor / impostor[-1], 1 - genuine / genuine[-1])
-
-    def _cumulative(self, place: NDArray[np.intp], weights: Float) -> Float:
-        return np.cumsum(np.bincount(place, weights=weights, minlength=len(self.thresholds)))
-
-
-def equal_error_rate(rates: ErrorRates) -> float:
-    """Where FMR equals FNMR, on the straight line between the two steps around it."""
-    fmr, fnmr = np.concatenate([[0.0], rates.fmr]), np.concatenate([[1.0], rates.fnmr])
-    after = int(np.argmax(fmr >= fnmr))
-    before = after - 1
-    gap_before, gap_after = fnmr[before] - fmr[before], fmr[after] - fnmr[after]
-    along = gap_before / (gap_before + gap_after)
-    return float(fmr[before] + along * (fmr[after] - fmr[before]))
-
-
-def true_accept_rate(rates: ErrorRates, fmr: float) -> float:
-    """Share of genuine pairs accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is none)."""
-    last = int(np.searchsorted(rates.fmr, fmr * _SLACK, side="right")) - 1
-    return 0.0 if last < 0 else float(1 - rates.fnmr[last])
-
-
-def eer(
-    genuine: Float, impostor: Float, genuine_weights: Float | None = None, impostor_weights: Float | None = None
-) -> float:
-    """Equal error rate, 0..1; NaN without both kinds of pairs."""
-    rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
-    return math.nan if rates is None else equal_error_rate(rates)
+    design = ClusterResamples(np.arange(len(people)), replicates, seed)
+    draws = [np.ones(len(people)), *(draw[design.bag] for draw in design.bootstrap)]
+    found = [_at(fmrs, tail, genuine, owner, counts, weights) for weights in draws]
+    thresholds, tars = (np.array([[pair[i] for pair in row] for row in found]) for i in (0, 1))
+    points = []
+    for k, fmr in enumerate(fmrs):
+        low, high = percentile_interval(thresholds[1:, k], len(people))
+        tar_low, tar_high = share_interval(float(tars[0, k]), tars[1:, k], int(np.count_nonzero(counts > 1)))
+        points.append(
+            CalibratedPoint(
+                fmr,
+                float(thresholds[0, k]),
+                low,
+                high,
+                float(tars[0, k]),
+                tar_low,
+                tar_high,
+                len(genuine),
+                round(_impostors(counts, np.ones(len(people)))),
+                len(people),
+                len(rows),
+                int((~usable).sum()),
+            )
+        )
+    return points
 
 
-def tar_at_fmr(
-    genuine: Float,
-    impostor: Float,
-    fmr: float,
-    genuine_weights: Float | None = None,
-    impostor_weights: Float | None = None,
-) -> float:
-    """True accept rate at the threshold for ``fmr``; NaN if not measurable."""
-    rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
-    if rates is None or not measurable(float(_weights(impostor, impostor_weights).sum()), fmr):
-        return math.nan
-    return true_accept_rate(rates, fmr)
+def _at(
+    fmrs: Sequence[float], tail: _Tail, genuine: Float, owner: NDArray[np.intp], counts: Float, weights: Float
+) -> list[tuple[float, float]]:
+    """(threshold, TAR) per FMR under people's weights."""
+    total = _impostors(counts, weights)
+    cumulative = np.cumsum(weights[tail.a] * weights[tail.b])
+    of_genuine = weights[owner]
+    out = []
+    for fmr in fmrs:
+        if not measurable(total, fmr) or not len(cumulative) or cumulative[-1] < fmr * total:
+            out.append((math.nan, math.nan))
+            continue
+        threshold = step_threshold(tail.distance, cumulative, fmr * total)
+        weight = of_genuine.sum()
+        tar = float(of_genuine[genuine <= threshold].sum() / weight) if weight > 0 else math.nan
+        out.append((threshold, tar))
+    return out
 
 
-def threshold_at_fmr(impostor: Float, fmr: float, weights: Float | None = None) -> float:
-    """The largest observed distance with FMR <= ``fmr``; NaN if not measurable.
-
-    Where even the smallest distance is shared by too many pairs it is the next number below that, so that nothing is
-    accepted.
-    """
-    weight = _weights(impostor, weights)
-    drawn = weight > 0
-    distances, weight = np.asarray(impostor, dtype=np.float64)[drawn], weight[drawn]
-    total = float(weight.sum())
-    if not measurable(total, fmr):
-        return math.nan
-    order = np.argsort(distances, kind="stable")
-    return step_threshold(distances[order], np.cumsum(weight[order]), fmr * total)
+def _impostors(counts: Float, weights: Float) -> float:
+    """Total weight of the impostor pairs: ((sum n w)^2 - sum (n w)^2) / 2."""
+    photos = counts * weights
+    return float((photos.sum() ** 2 - (photos**2).sum()) / 2)
 
 
-def step_threshold(distances: Float, cumulative: Float, allowed: float) -> float:
-    """From ascending distances (Q,) and cumulated weights: the largest distance that accepts at most ``allowed``."""
-    # Ties go in together: only the last of equal distances shows what accepting them costs.
-    last = np.append(distances[1:] > distances[:-1], True)
-    steps, accepted = distances[last], cumulative[last]
-    within = int(np.searchsorted(accepted, allowed * _SLACK, side="right")) - 1
-    if within < 0 or accepted[within] <= 0:
-        positive = int(np.argmax(accepted > 0))
-        return float(np.nextafter(steps[positive], -math.inf))
-    # Distances of weight 0 accept nothing more: they were not drawn, so they are not observed.
-    return float(steps[int(np.searchsorted(accepted, accepted[within], side="left"))])
+def _genuine(rows: Floats32, person: NDArray[np.intp]) -> tuple[Float, NDArray[np.intp]]:
+    """Distances within each person, and whose they are."""
+    distances: list[Float] = []
+    owners: list[NDArray[np.intp]] = []
+    order = np.argsort(person, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(person[order])) + 1):
+        upper = np.triu_indices(len(same), k=1)
+        distances.append((1.0 - rows[same] @ rows[same].T)[upper].astype(np.float64))
+        owners.append(np.full(len(upper[0]), person[same[0]] if len(same) else 0, dtype=np.intp))
+    return np.concatenate(distances), np.concatenate(owners)
 
 
-def measurable(impostor_weight: float, fmr: float) -> bool:
-    """Whether the impostor pairs weigh at least 1/``fmr`` in total."""
-    return impostor_weight * fmr * _SLACK >= 1
+def _tail(rows: Floats32, person: NDArray[np.int32], share: float) -> _Tail:
+    """At least the nearest ``share`` of the impostor pairs: one pass to find where it ends, one to collect it."""
+    histogram = np.zeros(_BINS, dtype=np.int64)
+    for distance, _, _ in _blocks(rows, person):
+        histogram += np.bincount(_bin(distance), minlength=_BINS)
+    wanted = share * histogram.sum()
+    limit = int(np.searchsorted(np.cumsum(histogram), wanted))
+    distances, people_a, people_b = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for distance, a, b in _blocks(rows, person):
+        near = _bin(distance) <= limit
+        distances.append(distance[near])
+        people_a.append(a[near])
+        people_b.append(b[near])
+    joined = np.concatenate(distances).astype(np.float64)
+    order = np.argsort(joined, kind="stable")
+    return _Tail(joined[order], np.concatenate(people_a)[order], np.concatenate(people_b)[order])
 
 
-def _rates(genuine: Float, impostor: Float, gw: Float | None, iw: Float | None) -> ErrorRates | None:
-    pairs = PairDistances(np.asarray(genuine), np.asarray(impostor))
-    return pairs.rates(_weights(genuine, gw), _weights(impostor, iw))
+def _bin(distance: Floats32) -> NDArray[np.int64]:
+    bins: NDArray[np.int64] = np.clip(distance * (_BINS / 2), 0, _BINS - 1).astype(np.int64)
+    return bins
 
 
-def _weights(distances: Float, weights: Float | None) -> Float:
-    return np.ones(len(distances)) if weights is None else np.asarray(weights, dtype=np.float64)
+def _blocks(
+    rows: Floats32, person: NDArray[np.int32]
+) -> Iterator[tuple[Floats32, NDArray[np.int32], NDArray[np.int32]]]:
+    """Impostor pairs (distance, person, person), each once, a block of rows at a time."""
+    for start in range(0, len(rows), BLOCK):
+        stop = min(start + BLOCK, len(rows))
+        distance = 1 - rows[start:stop] @ rows[start:].T
+        later = np.arange(start, len(rows))[None, :] > np.arange(start, stop)[:, None]
+        i, j = np.nonzero(later & (person[start:stop, None] != person[None, start:]))
+        yield distance[i, j], person[start + i], person[start + j]
