@@ -1,0 +1,99 @@
+"""What methods that edit faces one by one share: who finds the faces, in which order, which pixels they cover."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.core.cards import MethodCard
+from bench.core.types import Box, Image, MethodFailure, Sample
+from methods import mtcnn
+from methods.params import choice
+
+DETECTORS = ("mtcnn", "harness")
+
+FINDS_ITS_OWN = (
+    "Faces below 20 px (after the longer side is reduced to 1024 px), strong profiles and heavy occlusion are often "
+    "not found by MTCNN and then stay as they are."
+)
+
+
+class FaceMethod(ABC):
+    """Finds the faces of a sample and lets a subclass edit each; everything between the faces stays untouched.
+
+    Faces are edited one after another on the same image, the largest first: where two overlap, the second edit works
+    on what the first left, so an overlap is never weaker than either.
+    """
+
+    def __init__(self, name: str, detector: str) -> None:
+        self._detector = choice(name, "detector", detector, DETECTORS)
+        self._finder: mtcnn.Mtcnn | None = None
+
+    @property
+    @abstractmethod
+    def card(self) -> MethodCard:
+        """The facts, see `bench.core.cards.MethodCard`."""
+
+    @abstractmethod
+    def edit(self, image: Image, face: Box) -> None:
+        """Anonymizes one face in place. ``image`` (H, W, 3) is a writable copy; ``face`` has a positive size."""
+
+    def detector_weights(self) -> Mapping[str, str]:
+        """For the card: the detector's weights, none where the harness hands its boxes over."""
+        return mtcnn.weights() if self._detector == "mtcnn" else {}
+
+    def detector_limits(self) -> str:
+        """For the card: what the choice of detector means."""
+        if self._detector == "mtcnn":
+            return FINDS_ITS_OWN
+        return "Uses the judge's own boxes: it cannot miss a face that the judge sees, which flatters it."
+
+    def load(self, files: Mapping[str, Path], device: str) -> None:
+        """Loads the detector. ``files`` is not used: the networks are in the installed package."""
+        if self._detector == "mtcnn" and self._finder is None:
+            self._finder = mtcnn.Mtcnn(device)
+
+    def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
+        """See `bench.core.protocols.Method.anonymize`. Nothing is drawn at random, so ``seed`` changes nothing."""
+        return [self._one(sample) for sample in batch]
+
+    def _one(self, sample: Sample) -> Image | MethodFailure:
+        if self._detector == "harness":
+            if sample.boxes is None:
+                return MethodFailure("detector=harness, but no boxes were handed over")
+            found: Sequence[Box] = sample.boxes
+        else:
+            if self._finder is None:
+                raise RuntimeError("load() must be called before anonymize()")
+            try:
+                found = self._finder.boxes(sample.image)
+            except (RuntimeError, IndexError, ValueError) as error:
+                # The package is known to fail where a candidate lies wholly outside the image. Returning the input
+                # would pass off a crash as "no face here".
+                return MethodFailure(f"face detector failed: {str(error).splitlines()[0][:120]}")
+        output = sample.image.copy()
+        for face in in_order(found):
+            self.edit(output, face)
+        return output
+
+
+def in_order(boxes: Sequence[Box]) -> list[Box]:
+    """Boxes of positive size, the largest first; ties by position, so that no detector's order shows in the output."""
+    return sorted((box for box in boxes if box.w > 0 and box.h > 0), key=lambda b: (-b.area, b.x, b.y, b.w))
+
+
+def grown(box: Box, margin: float) -> Box:
+    """The box with ``margin`` times its width added left and right, and ``margin`` times its height above and below."""
+    return box.scaled(1 + 2 * margin)
+
+
+def covered(box: Box, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of all pixels that the box touches, within the image; empty where it lies outside.
+
+    Rounds outwards: a box thinner than a pixel still covers one.
+    """
+    left, top = max(math.floor(box.x), 0), max(math.floor(box.y), 0)
+    right, bottom = min(math.ceil(box.x + box.w), width), min(math.ceil(box.y + box.h), height)
+    return slice(top, max(bottom, top)), slice(left, max(right, left))

@@ -1,0 +1,73 @@
+"""The face detector that our methods bring along: MTCNN, from the installed package facenet-pytorch.
+
+It is not the judge's detector (YuNet), so a face that a method does not see is a face that the judge still can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from bench.core.errors import UnavailableError
+from bench.core.types import Box, Image
+
+SMALLEST_FACE = 20
+"""Pixels, in the image that the network sees; the network's first stage looks for nothing smaller."""
+LONGEST_SIDE = 1024
+"""Larger images are reduced to this before detection: a pyramid over 12 megapixels takes seconds."""
+THRESHOLDS = (0.6, 0.7, 0.7)
+"""Of the three stages, as published (Zhang et al. 2016, and the package's default)."""
+
+
+@cache
+def weights() -> Mapping[str, str]:
+    """sha256 of the three networks' files as installed: ``mtcnn-pnet``, ``mtcnn-rnet``, ``mtcnn-onet``.
+
+    Finds the package without importing it (which would import torch). Raises `UnavailableError` where it is missing.
+    """
+    spec = importlib.util.find_spec("facenet_pytorch")
+    if spec is None or spec.origin is None:
+        raise UnavailableError("the MTCNN detector needs facenet-pytorch; pip install facenet-pytorch==2.5.3")
+    folder = Path(spec.origin).parent / "data"
+    files = {f"mtcnn-{net}": folder / f"{net}.pt" for net in ("pnet", "rnet", "onet")}
+    return MappingProxyType({name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()})
+
+
+class Mtcnn:
+    """All faces of one image at a time, so that a batch cannot change a detection."""
+
+    def __init__(self, device: str) -> None:
+        """Loads the networks onto ``device`` (``cpu``, ``cuda``, ``cuda:1``...)."""
+        try:
+            import torch
+            from facenet_pytorch import MTCNN
+        except ImportError as error:
+            raise UnavailableError(f"the MTCNN detector needs facenet-pytorch and torch: {error}") from error
+        self._net: Any = MTCNN(
+            keep_all=True, min_face_size=SMALLEST_FACE, thresholds=list(THRESHOLDS), device=torch.device(device)
+        )
+
+    def boxes(self, image: Image) -> list[Box]:
+        """Face boxes in pixels of ``image`` (H, W, 3); may reach outside it. No particular order."""
+        height, width = image.shape[:2]
+        shrink = max(1.0, max(height, width) / LONGEST_SIDE)
+        seen = Pillow.fromarray(image)
+        if shrink > 1:
+            size = (max(round(width / shrink), 1), max(round(height / shrink), 1))
+            seen = seen.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=3.0)
+        if min(seen.size) < SMALLEST_FACE:
+            return []  # no scale of its pyramid would be left, on which the package fails
+        found, _ = self._net.detect(seen)
+        if found is None:
+            return []
+        back = np.array([width / seen.width, height / seen.height] * 2)
+        corners = np.asarray(found, dtype=np.float64).reshape(-1, 4) * back
+        return [Box(float(x), float(y), float(right - x), float(low - y)) for x, y, right, low in corners]

@@ -1,0 +1,130 @@
+"""Somebody else's outputs: matched, or counted as failures; never dropped, never guessed."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from bench.core.registry import create_method
+from bench.core.spec import Spec
+from bench.core.types import Image, MethodFailure, Sample
+from methods.outputs import StoredOutputs
+from tests.methods.support import noise
+
+INPUT = noise(30, 40)
+
+
+def save(path: Path, image: Image) -> Image:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.fromarray(image).save(path)
+    return image
+
+
+def answer(folder: Path, sample_id: str) -> Image | MethodFailure:
+    method = create_method(Spec("outputs", {"dir": str(folder)}))
+    method.load({}, "cpu")
+    (output,) = method.anonymize([Sample(sample_id, INPUT)], seed=0)
+    return output
+
+
+def reason(output: Image | MethodFailure) -> str:
+    assert isinstance(output, MethodFailure)
+    return output.reason
+
+
+@pytest.mark.parametrize("name", ["ann/1.png", "ann/1.bmp", "1.png", "elsewhere/deep/1.png", "flat/1.tiff"])
+def test_matches(tmp_path: Path, name: str) -> None:
+    expected = save(tmp_path / name, noise(30, 40, 1))
+    output = answer(tmp_path, "ann/1.png")
+    np.testing.assert_array_equal(output, expected)
+
+
+def test_prefers_the_nearest_match(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", noise(30, 40, 1))
+    save(tmp_path / "ann/1.bmp", noise(30, 40, 2))
+    exact = save(tmp_path / "ann/1.png", noise(30, 40, 3))
+    np.testing.assert_array_equal(answer(tmp_path, "ann/1.png"), exact)
+
+
+def test_a_dot_in_a_name_is_not_an_extension(tmp_path: Path) -> None:
+    expected = save(tmp_path / "v1.2.png", noise(30, 40, 1))
+    save(tmp_path / "v1.3.png", noise(30, 40, 2))
+    np.testing.assert_array_equal(answer(tmp_path, "v1.2"), expected)
+
+
+def test_missing(tmp_path: Path) -> None:
+    save(tmp_path / "2.png", INPUT)
+    assert reason(answer(tmp_path, "ann/1.png")) == "no output file"
+
+
+def test_resized(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", noise(32, 32))
+    assert reason(answer(tmp_path, "1.png")) == "output is 32x32, the input is 40x30"
+
+
+def test_ambiguous(tmp_path: Path) -> None:
+    save(tmp_path / "a/1.png", INPUT)
+    save(tmp_path / "b/1.png", INPUT)
+    assert reason(answer(tmp_path, "1.png")) == "2 output files match: a/1.png, b/1.png"
+    np.testing.assert_array_equal(answer(tmp_path, "a/1.png"), INPUT)
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("<html>404</html>")
+    buffer = io.BytesIO()
+    Pillow.fromarray(INPUT).save(buffer, "PNG")
+    (tmp_path / "cut.png").write_bytes(buffer.getvalue()[:1500])
+    for name in ("empty.png", "text.png", "cut.png"):
+        assert reason(answer(tmp_path, name)).startswith("output cannot be read: ")
+
+
+def test_a_file_that_claims_a_huge_image_is_never_decoded(tmp_path: Path) -> None:
+    header = b"IHDR" + (50_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    bomb = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + header + zlib.crc32(header).to_bytes(4, "big")
+    (tmp_path / "1.png").write_bytes(bomb)
+    assert isinstance(answer(tmp_path, "1.png"), MethodFailure)
+
+
+@pytest.mark.parametrize("evil", ["../secret.png", "/secret.png", "a/../../secret.png"])
+def test_ids_cannot_reach_outside_the_folder(tmp_path: Path, evil: str) -> None:
+    save(tmp_path / "secret.png", INPUT)
+    inside = tmp_path / "outputs"
+    save(inside / "2.png", INPUT)
+    (inside / "secret.png").symlink_to(tmp_path / "secret.png")
+    assert reason(answer(inside, evil)) == "no output file"
+    assert reason(answer(inside, str(tmp_path / "secret.png"))) == "no output file"
+
+
+def test_turns_as_exif_says_and_ignores_transparency(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    Pillow.fromarray(np.rot90(INPUT)).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(answer(tmp_path, "turned.png"), INPUT)
+    alpha = np.dstack([INPUT, np.zeros(INPUT.shape[:2], np.uint8)])
+    Pillow.fromarray(alpha).save(tmp_path / "hidden.png")
+    np.testing.assert_array_equal(answer(tmp_path, "hidden.png"), INPUT)
+
+
+def test_grey_becomes_rgb(tmp_path: Path) -> None:
+    grey = INPUT[..., 0]
+    Pillow.fromarray(grey).save(tmp_path / "8.png")
+    Pillow.fromarray(grey.astype(np.uint16) << 8).save(tmp_path / "16.png")
+    for name in ("8.png", "16.png"):
+        np.testing.assert_array_equal(answer(tmp_path, name), np.repeat(grey[..., None], 3, axis=-1))
+
+
+def test_a_changed_folder_is_another_card_and_a_moved_one_is_not(tmp_path: Path) -> None:
+    for place in ("here/out", "there/out"):
+        save(tmp_path / place / "1.png", INPUT)
+    here, there = (StoredOutputs(dir=str(tmp_path / place / "out")).card for place in ("here", "there"))
+    assert here == there
+    assert here.params["dir"] == "out"
+    assert str(tmp_path) not in str(here)
+    save(tmp_path / "there/out/1.png", noise(30, 40, 9))
+    assert StoredOutputs(dir=str(tmp_path / "there/out")).card != here
