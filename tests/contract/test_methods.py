@@ -1,0 +1,181 @@
+"""What every registered method must keep, ours and other people's."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from bench.core.cards import MethodCard
+from bench.core.errors import SpecError
+from bench.core.protocols import Method
+from bench.core.registry import create_method, names
+from bench.core.seeds import sample_rng
+from bench.core.spec import Spec
+from bench.core.types import Box, Image, MethodFailure, Sample
+
+IDS = ("a/1.png", "a/2.png", "b/1.jpg")
+
+
+@pytest.fixture
+def samples(astronaut: Image) -> list[Sample]:
+    """A face, the same face elsewhere in a photo of another size, and a photo without a face."""
+    shifted = np.ascontiguousarray(astronaut[20:300, 100:380])
+    empty = np.full((48, 64, 3), 127, dtype=np.uint8)
+    boxes = ((Box(175, 65, 95, 125),), (Box(75, 45, 95, 125),), ())
+    return [Sample(i, image, b) for i, image, b in zip(IDS, (astronaut.copy(), shifted, empty), boxes, strict=True)]
+
+
+@pytest.fixture(params=names("method"))
+def spec(request: pytest.FixtureRequest, tmp_path: Path, samples: list[Sample]) -> Spec:
+    """Each registered method, with what it cannot do without."""
+    name: str = request.param
+    if name != "outputs":
+        return Spec(name)
+    for sample in samples:
+        target = (tmp_path / sample.id).with_suffix(".png")
+        target.parent.mkdir(exist_ok=True)
+        Pillow.fromarray(255 - sample.image).save(target)
+    return Spec(name, {"dir": str(tmp_path)})
+
+
+@pytest.fixture
+def method(spec: Spec) -> Method:
+    method = create_method(spec)
+    method.load({}, "cpu")
+    return method
+
+
+def arrays(outputs: Sequence[Image | MethodFailure]) -> list[Image]:
+    kept = [output for output in outputs if not isinstance(output, MethodFailure)]
+    assert len(kept) == len(outputs)
+    return kept
+
+
+def test_is_a_method(method: Method) -> None:
+    assert isinstance(method, Method)
+
+
+def test_images_come_back_in_order_with_shape_and_type(method: Method, samples: list[Sample]) -> None:
+    for sample, output in zip(samples, arrays(method.anonymize(samples, seed=0)), strict=True):
+        assert output.shape == sample.image.shape
+        assert output.dtype == np.uint8
+
+
+def test_inputs_are_left_alone(method: Method, samples: list[Sample]) -> None:
+    """Also not shared: writing to an output must not write to the original."""
+    before = [sample.image.copy() for sample in samples]
+    for output in arrays(method.anonymize(samples, seed=0)):
+        assert output.flags.writeable
+        output[:] = 0
+    for sample, image in zip(samples, before, strict=True):
+        np.testing.assert_array_equal(sample.image, image)
+
+
+def test_read_only_inputs_are_enough(method: Method, samples: list[Sample]) -> None:
+    for sample in samples:
+        sample.image.flags.writeable = False
+    arrays(method.anonymize(samples, seed=0))
+
+
+def test_an_empty_batch_is_an_empty_answer(method: Method) -> None:
+    assert list(method.anonymize([], seed=0)) == []
+
+
+def test_a_batch_is_the_same_as_one_by_one_in_any_order(method: Method, samples: list[Sample]) -> None:
+    together = arrays(method.anonymize(samples, seed=3))
+    alone = [arrays(method.anonymize([sample], seed=3))[0] for sample in samples]
+    backwards = arrays(method.anonymize(samples[::-1], seed=3))[::-1]
+    for a, b, c in zip(together, alone, backwards, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+
+
+def test_the_same_seed_gives_the_same_images(spec: Spec, samples: list[Sample]) -> None:
+    """From a second instance, too: nothing depends on what it did before."""
+    outputs = []
+    for _ in range(2):
+        method = create_method(spec)
+        method.load({}, "cpu")
+        method.anonymize(samples[::-1], seed=9)
+        outputs.append(arrays(method.anonymize(samples, seed=5)))
+    for a, b in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_card_is_complete(method: Method, spec: Spec) -> None:
+    card = method.card
+    assert card.name == spec.name
+    assert card.detector in ("none", "mtcnn", "harness")
+    for field in ("version", "description", "licence", "source"):
+        assert getattr(card, field), f"{field} is empty"
+    assert all(isinstance(value, str | int | float | bool) for value in card.params.values())
+    assert all(len(value) == 64 and int(value, 16) for value in card.weights.values())
+    assert method.card == card
+
+
+def test_the_card_shows_every_parameter_with_its_default(spec: Spec) -> None:
+    method = create_method(spec)
+    for name, parameter in inspect.signature(type(method)).parameters.items():
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert name in method.card.params
+        if parameter.default is not inspect.Parameter.empty:
+            assert method.card.params[name] == parameter.default
+
+
+def test_unknown_parameters_are_refused(spec: Spec) -> None:
+    with pytest.raises(SpecError, match="has no parameter 'colour'"):
+        create_method(Spec(spec.name, {**spec.params, "colour": "red"}))
+
+
+def test_tiny_and_odd_images(spec: Spec) -> None:
+    """One pixel, one row, odd sides: an image of the same size or a failure with a reason, not a crash."""
+    method = create_method(spec)
+    method.load({}, "cpu")
+    shapes = ((1, 1), (1, 37), (37, 1), (21, 33))
+    batch = [Sample(f"odd/{h}x{w}.png", np.full((h, w, 3), 200, dtype=np.uint8)) for h, w in shapes]
+    for sample, output in zip(batch, method.anonymize(batch, seed=0), strict=True):
+        if isinstance(output, MethodFailure):
+            assert output.reason
+        else:
+            assert output.shape == sample.image.shape
+
+
+class Sprinkle:
+    """A method as somebody else would write one, without importing anything but `bench.core`."""
+
+    def __init__(self, *, strength: int = 10) -> None:
+        self.card = MethodCard("sprinkle", "1", "noise", "MIT", "a test", params={"strength": strength})
+        self._strength = strength
+
+    def load(self, files: Mapping[str, Path], device: str) -> None: ...
+
+    def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
+        outputs: list[Image | MethodFailure] = []
+        for sample in batch:
+            noise = sample_rng(seed, sample.id).integers(0, self._strength, sample.image.shape)
+            outputs.append(np.clip(sample.image + noise, 0, 255).astype(np.uint8))
+        return outputs
+
+
+def test_a_method_of_somebody_else_is_a_method(samples: list[Sample]) -> None:
+    method = Sprinkle()
+    assert isinstance(method, Method)
+    test_a_batch_is_the_same_as_one_by_one_in_any_order(method, samples)
+    test_inputs_are_left_alone(method, samples)
+    one, same, other = (arrays(method.anonymize(samples, seed=s))[0] for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_the_harness_boxes_do_not_matter_to_a_method_with_its_own_detector(
+    method: Method, samples: list[Sample]
+) -> None:
+    without = [dataclasses.replace(sample, boxes=None) for sample in samples]
+    for a, b in zip(arrays(method.anonymize(samples, seed=0)), arrays(method.anonymize(without, seed=0)), strict=True):
+        np.testing.assert_array_equal(a, b)
