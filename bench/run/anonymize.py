@@ -63,7 +63,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
                 if item.image is not None
             ]
             safe = [sample for sample in samples if sample.id not in doomed]
-            results = {
+            results: dict[str, tuple[Image | MethodFailure, float]] = {
                 sample.id: (MethodFailure("the method's process died on this image"), float("nan"))
                 for sample in samples
                 if sample.id in doomed

@@ -43,7 +43,7 @@ class Originals:
 def settings_of(plan: Plan) -> Settings:
     """The part of a plan's settings that metrics see."""
     names = ("skin_target", "seed", "default_recogniser", "default_attributes")
-    groups = tuple(tuple(group) for group in plan.settings.age_groups)
+    groups = tuple((low, high) for low, high in plan.settings.age_groups)
     return Settings(age_groups=groups, **{name: getattr(plan.settings, name) for name in names})
 
 
@@ -56,7 +56,8 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     ]
     inputs = concatenate([read_table(path / "images.parquet") for path in folders])
     rows = concatenate([read_table(path / "faces.parquet") for path in folders])
-    readings, features = {}, {region: {} for region in REGIONS}  # type: ignore[var-annotated]
+    readings: dict[str, dict[str, NDArray[Any]]] = {}
+    features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
@@ -107,7 +108,7 @@ def _image_units(
     single = per_image[of_image] == 1
     groups = {name: np.zeros(len(readable), np.bool_) for name in face_groups_}
     for face in np.flatnonzero(single):
-        clusters[of_image[face]] = face_clusters[face]
+        clusters[int(of_image[face])] = face_clusters[int(face)]
         for name, member in face_groups_.items():
             groups[name][of_image[face]] = member[face]
     return Units(readable, readable, _clusters(clusters), groups)

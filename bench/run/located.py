@@ -57,7 +57,7 @@ def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[De
     overlap = np.array([[box.iou(detection.box) for detection in found] for box in originals])
     for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
         if overlap[row, column] >= SAME_PLACE_IOU:
-            matched[row] = found[column]
+            matched[int(row)] = found[int(column)]
     return matched
 
 

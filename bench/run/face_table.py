@@ -1,0 +1,34 @@
+"""The per-face table of a method, for people who want more than our numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.evidence import Evidence
+from bench.core.values import UnitValues
+from bench.store.tables import write_table
+
+
+def write_face_table(path: Path, evidence: Evidence, reasons: NDArray[np.str_], values: Sequence[UnitValues]) -> None:
+    """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a column for each per-face
+    metric, named ``metric|instrument|region``; NaN = could not be scored or not asked of this face."""
+    columns: dict[str, NDArray[Any]] = {
+        "face": evidence.faces.id,
+        "sample": evidence.faces.sample,
+        "identity": evidence.truth.identity,
+        "age": evidence.truth.age,
+        "gender": evidence.truth.gender,
+        "race": evidence.truth.race,
+        "outcome": evidence.outcome,
+        "reason": reasons,
+    }
+    for item in values:
+        if item.unit == "face":
+            asked = np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
+            columns[f"{item.metric}|{item.instrument}|{item.region}"] = np.where(asked, item.values, np.nan)
+    write_table(path, columns, "")
