@@ -76,7 +76,10 @@ def download(registry: str, package: str, version: str, folder: Path, progress: 
         if progress is not None:
             progress(name, done, total)
 
-    for pause in (*_PAUSES, None):
+    for number, pause in enumerate((*_PAUSES, None)):
+        # A folder for each try: the index client takes a file that is already there for a finished download.
+        folder = folder / f"try-{number}"
+        folder.mkdir()
         try:
             if registry == "npm":
                 step(0, None)  # npm tells nothing while it works

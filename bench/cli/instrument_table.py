@@ -1,0 +1,94 @@
+"""What the command line knows of each instrument without opening it: its card, and which files are cached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.core import registry
+from bench.core.cards import InstrumentCard, PackageFile
+from bench.core.errors import UnavailableError
+from bench.data import packages
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRow:
+    """One registered instrument on this machine."""
+
+    name: str
+    card: InstrumentCard | None
+    """``None`` = its optional dependency is missing."""
+    reason: str
+    """Why it is unavailable; empty if it is not."""
+    cached: tuple[bool, ...]
+    """For each of the card's files, whether its verified bytes are in the cache."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def files(self) -> tuple[PackageFile, ...]:
+        return self.card.files if self.card is not None else ()
+
+    @property
+    def state(self) -> Literal["cached", "partly cached", "not cached", "needs no files", "unavailable"]:
+        if self.card is None:
+            return "unavailable"
+        if not self.cached:
+            return "needs no files"
+        if all(self.cached):
+            return "cached"
+        return "partly cached" if any(self.cached) else "not cached"
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        if self.card is None:
+            return {"name": self.name, "state": self.state, "reason": self.reason}
+        card = self.card
+        files = [
+            {
+                "key": file.key,
+                "registry": file.registry,
+                "package": file.package,
+                "version": file.version,
+                "member": file.member,
+                "sha256": file.sha256,
+                "size": file.size,
+                "path": str(packages.cache_path(file)),
+                "cached": cached,
+            }
+            for file, cached in zip(card.files, self.cached, strict=True)
+        ]
+        return {
+            "name": self.name,
+            "version": card.version,
+            "role": card.role,
+            "description": card.description,
+            "licence": card.licence,
+            "source": card.source,
+            "limits": card.limits,
+            "default": card.default,
+            "size": self.size,
+            "state": self.state,
+            "files": files,
+        }
+
+
+def instrument_row(name: str) -> InstrumentRow:
+    """Loads an instrument's class (this may import its deep-learning library) and looks for its files.
+
+    Raises `UnknownNameError`.
+    """
+    try:
+        card = registry.instrument_class(name).card
+    except UnavailableError as error:
+        return InstrumentRow(name, None, str(error), ())
+    return InstrumentRow(name, card, "", tuple(packages.cached(file) is not None for file in card.files))
+
+
+def instrument_rows(names: Sequence[str] = ()) -> list[InstrumentRow]:
+    """The named instruments, or all."""
+    return [instrument_row(name) for name in names or registry.names("instrument")]

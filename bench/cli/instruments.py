@@ -1,0 +1,95 @@
+"""``unmask instruments``: the networks that measure; what they are, fetch their files, verify them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.cli.fetch_progress import fetch_progress, human_size
+from bench.cli.instrument_table import InstrumentRow, instrument_rows
+from bench.core.errors import UnavailableError
+from bench.data import cache, packages
+
+app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Show every instrument: role, size, licence, whether its files are here."""
+    rows = instrument_rows()
+    if as_json:
+        _print_json([row.as_json() for row in rows])
+        return
+    table = Table("Name", "Role", "Default", "Size", "Files", "Licence", "What it is")
+    for row in rows:
+        if row.card is None:
+            table.add_row(row.name, "", "", "", "unavailable", "", row.reason)
+        else:
+            size = human_size(row.size) if row.files else "-"
+            default = "yes" if row.card.default else "no"
+            table.add_row(row.name, row.card.role, default, size, row.state, row.card.licence, row.card.description)
+    console = Console()
+    console.print(table)
+    console.print(f"Cache folder: {cache.cache_dir()}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def fetch(names: Names = None, as_json: Json = False) -> None:
+    """Fetch the files of the named instruments (default: of every instrument a run uses without being asked)."""
+    rows = instrument_rows(names or ())
+    if names:
+        for row in rows:
+            if row.card is None:
+                raise UnavailableError(row.reason)
+    else:
+        rows = [row for row in rows if row.card is None or row.card.default]
+    messages = Console(stderr=True)
+    with fetch_progress(messages) as progress:
+        paths = packages.ensure([file for row in rows for file in row.files], progress=progress)
+    if as_json:
+        found = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
+        _print_json({"instruments": found, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
+        return
+    for row in rows:
+        said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
+        typer.echo(f"{row.name}: {said}")
+
+
+@app.command()
+def verify(names: Names = None, as_json: Json = False) -> None:
+    """Hash the fetched files again (default: of all instruments); exit code 1 if one is not what was pinned."""
+    results = [result for row in instrument_rows(names or ()) for result in _verify(row)]
+    wrong = [result for result in results if result["state"] == "wrong"]
+    if as_json:
+        _print_json({"ok": not wrong, "files": results})
+    else:
+        for result in results:
+            typer.echo(f"{result['state']:<10} {result['instrument']}: {result['path']}")
+        for name in dict.fromkeys(result["instrument"] for result in wrong):
+            typer.echo(f"error: a file of {name} has other bytes; run: unmask instruments fetch {name}", err=True)
+        counts = {state: sum(result["state"] == state for result in results) for state in ("ok", "wrong", "not cached")}
+        typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
+    results = []
+    for file in row.files:
+        path = packages.cache_path(file)
+        state = "not cached"
+        if path.is_file():
+            state = "ok" if cache.sha256_of(path) == file.sha256 else "wrong"
+        results.append({"instrument": row.name, "key": file.key, "path": str(path), "state": state})
+    return results
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
