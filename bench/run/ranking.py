@@ -14,7 +14,6 @@ from bench.core.stats.compare import (
 )
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.values import UnitValues
-from bench.run.plan import CONTROL
 from bench.run.rows import Answer, finite
 from bench.store.schemas import ComparisonRow, RankRow
 
@@ -25,13 +24,13 @@ def compare_methods(
     dataset: str,
     answers: Mapping[str, Sequence[Answer]],
     resamples: Mapping[str, ClusterResamples],
-    cards: Mapping[str, MetricCard],
+    control: str,
 ) -> list[ComparisonRow]:
-    """Every pair of methods on every metric, Holm-adjusted within the metric. The control takes part in no pair: it
-    is there to be compared with, not to win, and it would cost the others power."""
+    """Every pair of methods on every metric, Holm-adjusted within the metric. The method labelled ``control`` takes
+    part in no pair: it is there to be compared with, not to win, and it would cost the others power."""
     rows: list[ComparisonRow] = []
     for key, given in _by_key(answers).items():
-        labels = [label for label in given if label != CONTROL]
+        labels = [label for label in given if label != control]
         found = _compare([given[label] for label in labels], resamples)
         rows += [
             ComparisonRow(
@@ -67,6 +66,7 @@ def rank_rows(
     answers: Mapping[str, Sequence[Answer]],
     compared: Sequence[ComparisonRow],
     cards: Mapping[str, MetricCard],
+    control: str,
 ) -> list[RankRow]:
     """The range of ranks of each method on each metric that has a better and a worse."""
     pairs: dict[Key, list[ComparisonRow]] = {}
@@ -75,7 +75,7 @@ def rank_rows(
     rows: list[RankRow] = []
     for key, given in _by_key(answers).items():
         direction = cards[key[0]].direction
-        labels = [label for label in given if label != CONTROL]
+        labels = [label for label in given if label != control]
         place = {label: k for k, label in enumerate(labels)}
         found = [
             Comparison(place[r.a], place[r.b], r.difference, r.low or 0.0, r.high or 0.0, r.p, r.p_adjusted)

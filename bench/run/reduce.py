@@ -20,6 +20,7 @@ from bench.run.calibration import usable_points
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.own_calibration import active_card
+from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, answer, estimate_rows, gap_rows, worst_answers
 from bench.store.atomic import write_json
@@ -60,6 +61,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     instruments = {c["name"]: registry.instrument_class(c["name"]).card for c in plan.instruments}
     points = usable_points(active_card(folder, plan), instruments)
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
+    control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
@@ -80,9 +82,9 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 card = cards[each.metric]
                 found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
                 found.gaps += gap_rows(dataset.label, label, each, design.groups[each.unit], card)
-        compared = compare_methods(dataset.label, answers, design.resamples, cards)
+        compared = compare_methods(dataset.label, answers, design.resamples, control)
         found.comparisons += compared
-        found.ranks += rank_rows(dataset.label, answers, compared, cards)
+        found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
     write_json(folder.estimates_path, found.sealed(plan.run).model_dump(mode="json", by_alias=True))
 

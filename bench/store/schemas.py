@@ -18,7 +18,9 @@ ESTIMATES_SCHEMA: Final = "unmask.estimates/1"
 class Strict(BaseModel):
     """Unknown keys are errors: a typo must not pass for a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
+    )
 
 
 class PlannedDataset(Strict):
@@ -76,8 +78,6 @@ class Plan(Strict):
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
     settings: PlanSettings
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
 
     @classmethod
     def sealed(cls, body: dict[str, Any]) -> Plan:
@@ -204,5 +204,3 @@ class Estimates(Strict):
     inputs: list[InputRow] = []
     failures: list[MethodProblem] = []
     histograms: list[HistogramRow] = []
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
