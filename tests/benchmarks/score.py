@@ -1,0 +1,97 @@
+"""``make bench-score``: faces per second per stage, and the share of the time spent outside networks.
+
+Runs the demo set (or UNMASK_BENCH_DATASET) with two methods in this process, with every instrument wrapped in a stopwatch.
+Timings are benchmarks, not tests: the figures are printed, nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.core.registry import instrument_class
+from bench.run import opened
+from bench.run.config import RunConfig
+from bench.run.pipeline import run
+
+METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
+CALLS = ("detect", "read", "compare")
+
+
+class Stopwatch:
+    """Progress listener that notes the stages, and the owner of the instruments' stopwatches."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self.inside: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._stage, self._began = "", 0.0
+
+    def start(self, stage: str, jobs: int) -> None:
+        self._stage, self._began = stage, time.perf_counter()
+
+    def done(self, job: str, *, skipped: bool) -> None:
+        print(f"{self._stage}: {job}", file=sys.stderr)
+
+    def end(self) -> None:
+        self.stages[self._stage] = time.perf_counter() - self._began
+
+    def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return call(*arguments)
+            finally:
+                self.inside[self._stage][name] += time.perf_counter() - began
+
+        return wrapped
+
+
+def main() -> None:
+    dataset = os.environ.get("UNMASK_BENCH_DATASET", "demo")
+    watch = Stopwatch()
+    open_plainly = opened.open_instrument
+
+    def open_timed(name: str, device: str) -> Any:
+        instrument = open_plainly(name, device)
+        for call in CALLS:
+            if hasattr(instrument, call) and not hasattr(instrument, f"_timed_{call}"):
+                setattr(instrument, call, watch.timed(name, getattr(instrument, call)))
+                setattr(instrument, f"_timed_{call}", True)
+        return instrument
+
+    opened.open_instrument = open_timed
+    # Opening networks is not scoring them: one image warms everything up first.
+    with tempfile.TemporaryDirectory() as scratch:
+        warm = RunConfig(datasets=(dataset,), methods=METHODS, limit=1)
+        run(warm, Path(scratch) / "warm", root=None, workers=1, progress=watch)
+        watch.stages.clear()
+        watch.inside.clear()
+        config = RunConfig(datasets=(dataset,), methods=METHODS)
+        folder = run(config, Path(scratch) / "run", root=None, workers=1, progress=watch)
+        faces = folder.estimates.inputs[0].faces
+        methods = len(folder.plan.methods)
+    times = {"prepare": 1, "anonymize": methods - 1, "score": methods, "reduce": methods}
+    print(f"{dataset}: {faces} faces, {methods} methods (the control is one of them)")
+    print(f"{'stage':<10} {'seconds':>8} {'faces/s':>8} {'networks':>9} {'other instruments':>18} {'harness':>8}")
+    for stage, passes in times.items():
+        seconds = watch.stages[stage]
+        networks = sum(s for name, s in watch.inside[stage].items() if instrument_class(name).card.files)
+        others = sum(watch.inside[stage].values()) - networks
+        # The methods of `anonymize` run in processes of their own, out of the stopwatches' reach.
+        shares = [networks / seconds, others / seconds, 1 - (networks + others) / seconds]
+        shown = ["not measured"] * 3 if stage == "anonymize" else [f"{share:.0%}" for share in shares]
+        rate = faces * passes / seconds
+        print(f"{stage:<10} {seconds:>8.1f} {rate:>8.1f} {shown[0]:>9} {shown[1]:>18} {shown[2]:>8}")
+    print("\nwithin score, seconds by instrument:")
+    for name, seconds in sorted(watch.inside["score"].items(), key=lambda item: -item[1]):
+        print(f"  {name:<16} {seconds:7.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""One folder with good photos and every kind of bad input: the run completes and each bad one is a counted row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from bench.core.types import Image
+from tests.support.cli import unmask
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture()
+def folder(tmp_path: Path, astronaut: Image) -> Path:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    small = Pillow.fromarray(astronaut).resize((256, 256))
+    small.save(photos / "good.jpg", quality=95)
+    data = (photos / "good.jpg").read_bytes()
+    # Usable, though unusual: each must be scored like the good one.
+    small.convert("L").save(photos / "grey.png")
+    small.convert("RGBA").save(photos / "rgba.png")
+    small.convert("CMYK").save(photos / "cmyk.jpg", quality=95)
+    small.save(photos / "UPPER CASE é \" ' <b>name</b> & co.PNG")
+    small.save(photos / "-leading dash.png")
+    grey16 = np.asarray(small.convert("L"), np.uint16) * 257
+    Pillow.fromarray(grey16).save(photos / "sixteen bit.png")
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # turned a quarter: upright only if the orientation is applied
+    small.transpose(Pillow.Transpose.ROTATE_90).save(photos / "exif rotated.jpg", exif=exif, quality=95)
+    crowd = Pillow.new("RGB", (512, 256))
+    crowd.paste(small, (0, 0))
+    crowd.paste(small, (256, 0))
+    crowd.save(photos / "two faces.png")
+    # Unusable: each must be a row with its reason.
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "truncated.jpg").write_bytes(data[: len(data) // 2])
+    (photos / "text.png").write_text("this is not an image")
+    (photos / "huge.png").write_bytes(png_header(60_000, 60_000))
+    Pillow.new("RGB", (4, 4)).save(photos / "tiny.png")
+    # Readable, but nobody is in it.
+    Pillow.new("RGB", (200, 200), (90, 120, 60)).save(photos / "no face.png")
+    return photos
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The start of a PNG that claims to be enormous."""
+    import struct
+    import zlib
+
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + b"\x00" * 64
+
+
+def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = unmask(
+        *("run", "--dataset", f"folder:{folder}", "--method", "blackout", "--metrics", "outcome,pixel_quality"),
+        *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    given = results["inputs"][0]
+    assert given["images"] == 15
+    reasons = {problem["sample"]: problem["reason"] for problem in given["problems"]}
+    assert set(reasons) == {"empty.jpg", "truncated.jpg", "text.png", "huge.png", "tiny.png", "no face.png"}
+    assert given["unreadable"] == 5
+    assert given["without_face"] == 1
+    assert all(reasons.values())
+    assert "empty" in reasons["empty.jpg"]
+    assert "face" in reasons["no face.png"]
+    # Nine usable photos, ten faces: the grey, 16-bit, turned and oddly named ones count like the good one.
+    assert given["faces"] == 10
+    shares = [
+        row
+        for row in results["estimates"]
+        if row["metric"].startswith("outcome_") and row["group"] == "all" and row["method"] == "blackout"
+    ]
+    assert sum(row["value"] for row in shares) == pytest.approx(1.0)
+    assert {row["n"] for row in shares} == {10}
+    page = (out / "report" / "index.html").read_text("utf-8")
+    assert "<b>name</b>" not in page
+
+
+def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) -> None:
+    """Missing, resized and broken outputs are failures of the method, and all its faces count."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    black = Pillow.new("RGB", (256, 256))
+    black.save(outputs / "good.png")
+    Pillow.new("RGB", (100, 100)).save(outputs / "grey.png")
+    (outputs / "rgba.png").write_bytes(b"")
+    out = tmp_path / "run"
+    done = unmask(
+        *("run", "--dataset", f"folder:{folder}", "--method", f"theirs=outputs:dir={outputs}", "--metrics", "outcome"),
+        *("--out", str(out), "--no-report"),
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    values = {
+        row["metric"]: row["value"]
+        for row in results["estimates"]
+        if row["method"] == "theirs" and row["group"] == "all"
+    }
+    assert values["outcome_destroyed"] == pytest.approx(0.1)
+    assert values["outcome_error"] == pytest.approx(0.9)
+    reasons = {row["sample"]: row["reason"] for row in results["failures"]}
+    assert "100x100" in reasons["grey.png"]
+    assert reasons["cmyk.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("run", "--method", "blurr"), 2, "did you mean blur"),
+        (("run", "--method", "blur:sigm=1"), 2, "no parameter 'sigm'"),
+        (("run", "--method", "blur:sigma=-1"), 2, "sigma"),
+        (("run", "--dataset", "folder:/nowhere/at/all"), 1, "/nowhere/at/all"),
+        (("run", "--dataset", "imagenet"), 2, "unknown data set"),
+        (("run", "--metrics", "psnrr"), 2, "did you mean psnr"),
+        (("run", "--instrument", "arcface100"), 2, "unknown instrument"),
+        (("run", "nothing.toml"), 2, "nothing.toml"),
+        (("score", "/nowhere"), 1, "not a run folder"),
+        (("report", "/nowhere"), 1, "not a run folder"),
+    ],
+)
+def test_user_errors_end_in_one_line(arguments: tuple[str, ...], code: int, says: str, tmp_path: Path) -> None:
+    extra = ("--out", str(tmp_path / "run")) if arguments[0] == "run" else ()
+    done = unmask(*arguments, *extra)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,35 @@
+"""Running the command line as a user does: another process, its exit code and what it printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def unmask(*arguments: str, timeout: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """``unmask ARGUMENTS`` with plain output."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=cwd or REPO,
+        env={**os.environ, "CI": "true", "COLUMNS": "200"},
+        check=False,
+    )
+
+
+def start_unmask(*arguments: str) -> subprocess.Popen[bytes]:
+    """The same, left running, in a process group of its own so that a kill reaches its workers too."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=REPO,
+        env={**os.environ, "CI": "true"},
+        start_new_session=True,
+    )
