@@ -1,8 +1,9 @@
-"""Error rates of verification: how well genuine pairs (same person) are told from impostor pairs (different people) by distance.
+"""Error rates of verification: how well pairs of one person are told from pairs of two people by their distance.
 
-Two faces count as the same person if their distance is at or below a threshold. FMR (false match rate) is the weighted
-share of impostor pairs accepted, FNMR the share of genuine pairs rejected (ISO/IEC 19795-1). Pairs carry weights, so
-that resampled people weigh their pairs: a pair drawn twice counts twice.
+Two faces count as the same person if their distance is at or below a threshold. Genuine pairs are of one person,
+impostor pairs of two. FMR (false match rate) is the weighted share of impostor pairs accepted, FNMR the share of
+genuine pairs rejected (ISO/IEC 19795-1). Pairs carry weights, so that resampled people weigh their pairs: a pair drawn
+twice counts twice.
 
 Rates are steps: they change only at observed distances, and pairs at the same distance (ties) are accepted or rejected
 together. A threshold for an asked FMR is the largest observed impostor distance at which the FMR is not above it;

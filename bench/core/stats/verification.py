@@ -1,4 +1,4 @@
-"""Verification thresholds: a recogniser's decision thresholds at stated false match rates, measured on labelled photos of many people.
+"""Verification thresholds of a recogniser at stated false match rates, measured on labelled photos of many people.
 
 Every pair of photos of two people is an impostor pair, every pair of photos of one person a genuine one. Intervals are
 over people: a replicate draws identities with replacement and a pair weighs the product of its two people's
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.evidence import OperatingPoint
+from bench.core.stats.error_rates import measurable, step_threshold
 from bench.core.stats.intervals import percentile_interval, share_interval
 from bench.core.stats.resampling import ClusterResamples
-from bench.core.stats.error_rates import measurable, step_threshold
 from bench.core.types import Float, Floats32
 
 CALIBRATION_FMRS = (1e-2, 1e-3, 1e-4)

@@ -1,0 +1,99 @@
+"""How every face ended, and whether a face is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from bench.core.cards import Direction, MetricCard
+from bench.core.evidence import Evidence, Strings
+from bench.core.types import Bools, Float, Floats32, Outcome
+from bench.core.values import Histogram, SetStatistic, UnitValues
+
+
+def outcome_share(outcome: Strings, which: Outcome) -> Float:
+    """(N,) 1.0 where a face ended so, else 0.0. Never NaN: every face ends in exactly one outcome."""
+    share: Float = np.equal(outcome, which.value).astype(np.float64)
+    return share
+
+
+def face_found(landmarks: Floats32) -> Bools:
+    """(N,) whether the judge's detector found a face again; ``landmarks`` (N, 5, 2), NaN = not found."""
+    return np.asarray(np.isfinite(landmarks).all(axis=(1, 2)), dtype=np.bool_)
+
+
+def _card(outcome: Outcome, direction: Direction, title: str, question: str, how: str) -> MetricCard:
+    return MetricCard(
+        name=f"outcome_{outcome.value}",
+        version="1",
+        family="outcome",
+        direction=direction,
+        unit="share",
+        bounds=(0.0, 1.0),
+        title=title,
+        question=question,
+        how=f"{how} Share of all faces; the four outcomes add up to 1.",
+        source="unmask",
+        limits=(
+            "Says what became of a face, not how private it is: an anonymized face may still be recognised. "
+            "Whether a face is found depends on the judge's detector."
+        ),
+    )
+
+
+class OutcomeShares:
+    """`outcome_*` and `detection_rate`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("yunet",)
+    cards: ClassVar[tuple[MetricCard, ...]] = (
+        _card(
+            Outcome.ANONYMIZED,
+            "higher",
+            "Anonymized",
+            "How many faces were changed and are still faces?",
+            "The face's pixels changed, and the judge's detector finds a face at the same place.",
+        ),
+        _card(
+            Outcome.DESTROYED,
+            "lower",
+            "Destroyed",
+            "How many faces are no longer faces: private, but useless?",
+            "The face's pixels changed, and the judge's detector finds no face there any more.",
+        ),
+        _card(
+            Outcome.MISSED,
+            "lower",
+            "Missed",
+            "How many faces did the method leave as they were?",
+            "The output's pixels at the face equal the input's. A privacy failure.",
+        ),
+        _card(
+            Outcome.ERROR,
+            "lower",
+            "Error",
+            "How many faces got no usable output at all?",
+            "The method crashed, or gave no image or one of another size. A failure of privacy and of usefulness.",
+        ),
+        MetricCard(
+            name="detection_rate",
+            version="1",
+            family="outcome",
+            direction="higher",
+            unit="share",
+            bounds=(0.0, 1.0),
+            title="Face found again",
+            question="In how many outputs is the face still found?",
+            how="Share of all faces at whose place the judge's detector finds a face in the output; errors: not found.",
+            source="unmask; the detection step of the thesis's protocol (4.1)",
+            limits="Missed faces are found too: read it beside outcome_missed. Says nothing about privacy.",
+        ),
+    )
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
+        (judge,) = self.needs
+        for outcome in Outcome:
+            yield UnitValues(f"outcome_{outcome.value}", judge, outcome_share(evidence.outcome, outcome), share=True)
+        found = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
+        yield UnitValues("detection_rate", judge, found.astype(np.float64), share=True)
