@@ -22,3 +22,8 @@ def existing_root(root: Path | None) -> Path | None:
     if root is not None and not all(Path(part).is_dir() for part in str(root).split(os.pathsep)):
         raise UsageError(f"--root {root} is not a folder")
     return root.absolute() if root is not None and os.pathsep not in str(root) else root
+
+
+def split_names(given: list[str] | None) -> list[str]:
+    """``["a,b", "c"]`` -> ``["a", "b", "c"]``: names may be separated by commas, or the option repeated."""
+    return [name.strip() for text in given or [] for name in text.split(",") if name.strip()]

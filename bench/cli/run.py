@@ -7,30 +7,27 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root
+from bench.cli.options import Root, Workers, existing_root, split_names
 
 
 def run(
     config: Annotated[
         Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Settings; options win over it.", show_default=False)
     ] = None,
-    dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="Data set SPEC; may be repeated.")
-    ] = None,
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", "-d", help="Data set SPEC; may repeat.")] = None,
     method: Annotated[
         list[str] | None,
         typer.Option("--method", "-m", help="name, name:param=value,... or label=name:...; may be repeated."),
     ] = None,
     metrics: Annotated[
-        list[str] | None, typer.Option("--metrics", help="Metric names or families; may be repeated; default: all.")
+        list[str] | None,
+        typer.Option("--metrics", help="Metric names or families, with commas or repeated; default: all."),
     ] = None,
     instrument: Annotated[
-        list[str] | None, typer.Option("--instrument", help="Use only these instruments; may be repeated.")
+        list[str] | None, typer.Option("--instrument", help="Use only these instruments, with commas or repeated.")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N images of each data set.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; resumes the same plan.")] = Path(
-        "runs/run"
-    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; resumes.")] = Path("runs/run"),
     seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw (default 0).")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
     calibrate_on: Annotated[
@@ -54,8 +51,8 @@ def run(
     asked = {
         "datasets": dataset,
         "methods": method,
-        "metrics": metrics,
-        "instruments": instrument,
+        "metrics": split_names(metrics),
+        "instruments": split_names(instrument),
         "limit": limit,
         "seed": seed,
         "device": device,

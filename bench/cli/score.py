@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root
+from bench.cli.options import Root, Workers, existing_root, split_names
 
 
 def score(
@@ -28,8 +28,8 @@ def score(
     progress = show_progress()
     folder = rescore(
         RunFolder.planned(run.absolute()),
-        metrics or [],
-        instrument or [],
+        split_names(metrics),
+        split_names(instrument),
         root=existing_root(root),
         workers=workers,
         progress=progress,

@@ -12,25 +12,26 @@ from bench.data.packages import fetch_all
 
 
 @lru_cache(maxsize=32)
-def _open(name: str, device: str) -> Any:
+def open_instrument(name: str, device: str) -> Any:
+    """Any instrument, its files fetched; see the typed functions below."""
     cls = registry.instrument_class(name)
     return cls.open(fetch_all(cls.card.files), device)
 
 
 def detector(name: str, device: str) -> Detector:
-    return cast(Detector, _open(name, device))
+    return cast(Detector, open_instrument(name, device))
 
 
 def face_instrument(name: str, device: str) -> FaceInstrument:
-    return cast(FaceInstrument, _open(name, device))
+    return cast(FaceInstrument, open_instrument(name, device))
 
 
 def image_instrument(name: str, device: str) -> ImageInstrument:
-    return cast(ImageInstrument, _open(name, device))
+    return cast(ImageInstrument, open_instrument(name, device))
 
 
 def pair_instrument(name: str, device: str) -> PairInstrument:
-    return cast(PairInstrument, _open(name, device))
+    return cast(PairInstrument, open_instrument(name, device))
 
 
 @lru_cache(maxsize=4)
