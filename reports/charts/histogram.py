@@ -1,0 +1,104 @@
+"""Two distributions over one another, each scaled to its own size, with decision thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from bench.store.schemas import HistogramRow
+
+WIDTH: Final = 380
+HEIGHT: Final = 178
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 34, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A line across a histogram."""
+
+    value: float
+    text: str
+
+
+def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, title: str) -> Markup:
+    """An inline SVG. The first series is filled, later ones are outlined; heights are shares of each series.
+
+    ``name``: letters, digits and ``-``, distinct on its page.
+    """
+    low, high = row.edges[0], row.edges[-1]
+    shares = {key: [c / (sum(counts) or 1) for c in counts] for key, counts in row.series.items()}
+    top = max((max(values, default=0.0) for values in shares.values()), default=0.0) or 1.0
+
+    def px(value: float) -> float:
+        return round(_LEFT + (value - low) / ((high - low) or 1.0) * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def py(share: float) -> float:
+        return round(HEIGHT - _BOTTOM - share / top * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    parts = [
+        Markup('<svg class="plot histogram" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">').format(
+            w=WIDTH, h=HEIGHT, n=name
+        ),
+        Markup('<title id="{n}-t">{t}</title><desc id="{n}-d">{d}</desc>').format(
+            n=name, t=title, d=_describe(row, thresholds)
+        ),
+    ]
+    for i, values in enumerate(shares.values()):
+        path = _steps([px(edge) for edge in row.edges], [py(v) for v in values], py(0.0))
+        parts.append(Markup('<path class="series s{i}" d="{d}"/>').format(i=i, d=path))
+    parts.append(
+        Markup('<line class="axis" x1="{a}" x2="{b}" y1="{y}" y2="{y}"/>').format(a=px(low), b=px(high), y=py(0.0))
+    )
+    for value in _ticks(low, high):
+        parts.append(
+            Markup('<text class="tick" x="{x}" y="{y}" text-anchor="middle">{v}</text>').format(
+                x=min(max(px(value), 14), WIDTH - 14), y=HEIGHT - 14, v=f"{value:g}"
+            )
+        )
+    parts += _threshold_marks([t for t in thresholds if low <= t.value <= high], px, py(0.0))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _threshold_marks(thresholds: Sequence[Threshold], px: Callable[[float], float], base: float) -> list[Markup]:
+    found = []
+    # Neighbouring labels go on two lines in turn, so that close thresholds stay readable.
+    for i, mark in enumerate(sorted(thresholds, key=lambda t: t.value)):
+        x, y = px(mark.value), 11 + 13 * (i % 2)
+        anchor = "end" if x > WIDTH - 50 else "start" if x < 50 else "middle"
+        found.append(
+            Markup(
+                '<line class="threshold" x1="{x}" x2="{x}" y1="{t}" y2="{b}"/>'
+                '<text class="mark" x="{x}" y="{y}" text-anchor="{a}">{s}</text>'
+            ).format(x=x, t=y + 3, b=base, y=y, a=anchor, s=mark.text)
+        )
+    return found
+
+
+def _steps(xs: Sequence[float], ys: Sequence[float], base: float) -> str:
+    commands = [f"M{xs[0]} {base}"]
+    for i, y in enumerate(ys):
+        commands.append(f"V{y}H{xs[i + 1]}")
+    return "".join([*commands, f"V{base}"])
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    step = (high - low) / 4
+    return [round(low + i * step, 3) for i in range(5)]
+
+
+def _describe(row: HistogramRow, thresholds: Sequence[Threshold]) -> str:
+    parts = [f"{key}: {sum(counts):,} pairs, median {_median(row.edges, counts)}" for key, counts in row.series.items()]
+    parts += [f"threshold {t.text} at {t.value:.3f}" for t in thresholds]
+    return "; ".join(parts)
+
+
+def _median(edges: Sequence[float], counts: Sequence[int]) -> str:
+    half, seen = sum(counts) / 2, 0
+    for i, n in enumerate(counts):
+        seen += n
+        if n and seen >= half:
+            return f"about {(edges[i] + edges[i + 1]) / 2:.2f}"
+    return "unknown"

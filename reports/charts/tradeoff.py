@@ -1,0 +1,201 @@
+"""Privacy against usefulness: every method a point with its intervals, the control, chance, and the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from reports.charts.labels import Rect, place_labels
+from reports.charts.svg import ACCENT, INK, MUTED, PAPER, RC, inline_svg
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value with its interval, already in the unit of its axis."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    name: str
+    x: Reading
+    y: Reading
+    control: bool
+    destroys: bool
+    """Drawn hollow: most of its faces are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    title: str
+    higher_is_better: bool
+    limits: tuple[float, float] | None
+    """``None`` = from the points."""
+    chance: float | None
+
+
+def pareto_front(points: Sequence[Point], x: Axis, y: Axis) -> list[Point]:
+    """The points that no other point beats on one axis without losing on the other, from left to right."""
+
+    def goodness(p: Point) -> tuple[float, float]:
+        return (
+            p.x.value if x.higher_is_better else -p.x.value,
+            p.y.value if y.higher_is_better else -p.y.value,
+        )
+
+    def beaten(p: Point) -> bool:
+        a, b = goodness(p)
+        return any((c >= a and d >= b) and (c > a or d > b) for c, d in map(goodness, points))
+
+    return sorted((p for p in points if not beaten(p)), key=lambda p: (p.x.value, p.y.value, p.name))
+
+
+def tradeoff_plot(points: Sequence[Point], x: Axis, y: Axis, *, name: str, title: str) -> Markup:
+    """An inline SVG. ``name``: letters, digits and ``-``, distinct on its page."""
+    contestants = [p for p in points if not p.control]
+    front = pareto_front(contestants, x, y)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(8.2, 5.2), dpi=72, layout="constrained")
+        axes = figure.add_subplot()
+        _frame(axes, x, y)
+        _reference_lines(axes, x, y, points)
+        if len(front) > 1:
+            _draw_front(axes, front, x)
+        for point in points:
+            _draw_point(axes, point)
+        _write_labels(figure, axes, points)
+    return inline_svg(figure, name, title, _describe(points, front, x, y))
+
+
+def _frame(axes: Axes, x: Axis, y: Axis) -> None:
+    axes.set_xlabel(x.title)
+    axes.set_ylabel(y.title)
+    axes.grid(color=MUTED, alpha=0.18, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(0.08)
+    if x.limits:
+        axes.set_xlim(*_padded(x.limits))
+    if y.limits:
+        axes.set_ylim(*_padded(y.limits))
+
+
+def _padded(limits: tuple[float, float]) -> tuple[float, float]:
+    pad = (limits[1] - limits[0]) * 0.04
+    return limits[0] - pad, limits[1] + pad
+
+
+def _reference_lines(axes: Axes, x: Axis, y: Axis, points: Sequence[Point]) -> None:
+    """Dotted lines at chance, dashed lines at the control."""
+    for value, horizontal in ((x.chance, False), (y.chance, True)):
+        if value is not None:
+            _line(axes, value, horizontal, (0, (1, 3)), "chance")
+    control = next((p for p in points if p.control), None)
+    if control is not None:
+        _line(axes, control.x.value, False, (0, (6, 3)), "control")
+        _line(axes, control.y.value, True, (0, (6, 3)), "control")
+
+
+def _line(axes: Axes, value: float, horizontal: bool, dashes: tuple[int, tuple[int, int]], text: str) -> None:
+    style: dict[str, Any] = {"color": MUTED, "linewidth": 1.0, "linestyle": dashes, "zorder": 1}
+    if horizontal:
+        axes.axhline(value, **style)
+        axes.annotate(text, (0.985, value), xycoords=("axes fraction", "data"), xytext=(0, 2), va="bottom", **_SMALL)
+    else:
+        axes.axvline(value, **style)
+        axes.annotate(
+            text, (value, 0.985), xycoords=("data", "axes fraction"), xytext=(-2, 0), va="top", rotation=90, **_SMALL
+        )
+
+
+_SMALL: Final[dict[str, Any]] = {"textcoords": "offset points", "ha": "right", "fontsize": 9, "color": MUTED}
+
+
+def _draw_front(axes: Axes, front: Sequence[Point], x: Axis) -> None:
+    xs, ys = [p.x.value for p in front], [p.y.value for p in front]
+    # Between two methods only the worse of both is reached for certain: a staircase, not a slope.
+    axes.step(xs, ys, where="pre" if x.higher_is_better else "post", color=ACCENT, linewidth=1.6, alpha=0.75, zorder=2)
+
+
+def _draw_point(axes: Axes, point: Point) -> None:
+    colour = MUTED if point.control else ACCENT
+    for reading, across in ((point.x, True), (point.y, False)):
+        if reading.low is not None and reading.high is not None:
+            ends, level = [reading.low, reading.high], [point.y.value if across else point.x.value] * 2
+            axes.plot(*((ends, level) if across else (level, ends)), color=colour, linewidth=1.3, alpha=0.8, zorder=3)
+    axes.plot(
+        [point.x.value],
+        [point.y.value],
+        marker="D" if point.control else "o",
+        markersize=7 if point.control else 8,
+        color=colour,
+        markerfacecolor=PAPER if point.destroys else colour,
+        markeredgewidth=1.6,
+        linestyle="none",
+        zorder=4,
+        clip_on=False,
+    )
+
+
+def _write_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+    draw: Callable[[], None] = FigureCanvasAgg(figure).draw
+    draw()  # settles the layout, so that places in pixels are known
+    to_pixels = axes.transData.transform
+    boxes = [t.get_window_extent() for t in axes.texts]
+    blocked = [Rect(b.x0 - 1, b.y0 - 1, b.x1 + 1, b.y1 + 1) for b in boxes]
+    spots = []
+    for point in points:
+        px, py = (float(v) for v in to_pixels((point.x.value, point.y.value)))
+        spots.append((px, py))
+        blocked.append(Rect(px - 6, py - 6, px + 6, py + 6))
+        blocked += _cross(point, to_pixels)
+    names = [shorten(p.name) for p in points]
+    sizes = [_text_size(figure, name) for name in names]
+    b = axes.get_window_extent()
+    placed = place_labels(spots, sizes, Rect(b.x0 + 2, b.y0 + 2, b.x1 - 2, b.y1 - 2), blocked)
+    back = axes.transData.inverted().transform
+    for name, box, (px, py), point in zip(names, placed, spots, points, strict=True):
+        x, y = back((box.left, (box.bottom + box.top) / 2))
+        axes.text(x, y, name, fontsize=11, va="center_baseline", ha="left", color=INK, zorder=6)
+        near = (min(max(px, box.left), box.right), min(max(py, box.bottom), box.top))
+        if (near[0] - px) ** 2 + (near[1] - py) ** 2 > 16**2:
+            end = back(near)
+            axes.plot([point.x.value, end[0]], [point.y.value, end[1]], color=MUTED, linewidth=0.7, zorder=2)
+
+
+def _cross(point: Point, to_pixels: Callable[[Any], Any]) -> list[Rect]:
+    found = []
+    for reading, across in ((point.x, True), (point.y, False)):
+        if reading.low is None or reading.high is None:
+            continue
+        ends = [(v, point.y.value) if across else (point.x.value, v) for v in (reading.low, reading.high)]
+        (x0, y0), (x1, y1) = to_pixels(ends[0]), to_pixels(ends[1])
+        found.append(Rect(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
+    return found
+
+
+def _text_size(figure: Figure, text: str) -> tuple[float, float]:
+    probe = figure.text(0, 0, text, fontsize=11)
+    box = probe.get_window_extent()
+    probe.remove()
+    return float(box.width), float(box.height)
+
+
+def shorten(name: str, limit: int = 30) -> str:
+    """Long labels would push each other off the plot."""
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def _describe(points: Sequence[Point], front: Sequence[Point], x: Axis, y: Axis) -> str:
+    each = "; ".join(f"{p.name}: {p.x.value:.1f}, {p.y.value:.1f}" for p in points)
+    best = ", ".join(p.name for p in front) or "none"
+    return f"Horizontal: {x.title}. Vertical: {y.title}. Points (horizontal, vertical): {each}. Pareto front: {best}."

@@ -1,0 +1,116 @@
+"""The leaderboards as CSV, Markdown and LaTeX, for people who publish results."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from reports.cells import Cell
+from reports.leaderboard import Leaderboard, Line
+
+_CSV_HEAD = (
+    *("dataset", "run", "method", "role", "metric", "instrument", "region", "unit"),
+    *("value", "low", "high", "n", "unscored", "chance", "rank_best", "rank_worst", "note"),
+)
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": "--",
+    "\N{NO-BREAK SPACE}": "~",
+    "\N{UPWARDS ARROW}": r"$\uparrow$",
+    "\N{DOWNWARDS ARROW}": r"$\downarrow$",
+}
+
+
+def to_csv(boards: Sequence[Leaderboard]) -> str:
+    """One line a method and metric, numbers unrounded (shares in 0..1); an empty field = not measured."""
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\n")
+    write.writerow(_CSV_HEAD)
+    for table in boards:
+        name = table.board.dataset
+        for line in (*table.controls, *table.contestants):
+            run, method = line.entrant.run, line.entrant.method
+            for head in table.heads:
+                row = run.row(name, method, head.column)
+                reason = table.board.reason_against(run, head.column)
+                if row is None or reason:
+                    numbers: list[object] = [None] * 8
+                else:
+                    rank = None if line.entrant.control else run.rank(name, method, head.column)
+                    ends = [rank.best, rank.worst] if rank else [None, None]
+                    numbers = [row.value, row.low, row.high, row.n, row.unscored, row.chance, *ends]
+                column = (head.column.metric, head.column.instrument, head.column.region, head.card.unit)
+                note = f"not comparable: {reason}" if reason else row.note if row else ""
+                role = "control" if line.entrant.control else "contestant"
+                write.writerow([name, run.key, method, role, *column, *numbers, note])
+    return out.getvalue()
+
+
+def to_markdown(boards: Sequence[Leaderboard]) -> str:
+    """A table a data set: value (95 % interval); ``*`` marks the best and the ties with it."""
+    parts = []
+    for table in boards:
+        heads = ["Method", "Outcome", *(f"{h.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
+        rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in _lines(table)]
+        rows.append(["chance level", "", *table.chance])
+        body = [_markdown_row(heads), _markdown_row(["---"] * len(heads), escape=False), *map(_markdown_row, rows)]
+        parts.append(f"## {_markdown_text(table.board.title)}: {table.board.size}\n\n" + "\n".join(body) + "\n")
+    return "\n".join([*parts, f"{_LEGEND}\n"])
+
+
+def to_latex(boards: Sequence[Leaderboard]) -> str:
+    """A ``booktabs`` table a data set; interval under each value in small type."""
+    parts = []
+    for table in boards:
+        heads = ["Method", *(f"{h.title} {h.arrow}".strip() for h in table.heads)]
+        rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in _lines(table)]
+        rows.append(["chance level", *map(_latex, table.chance)])
+        caption = f"{table.board.title}: {table.board.size}. {_LEGEND}"
+        parts.append(
+            "% needs \\usepackage{booktabs}\n"
+            f"\\begin{{table}}\n\\caption{{{_latex(caption)}}}\n"
+            f"\\begin{{tabular}}{{l{'r' * len(table.heads)}}}\n\\toprule\n"
+            + " & ".join(map(_latex, heads))
+            + " \\\\\n\\midrule\n"
+            + "".join(" & ".join(row) + " \\\\\n" for row in rows)
+            + "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+        )
+    return "\n".join(parts)
+
+
+_LEGEND = "In brackets the 95 % interval; * = best, or not clearly worse than the best; the control is not ranked."
+
+
+def _lines(table: Leaderboard) -> Iterable[Line]:
+    return (*table.controls, *table.contestants)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = cell.text + (" *" if cell.lead else "")
+    return f"{text} ({cell.interval})" if cell.interval else text
+
+
+def _markdown_row(texts: Iterable[str], *, escape: bool = True) -> str:
+    return "| " + " | ".join(_markdown_text(t) if escape else t for t in texts) + " |"
+
+
+def _markdown_text(text: str) -> str:
+    plain = " ".join(text.split(None)) if "\n" in text else text
+    for char in "\\|`*_[]<>":
+        plain = plain.replace(char, f"\\{char}" if char not in "<>" else {"<": "&lt;", ">": "&gt;"}[char])
+    return plain
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _latex(cell.text) + ("$^*$" if cell.lead else "")
+    return f"{text} {{\\scriptsize ({_latex(cell.interval)})}}" if cell.interval else text

@@ -1,0 +1,89 @@
+"""The trade-off plots of a leaderboard: privacy against what is left of a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from bench.store.schemas import EstimateRow
+from reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
+from reports.columns import HEADLINE_PRIVACY, HEADLINE_UTILITY, Head
+from reports.leaderboard import Leaderboard, Line, chance_values
+
+VERTICALS: Final = (HEADLINE_UTILITY, "lpips_alex")
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """An inline drawing with its words."""
+
+    svg: Markup
+    horizontal: Head
+    vertical: Head
+    left_out: tuple[str, ...]
+    """Methods without both numbers."""
+
+
+def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
+    """One plot for each of `VERTICALS` that was measured together with the headline privacy number."""
+    by_name = {head.card.name: i for i, head in enumerate(table.heads)}
+    if HEADLINE_PRIVACY not in by_name:
+        return []
+    plots = []
+    for vertical in VERTICALS:
+        if vertical in by_name:
+            plots.append(_plot(table, by_name[HEADLINE_PRIVACY], by_name[vertical], f"{name}-{vertical}"))
+    return [plot for plot in plots if plot is not None]
+
+
+def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:
+    points, left_out = [], []
+    for line in (*table.controls, *table.contestants):
+        x, y = _reading(table, line, across), _reading(table, line, up)
+        if x is None or y is None:
+            left_out.append(line.entrant.name)
+        else:
+            points.append(Point(line.entrant.name, x, y, line.entrant.control, line.destroys))
+    if not points:
+        return None
+    heads = table.heads[across], table.heads[up]
+    svg = tradeoff_plot(
+        points,
+        _axis(table, heads[0]),
+        _axis(table, heads[1]),
+        name=name.replace("_", "-").replace("@", "-"),
+        title=f"{heads[1].title} against {heads[0].title} on {table.board.title}",
+    )
+    return Plot(svg, heads[0], heads[1], tuple(left_out))
+
+
+def _reading(table: Leaderboard, line: Line, i: int) -> Reading | None:
+    head, cell = table.heads[i], line.cells[i]
+    row = line.entrant.run.row(table.board.dataset, line.entrant.method, head.column)
+    if cell.state != "measured" or row is None or row.value is None:
+        return None
+    factor = _factor(head)
+    return Reading(row.value * factor, _times(row, "low", factor), _times(row, "high", factor))
+
+
+def _times(row: EstimateRow, end: str, factor: float) -> float | None:
+    value: float | None = getattr(row, end)
+    return None if value is None else value * factor
+
+
+def _axis(table: Leaderboard, head: Head) -> Axis:
+    chance = chance_values(table.board, head.column)
+    factor = _factor(head)
+    unit = f", {head.unit}" if head.unit else ""
+    return Axis(
+        f"{head.title}{unit} ({head.sub})",
+        head.card.direction != "lower",
+        (0.0, 100.0) if head.card.unit == "share" else None,
+        chance[0] * factor if len(chance) == 1 else None,
+    )
+
+
+def _factor(head: Head) -> float:
+    return 100.0 if head.card.unit == "share" else 1.0

@@ -1,0 +1,127 @@
+"""A finished run, indexed for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
+from bench.core.errors import StoreError
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import EstimateRow, InputRow, PlannedDataset, RankRow
+from reports.cards import read_card
+
+CONTROL: Final = "none"
+"""Registered name of the method that returns its input."""
+ALL: Final = "all"
+"""The group of an estimate over all faces."""
+WORST: Final = "worst"
+"""The instrument name of the strongest attack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One thing that was measured: a metric by one instrument over one region."""
+
+    metric: str
+    instrument: str
+    region: str
+
+
+class RunView:
+    """Look-ups over one run. ``tag`` names the run on a page that shows several; empty where it is alone."""
+
+    def __init__(self, folder: RunFolder, tag: str = "") -> None:
+        self.folder = folder
+        self.tag = tag
+        self.plan = folder.plan
+        self.estimates = folder.estimates
+        self.key = folder.plan.run
+        self.metrics = {
+            str(card["name"]): read_card(MetricCard, card) for plug in self.plan.metrics for card in plug.cards
+        }
+        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods}
+        self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
+        self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
+        self._check()
+
+    def _check(self) -> None:
+        for row in self.estimates.estimates:
+            for kind, name, known in (
+                ("metric", row.metric, self.metrics),
+                ("method", row.method, self.methods),
+                ("data set", row.dataset, self.datasets),
+            ):
+                if name not in known:
+                    raise StoreError(
+                        f"{self.folder.path}: estimates.json has {kind} {name!r}, which plan.json has not; "
+                        f"run `unmask score {self.folder.path}`"
+                    )
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, Column, str], EstimateRow]:
+        rows = self.estimates.estimates
+        return {(r.dataset, r.method, Column(r.metric, r.instrument, r.region), r.group): r for r in rows}
+
+    @cached_property
+    def _ranks(self) -> dict[tuple[str, str, Column], RankRow]:
+        return {
+            (r.dataset, r.method, Column(r.metric, r.instrument, r.region)): r
+            for r in self.estimates.ranks
+            if r.method in self.methods
+        }
+
+    def row(self, dataset: str, method: str, column: Column, group: str = ALL) -> EstimateRow | None:
+        return self._rows.get((dataset, method, column, group))
+
+    def groups(self, dataset: str, method: str, column: Column) -> Iterator[EstimateRow]:
+        """The estimates of subgroups, in the order of the file."""
+        for (d, m, c, group), row in self._rows.items():
+            if (d, m, c) == (dataset, method, column) and group != ALL:
+                yield row
+
+    def rank(self, dataset: str, method: str, column: Column) -> RankRow | None:
+        return self._ranks.get((dataset, method, column))
+
+    def leads(self, dataset: str, column: Column) -> list[str]:
+        """The contestants that nobody is clearly better than: one = the best, several = tied best."""
+        found = {m: r.best for m in self.contestants if (r := self.rank(dataset, m, column)) is not None}
+        return [m for m, best in found.items() if best == min(found.values())]
+
+    @cached_property
+    def controls(self) -> list[str]:
+        """Labels of the methods that leave images as they are."""
+        return [label for label, card in self.methods.items() if card.name == CONTROL]
+
+    @cached_property
+    def contestants(self) -> list[str]:
+        return [label for label in self.methods if label not in self.controls]
+
+    def control_row(self, dataset: str, column: Column) -> EstimateRow | None:
+        return next((r for m in self.controls if (r := self.row(dataset, m, column)) is not None), None)
+
+    def columns(self, dataset: str) -> list[Column]:
+        """Everything measured on a data set, in reading order: as the plan lists metrics; worst instrument first."""
+        found = {c for (d, _, c, group) in self._rows if d == dataset and group == ALL}
+        metrics = {name: i for i, name in enumerate(self.metrics)}
+        instruments = {name: i for i, name in enumerate([WORST, *self.instruments, "standard"])}
+        regions = ("face", "image", "background")
+
+        def order(c: Column) -> tuple[int, int, str, int]:
+            return metrics[c.metric], instruments.get(c.instrument, 999), c.instrument, regions.index(c.region)
+
+        return sorted(found, key=order)
+
+    def planned(self, dataset: str) -> PlannedDataset:
+        return next(d for d in self.plan.datasets if d.label == dataset)
+
+    def inputs(self, dataset: str) -> InputRow | None:
+        return next((i for i in self.estimates.inputs if i.dataset == dataset), None)
+
+    def people(self, dataset: str) -> tuple[int, int]:
+        """(distinct labelled people, faces without a name) among the faces of a data set."""
+        table = self.folder.faces(dataset, (self.controls or list(self.methods))[0])
+        names = [str(name) if name is not None else "" for name in table.column("identity").to_pylist()]
+        return len({name for name in names if name}), sum(not name for name in names)
