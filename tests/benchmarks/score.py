@@ -1,6 +1,6 @@
 """``make bench-score``: faces per second per stage, and the share of the time spent outside networks.
 
-Runs the demo set (or UNMASK_BENCH_DATASET) with two methods in this process, with every instrument wrapped in a stopwatch.
+Runs the demo set (or UNMASK_BENCH_DATASET) with two methods in this process, every instrument in a stopwatch.
 Timings are benchmarks, not tests: the figures are printed, nothing is asserted.
 """
 

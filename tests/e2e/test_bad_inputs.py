@@ -15,7 +15,7 @@ from tests.support.cli import unmask
 pytestmark = pytest.mark.weights
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path, astronaut: Image) -> Path:
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -15,10 +15,11 @@ pytestmark = pytest.mark.weights
 
 # No cost metrics: the time a method takes differs from run to run.
 ARGUMENTS = (
-    "run --dataset demo --limit 6 --shard-size 2 --method blackout --method blur:sigma=0.15 "
-    "--metrics outcome,deid_rate,verification,identification,pixel_quality,gender "
-    "--instrument yunet --instrument sface --instrument face-api --instrument pixels --no-report --out"
-).split()
+    *("run", "--dataset", "demo", "--limit", "6", "--shard-size", "2"),
+    *("--method", "blackout", "--method", "blur:sigma=0.15"),
+    *("--metrics", "outcome,deid_rate,verification,identification,pixel_quality,gender"),
+    *("--instrument", "yunet,sface,face-api,pixels", "--no-report", "--out"),
+)
 
 STAGES = {
     # stage -> a file whose appearance shows that the stage is under way

@@ -1,0 +1,40 @@
+"""Config files: the command line wins, and mistakes are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.core.errors import ConfigError
+from bench.run.config import DEFAULT_METHODS, load_config
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('datasets = ["lfw"]\nseed = 3\nage_groups = [[0, 17], [18, 120]]\n')
+    config = load_config(path, {"seed": 5, "limit": None, "methods": []})
+    assert config.datasets == ("lfw",)
+    assert config.seed == 5
+    assert config.age_groups == ((0, 17), (18, 120))
+    assert config.methods == DEFAULT_METHODS
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sed = 3", "known keys"),
+        ("seed = -1", "seed"),
+        ("age_groups = [[0, 20], [20, 40]]", "overlap"),
+        ("age_groups = [[30, 40], [0, 20]]", "ascend"),
+        ("skin_target = [300, 0, 0]", "0..255"),
+        ("limit = 0", "limit"),
+        ("= 3", "not TOML"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_config(path, {})
+    assert str(path) in str(caught.value)
