@@ -1,0 +1,206 @@
+"""What happens to the skin tone: is it still seen, does it become alike for all, does it reach a target?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.cards import Direction, MetricCard
+from bench.core.evidence import Evidence, Readings
+from bench.core.types import Float
+from bench.core.values import SetStatistic, UnitValues
+from metrics.utility.attributes import instruments_with
+
+CHANNELS = ("r", "g", "b")
+_NAMES = {"r": "red", "g": "green", "b": "blue"}
+_SCALE = (
+    "Squared differences of 0..255 values, averaged over the three channels. The thesis's tables cannot be compared: "
+    "19768 at an average tone of [222, 166, 145] exceeds the largest possible mean over channels (12683), and 49001 at "
+    "[175, 141, 124] even the largest possible sum (46318)."
+)
+_SCORED = "Faces whose skin could not be estimated on the output are not scored."
+
+
+def _card(
+    name: str,
+    title: str,
+    question: str,
+    how: str,
+    *,
+    direction: Direction = "none",
+    unit: str = "0..255",
+    bounds: tuple[float | None, float | None] = (0, 255),
+    limits: str = "",
+    source: str = "thesis 4.3, Evaluating Skin Color",
+) -> MetricCard:
+    return MetricCard(name, "1", "skin", direction, unit, bounds, title, question, how, source, limits)
+
+
+class SkinTone:
+    """Everything about the dominant skin colour of the outputs; ``skin_target_*`` only where a target is set."""
+
+    cards: ClassVar[tuple[MetricCard, ...]] = (
+        _card(
+            "skin_estimated",
+            "Skin tone estimable",
+            "On how many faces can a skin tone still be told?",
+            "Share of all faces on whose output the estimator finds one dominant skin colour; a face that is gone, or "
+            "that has no output, counts as not estimated.",
+            direction="higher",
+            unit="share",
+            bounds=(0, 1),
+            limits="The estimator's rules fit light skin better than very dark skin: see the subgroups and the "
+            "control.",
+        ),
+        _card(
+            "skin_mse",
+            "Skin tones differ by",
+            "How different are the skin tones of the outputs from one another?",
+            "Mean squared difference of each output's dominant skin colour to the average over all estimated outputs. "
+            + _SCORED,
+            unit="0..255 squared",
+            bounds=(0, 255**2),
+            limits="Low is the aim only of a method that gives everybody one tone (hypothesis H3). " + _SCALE,
+        ),
+        _card(
+            "skin_target_mse",
+            "Skin tone off the target",
+            "How far are the skin tones of the outputs from the tone that was asked for?",
+            "Mean squared difference of each output's dominant skin colour to the configured target. " + _SCORED,
+            direction="lower",
+            unit="0..255 squared",
+            bounds=(0, 255**2),
+            limits=_SCALE,
+        ),
+        *(
+            _card(
+                f"skin_{c}",
+                f"Average skin tone, {_NAMES[c]}",
+                "What is the average skin colour of the outputs?",
+                f"Mean of the {_NAMES[c]} value of the outputs' dominant skin colour. " + _SCORED,
+            )
+            for c in CHANNELS
+        ),
+        *(
+            _card(
+                f"skin_deviation_{c}",
+                f"Average skin tone shifted, {_NAMES[c]}",
+                "How far does the average skin tone move from that of the originals?",
+                f"|mean {_NAMES[c]} of the outputs - of the originals| in percent of the originals', over the faces "
+                "estimated on both.",
+                direction="lower",
+                unit="%",
+                bounds=(0, None),
+                limits="Shifts that differ from person to person can cancel out. A method that changes the tone on "
+                "purpose is judged by skin_target_deviation instead.",
+            )
+            for c in CHANNELS
+        ),
+        *(
+            _card(
+                f"skin_target_deviation_{c}",
+                f"Average skin tone off the target, {_NAMES[c]}",
+                "How far is the average skin tone from the tone that was asked for?",
+                f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. " + _SCORED,
+                direction="lower",
+                unit="%",
+                bounds=(0, None),
+                source="thesis hypothesis H3: at most 20 % for each of R, G and B",
+                limits="An average on the target can be made of people on either side of it: see skin_target_mse.",
+            )
+            for c in CHANNELS
+        ),
+        _card(
+            "ita",
+            "Skin lightness (ITA)",
+            "How light is the skin of the outputs?",
+            "Mean individual typology angle of the dominant skin colour: arctan((L* - 50) / b*) in degrees. Above 55 "
+            "very light, below -30 dark. " + _SCORED,
+            unit="degrees",
+            bounds=(-180, 180),
+            source="Chardon et al. 1991, doi:10.1111/j.1467-2494.1991.tb00561.x",
+            limits="Photos are not colour-calibrated: lighting moves it as much as skin does.",
+        ),
+        _card(
+            "ita_change",
+            "Skin lightness changed by",
+            "Do people become lighter (above 0) or darker (below 0)?",
+            "Mean of ITA on the output minus ITA on the original of the same face, over the faces estimated on both.",
+            unit="degrees",
+            bounds=(-360, 360),
+            source="Chardon et al. 1991, doi:10.1111/j.1467-2494.1991.tb00561.x",
+            limits="Lightening some and darkening others cancels out: see the subgroups by skin tone.",
+        ),
+    )
+    needs: ClassVar[tuple[str, ...]] = ("role:skin",)
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Values a face, and the deviation of averages."""
+        target = evidence.settings.skin_target
+        for name in instruments_with(evidence, "ita"):
+            before, after = tones(evidence.original, name), tones(evidence.anonymized, name)
+            yield UnitValues("skin_estimated", name, estimated(after).astype(np.float64), share=True)
+            yield UnitValues("skin_mse", name, squared_difference(after, average(after)))
+            for index, c in enumerate(CHANNELS):
+                yield UnitValues(f"skin_{c}", name, after[:, index])
+                yield _shift(f"skin_deviation_{c}", name, after[:, index], before[:, index])
+            if target is not None:
+                wanted = np.array(target, dtype=np.float64)
+                yield UnitValues("skin_target_mse", name, squared_difference(after, wanted))
+                for index, c in enumerate(CHANNELS):
+                    aim = np.full(len(after), wanted[index])
+                    yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim)
+            angle = [
+                np.asarray(readings[name]["ita"], np.float64) for readings in (evidence.original, evidence.anonymized)
+            ]
+            yield UnitValues("ita", name, angle[1])
+            yield UnitValues("ita_change", name, angle[1] - angle[0])
+
+
+def tones(readings: Readings, name: str) -> Float:
+    """(N, 3) dominant skin colour, RGB 0..255; a row is all NaN where it was not estimated."""
+    rgb: Float = np.stack([np.asarray(readings[name][c], np.float64) for c in CHANNELS], axis=1)
+    return np.where(np.isnan(rgb).any(axis=1, keepdims=True), np.nan, rgb)
+
+
+def estimated(rgb: Float) -> NDArray[np.bool_]:
+    """(N,) whether there is a tone."""
+    return np.asarray(~np.isnan(rgb).any(axis=1))
+
+
+def average(rgb: Float) -> Float:
+    """(3,) mean tone of the estimated faces; NaN without any."""
+    known = rgb[estimated(rgb)]
+    return known.mean(axis=0) if len(known) else np.full(3, np.nan)
+
+
+def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:
+    """(N,) squared difference of each (N, 3) tone to one, averaged over the channels; 0..65025."""
+    result: Float = ((rgb - tone) ** 2).mean(axis=1)
+    return result
+
+
+def deviation(values: Float, reference: Float) -> Callable[[Float], float]:
+    """Weights -> percent by which the weighted mean of ``values`` is off that of ``reference``; NaN where undefined.
+
+    Both (N,) without NaN where a weight can be above 0.
+    """
+
+    def compute(weights: Float) -> float:
+        drawn = weights > 0
+        if not drawn.any():
+            return float("nan")
+        w = weights[drawn]
+        now, aim = np.average(values[drawn], weights=w), np.average(reference[drawn], weights=w)
+        return float(abs(now - aim) / aim * 100) if aim > 0 else float("nan")
+
+    return compute
+
+
+def _shift(metric: str, name: str, values: Float, reference: Float) -> SetStatistic:
+    scored = ~np.isnan(values) & ~np.isnan(reference)
+    inside = deviation(np.where(scored, values, 0.0), np.where(scored, reference, 0.0))
+    return SetStatistic(metric, name, lambda weights: inside(np.where(scored, weights, 0.0)), scored)
