@@ -12,16 +12,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.cli.doctor_checks import Check, all_checks
+from bench.cli.options import Root
 
 _STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+def doctor(
+    root: Root = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
     """Check this machine: packages, cache, instruments, data sets, devices.
 
     Downloads nothing. Exit code 1 only if something is broken that a run without options needs.
     """
-    checks = all_checks()
+    checks = all_checks(root)
     problems = [check for check in checks if check.state == "problem"]
     if as_json:
         report = {"ok": not problems, "checks": [asdict(check) for check in checks]}

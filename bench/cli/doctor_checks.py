@@ -8,14 +8,16 @@ import platform
 import re
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from bench.cli.fetch_progress import human_size
 from bench.cli.instrument_table import InstrumentRow, instrument_rows
-from bench.core.errors import UnmaskError
+from bench.core.errors import ConfigError, DataError
 from bench.data import cache, packages
 from bench.data.npm import npm_command
 
@@ -45,7 +47,7 @@ class Check:
     """What to do; empty if nothing has to be done."""
 
 
-def all_checks() -> list[Check]:
+def all_checks(root: Path | None = None) -> list[Check]:
     """Every check, in the order in which the report shows them."""
     rows = instrument_rows()
     to_fetch = [row for row in rows if row.card is not None and row.card.default and not all(row.cached)]
@@ -56,7 +58,7 @@ def all_checks() -> list[Check]:
         npm_check(to_fetch),
         cache_check(to_fetch),
         *[instrument_check(row) for row in rows],
-        *dataset_checks(),
+        *dataset_checks(root),
     ]
 
 
@@ -82,7 +84,8 @@ def package_checks() -> list[Check]:
     except metadata.PackageNotFoundError:
         text = "unmask runs from its folder without being installed, so its packages cannot be checked"
         return [Check("packages", "unmask", "problem", text, "pip install -e . in the project's folder")]
-    return [_package_check(text) for text in declared]
+    # What the `dev` extra brings is of no use to somebody who only runs benchmarks.
+    return [_package_check(text) for text in declared if not re.search(r"extra\s*==\s*['\"]dev['\"]", text)]
 
 
 def _package_check(text: str) -> Check:
@@ -147,6 +150,10 @@ def cache_check(to_fetch: Sequence[InstrumentRow]) -> Check:
 
 def instrument_check(row: InstrumentRow) -> Check:
     """Whether an instrument can be used now, after a download, or not at all."""
+    if row.broken:
+        return Check(
+            "instruments", row.name, "problem", row.reason, "see the packages above; else report this as a bug"
+        )
     if row.card is None:
         return Check("instruments", row.name, "note", f"unavailable: {row.reason}")
     if row.state in ("cached", "needs no files"):
@@ -163,15 +170,31 @@ def instrument_check(row: InstrumentRow) -> Check:
     return Check("instruments", row.name, "note", detail, f"unmask instruments fetch {row.name}{when}")
 
 
-def dataset_checks() -> list[Check]:
-    """Where each data set of the catalogue was found, or how to get it."""
-    catalog = importlib.import_module("bench.data.catalog")
+def dataset_checks(root: Path | None) -> list[Check]:
+    """Where each data set of the catalogue was found, or how to get it. ``root`` as for `bench.data.open_dataset`."""
+    # Imported here: reading the catalogue brings pydantic, which no other check needs.
+    from bench.data.catalog import load_catalog
+    from bench.data.opening import is_available, search_roots
+
+    checks = []
     try:
-        entries = catalog.load_catalog()
-    except UnmaskError as error:
-        return [Check("data sets", "catalogue", "problem", _line(error), "mend the file that is named")]
-    return [Check("data sets", name, *catalog.locate(entry)) for name, entry in entries.items()]
+        entries = load_catalog()
+        search_roots(root)
+    except ConfigError as error:
+        return [Check("data sets", "catalogue", "problem", _line(error), "mend the file, or install unmask again")]
+    except DataError as error:
+        checks.append(Check("data sets", "root", "note", _line(error), "name a folder that exists"))
+    for name, entry in entries.items():
+        if not entry.sources:
+            checks.append(Check("data sets", name, "ok", entry.title, _line(entry.how_to_get)))
+            continue
+        where = is_available(entry, root)
+        if where:
+            checks.append(Check("data sets", name, "ok", f"found at {where}"))
+        else:
+            checks.append(Check("data sets", name, "note", "not here", _line(entry.how_to_get, 400)))
+    return checks
 
 
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _line(error: object, most: int = 200) -> str:
+    return textwrap.shorten(str(error), most, placeholder=" ...") or type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bench.core import registry
 from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import UnavailableError
+from bench.core.errors import UnavailableError, UnknownNameError
 from bench.data import packages
 
 
@@ -18,11 +18,13 @@ class InstrumentRow:
 
     name: str
     card: InstrumentCard | None
-    """``None`` = its optional dependency is missing."""
+    """``None`` = it cannot be loaded."""
     reason: str
-    """Why it is unavailable; empty if it is not."""
+    """Why it cannot be loaded; empty if it can."""
     cached: tuple[bool, ...]
     """For each of the card's files, whether its verified bytes are in the cache."""
+    broken: bool = False
+    """Whether loading failed for another reason than a missing optional package."""
 
     @property
     def size(self) -> int:
@@ -34,9 +36,9 @@ class InstrumentRow:
         return self.card.files if self.card is not None else ()
 
     @property
-    def state(self) -> Literal["cached", "partly cached", "not cached", "needs no files", "unavailable"]:
+    def state(self) -> Literal["cached", "partly cached", "not cached", "needs no files", "unavailable", "broken"]:
         if self.card is None:
-            return "unavailable"
+            return "broken" if self.broken else "unavailable"
         if not self.cached:
             return "needs no files"
         if all(self.cached):
@@ -86,6 +88,12 @@ def instrument_row(name: str) -> InstrumentRow:
         card = registry.instrument_class(name).card
     except UnavailableError as error:
         return InstrumentRow(name, None, str(error), ())
+    except UnknownNameError:
+        raise
+    except Exception as error:
+        # One plug-in that fails while it is imported must not hide all the others.
+        reason = f"cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())}"
+        return InstrumentRow(name, None, reason, (), broken=True)
     return InstrumentRow(name, card, "", tuple(packages.cached(file) is not None for file in card.files))
 
 

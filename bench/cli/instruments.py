@@ -31,7 +31,7 @@ def list_(as_json: Json = False) -> None:
     table = Table("Name", "Role", "Default", "Size", "Files", "Licence", "What it is")
     for row in rows:
         if row.card is None:
-            table.add_row(row.name, "", "", "", "unavailable", "", escape(row.reason))
+            table.add_row(row.name, "", "", "", row.state, "", escape(row.reason))
         else:
             size = human_size(row.size) if row.files else "-"
             default = "yes" if row.card.default else "no"
@@ -65,7 +65,13 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
     if as_json:
         found = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
         _print_json({"instruments": found, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
-        return
+    else:
+        _print_fetched(rows)
+    if any(row.broken for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_fetched(rows: list[InstrumentRow]) -> None:
     for row in rows:
         said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
         typer.echo(f"{row.name}: {said}")

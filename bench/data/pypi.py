@@ -94,18 +94,8 @@ def _session(config: PipConfig) -> Iterator[Any]:
     from unearth.fetchers.sync import PyPIClient
 
     options: dict[str, Any] = {}
-    if config.cert is not None:
-        try:
-            folder = Path(config.cert).is_dir()
-            options["verify"] = ssl.create_default_context(
-                cafile=None if folder else config.cert, capath=config.cert if folder else None
-            )
-        except OSError as error:
-            raise FetchError(
-                f"pip's certificate file {config.cert} cannot be read; mend pip's `cert` setting"
-            ) from error
-    if config.client_cert is not None:
-        options["cert"] = config.client_cert
+    if config.cert is not None or config.client_cert is not None:
+        options["verify"] = _trust(config)
     if config.proxy is not None:
         options["proxy"] = config.proxy if "://" in config.proxy else f"http://{config.proxy}"
     with PyPIClient(
@@ -114,6 +104,23 @@ def _session(config: PipConfig) -> Iterator[Any]:
         urls = [url for url in (config.index_url, *config.extra_index_urls) if url]
         session.auth = MultiDomainBasicAuth(prompting=False, index_urls=urls)
         yield session
+
+
+def _trust(config: PipConfig) -> ssl.SSLContext:
+    """Whom to trust, and who we are, as pip's ``cert`` and ``client-cert`` say."""
+    try:
+        if config.cert is None:
+            context = ssl.create_default_context()
+        elif Path(config.cert).is_dir():
+            context = ssl.create_default_context(capath=config.cert)
+        else:
+            context = ssl.create_default_context(cafile=config.cert)
+        if config.client_cert is not None:
+            context.load_cert_chain(config.client_cert)
+    except OSError as error:
+        setting = " or ".join(name for name in (config.cert, config.client_cert) if name)
+        raise FetchError(f"the certificate {setting} cannot be read ({_line(error)}); mend pip's settings") from error
+    return context
 
 
 @contextmanager

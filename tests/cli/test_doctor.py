@@ -1,0 +1,148 @@
+"""``unmask doctor`` tells what is missing, and fails only for what a run without options needs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from bench.cli import doctor_checks, instruments
+from bench.cli.doctor import doctor
+from bench.data import npm
+from tests.cli import fake_instruments
+
+app = typer.Typer()
+app.command()(doctor)
+
+
+@pytest.fixture(autouse=True)
+def small_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up instruments, and a package list that imports nothing large."""
+    fake_instruments.install(monkeypatch, tmp_path)
+    monkeypatch.delenv("UNMASK_DATA", raising=False)
+    monkeypatch.setattr(metadata, "requires", lambda name: ["numpy>=2", "pillow", "mypy; extra == 'dev'"])
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def check(name: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+    report = json.loads(call("--json", *arguments, code=code).stdout)
+    assert report["ok"] is (code == 0)
+    found: dict[str, Any] = next(check for check in report["checks"] if check["name"] == name)
+    return found
+
+
+def test_a_table_for_people(tmp_path: Path) -> None:
+    out = call().stdout
+    assert "Everything that a run without options needs is in order." in out
+    for text in ("python", "numpy", "npm", str(tmp_path / "cache"), "usual", "unmask instruments fetch usual"):
+        assert text in out
+    assert "mypy" not in out
+
+
+def test_it_downloads_nothing(tmp_path: Path) -> None:
+    call()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_instruments_are_cached_fetchable_or_unavailable() -> None:
+    assert check("usual")["state"] == "note"
+    assert check("usual")["fix"].startswith("unmask instruments fetch usual")
+    assert "a_package_that_nobody_installed" in check("absent")["detail"]
+    assert check("absent")["state"] == "note"
+    CliRunner().invoke(instruments.app, ["fetch", "usual"])
+    assert check("usual") == {
+        "section": "instruments",
+        "name": "usual",
+        "state": "ok",
+        "detail": "recogniser, cached",
+        "fix": "",
+    }
+
+
+def test_a_changed_file_is_named() -> None:
+    CliRunner().invoke(instruments.app, ["fetch", "usual"])
+    rows = json.loads(CliRunner().invoke(instruments.app, ["list", "--json"]).stdout)
+    Path(rows[0]["files"][0]["path"]).write_bytes(b"other")
+    assert "net.onnx has other bytes" in check("usual")["detail"]
+
+
+def test_a_plug_in_that_cannot_be_loaded_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = "tests.cli.fake_instruments"
+    table = {"usual": f"{here}:Usual", "bad": f"{here}:NoSuchClass"}
+    monkeypatch.setattr("bench.core.registry.targets", lambda kind: table)
+    assert "NoSuchClass" in check("bad", code=1)["detail"]
+    assert check("usual", code=1)["state"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "state", "detail"),
+    [
+        ("numpy>=999", "problem", "but >=999 is needed"),
+        ("a-package-that-nobody-installed", "problem", "not installed"),
+        ("a-package-that-nobody-installed; extra == 'more'", "note", "extra more"),
+        ("numpy; python_version < '3'", "ok", "not needed"),
+    ],
+)
+def test_packages(monkeypatch: pytest.MonkeyPatch, requirement: str, state: str, detail: str) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda name: [requirement])
+    name = requirement.split(";")[0].split(">")[0]
+    found = check(name, code=1 if state == "problem" else 0)
+    assert found["state"] == state
+    assert detail in found["detail"]
+
+
+def test_a_package_that_is_there_but_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise OSError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+    found = next(check for check in doctor_checks.package_checks() if check.name == "numpy")
+    assert found.state == "problem"
+    assert "libGL.so.1" in found.detail
+
+
+def test_npm_is_a_problem_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_checks, "npm_command", lambda: None)
+    assert check("npm")["state"] == "note"
+    assert npm.npm_command() is not None
+
+
+def test_a_cache_without_room_or_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
+    assert "still to be fetched" in check("cache", code=1)["detail"]
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "file" / "cache"))
+    found = check("cache", code=1)
+    assert "cannot be written to" in found["detail"]
+    assert "UNMASK_CACHE" in found["fix"]
+
+
+def test_data_sets_are_found_or_say_how_to_get_them(tmp_path: Path) -> None:
+    assert check("lfw")["state"] == "note"
+    assert check("lfw")["fix"]
+    root = tmp_path / "data"
+    from bench.data.catalog import find_entry
+
+    path = next(source.path for source in find_entry("lfw").sources if source.kind == "local")
+    (root / path).parent.mkdir(parents=True)
+    if path.endswith(".zip"):
+        zipfile.ZipFile(root / path, "w").close()
+    else:
+        (root / path).mkdir()
+    found = check("lfw", "--root", str(root))
+    assert found["state"] == "ok"
+    assert str(root) in found["detail"]
+    assert check("root", "--root", str(tmp_path / "gone"))["state"] == "note"
