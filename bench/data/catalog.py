@@ -1,0 +1,157 @@
+"""``datasets.toml``: what each data set is, where it may lie, how to get it, and what may be done with it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from bench.core.errors import ConfigError, UnknownNameError
+
+Layout = Literal["packages", "folder", "lfw", "utkface", "celeba", "orl", "fairface", "fdf"]
+Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Counts(_Model):
+    """How much a complete copy holds; ``None`` = not stated."""
+
+    images: int | None = Field(default=None, ge=1)
+    people: int | None = Field(default=None, ge=1)
+
+
+class PackageSource(_Model):
+    """Photos inside registry packages, listed in ``bench/data/demo.toml``."""
+
+    kind: Literal["packages"]
+    counts: Counts = Counts()
+
+
+class LocalSource(_Model):
+    """A copy that a user has put below ``--root`` (or ``UNMASK_DATA``): a folder, or a zip that is read in place."""
+
+    kind: Literal["local"]
+    path: str
+    """Below the root; ``/`` between parts."""
+    labels: str = ""
+    attributes: str = ""
+    revision: str = ""
+    """Which copy it is, where that differs from the entry's revision."""
+    sha256: Sha256 = ""
+    """Of the zip."""
+    labels_sha256: Sha256 = ""
+    counts: Counts = Counts()
+
+
+class HttpsSource(_Model):
+    """An archive that `unmask data fetch` can get, to be unpacked below the cache folder."""
+
+    kind: Literal["https"]
+    urls: tuple[str, ...] = Field(min_length=1)
+    """Mirrors in order of preference."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: int | None = None
+    path: str
+    """The folder of images in the archive."""
+    revision: str = ""
+    counts: Counts = Counts()
+
+
+Source = Annotated[PackageSource | LocalSource | HttpsSource, Field(discriminator="kind")]
+
+
+class DatasetEntry(_Model):
+    """One data set."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    revision: str
+    title: str
+    licence: str
+    citation: str
+    roles: tuple[Literal["probe", "calibrate", "train"], ...]
+    """What it may be used for here."""
+    layout: Layout
+    splits: Literal["none", "halves", "own"] = "none"
+    """``halves``: people (or files) divided into calibrate and probe; ``own``: the data set's train, val and test."""
+    default_split: Literal["all", "probe", "val", "test"] = "all"
+    show_faces: bool
+    """Whether its licence lets a report show faces (still only on request)."""
+    how_to_get: str
+    """By hand: from whom, and in what layout."""
+    notes: str = ""
+    """What a reader of results must know: weaknesses, label noise, overlaps."""
+    probe_people: tuple[str, ...] = ()
+    """People who are always in the probe half, because another test set shows them too."""
+    sources: tuple[Source, ...] = ()
+    """In order of preference."""
+
+    @model_validator(mode="after")
+    def _splits_agree(self) -> DatasetEntry:
+        if self.default_split not in self.split_names:
+            raise ValueError(f"default_split must be one of {', '.join(self.split_names)}")
+        return self
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """What ``split=`` accepts."""
+        return {
+            "none": ("all",),
+            "halves": ("calibrate", "probe", "all"),
+            "own": ("train", "val", "test", "all"),
+        }[self.splits]
+
+
+def load_catalog() -> Mapping[str, DatasetEntry]:
+    """Every entry by name, in the file's order. Raises `ConfigError` with the entry and key that are wrong."""
+    return _load(_path())
+
+
+def find_entry(name: str) -> DatasetEntry:
+    """Raises `UnknownNameError` with near names."""
+    catalog = load_catalog()
+    if name not in catalog:
+        raise UnknownNameError("data set", name, catalog)
+    return catalog[name]
+
+
+def parse_catalog(text: str, where: str) -> Mapping[str, DatasetEntry]:
+    """The entries of a ``datasets.toml``. ``where``: what to call the file in a message. Raises `ConfigError`."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}") from error
+    adapter = TypeAdapter(DatasetEntry)
+    entries = {}
+    for name, table in tables.items():
+        try:
+            entries[name] = adapter.validate_python({"name": name, **table})
+        except (ValidationError, TypeError) as error:
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                first = error.errors()[0]
+                reason = f"{'.'.join(str(part) for part in first['loc']) or 'entry'}: {first['msg']}"
+            raise ConfigError(f"{where}, [{name}]: {reason}") from error
+    return MappingProxyType(entries)
+
+
+def _path() -> Path:
+    """In a wheel the file lies beside this module, in a checkout at the top."""
+    here = Path(__file__).resolve()
+    places = (here.with_name("datasets.toml"), here.parents[2] / "datasets.toml")
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigError(f"datasets.toml is missing (looked at {places[0]} and {places[1]}); install unmask again")
+
+
+@cache
+def _load(path: Path) -> Mapping[str, DatasetEntry]:
+    return parse_catalog(path.read_text(encoding="utf-8"), str(path))

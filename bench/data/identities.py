@@ -1,0 +1,55 @@
+"""Order and splits that depend on names alone, so that every machine and every subset agrees on them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence, Set
+from typing import Literal
+
+from bench.core.types import SampleRef
+
+SUBSETS = (("train", 0.8), ("val", 0.9), ("test", 1.0))
+"""Split name and upper bound of its share, for data sets without identities and without an official split."""
+
+
+def identity_half(identity: str, probe_only: Set[str] = frozenset()) -> Literal["calibrate", "probe"]:
+    """The half of the people that someone belongs to, by one bit of sha256(identity).
+
+    ``probe_only``: people who also appear in another test set (`demo`); thresholds must not be calibrated on them.
+    """
+    if identity in probe_only:
+        return "probe"
+    return "calibrate" if _hash("half", identity)[0] & 1 else "probe"
+
+
+def file_subset(file: str) -> str:
+    """``train``, ``val`` or ``test`` (80/10/10) by sha256 of the file's name."""
+    position = int.from_bytes(_hash("subset", file)[:8], "big") / 2**64
+    return next(name for name, bound in SUBSETS if position < bound)
+
+
+def in_order(refs: Iterable[SampleRef]) -> tuple[SampleRef, ...]:
+    """People in the order of sha256(identity), each one's photos together and by id; so a limit keeps people whole.
+
+    A photo of several people goes with the first one labelled; a photo of nobody known is placed by sha256(id).
+    """
+    return tuple(sorted(refs, key=lambda ref: (_hash("order", _owner(ref)), ref.id)))
+
+
+def people(refs: Sequence[SampleRef]) -> dict[str, int]:
+    """Identity -> number of photos that show the person."""
+    counts: dict[str, int] = {}
+    for ref in refs:
+        for identity in {label.identity for label in ref.labels if label.identity}:
+            counts[identity] = counts.get(identity, 0) + 1
+    return counts
+
+
+def _owner(ref: SampleRef) -> str:
+    named = next((label.identity for label in ref.labels if label.identity), None)
+    return f"person\x1f{named}" if named is not None else f"file\x1f{ref.id}"
+
+
+def _hash(purpose: str, text: str) -> bytes:
+    # A purpose of its own each: half, subset and order must not depend on one another.
+    return hashlib.sha256(f"unmask\x1f{purpose}\x1f{text}".encode()).digest()

@@ -1,0 +1,168 @@
+"""``labels.csv``: what is known about the people in a data set's photos.
+
+Columns, in any order and case: ``file`` (required; path below the folder), ``identity``, ``age`` (years), ``gender``
+(f/female/woman, m/male/man), ``race``, ``split``, and ``x``, ``y`` (a pixel inside the face that is meant, for photos
+of several people; one line per face). Empty = not known. Other columns are passed over. Commas, semicolons or tabs;
+UTF-8, with or without a byte order mark.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bench.core.errors import DataError
+from bench.core.types import FaceLabel, Gender
+
+GENDERS: Final[dict[str, Gender]] = {
+    "f": "female",
+    "female": "female",
+    "woman": "female",
+    "m": "male",
+    "male": "male",
+    "man": "male",
+}
+MAX_AGE: Final = 130.0
+MAX_TEXT: Final = 200
+"""Characters of an identity or race: they are shown in tables and used as group names."""
+MAX_BYTES: Final = 1 << 30
+
+
+@dataclass(slots=True)
+class LabelTable:
+    """The labels of a data set, by file."""
+
+    faces: dict[str, tuple[FaceLabel, ...]] = field(default_factory=dict)
+    splits: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    """File -> the line that names it first."""
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file of a data set. Raises `DataError`."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB; that cannot be a labels file")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check that it is there and readable") from error
+
+
+def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line number, column -> value) of a CSV file; column names lower-case, values stripped. Raises `DataError`."""
+    text = read_text(path)
+    if not text.strip():
+        raise DataError(f"{path} is empty; it needs a head line with at least the column 'file'")
+    head = text.lstrip().split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[tuple[int, dict[str, str]]] = []
+    columns: list[str] | None = None
+    try:
+        for values in reader:
+            cells = [value.strip() for value in values]
+            if not any(cells):
+                continue
+            if columns is None:
+                columns = [cell.lower() for cell in cells]
+                _check_columns(path, columns)
+            elif len(cells) > len(columns):
+                raise DataError(f"{path}, line {reader.line_num}: {len(cells)} values for {len(columns)} columns")
+            else:
+                rows.append((reader.line_num, dict(zip(columns, cells, strict=False))))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: not readable as CSV ({error})") from error
+    return rows
+
+
+def read_labels(path: Path) -> LabelTable:
+    """A whole labels file. Raises `DataError` with the line number of the first value that makes no sense."""
+    table = LabelTable()
+    for line, row in read_rows(path):
+        where = f"{path}, line {line}"
+        file = _file(row.get("file", ""), where)
+        label = FaceLabel(
+            identity=_text(row.get("identity"), "identity", where),
+            age=_age(row.get("age"), where),
+            gender=parse_gender(row.get("gender"), where),
+            race=_text(row.get("race"), "race", where),
+            at=_point(row.get("x"), row.get("y"), where),
+        )
+        before = table.faces.get(file, ())
+        if before and (label.at is None or any(other.at is None for other in before)):
+            first = table.lines[file]
+            raise DataError(f"{where}: {file!r} is also on line {first}; give x and y to say which face is which")
+        table.faces[file] = (*before, label)
+        table.lines.setdefault(file, line)
+        if row.get("split"):
+            table.splits[file] = row["split"].lower()
+    return table
+
+
+def parse_gender(text: str | None, where: str) -> Gender | None:
+    """``female``, ``male`` or ``None`` for an empty value; raises `DataError` for anything else."""
+    if not text:
+        return None
+    if text.lower() not in GENDERS:
+        raise DataError(f"{where}: gender {text!r} must be female (f), male (m) or empty")
+    return GENDERS[text.lower()]
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    if "file" not in columns:
+        raise DataError(f"{path}: the head line has no column 'file' (it has: {', '.join(columns)})")
+    double = sorted({name for name in columns if name and columns.count(name) > 1})
+    if double:
+        raise DataError(f"{path}: the head line names {', '.join(double)} twice")
+    if ("x" in columns) != ("y" in columns):
+        raise DataError(f"{path}: columns x and y come together; the head line has only one of them")
+
+
+def _file(text: str, where: str) -> str:
+    """The sample id a line is about. A file outside the folder can never be meant."""
+    path = PurePosixPath(text.replace("\\", "/") if "/" not in text else text)
+    if not text:
+        raise DataError(f"{where}: the column 'file' is empty")
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{where}: {text!r} must be a path below the folder of the labels file")
+    return str(path)
+
+
+def _text(text: str | None, column: str, where: str) -> str | None:
+    if text and len(text) > MAX_TEXT:
+        raise DataError(f"{where}: {column} is longer than {MAX_TEXT} characters")
+    if text and not text.isprintable():
+        raise DataError(f"{where}: {column} {text!r} holds control characters")
+    return text or None
+
+
+def _age(text: str | None, where: str) -> float | None:
+    if not text:
+        return None
+    value = _number(text)
+    if value is None or not 0 <= value <= MAX_AGE:
+        raise DataError(f"{where}: age {text!r} must be a number of years from 0 to {MAX_AGE:.0f}, or empty")
+    return value
+
+
+def _point(x: str | None, y: str | None, where: str) -> tuple[float, float] | None:
+    if not x and not y:
+        return None
+    a, b = _number(x or ""), _number(y or "")
+    if a is None or b is None or a < 0 or b < 0:
+        raise DataError(f"{where}: x {x!r} and y {y!r} must both be pixel positions, or both empty")
+    return a, b
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

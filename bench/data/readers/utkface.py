@@ -1,0 +1,34 @@
+"""UTKFace: labels in a CSV, or in the file names ``age_gender_race_date.jpg`` (gender 0 = male, 1 = female)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Final
+
+from bench.core.types import FaceLabel
+from bench.data.identities import file_subset
+from bench.data.labels import MAX_AGE, LabelTable, read_labels
+from bench.data.readers.base import Found, Place, Record, open_images, with_missing
+
+RACES: Final = ("White", "Black", "Asian", "Indian", "Other")
+_NAME: Final = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
+
+
+def read_utkface(place: Place) -> Found:
+    """A file whose name does not follow the pattern (there are a few in the original) stays a sample without labels."""
+    store, ignored = open_images(place)
+    table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()
+    records = []
+    for name in with_missing(store.names(), table.faces, place.labels):
+        base = PurePosixPath(name).name
+        labels = table.faces.get(name) or _from_name(base)
+        records.append(Record(name, labels, table.splits.get(name) or file_subset(base)))
+    return Found(store, records, ignored)
+
+
+def _from_name(base: str) -> tuple[FaceLabel, ...]:
+    match = _NAME.match(base)
+    if match is None or float(match[1]) > MAX_AGE:
+        return ()
+    return (FaceLabel(age=float(match[1]), gender="female" if match[2] == "1" else "male", race=RACES[int(match[3])]),)
