@@ -46,6 +46,8 @@ class SetStatistic:
     resampling: Literal["bootstrap", "jackknife"] = "bootstrap"
     """``jackknife`` for statistics that duplicates would bias, such as FID."""
     chance: float | None = None
+    share: bool = False
+    """True for rates in 0..1 (EER, TAR), so that 0 or 1 in every replicate still gets an honest interval."""
 
 
 @dataclass(frozen=True, slots=True)

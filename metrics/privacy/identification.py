@@ -97,7 +97,8 @@ def _card(k: int, protocol: Protocol) -> MetricCard:
         how=(
             f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. "
             "Destroyed faces are never found (0), errors always (1), missed faces are searched as the originals they "
-            f"are. Interval: bootstrap over identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly."
+            "are. Interval: bootstrap over identities of the faces searched, the gallery fixed. "
+            f"Chance = {k} entries drawn blindly."
         ),
         source="Phillips et al., cumulative match characteristic; ISO/IEC 19795-1 (closed-set identification)",
         limits=(

@@ -129,6 +129,7 @@ class Verification:
                     partial(verifier.rate, card.name),
                     verifier.scored,
                     chance=chances[card.name],
+                    share=True,
                 )
             yield distance_histogram(attack, verifier, photos)
 

@@ -79,8 +79,8 @@ def compare_means(
         if math.isnan(point):
             continue
         low, high = percentile_interval(draws[:, k], count)
-        if values[a].share and values[b].share and count > 1:
-            low, high = _widened(low, high, differences[k][both[k]], count)
+        if values[a].share and values[b].share:
+            low, high = _widened(low, high, point, count)
         error = bootstrap_error(draws[:, k], count)
         found.append(Comparison(a, b, point, low, high, p_value(point, error, count), math.nan))
     return _adjusted(found)
@@ -105,6 +105,8 @@ def compare_replicates(methods: Sequence[Replicates], m: int = 0) -> list[Compar
             error, units = jackknife_error(values, active)
         else:
             low, high = percentile_interval(values, clusters)
+            if one.share and other.share:
+                low, high = _widened(low, high, point, clusters)
             error, units = bootstrap_error(values, clusters), clusters
         found.append(Comparison(a, b, point, low, high, p_value(point, error, units), math.nan))
     return _adjusted(found)
@@ -167,15 +169,14 @@ def _scored(values: UnitValues, mask: Bools | None) -> Float:
     return np.where(keep, values.values, np.nan)
 
 
-def _widened(low: float, high: float, differences: Float, clusters: int) -> Interval:
-    """A difference of shares that no face varies in: as uncertain as a share on which all clusters agree."""
-    if differences.min() != differences.max():
+def _widened(low: float, high: float, difference: float, clusters: int) -> Interval:
+    """A difference of shares that no replicate varies in: as uncertain as a share on which all clusters agree."""
+    if low != high:
         return low, high
     unseen = clopper_pearson(0, clusters)[1]
-    value = float(differences[0])
-    # A cluster not seen may differ by one step from 0, by two from +1 or -1.
-    reach = unseen if value == 0 else 2 * unseen
-    return max(value - reach, -1.0), min(value + reach, 1.0)
+    # People not seen may differ by one from a difference of 0, by two from +1 or -1.
+    reach = unseen if difference == 0 else 2 * unseen
+    return max(difference - reach, -1.0), min(difference + reach, 1.0)
 
 
 def _adjusted(found: list[Comparison]) -> list[Comparison]:

@@ -143,7 +143,7 @@ def replicate_statistic(
             weights = draw[resamples.bag] * mask
             if weights.any():
                 values[r, m] = statistic.compute(weights)
-    return _replicates(statistic.resampling, point, values, scored, asked, resamples)
+    return _replicates(statistic.resampling, point, values, scored, asked, resamples, statistic.share)
 
 
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:
