@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -95,6 +97,15 @@ def work_folder() -> Iterator[Path]:
         raise _unwritable(root, error) from error
     with folder as name:
         yield Path(name)
+
+
+def sweep_temporaries(older_than: float = 86_400.0) -> None:
+    """Removes what killed processes left behind, if it is older than this many seconds (younger may be in use)."""
+    root, now = cache_dir(), time.time()
+    for left in (*root.glob(".tmp-*"), *root.glob("files/*/.tmp-*")):
+        with suppress(OSError):  # another process may be sweeping too
+            if now - left.stat().st_mtime > older_than:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager

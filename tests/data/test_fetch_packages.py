@@ -293,6 +293,17 @@ def test_two_processes_fetch_once(index: FileServer, tmp_path: Path, monkeypatch
     assert leftovers(tmp_path) == []
 
 
+def test_leftovers_of_killed_processes_are_removed_once_they_are_old(folder_of_packages: Path, tmp_path: Path) -> None:
+    old, young = tmp_path / "cache" / ".tmp-old", tmp_path / "cache" / ".tmp-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "half.whl").touch()
+    os.utime(old, (0, 0))
+    packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_an_unwritable_cache_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "file" / "cache"))
