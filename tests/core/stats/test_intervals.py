@@ -31,7 +31,7 @@ def test_coverage_on_clustered_binary_data(people: int, photos: int, rate: float
     """Photos of one person mostly agree; the 95 % interval must cover the true rate about 95 % of the time."""
     rng = np.random.default_rng(people)
     covered = 0
-    trials = 400
+    trials = 250
     cluster = np.repeat(np.arange(people), photos)
     for trial in range(trials):
         person = rng.beta(2 * rate, 2 * (1 - rate), people)  # intra-person correlation 1/3

@@ -1,0 +1,117 @@
+"""De-identification rates: who counts as what, thresholds, and what a missing threshold does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.core.evidence import Evidence, OperatingPoint
+from bench.core.types import Float
+from bench.core.values import UnitValues
+from metrics.privacy.deid_rate import DeidRate, point_at
+from metrics.privacy.deid_rate_thesis import DeidRateThesis
+from tests.support.evidence import make_evidence
+
+
+def ask(metric: DeidRate | DeidRateThesis, evidence: Evidence, recogniser: str = "sface") -> dict[str, UnitValues]:
+    found = [v for v in metric.ask(evidence) if isinstance(v, UnitValues)]
+    return {v.metric: v for v in found if v.instrument == recogniser}
+
+
+def own_distances(evidence: Evidence, recogniser: str = "sface") -> Float:
+    a = evidence.original[recogniser]["embedding"].astype(np.float64)
+    b = evidence.anonymized[recogniser]["embedding"].astype(np.float64)
+    similarity: Float = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    return 1 - similarity
+
+
+def test_anonymized_faces_count_by_their_distance_to_their_own_original() -> None:
+    evidence = make_evidence(10, 3, noise=1.4)
+    found = ask(DeidRate(), evidence)
+    distance = own_distances(evidence)
+    for label, threshold in (("1e-2", 0.60), ("1e-3", 0.50), ("1e-4", 0.42)):
+        expected = distance > threshold
+        assert 0 < expected.mean() < 1
+        assert np.array_equal(found[f"deid_rate@{label}"].values, expected.astype(float))
+
+
+def test_every_outcome_counts() -> None:
+    outcomes = ["anonymized"] * 2 + ["destroyed"] * 2 + ["missed"] * 2 + ["error"] * 2
+    evidence = make_evidence(4, 2, noise=50.0, outcomes=outcomes)
+    rate = ask(DeidRate(), evidence)["deid_rate@1e-3"]
+    assert rate.values[2:].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert rate.eligible is None
+
+
+def test_the_control_scores_zero_and_destruction_one() -> None:
+    for outcome, value in (("missed", 0.0), ("destroyed", 1.0), ("error", 0.0)):
+        evidence = make_evidence(4, 2, outcomes=[outcome] * 8)
+        for metric in (DeidRate(), DeidRateThesis()):
+            rates = [v for name, v in ask(metric, evidence).items() if "detected" not in name]
+            assert {tuple(r.values) for r in rates} == {(value,) * 8}
+
+
+def test_faces_whose_original_cannot_be_read_are_unscored_whatever_became_of_them() -> None:
+    evidence = make_evidence(2, 2, outcomes=["anonymized", "destroyed", "missed", "error"], unscored=range(4))
+    assert np.isnan(ask(DeidRate(), evidence)["deid_rate@1e-3"].values).all()
+
+
+def test_a_found_face_that_the_recogniser_cannot_read_is_unscored_not_private() -> None:
+    evidence = make_evidence(3, 2)
+    evidence.anonymized["sface"]["embedding"][1] = np.nan
+    assert np.isnan(ask(DeidRate(), evidence)["deid_rate@1e-3"].values).tolist() == [False, True] + [False] * 4
+
+
+def test_of_the_detected_asks_only_about_faces_found_again() -> None:
+    evidence = make_evidence(2, 2, outcomes=["anonymized", "destroyed", "missed", "error"])
+    detected = ask(DeidRate(), evidence)["deid_rate_detected@1e-3"]
+    assert detected.eligible is not None
+    assert detected.eligible.tolist() == [True, False, True, False]
+
+
+def test_chance_and_the_thresholds_own_uncertainty_are_handed_on() -> None:
+    evidence = make_evidence(10, 3, noise=1.4)
+    rate = ask(DeidRate(), evidence)["deid_rate@1e-3"]
+    assert rate.chance == pytest.approx(0.999)
+    low, high = rate.alternatives  # at .46 more faces are beyond the threshold than at .53
+    assert low.sum() >= rate.values.sum() >= high.sum()
+    assert low.sum() > high.sum()
+
+
+def test_without_calibration_nothing_is_scored() -> None:
+    evidence = replace(make_evidence(3, 2), operating_points={})
+    rate = ask(DeidRate(), evidence)["deid_rate@1e-3"]
+    assert np.isnan(rate.values).all()
+    assert rate.alternatives == ()
+
+
+def test_points_are_found_by_rate() -> None:
+    points = (OperatingPoint(0.001, 0.5, 0.4, 0.6),)
+    assert point_at(points, 1e-3).threshold == 0.5
+    assert np.isnan(point_at(points, 1e-4).threshold)
+
+
+def test_thesis_rule_in_both_readings() -> None:
+    evidence = make_evidence(10, 3, noise=0.8)
+    found, distance = ask(DeidRateThesis(), evidence), own_distances(evidence)
+    assert np.array_equal(found["deid_rate_thesis_cosine"].values, (distance > 0.3).astype(float))
+    a, b = (r["sface"]["embedding"].astype(np.float64) for r in (evidence.original, evidence.anonymized))
+    squared = ((a - b) ** 2).sum(axis=1)
+    assert np.array_equal(found["deid_rate_thesis_l2"].values, (squared > 0.3).astype(float))
+    assert 0 < found["deid_rate_thesis_cosine"].values.mean() < found["deid_rate_thesis_l2"].values.mean()
+
+
+def test_thesis_chance_is_the_share_of_strangers_beyond_its_threshold() -> None:
+    evidence = make_evidence(12, 2)
+    rows = evidence.original["sface"]["embedding"].astype(np.float64)
+    names = evidence.truth.identity
+    strangers = names[:, None] != names[None, :]
+    expected = ((1 - rows @ rows.T)[strangers] > 0.3).mean()
+    assert ask(DeidRateThesis(), evidence)["deid_rate_thesis_cosine"].chance == pytest.approx(expected, abs=1e-6)
+
+
+def test_every_recogniser_is_asked() -> None:
+    instruments = {v.instrument for v in DeidRate().ask(make_evidence(2, 2)) if isinstance(v, UnitValues)}
+    assert instruments == {"mobilefacenet", "sface"}
