@@ -1,0 +1,148 @@
+"""``unmask data``: what data sets there are, where they lie, how to get them, and whether a copy is complete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli.fetch_progress import fetch_progress
+from bench.cli.options import Root, existing_root
+from bench.core.errors import DataError
+from bench.core.spec import parse_spec
+from bench.data.catalog import DatasetEntry, find_entry, load_catalog
+from bench.data.dataset import Dataset
+from bench.data.identities import people
+from bench.data.opening import is_available, open_dataset, search_roots
+from bench.data.upkeep import fetch_dataset, verify_dataset
+
+app = typer.Typer(help="Data sets: list, show, fetch, verify.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unmask data list` shows it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(root: Root = None, as_json: Json = False) -> None:
+    """Show every data set: what it may be used for, its licence, where it lies or how to get it."""
+    root = existing_root(root)
+    search_roots(root)  # a root that does not exist is an error, not a machine without data sets
+    rows = [(entry, is_available(entry, root)) for entry in load_catalog().values()]
+    if as_json:
+        _print_json([{**_summary(entry), "found": found or None} for entry, found in rows])
+        return
+    table = Table("Name", "Roles", "Here", "What it is", "Licence")
+    for entry, found in rows:
+        here = "-" if entry.name == "folder" else "yes" if found else "no"
+        table.add_row(entry.name, ", ".join(entry.roles), here, escape(entry.title), escape(entry.licence))
+    Console().print(table)
+    for entry, found in rows:
+        typer.echo(f"{entry.name}: {found or entry.how_to_get}")
+
+
+@app.command()
+def show(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="lfw, lfw:split=calibrate, folder:PATH ...")],
+    root: Root = None,
+    as_json: Json = False,
+) -> None:
+    """Show a data set's card and, if it is here, what is in it, split by split."""
+    root = existing_root(root)
+    entry = find_entry(parse_spec(spec, positional="path").name)
+    here = entry.name == "folder" or bool(is_available(entry, root))
+    opened = open_dataset(spec, root=root) if here else None
+    splits = {} if opened is None else _splits(entry, opened, root)
+    if as_json:
+        card = _summary(entry) if opened is None else asdict(opened.card)
+        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits})
+        return
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in _facts(entry, opened):
+        table.add_row(key, escape(value))
+    Console().print(table)
+    for name, counts in splits.items():
+        typer.echo(f"{name}: " + ", ".join(f"{value:,} {what}" for what, value in counts.items()))
+
+
+@app.command()
+def fetch(name: Name, root: Root = None) -> None:
+    """Fetch a data set, where a program may; else say how to get it by hand (exit code 1)."""
+    with fetch_progress(Console(stderr=True)) as progress:
+        where = fetch_dataset(find_entry(name), root=existing_root(root), progress=progress)
+    typer.echo(f"{name}: {where}")
+
+
+@app.command()
+def verify(
+    name: Name,
+    root: Root = None,
+    decode: Annotated[bool, typer.Option("--decode", help="Also decode every image (slow).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare a copy with the catalogue: sha256, number of photos and of people; exit code 1 if it differs."""
+    checks = list(verify_dataset(find_entry(name), root=existing_root(root), decode=decode))
+    wrong = any(check.state == "wrong" for check in checks)
+    if as_json:
+        _print_json({"ok": not wrong, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            typer.echo(f"{check.state:<10} {check.what}: {check.detail}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _summary(entry: DatasetEntry) -> dict[str, Any]:
+    return entry.model_dump(mode="json", exclude={"sources", "probe_people"})
+
+
+def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]:
+    show_faces = opened.card.show_faces if opened is not None else entry.show_faces
+    facts = [
+        ("name", entry.name),
+        ("title", entry.title),
+        ("revision", opened.card.revision if opened is not None else entry.revision),
+        ("licence", entry.licence),
+        ("citation", entry.citation),
+        ("roles", ", ".join(entry.roles)),
+        ("faces in reports", "on request" if show_faces else "never"),
+        ("splits", f"{', '.join(entry.split_names)} (usual: {entry.default_split})"),
+        ("notes", entry.notes),
+    ]
+    if opened is None:
+        return [*facts, ("here", "no"), ("how to get it", entry.how_to_get)]
+    passed_over = f" ({opened.ignored:,} other files passed over)" if opened.ignored else ""
+    return [*facts, ("here", opened.where + passed_over), ("fingerprint", opened.card.fingerprint)]
+
+
+def _splits(entry: DatasetEntry, opened: Dataset, root: Path | None) -> dict[str, dict[str, int]]:
+    """Split -> counts, for every split that the copy has."""
+    found = {opened.split: _counts(opened)}
+    for name in entry.split_names:
+        if name in found:
+            continue
+        try:
+            found[name] = _counts(open_dataset(f"{entry.name}:split={name}", root=root))
+        except DataError:  # this copy has nothing in that split
+            continue
+    return found
+
+
+def _counts(dataset: Dataset) -> dict[str, int]:
+    known = people(dataset.refs)
+    return {
+        "photos": len(dataset.refs),
+        "people": len(known),
+        "people with two or more photos": sum(count >= 2 for count in known.values()),
+    }
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,133 @@
+"""Fetches data sets that can be fetched, and checks copies against the catalogue."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from bench.core.errors import DataError, ImageError
+from bench.data import cache, https, packages
+from bench.data.archives import safe_extract
+from bench.data.catalog import DatasetEntry, HttpsSource, LocalSource, Source
+from bench.data.demo import load_demo
+from bench.data.identities import people
+from bench.data.opening import find_copy, is_available, open_dataset
+from bench.data.readers.demo import read_demo
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was compared with the catalogue."""
+
+    what: str
+    state: Literal["ok", "wrong", "not stated"]
+    detail: str
+
+
+def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Progress | None = None) -> str:
+    """Gets a data set and returns where it lies; does nothing if it is here already.
+
+    Raises `DataError` with how to get it by hand where nothing may be fetched, `FetchError` where fetching failed.
+    """
+    if entry.layout == "packages":
+        read_demo(progress)
+        return str(cache.cache_dir())
+    here = is_available(entry, root)
+    if here:
+        return here
+    sources = [source for source in entry.sources if isinstance(source, HttpsSource)]
+    if not sources:
+        raise DataError(f"{entry.name} cannot be fetched by a program. How to get it: {entry.how_to_get}")
+    return str(_fetch(entry.name, sources[0], progress))
+
+
+def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: bool = False) -> Iterator[Check]:
+    """Compares a copy with the catalogue: sha256 of what is pinned, numbers of photos and of people.
+
+    ``decode``: also reads every image. Raises `DataError` if there is no copy.
+    """
+    if entry.layout == "packages":
+        demo = load_demo()
+        pinned = [demo.pinned(photo) for photo in demo.photos]
+        wrong = [file.key for file in pinned if not _is(packages.cache_path(file), file.sha256)]
+        if wrong:
+            advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
+            yield Check(f"sha256 of {len(pinned)} files", "wrong", advice)
+            return
+        yield Check(f"sha256 of {len(pinned)} files", "ok", "as pinned")
+        source: Source | None = entry.sources[0]
+    else:
+        copy = find_copy(entry, root)
+        source = copy.source
+        if isinstance(source, LocalSource):
+            pairs = ((copy.place.path, source.sha256), (copy.place.labels, source.labels_sha256))
+            for path, sha256 in pairs:
+                if path is not None and path.is_file():
+                    yield _compare_hash(path, sha256)
+    dataset = open_dataset(f"{entry.name}:split=all", root=root)
+    unreadable = [ref.id for ref in dataset.refs if ref.digest.startswith("none:")]
+    yield _compare("photos", len(dataset.refs), source.counts.images if source is not None else None)
+    yield _compare("people", len(people(dataset.refs)), source.counts.people if source is not None else None)
+    if unreadable:
+        yield Check("files", "wrong", f"{len(unreadable)} missing or unreadable, such as {unreadable[0]!r}")
+    if decode:
+        broken = []
+        for ref in dataset.refs:
+            try:
+                dataset.read(ref)
+            except ImageError as error:
+                broken.append(f"{ref.id!r}: {error.reason}")
+        detail = (
+            f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {len(dataset.refs)} decode"
+        )
+        yield Check("images", "wrong" if broken else "ok", detail)
+
+
+def _fetch(name: str, source: HttpsSource, progress: Progress | None) -> Path:
+    """Downloads and unpacks an archive; the data set appears under its final name only when it is complete."""
+    archive = cache.content_path(source.sha256, Path(urlsplit(source.urls[0]).path).name or "archive")
+    https.download(source.urls, source.sha256, source.size, archive, progress=progress)
+    final = cache.cache_dir() / "datasets" / name
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with cache.lock(f"dataset:{name}"):
+        if (final / source.path).is_dir():
+            return final / source.path
+        temp = Path(tempfile.mkdtemp(prefix=".tmp-", dir=final.parent))
+        try:
+            safe_extract(archive, temp)
+            if not (temp / source.path).is_dir():
+                raise DataError(f"the archive of {name} holds no folder {source.path!r}; its layout has changed")
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(temp, final)  # noqa: PTH105
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
+    # Unpacked and verified: the archive would only take the same space again.
+    archive.unlink(missing_ok=True)
+    return final / source.path
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return path.is_file() and cache.sha256_of(path) == sha256
+
+
+def _compare_hash(path: Path, sha256: str) -> Check:
+    if not sha256:
+        return Check(f"sha256 of {path.name}", "not stated", "the catalogue pins none")
+    found = cache.sha256_of(path)
+    detail = "as pinned" if found == sha256 else f"{found} instead of {sha256}: another copy, or a damaged one"
+    return Check(f"sha256 of {path.name}", "ok" if found == sha256 else "wrong", detail)
+
+
+def _compare(what: str, found: int, expected: int | None) -> Check:
+    if expected is None:
+        return Check(what, "not stated", f"{found:,}")
+    detail = f"{found:,}" if found == expected else f"{found:,} instead of {expected:,}"
+    return Check(what, "ok" if found == expected else "wrong", detail)
