@@ -186,7 +186,7 @@ def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:
 def deviation(values: Float, reference: Float) -> Callable[[Float], float]:
     """Weights -> percent by which the weighted mean of ``values`` is off that of ``reference``; NaN where undefined.
 
-    Both (N,) without NaN where a weight can be above 0.
+    Both (N,); weights are 0 where either is NaN.
     """
 
     def compute(weights: Float) -> float:
@@ -202,5 +202,4 @@ def deviation(values: Float, reference: Float) -> Callable[[Float], float]:
 
 def _shift(metric: str, name: str, values: Float, reference: Float) -> SetStatistic:
     scored = ~np.isnan(values) & ~np.isnan(reference)
-    inside = deviation(np.where(scored, values, 0.0), np.where(scored, reference, 0.0))
-    return SetStatistic(metric, name, lambda weights: inside(np.where(scored, weights, 0.0)), scored)
+    return SetStatistic(metric, name, deviation(values, reference), scored)

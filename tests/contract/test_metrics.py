@@ -1,0 +1,165 @@
+"""What every registered metric must keep."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.core.evidence import Evidence, Settings
+from bench.core.protocols import Metric
+from bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
+from bench.core.types import Bools, Outcome
+from bench.core.values import Histogram, SetStatistic, UnitValues
+from tests.support.evidence import make_evidence
+
+ROLES = {"detector", "recogniser", "attributes", "skin", "features", "pair"}
+MIXED = [Outcome.ANONYMIZED, Outcome.ANONYMIZED, Outcome.DESTROYED, Outcome.MISSED, Outcome.ERROR, Outcome.ANONYMIZED]
+
+
+def evidences() -> dict[str, Evidence]:
+    """The ordinary case and the corners that a real run has."""
+    target = Settings(skin_target=(111, 55, 55))
+    return {
+        "ordinary": make_evidence(settings=target),
+        "every outcome": make_evidence(outcomes=MIXED * 6, unscored=(1, 8), settings=target),
+        "all destroyed": make_evidence(n_people=4, photos_each=2, outcomes=[Outcome.DESTROYED] * 8),
+        "all failed": make_evidence(n_people=4, photos_each=2, outcomes=[Outcome.ERROR] * 8),
+        "control": make_evidence(noise=0, outcomes=[Outcome.MISSED] * 36),
+        "no labels": make_evidence(labelled=False),
+        "one face": make_evidence(n_people=1, photos_each=1),
+        "one person": make_evidence(n_people=1, photos_each=4),
+    }
+
+
+EVIDENCES = evidences()
+
+
+@pytest.fixture(params=names("metric"))
+def metric(request: pytest.FixtureRequest) -> Metric:
+    return create_metric(request.param)
+
+
+@pytest.fixture(params=sorted(EVIDENCES))
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    return EVIDENCES[request.param]
+
+
+def test_names_are_unique_over_all_metrics() -> None:
+    counts = Counter(card.name for _, metric in all_metrics() for card in metric.cards)
+    assert not [name for name, count in counts.items() if count > 1]
+
+
+def test_cards_are_complete(metric: Metric) -> None:
+    assert metric.cards
+    for card in metric.cards:
+        for field in ("name", "version", "title", "question", "how", "source"):
+            assert getattr(card, field), f"{card.name}: {field} is empty"
+        assert card.question.endswith("?")
+        assert card.family in ("outcome", "privacy", "utility", "skin", "quality", "cost")
+        assert card.direction in ("higher", "lower", "none")
+        low, high = card.bounds
+        assert low is None or high is None or low < high
+        assert card.unit != "share" or card.bounds == (0, 1)
+
+
+def test_needs_are_known(metric: Metric) -> None:
+    for need in metric.needs:
+        role = need.removeprefix("role:")
+        assert role in ROLES if role != need else need in INSTRUMENTS
+
+
+def test_only_what_its_cards_announce_and_each_once(metric: Metric, evidence: Evidence) -> None:
+    yielded = list(metric.ask(evidence))
+    assert {item.metric for item in yielded} <= {card.name for card in metric.cards}
+    keys = Counter((item.metric, item.instrument, getattr(item, "region", ""), type(item)) for item in yielded)
+    assert not [key for key, count in keys.items() if count > 1]
+
+
+def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: Evidence) -> None:
+    cards = {card.name: card for card in metric.cards}
+    for item in metric.ask(evidence):
+        if isinstance(item, Histogram):
+            assert list(item.edges) == sorted(item.edges)
+            assert all(len(counts) == len(item.edges) - 1 for counts in item.series.values())
+            continue
+        n = len(evidence.faces if item.unit == "face" else evidence.images)
+        assert item.eligible is None or (item.eligible.shape == (n,) and item.eligible.dtype == np.bool_)
+        assert item.chance is None or np.isfinite(item.chance)
+        if isinstance(item, SetStatistic):
+            assert item.scored.shape == (n,)
+            assert item.scored.dtype == np.bool_
+            values = np.array([item.compute(used(item).astype(float))])
+        else:
+            assert item.values.shape == (n,)
+            assert item.values.dtype == np.float64
+            values = item.values[~np.isnan(item.values)]
+            if item.share:
+                assert set(values) <= {0.0, 1.0}
+        low, high = cards[item.metric].bounds
+        values = values[~np.isnan(values)]
+        assert np.isfinite(values).all()
+        assert low is None or (values >= low - 1e-9).all()
+        assert high is None or (values <= high + 1e-9).all()
+
+
+def test_statistics_survive_any_weights(metric: Metric, evidence: Evidence) -> None:
+    """A number or NaN for any draw with replacement, any subgroup and the empty set."""
+    rng = np.random.default_rng(0)
+    for item in metric.ask(evidence):
+        if isinstance(item, SetStatistic):
+            n = len(item.scored)
+            draws = [rng.multinomial(n, np.full(n, 1 / n)).astype(float) for _ in range(3)]
+            for draw in (*draws, np.zeros(n), np.eye(n)[0]):
+                weights = draw * used(item)
+                before = weights.copy()
+                assert isinstance(item.compute(weights), float)
+                np.testing.assert_array_equal(weights, before)
+
+
+def test_asking_changes_nothing_and_gives_the_same_again(metric: Metric, evidence: Evidence) -> None:
+    before = copy.deepcopy(evidence)
+    first, second = list(metric.ask(evidence)), list(metric.ask(evidence))
+    assert_same(plain(before), plain(evidence))
+    assert len(first) == len(second)
+    for a, b in zip(first, second, strict=True):
+        assert_same(values_of(a), values_of(b))
+
+
+def plain(evidence: Evidence) -> dict[str, Any]:
+    return {field.name: getattr(evidence, field.name) for field in dataclasses.fields(evidence)}
+
+
+def used(item: SetStatistic) -> Bools:
+    """The units that can have a weight: asked about, and scored."""
+    return item.scored if item.eligible is None else item.scored & item.eligible
+
+
+def values_of(item: UnitValues | SetStatistic | Histogram) -> Any:
+    if isinstance(item, SetStatistic):
+        return item.compute(used(item).astype(float))
+    return item.values if isinstance(item, UnitValues) else item.series
+
+
+def assert_same(a: Any, b: Any) -> None:
+    """Equal through mappings, tuples, dataclasses and arrays; NaN equals NaN."""
+    if isinstance(a, np.ndarray):
+        np.testing.assert_array_equal(a, b)
+    elif dataclasses.is_dataclass(a):
+        for field in dataclasses.fields(a):
+            assert_same(getattr(a, field.name), getattr(b, field.name))
+    elif isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, tuple | list):
+        for left, right in zip(a, b, strict=True):
+            assert_same(left, right)
+    elif isinstance(a, float):
+        np.testing.assert_equal(a, b)
+    else:
+        assert a == b

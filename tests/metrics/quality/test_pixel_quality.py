@@ -1,0 +1,40 @@
+"""Stored pixel readings become values of metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bench.core.types import Outcome
+from metrics.instruments.pixels import COLUMNS
+from metrics.quality.pixel_quality import PixelQuality
+from tests.support.evidence import make_evidence
+
+
+def test_every_column_of_every_region() -> None:
+    evidence = make_evidence(n_people=2, photos_each=2)
+    found = {(v.metric, v.instrument, v.region): v for v in PixelQuality().ask(evidence)}
+    for region, readings in evidence.pairs.items():
+        for column, stored in readings["pixels"].items():
+            metric, variant = column.split("|")
+            values = found.pop((metric, variant, region))  # type: ignore[arg-type]
+            np.testing.assert_array_equal(values.values, stored.astype(np.float64))
+            assert values.unit == ("face" if region == "face" else "image")
+            assert not values.share
+    assert not found
+
+
+def test_there_is_a_card_for_whatever_the_instrument_measures() -> None:
+    assert {column.split("|")[0] for column in COLUMNS} == {card.name for card in PixelQuality.cards}
+
+
+def test_failures_are_unscored_and_destroyed_faces_are_not() -> None:
+    outcomes = [Outcome.DESTROYED, Outcome.ERROR, Outcome.MISSED, Outcome.ANONYMIZED]
+    for values in PixelQuality().ask(make_evidence(n_people=4, photos_each=1, outcomes=outcomes)):
+        assert np.isnan(values.values).tolist() == [False, True, False, False]
+
+
+def test_a_run_without_the_instrument_has_no_values() -> None:
+    evidence = make_evidence(n_people=2, photos_each=1)
+    assert list(PixelQuality().ask(dataclasses.replace(evidence, pairs={"face": {}}))) == []
