@@ -112,7 +112,7 @@ class YuNet:
 
 
 def _detection(row: Float, back: Float, offset: int) -> Detection:
-    """``row``: x, y, w, h, five points, score; ``back``: input pixels to image pixels; ``offset``: the border's width."""
+    """``row``: x, y, w, h, five points, score; ``back``: input to image pixels; ``offset``: the border's width."""
     corner, extent = row[0:2] * back - offset, row[2:4] * back
     points = row[4:14].reshape(5, 2) * back - offset
     box = Box(float(corner[0]), float(corner[1]), float(extent[0]), float(extent[1]))

@@ -1,0 +1,116 @@
+"""insightface's buffalo_l (ArcFace, ResNet-50): a large recogniser, for those who have its file."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from bench.core.cards import InstrumentCard
+from bench.core.errors import CheckpointError, UnavailableError
+from bench.core.protocols import Columns
+from bench.core.types import FaceView, Floats32
+from metrics.instruments.crops import aligned
+from metrics.instruments.embedding import embed
+from metrics.instruments.onnx_session import free_batch, open_session, read_model
+
+DIMENSION: Final = 512
+SIZE: Final = 112
+BATCH: Final = 8
+VARIABLE: Final = "UNMASK_BUFFALO_L"
+"""Environment variable with the path of ``w600k_r50.onnx``."""
+_FILE: Final = "w600k_r50.onnx"
+
+
+class BuffaloL:
+    """Role ``recogniser``: {"embedding": (N, 512)}. Only used when it is asked for."""
+
+    card: ClassVar[InstrumentCard] = InstrumentCard(
+        name="buffalo_l",
+        version="1",
+        role="recogniser",
+        description="ArcFace ResNet-50 of insightface's buffalo_l, 512 numbers a face, on the aligned 112-pixel face.",
+        licence="non-commercial research only (model); insightface's code is MIT",
+        source="Deng et al.: ArcFace, CVPR 2019; trained on WebFace600K (Zhu et al., CVPR 2021); insightface model zoo",
+        params={"crop": "aligned", "size": SIZE},
+        limits=(
+            "The file is the user's own: no checksum pins it, so two machines agree only if they have the same file. "
+            "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
+        ),
+        default=False,
+    )
+
+    def __init__(self, weights: Path, device: str) -> None:
+        model = read_model(weights)
+        weights_names = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in weights_names]
+        shapes = [_shape(value)[1:] for value in (*inputs, *model.graph.output)]
+        if shapes != [(3, SIZE, SIZE), (DIMENSION,)]:
+            raise CheckpointError(f"{weights} is not buffalo_l's recogniser: it maps {shapes}, not 3x112x112 to 512")
+        self._input = inputs[0].name
+        free_batch(model)
+        self._session = open_session(model, device, self.card.name)
+
+    @classmethod
+    def open(cls, files: Mapping[str, Path], device: str) -> Self:
+        """Looks for the file itself (`find_weights`); ``files`` is empty. Raises `UnavailableError` without one."""
+        return cls(find_weights(), device)
+
+    def read(self, faces: Sequence[FaceView]) -> Columns:
+        return {"embedding": embed(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)}
+
+    def _run(self, crops: NDArray[np.uint8]) -> Floats32:
+        planes = np.ascontiguousarray((crops.astype(np.float32) - 127.5).transpose(0, 3, 1, 2)) / np.float32(127.5)
+        output: Floats32 = self._session.run(None, {self._input: planes})[0]
+        return output
+
+
+def find_weights() -> Path:
+    """The path of ``w600k_r50.onnx``: where `VARIABLE` points, else in insightface's own folder of models.
+
+    If neither has it and the package insightface is installed, that package is asked to download it (it needs the
+    network, and goes where insightface keeps its models). Raises `UnavailableError` that says what to do.
+    """
+    asked = os.environ.get(VARIABLE)
+    if asked:
+        path = Path(asked).expanduser()
+        if not path.is_file():
+            raise UnavailableError(f"{VARIABLE} points at {asked}, which is not a file; set it to your copy of {_FILE}")
+        return path
+    path = Path.home() / ".insightface" / "models" / "buffalo_l" / _FILE
+    if not path.is_file():
+        _download()
+    if not path.is_file():
+        raise UnavailableError(
+            f"buffalo_l needs {_FILE}: set {VARIABLE} to its path, put it at {path}, or, when online, "
+            "pip install 'unmask[insightface]'"
+        )
+    return path
+
+
+def _download() -> None:
+    try:
+        utils = importlib.import_module("insightface.utils")
+    except ImportError:
+        return
+    try:
+        # It prints to standard output, which may be somebody's JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            utils.ensure_available("models", "buffalo_l")
+    except Exception as error:  # whatever insightface's downloader raises: no network, a full disk, a damaged archive
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UnavailableError(
+            f"insightface could not download buffalo_l ({reason}); set {VARIABLE} to the path of {_FILE}"
+        ) from error
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
