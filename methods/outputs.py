@@ -17,7 +17,10 @@ from bench.core.cards import MethodCard
 from bench.core.errors import SpecError
 from bench.core.types import Image, MethodFailure, Sample
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"})
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""Pillow's own decoders only: for some other formats it would start programs."""
+_SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
 """EXIF orientations that turn a photo by a quarter."""
 
@@ -127,30 +130,46 @@ class StoredOutputs:
 def read_output(path: Path, width: int, height: int) -> Image | MethodFailure:
     """The image as 8-bit RGB, turned as its EXIF orientation says; it must be ``width`` x ``height`` then.
 
-    The size is compared before any pixel is decoded, so a file that claims a huge image costs nothing.
+    The size is compared before any pixel is decoded, so a file that claims a huge image costs nothing. Pixels are read
+    by the rules that inputs are read by, but for one: an output with transparent pixels is a failure, because what
+    they hide is still in the file, and so is an original face under them.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata: sizes are checked here
-            with Pillow.open(path) as image:
-                turned = image.getexif().get(0x0112) in _SWAPS_SIDES
-                actual = image.size[::-1] if turned else image.size
+            with Pillow.open(path, formats=FORMATS) as image:
+                orientation = _orientation(image)
+                actual = image.size[::-1] if orientation in _SWAPS_SIDES else image.size
                 if actual != (width, height):
                     return MethodFailure(f"output is {actual[0]}x{actual[1]}, the input is {width}x{height}")
-                upright = ImageOps.exif_transpose(image)
-                return np.array(_rgb(upright), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
-        return MethodFailure(f"output cannot be read: {_first_line(error)}")
+                upright = ImageOps.exif_transpose(image) if orientation > 1 else image
+                return _rgb(upright)
+    except Exception as error:  # whatever a decoder trips over, the file is to blame
+        return MethodFailure(f"output cannot be read: {_first_line(error, path)}")
 
 
-def _rgb(image: Pillow.Image) -> Pillow.Image:
-    """8-bit RGB. 16-bit grey keeps its upper byte, where Pillow would clip.
+def _orientation(image: Pillow.Image) -> int:
+    """EXIF orientation 1..8; 1, as it lies, where there is none or the metadata is damaged."""
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:  # damaged metadata says nothing about the pixels
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
-    Transparency is ignored: a face under transparent pixels is still in the file, for anybody to see.
-    """
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
-        return Pillow.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
+
+def _rgb(image: Pillow.Image) -> Image | MethodFailure:
+    """(H, W, 3) uint8. 16-bit grey is scaled: Pillow's own conversion would clip it at 255."""
+    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        values = np.asarray(image).astype(np.float64).clip(0, 65535)
+        return np.repeat(np.rint(values / 257).astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = np.array(image.convert("RGBA"), dtype=np.uint8)
+        if (layer[..., 3] < 255).any():
+            return MethodFailure("output has transparent pixels, whose colours are still in the file; flatten it")
+        return np.ascontiguousarray(layer[..., :3])
+    if image.mode not in ("1", "L", "P", "RGB", "CMYK", "YCbCr"):
+        return MethodFailure(f"output has an unsupported pixel format {image.mode}")
+    return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
 def _without_suffix(name: PurePosixPath) -> str:
@@ -158,6 +177,7 @@ def _without_suffix(name: PurePosixPath) -> str:
     return str(name.with_suffix("")) if name.suffix.lower() in SUFFIXES else str(name)
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:120]
+def _first_line(error: Exception, path: Path) -> str:
+    """Short, and without the folder: reasons end up in results."""
+    lines = str(error).replace(str(path), path.name).splitlines() or [""]
+    return (lines[0] or type(error).__name__)[:120]

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from bench.core.registry import create_method
 from bench.core.spec import Spec
 from bench.core.types import Image, MethodFailure, Sample
+from bench.data.images import decode_image
 from methods.outputs import StoredOutputs
 from tests.methods.support import noise
 
@@ -81,7 +82,9 @@ def test_unreadable(tmp_path: Path) -> None:
     Pillow.fromarray(INPUT).save(buffer, "PNG")
     (tmp_path / "cut.png").write_bytes(buffer.getvalue()[:1500])
     for name in ("empty.png", "text.png", "cut.png"):
-        assert reason(answer(tmp_path, name)).startswith("output cannot be read: ")
+        why = reason(answer(tmp_path, name))
+        assert why.startswith("output cannot be read: ")
+        assert str(tmp_path) not in why
 
 
 def test_a_file_that_claims_a_huge_image_is_never_decoded(tmp_path: Path) -> None:
@@ -101,20 +104,35 @@ def test_ids_cannot_reach_outside_the_folder(tmp_path: Path, evil: str) -> None:
     assert reason(answer(inside, str(tmp_path / "secret.png"))) == "no output file"
 
 
-def test_turns_as_exif_says_and_ignores_transparency(tmp_path: Path) -> None:
+def test_turns_as_exif_says(tmp_path: Path) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6
     Pillow.fromarray(np.rot90(INPUT)).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(answer(tmp_path, "turned.png"), INPUT)
-    alpha = np.dstack([INPUT, np.zeros(INPUT.shape[:2], np.uint8)])
+    Pillow.fromarray(INPUT).save(tmp_path / "lying.png", exif=exif)
+    assert reason(answer(tmp_path, "lying.png")) == "output is 30x40, the input is 40x30"
+
+
+def test_a_face_hidden_under_transparent_pixels_is_not_hidden(tmp_path: Path) -> None:
+    alpha = np.dstack([INPUT, np.full(INPUT.shape[:2], 255, np.uint8)])
+    Pillow.fromarray(alpha).save(tmp_path / "opaque.png")
+    np.testing.assert_array_equal(answer(tmp_path, "opaque.png"), INPUT)
+    alpha[10:20, 10:20, 3] = 0
     Pillow.fromarray(alpha).save(tmp_path / "hidden.png")
-    np.testing.assert_array_equal(answer(tmp_path, "hidden.png"), INPUT)
+    assert reason(answer(tmp_path, "hidden.png")).startswith("output has transparent pixels")
 
 
-def test_grey_becomes_rgb(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "suffix"), [("L", "png"), ("1", "png"), ("P", "png"), ("P", "gif"), ("CMYK", "jpg")])
+def test_reads_as_the_harness_reads_inputs(tmp_path: Path, mode: str, suffix: str) -> None:
+    path = tmp_path / f"1.{suffix}"
+    Pillow.fromarray(INPUT).convert(mode).save(path)
+    np.testing.assert_array_equal(answer(tmp_path, "1.png"), decode_image(path.read_bytes(), "1"))
+
+
+def test_grey_of_8_and_16_bits_becomes_rgb(tmp_path: Path) -> None:
     grey = INPUT[..., 0]
     Pillow.fromarray(grey).save(tmp_path / "8.png")
-    Pillow.fromarray(grey.astype(np.uint16) << 8).save(tmp_path / "16.png")
+    Pillow.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "16.png")
     for name in ("8.png", "16.png"):
         np.testing.assert_array_equal(answer(tmp_path, name), np.repeat(grey[..., None], 3, axis=-1))
 
