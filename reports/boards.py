@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bench.core.cards import DatasetCard, MetricCard
+from bench.store.schemas import InputRow
 from reports.comparable import data_difference, metric_difference
 from reports.numbers import Scale, count, scale_of
 from reports.runs import WORST, Column, RunView
@@ -43,6 +45,7 @@ class Board:
     apart: tuple[str, ...] = ()
     """Why other runs with a data set of this name have a board of their own."""
     _scales: dict[Column, Scale] = field(default_factory=dict, repr=False)
+    _reasons: dict[tuple[str, Column], str] = field(default_factory=dict, repr=False)
 
     @property
     def reference(self) -> RunView:
@@ -56,7 +59,7 @@ class Board:
     def entrants(self) -> list[Entrant]:
         return [Entrant(run, method) for run in self.runs for method in run.methods]
 
-    @property
+    @cached_property
     def columns(self) -> list[Column]:
         """Everything that any of the runs measured, the reference's order first."""
         return list(dict.fromkeys(c for run in self.runs for c in run.columns(self.dataset)))
@@ -66,8 +69,11 @@ class Board:
 
     def reason_against(self, run: RunView, column: Column) -> str:
         """Why a run's number may not stand in this board; empty = it may."""
-        home = next(r for r in self.runs if column in r.columns(self.dataset))
-        return "" if run is home or column not in run.columns(self.dataset) else metric_difference(home, run, column)
+        if (run.tag, column) not in self._reasons:
+            home = next(r for r in self.runs if column in r.columns(self.dataset))
+            same = run is home or column not in run.columns(self.dataset)
+            self._reasons[run.tag, column] = "" if same else metric_difference(home, run, column)
+        return self._reasons[run.tag, column]
 
     def scale(self, column: Column) -> Scale:
         """One scale for a column's bars, so that rows can be compared by eye."""
@@ -84,18 +90,20 @@ class Board:
         return self._scales[column]
 
     @property
+    def inputs(self) -> InputRow | None:
+        return self.reference.inputs(self.dataset)
+
+    @cached_property
     def size(self) -> str:
         """``60 faces of 45 people``, in words."""
-        row = self.reference.inputs(self.dataset)
+        row = self.inputs
         people, unnamed = self.reference.people(self.dataset)
         faces = count(row.faces if row else 0, "face")
         if not people:
             return f"{faces}; who they are is not labelled"
-        return f"{faces} of {count(people, 'known person', 'known people')}" + (
-            f" ({unnamed:,} without a name)" if unnamed else ""
-        )
+        return f"{faces} of {count(people, 'person', 'people')}" + (f" ({unnamed:,} without a name)" if unnamed else "")
 
-    @property
+    @cached_property
     def small(self) -> bool:
         people, unnamed = self.reference.people(self.dataset)
         return people + unnamed < SMALL_PEOPLE

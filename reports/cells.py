@@ -30,6 +30,8 @@ class Cell:
 
     state: Literal["measured", "unmeasured", "incomparable"]
     text: str
+    short: str
+    """Without its unit (but with %), where the table head says it."""
     interval: str = ""
     counts: str = ""
     """``60 faces scored, 2 could not be``."""
@@ -62,11 +64,11 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column) -> Cell:
     run = entrant.run
     reason = board.reason_against(run, column)
     if reason:
-        return Cell("incomparable", "not comparable", flags=(reason,))
+        return Cell("incomparable", "not comparable", "not comparable", flags=(reason,))
     row = run.row(board.dataset, entrant.method, column)
     card = board.metric(column)
     if row is None:
-        return Cell("unmeasured", NOT_MEASURED)
+        return Cell("unmeasured", NOT_MEASURED, NOT_MEASURED)
     control = run.control_row(board.dataset, column)
     rank = None if entrant.control else run.rank(board.dataset, entrant.method, column)
     leads = run.leads(board.dataset, column) if rank else []
@@ -92,10 +94,13 @@ def estimate_cell(
     """The cell of any estimate."""
     counts = count_text(row, card)
     if row.value is None:
-        return Cell("unmeasured", NOT_MEASURED, counts=counts, unscored=row.unscored, flags=_note_flags(row))
+        return Cell(
+            "unmeasured", NOT_MEASURED, NOT_MEASURED, counts=counts, unscored=row.unscored, flags=_note_flags(row)
+        )
     return Cell(
         "measured",
         format_value(row.value, card.unit),
+        format_value(row.value, card.unit if card.unit == "share" else ""),
         interval=format_interval(row.low, row.high, row.value, card.unit),
         counts=counts,
         unscored=row.unscored,

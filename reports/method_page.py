@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from bench.core.cards import MetricCard
-from bench.store.schemas import ComparisonRow, GapRow, MethodProblem
+from bench.store.schemas import GapRow, MethodProblem
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell, estimate_cell
 from reports.charts.histogram import Threshold, histogram
 from reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
 from reports.leaderboard import Outcomes, outcomes_of
-from reports.numbers import format_interval, format_p, format_value
+from reports.numbers import NOT_MEASURED, format_interval, format_p, format_value
 from reports.runs import Column
 from reports.worst_cases import WorstCases, worst_cases
 
@@ -117,7 +116,7 @@ def _family(board: Board, entrant: Entrant, family: str) -> tuple[str, tuple[Mea
                 card,
                 instrument_text(board, column),
                 # Against the own run, so that a number which may not stand in a shared table is still told here.
-                Cell("unmeasured", "not measured")
+                Cell("unmeasured", NOT_MEASURED, NOT_MEASURED)
                 if row is None
                 else entrant_cell(board, entrant, column)
                 if not board.reason_against(entrant.run, column)
@@ -201,7 +200,7 @@ def _gap_rows(entrant: Entrant, dataset: str, column: Column) -> list[GapRow]:
 
 
 def _verdict(board: Board, entrant: Entrant, other: str, head: Head) -> Verdict:
-    row = _comparison(entrant.run.estimates.comparisons, board.dataset, head.column, entrant.method, other)
+    row = entrant.run.comparison(board.dataset, head.column, entrant.method, other)
     if row is None:
         return Verdict("", "not compared")
     difference = row.difference if row.a == entrant.method else -row.difference
@@ -213,14 +212,3 @@ def _verdict(board: Board, entrant: Entrant, other: str, head: Head) -> Verdict:
     if head.card.direction == "none":
         return Verdict("differs", detail)
     return Verdict("better" if (difference > 0) == (head.card.direction == "higher") else "worse", detail)
-
-
-def _comparison(rows: Sequence[ComparisonRow], dataset: str, column: Column, a: str, b: str) -> ComparisonRow | None:
-    return next(
-        (
-            r
-            for r in rows
-            if {r.a, r.b} == {a, b} and r.dataset == dataset and Column(r.metric, r.instrument, r.region) == column
-        ),
-        None,
-    )

@@ -22,7 +22,7 @@ def decimals(value: float, unit: str) -> int:
     if unit == "share":
         return 1
     size = abs(value)
-    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3 if size >= 0.01 or size == 0 else 5
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size > 1 else 3 if size >= 0.01 or size == 0 else 5
 
 
 def format_number(value: float, unit: str, places: int | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from bench.core.errors import StoreError
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import EstimateRow, InputRow, PlannedDataset, RankRow
+from bench.store.schemas import ComparisonRow, EstimateRow, InputRow, PlannedDataset, RankRow
 from reports.cards import read_card
 
 CONTROL: Final = "none"
@@ -45,6 +45,7 @@ class RunView:
         self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods}
         self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
         self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
+        self._columns: dict[str, tuple[Column, ...]] = {}
         self._check()
 
     def _check(self) -> None:
@@ -85,6 +86,17 @@ class RunView:
     def rank(self, dataset: str, method: str, column: Column) -> RankRow | None:
         return self._ranks.get((dataset, method, column))
 
+    @cached_property
+    def _comparisons(self) -> dict[tuple[str, Column, frozenset[str]], ComparisonRow]:
+        return {
+            (r.dataset, Column(r.metric, r.instrument, r.region), frozenset((r.a, r.b))): r
+            for r in self.estimates.comparisons
+        }
+
+    def comparison(self, dataset: str, column: Column, one: str, other: str) -> ComparisonRow | None:
+        """Of two methods, in either order."""
+        return self._comparisons.get((dataset, column, frozenset((one, other))))
+
     def leads(self, dataset: str, column: Column) -> list[str]:
         """The contestants that nobody is clearly better than: one = the best, several = tied best."""
         found = {m: r.best for m in self.contestants if (r := self.rank(dataset, m, column)) is not None}
@@ -102,8 +114,13 @@ class RunView:
     def control_row(self, dataset: str, column: Column) -> EstimateRow | None:
         return next((r for m in self.controls if (r := self.row(dataset, m, column)) is not None), None)
 
-    def columns(self, dataset: str) -> list[Column]:
+    def columns(self, dataset: str) -> tuple[Column, ...]:
         """Everything measured on a data set, in reading order: as the plan lists metrics; worst instrument first."""
+        if dataset not in self._columns:
+            self._columns[dataset] = self._ordered_columns(dataset)
+        return self._columns[dataset]
+
+    def _ordered_columns(self, dataset: str) -> tuple[Column, ...]:
         found = {c for (d, _, c, group) in self._rows if d == dataset and group == ALL}
         metrics = {name: i for i, name in enumerate(self.metrics)}
         instruments = {name: i for i, name in enumerate([WORST, *self.instruments, "standard"])}
@@ -112,7 +129,7 @@ class RunView:
         def order(c: Column) -> tuple[int, int, str, int]:
             return metrics[c.metric], instruments.get(c.instrument, 999), c.instrument, regions.index(c.region)
 
-        return sorted(found, key=order)
+        return tuple(sorted(found, key=order))
 
     def planned(self, dataset: str) -> PlannedDataset:
         return next(d for d in self.plan.datasets if d.label == dataset)

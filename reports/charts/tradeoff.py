@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup
@@ -95,35 +95,43 @@ def _padded(limits: tuple[float, float]) -> tuple[float, float]:
 
 
 def _reference_lines(axes: Axes, x: Axis, y: Axis, points: Sequence[Point]) -> None:
-    """Dotted lines at chance, dashed lines at the control."""
-    for value, horizontal in ((x.chance, False), (y.chance, True)):
-        if value is not None:
-            _line(axes, value, horizontal, (0, (1, 3)), "chance")
+    """Dotted lines at chance, dashed lines at the control, named outside the frame where no point can be."""
     control = next((p for p in points if p.control), None)
-    if control is not None:
-        _line(axes, control.x.value, False, (0, (6, 3)), "control")
-        _line(axes, control.y.value, True, (0, (6, 3)), "control")
+    for axis, horizontal in ((x, False), (y, True)):
+        lines = [] if axis.chance is None else [(axis.chance, "chance", (0, (1, 3)))]
+        if control is not None:
+            lines.append(((control.y if horizontal else control.x).value, "control", (0, (6, 3))))
+        for value, _, dashes in lines:
+            draw = axes.axhline if horizontal else axes.axvline
+            draw(value, color=MUTED, linewidth=1.0, linestyle=dashes, zorder=1)
+        for value, text in _merged([(v, t) for v, t, _ in lines], axis):
+            _name_line(axes, value, text, horizontal)
 
 
-def _line(axes: Axes, value: float, horizontal: bool, dashes: tuple[int, tuple[int, int]], text: str) -> None:
-    style: dict[str, Any] = {"color": MUTED, "linewidth": 1.0, "linestyle": dashes, "zorder": 1}
+def _merged(names: Sequence[tuple[float, str]], axis: Axis) -> list[tuple[float, str]]:
+    """Names that would stand on one another become one."""
+    if len(names) == 2 and axis.limits and abs(names[0][0] - names[1][0]) < 0.1 * (axis.limits[1] - axis.limits[0]):
+        return [(names[1][0], " / ".join(text for _, text in names))]
+    return list(names)
+
+
+def _name_line(axes: Axes, value: float, text: str, horizontal: bool) -> None:
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 9, "color": MUTED, "annotation_clip": False}
     if horizontal:
-        axes.axhline(value, **style)
-        axes.annotate(text, (0.985, value), xycoords=("axes fraction", "data"), xytext=(0, 2), va="bottom", **_SMALL)
+        axes.annotate(text, (1, value), xycoords=("axes fraction", "data"), xytext=(4, 0), va="center", **style)
     else:
-        axes.axvline(value, **style)
         axes.annotate(
-            text, (value, 0.985), xycoords=("data", "axes fraction"), xytext=(-2, 0), va="top", rotation=90, **_SMALL
+            text, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 4), ha="center", va="bottom", **style
         )
-
-
-_SMALL: Final[dict[str, Any]] = {"textcoords": "offset points", "ha": "right", "fontsize": 9, "color": MUTED}
 
 
 def _draw_front(axes: Axes, front: Sequence[Point], x: Axis) -> None:
     xs, ys = [p.x.value for p in front], [p.y.value for p in front]
     # Between two methods only the worse of both is reached for certain: a staircase, not a slope.
-    axes.step(xs, ys, where="pre" if x.higher_is_better else "post", color=ACCENT, linewidth=1.6, alpha=0.75, zorder=2)
+    corners = [(xs[0], ys[0])]
+    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
+        corners += [(x0, y1) if x.higher_is_better else (x1, y0), (x1, y1)]
+    axes.plot([c[0] for c in corners], [c[1] for c in corners], color=ACCENT, linewidth=1.6, alpha=0.75, zorder=2)
 
 
 def _draw_point(axes: Axes, point: Point) -> None:
@@ -149,15 +157,14 @@ def _draw_point(axes: Axes, point: Point) -> None:
 def _write_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     draw: Callable[[], None] = FigureCanvasAgg(figure).draw
     draw()  # settles the layout, so that places in pixels are known
+    figure.set_layout_engine("none")
     to_pixels = axes.transData.transform
-    boxes = [t.get_window_extent() for t in axes.texts]
-    blocked = [Rect(b.x0 - 1, b.y0 - 1, b.x1 + 1, b.y1 + 1) for b in boxes]
+    blocked = [rect for line in axes.lines for rect in _segments(line.get_transform().transform(line.get_xydata()))]
     spots = []
     for point in points:
         px, py = (float(v) for v in to_pixels((point.x.value, point.y.value)))
         spots.append((px, py))
         blocked.append(Rect(px - 6, py - 6, px + 6, py + 6))
-        blocked += _cross(point, to_pixels)
     names = [shorten(p.name) for p in points]
     sizes = [_text_size(figure, name) for name in names]
     b = axes.get_window_extent()
@@ -172,15 +179,12 @@ def _write_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
             axes.plot([point.x.value, end[0]], [point.y.value, end[1]], color=MUTED, linewidth=0.7, zorder=2)
 
 
-def _cross(point: Point, to_pixels: Callable[[Any], Any]) -> list[Rect]:
-    found = []
-    for reading, across in ((point.x, True), (point.y, False)):
-        if reading.low is None or reading.high is None:
-            continue
-        ends = [(v, point.y.value) if across else (point.x.value, v) for v in (reading.low, reading.high)]
-        (x0, y0), (x1, y1) = to_pixels(ends[0]), to_pixels(ends[1])
-        found.append(Rect(min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1))
-    return found
+def _segments(path: Any) -> list[Rect]:
+    """The pieces of a drawn line, all of which run along an axis, as thin boxes."""
+    return [
+        Rect(min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1)
+        for a, b in zip(path[:-1].tolist(), path[1:].tolist(), strict=True)
+    ]
 
 
 def _text_size(figure: Figure, text: str) -> tuple[float, float]:

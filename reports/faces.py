@@ -1,0 +1,104 @@
+"""Pictures for a report: only on request, and only from data sets whose licence allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image as Pil
+
+from bench.core.errors import ImageError, UsageError
+from bench.core.types import Image
+from bench.store.schemas import PlannedDataset
+from reports.boards import Board, Entrant
+from reports.runs import RunView
+
+FaceSource = Callable[[PlannedDataset, str], Image]
+"""The original of a sample, (H, W, 3) uint8 RGB; raises `ImageError` where it cannot be read."""
+
+SAMPLES: Final = 6
+HEIGHT: Final = 160
+"""Pixels: enough to judge a face, too small to be worth stealing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file of the report; ``file`` is empty where there is none, and ``alt`` says why."""
+
+    file: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    name: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceGrid:
+    """Samples across, the original and every method down."""
+
+    title: str
+    samples: tuple[str, ...]
+    rows: tuple[GridRow, ...]
+
+    def only(self, name: str) -> FaceGrid:
+        """The originals and one method."""
+        return FaceGrid(self.title, self.samples, tuple(r for r in self.rows if r.name in ("original", name)))
+
+
+def refuse_faces(runs: Sequence[RunView]) -> None:
+    """Raises `UsageError` for the first data set that does not allow faces in a report."""
+    for run in runs:
+        for label, card in run.datasets.items():
+            if not card.show_faces:
+                raise UsageError(
+                    f"data set {label!r} does not allow faces in a report ({card.licence}); leave out --with-faces"
+                )
+
+
+def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: dict[str, str]) -> FaceGrid:
+    """Writes small JPEG files into ``out / folder``. ``files``: entrant name -> its file name's stem."""
+    planned = board.reference.planned(board.dataset)
+    count = len(planned.samples)
+    # Spread over the data set, so that the strip is not six photos of one person.
+    chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
+    rows = [GridRow("original", tuple(_original(planned, s, source, out, f"{folder}/{i}-original.jpg")
+                                      for i, s in enumerate(chosen)))]  # fmt: skip
+    for entrant in (e for e in board.entrants if not e.control):
+        pictures = tuple(
+            _output(board, entrant, s, out, f"{folder}/{i}-{files[entrant.name]}.jpg") for i, s in enumerate(chosen)
+        )
+        rows.append(GridRow(entrant.name, pictures))
+    return FaceGrid(board.title, tuple(chosen), tuple(rows))
+
+
+def _original(planned: PlannedDataset, sample: str, source: FaceSource, out: Path, file: str) -> Picture:
+    try:
+        image = Pil.fromarray(np.ascontiguousarray(source(planned, sample)))
+    except ImageError as error:
+        return Picture("", 0, 0, f"not readable: {error.reason}")
+    return _save(image, out, file, f"Original of {sample}")
+
+
+def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -> Picture:
+    path = entrant.run.folder.output_image(board.dataset, entrant.method, sample)
+    if path is None:
+        return Picture("", 0, 0, "no output")
+    with Pil.open(path) as image:
+        return _save(image.convert("RGB"), out, file, f"{entrant.method} on {sample}")
+
+
+def _save(image: Pil.Image, out: Path, file: str, alt: str) -> Picture:
+    width = max(round(image.width * HEIGHT / image.height), 1)
+    small = image.resize((width, HEIGHT), Pil.Resampling.LANCZOS)
+    target = out / file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    small.save(target, "JPEG", quality=85)
+    return Picture(file, width, HEIGHT, alt)

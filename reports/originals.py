@@ -1,0 +1,35 @@
+"""Originals for a report with faces, read from the data sets of its plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.core.errors import DataError
+from bench.core.types import Image
+from bench.data import Dataset, open_dataset
+from bench.store.schemas import PlannedDataset
+from reports.faces import FaceSource
+
+
+def original_images(root: Path | None = None) -> FaceSource:
+    """A source that opens each data set once.
+
+    Raises a `DataError` when asked for a data set that is not the one which the run used.
+    """
+    opened: dict[str, Dataset] = {}
+
+    def read(planned: PlannedDataset, sample: str) -> Image:
+        if planned.label not in opened:
+            dataset = open_dataset(planned.spec, root=root)
+            if dataset.card.fingerprint != planned.card["fingerprint"]:
+                raise DataError(
+                    f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"
+                )
+            opened[planned.label] = dataset
+        dataset = opened[planned.label]
+        found = next((ref for ref in dataset.refs if ref.id == sample), None)
+        if found is None:
+            raise DataError(f"data set {planned.label!r} has no {sample!r} any more; leave out --with-faces")
+        return dataset.read(found)
+
+    return read

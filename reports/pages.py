@@ -1,0 +1,185 @@
+"""What the pages about data, instruments, provenance and all numbers show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.core.cards import DatasetCard, InstrumentCard, MetricCard
+from bench.store.schemas import InputRow
+from reports.boards import Board, Entrant
+from reports.cells import Cell, entrant_cell
+from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
+from reports.leaderboard import chance_values
+from reports.numbers import DASH, count, format_interval, format_value
+from reports.runs import Column, RunView
+
+ROLE_TITLES = {
+    "detector": "Face detector: the judge's eye",
+    "recogniser": "Recognisers: the attackers",
+    "attributes": "Age and gender",
+    "skin": "Skin tone",
+    "features": "Features for set metrics",
+    "pair": "Comparisons of two pictures",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLine:
+    sub: str
+    cells: tuple[Cell, ...]
+    chance: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberGroup:
+    card: MetricCard
+    better: str
+    lines: tuple[NumberLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFamily:
+    family: str
+    title: str
+    entrants: tuple[Entrant, ...]
+    groups: tuple[NumberGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    label: str
+    card: DatasetCard
+    board: Board
+    inputs: InputRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentGroup:
+    title: str
+    cards: tuple[tuple[InstrumentCard, tuple[str, ...]], ...]
+    """With the runs that a card is of, where not all use the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationView:
+    tag: str
+    dataset: str
+    people: str
+    faces: str
+    points: tuple[tuple[str, str, str, str], ...]
+    """Recogniser, rate, threshold, interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceEntry:
+    run: RunView
+    settings: dict[str, Any]
+    versions: tuple[tuple[str, str, str, tuple[str, ...]], ...]
+    provenance: dict[str, Any]
+
+
+def number_families(board: Board) -> list[NumberFamily]:
+    """Every number on a board: metrics down, methods across."""
+    entrants = tuple(board.entrants)
+    found = []
+    for family in FAMILIES:
+        by_metric: dict[str, list[Column]] = {}
+        for column in family_columns(board, family):
+            by_metric.setdefault(column.metric, []).append(column)
+        groups = tuple(_group(board, entrants, columns) for columns in by_metric.values())
+        if groups:
+            found.append(NumberFamily(family, FAMILY_TITLES[family], entrants, groups))
+    return found
+
+
+def _group(board: Board, entrants: Sequence[Entrant], columns: Sequence[Column]) -> NumberGroup:
+    card = board.metric(columns[0])
+    lines = []
+    for column in columns:
+        chance = [format_value(v, card.unit) for v in chance_values(board, column)]
+        cells = tuple(entrant_cell(board, e, column) for e in entrants)
+        lines.append(
+            NumberLine(instrument_text(board, column), cells, DASH.join(dict.fromkeys([*chance[:1], *chance[-1:]])))
+        )
+    return NumberGroup(card, better_text(card), tuple(lines))
+
+
+def dataset_entries(boards: Sequence[Board]) -> list[DatasetEntry]:
+    return [DatasetEntry(board.title, board.card, board, board.inputs) for board in boards]
+
+
+def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:
+    """Cards by role; a card that differs between runs appears once for each version."""
+    groups: dict[str, list[tuple[InstrumentCard, list[str]]]] = {}
+    for run in runs:
+        for card in run.instruments.values():
+            known = groups.setdefault(card.role, [])
+            same = next((tags for other, tags in known if other == card), None)
+            if same is None:
+                known.append((card, [run.tag] if run.tag else []))
+            else:
+                same.append(run.tag)
+    everywhere = len(runs)
+    return [
+        InstrumentGroup(
+            ROLE_TITLES[role],
+            tuple((card, tuple(tags) if len(tags) < everywhere else ()) for card, tags in groups[role]),
+        )
+        for role in ROLE_TITLES
+        if role in groups
+    ]
+
+
+def calibration_view(run: RunView) -> CalibrationView:
+    card = run.plan.operating_points
+    points = [
+        (
+            name,
+            f"{float(p['fmr']):.0e}".replace("e-0", "e-"),
+            "not measured" if p["threshold"] is None else f"{p['threshold']:.3f}",
+            format_interval(p.get("low"), p.get("high"), p["threshold"], "distance"),
+        )
+        for name, found in card.get("points", {}).items()
+        for p in found
+    ]
+    people, faces = (f"{card[key]:,}" if key in card else "" for key in ("people", "faces"))
+    return CalibrationView(run.tag, str(card.get("dataset", "")), people, faces, tuple(points))
+
+
+def provenance_entry(run: RunView) -> ProvenanceEntry:
+    versions: list[tuple[str, str, str, tuple[str, ...]]] = [
+        ("data set", label, card.revision, (card.fingerprint,)) for label, card in run.datasets.items()
+    ]
+    for label, method in run.methods.items():
+        versions.append(
+            ("method", label, method.version, (*method.weights.values(), *(f.sha256 for f in method.files)))
+        )
+    for name, instrument in run.instruments.items():
+        versions.append(("instrument", name, instrument.version, tuple(f.sha256 for f in instrument.files)))
+    for name, metric in run.metrics.items():
+        versions.append(("metric", name, metric.version, ()))
+    return ProvenanceEntry(
+        run,
+        run.plan.settings.model_dump(mode="json"),
+        tuple((kind, name, version, tuple(h for h in hashes if h)) for kind, name, version, hashes in versions),
+        dict(run.folder.provenance),
+    )
+
+
+def summary(runs: Sequence[RunView], boards: Sequence[Board]) -> str:
+    """What was measured, in two sentences for somebody who builds none of this."""
+    methods = len({(run.tag, m) for run in runs for m in run.contestants})
+    faces = "; ".join(f"{board.size} ({board.title})" for board in boards)
+    attackers = {name for board in boards for name in board.recognisers}
+    first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {faces}"
+    if not attackers:
+        return f"{first}. What became of the faces was measured; each number stands with its 95 % interval."
+    many = count(len(attackers), "face recognition program")
+    worst = "it" if len(attackers) == 1 else "even the most successful of them"
+    return (
+        f"{first}, and {many} then tried to find the same people again. The headline is the share of faces that "
+        f"{worst} could no longer match to their own original, at a setting that confuses 1 in 1,000 pairs of strangers; "
+        f"what the faces are still good for stands beside it, and each number with its 95\N{NO-BREAK SPACE}% interval."
+    )

@@ -1,0 +1,74 @@
+"""The folder being written: templates in, files out, and the promise not to overwrite what is not a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+
+from bench import __version__
+from bench.core.errors import UsageError
+
+MARKER: Final = "report.json"
+SCHEMA: Final = "unmask.report/1"
+
+
+class Site:
+    """Writes pages below ``out`` with what all of them need."""
+
+    def __init__(self, out: Path, shared: dict[str, Any]) -> None:
+        self.out = out
+        self._shared = {"version": __version__, **shared}
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("reports", "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(self, template: str, path: str, here: str, **values: Any) -> None:
+        """``path``: of the page inside the report. ``here``: the entry of the navigation it belongs to."""
+        root = "../" * path.count("/")
+        text = self._templates.get_template(template).render(**self._shared, **values, root=root, here=here)
+        self.text(path, text)
+
+    def text(self, path: str, text: str) -> None:
+        target = self.out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Sample ids may hold lone surrogates (undecodable file names), which UTF-8 has no bytes for.
+        target.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+    def assets(self) -> None:
+        """The style sheet and the script."""
+        static = Path(__file__).parent / "static"
+        for name in ("report.css", "report.js"):
+            self.text(f"assets/{name}", (static / name).read_text("utf-8"))
+
+    def seal(self, runs: list[str]) -> None:
+        """Lists what was written, so that a later report may replace this folder and nothing else."""
+        files = sorted(p.relative_to(self.out).as_posix() for p in self.out.rglob("*") if p.is_file())
+        body = {"schema": SCHEMA, "runs": runs, "files": files}
+        self.text(MARKER, json.dumps(body, indent=1) + "\n")
+
+
+def check_replaceable(out: Path) -> None:
+    """Raises `UsageError` unless ``out`` is free, empty, or a report with nothing of anybody else's in it."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UsageError(f"{out} is a file; give --out a folder")
+    found = {p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()}
+    if not found:
+        return
+    try:
+        marker = json.loads((out / MARKER).read_text("utf-8"))
+        known = {MARKER, *marker["files"]} if marker["schema"] == SCHEMA else None
+    except (OSError, ValueError, KeyError, TypeError):
+        known = None
+    if known is None:
+        raise UsageError(f"{out} is not empty and is not a report; choose another --out")
+    if found - known:
+        raise UsageError(f"{out} holds files that are not of the report ({min(found - known)}); choose another --out")
