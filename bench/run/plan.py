@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +58,16 @@ def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
 
 def plain(card: Any) -> dict[str, Any]:
     """A card as plain JSON values."""
-    found: dict[str, Any] = _listed(asdict(card))
+    found: dict[str, Any] = _plainly(card)
     return found
 
 
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, tuple | list) else value
+def _plainly(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plainly(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plainly(item) for key, item in value.items()}
+    return [_plainly(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def settle_plan(folder: RunFolder, plan: Plan) -> None:
