@@ -57,7 +57,7 @@ def _methods() -> list[dict[str, object]]:
 def _metrics() -> list[dict[str, object]]:
     from bench.core import registry
 
-    return [
+    rows: list[dict[str, object]] = [
         {
             "metric": card.name,
             "family": card.family,
@@ -68,15 +68,17 @@ def _metrics() -> list[dict[str, object]]:
         for _, metric in registry.all_metrics()
         for card in metric.cards
     ]
+    return rows
 
 
 def _datasets() -> list[dict[str, object]]:
     from bench.data.catalog import load_catalog
 
-    return [
+    rows: list[dict[str, object]] = [
         {"data set": name, "roles": ", ".join(entry.roles), "title": entry.title, "licence": entry.licence}
         for name, entry in load_catalog().items()
     ]
+    return rows
 
 
 def _instruments() -> list[dict[str, object]]:

@@ -25,7 +25,6 @@ class PlainProgress:
     def __init__(self) -> None:
         self._stage, self._jobs, self._done, self._skipped = "", 0, 0, 0
         self._began = self._told = 0.0
-        self._fetched = ""
 
     def start(self, stage: str, jobs: int) -> None:
         self._stage, self._jobs, self._done, self._skipped = stage, jobs, 0, 0
@@ -43,12 +42,6 @@ class PlainProgress:
         kept = f", {self._skipped} done before" if self._skipped else ""
         seconds = time.monotonic() - self._began
         print(f"{self._stage}: {self._done}/{self._jobs} in {seconds:.1f} s{kept}", file=sys.stderr, flush=True)
-
-    def fetch(self, file: str, done: int, total: int | None) -> None:
-        if file != self._fetched:
-            self._fetched = file
-            size = f" ({total / 2**20:.0f} MiB)" if total else ""
-            print(f"fetching {file}{size}", file=sys.stderr, flush=True)
 
 
 class BarProgress:
@@ -79,11 +72,3 @@ class BarProgress:
             self._bars.update(self._task, description="")
             self._bars.stop()
             self._bars = None
-
-    def fetch(self, file: str, done: int, total: int | None) -> None:
-        if self._bars is None:
-            self.start("fetch", 1)
-        if self._bars is not None:
-            self._bars.update(self._task, total=total, completed=done, description=file)
-            if total is not None and done >= total:
-                self.end()

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.store.run_folder import RunFolder
-
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `unmask run` filled.")]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Where the report goes; RUN/report (of the first run) if not given.")
@@ -24,6 +22,7 @@ Root = Annotated[
 def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Root = None) -> None:
     """Write a leaderboard with its pages: one static folder that needs nothing from outside."""
     # Drawing libraries are slow to import, and no other command needs them.
+    from bench.store.run_folder import RunFolder
     from reports.build import build_report
     from reports.originals import original_images
 

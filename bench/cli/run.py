@@ -43,10 +43,14 @@ def run(
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
     """
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
     from bench.run.config import load_config
-    from bench.run.pipeline import run as run_pipeline
+    from bench.run.pipeline import get_ready
+    from bench.run.pipeline import run as run_plan
 
     asked = {
         "datasets": dataset,
@@ -60,15 +64,10 @@ def run(
         "shard_size": shard_size,
     }
     settings = load_config(config, asked)
-    progress = show_progress()
-    folder = run_pipeline(
-        settings,
-        out.absolute(),
-        root=existing_root(root),
-        workers=workers,
-        progress=progress,
-        fetch_progress=progress.fetch,
-    )
+    where = existing_root(root)
+    with fetch_progress(Console(stderr=True)) as fetching:
+        plan = get_ready(settings, root=where, progress=fetching)
+    folder = run_plan(plan, out.absolute(), root=where, workers=workers, progress=show_progress())
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:

@@ -25,15 +25,13 @@ def score(
     from bench.run.pipeline import rescore
     from bench.store.run_folder import RunFolder
 
-    progress = show_progress()
     folder = rescore(
         RunFolder.planned(run.absolute()),
         split_names(metrics),
         split_names(instrument),
         root=existing_root(root),
         workers=workers,
-        progress=progress,
-        fetch_progress=progress.fetch,
+        progress=show_progress(),
     )
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")

@@ -28,7 +28,7 @@ HEADLINES: Sequence[tuple[str, str, str, str]] = (
 def print_summary(folder: RunFolder) -> None:
     """One table a data set; every number with its 95 % interval."""
     estimates = folder.estimates
-    rows = {
+    rows: dict[tuple[str, ...], EstimateRow] = {
         (row.dataset, row.method, row.metric, row.instrument, row.region): row
         for row in estimates.estimates
         if row.group == "all"

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.run.anonymize import anonymize_shard, is_anonymized
-from bench.run.calibration import SHIPPED
+from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
 from bench.run.executors import Progress, run_isolated, run_stage
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
-from bench.run.plan import CONTROL, choose_instruments, choose_metrics, make_plan, plain, settle_plan
+from bench.run.plan import (
+    CONTROL,
+    choose_instruments,
+    choose_metrics,
+    make_plan,
+    plain,
+    planned_metric,
+    settle_plan,
+)
 from bench.run.prepare import prepare_shard
 from bench.run.reduce import reduce_run
 from bench.run.score import score_shard
@@ -19,26 +27,42 @@ from bench.run.shards import shard_jobs
 from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.provenance import gather_provenance
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan, PlannedMetric
+from bench.store.schemas import Plan
 
 
-def run(
-    config: RunConfig,
-    out: Path,
-    *,
-    root: Path | None,
-    workers: int,
-    progress: Progress,
-    fetch_progress: FetchProgress | None = None,
-) -> RunFolder:
-    """Runs ``config`` into ``out``, going on where an earlier call of the same plan stopped.
+def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
+    """The plan of ``config``, with everything fetched that it needs."""
+    plan = make_plan(config, root=root, progress=progress)
+    fetch_needed(plan, progress)
+    return plan
+
+
+def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+    """Runs a plan into ``out``, going on where an earlier call of the same plan stopped.
 
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
-    plan = make_plan(config, root=root)
     folder = RunFolder(out)
     settle_plan(folder, plan)
-    _stages(folder, plan, root=root, workers=workers, progress=progress, fetch_progress=fetch_progress)
+    sweep_temporaries(folder.path)
+    run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), workers, progress)
+    by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
+    # The control only copies; a process of its own would cost more than it does.
+    control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
+    run_stage("control", anonymize_shard, control, 1, progress)
+    contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
+    run_isolated("anonymize", anonymize_shard, is_anonymized, contestants, workers, progress)
+    return score(folder, plan, root=root, workers=workers, progress=progress)
+
+
+def score(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+    """Scores and reduces what the methods have left behind. Readings that are there are used as they are."""
+    labels = [method.label for method in plan.methods]
+    run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), workers, progress)
+    if plan.settings.calibration != SHIPPED:
+        measure_own_card(folder, plan, root=root, workers=workers, progress=progress)
+    reduce_run(folder, plan, progress)
+    write_json(folder.provenance_path, gather_provenance(plan))
     return folder
 
 
@@ -50,50 +74,21 @@ def rescore(
     root: Path | None,
     workers: int,
     progress: Progress,
-    fetch_progress: FetchProgress | None = None,
 ) -> RunFolder:
     """Scores a run's stored outputs again; with ``metrics`` or ``instruments`` given, with those instead of the
-    plan's. Outputs are never made again, and readings that are there are used as they are."""
+    plan's. Outputs are never made again."""
     plan = folder.plan
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
     asked = instruments or ([] if metrics else [card["name"] for card in plan.instruments])
-    cards = choose_instruments([metric for _, metric in chosen], asked)
     body = plan.model_dump(exclude={"schema_", "run"})
-    body["metrics"] = [
-        PlannedMetric(name=name, cards=[plain(c) for c in metric.cards], needs=list(metric.needs)).model_dump()
-        for name, metric in chosen
-    ]
+    body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
+    cards = choose_instruments([metric for _, metric in chosen], asked)
     body["instruments"] = [plain(card) for card in cards]
+    recognisers = [card.name for card in cards if card.role == "recogniser"]
+    body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)
     renewed = Plan.sealed(body)
+    fetch_needed(renewed)
     write_json(folder.plan_path, renewed.model_dump(mode="json", by_alias=True))
     again = RunFolder(folder.path)
-    _stages(again, renewed, root=root, workers=workers, progress=progress, fetch_progress=fetch_progress, make=False)
-    return again
-
-
-def _stages(
-    folder: RunFolder,
-    plan: Plan,
-    *,
-    root: Path | None,
-    workers: int,
-    progress: Progress,
-    fetch_progress: FetchProgress | None,
-    make: bool = True,
-) -> None:
-    sweep_temporaries(folder.path)
-    fetch_needed(plan, fetch_progress)
-    labels = [method.label for method in plan.methods]
-    run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), workers, progress)
-    if make:
-        groups = [shard_jobs(folder.path, plan, root, [label]) for label in labels]
-        # The control only copies; a process of its own would cost more than it does.
-        own = [g for g, m in zip(groups, plan.methods, strict=True) if m.card["name"] != CONTROL]
-        control = [job for g, m in zip(groups, plan.methods, strict=True) if m.card["name"] == CONTROL for job in g]
-        run_stage("control", anonymize_shard, control, 1, progress)
-        run_isolated("anonymize", anonymize_shard, is_anonymized, own, workers, progress)
-    run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), workers, progress)
-    if plan.settings.calibration != SHIPPED:
-        measure_own_card(folder, plan, root=root, workers=workers, progress=progress)
-    reduce_run(folder, plan, progress)
-    write_json(folder.provenance_path, gather_provenance(plan))
+    run_stage("prepare", prepare_shard, shard_jobs(again.path, renewed, root), workers, progress)
+    return score(again, renewed, root=root, workers=workers, progress=progress)

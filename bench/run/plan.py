@@ -15,6 +15,7 @@ from bench.core.spec import Spec, parse_spec
 from bench.data import Dataset, open_dataset
 from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
+from bench.run.fetching import FetchProgress
 from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
@@ -23,12 +24,12 @@ JUDGE = "yunet"
 CONTROL = "none"
 
 
-def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
+def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchProgress | None = None) -> Plan:
     """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    opened = [(text, open_dataset(text, root=root)) for text in config.datasets]
+    opened = [(text, open_dataset(text, root=root, progress=progress)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
     methods = [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in config.methods])]
@@ -43,10 +44,7 @@ def make_plan(config: RunConfig, *, root: Path | None = None) -> Plan:
         "datasets": [d.model_dump() for d in datasets],
         "methods": [m.model_dump() for m in methods],
         "instruments": [plain(card) for card in cards],
-        "metrics": [
-            PlannedMetric(name=name, cards=[plain(c) for c in metric.cards], needs=list(metric.needs)).model_dump()
-            for name, metric in chosen
-        ],
+        "metrics": [planned_metric(name, metric) for name, metric in chosen],
         "operating_points": calibration_for(config.calibration, [c.name for c in cards if c.role == "recogniser"]),
         "settings": settings.model_dump(mode="json"),
     }
@@ -100,6 +98,11 @@ def compare_plans(old: Plan, new: Plan) -> list[str]:
     if old.operating_points != new.operating_points:
         found.append("the calibration card changed")
     return found
+
+
+def planned_metric(name: str, metric: Metric) -> PlannedMetric:
+    """A metric's entry in a plan."""
+    return PlannedMetric(name=name, cards=[plain(card) for card in metric.cards], needs=list(metric.needs))
 
 
 def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:

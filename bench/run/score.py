@@ -32,7 +32,7 @@ from bench.run.regions import REGIONS, region_pairs
 from bench.run.shards import Gather, ShardJob, decode_chunks, scatter
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 
 
@@ -50,7 +50,7 @@ class Judged:
     found: list[Detection | None]
     """The face found again in the place of each original face."""
     changes: list[float]
-    """Mean absolute change of each face, grey levels."""
+    """Share of each face's pixels that changed."""
     _shared: dict[Region, list[RegionPair]] = field(default_factory=dict)
 
     @cached_property

@@ -1,7 +1,7 @@
 """``make bench-lfw``: what the project claims on lfw, on people who took no part in calibration.
 
-Needs lfw (set UNMASK_DATA). Runs at least 1,000 photos through the control, blackout and three strengths of blur, prints
-the figures as Markdown (`bench/design/lfw.md` is such a print) and fails if a claim does not hold. About 20 minutes on
+Needs lfw (set UNMASK_DATA). Runs at least 1,000 photos through the control, blackout and three strengths of blur,
+prints the figures as Markdown (`bench/design/lfw.md` is such a print) and fails if a claim does not hold. About 20 minutes on
 two cores; UNMASK_BENCH_OUT keeps the run, so that it can be resumed and looked at.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.cli.progress import PlainProgress
 from bench.run.config import RunConfig
-from bench.run.pipeline import run
+from bench.run.pipeline import get_ready, run
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow
 
@@ -35,7 +35,7 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch)
-        folder = run(config, out, root=None, workers=1, progress=PlainProgress())
+        folder = run(get_ready(config, root=None), out, root=None, workers=1, progress=PlainProgress())
         print_figures(folder)
         return check(folder)
 

@@ -18,7 +18,7 @@ from typing import Any
 from bench.core.registry import instrument_class
 from bench.run import opened
 from bench.run.config import RunConfig
-from bench.run.pipeline import run
+from bench.run.pipeline import get_ready, run
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 CALLS = ("detect", "read", "compare")
@@ -69,11 +69,11 @@ def main() -> None:
     # Opening networks is not scoring them: one image warms everything up first.
     with tempfile.TemporaryDirectory() as scratch:
         warm = RunConfig(datasets=(dataset,), methods=METHODS, limit=1)
-        run(warm, Path(scratch) / "warm", root=None, workers=1, progress=watch)
+        run(get_ready(warm, root=None), Path(scratch) / "warm", root=None, workers=1, progress=watch)
         watch.stages.clear()
         watch.inside.clear()
         config = RunConfig(datasets=(dataset,), methods=METHODS)
-        folder = run(config, Path(scratch) / "run", root=None, workers=1, progress=watch)
+        folder = run(get_ready(config, root=None), Path(scratch) / "run", root=None, workers=1, progress=watch)
         faces = folder.estimates.inputs[0].faces
         methods = len(folder.plan.methods)
     times = {"prepare": 1, "anonymize": methods - 1, "score": methods, "reduce": methods}
