@@ -42,7 +42,7 @@ def _methods() -> list[dict[str, object]]:
 
     from bench.core import registry
 
-    rows = []
+    rows: list[dict[str, object]] = []
     for name in registry.names("method"):
         cls = registry.method_class(name)
         params = [
