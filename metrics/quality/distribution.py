@@ -34,7 +34,11 @@ def frechet_distance(a: Floats32, b: Floats32, weights: Float) -> float:
     w = weights[drawn]
     mean_a, factor_a = _moments(a[drawn], w, count)
     mean_b, factor_b = _moments(b[drawn], w, count)
-    root_trace = float(linalg.svdvals(factor_a @ factor_b.T, check_finite=False).sum())
+    cross = factor_a @ factor_b.T
+    # Singular values as roots of the eigenvalues of M M^T: several times faster than a singular value decomposition,
+    # and the digits lost are those of singular values that add nothing.
+    squared = linalg.eigvalsh(cross @ cross.T, check_finite=False, overwrite_a=True)
+    root_trace = float(np.sqrt(np.clip(squared, 0.0, None)).sum())
     traces = float((factor_a**2).sum() + (factor_b**2).sum())
     return max(0.0, float(((mean_a - mean_b) ** 2).sum()) + traces - 2 * root_trace)
 
@@ -49,7 +53,7 @@ def kernel_distance(a: Floats32, b: Floats32, weights: Float) -> float:
     distinct = float(w.sum() ** 2 - (w**2).sum())
     if distinct <= 0:
         return math.nan
-    x, y = a[drawn].astype(np.float64), b[drawn].astype(np.float64)
+    x, y = a[drawn], b[drawn]
     within = _kernel_sum(x, x, w, diagonal=False) + _kernel_sum(y, y, w, diagonal=False)
     return within / distinct - 2 * _kernel_sum(x, y, w, diagonal=True) / float(w.sum()) ** 2
 
@@ -65,12 +69,18 @@ def _moments(rows: Floats32, weights: Float, count: float) -> tuple[Float, Float
     return mean, factor
 
 
-def _kernel_sum(x: Float, y: Float, weights: Float, *, diagonal: bool) -> float:
-    """Weighted sum of the kernel over all pairs, a block of rows at a time."""
+def _kernel_sum(x: Floats32, y: Floats32, weights: Float, *, diagonal: bool) -> float:
+    """Weighted sum of the kernel over all pairs, a block of rows at a time.
+
+    The kernel is made in float32 (its rounding errors average out) and summed in float64.
+    """
     total = 0.0
     for start in range(0, len(x), BLOCK):
         rows = slice(start, start + BLOCK)
-        kernel = (x[rows] @ y.T / x.shape[1] + 1) ** 3
+        kernel = x[rows] @ y.T
+        kernel /= x.shape[1]
+        kernel += 1
+        kernel *= kernel * kernel
         if not diagonal:
             kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
         total += float(weights[rows] @ kernel @ weights)

@@ -45,20 +45,20 @@ def test_integer_weights_are_repetitions_for_fid(n: int, dim: int) -> None:
     a, b = sets(n, dim)
     times = np.random.default_rng(1).integers(0, 3, n)
     repeated = frechet_distance(np.repeat(a, times, axis=0), np.repeat(b, times, axis=0), np.ones(times.sum()))
-    assert frechet_distance(a, b, times.astype(np.float64)) == pytest.approx(repeated, rel=1e-9)
+    assert frechet_distance(a, b, times.astype(np.float64)) == pytest.approx(repeated, rel=1e-6)
 
 
 def test_left_out_rows_are_as_if_absent_for_kid() -> None:
     a, b = sets(40, 10)
     weights = np.repeat([1.0, 0.0], 20)
-    assert kernel_distance(a, b, weights) == pytest.approx(kernel_distance(a[:20], b[:20], np.ones(20)), rel=1e-12)
+    assert kernel_distance(a, b, weights) == pytest.approx(kernel_distance(a[:20], b[:20], np.ones(20)), abs=1e-6)
 
 
 def test_kid_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = sets(40, 10)
     whole = kernel_distance(a, b, np.ones(40))
     monkeypatch.setattr("metrics.quality.distribution.BLOCK", 7)
-    assert kernel_distance(a, b, np.ones(40)) == pytest.approx(whole, rel=1e-12)
+    assert kernel_distance(a, b, np.ones(40)) == pytest.approx(whole, abs=1e-6)
 
 
 def test_kid_of_independent_samples_of_one_distribution_is_zero_on_average() -> None:
