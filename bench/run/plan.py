@@ -11,7 +11,7 @@ from bench.core import registry
 from bench.core.cards import InstrumentCard
 from bench.core.errors import ConfigError, PlanMismatchError, UnavailableError, UnknownNameError
 from bench.core.protocols import Metric
-from bench.core.spec import Spec, parse_spec
+from bench.core.spec import Spec, default_label, parse_spec
 from bench.data import Dataset, open_dataset
 from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
@@ -157,7 +157,7 @@ def dataset_label(spec: Spec) -> str:
     """The name results carry: the label if one was given, else the data set's name or its folder's name."""
     if spec.name == "folder" and "path" in spec.params and spec.label.startswith("folder"):
         tail = Path(str(spec.params["path"])).resolve().name
-        return parse_spec(f"folder:{tail or 'root'}").label
+        return default_label(f"folder:{tail or 'root'}")
     return spec.label
 
 
