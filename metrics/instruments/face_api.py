@@ -19,8 +19,9 @@ from metrics.instruments.crops import square, usable
 from metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 112
-FACTOR: Final = 1.3
-"""Side of the square that is cut, in longer sides of the judge's box."""
+FACTOR: Final = 1.0
+"""Side of the square that is cut, in longer sides of the judge's box. Wider squares make it guess too young: on 119
+UTKFace photos the mean error of age is -0.2 years at 1.0, -7 at 1.2, -12 at 1.3."""
 MEANS: Final = (122.782, 117.001, 104.298)
 """RGB means that the network subtracts; then it divides by 255."""
 MALE, FEMALE = 0, 1
