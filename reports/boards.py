@@ -86,7 +86,7 @@ class Board:
                 if (row := run.row(self.dataset, method, column)) is not None
             ]
             values = [v for r in rows for v in (r.value, r.low, r.high, r.chance)]
-            self._scales[column] = scale_of(self.metric(column).bounds, values)
+            self._scales[column] = scale_of(self.metric(column).unit, values)
         return self._scales[column]
 
     @property

@@ -12,7 +12,6 @@ from bench.store.atomic import replacing_folder
 from bench.store.run_folder import RunFolder
 from reports import export, pages
 from reports.boards import Board, Entrant, make_boards
-from reports.cells import FID_UNBIASED
 from reports.columns import FAMILIES, FAMILY_TITLES, better_text
 from reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
 from reports.leaderboard import Leaderboard, make_leaderboard
@@ -34,13 +33,6 @@ class BoardView:
     table: Leaderboard
     plots: tuple[Plot, ...]
     grid: FaceGrid | None
-
-    @property
-    def fid_biased(self) -> bool:
-        column = next((head.column for head in self.table.heads if head.card.name == "fid"), None)
-        board = self.table.board
-        rows = [e.run.row(board.dataset, e.method, column) for e in board.entrants] if column else []
-        return any(row is not None and row.value is not None and row.n < FID_UNBIASED for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class Cell:
     """Range of ranks in its run, e.g. ``1–3``."""
     lead: Literal["", "best", "tied best"] = ""
     flags: tuple[str, ...] = ()
+    bias: str = ""
+    """Why the number is off by construction."""
     sort: float | None = None
 
     @property
@@ -54,6 +56,7 @@ class Cell:
             f"measured by {self.by}" if self.by else "",
             f"rank {self.rank}" if self.rank else "",
             self.lead,
+            self.bias,
             *self.flags,
         ]
         return "; ".join(part for part in parts if part)
@@ -108,7 +111,8 @@ def estimate_cell(
         by=row.note if row.instrument == WORST else "",
         rank=rank,
         lead=lead,
-        flags=_bias_flags(row) + _note_flags(row),
+        flags=_note_flags(row),
+        bias=bias_text(row),
         sort=row.value,
     )
 
@@ -120,10 +124,11 @@ def count_text(row: EstimateRow, card: MetricCard) -> str:
     return f"{scored}, {row.unscored:,} could not be scored" if row.unscored else scored
 
 
-def _bias_flags(row: EstimateRow) -> tuple[str, ...]:
-    if row.metric == "fid" and row.n < FID_UNBIASED:
-        return (f"biased: FID needs at least {FID_UNBIASED:,} images, here {row.n:,}",)
-    return ()
+def bias_text(row: EstimateRow) -> str:
+    """Why an estimate is biased; empty = it is not, as far as is known."""
+    if row.metric == "fid" and row.value is not None and row.n < FID_UNBIASED:
+        return f"biased: fewer than {FID_UNBIASED:,} images ({row.n:,})"
+    return ""
 
 
 def _note_flags(row: EstimateRow) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.core.cards import Family, MetricCard
 from reports.boards import Board
+from reports.cells import FID_UNBIASED, bias_text
 from reports.numbers import unit_mark
 from reports.runs import WORST, Column
 
@@ -32,7 +33,7 @@ HEADLINES: Final[tuple[tuple[str, ...], ...]] = (
     ("eer",),
     (HEADLINE_UTILITY,),
     ("age_group_estimated_correct",),
-    ("skin_mse",),
+    ("ita_change", "skin_mse"),
     ("ssim",),
     ("lpips_alex",),
     ("fid",),
@@ -56,6 +57,8 @@ class Head:
     """``higher is better`` or ``lower is better``; empty where neither is."""
     arrow: str
     unit: str
+    bias: str
+    """Why the whole column is biased; empty = it is not."""
 
 
 def headline_heads(board: Board) -> list[Head]:
@@ -90,7 +93,13 @@ def make_head(board: Board, column: Column) -> Head:
         better_text(card),
         {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "none": ""}[card.direction],
         unit_mark(card.unit),
+        f"biased, n < {FID_UNBIASED:,}" if _biased(board, column) else "",
     )
+
+
+def _biased(board: Board, column: Column) -> bool:
+    rows = [run.row(board.dataset, method, column) for run in board.runs for method in run.methods]
+    return any(bias_text(row) for row in rows if row is not None)
 
 
 def better_text(card: MetricCard) -> str:
@@ -104,7 +113,8 @@ def instrument_text(board: Board, column: Column) -> str:
         measured = f"worst of {len(names)} recognisers" if names else "worst recogniser"
     else:
         measured = column.instrument
-    over = "" if column.region == "face" else REGION_NAMES[column.region]
+    plain = column.region == "face" or board.metric(column).family == "cost"
+    over = "" if plain else REGION_NAMES[column.region]
     return ", ".join(part for part in (measured, over) if part)
 
 

@@ -82,9 +82,11 @@ def _instruments_difference(one: list[InstrumentCard], two: list[InstrumentCard]
 def _thresholds_difference(a: RunView, b: RunView, column: Column) -> str:
     if "@" not in column.metric and not column.metric.startswith("deid_rate"):
         return ""
-    mine, theirs = a.plan.operating_points, b.plan.operating_points
-    if column.instrument != WORST:
-        mine, theirs = ({"points": o.get("points", {}).get(column.instrument)} for o in (mine, theirs))
+    # Other thresholds of one recogniser do not touch another one's numbers, but any of them can decide the worst.
+    mine, theirs = (
+        {name: p for name, p in run.operating_points["points"].items() if column.instrument in (WORST, name)}
+        for run in (a, b)
+    )
     return "" if mine == theirs else "other decision thresholds (another calibration)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from reports.cells import Cell, entrant_cell, estimate_cell
 from reports.charts.histogram import Threshold, histogram
 from reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
 from reports.leaderboard import Outcomes, outcomes_of
-from reports.numbers import NOT_MEASURED, format_interval, format_p, format_value
-from reports.runs import Column
+from reports.numbers import NOT_MEASURED, fmr_text, format_interval, format_p, format_value
+from reports.runs import WORST, Column
 from reports.worst_cases import WorstCases, worst_cases
 
 SIGNIFICANT = 0.05
@@ -85,7 +86,7 @@ def make_section(board: Board, entrant: Entrant, name: str) -> Section:
     run, method = entrant.run, entrant.method
     heads = headline_heads(board)
     drawn, series = _histograms(board, entrant, name)
-    others = [m for m in run.methods if m != method]
+    others = [m for m in run.contestants if m != method and not entrant.control]
     return Section(
         board,
         outcomes_of(board, entrant),
@@ -139,7 +140,7 @@ def _histograms(board: Board, entrant: Entrant, name: str) -> tuple[tuple[tuple[
             row.instrument,
             histogram(
                 row,
-                _thresholds(entrant.run.plan.operating_points, row.instrument),
+                _thresholds(entrant.run.operating_points, row.instrument),
                 name=f"{name}-h{i}",
                 title=f"Distances measured by {row.instrument}: {entrant.method} on {board.dataset}",
             ),
@@ -149,9 +150,9 @@ def _histograms(board: Board, entrant: Entrant, name: str) -> tuple[tuple[tuple[
     return drawn, tuple(dict.fromkeys(key for row in rows for key in row.series))
 
 
-def _thresholds(points: dict[str, Any], instrument: str) -> list[Threshold]:
+def _thresholds(points: Mapping[str, Any], instrument: str) -> list[Threshold]:
     found = points.get("points", {}).get(instrument) or []
-    return [Threshold(float(p["threshold"]), f"{float(p['fmr']):.0e}") for p in found if p["threshold"] is not None]
+    return [Threshold(float(p["threshold"]), fmr_text(p["fmr"])) for p in found if p["threshold"] is not None]
 
 
 def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
@@ -159,14 +160,13 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
     if board.reason_against(run, head.column):
         return None
     column = head.column
+    own = run.row(board.dataset, entrant.method, column)
+    if column.instrument == WORST and own is not None:
+        # Groups are told for the one recogniser that is worst for everybody: each group's own worst may be another,
+        # and a gap between two recognisers would be no gap between people.
+        column = Column(column.metric, own.note, column.region)
     rows = list(run.groups(board.dataset, entrant.method, column))
     gaps = _gap_rows(entrant, board.dataset, column)
-    if not rows and not gaps:
-        # Groups may be told for single recognisers only; then the one that is worst speaks for them.
-        own = run.row(board.dataset, entrant.method, column)
-        column = Column(column.metric, own.note if own else "", column.region)
-        rows = list(run.groups(board.dataset, entrant.method, column))
-        gaps = _gap_rows(entrant, board.dataset, column)
     if not rows and not gaps:
         return None
     unit = head.card.unit
@@ -174,7 +174,9 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
     scale = board.scale(head.column)
     whole = run.row(board.dataset, entrant.method, column)
     return Subgroups(
-        Head(column, head.card, head.title, instrument_text(board, column), head.better, head.arrow, head.unit),
+        Head(
+            column, head.card, head.title, instrument_text(board, column), head.better, head.arrow, head.unit, head.bias
+        ),
         tuple(
             Gap(
                 g.by,

@@ -12,9 +12,15 @@ NBSP: Final = "\N{NO-BREAK SPACE}"
 DASH: Final = "\N{EN DASH}"
 
 
+_MARKS: Final = {
+    "share": "%", "%": "%", "years": "years", "years squared": "years²", "dB": "dB", "ms": "ms", "MiB": "MiB",
+    "degrees": "°", "eye distances": "eye distances",
+}  # fmt: skip
+
+
 def unit_mark(unit: str) -> str:
-    """What stands behind a value: shares are written in per cent."""
-    return "%" if unit == "share" else "" if unit in ("", "1", "index", "score", "distance") else unit
+    """What stands behind a value: shares are written in per cent. Empty where a unit only says what 0 or 1 mean."""
+    return _MARKS.get(unit, "")
 
 
 def decimals(value: float, unit: str) -> int:
@@ -22,21 +28,22 @@ def decimals(value: float, unit: str) -> int:
     if unit == "share":
         return 1
     size = abs(value)
-    return 0 if size >= 100 else 1 if size >= 10 else 2 if size > 1 else 3 if size >= 0.01 or size == 0 else 5
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size > 1 else 3 if size >= 0.01 or size == 0 else 4
 
 
-def format_number(value: float, unit: str, places: int | None = None) -> str:
+def format_number(value: float, unit: str, places: int | None = None, *, exact: bool = True) -> str:
     """``value`` without its unit.
 
-    A share that is not quite 0 or 1 never reads as 0 or 100 %: "never failed" must not be an effect of rounding.
+    With ``exact``, a share that is not quite 0 or 1 never reads as 0 or 100 %: "never failed" must not be mere
+    rounding.
     """
     places = decimals(value, unit) if places is None else places
     if unit == "share":
         percent = value * 100
         step = 10**-places
-        if 0 < percent < step / 2:
+        if exact and 0 < percent < step / 2:
             return f"<{NBSP}{step:.{places}f}"
-        if 100 - step / 2 < percent < 100:
+        if exact and 100 - step / 2 < percent < 100:
             return f">{NBSP}{100 - step:.{places}f}"
         value = percent
     text = f"{value:,.{places}f}"
@@ -53,12 +60,18 @@ def format_value(value: float | None, unit: str) -> str:
     return format_number(value, unit) + (f"{NBSP}{mark}" if mark else "")
 
 
-def format_interval(low: float | None, high: float | None, value: float | None, unit: str, *, to: str = DASH) -> str:
+def format_interval(low: float | None, high: float | None, value: float | None, unit: str) -> str:
     """``96.1–99.4``, with as many decimals as the value; empty where there is no interval."""
     if low is None or high is None or value is None:
         return ""
     places = decimals(value, unit)
-    return f"{format_number(low, unit, places)}{to}{format_number(high, unit, places)}"
+    between = DASH if low >= 0 else " to "
+    return format_number(low, unit, places, exact=False) + between + format_number(high, unit, places, exact=False)
+
+
+def fmr_text(fmr: float) -> str:
+    """``1e-3``, as in the metrics' names."""
+    return f"{fmr:.0e}".replace("e-0", "e-")
 
 
 def format_p(p: float) -> str:
@@ -90,12 +103,10 @@ class Scale:
         return round(min(max((value - self.low) / (self.high - self.low), 0.0), 1.0) * 100, 2)
 
 
-def scale_of(bounds: tuple[float | None, float | None], values: Iterable[float | None]) -> Scale:
-    """A scale between the metric's bounds; an open end is put where the values end."""
+def scale_of(unit: str, values: Iterable[float | None]) -> Scale:
+    """0 to 1 for shares, else from 0 to where the values end: a scale that leaves 0 out makes small gaps look large."""
     known = [v for v in values if v is not None]
-    low, high = bounds
-    low = low if low is not None else min(known, default=0.0)
-    high = high if high is not None else max([low, *known])
+    low, high = (0.0, 1.0) if unit == "share" else (min([0.0, *known]), max([0.0, *known]))
     return Scale(low, high if high > low else low + 1.0)
 
 

@@ -12,7 +12,7 @@ from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
 from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
 from reports.leaderboard import chance_values
-from reports.numbers import DASH, count, format_interval, format_value
+from reports.numbers import DASH, count, fmr_text, format_interval, format_value
 from reports.runs import Column, RunView
 
 ROLE_TITLES = {
@@ -133,11 +133,11 @@ def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:
 
 
 def calibration_view(run: RunView) -> CalibrationView:
-    card = run.plan.operating_points
+    card = run.operating_points
     points = [
         (
             name,
-            f"{float(p['fmr']):.0e}".replace("e-0", "e-"),
+            fmr_text(p["fmr"]),
             "not measured" if p["threshold"] is None else f"{p['threshold']:.3f}",
             format_interval(p.get("low"), p.get("high"), p["threshold"], "distance"),
         )
@@ -170,7 +170,7 @@ def provenance_entry(run: RunView) -> ProvenanceEntry:
 
 def summary(runs: Sequence[RunView], boards: Sequence[Board]) -> str:
     """What was measured, in two sentences for somebody who builds none of this."""
-    methods = len({(run.tag, m) for run in runs for m in run.contestants})
+    methods = len({m for run in runs for m in run.contestants})
     faces = "; ".join(f"{board.size} ({board.title})" for board in boards)
     attackers = {name for board in boards for name in board.recognisers}
     first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {faces}"
@@ -178,8 +178,9 @@ def summary(runs: Sequence[RunView], boards: Sequence[Board]) -> str:
         return f"{first}. What became of the faces was measured; each number stands with its 95 % interval."
     many = count(len(attackers), "face recognition program")
     worst = "it" if len(attackers) == 1 else "even the most successful of them"
+    interval = "95\N{NO-BREAK SPACE}% interval"
     return (
         f"{first}, and {many} then tried to find the same people again. The headline is the share of faces that "
-        f"{worst} could no longer match to their own original, at a setting that confuses 1 in 1,000 pairs of strangers; "
-        f"what the faces are still good for stands beside it, and each number with its 95\N{NO-BREAK SPACE}% interval."
+        f"{worst} could no longer match to their own original, at a setting that confuses 1 in 1,000 pairs of "
+        f"strangers; what the faces are still good for stands beside it, and each number with its {interval}."
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from bench.core.errors import StoreError
@@ -73,6 +74,18 @@ class RunView:
             for r in self.estimates.ranks
             if r.method in self.methods
         }
+
+    @cached_property
+    def operating_points(self) -> Mapping[str, Any]:
+        """The calibration card in force: the run's own where it measured one, else the plan's."""
+        own = self.folder.path / "calibration" / "operating_points.json"
+        if not own.is_file():
+            return self.plan.operating_points
+        try:
+            card: dict[str, Any] = json.loads(own.read_text("utf-8"))
+        except ValueError as error:
+            raise StoreError(f"{own} is not JSON: {error}; run the same `unmask run` again") from error
+        return card
 
     def row(self, dataset: str, method: str, column: Column, group: str = ALL) -> EstimateRow | None:
         return self._rows.get((dataset, method, column, group))

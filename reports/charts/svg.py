@@ -47,13 +47,15 @@ RC: Final[Any] = {
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
     """The figure as one ``<svg>`` element; equal figures give equal bytes. ``name`` keeps its ids apart on a page."""
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):
+    with matplotlib.rc_context({**RC, "svg.hashsalt": name}):
         canvas: Any = FigureCanvasSVG(figure)
         nothing: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas.print_svg(buffer, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
+    # Its style element would style the whole page.
+    text = re.sub(r"<style.*?</style>\s*", "", text, flags=re.S)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
     text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
     text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1">', text, count=1)

@@ -131,7 +131,7 @@ def _draw_front(axes: Axes, front: Sequence[Point], x: Axis) -> None:
     corners = [(xs[0], ys[0])]
     for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), zip(xs[1:], ys[1:], strict=True), strict=False):
         corners += [(x0, y1) if x.higher_is_better else (x1, y0), (x1, y1)]
-    axes.plot([c[0] for c in corners], [c[1] for c in corners], color=ACCENT, linewidth=1.6, alpha=0.75, zorder=2)
+    axes.plot([c[0] for c in corners], [c[1] for c in corners], color=ACCENT, linewidth=6, alpha=0.2, zorder=2)
 
 
 def _draw_point(axes: Axes, point: Point) -> None:
@@ -139,7 +139,7 @@ def _draw_point(axes: Axes, point: Point) -> None:
     for reading, across in ((point.x, True), (point.y, False)):
         if reading.low is not None and reading.high is not None:
             ends, level = [reading.low, reading.high], [point.y.value if across else point.x.value] * 2
-            axes.plot(*((ends, level) if across else (level, ends)), color=colour, linewidth=1.3, alpha=0.8, zorder=3)
+            axes.plot(*((ends, level) if across else (level, ends)), color=colour, linewidth=1.2, zorder=3)
     axes.plot(
         [point.x.value],
         [point.y.value],

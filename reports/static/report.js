@@ -53,9 +53,11 @@
       const title = head.querySelector(".h");
       const button = make("button", { type: "button", class: "h sort" });
       const label = make("span", { class: "label" });
-      label.append(...title.childNodes);
+      label.append(...Array.from(title.childNodes, (node) => node.cloneNode(true)));
       button.append(label, make("span", { class: "dir", "aria-hidden": "true" }));
-      title.replaceWith(button);
+      // Browsers leave buttons out of table heads that they repeat on paper, so the plain title stays for print.
+      title.classList.add("on-paper");
+      title.before(button);
       button.addEventListener("click", () => sortBy(head));
     }
 

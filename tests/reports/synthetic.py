@@ -70,15 +70,16 @@ _METRICS: tuple[tuple[str, str, str, str, tuple[float | None, float | None], str
     ("gender_estimated_correct", "utility", "higher", "share", (0, 1), "Gender kept"),
     ("age_group_correct", "utility", "higher", "share", (0, 1), "Age group kept, of the estimated"),
     ("age_group_estimated_correct", "utility", "higher", "share", (0, 1), "Age group kept"),
-    ("age_mse", "utility", "lower", "years²", (0, None), "Age, squared error"),
+    ("age_mse", "utility", "lower", "years squared", (0, None), "Age, squared error"),
     ("age_mae", "utility", "lower", "years", (0, None), "Age, mean error"),
     ("skin_estimated", "skin", "higher", "share", (0, 1), "Skin tone estimated"),
-    ("skin_mse", "skin", "lower", "RGB²", (0, None), "Skin tone change"),
+    ("skin_mse", "skin", "none", "0..255 squared", (0, 65025), "Skin tones differ by"),
+    ("ita_change", "skin", "none", "degrees", (-360, 360), "Skin lightness changed by"),
     ("l1", "quality", "lower", "", (0, None), "L1"),
     ("l2", "quality", "lower", "", (0, None), "L2"),
     ("smooth_l1", "quality", "lower", "", (0, None), "Smooth L1"),
     ("psnr", "quality", "higher", "dB", (0, None), "PSNR"),
-    ("ssim", "quality", "higher", "", (-1, 1), "SSIM"),
+    ("ssim", "quality", "higher", "1 = identical", (-1, 1), "SSIM"),
     ("ms_ssim", "quality", "higher", "", (0, 1), "MS-SSIM"),
     ("ms_ssim_l1", "quality", "lower", "", (0, None), "MS-SSIM + L1"),
     ("lpips_alex", "quality", "lower", "", (0, None), "LPIPS (alex)"),
@@ -364,6 +365,7 @@ def _value(name: str, m: Made, i: int, rng: np.random.Generator) -> float | None
         "age_mse": 310 * harm,
         "age_mae": 13.2 * harm,
         "skin_mse": 1480 * harm,
+        "ita_change": -21 * harm,
     }
     value = exact.get(name, 0.21 * harm)
     return None if value is None else float(value)
@@ -423,6 +425,8 @@ def _ranks(rows: list[dict[str, Any]], ranked: list[str]) -> list[dict[str, Any]
     found = []
     for (dataset, metric, instrument, region), group in _by_column(rows).items():
         group = [r for r in group if r["method"] in ranked]
+        if _direction(metric) == "none":
+            continue
         for r in group:
             best = 1 + sum(_better(o, r) for o in group)
             worst = len(group) - sum(_better(r, o) for o in group)
@@ -436,6 +440,7 @@ def _ranks(rows: list[dict[str, Any]], ranked: list[str]) -> list[dict[str, Any]
 def _comparisons(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for (dataset, metric, instrument, region), group in _by_column(rows).items():
+        group = [r for r in group if r["method"] != "none"]
         for i, a in enumerate(group):
             for b in group[i + 1 :]:
                 p = 0.0004 if _apart(a, b) else 0.31
