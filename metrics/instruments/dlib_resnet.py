@@ -53,8 +53,8 @@ class DlibResNet:
         ),
         params={"crop": "dlib-chip", "size": CHIP, "padding": PADDING, "box_top": TOP},
         limits=(
-            "The oldest of the recognisers, and the weakest on LFW. Its maker says that it is less certain for children. "
-            "Its landmarks are placed in any box, face or not. Always runs on the CPU."
+            "The oldest of the recognisers. Its landmarks are placed in any box, face or not. How well it knows "
+            "children or any group of people was not measured. Always runs on the CPU."
         ),
     )
 

@@ -2,8 +2,8 @@
 
 Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning", AAAI 2017,
 figures 14 to 20, with the changes of the FaceNet training code that the file comes from: five, ten and five blocks, and
-a last block without activation. Every batch normalisation is folded into the layer before it while loading, which changes
-embeddings by rounding only.
+a last block without activation. Every batch normalisation is folded into the layer before it while loading, which
+changes embeddings by rounding only.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class MobileFaceNet:
         ),
         params={"crop": "aligned", "size": 112, "mirrored": True},
         limits=(
-            "A small network: a larger one (buffalo_l) may recognise faces that this one does not, so read it beside the "
-            "worst recogniser. How well it knows children or any group of people was not measured. Always on the CPU."
+            "A small network: a larger one (buffalo_l) may recognise faces that this one does not, so read it beside "
+            "the worst recogniser. How well it knows children or any group of people was not measured. CPU only."
         ),
     )
 

@@ -48,8 +48,8 @@ class SFace:
         ),
         params={"crop": "aligned", "size": 112},
         limits=(
-            "Its weights went through 8-bit rounding, which may cost a little accuracy against the original. How well it "
-            "knows children or any group of people was not measured."
+            "Its weights went through 8-bit rounding, which may cost a little accuracy against the original. How well "
+            "it knows children or any group of people was not measured."
         ),
     )
 

@@ -1,0 +1,277 @@
+"""What all recognisers promise: embeddings of length 1, NaN for what cannot be read, clear errors."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from bench.core.errors import CheckpointError, UnavailableError
+from bench.core.types import Box, FaceView, Image
+from metrics.instruments.buffalo import BuffaloL
+from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
+from metrics.instruments.embedding import normalised
+from metrics.instruments.facenet import standardised
+from metrics.instruments.hardware import cores, onnx_providers, torch_device
+from metrics.instruments.keras_inception_resnet import load_keras
+from metrics.instruments.onnx_session import expand_weights, open_session, read_model
+
+NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
+
+
+@pytest.fixture
+def face(open_instrument: Callable[[str], Any], astronaut: Image) -> FaceView:
+    (found,) = open_instrument("yunet").detect([astronaut])
+    return FaceView(astronaut, found[0].box, found[0].landmarks)
+
+
+def again(face: FaceView, image: Image | None = None) -> FaceView:
+    """The same face without its cached crops, or the same place in another image."""
+    return FaceView(face.image if image is None else image, face.box, face.landmarks)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", NAMES)
+def test_embeddings_have_length_one_and_tell_a_face_from_noise(
+    name: str, open_instrument: Callable[[str], Any], face: FaceView
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, face.image.shape, np.uint8)
+    darker = (face.image * 0.8).astype(np.uint8)
+    embedding = open_instrument(name).read([face, again(face, darker), again(face, noise)])["embedding"]
+    assert embedding.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
+    assert embedding[0] @ embedding[1] > 0.95
+    assert embedding[0] @ embedding[1] > embedding[0] @ embedding[2] + 0.02
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", NAMES)
+def test_faces_that_cannot_be_read_are_nan_rows(
+    name: str, open_instrument: Callable[[str], Any], face: FaceView
+) -> None:
+    no_landmarks = FaceView(face.image, face.box, np.full((5, 2), np.nan, np.float32))
+    no_area = FaceView(face.image, Box(face.box.x, face.box.y, 0, face.box.h), face.landmarks)
+    elsewhere = FaceView(face.image, Box(2000, 2000, 90, 90), face.landmarks + 2000)
+    embedding = open_instrument(name).read([no_landmarks, face, no_area, elsewhere])["embedding"]
+    assert np.isnan(embedding).all(axis=1).tolist() == [True, False, True, True]
+    assert np.isfinite(embedding[1]).all()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", NAMES)
+def test_faces_at_the_edge_and_tiny_faces_are_read(
+    name: str, open_instrument: Callable[[str], Any], face: FaceView
+) -> None:
+    left, top = int(face.box.x + face.box.w * 0.2), int(face.box.y + face.box.h * 0.2)
+    box = Box(face.box.x - left, face.box.y - top, face.box.w, face.box.h)
+    cut = FaceView(face.image[top:, left:], box, face.landmarks - np.array([left, top], np.float32))
+    small = cv2.resize(face.image, (64, 64), interpolation=cv2.INTER_AREA)
+    tiny_box = Box(*(v / 8 for v in (face.box.x, face.box.y, face.box.w, face.box.h)))
+    tiny = FaceView(np.asarray(small, np.uint8), tiny_box, face.landmarks / 8)
+    assert np.isfinite(open_instrument(name).read([cut, tiny])["embedding"]).all()
+
+
+def test_a_zero_vector_has_no_direction() -> None:
+    rows = normalised(np.array([[3, 4], [0, 0], [np.inf, 1], [np.nan, 1]], np.float32))
+    np.testing.assert_allclose(rows[0], [0.6, 0.8], rtol=1e-6)
+    assert np.isnan(rows[1:]).all()
+
+
+def test_a_plain_image_is_standardised_without_dividing_by_zero() -> None:
+    crops = np.stack([np.full((8, 8, 3), 77, np.uint8), np.arange(192, dtype=np.uint8).reshape(8, 8, 3)])
+    values = standardised(crops)
+    assert (values[0] == 0).all()
+    assert values[1].mean() == pytest.approx(0, abs=1e-6)
+    assert values[1].std() == pytest.approx(1, abs=1e-6)
+
+
+def buffalo_like(path: Path, *, dimension: int = 512, batch: int | str = "None") -> Path:
+    """A small network with buffalo_l's inputs and outputs: block means of the crop, times fixed random weights."""
+    weights = np.random.default_rng(0).normal(size=(3 * 49, dimension)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["input.1"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["683"]),
+        ],
+        "buffalo-like",
+        [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, [batch, 3, 112, 112])],
+        [helper.make_tensor_value_info("683", TensorProto.FLOAT, [1, dimension])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def template_face(image: Image) -> FaceView:
+    return FaceView(
+        image, Box(170, 70, 112, 112), np.array(ARCFACE_TEMPLATE, np.float32) + np.array([170, 70], np.float32)
+    )
+
+
+@pytest.mark.parametrize("batch", ["None", 1])
+def test_buffalo_runs_the_users_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut: Image, batch: int | str
+) -> None:
+    monkeypatch.setenv("UNMASK_BUFFALO_L", str(buffalo_like(tmp_path / "mine.onnx", batch=batch)))
+    faces = [template_face(np.ascontiguousarray(np.roll(astronaut, k, axis=1))) for k in range(11)]
+    embedding = BuffaloL.open({}, "cpu").read(faces)["embedding"]
+    assert embedding.shape == (11, 512)
+    crop = aligned(faces[3])
+    assert crop is not None
+    planes = (crop.astype(np.float64).transpose(2, 0, 1) - 127.5) / 127.5
+    means = planes.reshape(3, 7, 16, 7, 16).mean(axis=(2, 4)).ravel()
+    expected = means @ np.random.default_rng(0).normal(size=(147, 512)).astype(np.float32)
+    np.testing.assert_allclose(embedding[3], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def test_buffalo_finds_insightfaces_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ".insightface" / "models" / "buffalo_l"
+    folder.mkdir(parents=True)
+    buffalo_like(folder / "w600k_r50.onnx")
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert BuffaloL.open({}, "cpu").read([])["embedding"].shape == (0, 512)
+
+
+def test_buffalo_says_what_to_do_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setitem(sys.modules, "insightface.utils", None)  # as if it were not installed
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    with pytest.raises(UnavailableError, match=r"set UNMASK_BUFFALO_L") as missing:
+        BuffaloL.open({}, "cpu")
+    assert "\n" not in str(missing.value)
+    monkeypatch.setenv("UNMASK_BUFFALO_L", str(tmp_path / "nowhere.onnx"))
+    with pytest.raises(UnavailableError, match="not a file"):
+        BuffaloL.open({}, "cpu")
+
+
+def insightface_that(ensure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    utils = types.ModuleType("insightface.utils")
+    utils.ensure_available = ensure  # type: ignore[attr-defined]
+    package = types.ModuleType("insightface")
+    monkeypatch.setitem(sys.modules, "insightface", package)
+    monkeypatch.setitem(sys.modules, "insightface.utils", utils)
+
+
+def test_buffalo_lets_insightface_download_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ensure(kind: str, name: str) -> None:
+        print("download_path")
+        folder = tmp_path / ".insightface" / kind / name
+        folder.mkdir(parents=True)
+        buffalo_like(folder / "w600k_r50.onnx")
+
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    insightface_that(ensure, monkeypatch)
+    BuffaloL.open({}, "cpu")
+    assert capsys.readouterr().out == ""
+
+
+def test_buffalo_says_so_when_the_download_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ensure(kind: str, name: str) -> None:
+        raise RuntimeError("no route to host\nand more")
+
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    insightface_that(ensure, monkeypatch)
+    with pytest.raises(UnavailableError, match=r"could not download buffalo_l \(no route to host\); set"):
+        BuffaloL.open({}, "cpu")
+
+
+def test_buffalo_refuses_another_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_BUFFALO_L", str(buffalo_like(tmp_path / "other.onnx", dimension=128)))
+    with pytest.raises(CheckpointError, match="is not buffalo_l's recogniser"):
+        BuffaloL.open({}, "cpu")
+    (tmp_path / "text.onnx").write_text("not a network")
+    monkeypatch.setenv("UNMASK_BUFFALO_L", str(tmp_path / "text.onnx"))
+    with pytest.raises(CheckpointError, match="not a usable ONNX network"):
+        BuffaloL.open({}, "cpu")
+
+
+@pytest.mark.parametrize(("axis", "block"), [(None, 0), (0, 0), (1, 0), (0, 4), (1, 3)])
+def test_expanding_weights_changes_no_output(axis: int | None, block: int) -> None:
+    rng = np.random.default_rng(1)
+    quantised = rng.integers(-127, 128, (8, 6), dtype=np.int8)
+    shape: tuple[int, ...] = () if axis is None else (quantised.shape[axis],)
+    if block:
+        shape = tuple(-(-n // block) if k == axis else n for k, n in enumerate(quantised.shape))
+    scale, zero = rng.uniform(0.01, 0.1, shape).astype(np.float32), rng.integers(-9, 9, shape).astype(np.int8)
+    options = {} if axis is None else {"axis": axis} | ({"block_size": block} if block else {})
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options),
+            helper.make_node("Reshape", ["w", "shape"], ["flat"]),
+            helper.make_node("MatMul", ["x", "flat"], ["y"]),
+        ],
+        "quantised",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 12])],
+        [
+            numpy_helper.from_array(quantised, "q"),
+            numpy_helper.from_array(scale, "s"),
+            numpy_helper.from_array(zero, "z"),
+            numpy_helper.from_array(np.array([4, 12]), "shape"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    x = rng.normal(size=(5, 4)).astype(np.float32)
+    before = open_session(model, "cpu", "test").run(None, {"x": x})[0]
+    expand_weights(model)
+    assert [node.op_type for node in model.graph.node] == ["MatMul"]
+    np.testing.assert_allclose(open_session(model, "cpu", "test").run(None, {"x": x})[0], before, atol=1e-5)
+
+
+def test_networks_with_weights_in_other_files_are_refused(tmp_path: Path) -> None:
+    path = buffalo_like(tmp_path / "whole.onnx")
+    onnx.save(onnx.load(str(path)), str(tmp_path / "split.onnx"), save_as_external_data=True, size_threshold=0)
+    with pytest.raises(CheckpointError):
+        read_model(tmp_path / "split.onnx")
+
+
+def test_load_keras_refuses_other_files(tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("not a network")
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file.create_group("model_weights")
+    for name in ("text.h5", "empty.h5", "missing.h5"):
+        with pytest.raises(CheckpointError, match="not the FaceNet file"):
+            load_keras(tmp_path / name)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "cuda:99", "tpu", "cuda:x", ""])
+def test_a_missing_gpu_is_one_clear_error(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    for choose in (torch_device, onnx_providers):
+        with pytest.raises(UnavailableError, match="sface cannot use") as error:
+            choose(device, "sface")
+        assert "\n" not in str(error.value)
+
+
+def test_a_gpu_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(
+        "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    assert str(torch_device("cuda:1", "facenet")) == "cuda:1"
+    assert onnx_providers("cuda:1", "sface")[0] == ("CUDAExecutionProvider", {"device_id": "1"})
+    assert onnx_providers("cpu", "sface") == ["CPUExecutionProvider"]
+
+
+def test_cores_can_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert cores() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    assert cores() >= 1
