@@ -64,10 +64,12 @@ def similarity_transform(points: Floats32 | Float, template: Floats32 | Float) -
     ``w = a z + b``. Unlike OpenCV's estimators it draws no random samples. Both (N, 2); returns (2, 3) float64, or
     ``None`` if the points coincide or are not finite.
     """
+    if not (np.isfinite(points).all() and np.isfinite(template).all()):
+        return None
     z, w = (np.asarray(p, np.float64) @ np.array([1, 1j]) for p in (points, template))
     z0, w0 = z.mean(), w.mean()
     spread = float((np.abs(z - z0) ** 2).sum())
-    if not math.isfinite(spread) or spread < 1e-6:
+    if spread < 1e-6:
         return None
     a = complex((np.conj(z - z0) * (w - w0)).sum() / spread)
     b = complex(w0 - a * z0)

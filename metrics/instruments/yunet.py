@@ -26,6 +26,8 @@ BORDER: Final = 1 / 3
 SECOND_LONGEST_SIDE: Final = 640
 """Second try: the longer side, border included, is reduced to this, for faces larger than the network knows."""
 _TOP: Final = 5000
+_SMALLEST_SIDE: Final = 64
+"""Narrower inputs get a black strip: OpenCV's network returns garbage where a side is 32 pixels (one cell) or less."""
 
 
 class YuNet:
@@ -94,8 +96,11 @@ class YuNet:
         bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
         if size != (width, height):
             bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        right, bottom = (max(_SMALLEST_SIDE - side, 0) for side in size)
+        if right or bottom:
+            bgr = cv2.copyMakeBorder(bgr, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
         network = self._network()
-        network.setInputSize(size)
+        network.setInputSize((bgr.shape[1], bgr.shape[0]))
         # OpenCV's stubs deny it, but this is None where nothing was found.
         rows: Any = network.detect(bgr)[1]
         if rows is None:

@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.types import FaceLabel, FaceView
+from bench.data.images import decode_image
 from bench.run.located import assign_labels
 
 Pairs = list[tuple[str, str]]
@@ -34,8 +34,7 @@ def subjects(shared_data: Path, yunet: Any, names: list[str]) -> list[FaceView]:
     views = []
     with zipfile.ZipFile(shared_data / "lfw_deepfunneled" / "lfw_250px.zip") as photos:
         for name in names:
-            bgr = cv2.imdecode(np.frombuffer(photos.read(name), np.uint8), cv2.IMREAD_COLOR)
-            image = np.ascontiguousarray(bgr[:, :, ::-1])
+            image = decode_image(photos.read(name), name)
             (found,) = yunet.detect([image])
             labels = assign_labels(found, [FaceLabel(identity="subject")], image.shape)
             face = next(d for d, label in zip(found, labels, strict=True) if label.identity)

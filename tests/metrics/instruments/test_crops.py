@@ -19,7 +19,8 @@ def turned(
 ) -> NDArray[np.float64]:
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return scale * points @ turn.T + shift
+    moved: NDArray[np.float64] = scale * points @ turn.T + shift
+    return moved
 
 
 def view(image: Image, landmarks: NDArray[np.float64], box: Box | None = None) -> FaceView:
@@ -37,7 +38,9 @@ def test_similarity_transform_equals_scikit_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points = turned(TEMPLATE, rng.uniform(-180, 180), rng.uniform(0.2, 9), (300.0, -40.0)) + rng.normal(0, 4, (5, 2))
     expected = SimilarityTransform.from_estimate(points, TEMPLATE)
-    np.testing.assert_allclose(similarity_transform(points, TEMPLATE), expected.params[:2], atol=1e-9)
+    found = similarity_transform(points, TEMPLATE)
+    assert found is not None
+    np.testing.assert_allclose(found, expected.params[:2], atol=1e-9)
 
 
 @pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (25, 2.0), (-70, 0.5), (180, 4.5), (10, 12.0)])

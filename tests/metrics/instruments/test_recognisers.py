@@ -76,7 +76,7 @@ def test_faces_at_the_edge_and_tiny_faces_are_read(
     cut = FaceView(face.image[top:, left:], box, face.landmarks - np.array([left, top], np.float32))
     small = cv2.resize(face.image, (64, 64), interpolation=cv2.INTER_AREA)
     tiny_box = Box(*(v / 8 for v in (face.box.x, face.box.y, face.box.w, face.box.h)))
-    tiny = FaceView(np.asarray(small, np.uint8), tiny_box, face.landmarks / 8)
+    tiny = FaceView(np.asarray(small, np.uint8), tiny_box, (face.landmarks / 8).astype(np.float32))
     assert np.isfinite(open_instrument(name).read([cut, tiny])["embedding"]).all()
 
 
@@ -208,7 +208,7 @@ def test_expanding_weights_changes_no_output(axis: int | None, block: int) -> No
     if block:
         shape = tuple(-(-n // block) if k == axis else n for k, n in enumerate(quantised.shape))
     scale, zero = rng.uniform(0.01, 0.1, shape).astype(np.float32), rng.integers(-9, 9, shape).astype(np.int8)
-    options = {} if axis is None else {"axis": axis} | ({"block_size": block} if block else {})
+    options: dict[str, Any] = {} if axis is None else {"axis": axis} | ({"block_size": block} if block else {})
     graph = helper.make_graph(
         [
             helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options),
