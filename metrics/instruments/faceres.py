@@ -14,6 +14,7 @@ from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32, Image
 from metrics.instruments.crops import square, usable
+from metrics.instruments.hardware import torch_device
 from metrics.instruments.tfjs_graph import TfjsGraph
 from metrics.instruments.tfjs_weights import read_json, read_weights
 
@@ -62,8 +63,8 @@ class FaceRes:
         limits="Gender as two classes is how faces are labelled in the training sets, not how people are.",
     )
 
-    def __init__(self, graph: TfjsGraph, device: str) -> None:
-        self._graph, self._device = graph, torch.device(device)
+    def __init__(self, graph: TfjsGraph, device: torch.device) -> None:
+        self._graph, self._device = graph, device
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
@@ -72,7 +73,8 @@ class FaceRes:
         if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:
             raise CheckpointError(f"{files['graph'].name} is not a TensorFlow.js graph model; fetch it again")
         weights = read_weights(model["weightsManifest"], files["weights"])
-        return cls(TfjsGraph(model["modelTopology"], weights, (AGE, GENDER), device), device)
+        where = torch_device(device, cls.card.name)
+        return cls(TfjsGraph(model["modelTopology"], weights, (AGE, GENDER), where), where)
 
     @torch.inference_mode()
     def read(self, faces: Sequence[FaceView]) -> Columns:

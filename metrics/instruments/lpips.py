@@ -23,6 +23,7 @@ from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import Floats32, Image, RegionPair
+from metrics.instruments.hardware import torch_device
 from metrics.instruments.safe_pickle import load_numpy_pickle
 
 LONGEST_SIDE: Final = 256
@@ -96,7 +97,7 @@ class _Lpips:
     column: ClassVar[str]
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self._device = torch.device(device)
+        self._device = torch_device(device, self.card.name)
         self._network: Any = network.to(self._device)
 
     @classmethod
