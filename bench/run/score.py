@@ -60,6 +60,11 @@ class Judged:
             return [None] * len(self.found)
         return [None if d is None else FaceView(self.output, d.box, d.landmarks) for d in self.found]
 
+    @cached_property
+    def untouched(self) -> bool:
+        """Whether the output is the original, pixel for pixel (the control; images in which nobody was found)."""
+        return self.output is not None and np.array_equal(self.output, self.original)
+
     def pairs(self, region: Region) -> list[RegionPair]:
         """The regions before and after, shared by all instruments; empty where there is no output."""
         if self.output is not None and region not in self._shared:
@@ -81,15 +86,23 @@ def score_shard(job: ShardJob) -> bool:
     known = None if judge else read_table(folder / "outcomes.parquet")
     outcome_rows = Gather()
     readings = {name: Gather() for name in missing}
+    prepared = job.folder.prepare_dir(job.dataset, job.shard)
+    before = {name: read_table(prepared / f"{name}.parquet") for name in missing if parts[name]["role"] != "pair"}
+    faces = images = 0
     for chunk in _judged(job, known):
         if judge:
             outcome_rows.add(_outcome_rows(chunk))
+        next_faces, next_images = faces + sum(len(item.boxes) for item in chunk), images + len(chunk)
         for name in missing:
-            readings[name].add(_read(name, parts[name], chunk, job.plan.settings.device))
+            by_image = name.endswith(("@image", "@background"))
+            rows = slice(images, next_images) if by_image else slice(faces, next_faces)
+            originals = {column: values[rows] for column, values in before[name].items()} if name in before else None
+            readings[name].add(_read(name, parts[name], chunk, originals, job.plan.settings.device))
+        faces, images = next_faces, next_images
     if judge:
         write_table(folder / "outcomes.parquet", outcome_rows.table() or _outcome_rows([]), outcome_key)
     for name in missing:
-        table = readings[name].table() or _read(name, parts[name], [], job.plan.settings.device)
+        table = readings[name].table() or _read(name, parts[name], [], None, job.plan.settings.device)
         write_table(folder / f"{name}.parquet", table, keys[name])
     return True
 
@@ -159,12 +172,20 @@ def _outcome_rows(chunk: Sequence[Judged]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _read(name: str, card: Mapping[str, Any], chunk: Sequence[Judged], device: str) -> Mapping[str, NDArray[Any]]:
-    """One instrument's readings of a chunk: a row a face (or image), NaN where there is nothing to read."""
+def _read(
+    name: str, card: Mapping[str, Any], chunk: Sequence[Judged], before: Table | None, device: str
+) -> Mapping[str, NDArray[Any]]:
+    """One instrument's readings of a chunk: a row a face (or image), NaN where there is nothing to read.
+
+    ``before``: the same instrument's readings of the chunk's originals (none for ``pair`` instruments). Instruments are
+    deterministic, so what is pixel for pixel the original is not read again; its reading is the original's.
+    """
     if card["role"] in FACE_ROLES:
-        views = [view for item in chunk for view in item.views]
-        seen = [k for k, view in enumerate(views) if view is not None]
-        return _spread(opened.face_instrument(card["name"], device).read, [views[k] for k in seen], seen, len(views))
+        views = [(view, item.untouched) for item in chunk for view in item.views]
+        seen = [(k, view) for k, (view, same) in enumerate(views) if view is not None and not same]
+        same = [k for k, (view, same) in enumerate(views) if view is not None and same]
+        read = opened.face_instrument(card["name"], device).read
+        return _spread(read, [view for _, view in seen], [k for k, _ in seen], len(views), same, before)
     region = next(r for r in REGIONS if name.endswith(f"@{r}"))
     at: list[int] = []
     n = 0
@@ -176,11 +197,28 @@ def _read(name: str, card: Mapping[str, Any], chunk: Sequence[Judged], device: s
             pairs += item.pairs(region)
         n += count
     if card["role"] == "pair":
-        return _spread(opened.pair_instrument(card["name"], device).compare, pairs, at, n)
-    return _spread(opened.image_instrument(card["name"], device).read, [pair.anonymized for pair in pairs], at, n)
+        return _spread(opened.pair_instrument(card["name"], device).compare, pairs, at, n, [], None)
+    changed = [not np.array_equal(pair.original, pair.anonymized) for pair in pairs]
+    return _spread(
+        opened.image_instrument(card["name"], device).read,
+        [pair.anonymized for pair, new in zip(pairs, changed, strict=True) if new],
+        [k for k, new in zip(at, changed, strict=True) if new],
+        n,
+        [k for k, new in zip(at, changed, strict=True) if not new],
+        before,
+    )
 
 
 def _spread(
-    read: Callable[[Sequence[Any]], Mapping[str, NDArray[Any]]], pieces: Sequence[Any], at: Sequence[int], n: int
+    read: Callable[[Sequence[Any]], Mapping[str, NDArray[Any]]],
+    pieces: Sequence[Any],
+    at: Sequence[int],
+    n: int,
+    same: Sequence[int],
+    before: Table | None,
 ) -> dict[str, NDArray[np.float32]]:
-    return scatter(read([]), read(pieces) if pieces else {}, at, n)
+    columns = scatter(read([]), read(pieces) if pieces else {}, at, n)
+    if before is not None and same:
+        for column, values in columns.items():
+            values[list(same)] = before[column][list(same)]
+    return columns

@@ -59,7 +59,8 @@ class FaceNet:
 
     def __init__(self, weights: Path, device: str) -> None:
         self._device = torch_device(device, self.card.name)
-        self._network = load_keras(weights).to(self._device)
+        # On CPUs convolutions run about twice as fast with the channels innermost.
+        self._network = load_keras(weights).to(self._device).to(memory_format=torch.channels_last)
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
@@ -69,9 +70,10 @@ class FaceNet:
         return {"embedding": embed(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)}
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        planes = np.ascontiguousarray(standardised(crops).transpose(0, 3, 1, 2))
+        # (N, H, W, 3) seen as (N, 3, H, W) is already laid out that way.
+        planes = torch.from_numpy(standardised(crops)).permute(0, 3, 1, 2)
         with torch.inference_mode():
-            output: Floats32 = self._network(torch.from_numpy(planes).to(self._device)).cpu().numpy()
+            output: Floats32 = self._network(planes.to(self._device)).cpu().numpy()
         return output
 
 

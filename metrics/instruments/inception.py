@@ -16,6 +16,8 @@ import pytorch_fid.inception as pytorch_fid
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.inception import BasicConv2d
 
 from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.errors import CheckpointError
@@ -133,7 +135,17 @@ def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
             network = pytorch_fid.InceptionV3(resize_input=True, normalize_input=True)
         except RuntimeError as error:
             raise CheckpointError(f"the Inception file does not fit the network: {str(error)[:200]}") from error
-    return cast(nn.Module, network.eval())
+    return folded(cast(nn.Module, network.eval()))
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """The same network with each batch norm folded into the convolution before it: a fifth less work, equal features but
+    for rounding."""
+    for module in network.modules():
+        if isinstance(module, BasicConv2d):
+            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = nn.Identity()
+    return network.requires_grad_(False)
 
 
 class Inception:
@@ -141,7 +153,7 @@ class Inception:
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="inception",
-        version="1",
+        version="2",
         role="features",
         description="Pooled features of the Inception network that FID is defined on (TensorFlow, 2015-12-05).",
         licence="MIT (file), Apache-2.0 (TensorFlow weights and pytorch-fid's network)",
@@ -165,7 +177,8 @@ class Inception:
 
     def __init__(self, network: nn.Module, device: str) -> None:
         self._device = torch_device(device, self.card.name)
-        self._network: Any = network.to(self._device)
+        # On CPUs convolutions run about twice as fast with the channels innermost.
+        self._network: Any = network.to(self._device).to(memory_format=torch.channels_last)
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
@@ -178,6 +191,7 @@ class Inception:
         features = np.empty((len(images), DIMENSIONS), np.float32)
         for start in range(0, len(images), BATCH):
             batch = torch.cat([self._resized(image) for image in images[start : start + BATCH]])
+            batch = batch.contiguous(memory_format=torch.channels_last)
             features[start : start + len(batch)] = self._network(batch)[0].flatten(1).cpu().numpy()
         return {"features": features}
 
