@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from bench.core.types import Bools, Float
-from metrics.quality.functional.ssim import K1, K2, contrast_structure, local_moments, luminance
+from metrics.quality.functional.ssim import K1, K2, Moments, contrast_structure, luminance
 from metrics.quality.functional.windows import blur, check_pair, gaussian_window, weighted_mean
 
 FILTERS: tuple[tuple[tuple[float, int], ...], ...] = (
@@ -47,9 +47,8 @@ def ms_ssim_l1_parts(x: Float, y: Float, mask: Bools | None = None) -> MsSsimL1P
     check_pair(x, y, mask)
     product = np.ones(x.shape[:2])
     for channel, filters in enumerate(FILTERS):
-        a, b = _single_precision(x[..., channel]), _single_precision(y[..., channel])
         for sigma, times in filters:
-            moments = local_moments(a, b, gaussian_window(SIZE, sigma))
+            moments = _centred_moments(x[..., channel], y[..., channel], gaussian_window(SIZE, sigma))
             factor = contrast_structure(moments, K2)
             if sigma == COARSEST:
                 factor = factor * luminance(moments, K1)
@@ -72,6 +71,35 @@ def ms_ssim_l1(
     return math.nan if math.isnan(parts.structure) else parts.loss(alpha=alpha, compensation=compensation)
 
 
+def _centred_moments(x: Float, y: Float, window: Float) -> Moments:
+    """What `local_moments` gives for two (H, W) planes, but in float32, as the published code: a fifth of the time.
+
+    A variance as the difference of two means of squares loses its digits where it is small and the plane bright, so
+    the mean m of both planes is taken off first: x = u + m, y = v + m. Zeros beyond the border then stand for -m, which
+    the share s of each window inside the image puts right: cov(x, y) = cov(u, v) + (1 - s)(m (U + V) + m^2 s).
+    """
+    m = float(x.mean() + y.mean()) / 2
+    u, v = _single_precision(x - m), _single_precision(y - m)
+    within = np.outer(_within(x.shape[0], window), _within(x.shape[1], window))
+    s, outside = _single_precision(within), _single_precision(1 - within)
+    mean_u, mean_v = blur(u, window), blur(v, window)
+
+    def second(product: Float, mean_a: Float, mean_b: Float) -> Float:
+        return blur(product, window) - mean_a * mean_b + outside * (m * (mean_a + mean_b) + m * m * s)
+
+    return Moments(
+        mean_u + m * s,
+        mean_v + m * s,
+        second(u * u, mean_u, mean_u),
+        second(v * v, mean_v, mean_v),
+        second(u * v, mean_u, mean_v),
+    )
+
+
+def _within(side: int, window: Float) -> Float:
+    """(side,) share of the window's weight that lies inside a line of that many pixels."""
+    return np.convolve(np.ones(side), window, mode="full")[len(window) // 2 :][:side]
+
+
 def _single_precision(plane: Float) -> Float:
-    """Contiguous float32, the published code's precision: five digits of the terms hold, in a fifth of the time."""
     return cast(Float, np.ascontiguousarray(plane, np.float32))
