@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageOps
-
 from bench.core.cards import MethodCard
-from bench.core.errors import SpecError
+from bench.core.errors import ImageError, SpecError
+from bench.core.images import decode_image
 from bench.core.types import Image, MethodFailure, Sample
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2"})
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
-"""Pillow's own decoders only: for some other formats it would start programs."""
-_SIXTEEN_BIT = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-_SWAPS_SIDES = frozenset({5, 6, 7, 8})
-"""EXIF orientations that turn a photo by a quarter."""
 
 
 class StoredOutputs:
@@ -128,56 +119,21 @@ class StoredOutputs:
 
 
 def read_output(path: Path, width: int, height: int) -> Image | MethodFailure:
-    """The image as 8-bit RGB, turned as its EXIF orientation says; it must be ``width`` x ``height`` then.
+    """The image, read by the rules that inputs are read by; upright it must be ``width`` x ``height``.
 
-    The size is compared before any pixel is decoded, so a file that claims a huge image costs nothing. Pixels are read
-    by the rules that inputs are read by, but for one: an output with transparent pixels is a failure, because what
-    they hide is still in the file, and so is an original face under them.
+    But for one rule: an output with transparent pixels is a failure, because what they hide is still in the file, and
+    so is an original face under them.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on size and metadata: sizes are checked here
-            with Pillow.open(path, formats=FORMATS) as image:
-                orientation = _orientation(image)
-                actual = image.size[::-1] if orientation in _SWAPS_SIDES else image.size
-                if actual != (width, height):
-                    return MethodFailure(f"output is {actual[0]}x{actual[1]}, the input is {width}x{height}")
-                upright = ImageOps.exif_transpose(image) if orientation > 1 else image
-                return _rgb(upright)
-    except Exception as error:  # whatever a decoder trips over, the file is to blame
-        return MethodFailure(f"output cannot be read: {_first_line(error, path)}")
-
-
-def _orientation(image: Pillow.Image) -> int:
-    """EXIF orientation 1..8; 1, as it lies, where there is none or the metadata is damaged."""
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except Exception:  # damaged metadata says nothing about the pixels
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _rgb(image: Pillow.Image) -> Image | MethodFailure:
-    """(H, W, 3) uint8. 16-bit grey is scaled: Pillow's own conversion would clip it at 255."""
-    if image.mode in _SIXTEEN_BIT or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        values = np.asarray(image).astype(np.float64).clip(0, 65535)
-        return np.repeat(np.rint(values / 257).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = np.array(image.convert("RGBA"), dtype=np.uint8)
-        if (layer[..., 3] < 255).any():
-            return MethodFailure("output has transparent pixels, whose colours are still in the file; flatten it")
-        return np.ascontiguousarray(layer[..., :3])
-    if image.mode not in ("1", "L", "P", "RGB", "CMYK", "YCbCr"):
-        return MethodFailure(f"output has an unsupported pixel format {image.mode}")
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+        image = decode_image(path.read_bytes(), path.name, transparent="refused")
+    except (OSError, ImageError) as error:
+        reason = error.reason if isinstance(error, ImageError) else error.strerror or "unreadable"
+        return MethodFailure(f"output cannot be read: {reason}")
+    if image.shape[:2] != (height, width):
+        return MethodFailure(f"output is {image.shape[1]}x{image.shape[0]}, the input is {width}x{height}")
+    return image
 
 
 def _without_suffix(name: PurePosixPath) -> str:
     """``a/b.jpg`` -> ``a/b``; a suffix that is no image's, as in ``a/v1.2``, belongs to the name."""
     return str(name.with_suffix("")) if name.suffix.lower() in SUFFIXES else str(name)
-
-
-def _first_line(error: Exception, path: Path) -> str:
-    """Short, and without the folder: reasons end up in results."""
-    lines = str(error).replace(str(path), path.name).splitlines() or [""]
-    return (lines[0] or type(error).__name__)[:120]

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 from bench.core.canonical import digest
 from bench.core.cards import DatasetCard
+from bench.core.images import decode_image
 from bench.core.types import Image, SampleRef
-from bench.data.images import decode_image
 from bench.data.stores import Store
 
 

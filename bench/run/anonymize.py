@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
+from bench.core.images import encode_png
 from bench.core.types import Image, MethodFailure, Sample
-from bench.data.images import encode_png
 from bench.run import opened
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks

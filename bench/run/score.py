@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import ImageError, StoreError
+from bench.core.images import decode_image
 from bench.core.types import Box, Detection, FaceView, Image, Outcome, Region, RegionPair
-from bench.data.images import decode_image
 from bench.run import opened
 from bench.run.anonymize import outputs_key
 from bench.run.located import change, match_faces, outcomes

@@ -35,8 +35,8 @@ BATCH: Final = 16
 
 
 def prepared(image: Image, longest: int) -> Image:
-    """The image as LPIPS gets it: longer side at most ``longest`` px (area averaging), no side below 64 px (stretched if
-    need be: the features are local, and slivers have no shape worth keeping)."""
+    """The image as LPIPS gets it: longer side at most ``longest`` px (area averaging), no side below 64 px (stretched
+    if need be: the features are local, and slivers have no shape worth keeping)."""
     height, width = image.shape[:2]
     scale = min(1.0, longest / max(height, width))
     size = max(round(width * scale), SHORTEST_SIDE), max(round(height * scale), SHORTEST_SIDE)

@@ -1,6 +1,7 @@
 """``make bench-score``: faces per second per stage, and the share of the time spent outside networks.
 
-Runs the demo set (or UNMASK_BENCH_DATASET) with two methods in this process, every instrument in a stopwatch.
+Runs the demo set (or UNMASK_BENCH_DATASET, at most UNMASK_BENCH_LIMIT photos) with two methods in this process, every
+instrument in a stopwatch.
 Timings are benchmarks, not tests: the figures are printed, nothing is asserted.
 """
 
@@ -54,6 +55,7 @@ class Stopwatch:
 
 def main() -> None:
     dataset = os.environ.get("UNMASK_BENCH_DATASET", "demo")
+    limit = int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None
     watch = Stopwatch()
     open_plainly = opened.open_instrument
 
@@ -72,7 +74,9 @@ def main() -> None:
         run(get_ready(warm, root=None), Path(scratch) / "warm", root=None, workers=1, progress=watch)
         watch.stages.clear()
         watch.inside.clear()
-        config = RunConfig(datasets=(dataset,), methods=METHODS, limit=int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None)
+        config = RunConfig(
+            datasets=(dataset,), methods=METHODS, limit=int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None
+        )
         folder = run(get_ready(config, root=None), Path(scratch) / "run", root=None, workers=1, progress=watch)
         faces = folder.estimates.inputs[0].faces
         methods = len(folder.plan.methods)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from bench.core.images import decode_image
 from bench.core.registry import create_method
 from bench.core.spec import Spec
 from bench.core.types import Image, MethodFailure, Sample
-from bench.data.images import decode_image
 from methods.outputs import StoredOutputs
 from tests.methods.support import noise
 
@@ -119,7 +119,7 @@ def test_a_face_hidden_under_transparent_pixels_is_not_hidden(tmp_path: Path) ->
     np.testing.assert_array_equal(answer(tmp_path, "opaque.png"), INPUT)
     alpha[10:20, 10:20, 3] = 0
     Pillow.fromarray(alpha).save(tmp_path / "hidden.png")
-    assert reason(answer(tmp_path, "hidden.png")).startswith("output has transparent pixels")
+    assert reason(answer(tmp_path, "hidden.png")).startswith("output cannot be read: it has transparent pixels")
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("L", "png"), ("1", "png"), ("P", "png"), ("P", "gif"), ("CMYK", "jpg")])

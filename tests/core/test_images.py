@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 from PIL import ImageFile
 
 from bench.core.errors import ImageError
+from bench.core.images import decode_image, encode_png
 from bench.core.types import Image
-from bench.data.images import decode_image, encode_png
 
 
 def photo(height: int = 48, width: int = 64) -> Image:

@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from PIL import Image as Pillow
@@ -33,11 +33,11 @@ _DIRECT: Final = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"
 _WHITE: Final = (255, 255, 255, 255)
 
 
-def decode_image(data: bytes, name: str) -> Image:
+def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "refused"] = "on white") -> Image:
     """The pixels of an encoded image: (H, W, 3) uint8 RGB, upright (its EXIF orientation is applied).
 
-    Grey becomes three equal channels; transparency is laid on white; CMYK is converted; 16-bit values are scaled to
-    8 bits. ``name`` is the sample's id, for a person in a debugger; reasons never quote it.
+    Grey becomes three equal channels; transparency is laid on white, or refused where asked; CMYK is converted; 16-bit
+    values are scaled to 8 bits. ``name`` is the sample's id, for a person in a debugger; reasons never quote it.
     Raises `ImageError`, and nothing else: empty file, not an image, truncated or damaged, over 100 megapixels
     (judged by the header, before anything is decoded), under 16 pixels, or a pixel format with no defined range.
     """
@@ -50,7 +50,7 @@ def decode_image(data: bytes, name: str) -> Image:
                 opened.load()
             except Exception as error:  # whatever a decoder trips over, the bytes are to blame
                 raise ImageError("truncated or damaged image") from error
-            return _to_rgb(_upright(opened), opened.format)
+            return _to_rgb(_upright(opened), opened.format, transparent == "refused")
     except ImageError:
         raise
     except DecompressionBombError as error:
@@ -108,7 +108,7 @@ def _upright(image: Pillow.Image) -> Pillow.Image:
         return image
 
 
-def _to_rgb(image: Pillow.Image, form: str | None) -> Image:
+def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Image:
     mode = image.mode
     if mode in _SIXTEEN_BIT or (mode == "I" and form in ("PNG", "PPM")):
         # Pillow's own conversion would clip at 255. Both formats give 0..65535 here; 65535 / 257 = 255 exactly.
@@ -117,6 +117,8 @@ def _to_rgb(image: Pillow.Image, form: str | None) -> Image:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("RGBA")
+        if refuse_transparent and bool((np.asarray(layer)[:, :, 3] < 255).any()):
+            raise ImageError("it has transparent pixels, whose colours are still in the file; flatten it")
         return _array(Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), layer).convert("RGB"))
     if mode in _DIRECT:
         return _array(image.convert("RGB"))
