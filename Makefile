@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml
 	touch $@
 
 demo: setup      ## every classical method over the demo photos; prints a table and where the report lies
-	$(BIN)/unmask run --dataset demo --out $(OUT)
+	$(BIN)/unmask run --dataset demo --shard-size 7 --workers $(shell nproc) --out $(OUT)
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch

@@ -37,18 +37,19 @@ def calibrate(
     from rich.table import Table
 
     from bench.cli.progress import show_progress
+    from bench.run.executors import shared_pool
     from bench.run.own_calibration import calibrate_on, recognisers_of
     from bench.store.atomic import write_json
     from bench.store.schemas import PlanSettings
 
     progress = show_progress()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, shared_pool(workers) as pool:
         card = calibrate_on(
             dataset,
             recognisers_of(instrument or []),
             (work or Path(scratch)).absolute(),
             root=existing_root(root),
-            workers=workers,
+            pool=pool,
             progress=progress,
             settings=PlanSettings(seed=seed, limit=limit, device=device),
             exclude=exclude or [],

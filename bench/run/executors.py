@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -25,40 +25,46 @@ class Progress(Protocol):
 
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[Executor]:
-    """Fresh processes (spawned, since threads and forks do not mix) that share the machine's cores evenly."""
-    threads = str(max((os.cpu_count() or 1) // workers, 1))
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    if workers > 1:
-        os.environ.update(dict.fromkeys(names, threads))
-    try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def worker_pool(workers: int, sharing: int | None = None) -> Iterator[Executor]:
+    """Fresh processes (spawned, since threads and forks do not mix). ``sharing``: how many processes share the
+    machine's cores evenly; a network that takes all cores for itself would slow the others down."""
+    threads = max((os.cpu_count() or 1) // (sharing or workers), 1)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+        yield pool
 
 
-def run_stage(stage: str, work: Work, jobs: Sequence[ShardJob], workers: int, progress: Progress) -> None:
+def _limit_threads(threads: int) -> None:
+    """Runs in a fresh worker before any numeric library is loaded, which is when they read these."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+@contextmanager
+def shared_pool(workers: int) -> Iterator[Executor | None]:
+    """One pool for several stages, so that each worker opens its instruments once; ``None`` = do it in this process."""
+    if workers <= 1:
+        yield None
+        return
+    with worker_pool(workers) as pool:
+        yield pool
+
+
+def run_stage(stage: str, work: Work, jobs: Sequence[ShardJob], pool: Executor | None, progress: Progress) -> None:
     """Does all jobs of a stage. The first error stops the stage; finished jobs stay finished."""
     progress.start(stage, len(jobs))
     try:
-        if workers <= 1:
+        if pool is None:
             for job in jobs:
                 progress.done(job.name, skipped=not work(job))
             return
-        with worker_pool(workers) as pool:
-            pending = {pool.submit(work, job): job for job in jobs}
-            try:
-                for future in as_completed(pending):
-                    progress.done(pending[future].name, skipped=not future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        pending = {pool.submit(work, job): job for job in jobs}
+        try:
+            for future in as_completed(pending):
+                progress.done(pending[future].name, skipped=not future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     finally:
         progress.end()
 
@@ -72,13 +78,15 @@ def run_isolated(
     progress: Progress,
 ) -> None:
     """Does each group of jobs (those of one method) in processes of its own, so that a method that kills its process
-    takes neither the run nor another method's memory figure with it.
+    takes neither the run nor another method's memory figure with it. Up to ``workers`` processes are at work at once:
+    on several groups, or on the shards of one where there are fewer groups than workers.
 
     When a process dies, its shard is tried again image by image and the deadly images are given to ``work`` as
     ``doomed``.
     """
     progress.start(stage, sum(len(group) for group in groups))
     try:
+        left = []
         for group in groups:
             todo = []
             for job in group:
@@ -87,15 +95,21 @@ def run_isolated(
                 else:
                     todo.append(job)
             if todo:
-                _run_group(work, todo, workers, progress)
+                left.append(todo)
+        at_once = min(workers, len(left)) or 1
+        with ThreadPoolExecutor(at_once) as threads:
+            each = max(workers // at_once, 1)
+            running = [threads.submit(_run_group, work, todo, each, at_once, progress) for todo in left]
+            for future in running:
+                future.result()
     finally:
         progress.end()
 
 
-def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, progress: Progress) -> None:
+def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, progress: Progress) -> None:
     left = list(jobs)
     try:
-        with worker_pool(min(workers, len(jobs))) as pool:
+        with worker_pool(min(workers, len(jobs)), sharing=workers * groups) as pool:
             pending = {pool.submit(work, job): job for job in jobs}
             for future in as_completed(pending):
                 future.result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def calibrate_on(
     work: Path,
     *,
     root: Path | None,
-    workers: int,
+    pool: Executor | None,
     progress: Progress,
     settings: PlanSettings,
     exclude: Sequence[str] = (),
@@ -50,7 +51,7 @@ def calibrate_on(
     )
     folder = RunFolder(work)
     write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
-    run_stage("calibrate", prepare_shard, shard_jobs(folder.path, plan, root), workers, progress)
+    run_stage("calibrate", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
     originals = assemble_originals(folder, plan, plan.datasets[0].label)
     left_out = set()
     for other in exclude:
@@ -86,7 +87,9 @@ def active_card(folder: RunFolder, plan: Plan) -> dict[str, Any]:
     return plan.operating_points
 
 
-def measure_own_card(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> None:
+def measure_own_card(
+    folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
+) -> None:
     """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
     recognisers = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
     if not recognisers:
@@ -98,7 +101,7 @@ def measure_own_card(folder: RunFolder, plan: Plan, *, root: Path | None, worker
         recognisers,
         card_path(folder).parent,
         root=root,
-        workers=workers,
+        pool=pool,
         progress=progress,
         settings=settings,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from bench.run.anonymize import anonymize_shard, is_anonymized
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
-from bench.run.executors import Progress, run_isolated, run_stage
+from bench.run.executors import Progress, run_isolated, run_stage, shared_pool
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
 from bench.run.plan import (
@@ -45,25 +46,26 @@ def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Pro
     folder = RunFolder(out)
     settle_plan(folder, plan)
     sweep_temporaries(folder.path)
-    run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), workers, progress)
-    by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
-    # The control only copies; a process of its own would cost more than it does.
-    control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
-    run_stage("control", anonymize_shard, control, 1, progress)
-    contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
-    run_isolated("anonymize", anonymize_shard, is_anonymized, contestants, workers, progress)
-    return score(folder, plan, root=root, workers=workers, progress=progress)
+    with shared_pool(workers) as pool:
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
+        by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
+        # The control only copies; a process of its own would cost more than it does.
+        control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
+        run_stage("control", anonymize_shard, control, None, progress)
+        contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
+        run_isolated("anonymize", anonymize_shard, is_anonymized, contestants, workers, progress)
+        _score(folder, plan, root, pool, progress)
+    return folder
 
 
-def score(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> None:
     """Scores and reduces what the methods have left behind. Readings that are there are used as they are."""
     labels = [method.label for method in plan.methods]
-    run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), workers, progress)
+    run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), pool, progress)
     if plan.settings.calibration != SHIPPED:
-        measure_own_card(folder, plan, root=root, workers=workers, progress=progress)
+        measure_own_card(folder, plan, root=root, pool=pool, progress=progress)
     reduce_run(folder, plan, progress)
     write_json(folder.provenance_path, gather_provenance(plan))
-    return folder
 
 
 def rescore(
@@ -90,5 +92,7 @@ def rescore(
     fetch_needed(renewed)
     write_json(folder.plan_path, renewed.model_dump(mode="json", by_alias=True))
     again = RunFolder(folder.path)
-    run_stage("prepare", prepare_shard, shard_jobs(again.path, renewed, root), workers, progress)
-    return score(again, renewed, root=root, workers=workers, progress=progress)
+    with shared_pool(workers) as pool:
+        run_stage("prepare", prepare_shard, shard_jobs(again.path, renewed, root), pool, progress)
+        _score(again, renewed, root, pool, progress)
+    return again

@@ -139,8 +139,8 @@ def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """The same network with each batch norm folded into the convolution before it: less work, and equal features but for
-    rounding."""
+    """The same network with each batch norm folded into the convolution before it: less work, and equal features but
+    for rounding."""
     for module in network.modules():
         if isinstance(module, BasicConv2d):
             module.conv = fuse_conv_bn_eval(module.conv, module.bn)

@@ -74,9 +74,7 @@ def main() -> None:
         run(get_ready(warm, root=None), Path(scratch) / "warm", root=None, workers=1, progress=watch)
         watch.stages.clear()
         watch.inside.clear()
-        config = RunConfig(
-            datasets=(dataset,), methods=METHODS, limit=int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None
-        )
+        config = RunConfig(datasets=(dataset,), methods=METHODS, limit=limit)
         folder = run(get_ready(config, root=None), Path(scratch) / "run", root=None, workers=1, progress=watch)
         faces = folder.estimates.inputs[0].faces
         methods = len(folder.plan.methods)
