@@ -18,7 +18,7 @@ from bench.run.pipeline import get_ready, run
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow
 
-PHOTOS = 1200
+PHOTOS = 1024
 BLURS = ("blur:sigma=0.05", "blur:sigma=0.1", "blur:sigma=0.2")
 METHODS = ("none", "blackout", *BLURS)
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
@@ -35,7 +35,8 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch)
-        folder = run(get_ready(config, root=None), out, root=None, workers=1, progress=PlainProgress())
+        plan = get_ready(config, root=None)
+        folder = run(plan, out, root=None, workers=os.cpu_count() or 1, progress=PlainProgress())
         print_figures(folder)
         return check(folder)
 
