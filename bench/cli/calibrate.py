@@ -63,6 +63,6 @@ def calibrate(
             shown = "not measurable" if p["threshold"] is None else f"{p['threshold']:.4f}"
             interval = "" if p["low"] is None else f"{p['low']:.4f} to {p['high']:.4f}"
             tar = "" if p["tar"] is None else f"{p['tar']:.4f}"
-            table.add_row(name, f"{p['fmr']:g}", shown, interval, tar, f"{p['n_impostor']:,}")
+            table.add_row(name, f"{p['fmr']:g}", shown, interval, tar, f"{p['impostor']:,}")
     Console().print(table)
     typer.echo(f"card: {out}")
