@@ -101,7 +101,10 @@ class Board:
         faces = count(row.faces if row else 0, "face")
         if not people:
             return f"{faces}; who they are is not labelled"
-        return f"{faces} of {count(people, 'person', 'people')}" + (f" ({unnamed:,} without a name)" if unnamed else "")
+        who = count(people, "person", "people")
+        if not unnamed:
+            return f"{faces} of {who}"
+        return f"{faces}: {max((row.faces if row else 0) - unnamed, 0):,} of {who}, {unnamed:,} unnamed"
 
     @cached_property
     def small(self) -> bool:

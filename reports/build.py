@@ -93,7 +93,7 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
         for board in boards
         if source is not None
     }
-    site.page(INDEX, INDEX, "index", summary=pages.summary(runs, boards), tables=_views(tables, grids))
+    site.page(INDEX, INDEX, "index", summary=pages.summary(runs, tables), tables=_views(tables, grids))
     for board in boards:
         path = f"numbers-{board_slugs[board.title]}.html"
         site.page("numbers.html", path, "index", board=board, families=pages.number_families(board))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.core.cards import MetricCard
@@ -75,7 +75,7 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column) -> Cell:
     control = run.control_row(board.dataset, column)
     rank = None if entrant.control else run.rank(board.dataset, entrant.method, column)
     leads = run.leads(board.dataset, column) if rank else []
-    return estimate_cell(
+    cell = estimate_cell(
         row,
         card,
         board.scale(column),
@@ -83,6 +83,11 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column) -> Cell:
         rank=rank_range(rank.best, rank.worst) if rank else "",
         lead="" if entrant.method not in leads else "best" if len(leads) == 1 else "tied best",
     )
+    # Few faces behind a number look like many unless that is said where the number stands.
+    faces = board.inputs.faces if board.inputs else 0
+    if row.region == "face" and cell.state == "measured" and row.n < faces / 2:
+        return replace(cell, flags=(f"only {count(row.n, 'face')}", *cell.flags))
+    return cell
 
 
 def estimate_cell(

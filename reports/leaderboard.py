@@ -77,6 +77,12 @@ class Leaderboard:
     """One text a column; empty where chance has no meaning."""
     contestants: tuple[Line, ...]
 
+    @property
+    def unmeasured(self) -> list[Head]:
+        """Columns in which no method has a number."""
+        lines = (*self.controls, *self.contestants)
+        return [h for i, h in enumerate(self.heads) if all(line.cells[i].state == "unmeasured" for line in lines)]
+
 
 def make_leaderboard(board: Board) -> Leaderboard:
     """Contestants that keep faces come first, each group by de-identification rate, best first."""

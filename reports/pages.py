@@ -10,8 +10,8 @@ from bench.core.cards import DatasetCard, InstrumentCard, MetricCard
 from bench.store.schemas import InputRow
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
-from reports.leaderboard import chance_values
+from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, better_text, family_columns, instrument_text
+from reports.leaderboard import Leaderboard, chance_values
 from reports.numbers import DASH, count, fmr_text, format_interval, format_value
 from reports.runs import Column, RunView
 
@@ -168,15 +168,24 @@ def provenance_entry(run: RunView) -> ProvenanceEntry:
     )
 
 
-def summary(runs: Sequence[RunView], boards: Sequence[Board]) -> str:
+_INTERVALS = (
+    "The tables say how often they succeeded, what became of the faces and what these are still good for, each number "
+    "with its 95\N{NO-BREAK SPACE}% interval."
+)
+
+
+def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
     """What was measured, in two sentences for somebody who builds none of this."""
+    boards = [table.board for table in tables]
     methods = len({m for run in runs for m in run.contestants})
     faces = "; ".join(f"{board.size} ({board.title})" for board in boards)
     attackers = {name for board in boards for name in board.recognisers}
     first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {faces}"
     if not attackers:
-        return f"{first}. What became of the faces was measured; each number stands with its 95 % interval."
+        return f"{first}. The tables say what became of the faces, each number with its 95\N{NO-BREAK SPACE}% interval."
     many = count(len(attackers), "face recognition program")
+    if any(head.card.name == HEADLINE_PRIVACY for table in tables for head in table.unmeasured):
+        return f"{first}, and {many} then tried to find the same people again. {_INTERVALS}"
     worst = "it" if len(attackers) == 1 else "even the most successful of them"
     interval = "95\N{NO-BREAK SPACE}% interval"
     return (

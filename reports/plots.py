@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench.store.schemas import EstimateRow
 from reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
-from reports.columns import HEADLINE_PRIVACY, HEADLINE_UTILITY, Head
+from reports.columns import HEADLINE_UTILITY, Head
 from reports.leaderboard import Leaderboard, Line, chance_values
 
 VERTICALS: Final = (HEADLINE_UTILITY, "lpips_alex")
@@ -27,15 +27,20 @@ class Plot:
 
 
 def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
-    """One plot for each of `VERTICALS` that was measured together with the headline privacy number."""
+    """One plot for each of `VERTICALS`, against the first privacy number of the leaderboard that was measured."""
     by_name = {head.card.name: i for i, head in enumerate(table.heads)}
-    if HEADLINE_PRIVACY not in by_name:
+    privacy = next((i for i, h in enumerate(table.heads) if h.card.family == "privacy" and _known(table, i)), None)
+    if privacy is None:
         return []
     plots = []
     for vertical in VERTICALS:
         if vertical in by_name:
-            plots.append(_plot(table, by_name[HEADLINE_PRIVACY], by_name[vertical], f"{name}-{vertical}"))
+            plots.append(_plot(table, privacy, by_name[vertical], f"{name}-{vertical}"))
     return [plot for plot in plots if plot is not None]
+
+
+def _known(table: Leaderboard, i: int) -> bool:
+    return any(line.cells[i].state == "measured" for line in (*table.controls, *table.contestants))
 
 
 def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:

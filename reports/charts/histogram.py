@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from bench.store.schemas import HistogramRow
 
 WIDTH: Final = 380
 HEIGHT: Final = 178
+FEW_PAIRS: Final = 10
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 34, 30
 
 
@@ -30,13 +31,13 @@ def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, 
     """
     low, high = row.edges[0], row.edges[-1]
     shares = {key: [c / (sum(counts) or 1) for c in counts] for key, counts in row.series.items()}
-    top = max((max(values, default=0.0) for values in shares.values()), default=0.0) or 1.0
+    top = _top(row, shares)
 
     def px(value: float) -> float:
         return round(_LEFT + (value - low) / ((high - low) or 1.0) * (WIDTH - _LEFT - _RIGHT), 1)
 
     def py(share: float) -> float:
-        return round(HEIGHT - _BOTTOM - share / top * (HEIGHT - _TOP - _BOTTOM), 1)
+        return round(HEIGHT - _BOTTOM - min(share / top, 1.0) * (HEIGHT - _TOP - _BOTTOM), 1)
 
     parts = [
         Markup('<svg class="plot histogram" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">').format(
@@ -52,6 +53,13 @@ def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, 
     parts.append(
         Markup('<line class="axis" x1="{a}" x2="{b}" y1="{y}" y2="{y}"/>').format(a=px(low), b=px(high), y=py(0.0))
     )
+    own = next(iter(shares.values()), [])
+    if own and own[-1] > top:
+        parts.append(
+            Markup('<text class="mark" x="{x}" y="{y}" text-anchor="end">{t} ↑</text>').format(
+                x=WIDTH - _RIGHT, y=_TOP - 4, t=f"{own[-1]:.0%}"
+            )
+        )
     for value in _ticks(low, high):
         parts.append(
             Markup('<text class="tick" x="{x}" y="{y}" text-anchor="middle">{v}</text>').format(
@@ -60,6 +68,13 @@ def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, 
         )
     parts += _threshold_marks([t for t in thresholds if low <= t.value <= high], px, py(0.0))
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _top(row: HistogramRow, shares: Mapping[str, Sequence[float]]) -> float:
+    """The share drawn at full height. The last bin (destroyed faces) and series of a few pairs may reach beyond it:
+    they would press everything else flat."""
+    body = [max(v[:-1], default=0.0) for key, v in shares.items() if sum(row.series[key]) >= FEW_PAIRS]
+    return max(body, default=0.0) or max((max(v, default=0.0) for v in shares.values()), default=0.0) or 1.0
 
 
 def _threshold_marks(thresholds: Sequence[Threshold], px: Callable[[float], float], base: float) -> list[Markup]:

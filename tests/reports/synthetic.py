@@ -378,6 +378,8 @@ def _row(
     name, unit = metric[0], metric[3]
     unscored = 2 if m.name != "none" and metric[1] == "privacy" else 0
     unscored = n if value is None else unscored
+    if name == "skin_estimated":
+        unscored = n - 3
     low = high = None
     if value is not None and unit == "share":
         low, high = _wilson(value, n - unscored)

@@ -63,6 +63,16 @@ def test_plot_is_stable_themed_and_inert() -> None:
     assert all(i.startswith("p1-") for i in ids)
 
 
+def test_destroyed_faces_do_not_press_the_rest_flat() -> None:
+    row = HistogramRow(
+        dataset="d", method="m", metric="eer", instrument="r", edges=[0.0, 1.0, 1.9, 2.0], series={"own": [5, 5, 90]}
+    )
+    drawn = histogram(row, [], name="h", title="t")
+    steps = re.findall(r"V([\d.]+)H", drawn)
+    assert steps[0] == steps[1] == steps[2]
+    assert "90% ↑" in drawn
+
+
 def test_histogram_scales_each_series_and_marks_thresholds() -> None:
     row = HistogramRow(
         dataset="d",

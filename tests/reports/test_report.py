@@ -174,6 +174,12 @@ def test_small_sets_and_biased_numbers_say_so(pages: dict[str, Element]) -> None
     assert "biased, n < 2,048" in text
 
 
+def test_numbers_of_few_faces_say_so(pages: dict[str, Element]) -> None:
+    (line,) = [r for r in pages["metrics/skin_estimated.html"].all("tr") if r.text.startswith("blackout")]
+    assert "only 3 faces" in line.text
+    assert "only" not in row(board(pages), "blackout").text
+
+
 def test_unusable_inputs_are_listed_with_reasons(pages: dict[str, Element]) -> None:
     text = pages["data.html"].text
     assert "broken/<b>truncated.jpg truncated file" in text
