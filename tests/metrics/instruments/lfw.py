@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.images import decode_image
 from bench.core.types import FaceLabel, FaceView
-from bench.data.images import decode_image
 from bench.run.located import assign_labels
 
 Pairs = list[tuple[str, str]]

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.core.images import decode_image
 from bench.core.types import Detection, Image
-from bench.data.images import decode_image
 
 pytestmark = pytest.mark.weights
 
