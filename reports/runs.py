@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,14 +77,7 @@ class RunView:
     @cached_property
     def operating_points(self) -> Mapping[str, Any]:
         """The calibration card in force: the run's own where it measured one, else the plan's."""
-        own = self.folder.path / "calibration" / "operating_points.json"
-        if not own.is_file():
-            return self.plan.operating_points
-        try:
-            card: dict[str, Any] = json.loads(own.read_text("utf-8"))
-        except ValueError as error:
-            raise StoreError(f"{own} is not JSON: {error}; run the same `unmask run` again") from error
-        return card
+        return self.folder.operating_points
 
     def row(self, dataset: str, method: str, column: Column, group: str = ALL) -> EstimateRow | None:
         return self._rows.get((dataset, method, column, group))

@@ -15,6 +15,9 @@ from bench.core.registry import instrument_class
 from bench.core.types import Image
 from bench.data.packages import cached
 
+# Before torch is loaded: threads that spin while they wait slow a busy machine down many times over.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 REPO = Path(__file__).resolve().parents[1]
 
 

@@ -44,6 +44,8 @@ def _options(
 
 def main() -> None:
     """Runs the command; errors that users can cause end in one line and an exit code."""
+    # Read when a numeric library is first loaded: waiting threads that spin make a busy machine many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except UnmaskError as error:

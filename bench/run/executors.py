@@ -38,6 +38,8 @@ def _limit_threads(threads: int) -> None:
     """Runs in a fresh worker before any numeric library is loaded, which is when they read these."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    # Threads that spin while they wait steal the cores of the other workers.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 @contextmanager

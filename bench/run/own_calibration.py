@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -74,19 +73,6 @@ def recognisers_of(asked: Sequence[str]) -> list[str]:
     return [name for name, card in cards.items() if card.role == "recogniser" and (asked or card.default)]
 
 
-def card_path(folder: RunFolder) -> Path:
-    return folder.path / "calibration" / "operating_points.json"
-
-
-def active_card(folder: RunFolder, plan: Plan) -> dict[str, Any]:
-    """The thresholds in force: the run's own card if it has one, else the plan's."""
-    path = card_path(folder)
-    if path.is_file():
-        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return card
-    return plan.operating_points
-
-
 def measure_own_card(
     folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
 ) -> None:
@@ -99,7 +85,7 @@ def measure_own_card(
     card = calibrate_on(
         spec,
         recognisers,
-        card_path(folder).parent,
+        folder.own_card_path.parent,
         root=root,
         pool=pool,
         progress=progress,
@@ -107,4 +93,4 @@ def measure_own_card(
     )
     people = {d.label: people_of(open_dataset(d.spec, root=root), d.samples) for d in plan.datasets}
     refuse_shared_people(card, people)
-    write_json(card_path(folder), card)
+    write_json(folder.own_card_path, card)

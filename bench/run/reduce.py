@@ -19,7 +19,6 @@ from bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from bench.run.calibration import usable_points
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
-from bench.run.own_calibration import active_card
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, answer, estimate_rows, gap_rows, worst_answers
@@ -59,7 +58,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     cards = {card.name: card for _, metric in registry.all_metrics() for card in metric.cards}
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
     instruments = {c["name"]: registry.instrument_class(c["name"]).card for c in plan.instruments}
-    points = usable_points(active_card(folder, plan), instruments)
+    points = usable_points(folder.operating_points, instruments)
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()

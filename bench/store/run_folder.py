@@ -11,6 +11,7 @@
                                     /N.png           lossless, N = the image's number in the data set
     RUN/score/DATASET/METHOD/SHARD/outcomes.parquet  one row a face: outcome, where it was found again
                                   /INSTRUMENT[@REGION].parquet   readings on the outputs
+    RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
 """
@@ -69,6 +70,17 @@ class RunFolder:
     def provenance_path(self) -> Path:
         return self.path / "provenance.json"
 
+    @property
+    def own_card_path(self) -> Path:
+        return self.path / "calibration" / "operating_points.json"
+
+    @property
+    def operating_points(self) -> dict[str, Any]:
+        """The calibration card in force: the run's own if it has measured one, else the plan's."""
+        if not self.own_card_path.is_file():
+            return self.plan.operating_points
+        return _read_object(self.own_card_path)
+
     def prepare_dir(self, dataset: str, shard: int) -> Path:
         return self.path / "prepare" / dataset / f"{shard:05d}"
 
@@ -94,11 +106,7 @@ class RunFolder:
         """Empty where the file is missing: a run is complete without it."""
         if not self.provenance_path.is_file():
             return {}
-        try:
-            found: dict[str, Any] = json.loads(self.provenance_path.read_text("utf-8"))
-        except ValueError as error:
-            raise StoreError(f"{self.provenance_path} is not JSON: {error}") from error
-        return found
+        return _read_object(self.provenance_path)
 
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
@@ -121,6 +129,14 @@ class RunFolder:
             if name == sample and file:
                 return folder / str(file)
         return None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path} is not JSON: {error}") from error
+    return found
 
 
 def _read_model(model: type[M], path: Path) -> M:

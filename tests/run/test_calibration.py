@@ -1,0 +1,88 @@
+"""The shipped thresholds: complete, for the recognisers as they are, and never for people they were chosen on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.core.errors import DataError
+from bench.core.registry import instrument_class
+from bench.data import open_dataset
+from bench.run.calibration import (
+    calibration_for,
+    measure_card,
+    people_of,
+    person_hash,
+    refuse_shared_people,
+    shipped_card,
+    usable_points,
+)
+from bench.run.config import RunConfig
+from bench.run.plan import make_plan
+
+RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
+
+
+def test_the_shipped_card_fits_the_recognisers_as_they_are() -> None:
+    cards = {name: instrument_class(name).card for name in RECOGNISERS}
+    points = usable_points(shipped_card(), cards)
+    for name in RECOGNISERS:
+        assert [point.fmr for point in points[name]] == [1e-2, 1e-3, 1e-4]
+        thresholds = [point.threshold for point in points[name]]
+        assert thresholds == sorted(thresholds, reverse=True)
+        assert all(point.low <= point.threshold <= point.high for point in points[name])
+
+
+def test_another_version_of_a_recogniser_gets_no_threshold() -> None:
+    cards = {name: instrument_class(name).card for name in RECOGNISERS}
+    cards["sface"] = replace(cards["sface"], version="next")
+    points = usable_points(shipped_card(), cards)
+    assert "sface" not in points
+    assert "dlib" in points
+    assert set(calibration_for("shipped", ["dlib"])["points"]) == {"dlib"}
+
+
+def test_the_card_names_nobody() -> None:
+    text = str(shipped_card())
+    assert person_hash("Tom Hanks") == person_hash("tom_hanks")
+    assert "_" not in "".join(shipped_card()["people_sha256"])
+    assert "George" not in text
+
+
+def test_people_of_a_test_set_took_no_part() -> None:
+    card = {"dataset": "cal", "people_sha256": [person_hash("Ann Lee")]}
+    refuse_shared_people(card, {"test": {person_hash("Bob")}})
+    with pytest.raises(DataError, match="1 people of test were used to calibrate"):
+        refuse_shared_people(card, {"test": {person_hash("ann_lee"), person_hash("Bob")}})
+
+
+@pytest.mark.data
+def test_lfw_probe_is_accepted_and_the_calibration_half_refused(shared_data: Path) -> None:
+    probe = open_dataset("lfw", root=shared_data)
+    people = people_of(probe, [ref.id for ref in probe.refs])
+    refuse_shared_people(shipped_card(), {"lfw": people})
+    with pytest.raises(DataError, match="were used to calibrate"):
+        make_plan(RunConfig(datasets=("lfw:split=calibrate",), methods=("none",)), root=shared_data)
+
+
+def test_calibration_measures_a_known_threshold() -> None:
+    """Impostor distances spread evenly over [0.5, 1.5]: the threshold at FMR 1e-2 lies near their first percentile."""
+    rng = np.random.default_rng(0)
+    people = 60
+    angles = rng.normal(size=(people, 64))
+    vectors = np.repeat(angles / np.linalg.norm(angles, axis=1, keepdims=True), 2, axis=0).astype(np.float32)
+    names = np.repeat([f"p{k}" for k in range(people)], 2)
+    dataset = {"name": "made-up", "revision": "1", "fingerprint": "f"}
+    card = measure_card(dataset, {"sface": vectors}, names, {"sface": instrument_class("sface").card}, seed=0)
+    similarity = vectors[::2] @ vectors[::2].T
+    distances = 1 - similarity[np.triu_indices(people, 1)]
+    point = card["points"]["sface"][0]
+    assert (distances <= point["threshold"]).mean() <= 0.01
+    assert point["threshold"] == pytest.approx(np.quantile(distances, 0.01), abs=0.02)
+    assert point["tar"] == 1.0
+    # 60 people give 7,080 pairs of different people: too few to speak of 1 in 10,000.
+    assert card["points"]["sface"][2]["threshold"] is None
+    assert card["people"] == people
