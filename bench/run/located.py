@@ -13,7 +13,7 @@ from bench.core.types import Box, Detection, FaceLabel, Image, Outcome
 SAME_PLACE_IOU = 0.3
 """A face on the output belongs to an original face if their boxes overlap at least this much."""
 
-UNCHANGED_LEVELS = 3.0
+UNCHANGED_LEVELS = 5.0
 """Mean absolute difference over the channels (grey levels of 255) up to which a pixel counts as left as it was:
 saving as a JPEG of quality 90 leaves nearly all pixels within it."""
 
