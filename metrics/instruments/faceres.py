@@ -25,7 +25,8 @@ BGR_MEANS: Final = (103.939, 116.779, 123.68)
 """Subtracted from BGR values 0..255, as for networks that began as Caffe models."""
 AGE, GENDER = "age_pred/Softmax", "gender_pred/Sigmoid"
 """Outputs: 100 classes of a year each, and the probability of male."""
-BATCH: Final = 16
+BATCH: Final = 4
+"""Few: larger batches do not fit into a processor's cache and take longer for each face."""
 
 
 class FaceRes:

@@ -54,20 +54,27 @@ class TfjsGraph:
         if len(placeholders) != 1:
             raise CheckpointError(f"the graph needs {len(placeholders)} inputs, not one; it is not one of ours")
         self._input = placeholders[0]
+        self._last_uses = {name: place for place, node in enumerate(self._order) for name in node.inputs}
+        self._kept = {*self._constants, *self._outputs, self._input}
 
     def run(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Output name -> tensor for (N, H, W, 3) float32 images."""
         values: dict[str, torch.Tensor] = {**self._constants, self._input: images}
-        uses = _last_uses(self._order)
         for place, node in enumerate(self._order):
-            if node.op not in ("Const", "Placeholder"):
-                try:
-                    values[node.name] = OPERATIONS[node.op](node, [values[name] for name in node.inputs])
-                except (RuntimeError, IndexError, ValueError, TypeError, KeyError) as error:
-                    raise CheckpointError(f"the graph fails at {node.name} ({node.op}): {str(error)[:200]}") from error
-            for name in node.inputs:  # free what nothing needs any more
-                if uses[name] == place and name not in self._outputs and name not in self._constants:
-                    values.pop(name, None)
+            if node.op in ("Const", "Placeholder"):
+                continue
+            inputs = [values[name] for name in node.inputs]
+            # What nothing needs any more is freed, or written over: half of a MobileNet's time goes into new memory.
+            spent = {name for name in node.inputs if self._last_uses[name] == place and name not in self._kept}
+            try:
+                if node.op in ELEMENTWISE and node.inputs[0] in spent and _covers(inputs[0], inputs[1:]):
+                    values[node.name] = ELEMENTWISE[node.op](*inputs, out=inputs[0])
+                else:
+                    values[node.name] = OPERATIONS[node.op](node, inputs)
+            except (RuntimeError, IndexError, ValueError, TypeError, KeyError) as error:
+                raise CheckpointError(f"the graph fails at {node.name} ({node.op}): {str(error)[:200]}") from error
+            for name in spent:
+                del values[name]
         return {name: values[name] for name in self._outputs}
 
 
@@ -112,8 +119,13 @@ def _sorted(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
     return order
 
 
-def _last_uses(order: Sequence[Node]) -> dict[str, int]:
-    return {name: place for place, node in enumerate(order) for name in node.inputs}
+def _covers(x: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
+    """Whether ``x`` has the shape of the result: the others are as large in each of their dimensions, or have 1."""
+    return all(
+        other.ndim <= x.ndim
+        and all(side in (1, mine) for side, mine in zip(reversed(other.shape), reversed(x.shape), strict=False))
+        for other in others
+    )
 
 
 def _constant(node: Node, weights: Mapping[str, Floats32]) -> Floats32:
@@ -138,14 +150,10 @@ def _integers(node: Node, key: str) -> list[int]:
     return [int(value) for value in node.attr[key]["list"]["i"]]
 
 
-def _same_padded(x: torch.Tensor, kernel: tuple[int, int], stride: tuple[int, int]) -> torch.Tensor:
-    """TensorFlow's SAME: ceil(side / stride) outputs; the odd pixel of padding goes to the right and bottom. NCHW."""
-    padding: list[int] = []
-    for axis in (1, 0):  # torch counts from the last dimension
-        side = x.shape[2 + axis]
-        total = max((-(-side // stride[axis]) - 1) * stride[axis] + kernel[axis] - side, 0)
-        padding += [total // 2, total - total // 2]
-    return functional.pad(x, padding)
+def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's SAME: ceil(side / stride) outputs; an odd pixel of padding goes to the end."""
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
 
 
 def _convolution(node: Node, inputs: Sequence[torch.Tensor], *, depthwise: bool) -> torch.Tensor:
@@ -158,13 +166,19 @@ def _convolution(node: Node, inputs: Sequence[torch.Tensor], *, depthwise: bool)
         raise ValueError(f"filters {tuple(filters.shape)} on {tuple(x.shape)}")
     x = x.permute(0, 3, 1, 2)
     stride = strides[1], strides[2]
+    padding = (0, 0)
     if _text(node.attr["padding"]["s"]) == "SAME":
-        x = _same_padded(x, (height, width), stride)
+        rows = _same_padding(x.shape[2], height, strides[1])
+        columns = _same_padding(x.shape[3], width, strides[2])
+        if rows[0] == rows[1] and columns[0] == columns[1]:
+            padding = rows[0], columns[0]
+        else:
+            x = functional.pad(x, (*columns, *rows))
     if depthwise:
         kernels = filters.permute(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
-        y = functional.conv2d(x, kernels, stride=stride, groups=channels)
+        y = functional.conv2d(x, kernels, stride=stride, padding=padding, groups=channels)
     else:
-        y = functional.conv2d(x, filters.permute(3, 2, 0, 1), stride=stride)
+        y = functional.conv2d(x, filters.permute(3, 2, 0, 1), stride=stride, padding=padding)
     return y.permute(0, 2, 3, 1)
 
 
@@ -188,13 +202,25 @@ def _mean(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
     return inputs[0].mean(dim=axes, keepdim=bool(node.attr["keep_dims"].get("b", False)))
 
 
+def _elementwise(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    return ELEMENTWISE[node.op](*inputs)
+
+
+def _relu(x: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
+    return torch.clamp(x, min=0.0, out=out)
+
+
+ELEMENTWISE: Final[Mapping[str, Callable[..., torch.Tensor]]] = {
+    "Add": torch.add,
+    "Mul": torch.mul,
+    "Minimum": torch.minimum,
+    "Maximum": torch.maximum,
+    "Relu": _relu,
+}
+"""Operations that may write their result over their first input."""
 Operation = Callable[[Node, Sequence[torch.Tensor]], torch.Tensor]
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "Add": lambda _, x: x[0] + x[1],
-    "Mul": lambda _, x: x[0] * x[1],
-    "Minimum": lambda _, x: torch.minimum(x[0], x[1]),
-    "Maximum": lambda _, x: torch.maximum(x[0], x[1]),
-    "Relu": lambda _, x: x[0].relu(),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     "Sigmoid": lambda _, x: x[0].sigmoid(),
     "Softmax": lambda _, x: x[0].softmax(-1),
     "Mean": _mean,
