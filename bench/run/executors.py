@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -30,16 +31,25 @@ def worker_pool(workers: int, sharing: int | None = None) -> Iterator[Executor]:
     machine's cores evenly; a network that takes all cores for itself would slow the others down."""
     threads = max((os.cpu_count() or 1) // (sharing or workers), 1)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_limit_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,)) as pool:
         yield pool
 
 
-def _limit_threads(threads: int) -> None:
+def _start_worker(threads: int) -> None:
     """Runs in a fresh worker before any numeric library is loaded, which is when they read these."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     # Threads that spin while they wait steal the cores of the other workers.
     os.environ["OMP_WAIT_POLICY"] = "passive"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed run cannot tell its workers to stop; without this they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.cli import start_unmask, unmask
@@ -18,7 +19,7 @@ ARGUMENTS = (
     *("run", "--dataset", "demo", "--limit", "6", "--shard-size", "2"),
     *("--method", "blackout", "--method", "blur:sigma=0.15"),
     *("--metrics", "outcome,deid_rate,verification,identification,pixel_quality,gender"),
-    *("--instrument", "yunet,sface,face-api,pixels", "--no-report", "--out"),
+    *("--instrument", "yunet,sface,face-api,pixels", "--no-report", "--workers", "2", "--out"),
 )
 
 STAGES = {
@@ -46,8 +47,11 @@ def kill_once_there(run: Path, pattern: str) -> None:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, f"no {pattern} within three minutes"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    # Workers notice by themselves that nobody waits for them any more.
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
 
 
 def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None:

@@ -24,12 +24,11 @@ def unmask(*arguments: str, timeout: float = 300, cwd: Path | None = None) -> su
 
 
 def start_unmask(*arguments: str) -> subprocess.Popen[bytes]:
-    """The same, left running, in a process group of its own so that a kill reaches its workers too."""
+    """The same, left running."""
     return subprocess.Popen(
         [sys.executable, "-m", "bench", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=REPO,
         env={**os.environ, "CI": "true"},
-        start_new_session=True,
     )
