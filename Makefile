@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
+CORES  ?= $(shell nproc)
 
 .PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-lfw clean help
 
@@ -19,12 +20,12 @@ $(STAMP): pyproject.toml
 	touch $@
 
 demo: setup      ## every classical method over the demo photos; prints a table and where the report lies
-	$(BIN)/unmask run --dataset demo --shard-size 7 --workers $(shell nproc) --out $(OUT)
+	$(BIN)/unmask run --dataset demo --shard-size 7 --workers $(CORES) --out $(OUT)
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch
 	$(BIN)/unmask data fetch demo
-	UNMASK_REQUIRE_WEIGHTS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(PYTEST_ARGS)
 
 test-slow: setup ## the slow and network tests
 	$(BIN)/python -m pytest -m "slow or network"

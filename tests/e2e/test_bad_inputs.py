@@ -26,7 +26,7 @@ def folder(tmp_path: Path, astronaut: Image) -> Path:
     small.convert("L").save(photos / "grey.png")
     small.convert("RGBA").save(photos / "rgba.png")
     small.convert("CMYK").save(photos / "cmyk.jpg", quality=95)
-    small.save(photos / "UPPER CASE é \" ' <b>name</b> & co.PNG")
+    small.save(photos / "UPPER CASE é \" ' <b>name<b> & co.PNG")
     small.save(photos / "-leading dash.png")
     grey16 = np.asarray(small.convert("L"), np.uint16) * 257
     Pillow.fromarray(grey16).save(photos / "sixteen bit.png")
@@ -84,7 +84,7 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
     assert sum(row["value"] for row in shares) == pytest.approx(1.0)
     assert {row["n"] for row in shares} == {10}
     page = (out / "report" / "index.html").read_text("utf-8")
-    assert "<b>name</b>" not in page
+    assert "<b>name" not in page
 
 
 def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) -> None:
