@@ -89,7 +89,11 @@ def check(folder: RunFolder) -> int:
         "the control has no privacy": all(value("none", "deid_rate@1e-3", name) == 0 for name in RECOGNISERS),
         "the control has perfect quality": value("none", "ssim", "standard") == 1
         and value("none", "l1", "standard") == 0,
-        "blackout destroys": value("blackout", "outcome_destroyed", "yunet") > 0.95,
+        # What its detector does not find it cannot black out; that is counted, as missed.
+        "of the faces that blackout touches, more than 0.95 end as destroyed": value(
+            "blackout", "outcome_destroyed", "yunet"
+        )
+        > 0.95 * (1 - value("blackout", "outcome_missed", "yunet")),
     }
     for name in RECOGNISERS:
         rates = [value(label, "deid_rate@1e-3", name) for label in blurs]
