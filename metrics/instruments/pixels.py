@@ -30,6 +30,8 @@ from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
 from metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
 from metrics.quality.functional.windows import gaussian_window
 
+EQUAL_SIDE: Final = 192
+"""Pixels of an equal pair that are looked at; large enough for every window."""
 LONGEST_SIDE: Final = 512
 """Structural metrics first shrink what is larger (area averaging): windows of 11 px in a 1920 px photo see only grain,
 and regions of one data set become comparable in scale. L1, L2, smooth L1 and PSNR are taken at native size."""
@@ -102,12 +104,22 @@ def shrunk_mask(mask: Bools | None, longest: int = LONGEST_SIDE) -> Bools | None
     return shrunk(mask.astype(np.float64), longest) >= 0.5
 
 
+def without_ballast(pair: RegionPair) -> RegionPair:
+    """The pair itself, or a corner of it where both images are equal (the control, untouched backgrounds): every figure
+    of equal images is perfect whatever they show, and a large photo costs a third of a second."""
+    if pair.mask is not None and not pair.mask.any():
+        return pair
+    if not np.array_equal(pair.original, pair.anonymized):
+        return pair
+    return RegionPair(pair.original[:EQUAL_SIDE, :EQUAL_SIDE], pair.anonymized[:EQUAL_SIDE, :EQUAL_SIDE])
+
+
 class Pixels:
     """L1, L2, smooth L1, PSNR, SSIM, MS-SSIM and MS-SSIM+L1 of a region; role ``pair``."""
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="pixels",
-        version="1",
+        version="2",
         role="pair",
         description="Pixel differences and structural similarity of a region before and after, on images in [0, 1].",
         licence="MIT",
@@ -137,5 +149,5 @@ class Pixels:
 
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """One float32 column for each of `COLUMNS`, (N,) in the order of the pairs."""
-        rows = [compare_pixels(pair) for pair in pairs]
+        rows = [compare_pixels(without_ballast(pair)) for pair in pairs]
         return {column: np.array([row[column] for row in rows], np.float32) for column in COLUMNS}

@@ -76,3 +76,17 @@ def test_thesis_variants_differ_as_documented(astronaut: Image) -> None:
 def test_images_of_two_sizes_are_a_bug_not_a_score() -> None:
     with pytest.raises(ValueError, match="one shape"):
         compare_pixels(RegionPair(np.zeros((20, 20, 3), np.uint8), np.zeros((20, 21, 3), np.uint8)))
+
+
+def test_equal_regions_are_perfect_at_any_size_and_under_any_mask() -> None:
+    rng = np.random.default_rng(0)
+    large = rng.integers(0, 256, (700, 900, 3), np.uint8)
+    mask = np.zeros(large.shape[:2], np.bool_)
+    mask[650:, 850:] = True
+    black = np.where(mask[..., None], large, np.uint8(0))
+    found = Pixels().compare([RegionPair(large, large.copy()), RegionPair(black, black.copy(), mask)])
+    for metric in ("l1", "l2", "smooth_l1", "ms_ssim_l1"):
+        np.testing.assert_allclose(found[f"{metric}|standard"], 0, atol=1e-9)
+    np.testing.assert_allclose(found["ssim|standard"], 1)
+    np.testing.assert_allclose(found["ms_ssim|standard"], 1)
+    np.testing.assert_allclose(found["psnr|standard"], 100)
