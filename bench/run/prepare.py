@@ -38,8 +38,7 @@ def instrument_parts(plan: Plan, roles: Sequence[str]) -> dict[str, dict[str, An
 
 def part_key(job: ShardJob, located: str, card: Mapping[str, Any]) -> str:
     """The key of one instrument's readings on top of the faces that were located under ``located``."""
-    identity = {name: card[name] for name in ("name", "version", "files", "params")}
-    return job.key("reading", STAGE_VERSION, located, identity, job.plan.settings.device)
+    return job.key("reading", STAGE_VERSION, located, _identity(card), job.plan.settings.device)
 
 
 def located_key(job: ShardJob) -> str:
