@@ -1,0 +1,1 @@
+"""The learned methods: networks, their training, the shipped weights and the checkpoints of others."""
