@@ -23,13 +23,14 @@ class Blackout(FaceMethod):
     def card(self) -> MethodCard:
         return MethodCard(
             name="blackout",
-            version="1",
+            version="2",
             description="Fills the box of each face black.",
             licence="MIT",
             source="unmask; a classical baseline, e.g. Newton et al. 2005, doi:10.1109/TKDE.2005.32",
             params={"margin": self._margin, "detector": self._detector},
             detector=self._detector,
             weights=self.detector_weights(),
+            imports=self.detector_imports(),
             limits="Destroys the face: nothing that needs a face can be done with the output. "
             + self.detector_limits(),
         )

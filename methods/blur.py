@@ -39,7 +39,7 @@ class Blur(FaceMethod):
     def card(self) -> MethodCard:
         return MethodCard(
             name="blur",
-            version="1",
+            version="2",
             description="Gaussian blur of each face, its sigma a fraction of the face's width. The result is what "
             "blurring the whole photo and pasting the face region back would give.",
             licence="MIT",
@@ -52,6 +52,7 @@ class Blur(FaceMethod):
             },
             detector=self._detector,
             weights=self.detector_weights(),
+            imports=self.detector_imports(),
             limits="Blur can be partly undone by restoration networks. " + self.detector_limits(),
         )
 

@@ -15,7 +15,7 @@ from methods.params import choice
 DETECTORS = ("mtcnn", "harness")
 
 FINDS_ITS_OWN = (
-    "Faces below 20 px (after the longer side is reduced to 1024 px), strong profiles and heavy occlusion are often "
+    "Faces below 20 px or a thirty-second of the photo's longer side, strong profiles and heavy occlusion are often "
     "not found by MTCNN and then stay as they are."
 )
 
@@ -43,6 +43,10 @@ class FaceMethod(ABC):
     def detector_weights(self) -> Mapping[str, str]:
         """For the card: the detector's weights, none where the harness hands its boxes over."""
         return mtcnn.weights() if self._detector == "mtcnn" else {}
+
+    def detector_imports(self) -> tuple[str, ...]:
+        """For the card: what the detector imports."""
+        return ("facenet_pytorch",) if self._detector == "mtcnn" else ()
 
     def detector_limits(self) -> str:
         """For the card: what the choice of detector means."""

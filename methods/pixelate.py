@@ -33,13 +33,14 @@ class Pixelate(FaceMethod):
     def card(self) -> MethodCard:
         return MethodCard(
             name="pixelate",
-            version="1",
+            version="2",
             description="Mosaic of square blocks over each face, each the mean colour of the pixels under it.",
             licence="MIT",
             source="unmask; a classical baseline, e.g. McPherson et al. 2016, arXiv:1609.00408",
             params={"blocks": self._blocks, "margin": self._margin, "detector": self._detector},
             detector=self._detector,
             weights=self.detector_weights(),
+            imports=self.detector_imports(),
             limits="Mosaics of known people can be recognised by a network trained on mosaics. "
             + self.detector_limits(),
         )

@@ -33,6 +33,13 @@ def test_large_photos_are_reduced_and_boxes_mapped_back(detector: Mtcnn, astrona
     assert Box(box.x / 4, box.y / 4, box.w / 4, box.h / 4).iou(FACE) > 0.6
 
 
+def test_a_face_that_fills_the_photo_is_found_with_its_eyes_in_place(detector: Mtcnn, astronaut: Image) -> None:
+    (whole,) = detector.faces(astronaut)
+    left, top, right, bottom = whole.box.clipped(*astronaut.shape[:2])
+    (alone,) = detector.faces(np.ascontiguousarray(astronaut[top:bottom, left:right]))
+    assert np.abs(alone.landmarks + np.array([left, top]) - whole.landmarks).max() < 0.1 * whole.box.w
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (19, 300), (20, 20), (3000, 21), (64, 64)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_images_without_a_face(detector: Mtcnn, shape: tuple[int, int], value: int) -> None:
