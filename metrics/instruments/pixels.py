@@ -32,9 +32,9 @@ from metrics.quality.functional.windows import gaussian_window
 
 EQUAL_SIDE: Final = 192
 """Pixels of an equal pair that are looked at; large enough for every window."""
-LONGEST_SIDE: Final = 512
-"""Structural metrics first shrink what is larger (area averaging): windows of 11 px in a 1920 px photo see only grain,
-and regions of one data set become comparable in scale. L1, L2, smooth L1 and PSNR are taken at native size."""
+LONGEST_SIDE: Final = 256
+"""Structural metrics first shrink what is larger (area averaging), as LPIPS does: windows of 11 px in a 1920 px photo
+see only grain, and regions of one data set become comparable in scale. L1, L2, smooth L1, PSNR keep the native size."""
 LOSS_STANDARD: Final[Mapping[str, float]] = {"alpha": 0.025, "compensation": 200.0}
 LOSS_THESIS: Final[Mapping[str, float]] = {"alpha": 0.84, "compensation": 0.2}
 COLUMNS: Final = (
@@ -119,7 +119,7 @@ class Pixels:
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="pixels",
-        version="2",
+        version="3",
         role="pair",
         description="Pixel differences and structural similarity of a region before and after, on images in [0, 1].",
         licence="MIT",
