@@ -63,6 +63,8 @@ class MethodCard:
     files: tuple[PackageFile, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
     """Weights name -> sha256."""
+    imports: tuple[str, ...] = ()
+    """Modules that ``load`` imports and that take long: they are imported once for all processes."""
     batch_size: int = 1
     """Images handed over in one call; the time of a call is shared equally among them."""
     limits: str = ""

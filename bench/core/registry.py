@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
+from bench.core.weights import WeightsReport
 
 METHODS: Mapping[str, str] = {
     "none": "methods.none:Unchanged",
@@ -46,6 +48,7 @@ METRICS: Mapping[str, str] = {
     "outcome": "metrics.privacy.outcome:OutcomeShares",
     "deid_rate": "metrics.privacy.deid_rate:DeidRate",
     "deid_rate_thesis": "metrics.privacy.deid_rate_thesis:DeidRateThesis",
+    "own_distance": "metrics.privacy.own_distance:OwnDistance",
     "verification": "metrics.privacy.verification:Verification",
     "identification": "metrics.privacy.identification:Identification",
     "gender": "metrics.utility.gender:GenderPreserved",
@@ -59,6 +62,8 @@ METRICS: Mapping[str, str] = {
     "speed": "metrics.cost.speed:Speed",
     "memory": "metrics.cost.memory:Memory",
 }
+
+WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
 
@@ -74,6 +79,11 @@ def targets(kind: str) -> Mapping[str, str]:
 def names(kind: str) -> tuple[str, ...]:
     """The registered names of a kind."""
     return tuple(targets(kind))
+
+
+def modules(kind: str) -> tuple[str, ...]:
+    """The modules that hold our own plug-ins of a kind, each once."""
+    return tuple(dict.fromkeys(target.partition(":")[0] for target in _TABLES[kind].values()))
 
 
 def _load(kind: str, name: str) -> Any:
@@ -126,3 +136,10 @@ def all_metrics() -> Iterator[tuple[str, Metric]]:
     """Every registered metric, by name."""
     for name in names("metric"):
         yield name, create_metric(name)
+
+
+def weights_inspector() -> Callable[[Path], WeightsReport]:
+    """What tells of a weights file which network it is; the networks are known to the methods only."""
+    module, _, attribute = WEIGHTS_INSPECTOR.partition(":")
+    inspector: Callable[[Path], WeightsReport] = getattr(importlib.import_module(module), attribute)
+    return inspector

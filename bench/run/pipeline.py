@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
+from bench.core import registry
 from bench.run.anonymize import anonymize_shard, is_anonymized
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
-from bench.run.executors import Progress, run_isolated, run_stage, shared_pool
+from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
 from bench.run.plan import (
@@ -18,6 +19,7 @@ from bench.run.plan import (
     choose_metrics,
     make_plan,
     plain,
+    planned_methods,
     planned_metric,
     settle_plan,
 )
@@ -33,6 +35,10 @@ from bench.store.schemas import Plan
 
 def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
     """The plan of ``config``, with everything fetched that it needs."""
+    methods = planned_methods(config.methods)
+    imports = [name for method in methods for name in method.card["imports"]]
+    # In the background, while the plan below reads the same modules for their cards.
+    warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
     plan = make_plan(config, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan

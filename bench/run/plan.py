@@ -32,7 +32,7 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     opened = [(text, open_dataset(text, root=root, progress=progress)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
-    methods = [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in config.methods])]
+    methods = planned_methods(config.methods)
     _distinct("data set", [d.label for d in datasets])
     _distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)
@@ -159,6 +159,11 @@ def dataset_label(spec: Spec) -> str:
         tail = Path(str(spec.params["path"])).resolve().name
         return default_label(f"folder:{tail or 'root'}")
     return spec.label
+
+
+def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
+    """The plan's entries for method SPECs, the control first."""
+    return [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in specs])]
 
 
 def _method(spec: Spec) -> PlannedMethod:
