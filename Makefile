@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
-demo: setup      ## every classical method over the demo photos; prints a table and where the report lies
-	$(BIN)/unmask run --dataset demo --shard-size 7 --workers $(CORES) --out $(OUT)
+demo: setup      ## every method over the quick half of the demo photos; prints a table and where the report lies
+	$(BIN)/unmask run --dataset demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch

@@ -79,8 +79,9 @@ class DatasetEntry(_Model):
     roles: tuple[Literal["probe", "calibrate", "train"], ...]
     """What it may be used for here."""
     layout: Layout
-    splits: Literal["none", "halves", "own"] = "none"
-    """``halves``: people (or files) divided into calibrate and probe; ``own``: the data set's train, val and test."""
+    splits: Literal["none", "halves", "own", "quick"] = "none"
+    """``halves``: people (or files) divided into calibrate and probe; ``own``: the data set's train, val and test;
+    ``quick``: a few that are quickly measured."""
     default_split: Literal["all", "probe", "val", "test"] = "all"
     show_faces: bool
     """Whether its licence lets a report show faces (still only on request)."""
@@ -106,6 +107,7 @@ class DatasetEntry(_Model):
             "none": ("all",),
             "halves": ("calibrate", "probe", "all"),
             "own": ("train", "val", "test", "all"),
+            "quick": ("all", "quick"),
         }[self.splits]
 
 

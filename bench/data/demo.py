@@ -56,6 +56,8 @@ class Photo(_Model):
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
     people: tuple[Person, ...] = ()
+    quick: bool = False
+    """Whether it is one of the few that `make demo` uses: small files, many people for the time they take."""
     source: str = ""
     """What is known about the photo itself."""
 

