@@ -511,6 +511,8 @@ def _faces_table(samples: Sequence[str], people: int, m: Made, seed: int) -> pa.
         kept = (rng.random(n) < m.privacy).astype(float)
         kept[-1] = np.nan
         columns[f"deid_rate@1e-3|{recogniser}|face"] = kept
+        near = np.where(kept == 0, rng.uniform(0, 0.58, n), rng.uniform(0.59, 1.5, n))
+        columns[f"own_distance|{recogniser}|face"] = np.where((outcome == "destroyed") | np.isnan(kept), np.nan, near)
     columns["ssim|standard|face"] = rng.random(n)
     columns["lpips_alex|standard|face"] = rng.random(n)
     return pa.table(columns)
