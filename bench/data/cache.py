@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,7 @@ from typing import IO, Any
 import platformdirs
 
 from bench.core.errors import FetchError
+from bench.core.files import TEMP_PREFIX, replacing_file
 
 ENVIRONMENT = "UNMASK_CACHE"
 _CHUNK = 1 << 20
@@ -69,21 +70,13 @@ def _sha256_of_state(path: Path, size: int, mtime_ns: int, inode: int) -> str:
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """Yields a temp path beside ``path``; renames it to ``path`` on success, removes it otherwise."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
-    os.close(handle)
-    temp = Path(name)
-    try:
+    """`replacing_file`, but a cache that cannot be written to is a `FetchError` that says what to do."""
+    with ExitStack() as stack:
+        try:
+            temp = stack.enter_context(replacing_file(path))
+        except OSError as error:
+            raise _unwritable(path.parent, error) from error
         yield temp
-        # mkstemp makes private files; a cache may be shared by the users of a machine.
-        temp.chmod(0o644)
-        temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -92,7 +85,7 @@ def work_folder() -> Iterator[Path]:
     root = cache_dir()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".tmp-", dir=root, ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=TEMP_PREFIX, dir=root, ignore_cleanup_errors=True)
     except OSError as error:
         raise _unwritable(root, error) from error
     with folder as name:
@@ -102,7 +95,7 @@ def work_folder() -> Iterator[Path]:
 def sweep_temporaries(older_than: float = 86_400.0) -> None:
     """Removes what killed processes left behind, if it is older than this many seconds (younger may be in use)."""
     root, now = cache_dir(), time.time()
-    for left in (*root.glob(".tmp-*"), *root.glob("files/*/.tmp-*")):
+    for left in (*root.glob(f"{TEMP_PREFIX}*"), *root.glob(f"files/*/{TEMP_PREFIX}*")):
         with suppress(OSError):  # another process may be sweeping too
             if now - left.stat().st_mtime > older_than:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -1,9 +1,8 @@
-"""Publishing files so that a killed run never leaves half of one: temp file or folder, then rename."""
+"""Publishing folders and JSON so that a killed run never leaves half of one: temp, then rename."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,23 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TEMP_PREFIX = ".tmp-"
-
-
-@contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """Yields a temp path in the same folder; renames it to ``path`` on success, removes it otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, dir=path.parent)
-    os.close(handle)
-    temp = Path(name)
-    try:
-        yield temp
-        # mkstemp makes private files; results are meant to be shared like any other file.
-        temp.chmod(0o644)
-        temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)
+from bench.core.files import TEMP_PREFIX, replacing_file
 
 
 @contextmanager

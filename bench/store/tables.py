@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.core.errors import StoreError
-from bench.store.atomic import replacing_file
+from bench.core.files import replacing_file
 
 _KEY = b"unmask.key"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bench.core.errors import StoreError
-from bench.store.atomic import replacing_file, replacing_folder, sweep_temporaries, write_json
+from bench.core.files import replacing_file
+from bench.store.atomic import replacing_folder, sweep_temporaries, write_json
 from bench.store.tables import concatenate, read_table, table_key, write_table
 
 
