@@ -1,0 +1,74 @@
+"""``unmask weights``: what a checkpoint is, and whether a method can use it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.cli.fetch_progress import human_size
+from bench.core.registry import weights_inspector
+from bench.core.weights import WeightsReport
+
+app = typer.Typer(help="Checkpoints: what a file is and whether it fits.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``inspect`` a sub-command while it is the only one."""
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="safetensors, or what torch.save wrote.", show_default=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say which network a checkpoint holds and which methods can use it. Runs no code of the file.
+
+    Exit code 1, with one line that says why, if the file is unsafe or does not fit.
+    """
+    report = weights_inspector()(file)
+    if as_json:
+        typer.echo(json.dumps(asdict(report), indent=1))
+        return
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in _facts(report):
+        table.add_row(key, escape(value))
+    Console().print(table)
+
+
+def _facts(report: WeightsReport) -> list[tuple[str, str]]:
+    facts = [
+        ("file", report.path),
+        ("format", f"{report.format}, {' and '.join(report.stored_as)}"),
+        ("sha256", report.sha256),
+        ("size", f"{human_size(report.size)} ({report.size:,} bytes)"),
+        ("network", report.title),
+        ("settings", ", ".join(f"{key}={value}" for key, value in report.settings.items())),
+        ("parameters", f"{report.parameters:,}"),
+        ("fits", "yes: every name and shape"),
+    ]
+    if report.wrapping:
+        beside = f", beside {_safe(report.beside)}" if report.beside else ""
+        facts.insert(2, ("found under", f"{_safe(report.wrapping)}{beside}"))
+    if report.metadata:
+        facts.append(("metadata", json.dumps(report.metadata)))
+    if report.training_file:
+        facts.append((f"says {report.training_file}", json.dumps(report.training)))
+    uses = ", ".join(f"{method}:checkpoint={report.path}" for method in report.methods)
+    return [*facts, ("use it as", uses or "no method takes it")]
+
+
+def _safe(names: tuple[str, ...]) -> str:
+    """Names out of a file, without anything that a terminal would obey."""
+    return ", ".join(json.dumps(name)[1:-1] for name in names)
