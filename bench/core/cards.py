@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Scalar = str | int | float | bool
 Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost"]
 Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair"]
+
+
+OWN_WEIGHTS: Final = "weights_sha256"
+"""The parameter of an `InstrumentCard` that tells which bytes were used where the weights are the user's own."""
 
 
 @dataclass(frozen=True, slots=True)

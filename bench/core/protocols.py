@@ -39,7 +39,11 @@ class Method(Protocol):
 
 
 class Instrument(Protocol):
-    """Anything with pretrained weights that measures; see the four kinds below."""
+    """Anything with pretrained weights that measures; see the four kinds below.
+
+    One whose weights are no pinned files but the user's own also has a classmethod ``settled_card()``: its card with
+    the parameter `bench.core.cards.OWN_WEIGHTS`, so that another file makes another plan.
+    """
 
     card: ClassVar[InstrumentCard]
 

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from bench.core.cards import InstrumentCard
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
@@ -124,6 +125,16 @@ def instrument_class(name: str) -> type[Instrument]:
     """The class of an instrument; its ``card`` can be read without opening it."""
     cls: type[Instrument] = _load("instrument", name)
     return cls
+
+
+def instrument_card(name: str) -> InstrumentCard:
+    """An instrument's card as a run records it: where the weights are the user's own, with their sha256.
+
+    Raises `UnavailableError` where such weights are missing.
+    """
+    cls = instrument_class(name)
+    settle: Callable[[], InstrumentCard] | None = getattr(cls, "settled_card", None)
+    return cls.card if settle is None else settle()
 
 
 def create_metric(name: str) -> Metric:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard
+from bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from bench.core.errors import DataError
 from bench.core.evidence import OperatingPoint
 from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
@@ -74,7 +74,8 @@ def measure_card(
 
 def instrument_identity(card: InstrumentCard) -> str:
     """What a threshold depends on: our version of the instrument and the bytes of its weights."""
-    return "+".join([card.version, *(f"{file.key}:{file.sha256[:16]}" for file in card.files)])
+    own = [f"own:{str(card.params[OWN_WEIGHTS])[:16]}"] if OWN_WEIGHTS in card.params else []
+    return "+".join([card.version, *(f"{file.key}:{file.sha256[:16]}" for file in card.files), *own])
 
 
 def usable_points(

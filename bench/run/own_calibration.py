@@ -37,7 +37,7 @@ def calibrate_on(
 
     People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
     """
-    cards = {name: registry.instrument_class(name).card for name in (JUDGE, *recognisers)}
+    cards = {name: registry.instrument_card(name) for name in (JUDGE, *recognisers)}
     plan = Plan.sealed(
         {
             "datasets": [planned_dataset(spec, open_dataset(spec, root=root), settings.limit)],

