@@ -21,12 +21,15 @@ class StoredOutputs:
 
     Parameter: ``dir``, the folder. An input ``people/ann/1.jpg`` is answered by the first of these that exists:
     the same relative path; that path with another image extension; a file of the same bare name anywhere in the
-    folder; of the same bare name with another image extension. Two candidates at one step are a failure, never a guess.
+    folder; of the same bare name with another image extension. Two candidates at one step are a failure, never a guess;
+    so is one candidate of two inputs, unless it is an earlier step that leads one of them there: then it is that one's.
     """
 
     def __init__(self, *, dir: str) -> None:
         if not isinstance(dir, str):
             raise SpecError(f"outputs: dir={dir} must be a folder; write outputs:dir=./{dir}")
+        self._claims: Mapping[Path, tuple[int, tuple[str, ...]]] = {}
+        self._expected: tuple[str, ...] = ()
         self._dir = Path(dir).expanduser()
         if not self._dir.is_dir():
             raise SpecError(f"outputs: there is no folder {dir!r}; write outputs:dir=PATH with the anonymized images")
@@ -35,17 +38,34 @@ class StoredOutputs:
     def card(self) -> MethodCard:
         return MethodCard(
             name="outputs",
-            version="1",
+            version="2",
             description="Images anonymized elsewhere, read from a folder and matched by file name.",
             licence="as the images",
             source="the folder given",
             # Not the whole path: the same images are the same plan wherever they lie, and paths can name people.
             params={"dir": self._dir.resolve().name, "images": len(self._files), "fingerprint": self._fingerprint},
-            limits="Nothing is known of how the images were made. Its time is that of reading files.",
+            limits="Nothing is known of how the images were made. Its time is that of reading files. Images are "
+            "matched by relative path or, in a folder laid out otherwise, by bare name: an image that two inputs of one data "
+            "set would share is an error for both. One that two data sets would share cannot be told.",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Nothing to load."""
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """Finds the files that two inputs would share; without this call they are used twice."""
+        if self._expected == tuple(ids):
+            return
+        claims: dict[Path, tuple[int, tuple[str, ...]]] = {}
+        for sample_id in ids:
+            found = self._candidates(sample_id)
+            if found is None or len(found[1]) > 1:
+                continue
+            step, (path,) = found
+            first, claimants = claims.get(path, (step, ()))
+            if step <= first:
+                claims[path] = (step, (*(claimants if step == first else ()), sample_id))
+        self._claims, self._expected = claims, tuple(ids)
 
     def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
         """The stored images, or why there is none."""
@@ -59,7 +79,21 @@ class StoredOutputs:
         return read_output(path, width, height)
 
     def _match(self, sample_id: str) -> Path | MethodFailure:
-        """Looks names up among the files that were found in the folder, so no id can reach outside it."""
+        found = self._candidates(sample_id)
+        if found is None:
+            return MethodFailure("no output file")
+        _, paths = found
+        if len(paths) > 1:
+            return MethodFailure(f"{len(paths)} output files match: {', '.join(self._name(p) for p in paths[:3])}")
+        _, claimants = self._claims.get(paths[0], (0, (sample_id,)))
+        others = [other for other in claimants if other != sample_id]
+        if others:
+            return MethodFailure(f"the output file {self._name(paths[0])} matches {', '.join(others[:3])} too")
+        return paths[0]
+
+    def _candidates(self, sample_id: str) -> tuple[int, tuple[Path, ...]] | None:
+        """The first step that leads to a file, and where it leads. Looks names up among the files that were found in
+        the folder, so no id can reach outside it."""
         wanted = PurePosixPath(sample_id)
         steps = (
             (self._files, str(wanted)),
@@ -67,14 +101,10 @@ class StoredOutputs:
             (self._by_name, wanted.name),
             (self._by_name_stem, _without_suffix(PurePosixPath(wanted.name))),
         )
-        for table, key in steps:
-            found = table.get(key, ())
-            if len(found) > 1:
-                names = ", ".join(path.relative_to(self._dir).as_posix() for path in found[:3])
-                return MethodFailure(f"{len(found)} output files match: {names}")
-            if found:
-                return found[0]
-        return MethodFailure("no output file")
+        return next(((k, table[key]) for k, (table, key) in enumerate(steps) if key in table), None)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._dir).as_posix()
 
     @cached_property
     def _files(self) -> Mapping[str, tuple[Path, ...]]:

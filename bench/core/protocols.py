@@ -21,7 +21,9 @@ Columns = Mapping[str, NDArray[Any]]
 class Method(Protocol):
     """An anonymizer. Constructed by the registry as ``cls(**params)``; parameters are keyword-only scalars.
 
-    A method owns its face detector unless its ``detector`` parameter says ``harness``.
+    A method owns its face detector unless its ``detector`` parameter says ``harness``. One that cannot answer for an
+    input without knowing the others also has ``expect(ids: Sequence[str])``: it is called before the inputs of a data
+    set come, with the ids of all of them.
     """
 
     @property

@@ -10,6 +10,7 @@ from bench.core import registry
 from bench.run.anonymize import anonymize_shard, is_anonymized
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
+from bench.run.contestants import anonymize_informed
 from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
@@ -59,7 +60,7 @@ def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Pro
         control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
         run_stage("control", anonymize_shard, control, None, progress)
         contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
-        run_isolated("anonymize", anonymize_shard, is_anonymized, contestants, workers, progress)
+        run_isolated("anonymize", anonymize_informed, is_anonymized, contestants, workers, progress)
         _score(folder, plan, root, pool, progress)
     return folder
 

@@ -114,6 +114,30 @@ def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) 
     assert reasons["cmyk.jpg"]
 
 
+def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Path, astronaut: Image) -> None:
+    """Whatever shard, process or ``--limit`` the two are in."""
+    small = Pillow.fromarray(astronaut).resize((256, 256))
+    for name in ("ann/1.png", "bob/1.png", "bob/2.png"):
+        target = tmp_path / "photos" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        small.save(target)
+    flat = tmp_path / "outputs"
+    flat.mkdir()
+    for name in ("1.png", "2.png"):
+        Pillow.new("RGB", (256, 256)).save(flat / name)
+    arguments = (
+        *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", f"theirs=outputs:dir={flat}"),
+        *("--metrics", "outcome", "--no-report", "--shard-size", "1"),
+    )
+    for limit, errors in ((3, {"ann/1.png", "bob/1.png"}), (1, {"bob/1.png"})):
+        out = tmp_path / f"run-{limit}"
+        done = unmask(*arguments, "--limit", str(limit), "--out", str(out))
+        assert done.returncode == 0, done.stderr
+        failures = json.loads((out / "estimates.json").read_text("utf-8"))["failures"]
+        assert {row["sample"] for row in failures} == errors
+        assert all("the output file 1.png matches" in row["reason"] for row in failures)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

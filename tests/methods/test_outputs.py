@@ -75,6 +75,46 @@ def test_ambiguous(tmp_path: Path) -> None:
     np.testing.assert_array_equal(answer(tmp_path, "a/1.png"), INPUT)
 
 
+def answers(folder: Path, *ids: str) -> dict[str, Image | MethodFailure]:
+    """What the inputs of a whole data set are given."""
+    method = StoredOutputs(dir=str(folder))
+    method.expect(ids)
+    return dict(zip(ids, method.anonymize([Sample(i, INPUT) for i in ids], seed=0), strict=True))
+
+
+def test_a_file_of_a_flat_folder_is_never_used_for_two_inputs(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", INPUT)
+    save(tmp_path / "2.png", INPUT)
+    found = answers(tmp_path, "ann/1.jpg", "bob/1.jpg", "bob/2.jpg", "bob/3.jpg")
+    assert reason(found["ann/1.jpg"]) == "the output file 1.png matches bob/1.jpg too"
+    assert reason(found["bob/1.jpg"]) == "the output file 1.png matches ann/1.jpg too"
+    np.testing.assert_array_equal(found["bob/2.jpg"], INPUT)
+    assert reason(found["bob/3.jpg"]) == "no output file"
+
+
+def test_nor_is_one_that_differs_by_extension_only(tmp_path: Path) -> None:
+    save(tmp_path / "ann/1.webp", INPUT)
+    found = answers(tmp_path, "ann/1.jpg", "ann/1.png")
+    assert reason(found["ann/1.png"]) == "the output file ann/1.webp matches ann/1.jpg too"
+    assert isinstance(found["ann/1.jpg"], MethodFailure)
+
+
+def test_a_file_belongs_to_the_input_that_it_matches_best(tmp_path: Path) -> None:
+    save(tmp_path / "ann/1.png", INPUT)
+    found = answers(tmp_path, "bob/1.jpg", "ann/1.png")
+    np.testing.assert_array_equal(found["ann/1.png"], INPUT)
+    assert reason(found["bob/1.jpg"]) == "the output file ann/1.png matches ann/1.png too"
+
+
+def test_each_data_set_has_claims_of_its_own(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", INPUT)
+    method = StoredOutputs(dir=str(tmp_path))
+    for ids in (["ann/1.jpg", "bob/1.jpg"], ["ann/1.jpg"]):
+        method.expect(ids)
+        (output,) = method.anonymize([Sample("ann/1.jpg", INPUT)], seed=0)
+        assert isinstance(output, MethodFailure) == (len(ids) == 2)
+
+
 def test_unreadable(tmp_path: Path) -> None:
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("<html>404</html>")
