@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bench.core.cards import MethodCard
 from bench.core.types import Box, Image
-from methods.faces import FaceMethod, covered, grown
+from methods.faces import BoxMethod, covered, grown
 from methods.params import number
 
 
-class Blackout(FaceMethod):
+class Blackout(BoxMethod):
     """Fills each face's box black.
 
     Parameters: ``margin`` 0..2, the share of the box's width and height added on each side; ``detector``

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.core.cards import MethodCard
 from bench.core.types import Bools, Box, Image
-from methods.faces import FaceMethod, covered, grown
+from methods.faces import BoxMethod, covered, grown
 from methods.params import choice, number
 
 SHAPES = ("rectangle", "ellipse")
@@ -19,7 +19,7 @@ WEAKEST = 0.5
 """Pixels: a face of a few pixels is not handed back unchanged because a fraction of its width rounds to no blur."""
 
 
-class Blur(FaceMethod):
+class Blur(BoxMethod):
     """Blurs each face's box.
 
     Parameters: ``sigma`` above 0 and at most 2, the Gaussian's standard deviation as a fraction of the box's width

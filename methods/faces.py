@@ -7,8 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bench.core.cards import MethodCard
-from bench.core.types import Box, Image, MethodFailure, Sample
+from bench.core.seeds import sample_rng
+from bench.core.types import Box, Detection, Image, MethodFailure, Sample
 from methods import mtcnn
 from methods.params import choice
 
@@ -21,11 +24,7 @@ FINDS_ITS_OWN = (
 
 
 class FaceMethod(ABC):
-    """Finds the faces of a sample and lets a subclass edit each; everything between the faces stays untouched.
-
-    Faces are edited one after another on the same image, the largest first: where two overlap, the second edit works
-    on what the first left, so an overlap is never weaker than either.
-    """
+    """Finds the faces of a sample and lets a subclass edit them; everything between the faces stays untouched."""
 
     def __init__(self, name: str, detector: str) -> None:
         self._detector = choice(name, "detector", detector, DETECTORS)
@@ -37,8 +36,9 @@ class FaceMethod(ABC):
         """The facts, see `bench.core.cards.MethodCard`."""
 
     @abstractmethod
-    def edit(self, image: Image, face: Box) -> None:
-        """Anonymizes one face in place. ``image`` (H, W, 3) is a writable copy; ``face`` has a positive size."""
+    def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
+        """Anonymizes all faces in place. ``image`` (H, W, 3) is a writable copy; ``faces`` have a positive size, the
+        largest first; their landmarks are NaN where only boxes are known (``detector=harness``)."""
 
     def detector_weights(self) -> Mapping[str, str]:
         """For the card: the detector's weights, none where the harness hands its boxes over."""
@@ -60,32 +60,46 @@ class FaceMethod(ABC):
             self._finder = mtcnn.Mtcnn(device)
 
     def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
-        """See `bench.core.protocols.Method.anonymize`. Nothing is drawn at random, so ``seed`` changes nothing."""
-        return [self._one(sample) for sample in batch]
+        """See `bench.core.protocols.Method.anonymize`."""
+        return [self._one(sample, seed) for sample in batch]
 
-    def _one(self, sample: Sample) -> Image | MethodFailure:
+    def _one(self, sample: Sample, seed: int) -> Image | MethodFailure:
         if self._detector == "harness":
             if sample.boxes is None:
                 return MethodFailure("detector=harness, but no boxes were handed over")
-            found: Sequence[Box] = sample.boxes
+            unknown = np.full((5, 2), np.nan, np.float32)
+            found = [Detection(box, unknown, 1.0) for box in sample.boxes]
         else:
             if self._finder is None:
                 raise RuntimeError("load() must be called before anonymize()")
             try:
-                found = self._finder.boxes(sample.image)
+                found = self._finder.faces(sample.image)
             except (RuntimeError, IndexError, ValueError) as error:
                 # The package is known to fail where a candidate lies wholly outside the image. Returning the input
                 # would pass off a crash as "no face here".
                 return MethodFailure(f"face detector failed: {str(error).splitlines()[0][:120]}")
         output = sample.image.copy()
-        for face in in_order(found):
-            self.edit(output, face)
+        self.edit_faces(output, in_order(found), sample_rng(seed, sample.id))
         return output
 
 
-def in_order(boxes: Sequence[Box]) -> list[Box]:
-    """Boxes of positive size, the largest first; ties by position, so that no detector's order shows in the output."""
-    return sorted((box for box in boxes if box.w > 0 and box.h > 0), key=lambda b: (-b.area, b.x, b.y, b.w))
+class BoxMethod(FaceMethod):
+    """Edits one box after another on the same image, the largest first: where two overlap, the second edit works on
+    what the first left, so an overlap is never weaker than either. Nothing is drawn at random."""
+
+    @abstractmethod
+    def edit(self, image: Image, face: Box) -> None:
+        """Anonymizes one face in place. ``image`` (H, W, 3) is a writable copy; ``face`` has a positive size."""
+
+    def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
+        for face in faces:
+            self.edit(image, face.box)
+
+
+def in_order(faces: Sequence[Detection]) -> list[Detection]:
+    """Faces of positive size, the largest first; ties by position, so that no detector's order shows in the output."""
+    real = [face for face in faces if face.box.w > 0 and face.box.h > 0]
+    return sorted(real, key=lambda f: (-f.box.area, f.box.x, f.box.y, f.box.w))
 
 
 def grown(box: Box, margin: float) -> Box:

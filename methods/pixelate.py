@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from bench.core.cards import MethodCard
 from bench.core.types import Box, Image
-from methods.faces import FaceMethod
+from methods.faces import BoxMethod
 from methods.params import number, whole
 
 SMALLEST_BLOCK = 2.0
 """Pixels: blocks of one pixel would hand a tiny face back unchanged."""
 
 
-class Pixelate(FaceMethod):
+class Pixelate(BoxMethod):
     """Replaces each block by its mean colour.
 
     Parameters: ``blocks`` 1..256, blocks across the width of the face's box (a block is at least 2 px wide);
