@@ -15,6 +15,9 @@ from torch import nn
 from bench.core.cards import Scalar
 from bench.core.errors import CheckpointError
 from methods.gan.checkpoints.reading import shown
+from methods.gan.compact.editor import Editor, EditorConfig
+from methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from methods.gan.compact.stored import config_from
 from methods.gan.networks import Shapes, attgan, deepprivacy_msg, deepprivacy_v1, stargan
 
 T = TypeVar("T")
@@ -64,6 +67,10 @@ def _attgan_methods(config: attgan.AttGanConfig) -> tuple[str, ...]:
     return (*cascades.get(config.n_attrs, ()), "attgan")
 
 
+def _editor_methods(config: EditorConfig) -> tuple[str, ...]:
+    return ("dp-att-s",) if "tone_r" in config.attributes else ("dp-att", "attgan")
+
+
 ARCHITECTURES: list[Architecture] = [
     Architecture(
         name="attgan",
@@ -109,6 +116,20 @@ ARCHITECTURES: list[Architecture] = [
         recognise=lambda shapes, _: deepprivacy_v1.V1Config.from_shapes(shapes),
         build=deepprivacy_v1.V1Generator,
         methods=lambda _: ("deepprivacy",),
+    ),
+    Architecture(
+        name="compact-inpainter",
+        title="compact DeepPrivacy",
+        recognise=lambda _, metadata: config_from(metadata, "compact-inpainter", InpainterConfig),
+        build=Inpainter,
+        methods=lambda _: ("deepprivacy",),
+    ),
+    Architecture(
+        name="compact-editor",
+        title="compact AttGAN",
+        recognise=lambda _, metadata: config_from(metadata, "compact-editor", EditorConfig),
+        build=Editor,
+        methods=_editor_methods,
     ),
 ]
 

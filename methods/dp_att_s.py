@@ -1,0 +1,51 @@
+"""DP-ATT-S: as DP-ATT, and every face gets the same skin tone (thesis 3.1, 4.5)."""
+
+from __future__ import annotations
+
+from bench.core.cards import MethodCard
+from methods.gan.attributes import THESIS_SKIN
+from methods.gan.cascade import LICENCE, AttributeMethod
+from methods.gan.estimator import DEFAULT
+from methods.gan.shipped import SHIPPED
+
+
+class DpAttS(AttributeMethod):
+    """DeepPrivacy and AttGAN with skin tone.
+
+    Parameters: ``tone`` ``dark`` (111, 55, 55), ``light`` (150, 150, 150), ``beige`` (227, 208, 202) or ``R-G-B``; a
+    published network knows dark and light only and gets the nearer one; the others as `methods.dp_att`.
+    """
+
+    def __init__(
+        self,
+        *,
+        tone: str = "light",
+        checkpoint: str = SHIPPED,
+        attributes: str = THESIS_SKIN,
+        estimator: str = DEFAULT,
+        deepprivacy: str = SHIPPED,
+        truncation: float = 0.0,
+        paste: str = "box",
+        detector: str = "mtcnn",
+    ) -> None:
+        super().__init__(
+            MethodCard(
+                name="dp-att-s",
+                version="1",
+                description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
+                "gender that were estimated on the original and to one given skin tone (AttGAN).",
+                licence=LICENCE,
+                source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
+                limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
+                "light tone of the thesis is a neutral grey. The shipped networks are compact ones, see their cards.",
+            ),
+            checkpoint=checkpoint,
+            weights="dp-att-s",
+            attributes=attributes,
+            estimator=estimator,
+            paste=paste,
+            detector=detector,
+            tone=tone,
+            deepprivacy=deepprivacy,
+            truncation=truncation,
+        )

@@ -1,0 +1,69 @@
+"""Attributes as the networks are told them: names, and the vector for one person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import SpecError
+
+THESIS: Final = "female;0-19;20-29;30-39;40+"
+"""DP-ATT's attributes, in order."""
+THESIS_SKIN: Final = "female;dark_skin;0-19;20-29;30-39;40+"
+"""DP-ATT-S's."""
+TONES: Final = {"dark": (111, 55, 55), "light": (150, 150, 150), "beige": (227, 208, 202)}
+"""The thesis's target colours (4.5): RGB, 0..255."""
+_GROUP = re.compile(r"(\d+)(?:-(\d+)|\+)")
+
+
+def parse_attributes(text: str, method: str) -> tuple[str, ...]:
+    """``female;0-19;20+`` -> names. Raises SpecError for a name that no estimator can answer."""
+    names = tuple(part.strip() for part in text.split(";") if part.strip())
+    for name in names:
+        if name not in ("female", "male", "dark_skin", "tone_r", "tone_g", "tone_b") and not _GROUP.fullmatch(name):
+            raise SpecError(
+                f"{method}: attribute {name!r} is unknown; known: female, male, dark_skin, tone_r, tone_g, tone_b, and "
+                "age groups such as 20-29 or 40+"
+            )
+    if not names:
+        raise SpecError(f"{method}: attributes= names none; write for example {THESIS}")
+    return names
+
+
+def parse_tone(text: str, method: str) -> tuple[int, int, int]:
+    """``dark``, ``light``, ``beige`` or ``R-G-B`` (0..255 each). Raises SpecError."""
+    if text in TONES:
+        return TONES[text]
+    parts = text.split("-")
+    if len(parts) == 3 and all(part.isdigit() and int(part) <= 255 for part in parts):
+        return int(parts[0]), int(parts[1]), int(parts[2])
+    raise SpecError(f"{method}: tone={text} must be {', '.join(TONES)}, or three numbers 0-255 such as 111-55-55")
+
+
+def attribute_vector(
+    names: Sequence[str], age: float, p_female: float, tone: tuple[int, int, int] | None = None
+) -> NDArray[np.float32]:
+    """(A,) in 0..1 for one person; 1 = yes. Age groups hold whole years: 20-29 is from 20 to just below 30.
+
+    Tone channels are R, G, B over 255; ``dark_skin`` is 1 for a tone nearer to the thesis's dark than to its light.
+    """
+    values = []
+    for name in names:
+        group = _GROUP.fullmatch(name)
+        if group:
+            low, high = int(group[1]), int(group[2]) + 1 if group[2] else 1000
+            values.append(float(low <= age < high))
+        elif name in ("female", "male"):
+            values.append(float((p_female > 0.5) == (name == "female")))
+        elif tone is None:
+            raise SpecError(f"the network's attribute {name} needs a tone")
+        elif name == "dark_skin":
+            near = {key: sum((a - b) ** 2 for a, b in zip(tone, TONES[key], strict=True)) for key in ("dark", "light")}
+            values.append(float(near["dark"] < near["light"]))
+        else:
+            values.append(tone["rgb".index(name[-1])] / 255)
+    return np.array(values, np.float32)

@@ -1,0 +1,1 @@
+"""Training: one readable loop for each network, with what the loops share."""

@@ -1,0 +1,99 @@
+"""Training faces in memory: crops with masks, landmarks and labels, and batches of them in a reproducible order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.core.errors import ConfigError
+
+MIRRORED = [1, 0, 2, 4, 3]
+"""Landmarks after mirroring: what was the left eye is now the right one."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """N faces as `methods.gan.compact.crop.cut` makes them."""
+
+    images: NDArray[np.uint8]
+    """(N, 128, 128, 3)"""
+    boxes: NDArray[np.int16]
+    """(N, 4) left, top, right, bottom of what is erased, in pixels of the crop."""
+    landmarks: NDArray[np.float32]
+    """(N, 5, 2) in pixels of the crop."""
+    labels: NDArray[np.float32]
+    """(N, A) attributes, 0 or 1; (N, 0) where none are needed."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of B faces."""
+
+    image: torch.Tensor
+    """(B, 3, 128, 128) in [-1, 1]."""
+    keep: torch.Tensor
+    """(B, 1, 128, 128): 0 inside the erased box, 1 outside."""
+    landmarks: torch.Tensor
+    labels: torch.Tensor
+
+
+def load_faces(paths: list[Path]) -> Faces:
+    """Reads the .npz files that `unmask data build` writes. Raises ConfigError for what is none."""
+    parts: list[Any] = []
+    for path in paths:
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                parts.append({name: found[name] for name in found.files})
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} is no file of training faces ({error})") from error
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "boxes", "landmarks")}
+    labels = [part.get("labels", np.zeros((len(part["images"]), 0), np.float32)) for part in parts]
+    return Faces(joined["images"], joined["boxes"], joined["landmarks"], np.concatenate(labels))
+
+
+def batches(faces: Faces, size: int, seed: int, start: int) -> Iterator[Batch]:
+    """Batch number ``start`` and all that follow, without end; which faces are in batch k depends on ``seed`` and k
+    only, so a resumed training sees what an uninterrupted one would have."""
+    per_epoch = len(faces) // size
+    if not per_epoch:
+        raise ConfigError(f"{len(faces)} training faces are fewer than one batch of {size}")
+    number = start
+    while True:
+        epoch, within = divmod(number, per_epoch)
+        order = np.random.default_rng((seed, epoch)).permutation(len(faces))
+        rows = order[within * size : (within + 1) * size]
+        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)))
+        number += 1
+
+
+def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+    """The faces of ``rows``; with ``rng``, half of them mirrored and their masks grown or shrunk a little."""
+    image = torch.from_numpy(faces.images[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    keep = torch.ones(len(rows), 1, *image.shape[2:])
+    landmarks = torch.from_numpy(faces.landmarks[rows].astype(np.float32))
+    for k, row in enumerate(rows):
+        left, top, right, bottom = (int(v) for v in faces.boxes[row])
+        if rng is not None:
+            # A detector's box is never exact: the network must cope with a few pixels more or less.
+            left, top, right, bottom = (
+                max(v + int(d), 0) for v, d in zip((left, top, right, bottom), rng.integers(-3, 4, 4), strict=True)
+            )
+        keep[k, :, top:bottom, left:right] = 0.0
+    if rng is not None:
+        flip = torch.from_numpy(rng.random(len(rows)) < 0.5)
+        image[flip] = image[flip].flip(3)
+        keep[flip] = keep[flip].flip(3)
+        mirrored = landmarks[:, MIRRORED].clone()
+        mirrored[..., 0] = image.shape[3] - mirrored[..., 0]
+        landmarks = torch.where(flip[:, None, None], mirrored, landmarks)
+    labels = torch.from_numpy(faces.labels[rows])
+    return Batch(image.contiguous(memory_format=torch.channels_last), keep, landmarks, labels)
