@@ -45,8 +45,8 @@ class StoredOutputs:
             # Not the whole path: the same images are the same plan wherever they lie, and paths can name people.
             params={"dir": self._dir.resolve().name, "images": len(self._files), "fingerprint": self._fingerprint},
             limits="Nothing is known of how the images were made. Its time is that of reading files. Images are "
-            "matched by relative path or, in a folder laid out otherwise, by bare name: an image that two inputs of one data "
-            "set would share is an error for both. One that two data sets would share cannot be told.",
+            "matched by relative path or, in a folder laid out otherwise, by bare name: an image that two inputs of "
+            "one data set would share is an error for both. One that two data sets would share cannot be told.",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:

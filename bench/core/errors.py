@@ -13,6 +13,7 @@
     |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
     +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
     +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
+    +-- WorkerDiedError            a process of ours was killed, or killed itself
     +-- StoreError                 a run folder is damaged or was written by another version
         +-- PlanMismatchError      ``--out`` holds another plan; says what differs
 
@@ -82,6 +83,10 @@ class CheckpointError(UnmaskError):
 
 class UnavailableError(UnmaskError):
     """An optional part cannot run here; the message says why and what to do."""
+
+
+class WorkerDiedError(UnmaskError):
+    """A worker process ended without an answer: out of memory, killed, or crashed inside a library."""
 
 
 class StoreError(UnmaskError):

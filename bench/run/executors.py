@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from bench.core.errors import WorkerDiedError
 from bench.run.shards import ShardJob
 
 Work = Callable[..., bool]
@@ -93,8 +94,13 @@ def run_stage(stage: str, work: Work, jobs: Sequence[ShardJob], pool: Executor |
         try:
             for future in as_completed(pending):
                 progress.done(pending[future].name, skipped=not future.result())
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, BrokenExecutor):
+                raise WorkerDiedError(
+                    f"a worker process died in stage {stage} (out of memory?); the same command goes on from here, "
+                    "and with fewer --workers it needs less memory"
+                ) from error
             raise
     finally:
         progress.end()
@@ -113,7 +119,7 @@ def run_isolated(
     on several groups, or on the shards of one where there are fewer groups than workers.
 
     When a process dies, its shard is tried again image by image and the deadly images are given to ``work`` as
-    ``doomed``.
+    ``doomed``. Raises `WorkerDiedError` where a process dies without them too.
     """
     progress.start(stage, sum(len(group) for group in groups))
     try:
@@ -148,7 +154,15 @@ def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, 
                 progress.done(pending[future].name, skipped=False)
     except BrokenExecutor:
         for job in left:
-            _in_one_process(work, job, _deadly_samples(job))
+            deadly = _deadly_samples(job)
+            try:
+                _in_one_process(work, job, deadly)
+            except BrokenExecutor as error:
+                raise WorkerDiedError(
+                    f"method {job.method} kills its process on {job.dataset}, between {job.samples[0]!r} and "
+                    f"{job.samples[-1]!r}, though on no single image (out of memory?); leave it out, or choose a "
+                    "smaller --shard-size and another --out"
+                ) from error
             progress.done(job.name, skipped=False)
 
 
