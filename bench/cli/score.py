@@ -20,18 +20,17 @@ def score(
     root: Root = None,
 ) -> None:
     """Score a run's stored outputs again; no method runs."""
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
-    from bench.run.pipeline import rescore
+    from bench.run.pipeline import renew_plan, rescore
     from bench.store.run_folder import RunFolder
 
-    folder = rescore(
-        RunFolder.planned(run.absolute()),
-        split_names(metrics),
-        split_names(instrument),
-        root=existing_root(root),
-        workers=workers,
-        progress=show_progress(),
-    )
+    folder, where = RunFolder.planned(run.absolute()), existing_root(root)
+    with fetch_progress(Console(stderr=True)) as fetching:
+        plan = renew_plan(folder, split_names(metrics), split_names(instrument), progress=fetching)
+    folder = rescore(folder, plan, root=where, workers=workers, progress=show_progress())
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")

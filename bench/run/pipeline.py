@@ -75,17 +75,11 @@ def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | No
     write_json(folder.provenance_path, gather_provenance(plan))
 
 
-def rescore(
-    folder: RunFolder,
-    metrics: Sequence[str],
-    instruments: Sequence[str],
-    *,
-    root: Path | None,
-    workers: int,
-    progress: Progress,
-) -> RunFolder:
-    """Scores a run's stored outputs again; with ``metrics`` or ``instruments`` given, with those instead of the
-    plan's. Outputs are never made again."""
+def renew_plan(
+    folder: RunFolder, metrics: Sequence[str], instruments: Sequence[str], *, progress: FetchProgress | None = None
+) -> Plan:
+    """The plan to score a run again by, with everything fetched that it needs: the run's own, but with ``metrics`` or
+    ``instruments`` where given."""
     plan = folder.plan
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
     asked = instruments or ([] if metrics else [card["name"] for card in plan.instruments])
@@ -96,10 +90,15 @@ def rescore(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)
     renewed = Plan.sealed(body)
-    fetch_needed(renewed)
-    write_json(folder.plan_path, renewed.model_dump(mode="json", by_alias=True))
+    fetch_needed(renewed, progress)
+    return renewed
+
+
+def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+    """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again."""
+    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
     again = RunFolder(folder.path)
     with shared_pool(workers) as pool:
-        run_stage("prepare", prepare_shard, shard_jobs(again.path, renewed, root), pool, progress)
-        _score(again, renewed, root, pool, progress)
+        run_stage("prepare", prepare_shard, shard_jobs(again.path, plan, root), pool, progress)
+        _score(again, plan, root, pool, progress)
     return again
