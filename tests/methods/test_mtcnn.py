@@ -10,7 +10,7 @@ import pytest
 
 from bench.core.registry import create_method
 from bench.core.spec import parse_spec
-from bench.core.types import Box, Image, MethodFailure, Sample
+from bench.core.types import Box, Detection, Image, MethodFailure, Sample
 from methods.mtcnn import Mtcnn
 
 FACE = Box(175, 65, 95, 125)
@@ -50,10 +50,10 @@ def test_a_failing_detector_is_a_failure_not_an_unchanged_image(monkeypatch: pyt
     method = create_method(parse_spec("blackout"))
     method.load({}, "cpu")
 
-    def fails(self: Mtcnn, image: Image) -> list[Box]:
+    def fails(self: Mtcnn, image: Image) -> list[Detection]:
         raise IndexError("shape mismatch")
 
-    monkeypatch.setattr(Mtcnn, "boxes", fails)
+    monkeypatch.setattr(Mtcnn, "faces", fails)
     (output,) = method.anonymize([Sample("a", np.zeros((40, 40, 3), np.uint8))], seed=0)
     assert output == MethodFailure("face detector failed: shape mismatch")
 

