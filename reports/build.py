@@ -18,6 +18,7 @@ from reports.leaderboard import Leaderboard, make_leaderboard
 from reports.method_page import Section, make_section
 from reports.metric_page import metric_cards, metric_on_boards
 from reports.plots import Plot, tradeoff_plots
+from reports.reported import load_reported
 from reports.runs import RunView
 from reports.runs_page import pairs, tagged_runs
 from reports.site import Site, check_replaceable
@@ -93,7 +94,14 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
         for board in boards
         if source is not None
     }
-    site.page(INDEX, INDEX, "index", summary=pages.summary(runs, tables), tables=_views(tables, grids))
+    site.page(
+        INDEX,
+        INDEX,
+        "index",
+        summary=pages.summary(runs, tables),
+        tables=_views(tables, grids),
+        reported=load_reported(),
+    )
     for board in boards:
         path = f"numbers-{board_slugs[board.title]}.html"
         site.page("numbers.html", path, "index", board=board, families=pages.number_families(board))
