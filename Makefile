@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 	touch $@
 
 demo: setup      ## every method over the quick half of the demo photos; prints a table and where the report lies
-	$(BIN)/unmask run --dataset demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
+	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch
