@@ -18,6 +18,7 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
+from bench.core.training_faces import TrainingFaces
 from bench.core.weights import WeightsReport
 
 METHODS: Mapping[str, str] = {
@@ -25,6 +26,7 @@ METHODS: Mapping[str, str] = {
     "blackout": "methods.blackout:Blackout",
     "blur": "methods.blur:Blur",
     "pixelate": "methods.pixelate:Pixelate",
+    "k-same": "methods.k_same:KSame",
     "outputs": "methods.outputs:StoredOutputs",
 }
 
@@ -65,6 +67,7 @@ METRICS: Mapping[str, str] = {
 }
 
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
+TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
 
@@ -154,3 +157,10 @@ def weights_inspector() -> Callable[[Path], WeightsReport]:
     module, _, attribute = WEIGHTS_INSPECTOR.partition(":")
     inspector: Callable[[Path], WeightsReport] = getattr(importlib.import_module(module), attribute)
     return inspector
+
+
+def training_faces() -> TrainingFaces:
+    """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
+    module, _, attribute = TRAINING_FACES.partition(":")
+    made: TrainingFaces = getattr(importlib.import_module(module), attribute)()
+    return made

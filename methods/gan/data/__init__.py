@@ -1,0 +1,1 @@
+"""How photos become faces to train on: asked for by `unmask data build`."""

@@ -1,0 +1,52 @@
+"""The methods' side of `unmask data build`, see `bench.core.training_faces.TrainingFaces`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.core.training_faces import FaceCrop, Rgb
+from bench.core.types import Detection, Floats32, Image
+from methods import mtcnn
+from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
+from methods.gan.compact.crop import cut
+from methods.gan.data.skin import recolour
+
+
+class PreparedFaces:
+    """Faces found, cut and described exactly as the learned methods do it when they anonymize."""
+
+    def __init__(self) -> None:
+        self._finder: mtcnn.Mtcnn | None = None
+
+    @property
+    def weights(self) -> Mapping[str, str]:
+        return mtcnn.weights()
+
+    def load(self, device: str) -> None:
+        if self._finder is None:
+            self._finder = mtcnn.Mtcnn(device)
+
+    def find(self, image: Image) -> list[Detection]:
+        if self._finder is None:
+            raise RuntimeError("load() must be called before find()")
+        return [face for face in self._finder.faces(image) if face.box.w > 0 and face.box.h > 0]
+
+    def crop(self, image: Image, face: Detection) -> FaceCrop:
+        made = cut(image, face.box, face.landmarks)
+        rows, columns = np.flatnonzero(made.erased.any(axis=1)), np.flatnonzero(made.erased.any(axis=0))
+        box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+        return FaceCrop(made.image, box, made.landmarks)
+
+    def check_attributes(self, names: Sequence[str]) -> None:
+        parse_attributes(";".join(names), "unmask data build")
+
+    def attributes(self, names: Sequence[str], age: float, p_female: float, tone: Rgb | None) -> Floats32:
+        return attribute_vector(names, age, p_female, tone)
+
+    def tone(self, text: str) -> Rgb:
+        return parse_tone(text, "unmask data build")
+
+    def recolour(self, image: Image, skin: tuple[float, float, float], tone: Rgb, *, whole: bool) -> Image:
+        return recolour(image, skin, tone, whole=whole)
