@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from reports.runs import RunView
 from reports.runs_page import pairs, tagged_runs
 from reports.site import Site, check_replaceable
 from reports.slugs import slugs
+from reports.thesis.page import make_thesis_page, thesis_runs
 
 INDEX = "index.html"
 
@@ -76,12 +77,13 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
     board_slugs = slugs(board.title for board in boards)
     metric_slugs = slugs(cards)
     several = len(runs) > 1
+    theses = thesis_runs(runs)
     site = Site(
         out,
         {
             "runs": runs,
             "several": several,
-            "nav": _navigation(several),
+            "nav": _navigation(several, theses),
             "hrefs": hrefs,
             "metric_slugs": metric_slugs,
             "board_slugs": board_slugs,
@@ -101,6 +103,7 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
         summary=pages.summary(runs, tables),
         tables=_views(tables, grids),
         reported=load_reported(),
+        theses=theses,
     )
     for board in boards:
         path = f"numbers-{board_slugs[board.title]}.html"
@@ -117,6 +120,9 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
     )
     site.page("reading.html", "reading.html", "reading")
     site.page("provenance.html", "provenance.html", "provenance", entries=[pages.provenance_entry(r) for r in runs])
+    for path, run in theses.items():
+        own = {method: hrefs[Entrant(run, method).name] for method in run.methods}
+        site.page("thesis.html", path, path, page=make_thesis_page(run), page_hrefs=own)
     if several:
         site.page("runs.html", "runs.html", "runs", pairs=pairs(runs))
     site.text("leaderboard.csv", export.to_csv(tables))
@@ -125,9 +131,10 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
     site.seal([run.key for run in runs])
 
 
-def _navigation(several: bool) -> list[tuple[str, str, str]]:
+def _navigation(several: bool, theses: Mapping[str, RunView]) -> list[tuple[str, str, str]]:
     return [
         (INDEX, "Leaderboard", "index"),
+        *((path, f"Thesis, {run.tag}" if len(theses) > 1 else "Thesis", path) for path, run in theses.items()),
         *([("runs.html", "Runs", "runs")] if several else []),
         ("methods/index.html", "Methods", "methods"),
         ("metrics/index.html", "Metrics", "metrics"),

@@ -1,0 +1,1 @@
+"""The thesis's tables beside ours, and its hypotheses decided by interval."""

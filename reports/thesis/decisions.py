@@ -1,0 +1,129 @@
+"""Deciding by interval: pure functions from numbers with 95 % intervals to answers, verdicts and who sees a gain.
+
+A question is answered only where the whole interval lies on one side of its bar; otherwise it stays open. A verdict
+needs every answer: one "no" refutes, all "yes" support, an open one leaves it undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Answer = Literal["yes", "no", "open", "unmeasured"]
+Verdict = Literal["supported", "not supported", "undecided", "not measured"]
+Seen = Literal["nobody", "only labelling", "some", "all", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number with its 95 % interval, in the metric's unit; ``None`` = could not be measured."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None = None
+    """Units scored; ``None`` for differences, which are of the units that both methods were scored on."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """``None`` where there is no number, or one without an interval: neither decides anything."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return self.low, self.high
+
+
+UNMEASURED = Range(None, None, None)
+
+
+def above(given: Range, bar: float) -> Answer:
+    """Is it more than ``bar``?"""
+    if given.interval is None:
+        return "unmeasured"
+    low, high = given.interval
+    return "yes" if low > bar else "no" if high <= bar else "open"
+
+
+def below(given: Range, bar: float) -> Answer:
+    """Is it less than ``bar``?"""
+    if given.interval is None:
+        return "unmeasured"
+    low, high = given.interval
+    return "yes" if high < bar else "no" if low >= bar else "open"
+
+
+def at_least(given: Range, bar: float) -> Answer:
+    """Is it ``bar`` or more?"""
+    if given.interval is None:
+        return "unmeasured"
+    low, high = given.interval
+    return "yes" if low >= bar else "no" if high < bar else "open"
+
+
+def within(given: Range, least: float, most: float) -> Answer:
+    """Does it lie between two bounds, both included?"""
+    if given.interval is None:
+        return "unmeasured"
+    low, high = given.interval
+    if low >= least and high <= most:
+        return "yes"
+    return "no" if high < least or low > most else "open"
+
+
+def all_of(answers: Iterable[Answer]) -> Answer:
+    """Are all of several questions answered yes? Without any question, nothing was measured."""
+    found = set(answers)
+    if "no" in found:
+        return "no"
+    if "unmeasured" in found or not found:
+        return "unmeasured"
+    return "open" if "open" in found else "yes"
+
+
+def verdict(answers: Iterable[Answer]) -> Verdict:
+    """What the answers say of a hypothesis that needs them all."""
+    words: dict[Answer, Verdict] = {
+        "yes": "supported",
+        "no": "not supported",
+        "open": "undecided",
+        "unmeasured": "not measured",
+    }
+    return words[all_of(answers)]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Which estimators see a method do better than another."""
+
+    seen: Seen
+    by: tuple[str, ...]
+    """The other estimators whose paired difference lies wholly above 0."""
+    not_by: tuple[str, ...]
+    """Those whose interval includes 0."""
+    against: tuple[str, ...]
+    """Those whose difference lies wholly below 0: to them it is a loss."""
+    unmeasured: tuple[str, ...] = ()
+
+
+def who_sees(labelling: Range, others: Mapping[str, Range]) -> Gain:
+    """``labelling``: the paired difference by the estimator that gave the labels; ``others``: by each other one.
+
+    ``only labelling`` = it sees a gain, and no other estimator does (their intervals include 0 or lie below).
+    ``nobody`` = the labelling estimator does not see one either, whatever the others say.
+    """
+    answers = {name: above(given, 0.0) for name, given in others.items()}
+    by = tuple(name for name, answer in answers.items() if answer == "yes")
+    lost = tuple(name for name, given in others.items() if below(given, 0.0) == "yes")
+    unmeasured = tuple(name for name, answer in answers.items() if answer == "unmeasured")
+    not_by = tuple(name for name in others if name not in (*by, *lost, *unmeasured))
+    own = above(labelling, 0.0)
+    seen: Seen
+    if own == "unmeasured" or (own == "yes" and len(unmeasured) == len(others)):
+        seen = "unknown"
+    elif own != "yes":
+        seen = "nobody"
+    elif not by:
+        seen = "only labelling"
+    else:
+        seen = "all" if len(by) == len(others) else "some"
+    return Gain(seen, by, not_by, lost, unmeasured)

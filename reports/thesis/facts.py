@@ -1,0 +1,76 @@
+"""What this run used where the thesis used something else, out of the plan and its cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.core.cards import InstrumentCard
+from reports.thesis.measured import Measured
+from reports.thesis.published import Difference, Facts
+from reports.thesis.words import listed
+
+
+def ours(difference: Difference, measured: Measured) -> str:
+    """Our side of a difference."""
+    return difference.ours if difference.ours_from is None else _FACTS[difference.ours_from](measured)
+
+
+def _dataset(measured: Measured) -> str:
+    selection, given = measured.reproduction.selection, measured.run.inputs(measured.reproduction.dataset)
+    card = measured.run.datasets[measured.reproduction.dataset]
+    photos = given.images if given else 0
+    return (
+        f"{card.title} ({selection.source}): whole photos, {photos:,} of {selection.photos:,}, at most "
+        f"{selection.per_cell} for each age group and gender, out of the same groups; no cell is filled up where the "
+        "split has fewer"
+    )
+
+
+def _labels(measured: Measured) -> str:
+    return f"As estimated on the originals by {_told(measured.run.instruments[measured.labelling])}"
+
+
+def _methods(measured: Measured) -> str:
+    told = []
+    for role in measured.roles:
+        card = measured.method(role)
+        if card is not None and role != "none":
+            weights = ", ".join(f"{name} {sha[:12]}" for name, sha in card.weights.items()) or "no weights"
+            told.append(f"{measured.label(role)}: {card.name} {card.version} ({weights}). {card.limits}".strip())
+    return " ".join(told) or "none was run"
+
+
+def _detectors(measured: Measured) -> str:
+    cards = [card for role in measured.roles if role != "none" and (card := measured.method(role)) is not None]
+    names = list(dict.fromkeys(card.detector for card in cards))
+    return f"{listed(names) or 'no detector'}; only the face is replaced and pasted back into the whole photo"
+
+
+def _judge(measured: Measured) -> str:
+    return f"{_told(measured.judge)} finds it at the same place; the estimators look at that face"
+
+
+def _recognisers(measured: Measured) -> str:
+    names = listed(measured.recognisers)
+    people = measured.run.operating_points.get("dataset", "another data set")
+    return f"{names}; thresholds calibrated on other people ({people}), and the thesis's 0.3 in both readings"
+
+
+def _skin(measured: Measured) -> str:
+    cards = measured.of_role("skin")
+    return _told(cards[0]) if cards else "not measured"
+
+
+def _told(card: InstrumentCard) -> str:
+    return f"{card.name}: {card.description.rstrip('.')}"
+
+
+_FACTS: dict[Facts, Callable[[Measured], str]] = {
+    "dataset": _dataset,
+    "labels": _labels,
+    "methods": _methods,
+    "detectors": _detectors,
+    "judge": _judge,
+    "recognisers": _recognisers,
+    "skin": _skin,
+}

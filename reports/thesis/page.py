@@ -1,0 +1,69 @@
+"""Everything that the page about a reproduction of the thesis shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.store.reproduction import Reproduction, read_reproduction
+from reports.runs import RunView
+from reports.slugs import slugs
+from reports.thesis.facts import ours
+from reports.thesis.gains import AttributeGains, attribute_gains
+from reports.thesis.hypotheses import Decided, decide
+from reports.thesis.measured import Measured
+from reports.thesis.published import Cited, Inconsistency, Source, load_published
+from reports.thesis.tables import DeidView, TableView, beside, deid_views
+from reports.thesis.words import CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class ThesisPage:
+    run: RunView
+    reproduction: Reproduction
+    source: Source
+    photos: int
+    faces: int
+    hypotheses: tuple[Decided, ...]
+    tables: tuple[TableView, ...]
+    gains: tuple[AttributeGains, ...]
+    deid: tuple[DeidView, ...]
+    cited: tuple[Cited, ...]
+    differences: tuple[tuple[str, str, str], ...]
+    """What, in the thesis, here."""
+    inconsistencies: tuple[Inconsistency, ...]
+    classes: dict[str, str]
+    """Verdict -> how it is coloured."""
+
+
+def thesis_runs(runs: Sequence[RunView]) -> dict[str, RunView]:
+    """File name of the page -> run, for the runs that follow the thesis's protocol."""
+    found = [run for run in runs if read_reproduction(run.folder.path) is not None]
+    if len(found) == 1:
+        return {"thesis.html": found[0]}
+    names = slugs(run.tag for run in found)
+    return {f"thesis-{names[run.tag]}.html": run for run in found}
+
+
+def make_thesis_page(run: RunView) -> ThesisPage:
+    """Raises `StoreError` where the run's files are damaged."""
+    reproduction = read_reproduction(run.folder.path)
+    if reproduction is None:
+        raise ValueError("this run reproduces nothing")
+    published, measured = load_published(), Measured(run, reproduction)
+    given = run.inputs(reproduction.dataset)
+    return ThesisPage(
+        run,
+        reproduction,
+        published.source,
+        given.images if given else 0,
+        given.faces if given else 0,
+        tuple(decide(published, measured)),
+        tuple(beside(table, measured) for table in published.tables),
+        tuple(attribute_gains(measured)),
+        tuple(deid_views(published.rules, measured)),
+        published.deid,
+        tuple((each.what, each.thesis, ours(each, measured)) for each in published.differences),
+        published.inconsistencies,
+        {str(word): name for word, name in CLASSES.items()},
+    )

