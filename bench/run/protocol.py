@@ -1,0 +1,102 @@
+"""The thesis's protocol: which methods take part, by the part they play, and the SPEC that plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.core import registry
+from bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError, UnmaskError
+from bench.core.spec import parse_spec
+from bench.run.plan import CONTROL
+
+ROLES: Final[Mapping[str, str]] = {
+    "none": "none",
+    "deepprivacy": "deepprivacy",
+    "dp-att": "dp-att",
+    "dp-att-s-dark": "dp-att-s:tone=dark",
+    "dp-att-s-light": "dp-att-s:tone=light",
+    "dp-att-s-l1-dark": "",
+    "dp-att-s-l1-light": "",
+    "dp-stargan": "dp-stargan",
+    "attgan": "attgan",
+    "stargan": "stargan",
+}
+"""Part -> SPEC. The two of Table 4.27 that were trained with L1 alone have none: no such weights come with unmask."""
+
+NO_WEIGHTS: Final = "no weights of its own come with unmask; give it as --method {role}=SPEC"
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who plays what."""
+
+    specs: Mapping[str, str]
+    """Part -> SPEC with the part as its label; the control first."""
+    left_out: Mapping[str, str]
+    """Part -> why nobody plays it."""
+
+
+def choose_methods(asked: Sequence[str] = ()) -> Cast:
+    """All parts that can be played here, or those ``asked`` for: a part, a part's own SPEC, or ``PART=SPEC``.
+
+    Parts that were not asked for by name are left out with the reason where their method is not registered, cannot
+    run here or has no weights. Raises `UnmaskError` for an asked one that cannot be played, and for no contestant.
+    """
+    if asked:
+        chosen = dict(_part(text) for text in asked)
+        for text in chosen.values():
+            registry.create_method(parse_spec(text, positional="dir"))
+        left_out = dict.fromkeys((role for role in ROLES if role not in chosen and role != CONTROL), "not asked for")
+    else:
+        chosen, left_out = {}, {}
+        for role, spec in ROLES.items():
+            reason = _missing(spec) if spec else NO_WEIGHTS.format(role=role)
+            if reason:
+                left_out[role] = reason
+            else:
+                chosen[role] = _labelled(role, spec)
+    chosen.pop(CONTROL, None)
+    if not chosen:
+        why = ", ".join(f"{role} ({reason})" for role, reason in left_out.items() if ROLES[role])
+        raise ConfigError(
+            f"no method of the protocol can run here{': ' + why if why else ''}; let others stand in, for example "
+            "--method deepprivacy=pixelate:blocks=8"
+        )
+    return Cast({CONTROL: CONTROL, **chosen}, left_out)
+
+
+def _part(text: str) -> tuple[str, str]:
+    """A part and the SPEC that plays it, out of what the user wrote. Raises `UnknownNameError`."""
+    spec = parse_spec(text, positional="dir")
+    named = text.split(":", 1)[0]
+    if "=" in named:
+        if spec.label not in ROLES:
+            raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
+        return spec.label, text
+    role = next((r for r, own in ROLES.items() if text.strip() == r or (own and own == spec.text)), None)
+    if role is None:
+        raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
+    if not ROLES[role]:
+        raise ConfigError(f"{role}: {NO_WEIGHTS.format(role=role)}")
+    return role, _labelled(role, ROLES[role])
+
+
+def _labelled(role: str, spec: str) -> str:
+    return f"{role}={spec}"
+
+
+def _missing(spec: str) -> str:
+    """Why the method of a SPEC cannot take part; '' = it can."""
+    try:
+        _ = registry.create_method(parse_spec(spec)).card
+    except UnknownNameError:
+        return "not registered in this version"
+    except (CheckpointError, UnavailableError) as error:
+        return _one_line(error)
+    return ""
+
+
+def _one_line(error: UnmaskError) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,78 @@
+"""Running the thesis's protocol: a balanced test set, its methods, every metric, and a note of who played what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.core.spec import parse_spec
+from bench.data import open_dataset
+from bench.run.balanced import balanced_test_set
+from bench.run.config import load_config
+from bench.run.executors import Progress, shared_pool
+from bench.run.fetching import FetchProgress
+from bench.run.pipeline import get_ready, run
+from bench.run.plan import settle_plan
+from bench.run.protocol import Cast
+from bench.store.reproduction import Reproduction, write_reproduction
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan
+
+TEST_SET: Final = "utkface:split=test"
+LABEL: Final = "balanced"
+"""What results call the test set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A protocol ready to run."""
+
+    plan: Plan
+    reproduction: Reproduction
+
+
+def prepare_thesis(
+    cast: Cast,
+    *,
+    source: str = TEST_SET,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    fetching: FetchProgress | None = None,
+) -> Prepared:
+    """Chooses the test photos and makes the plan; labels the photos of ``source`` on the way.
+
+    ``limit``: so many photos at most, as balanced as can be. Raises `UnmaskError` subclasses, as `make_plan`.
+    """
+    spec = f"{LABEL}={parse_spec(source, positional='path').text}"
+    asked = {"datasets": [spec], "methods": list(cast.specs.values()), "seed": seed, "device": device}
+    config = load_config(None, asked)
+    plan = get_ready(config, root=root, progress=fetching)
+    dataset = open_dataset(spec, root=root)
+    with shared_pool(workers) as pool:
+        settings = plan.settings.model_copy(update={"limit": limit})
+        chosen = balanced_test_set(spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching)
+    body = plan.model_dump(exclude={"schema_", "run"})
+    body["datasets"] = [chosen.planned.model_dump()]
+    return Prepared(
+        Plan.sealed(body),
+        Reproduction(
+            of="thesis",
+            dataset=chosen.planned.label,
+            roles={role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()},
+            left_out=dict(cast.left_out),
+            selection=chosen.selection,
+        ),
+    )
+
+
+def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    folder = RunFolder(out)
+    settle_plan(folder, prepared.plan)
+    write_reproduction(out, prepared.reproduction)
+    return run(prepared.plan, out, root=root, workers=workers, progress=progress)
