@@ -14,6 +14,7 @@
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
+    RUN/reproduction.json                            which published protocol it follows, if any
 """
 
 from __future__ import annotations

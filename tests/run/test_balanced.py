@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.run.balanced import PER_CELL, Labelled, age_group, choose_balanced
+from bench.run.balanced import PER_CELL, Labelled, age_group, choose_balanced, label_photos
 
 GROUPS = ((0, 19), (20, 29), (30, 39), (40, 120))
 
@@ -67,3 +70,17 @@ def test_a_limit_is_kept_and_stays_balanced(limit: int, few: int) -> None:
 )
 def test_ages_count_in_completed_years(age: float, group: tuple[int, int] | None) -> None:
     assert age_group(age, GROUPS) == group
+
+
+def test_every_photo_is_labelled_or_counted_with_a_reason() -> None:
+    originals: Any = SimpleNamespace(
+        inputs={"readable": np.array([True, True, True, True, False])},
+        images=SimpleNamespace(id=np.array(["alone.jpg", "crowd.jpg", "sky.jpg", "blurred.jpg"])),
+        faces=SimpleNamespace(sample=np.array(["alone.jpg", "crowd.jpg", "crowd.jpg", "blurred.jpg"])),
+        faces_per_image=np.array([1, 2, 0, 1]),
+    )
+    readings = {"age": np.array([33.0, 5.0, 6.0, np.nan]), "p_female": np.array([0.2, 0.9, 0.9, 0.9])}
+    found, dropped = label_photos(originals, readings)
+    assert found == [Labelled("alone.jpg", 33.0, 0.2)]
+    assert list(dropped.values()) == [1, 1, 1, 1]
+    assert len(found) + sum(dropped.values()) == 5
