@@ -24,7 +24,7 @@ from methods.gan.compact.inpainter import Inpainter
 from methods.gan.training.classifier import attribute_loss
 from methods.gan.training.faces import Faces, batch_of, batches
 from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, hinge, learning_rate, log_row
+from methods.gan.training.losses import Features, hinge, learning_rate, log_row, trim_rows
 from methods.gan.training.state import load_state, save_state, update_average
 
 COLUMNS = (
@@ -110,6 +110,7 @@ def train_editor(
         "critic_step": critic_step,
     }
     step = load_state(folder / "state.pt", parts, device)
+    trim_rows(folder / "losses.csv", step)
     shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
     started, began = time.monotonic(), step
     sums: dict[str, float] = {}
@@ -121,6 +122,7 @@ def train_editor(
             for group in optimizer.param_groups:
                 group["lr"] = base * factor
         rng = np.random.default_rng((config.seed, step, 3))
+        torch.manual_seed(config.seed * 1_000_003 + step)  # for dropout, so that a resumed run drops the same
         photo, keep, landmarks, own = (t.to(device) for t in (batch.image, batch.keep, batch.landmarks, batch.labels))
         real = torch.from_numpy(rng.random(len(photo)) < config.real).to(device)
         swapped = torch.from_numpy(rng.random(len(photo)) < config.other).to(device)
@@ -177,9 +179,9 @@ def train_editor(
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % config.save_every == 0 or step == config.steps:
-            save_state(folder / "state.pt", step, parts)
             row = {name: round(value / config.save_every, 5) for name, value in sums.items()}
             log_row(folder / "losses.csv", COLUMNS, step, row)
+            save_state(folder / "state.pt", step, parts)
             with torch.no_grad():
                 source = inpainter(shown.image.to(device), shown.keep.to(device), shown.landmarks.to(device))
                 rows = [shown.image, source.cpu()]

@@ -19,7 +19,7 @@ from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.training.faces import Batch, Faces, batch_of, batches
 from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, hinge, learning_rate, log_row
+from methods.gan.training.losses import Features, hinge, learning_rate, log_row, trim_rows
 from methods.gan.training.state import load_state, save_state, update_average
 
 COLUMNS = ("l1", "lpips", "adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
@@ -82,6 +82,7 @@ def train_inpainter(
         "critic_step": critic_step,
     }
     step = load_state(folder / "state.pt", parts, device)
+    trim_rows(folder / "losses.csv", step)
     shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
     started, began = time.monotonic(), step
     sums: dict[str, float] = {}
@@ -134,10 +135,10 @@ def train_inpainter(
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % config.save_every == 0 or step == config.steps:
-            save_state(folder / "state.pt", step, parts)
             count = config.save_every
             row = {name: round(value / count, 5) for name, value in sums.items()}
             log_row(folder / "losses.csv", COLUMNS, step, row)
+            save_state(folder / "state.pt", step, parts)
             save_grid(folder / "grid.png", [shown.image, shown.image * shown.keep, show(average, shown, device)])
             rate = (time.monotonic() - started) / max(step - began, 1)
             report(f"step {step}/{config.steps} {rate:.2f} s/step {row}")

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from bench.core.files import replacing_file
+
 
 class Features:
     """The layers of LPIPS's AlexNet: for the perceptual loss, and what the feature critic looks at."""
@@ -54,3 +56,17 @@ def log_row(path: Path, columns: Sequence[str], step: int, row: Mapping[str, flo
         if new:
             writer.writeheader()
         writer.writerow({"step": step, **row})
+
+
+def trim_rows(path: Path, step: int) -> None:
+    """Removes what a killed training wrote after its last saved ``step``, so that resuming writes no row twice."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *rows = list(csv.reader(file)) or [[]]
+    kept = [row for row in rows if len(row) == len(head) and row[0].isdigit() and int(row[0]) <= step]
+    if not kept:
+        path.unlink()
+    elif len(kept) < len(rows):
+        with replacing_file(path) as temp, temp.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([head, *kept])

@@ -1,0 +1,101 @@
+"""The folder of a training: whose it is, the trained network with its card, and what may be gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from bench.core.errors import PlanMismatchError, StoreError
+from bench.core.files import replacing_file
+from methods.gan.training.record import plot_losses, read_losses
+
+CARD_SCHEMA: Final = "unmask.training-card/1"
+GENERATOR: Final = "generator.safetensors"
+LOSSES: Final = "losses.csv"
+STATE: Final = "state.pt"
+REDRAW: Final = 60.0
+"""Seconds between two drawings of the losses."""
+FREE: Final = ("epochs", "patience")
+"""Settings that may differ when a training is gone on with: they say when to stop, not what a step does."""
+
+
+class TrainingFolder:
+    """``OUT``: training.json, state.pt, losses.csv and .svg, grid.png, generator.safetensors and its card .json."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
+        self.path = path
+        self._facts = dict(facts)
+        """Network, settings and data: the same for a training however often it is gone on with."""
+        self._drawn = time.monotonic()
+
+    def claim(self) -> None:
+        """Writes down what is trained here. Raises PlanMismatchError where it is something else."""
+        file = self.path / "training.json"
+        if file.is_file():
+            try:
+                there = json.loads(file.read_text("utf-8"))
+            except ValueError as error:
+                raise StoreError(f"{file} is damaged; delete {self.path} or choose another --out") from error
+            differences = list(_differences(there, _plain(self._facts)))
+            if differences:
+                raise PlanMismatchError(str(self.path), differences)
+        elif (self.path / STATE).exists():
+            raise StoreError(f"{self.path} holds a training of unknown settings; choose another --out")
+        _write_json(file, self._facts)
+
+    def save_generator(self, network: nn.Module, metadata: Mapping[str, str], card: Mapping[str, Any]) -> Path:
+        """Publishes the network's weights under their published names, float32, and the card beside."""
+        tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+        return self.publish(lambda path: save_file(tensors, path, dict(metadata)), card)
+
+    def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
+        """The same, for weights that ``save`` writes."""
+        path = self.path / GENERATOR
+        with replacing_file(path) as temp:
+            save(temp)
+        self.write_card(card)
+        return path
+
+    def finish(self, card: Mapping[str, Any]) -> Path:
+        """The published weights, their card and the plot brought up to date."""
+        self.write_card(card)
+        self._draw()
+        return self.path / GENERATOR
+
+    def write_card(self, card: Mapping[str, Any]) -> None:
+        """The card of the published weights, with the last row of the losses; now and then the plot of all rows."""
+        steps, series = read_losses(self.path / LOSSES)
+        last = {name: values[-1] for name, values in series.items() if values[-1] == values[-1]}
+        facts = {"schema": CARD_SCHEMA, **self._facts, **card, "steps": steps[-1] if steps else 0, "losses": last}
+        _write_json(self.path / Path(GENERATOR).with_suffix(".json"), {**facts, "torch": torch.__version__})
+        if time.monotonic() - self._drawn > REDRAW:
+            self._draw()
+
+    def _draw(self) -> None:
+        plot_losses(self.path / LOSSES, self.path / Path(LOSSES).with_suffix(".svg"))
+        self._drawn = time.monotonic()
+
+
+def _differences(there: Any, here: Any, where: str = "") -> list[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = [key for key in dict.fromkeys((*there, *here)) if key not in FREE]
+        return [
+            line for key in keys for line in _differences(there.get(key), here.get(key), f"{where}.{key}".lstrip("."))
+        ]
+    return [] if there == here else [f"{where} {there} there, {here} here"]
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with replacing_file(path) as temp:
+        temp.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,197 @@
+"""The faces of a training, read from .npz shards: training and held-out ones apart, labels in the order asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import ConfigError, DataError
+from methods.gan.training.faces import Batch, Faces, batch_of
+
+SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
+"""All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``
+(the names of the labels) may be missing."""
+CARD: Final = "card.json"
+"""What the makers of a folder of shards say about it; goes into the trained network's card as it is."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """All that a training sees."""
+
+    faces: Faces
+    held_out: Faces
+    """For sample grids and accuracies; never learned from."""
+    card: dict[str, Any]
+    """Files with sha256, numbers of faces, what the data's own cards say."""
+
+
+def find_shards(given: Sequence[Path]) -> list[Path]:
+    """The .npz files named, and those in the folders named, in order. Raises DataError where there are none."""
+    found: list[Path] = []
+    for path in given:
+        shards = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        if not shards or not all(shard.is_file() for shard in shards):
+            raise DataError(f"no training faces at {path}; make them with: unmask data build diverse-faces")
+        found += shards
+    if not found:
+        raise DataError("no training faces given; add --data FOLDER (made by: unmask data build diverse-faces)")
+    return list(dict.fromkeys(found))
+
+
+def read_training_set(
+    data: Sequence[Path], held_out: Sequence[Path], share: float, attributes: Sequence[str]
+) -> TrainingSet:
+    """Reads shards; ``share`` of ``data`` is held out, chosen by a hash of each face's person or id, unless there are
+    ``held_out`` shards. Labels are the columns ``attributes`` (none if empty). Raises DataError or ConfigError."""
+    training, testing = find_shards(data), find_shards(held_out) if held_out else []
+    faces, held = _read(training, attributes, None if testing else share)
+    if testing:
+        held, _ = _read(testing, attributes, None)
+    if not len(faces) or not len(held):
+        raise ConfigError(
+            f"{len(faces)} faces to train on and {len(held)} held out: both are needed; change held_out_share, "
+            "or give --held-out files"
+        )
+    if held.images.shape[1:] != faces.images.shape[1:]:
+        raise DataError("the held-out faces have another size than those to train on; build both alike")
+    card: dict[str, Any] = {
+        "training_faces": len(faces),
+        "held_out_faces": len(held),
+        "files": {path.name: _sha256(path) for path in training},
+    }
+    if testing:
+        card["held_out_files"] = {path.name: _sha256(path) for path in testing}
+    told = {path.name: _told(path) for path in (*data, *held_out) if path.is_dir() and (path / CARD).is_file()}
+    return TrainingSet(faces, held, {**card, "cards": told} if told else card)
+
+
+def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(number, rows) of batch ``start`` and all that follow, without end, the same ones whenever it starts there."""
+    per_epoch = count // size
+    if not per_epoch:
+        raise ConfigError(f"{count} training faces are fewer than one batch of {size}")
+    number, shuffled, order = start, -1, np.zeros(0, np.int64)
+    while True:
+        epoch, within = divmod(number, per_epoch)
+        if epoch != shuffled:
+            shuffled, order = epoch, np.random.default_rng((seed, epoch)).permutation(count)
+        yield number, order[within * size : (within + 1) * size]
+        number += 1
+
+
+def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:
+    """The batches of `in_order`; half of the faces mirrored where asked."""
+    for number, rows in in_order(len(faces), size, seed, start):
+        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None)
+
+
+def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None) -> tuple[Faces, Faces]:
+    """(the rest, the held-out share); images are read last, one shard at a time, into their place."""
+    parts = [_open(path) for path in paths]
+    held = np.concatenate([_held_out(part, path, share) for part, path in zip(parts, paths, strict=True)])
+    labels = np.concatenate([_labels(part, path, attributes) for part, path in zip(parts, paths, strict=True)])
+    boxes = np.concatenate([part["boxes"] for part in parts])
+    landmarks = np.concatenate([part["landmarks"] for part in parts])
+    images: list[NDArray[np.uint8]] = []
+    filled, start = [0, 0], 0
+    for path, part in zip(paths, parts, strict=True):
+        pixels = _images(path, len(part["boxes"]))
+        if not images:
+            shape = pixels.shape[1:]
+            images = [np.empty((int(chosen.sum()), *shape), np.uint8) for chosen in (~held, held)]
+        if pixels.shape[1:] != shape:
+            raise DataError(f"{path} holds faces of another size than the files before it; build them alike")
+        here = held[start : start + len(pixels)]
+        for k, chosen in enumerate((~here, here)):
+            images[k][filled[k] : filled[k] + int(chosen.sum())] = pixels[chosen]
+            filled[k] += int(chosen.sum())
+        start += len(pixels)
+    rest, kept = (
+        Faces(pixels, boxes[chosen], landmarks[chosen], labels[chosen])
+        for pixels, chosen in zip(images, (~held, held), strict=True)
+    )
+    return rest, kept
+
+
+def _open(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            part = {name: file[name] for name in SMALL if name in file.files}
+            complete = "images" in file.files
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no file of training faces ({error})") from error
+    if not complete or "boxes" not in part or "landmarks" not in part:
+        raise DataError(f"{path} is no file of training faces: it lacks images, boxes or landmarks")
+    lengths = {len(part[name]) for name in part if name != "attributes"}
+    if len(lengths) > 1:
+        raise DataError(f"{path} is damaged: its arrays have different lengths")
+    return part
+
+
+def _images(path: Path, count: int) -> NDArray[np.uint8]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            pixels: NDArray[np.uint8] = file["images"]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no file of training faces ({error})") from error
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.shape[1] != pixels.shape[2]:
+        raise DataError(f"{path}: images must be (N, S, S, 3) uint8, not {pixels.shape} {pixels.dtype}")
+    if len(pixels) != count:
+        raise DataError(f"{path} is damaged: its arrays have different lengths")
+    return pixels
+
+
+def _held_out(part: dict[str, Any], path: Path, share: float | None) -> NDArray[np.bool_]:
+    """Which faces are held out: those whose person (else id) hashes into the share, whatever else is in the data."""
+    if share is None:
+        return np.zeros(len(part["boxes"]), np.bool_)
+    names = part.get("people", part.get("ids"))
+    if names is None:
+        raise DataError(f"{path} has no ids to hold faces out by; give --held-out files")
+    ids = part.get("ids", names)
+    # A face of nobody known is a person of its own.
+    keys = [str(name) or str(own) for name, own in zip(names, ids, strict=True)]
+    bound = int(share * 2**32)
+    return np.array([int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) < bound for key in keys], np.bool_)
+
+
+def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDArray[np.float32]:
+    count = len(part["boxes"])
+    if not attributes:
+        return np.zeros((count, 0), np.float32)
+    labels = part.get("labels")
+    if labels is None or labels.ndim != 2:
+        raise DataError(f"{path} has no labels; make labelled faces with: unmask data build diverse-faces")
+    if "attributes" in part:
+        known = [str(name) for name in part["attributes"]]
+        missing = [name for name in attributes if name not in known]
+        if missing or len(known) != labels.shape[1]:
+            raise DataError(f"{path} has labels for {', '.join(known)}; the config asks for {', '.join(attributes)}")
+        labels = labels[:, [known.index(name) for name in attributes]]
+    elif labels.shape[1] != len(attributes):
+        raise DataError(f"{path} has {labels.shape[1]} labels a face, the config names {len(attributes)} attributes")
+    chosen: NDArray[np.float32] = labels.astype(np.float32)
+    if not ((chosen >= 0) & (chosen <= 1)).all():
+        raise DataError(f"{path} has labels outside 0..1")
+    return chosen
+
+
+def _told(folder: Path) -> Any:
+    try:
+        return json.loads((folder / CARD).read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{folder / CARD} is not JSON ({error})") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
