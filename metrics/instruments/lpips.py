@@ -109,6 +109,11 @@ class _Lpips:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
         return cls(build_network(cls.net, load_numpy_pickle(files["backbone"])), device)
 
+    @property
+    def network(self) -> nn.Module:
+        """Frozen; trainings look through its layers."""
+        return cast(nn.Module, self._network)
+
     @torch.inference_mode()
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """{"lpips_...|standard": (N,) float32 >= 0, 0 = same}; NaN where the mask is empty."""

@@ -1,0 +1,76 @@
+"""``unmask train``: a learned method's network, from faces to weights with a card."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.cli.fetch_progress import fetch_progress
+from bench.core import registry
+from bench.core.training import TrainingInputs
+from bench.data import packages
+
+
+class Network(StrEnum):
+    """What can be trained."""
+
+    DEEPPRIVACY = "deepprivacy"
+    ATTGAN = "attgan"
+    STARGAN = "stargan"
+
+
+def train(
+    network: Annotated[Network, typer.Argument(metavar="deepprivacy|attgan|stargan", show_default=False)],
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG",
+            help="A TOML file, or one that comes with unmask: dp-att, dp-att-s, stargan (the thesis's), "
+            "deepprivacy-compact, dp-att-compact, stargan-compact (for a CPU).",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="Faces to train on: .npz files, or folders of them.", show_default=False),
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--held-out",
+            help="Faces for samples and checks only (else the config's held_out_share of --data).",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to train in [default: training/CONFIG].", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Threads that share the work [default: all cores].", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Changes a setting of CONFIG.", show_default=False),
+    ] = None,
+) -> None:
+    """Train a network of the learned methods. The same command goes on with what a kill left in --out.
+
+    OUT then holds generator.safetensors with its card generator.json, losses.csv and losses.svg, grid.png, state.pt.
+    """
+    job = registry.open_training(network.value, config, settings or [])
+    console = Console()
+    files = {}
+    for name in job.instruments:
+        with fetch_progress(Console(stderr=True)) as progress:
+            files[name] = packages.fetch_all(registry.instrument_class(name).card.files, progress=progress)
+    folder = out or Path("training") / job.name
+    inputs = TrainingInputs(tuple(data or ()), tuple(held_out or ()), folder, device, workers, files)
+    path = job.run(inputs, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
+    console.print(f"trained: {path}", highlight=False, markup=False, soft_wrap=True)
