@@ -137,7 +137,7 @@ def mean_of_nearest(gallery: Gallery, face: Image, k: int) -> Floats32:
     distances = ((gallery.entries - place) ** 2).sum(axis=1)
     nearest = np.argsort(distances, kind="stable")[:k]
     mean = gallery.mean + gallery.entries[nearest].mean(axis=0) @ gallery.axes
-    return np.clip(mean, 0, 255).reshape(SIDE, SIDE, 3).astype(np.float32)
+    return np.asarray(np.clip(mean, 0, 255), np.float32).reshape(SIDE, SIDE, 3)
 
 
 def put_back(image: Image, face: Floats32, frame: Float) -> None:

@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from bench.core.files import replacing_file
-from bench.core.types import Floats32, Image
+from bench.core.types import Bools, Floats32, Image
 from methods.alignment import SIDE, to_frame
 from methods.k_same import aligned, as_vector
 
@@ -71,7 +71,7 @@ def aligned_faces(paths: Iterable[Path], only: frozenset[str] | None = None) -> 
 def without_black_edges(crop: Image) -> tuple[Image, Floats32]:
     """The part of a crop that shows the photo, and where (x, y) it begins. Photos often end above the brows; the mean
     of many black edges would be a dark forehead."""
-    lit = (crop > 0).any(axis=-1)
+    lit: Bools = crop.max(axis=-1) > 0
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     if not len(rows):
         return crop, np.zeros(2, np.float32)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from typing import Any, Final
 
 import typer
 
 from bench import __version__
-from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, train, weights
+from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, weights
 from bench.core.errors import UnmaskError
+
+INTERRUPTED: Final = 130
+_MACHINE: Final = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+)
+"""A full disk, a folder that may not be written to: the machine's errors. Others are bugs and keep their traceback."""
 
 app = typer.Typer(
     name="unmask",
@@ -28,7 +37,6 @@ app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
-app.command("train")(train.train)
 app.command("doctor")(doctor.doctor)
 
 
@@ -45,19 +53,44 @@ def _options(
     pass
 
 
+_UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a wrong command line. By name: the click that it is built on may be its own copy."""
+
+
 def main() -> None:
     """Runs the command; errors that users can cause end in one line and an exit code."""
     # Read when a numeric library is first loaded: waiting threads that spin make a busy machine many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app()
+        code = app(standalone_mode=False)
     except UnmaskError as error:
-        print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("unmask: interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        _complain(str(error))
+        code = error.exit_code
+    except _UsageError as error:
+        code = _explain(error)
     except BrokenPipeError:
         # Whoever read our output has gone (``unmask list | head``); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        code = 141
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{where}{error.strerror}")
+        code = 1
+    if code == INTERRUPTED:  # typer's answer to Ctrl-C
+        _complain("interrupted; the same command goes on from here")
+    sys.exit(code)
+
+
+def _complain(message: str) -> None:
+    print(f"unmask: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _explain(error: Any) -> int:
+    """What is wrong with a command line, and where to read on."""
+    text = str(error.format_message())
+    if text:  # a command without arguments has shown its help already
+        path = error.ctx.command_path if getattr(error, "ctx", None) is not None else "unmask"
+        _complain(f"{text.rstrip('.')}; see {path} --help")
+    return int(error.exit_code)

@@ -24,8 +24,8 @@ def calibrate(
     work: Annotated[
         Path | None, typer.Option("--work", help="Keep the readings here, to resume.", show_default=False)
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N images.")] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
     workers: Workers = 1,
     root: Root = None,
@@ -37,11 +37,13 @@ def calibrate(
     from rich.table import Table
 
     from bench.cli.progress import show_progress
+    from bench.core import registry
     from bench.run.executors import shared_pool
     from bench.run.own_calibration import calibrate_on, recognisers_of
     from bench.store.atomic import write_json
     from bench.store.schemas import PlanSettings
 
+    registry.check_device(device)
     progress = show_progress()
     with tempfile.TemporaryDirectory() as scratch, shared_pool(workers) as pool:
         card = calibrate_on(

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli import data_build
 from bench.cli.fetch_progress import fetch_progress
 from bench.cli.options import Root, existing_root
 from bench.core.errors import DataError
@@ -22,7 +23,8 @@ from bench.data.identities import people
 from bench.data.opening import is_available, open_dataset, search_roots
 from bench.data.upkeep import fetch_dataset, verify_dataset
 
-app = typer.Typer(help="Data sets: list, show, fetch, verify.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
+app.add_typer(data_build.app, name="build")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unmask data list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

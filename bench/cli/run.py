@@ -26,14 +26,16 @@ def run(
     instrument: Annotated[
         list[str] | None, typer.Option("--instrument", help="Use only these instruments, with commas or repeated.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N images of each data set.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first N images of each data set.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; resumes.")] = Path("runs/run"),
-    seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw (default 0).")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random draw (default 0).")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
     calibrate_on: Annotated[
         str | None, typer.Option("--calibrate-on", help="Data set SPEC to calibrate thresholds on (default: shipped).")
     ] = None,
-    shard_size: Annotated[int | None, typer.Option("--shard-size", help="Images per job (default 64).")] = None,
+    shard_size: Annotated[int | None, typer.Option("--shard-size", min=1, help="Images per job (default 64).")] = None,
     workers: Workers = 1,
     root: Root = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,

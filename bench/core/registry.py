@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,7 +18,6 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
-from bench.core.training import TrainingJob
 from bench.core.training_faces import TrainingFaces
 from bench.core.weights import WeightsReport
 
@@ -67,8 +66,8 @@ METRICS: Mapping[str, str] = {
     "memory": "metrics.cost.memory:Memory",
 }
 
+DEVICE_CHECK = "metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
-TRAININGS = "methods.gan.training.jobs:open_training"
 TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
@@ -154,6 +153,12 @@ def all_metrics() -> Iterator[tuple[str, Metric]]:
         yield name, create_metric(name)
 
 
+def check_device(device: str) -> None:
+    """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
+    module, _, attribute = DEVICE_CHECK.partition(":")
+    getattr(importlib.import_module(module), attribute)(device)
+
+
 def weights_inspector() -> Callable[[Path], WeightsReport]:
     """What tells of a weights file which network it is; the networks are known to the methods only."""
     module, _, attribute = WEIGHTS_INSPECTOR.partition(":")
@@ -166,10 +171,3 @@ def training_faces() -> TrainingFaces:
     module, _, attribute = TRAINING_FACES.partition(":")
     made: TrainingFaces = getattr(importlib.import_module(module), attribute)()
     return made
-
-
-def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
-    """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
-    module, _, attribute = TRAININGS.partition(":")
-    job: TrainingJob = getattr(importlib.import_module(module), attribute)(network, config, overrides)
-    return job

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from typing import Any, Protocol
 
+import psutil
 from threadpoolctl import threadpool_limits
 
 from bench.core.errors import WorkerDiedError
@@ -41,7 +43,32 @@ def warm_up(modules: Sequence[str]) -> None:
     """
     if START_METHOD == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
+        _start_fork_server()
+
+
+def _start_fork_server() -> None:
+    """Starts it deaf to Ctrl-C, which a terminal sends to all processes: only this one answers it, in one line."""
+    if START_METHOD != "forkserver":
+        return
+    if threading.current_thread() is not threading.main_thread():
         forkserver.ensure_running()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end_workers() -> None:
+    """Ends all workers at once, whatever they are at: half-done work is never published."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    # One that is just being started is not known yet: it would come up later, alone, and complain.
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "multiprocessing.forkserver" in " ".join(process.cmdline()):
+                process.terminate()
 
 
 @contextmanager
@@ -49,13 +76,19 @@ def worker_pool(workers: int, sharing: int | None = None) -> Iterator[Executor]:
     """Fresh processes. ``sharing``: how many of them share the machine's cores evenly; a network that takes all cores
     for itself would slow the others down."""
     threads = max((os.cpu_count() or 1) // (sharing or workers), 1)
+    _start_fork_server()
     context = multiprocessing.get_context(START_METHOD)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,)) as pool:
-        yield pool
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            _end_workers()
+            raise
 
 
 def _start_worker(threads: int) -> None:
     """Runs in a fresh worker: limits libraries that are loaded already, and by the environment those that are not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(threads)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -134,16 +167,26 @@ def run_isolated(
             if todo:
                 left.append(todo)
         at_once = min(workers, len(left)) or 1
+        stopping = threading.Event()
         with ThreadPoolExecutor(at_once) as threads:
             each = max(workers // at_once, 1)
-            running = [threads.submit(_run_group, work, todo, each, at_once, progress) for todo in left]
-            for future in running:
-                future.result()
+            running = [threads.submit(_run_group, work, todo, each, at_once, progress, stopping) for todo in left]
+            try:
+                for future in as_completed(running):
+                    future.result()
+            except BaseException:
+                stopping.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                _end_workers()
+                raise
     finally:
         progress.end()
 
 
-def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, progress: Progress) -> None:
+def _run_group(
+    work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, progress: Progress, stopping: threading.Event
+) -> None:
+    """``stopping``: set when the stage ends early and workers are being ended; their deaths then mean nothing."""
     left = list(jobs)
     try:
         with worker_pool(min(workers, len(jobs)), sharing=workers * groups) as pool:
@@ -154,7 +197,9 @@ def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, 
                 progress.done(pending[future].name, skipped=False)
     except BrokenExecutor:
         for job in left:
-            deadly = _deadly_samples(job)
+            deadly = _deadly_samples(job, stopping)
+            if stopping.is_set():
+                return
             try:
                 _in_one_process(work, job, deadly)
             except BrokenExecutor as error:
@@ -166,12 +211,14 @@ def _run_group(work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, 
             progress.done(job.name, skipped=False)
 
 
-def _deadly_samples(job: ShardJob) -> frozenset[str]:
+def _deadly_samples(job: ShardJob, stopping: threading.Event) -> frozenset[str]:
     """The samples of a shard that end a fresh process when the method is given them alone."""
     from bench.run.anonymize import try_sample
 
     deadly = set()
     for sample in job.samples:
+        if stopping.is_set():
+            break
         try:
             _in_one_process(try_sample, job, sample)
         except BrokenExecutor:

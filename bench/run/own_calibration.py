@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.core import registry
+from bench.core.errors import UsageError
 from bench.data import open_dataset
 from bench.run.assemble import assemble_originals
 from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
@@ -70,6 +71,9 @@ def recognisers_of(asked: Sequence[str]) -> list[str]:
     """The recognisers named in ``asked``, or all that are on by default."""
     names = asked or registry.names("instrument")
     cards = {name: registry.instrument_class(name).card for name in names}
+    for name in asked:
+        if cards[name].role != "recogniser":
+            raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
     return [name for name, card in cards.items() if card.role == "recogniser" and (asked or card.default)]
 
 

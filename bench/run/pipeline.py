@@ -22,6 +22,7 @@ from bench.run.plan import (
     plain,
     planned_methods,
     planned_metric,
+    refuse_unmeasurable,
     settle_plan,
 )
 from bench.run.prepare import prepare_shard
@@ -36,6 +37,7 @@ from bench.store.schemas import Plan
 
 def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
     """The plan of ``config``, with everything fetched that it needs."""
+    registry.check_device(config.device)
     methods = planned_methods(config.methods)
     imports = [name for method in methods for name in method.card["imports"]]
     # In the background, while the plan below reads the same modules for their cards.
@@ -81,11 +83,14 @@ def renew_plan(
     """The plan to score a run again by, with everything fetched that it needs: the run's own, but with ``metrics`` or
     ``instruments`` where given."""
     plan = folder.plan
+    registry.check_device(plan.settings.device)
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
     asked = instruments or ([] if metrics else [card["name"] for card in plan.instruments])
     body = plan.model_dump(exclude={"schema_", "run"})
     body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
     cards = choose_instruments([metric for _, metric in chosen], asked)
+    if metrics and instruments:
+        refuse_unmeasurable(chosen, cards)
     body["instruments"] = [plain(card) for card in cards]
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.core import registry
 from bench.core.cards import InstrumentCard
-from bench.core.errors import ConfigError, PlanMismatchError, UnavailableError, UnknownNameError
+from bench.core.errors import ConfigError, DataError, PlanMismatchError, UnavailableError, UnknownNameError
 from bench.core.protocols import Metric
 from bench.core.spec import Spec, default_label, parse_spec
 from bench.data import Dataset, open_dataset
@@ -37,6 +37,8 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     _distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments)
+    if config.metrics and config.instruments:
+        refuse_unmeasurable(chosen, cards)
     settings = PlanSettings(
         **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments"}),
     )
@@ -51,7 +53,20 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     plan = Plan.sealed(body)
     if config.calibration == SHIPPED:
         refuse_shared_people(plan.operating_points, people)
+    else:
+        _check_calibration_set(config.calibration, people, root=root, progress=progress)
     return plan
+
+
+def _check_calibration_set(
+    spec: str, people: Mapping[str, set[str]], *, root: Path | None, progress: FetchProgress | None
+) -> None:
+    """Before any work is done: is it there, with people enough, and nobody in it who is in a test set?"""
+    dataset = open_dataset(spec, root=root, progress=progress)
+    known = people_of(dataset, [ref.id for ref in dataset.refs])
+    if len(known) < 2:
+        raise DataError(f"{spec} names {len(known)} people; --calibrate-on needs photos of at least two")
+    refuse_shared_people({"dataset": spec, "people_sha256": sorted(known)}, people)
 
 
 def plain(card: Any) -> dict[str, Any]:
@@ -71,16 +86,19 @@ def _plainly(value: Any) -> Any:
 def settle_plan(folder: RunFolder, plan: Plan) -> None:
     """Writes the plan, or checks that the folder already holds the same one.
 
-    Raises `PlanMismatchError` with what differs.
+    Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
     """
-    if folder.plan_path.exists():
-        differences = compare_plans(folder.plan, plan)
-        if differences:
-            raise PlanMismatchError(str(folder.path), differences)
-        return
-    if folder.path.exists() and any(folder.path.iterdir()):
-        raise ConfigError(f"{folder.path} is not empty and holds no plan.json; choose another --out")
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    try:
+        if folder.plan_path.exists():
+            differences = compare_plans(folder.plan, plan)
+            if differences:
+                raise PlanMismatchError(str(folder.path), differences)
+            return
+        if folder.path.exists() and any(folder.path.iterdir()):
+            raise ConfigError(f"{folder.path} is not empty and holds no plan.json; choose another --out")
+        write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder.path} ({error.strerror}); choose another --out") from error
 
 
 def compare_plans(old: Plan, new: Plan) -> list[str]:
@@ -122,6 +140,15 @@ def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
         if handles & set(asked):
             chosen.append((name, metric))
     return chosen
+
+
+def refuse_unmeasurable(chosen: Iterable[tuple[str, Metric]], cards: Sequence[InstrumentCard]) -> None:
+    """Raises `ConfigError` for a metric of which none of the instruments can measure anything."""
+    there = {card.name for card in cards} | {f"role:{card.role}" for card in cards}
+    for name, metric in chosen:
+        if metric.needs and not there & set(metric.needs):
+            wanted = " or ".join(need.replace("role:", "one of role ") for need in metric.needs)
+            raise ConfigError(f"metric {name} needs {wanted}, which --instrument leaves out")
 
 
 def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:

@@ -43,9 +43,9 @@ def read_table(path: Path) -> dict[str, NDArray[Any]]:
     try:
         table = pq.read_table(path)
     except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing; run the same command again to make it") from error
+        raise StoreError(f"{path} is missing; run the same `unmask run` again to make it") from error
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete it and run the same command again") from error
+        raise StoreError(f"{path} cannot be read ({error}); delete it and run the same `unmask run` again") from error
     return {name: _from_arrow(table.column(name)) for name in table.column_names}
 
 

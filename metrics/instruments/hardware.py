@@ -31,6 +31,12 @@ def torch_device(device: str, name: str) -> torch.device:
     return torch.device(device)
 
 
+def check_device(device: str) -> None:
+    """Raises `UnavailableError` if ``device`` is not the CPU and torch cannot use it. For the CPU loads nothing."""
+    if device != "cpu":
+        torch_device(device, "this machine")
+
+
 def onnx_providers(device: str, name: str) -> list[str | tuple[str, dict[str, str]]]:
     """The execution providers of onnxruntime for a device. Raises `UnavailableError` naming the instrument ``name``."""
     if device == "cpu":

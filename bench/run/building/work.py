@@ -1,0 +1,152 @@
+"""The labelled faces of a few photos, kept until all are labelled: a killed build goes on from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import StoreError, WorkerDiedError
+from bench.core.files import replacing_file
+from bench.data import Dataset, open_dataset
+from bench.run.building.labelling import Dropped, Labelled, Labeller
+from bench.run.building.settings import BuildSettings
+from bench.run.executors import Progress, shared_pool
+
+PHOTOS: Final = 64
+"""Of a piece of work."""
+FOLDER: Final = ".work"
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A few photos of one source, in the source's order."""
+
+    out: Path
+    settings: BuildSettings
+    source: int
+    number: int
+    root: Path | None
+
+    @property
+    def path(self) -> Path:
+        return self.out / FOLDER / f"{self.source:02d}-{self.number:06d}.npz"
+
+    @property
+    def name(self) -> str:
+        return f"{self.settings.name_of(self.source)} {self.number}"
+
+    @property
+    def rows(self) -> range:
+        """Positions in the source."""
+        return range(self.number * PHOTOS, (self.number + 1) * PHOTOS)
+
+
+@lru_cache(maxsize=8)
+def source_of(settings: BuildSettings, source: int, root: Path | None) -> Dataset:
+    """The data set of a source, opened once per process."""
+    return open_dataset(settings.sources[source].spec, root=root)
+
+
+@lru_cache(maxsize=1)
+def _labeller(settings: BuildSettings) -> Labeller:
+    return Labeller(settings)
+
+
+def size_of(settings: BuildSettings, dataset: Dataset) -> int:
+    """Photos of a source that are looked at."""
+    return len(dataset.refs) if settings.limit is None else min(settings.limit, len(dataset.refs))
+
+
+def do_piece(piece: Piece) -> bool:
+    """Labels the photos of a piece unless that is done; tells whether it had to."""
+    if piece.path.is_file():
+        return False
+    dataset = source_of(piece.settings, piece.source, piece.root)
+    recoloured = piece.settings.sources[piece.source].part != "test"
+    kept: list[tuple[int, Labelled]] = []
+    dropped: list[tuple[int, Dropped]] = []
+    for row in piece.rows:
+        if row >= size_of(piece.settings, dataset):
+            break
+        for made in _labeller(piece.settings).label(dataset, dataset.refs[row], recoloured=recoloured):
+            if isinstance(made, Labelled):
+                kept.append((row, made))
+            else:
+                dropped.append((row, made))
+    with replacing_file(piece.path) as temp, temp.open("wb") as stream:
+        np.savez(stream, **_kept_arrays(kept), **_dropped_arrays(dropped))  # type: ignore[arg-type]
+    return True
+
+
+def _kept_arrays(kept: Sequence[tuple[int, Labelled]]) -> Arrays:
+    faces = [face for _, face in kept]
+    return {
+        "rows": np.array([row for row, _ in kept], np.int64),
+        "images": np.array([face.crop.image for face in faces], np.uint8),
+        "boxes": np.array([face.crop.box for face in faces], np.int16),
+        "landmarks": np.array([face.crop.landmarks for face in faces], np.float32),
+        "labels": np.array([face.attributes for face in faces], np.float32),
+        "tones": np.array([face.tone for face in faces], np.str_),
+        "rgb": np.array([face.rgb for face in faces], np.float32),
+        "ages": np.array([face.age for face in faces], np.float32),
+        "p_female": np.array([face.p_female for face in faces], np.float32),
+        "groups": np.array([face.group for face in faces], np.str_),
+    }
+
+
+def _dropped_arrays(dropped: Sequence[tuple[int, Dropped]]) -> Arrays:
+    return {
+        "dropped_rows": np.array([row for row, _ in dropped], np.int64),
+        "dropped_reasons": np.array([drop.reason for _, drop in dropped], np.str_),
+        "dropped_tones": np.array([drop.tone for _, drop in dropped], np.str_),
+    }
+
+
+def read_piece(piece: Piece, *names: str) -> Arrays:
+    """Some arrays of a finished piece; an array that is not named is not read. Raises StoreError."""
+    try:
+        with np.load(piece.path, allow_pickle=False) as found:
+            return {name: found[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise StoreError(f"{piece.path} is damaged ({error}); delete it and start the same command again") from error
+
+
+def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Piece]:
+    """All of them, source by source."""
+    for source in range(len(settings.sources)):
+        photos = size_of(settings, source_of(settings, source, root))
+        for number in range(-(-photos // PHOTOS)):
+            yield Piece(out, settings, source, number, root)
+
+
+def do_all(work: Sequence[Piece], workers: int, progress: Progress, do: Callable[[Piece], bool] = do_piece) -> None:
+    """Labels everything that is not yet labelled. The first error ends it; finished pieces stay finished."""
+    progress.start("label", len(work))
+    try:
+        with shared_pool(workers) as pool:
+            if pool is None:
+                for piece in work:
+                    progress.done(piece.name, skipped=not do(piece))
+                return
+            pending = {pool.submit(do, piece): piece for piece in work}
+            try:
+                for future in as_completed(pending):
+                    progress.done(pending[future].name, skipped=not future.result())
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(error, BrokenExecutor):
+                    raise WorkerDiedError(
+                        "a worker process died while labelling (out of memory?); the same command goes on from here, "
+                        "and with fewer --workers it needs less memory"
+                    ) from error
+                raise
+    finally:
+        progress.end()

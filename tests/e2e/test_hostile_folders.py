@@ -1,0 +1,107 @@
+"""Run folders that are damaged, of another version, or cannot be written: one line and an exit code, no traceback."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from tests.support.cli import unmask
+
+pytestmark = pytest.mark.weights
+
+NAMES = ("new\nline.png", "tab\t.png", "-lead.png", "\u65e5\u672c \u00e9.png", "%s;$(x).png")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...]]:
+    """A finished run over oddly named photos, and the command that made it but for ``--out``."""
+    top = tmp_path_factory.mktemp("top") / "odd \u00e9\nplace"
+    (top / "photos").mkdir(parents=True)
+    for k, name in enumerate(NAMES):
+        Pillow.new("RGB", (64, 64), (k, 90, 60)).save(top / "photos" / name)
+    command = ("run", "--dataset", f"folder:{top / 'photos'}", "--metrics", "outcome", "--method", "m=blackout")
+    done = unmask(*command, "--no-report", "--out", str(top / "run"))
+    assert done.returncode == 0, done.stderr
+    return top / "run", command
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).write_text("{")
+
+    return change
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return change
+
+
+def of_another_version(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = run / f"{name}.json"
+        path.write_text(path.read_text("utf-8").replace(f'"unmask.{name}/1"', f'"unmask.{name}/9"'), "utf-8")
+
+    return change
+
+
+def truncate_tables(run: Path) -> None:
+    for path in run.rglob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:100])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    # what is damaged -> how, the commands that meet it, and what they say
+    "plan cut": (cut("plan.json"), "run score report", "was not written by"),
+    "plan of another version": (of_another_version("plan"), "run score report", "was not written by this version"),
+    "no plan": (remove("plan.json"), "run score report", "plan.json"),
+    "estimates cut": (cut("estimates.json"), "report", "was not written by"),
+    "estimates of another version": (of_another_version("estimates"), "report", "was not written by this version"),
+    "no estimates": (remove("estimates.json"), "report", "not finished"),
+    "tables cut": (truncate_tables, "score report", "cannot be read"),
+    "no outputs": (remove("outputs"), "score", "run the same `unmask run` again"),
+    "no faces": (remove("faces"), "report", "unmask score"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_runs_are_told_in_one_line(damage: str, made: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
+    spoil, commands, says = DAMAGE[damage]
+    for name in commands.split():
+        run = tmp_path / name
+        shutil.copytree(made[0], run)
+        spoil(run)
+        command = (*made[1], "--out", str(run)) if name == "run" else (name, str(run))
+        done = unmask(*command)
+        assert done.returncode in (1, 2), done.stderr
+        assert "Traceback" not in done.stderr
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("unmask: ")
+        assert says in last
+
+
+def test_what_is_damaged_below_the_plan_is_made_again(made: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made[0], run)
+    truncate_tables(run)
+    (run / "estimates.json").write_text("{")
+    done = unmask(*made[1], "--no-report", "--out", str(run))
+    assert done.returncode == 0, done.stderr
+    assert (run / "estimates.json").read_bytes() == (made[0] / "estimates.json").read_bytes()
+
+
+def test_a_place_that_cannot_be_written_to(made: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / ("x" * 300)):
+        done = unmask(*made[1], "--no-report", "--out", str(out))
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.strip().splitlines()
+        assert "cannot write to" in line
+        assert "choose another --out" in line
