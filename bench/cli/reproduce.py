@@ -31,6 +31,10 @@ def thesis(
     dataset: Annotated[
         str, typer.Option("--dataset", "-d", help="Data set SPEC to choose the test photos from.")
     ] = "utkface:split=test",
+    test_set: Annotated[
+        Path | None,
+        typer.Option("--test-set", help="Take the test photos of this set of `unmask data build`.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of every random draw.")] = 0,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
     workers: Workers = 1,
@@ -59,6 +63,7 @@ def thesis(
             cast,
             source=dataset,
             limit=limit,
+            built=test_set,
             seed=seed,
             device=device,
             root=where,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ from bench.store.atomic import write_json
 from bench.store.reproduction import Cell, Selection
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlanSettings
+
+K = TypeVar("K")
 
 PER_CELL: Final = 150
 GENDERS: Final = ("female", "male")
@@ -73,11 +75,14 @@ def choose_balanced(
         if group is not None:
             cells[group, GENDERS[0] if photo.p_female >= 0.5 else GENDERS[1]].append(photo.sample)
     drawn = {cell: sorted(found, key=lambda name: _draw(name, seed))[:per_cell] for cell, found in cells.items()}
-    if limit is None:
-        return drawn
-    turns = sorted((place, number) for number, found in enumerate(drawn.values()) for place in range(len(found)))
+    return drawn if limit is None else take_turns(drawn, limit)
+
+
+def take_turns(cells: Mapping[K, Sequence[str]], limit: int) -> dict[K, list[str]]:
+    """The first of each cell, then the second of each, and so on until there are ``limit``."""
+    turns = sorted((place, number) for number, found in enumerate(cells.values()) for place in range(len(found)))
     taken = [number for _, number in turns[:limit]]
-    return {cell: found[: taken.count(number)] for number, (cell, found) in enumerate(drawn.items())}
+    return {cell: list(found[: taken.count(number)]) for number, (cell, found) in enumerate(cells.items())}
 
 
 def age_group(age: float, groups: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
@@ -134,7 +139,7 @@ def balanced_test_set(
     return BalancedSet(
         restricted(plan.datasets[0], dataset, wanted),
         Selection(
-            source=parse_spec(spec, positional="path").text,
+            source=source_name(spec),
             photos=len(dataset.refs),
             estimator=estimator,
             per_cell=PER_CELL,
@@ -151,6 +156,12 @@ def balanced_test_set(
             dropped={reason: count for reason, count in {**dropped, NO_GROUP: outside}.items() if count},
         ),
     )
+
+
+def source_name(spec: str) -> str:
+    """The SPEC without its label, and without the path that a folder has on this machine."""
+    parsed = parse_spec(spec, positional="path")
+    return "folder" if parsed.name == "folder" else parsed.text
 
 
 def _labelling_plan(spec: str, dataset: Dataset, settings: PlanSettings) -> Plan:

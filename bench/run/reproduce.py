@@ -9,6 +9,7 @@ from typing import Final
 from bench.core.spec import parse_spec
 from bench.data import open_dataset
 from bench.run.balanced import balanced_test_set
+from bench.run.built_set import built_test_set
 from bench.run.config import load_config
 from bench.run.executors import Progress, shared_pool
 from bench.run.fetching import FetchProgress
@@ -37,6 +38,7 @@ def prepare_thesis(
     *,
     source: str = TEST_SET,
     limit: int | None = None,
+    built: Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     root: Path | None,
@@ -46,16 +48,23 @@ def prepare_thesis(
 ) -> Prepared:
     """Chooses the test photos and makes the plan; labels the photos of ``source`` on the way.
 
-    ``limit``: so many photos at most, as balanced as can be. Raises `UnmaskError` subclasses, as `make_plan`.
+    ``built``: a set of `unmask data build` whose test photos are taken, instead of choosing here. ``limit``: so many
+    photos at most, as balanced as can be. Raises `UnmaskError` subclasses, as `make_plan`.
     """
-    spec = f"{LABEL}={parse_spec(source, positional='path').text}"
+    # As it was written: a path would be cut at a comma if it were written out anew.
+    spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
     asked = {"datasets": [spec], "methods": list(cast.specs.values()), "seed": seed, "device": device}
     config = load_config(None, asked)
     plan = get_ready(config, root=root, progress=fetching)
     dataset = open_dataset(spec, root=root)
-    with shared_pool(workers) as pool:
-        settings = plan.settings.model_copy(update={"limit": limit})
-        chosen = balanced_test_set(spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching)
+    settings = plan.settings.model_copy(update={"limit": limit})
+    if built is not None:
+        chosen = built_test_set(built, spec, dataset, settings)
+    else:
+        with shared_pool(workers) as pool:
+            chosen = balanced_test_set(
+                spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
+            )
     body = plan.model_dump(exclude={"schema_", "run"})
     body["datasets"] = [chosen.planned.model_dump()]
     return Prepared(

@@ -20,8 +20,8 @@ class Cell(Strict):
 
     age: str
     gender: str
-    available: int
-    """Photos of the split that belong to it."""
+    available: int | None
+    """Photos of the split that belong to it; ``None`` = not recorded."""
     chosen: int
 
 
