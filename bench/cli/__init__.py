@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 
 from bench import __version__
-from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, weights
+from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, train, weights
 from bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -37,6 +37,7 @@ app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
+app.command("train")(train.train)
 app.command("doctor")(doctor.doctor)
 
 

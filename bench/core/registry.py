@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,6 +18,7 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
+from bench.core.training import TrainingJob
 from bench.core.training_faces import TrainingFaces
 from bench.core.weights import WeightsReport
 
@@ -68,6 +69,7 @@ METRICS: Mapping[str, str] = {
 
 DEVICE_CHECK = "metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
+TRAININGS = "methods.gan.training.jobs:open_training"
 TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
@@ -171,3 +173,10 @@ def training_faces() -> TrainingFaces:
     module, _, attribute = TRAINING_FACES.partition(":")
     made: TrainingFaces = getattr(importlib.import_module(module), attribute)()
     return made
+
+
+def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
+    """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
+    module, _, attribute = TRAININGS.partition(":")
+    job: TrainingJob = getattr(importlib.import_module(module), attribute)(network, config, overrides)
+    return job
