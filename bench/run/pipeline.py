@@ -90,7 +90,7 @@ def renew_plan(
     body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
     cards = choose_instruments([metric for _, metric in chosen], asked)
     if metrics and instruments:
-        refuse_unmeasurable(chosen, cards)
+        refuse_unmeasurable(metrics, chosen, cards)
     body["instruments"] = [plain(card) for card in cards]
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)

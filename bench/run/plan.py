@@ -38,7 +38,7 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     chosen = choose_metrics(config.metrics)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments)
     if config.metrics and config.instruments:
-        refuse_unmeasurable(chosen, cards)
+        refuse_unmeasurable(config.metrics, chosen, cards)
     settings = PlanSettings(
         **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments"}),
     )
@@ -129,26 +129,32 @@ def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
     if not asked:
         return everything
     chosen: list[tuple[str, Metric]] = []
-    known = {name for name, _ in everything}
-    known |= {card.name for _, metric in everything for card in metric.cards}
-    known |= {card.family for _, metric in everything for card in metric.cards}
+    known = {word for name, metric in everything for word in _handles(name, metric)}
     for word in asked:
         if word not in known:
             raise UnknownNameError("metric", word, known)
     for name, metric in everything:
-        handles = {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
-        if handles & set(asked):
+        if _handles(name, metric) & set(asked):
             chosen.append((name, metric))
     return chosen
 
 
-def refuse_unmeasurable(chosen: Iterable[tuple[str, Metric]], cards: Sequence[InstrumentCard]) -> None:
-    """Raises `ConfigError` for a metric of which none of the instruments can measure anything."""
+def refuse_unmeasurable(
+    asked: Sequence[str], chosen: Sequence[tuple[str, Metric]], cards: Sequence[InstrumentCard]
+) -> None:
+    """Raises `ConfigError` for a word (plug-in, metric or family) of which the instruments can measure nothing."""
     there = {card.name for card in cards} | {f"role:{card.role}" for card in cards}
-    for name, metric in chosen:
-        if metric.needs and not there & set(metric.needs):
-            wanted = " or ".join(need.replace("role:", "one of role ") for need in metric.needs)
-            raise ConfigError(f"metric {name} needs {wanted}, which --instrument leaves out")
+    for word in asked:
+        meant = [metric for name, metric in chosen if word in _handles(name, metric)]
+        if all(metric.needs and not there & set(metric.needs) for metric in meant):
+            needs = dict.fromkeys(need for metric in meant for need in metric.needs)
+            wanted = " or ".join(need.replace("role:", "one of role ") for need in needs)
+            raise ConfigError(f"metric {word} needs {wanted}, which --instrument leaves out")
+
+
+def _handles(name: str, metric: Metric) -> set[str]:
+    """The words by which a plug-in can be asked for."""
+    return {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
 
 
 def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:

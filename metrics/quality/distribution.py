@@ -138,9 +138,10 @@ class Distribution:
         }
         regions: tuple[Region, ...] = get_args(Region)
         for region in regions:
-            if region not in evidence.features:
+            before, after = evidence.features.get(region, ({}, {}))
+            if INSTRUMENT not in before or INSTRUMENT not in after:
                 continue
-            original, output = (readings[INSTRUMENT]["features"] for readings in evidence.features[region])
+            original, output = before[INSTRUMENT]["features"], after[INSTRUMENT]["features"]
             scored = np.asarray(np.isfinite(original).all(axis=1) & np.isfinite(output).all(axis=1), dtype=np.bool_)
             for name, distance in distances.items():
                 yield SetStatistic(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from bench.core.evidence import Evidence, Settings
 from bench.core.protocols import Metric
 from bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
-from bench.core.types import Bools, Outcome
+from bench.core.types import Bools, Outcome, Region
 from bench.core.values import Histogram, SetStatistic, UnitValues
 from tests.support.evidence import make_evidence
 
@@ -33,6 +33,13 @@ def evidences() -> dict[str, Evidence]:
         "no labels": make_evidence(labelled=False),
         "one face": make_evidence(n_people=1, photos_each=1),
         "one person": make_evidence(n_people=1, photos_each=4),
+        "no instruments": dataclasses.replace(
+            make_evidence(),
+            original={},
+            anonymized={},
+            features=dict.fromkeys(get_args(Region), ({}, {})),
+            pairs={region: {} for region in get_args(Region)},
+        ),
     }
 
 

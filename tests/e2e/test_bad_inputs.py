@@ -149,7 +149,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         (("run", "--metrics", "psnrr"), 2, "did you mean psnr"),
         (("run", "--instrument", "arcface100"), 2, "unknown instrument"),
         (("run", "nothing.toml"), 2, "nothing.toml"),
-        (("run", "--metrics", "ssim", "--instrument", "sface"), 2, "metric pixel_quality needs pixels"),
+        (("run", "--metrics", "ssim", "--instrument", "sface"), 2, "metric ssim needs pixels"),
         (("run", "--device", "tpu"), 1, "cannot use device 'tpu'; write cpu, cuda or cuda:1"),
         (("run", "--device", "cuda:99"), 1, "use --device cpu"),
         (("run", "--calibrate-on", "nowhere"), 2, "unknown data set 'nowhere'"),
