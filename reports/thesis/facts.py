@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.core.cards import InstrumentCard
+from bench.core.cards import InstrumentCard, MethodCard
 from reports.thesis.measured import Measured
 from reports.thesis.published import Difference, Facts
 from reports.thesis.words import listed
+
+SHIPPED = "shipped"
+"""The value of a method's ``checkpoint`` for the weights that come with unmask."""
 
 
 def ours(difference: Difference, measured: Measured) -> str:
@@ -31,13 +34,18 @@ def _labels(measured: Measured) -> str:
 
 
 def _methods(measured: Measured) -> str:
-    told = []
-    for role in measured.roles:
-        card = measured.method(role)
-        if card is not None and role != "none":
-            weights = ", ".join(f"{name} {sha[:12]}" for name, sha in card.weights.items()) or "no weights"
-            told.append(f"{measured.label(role)}: {card.name} {card.version} ({weights}). {card.limits}".strip())
-    return " ".join(told) or "none was run"
+    cards = {role: card for role in measured.roles if role != "none" and (card := measured.method(role)) is not None}
+    told = [f"{measured.label(role)}: {_network(card)}" for role, card in cards.items()]
+    return "; ".join(told) or "none was run"
+
+
+def _network(card: MethodCard) -> str:
+    checkpoint = card.params.get("checkpoint")
+    if checkpoint is None:
+        return f"{card.name}, which has no network of the thesis's kind"
+    if checkpoint == SHIPPED:
+        return f"{card.name} {card.version}, a compact network that comes with unmask, not the published one"
+    return f"{card.name} {card.version}, the network in {checkpoint}"
 
 
 def _detectors(measured: Measured) -> str:

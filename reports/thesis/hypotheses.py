@@ -110,7 +110,7 @@ def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
 
 def _deidentified(rules: Rules, measured: Measured) -> tuple[Clause, Clause]:
     metric = f"deid_rate@{rules.fmr}"
-    names = measured.recognisers
+    names = measured.calibrated
     rates = [measured.estimate(PROPOSED, metric, name) for name in names]
     changes = [measured.difference(PROPOSED, BASE, metric, name) for name in names]
     at = f"at its threshold for a false match rate of {rules.fmr}"
@@ -118,14 +118,14 @@ def _deidentified(rules: Rules, measured: Measured) -> tuple[Clause, Clause]:
     return (
         Clause(
             "Are the faces de-identified?",
-            f"For every recogniser, {at}: yes if the whole interval of DP-ATT's de-identification rate is at or above "
+            f"For every calibrated recogniser, {at}: yes if the whole interval of DP-ATT's de-identification rate is at or above "
             f"{level}, no if it is wholly below for any. The bar is this benchmark's: the thesis sets none.",
             _by_name(names, rates, lambda given: one_line(show(given, "share"))),
             all_of(at_least(rate, rules.deid_at_least) for rate in rates),
         ),
         Clause(
             "Is DeepPrivacy's de-identification kept?",
-            "For every recogniser: yes if the whole interval of the paired difference (DP-ATT minus DeepPrivacy) is at "
+            "For every calibrated recogniser: yes if the whole interval of the paired difference (DP-ATT minus DeepPrivacy) is at "
             f"or above {_points(-rules.deid_margin)}, no if it is wholly below for any. Losing {margin} is tolerated.",
             _by_name(names, changes, lambda given: one_line(show_difference(given, "share"))),
             all_of(at_least(change, -rules.deid_margin) for change in changes),

