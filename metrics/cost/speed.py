@@ -19,37 +19,33 @@ _LIMITS = (
 )
 
 
+def _card(name: str, title: str, question: str, how: str) -> MetricCard:
+    return MetricCard(
+        name=name,
+        version="1",
+        family="cost",
+        direction="lower",
+        unit="ms",
+        bounds=(0, None),
+        title=title,
+        question=question,
+        how=f"Wall-clock time for an image{how}. Images on which the method failed are not scored.",
+        source="unmask",
+        limits=_LIMITS,
+    )
+
+
 class Speed:
     """`ms_per_face` and `ms_per_image`, by the clock."""
 
     cards: ClassVar[tuple[MetricCard, ...]] = (
-        MetricCard(
-            name="ms_per_face",
-            version="1",
-            family="cost",
-            direction="lower",
-            unit="ms",
-            bounds=(0, None),
-            title="Time per face",
-            question="How long does the method take for a face?",
-            how="Wall-clock time for an image divided by the faces that the judge finds in the original; mean over the "
-            "images with a face. Images on which the method failed are not scored.",
-            source="unmask",
-            limits=_LIMITS,
+        _card(
+            "ms_per_face",
+            "Time per face",
+            "How long does the method take for a face?",
+            " divided by the faces that the judge finds in the original; mean over the images with a face",
         ),
-        MetricCard(
-            name="ms_per_image",
-            version="1",
-            family="cost",
-            direction="lower",
-            unit="ms",
-            bounds=(0, None),
-            title="Time per image",
-            question="How long does the method take for a photo?",
-            how="Wall-clock time for an image; mean over all images. Images on which the method failed are not scored.",
-            source="unmask",
-            limits=_LIMITS,
-        ),
+        _card("ms_per_image", "Time per image", "How long does the method take for a photo?", "; mean over all images"),
     )
     needs: ClassVar[tuple[str, ...]] = ()
 
