@@ -119,14 +119,16 @@ def _deidentified(rules: Rules, measured: Measured) -> tuple[Clause, Clause]:
         Clause(
             "Are the faces de-identified?",
             f"For every calibrated recogniser, {at}: yes if the whole interval of DP-ATT's de-identification rate is "
-            f"at or above {level}, no if it is wholly below for any. The bar is this benchmark's: the thesis sets none.",
+            f"at or above {level}, no if it is wholly below for any. "
+            "The bar is this benchmark's: the thesis sets none.",
             _by_name(names, rates, lambda given: one_line(show(given, "share"))),
             all_of(at_least(rate, rules.deid_at_least) for rate in rates),
         ),
         Clause(
             "Is DeepPrivacy's de-identification kept?",
             "For every calibrated recogniser: yes if the whole interval of the paired difference (DP-ATT minus "
-            f"DeepPrivacy) is at or above {_points(-rules.deid_margin)}, no if it is wholly below for any. Losing {margin} is tolerated.",
+            f"DeepPrivacy) is at or above {_points(-rules.deid_margin)}, no if it is "
+            f"wholly below for any. Losing {margin} is tolerated.",
             _by_name(names, changes, lambda given: one_line(show_difference(given, "share"))),
             all_of(at_least(change, -rules.deid_margin) for change in changes),
         ),
