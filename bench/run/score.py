@@ -143,7 +143,7 @@ def _load(path: Path) -> Image:
         return decode_image(path.read_bytes(), path.name)
     except (OSError, ImageError) as error:
         raise StoreError(
-            f"{path} cannot be read ({error}); delete its folder and run the same command again"
+            f"{path} cannot be read ({error}); delete its folder and run the same `unmask run` again"
         ) from error
 
 

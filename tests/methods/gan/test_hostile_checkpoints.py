@@ -220,7 +220,8 @@ def test_pickles_made_to_exhaust_are_refused_at_once(
     end = legacy.index(pickle.STOP) + 1  # of the first pickle, a magic number
     path.write_bytes(legacy[:end] + payload + legacy[end:])
     refusal(path)
-    assert time.monotonic() - started < 2
+    # A guard against exhaustion, which takes minutes and gigabytes; not a timing.
+    assert time.monotonic() - started < 60
 
 
 def saved(state: dict[str, torch.Tensor], file_format: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,19 +40,26 @@ def test_a_person_is_on_one_side(tmp_path: Path) -> None:
     assert all(len(faces) == 4 * len(side) for faces, side in zip((found.faces, found.held_out), sides, strict=True))
 
 
-def test_labels_by_name_and_the_card_of_a_folder(tmp_path: Path) -> None:
-    write_shard(tmp_path / "a.npz", 12, attributes=np.array(ATTRIBUTES))
-    (tmp_path / "card.json").write_text(json.dumps({"licence": "research only"}))
-    other = tmp_path / "held"
-    other.mkdir()
-    write_shard(other / "b.npz", 8, seed=3, attributes=np.array(ATTRIBUTES))
-    found = read_training_set([tmp_path], [other], 0.5, ("40+", "female"))
-    assert (len(found.faces), len(found.held_out)) == (12, 8)
-    assert (found.faces.labels == arrays(12, 16)["labels"][:, [4, 0]]).all()
-    assert found.card["cards"] == {tmp_path.name: {"licence": "research only"}}
-    assert set(found.card["files"]) == {"a.npz"}
+def test_a_built_set(tmp_path: Path) -> None:
+    """Labels by name; train and val by themselves; terms out of its card, whichever part is named."""
+    for part, count, seed in (("train", 12, 0), ("val", 8, 3)):
+        (tmp_path / part).mkdir()
+        write_shard(tmp_path / part / "faces-000.npz", count, seed=seed, attributes=np.array(ATTRIBUTES))
+    source = {"part": "train", "spec": "mine", "title": "Mine", "revision": "1", "licence": "CC0", "fingerprint": "f"}
+    card = {"name": "diverse-faces", "terms": "ask first", "plan": {"sources": [{**source, "roles": ["train"]}]}}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    shards = [tmp_path / part / "faces-000.npz" for part in ("train", "val")]
+    for data, held_out in (([tmp_path], []), ([tmp_path / "train"], [tmp_path / "val"]), (shards[:1], shards[1:])):
+        found = read_training_set(data, held_out, 0.5, ("40+", "female"))
+        assert (len(found.faces), len(found.held_out)) == (12, 8)
+        assert (found.faces.labels == arrays(12, 16)["labels"][:, [4, 0]]).all()
+        assert found.card["sets"] == [{"name": "diverse-faces", "terms": "ask first", "sources": [source]}]
+        assert found.licence == "CC0; ask first"
     with pytest.raises(DataError, match="asks for male"):
-        read_training_set([tmp_path], [other], 0.5, ("male",))
+        read_training_set([tmp_path], [], 0.5, ("male",))
+    (tmp_path / "card.json").write_text("{}")
+    with pytest.raises(DataError, match="no card of a built set"):
+        read_training_set([tmp_path], [], 0.5, ())
 
 
 def test_order_is_the_same_from_any_start() -> None:
@@ -77,7 +85,7 @@ def test_order_is_the_same_from_any_start() -> None:
         ({"ids": np.array([{}] * 24)}, "no file of training faces"),  # needs a pickle
     ],
 )
-def test_damage_is_said(tmp_path: Path, changes: dict[str, object], says: str) -> None:
+def test_damage_is_said(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     path = write_shard(tmp_path / "a.npz", **changes)
     with pytest.raises(DataError, match=says):
         read_training_set([path], [], 0.2, ATTRIBUTES)
