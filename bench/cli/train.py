@@ -36,19 +36,19 @@ def train(
     ],
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", help="Faces to train on: .npz files, or folders of them.", show_default=False),
+        typer.Option("--data", help="Faces: what unmask data build made, or .npz files.", show_default=False),
     ] = None,
     held_out: Annotated[
         list[Path] | None,
         typer.Option(
             "--held-out",
-            help="Faces for samples and checks only (else the config's held_out_share of --data).",
+            help="Faces for samples and checks only (else the val part, or a share of --data).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder to train in [default: training/CONFIG].", show_default=False),
+        typer.Option("--out", help="Folder to train in [default: runs/train-CONFIG].", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
     workers: Annotated[
@@ -70,7 +70,7 @@ def train(
     for name in job.instruments:
         with fetch_progress(Console(stderr=True)) as progress:
             files[name] = packages.fetch_all(registry.instrument_class(name).card.files, progress=progress)
-    folder = out or Path("training") / job.name
+    folder = out or Path("runs") / f"train-{job.name}"
     inputs = TrainingInputs(tuple(data or ()), tuple(held_out or ()), folder, device, workers, files)
     path = job.run(inputs, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
     console.print(f"trained: {path}", highlight=False, markup=False, soft_wrap=True)

@@ -97,7 +97,7 @@ class AttGanTraining:
     save_every: Count = 500
     """Steps between two saved states, each with a row of losses; every epoch ends with one too."""
     licence: str = ""
-    """Terms of the data, for the card of the weights."""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
 
 def train_attgan(

@@ -43,7 +43,7 @@ class CompactInpainting:
     held_out_share: Share = 0.05
     """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
     licence: str = ""
-    """Terms of the data, for the card of the weights."""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class CompactEditing:
     held_out_share: Share = 0.05
     """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
     licence: str = ""
-    """Terms of the data, for the card of the weights."""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Job:
             "network": self.network,
             "kind": self.kind,
             "config": self.name,
-            "licence": licence or "not stated",
+            "licence": licence or found.licence or "not stated",
             "seed": self.settings.seed,
             "device": device,
             "data": found.card,

@@ -22,8 +22,8 @@ LOSSES: Final = "losses.csv"
 STATE: Final = "state.pt"
 REDRAW: Final = 60.0
 """Seconds between two drawings of the losses."""
-FREE: Final = ("epochs", "patience")
-"""Settings that may differ when a training is gone on with: they say when to stop, not what a step does."""
+FREE: Final = ("epochs", "patience", "device", "config", "licence")
+"""May differ when a training is gone on with: when to stop, where to run, names; none says what a step does."""
 
 
 class TrainingFolder:

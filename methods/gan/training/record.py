@@ -114,14 +114,16 @@ def plot_losses(table: Path, path: Path) -> None:
             known = [(step, value) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
             axes.plot(*zip(*known, strict=True), linewidth=1, marker="." if len(known) == 1 else "")
             axes.set_title(name)
+            axes.locator_params(axis="x", nbins=4)
+            axes.ticklabel_format(axis="y", scilimits=(-2, 4))
             axes.grid(alpha=0.3)
         # Fixed distances: a layout engine takes as long as all of the drawing.
         figure.subplots_adjust(
-            left=0.6 / (3.4 * columns),
-            right=1 - 0.1 / (3.4 * columns),
+            left=0.7 / (3.4 * columns),
+            right=1 - 0.25 / (3.4 * columns),
             bottom=0.3 / (2.4 * rows),
             top=1 - 0.3 / (2.4 * rows),
-            wspace=0.3,
+            wspace=0.35,
             hspace=0.4,
         )
         nothing: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))

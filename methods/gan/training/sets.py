@@ -20,7 +20,11 @@ SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``
 (the names of the labels) may be missing."""
 CARD: Final = "card.json"
-"""What the makers of a folder of shards say about it; goes into the trained network's card as it is."""
+"""In a built set's folder; whose photos they are, and under which terms, goes on into the trained network's card."""
+SOURCE: Final = ("part", "spec", "title", "revision", "licence", "fingerprint")
+"""What is kept of each data set in such a card."""
+TRAIN, HELD_OUT = "train", "val"
+"""The parts of a built set."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class TrainingSet:
     """For sample grids and accuracies; never learned from."""
     card: dict[str, Any]
     """Files with sha256, numbers of faces, what the data's own cards say."""
+    licence: str
+    """What those cards say of the terms; '' = nothing."""
 
 
 def find_shards(given: Sequence[Path]) -> list[Path]:
@@ -50,8 +56,14 @@ def find_shards(given: Sequence[Path]) -> list[Path]:
 def read_training_set(
     data: Sequence[Path], held_out: Sequence[Path], share: float, attributes: Sequence[str]
 ) -> TrainingSet:
-    """Reads shards; ``share`` of ``data`` is held out, chosen by a hash of each face's person or id, unless there are
-    ``held_out`` shards. Labels are the columns ``attributes`` (none if empty). Raises DataError or ConfigError."""
+    """Reads shards, named one by one, by folder, or as a whole built set (its val part is then held out).
+
+    Where no shards are ``held_out``, ``share`` of ``data`` is, chosen by a hash of each face's person or id. Labels are
+    the columns ``attributes`` (none if empty). Raises DataError or ConfigError.
+    """
+    parts = [path / HELD_OUT for path in data if (path / TRAIN).is_dir() and (path / HELD_OUT).is_dir()]
+    data = [path / TRAIN if (path / TRAIN).is_dir() else path for path in data]
+    held_out = held_out or parts
     training, testing = find_shards(data), find_shards(held_out) if held_out else []
     faces, held = _read(training, attributes, None if testing else share)
     if testing:
@@ -63,15 +75,17 @@ def read_training_set(
         )
     if held.images.shape[1:] != faces.images.shape[1:]:
         raise DataError("the held-out faces have another size than those to train on; build both alike")
+    cards = [card for path in (*data, *held_out) for card in _cards(path)]
+    told = [card for k, card in enumerate(cards) if card not in cards[:k]]
     card: dict[str, Any] = {
         "training_faces": len(faces),
         "held_out_faces": len(held),
-        "files": {path.name: _sha256(path) for path in training},
+        "files": {_sha256(path): path.name for path in training},
+        "held_out_files": {_sha256(path): path.name for path in testing},
+        "sets": told,
     }
-    if testing:
-        card["held_out_files"] = {path.name: _sha256(path) for path in testing}
-    told = {path.name: _told(path) for path in (*data, *held_out) if path.is_dir() and (path / CARD).is_file()}
-    return TrainingSet(faces, held, {**card, "cards": told} if told else card)
+    terms = [text for card in told for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
+    return TrainingSet(faces, held, card, "; ".join(dict.fromkeys(text for text in terms if text)))
 
 
 def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -185,11 +199,18 @@ def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDAr
     return chosen
 
 
-def _told(folder: Path) -> Any:
+def _cards(path: Path) -> list[dict[str, Any]]:
+    """Name, terms and sources out of the card of the built set that ``path`` is a part of; none where there is none."""
+    folder = path if path.is_dir() else path.parent
+    file = next((place / CARD for place in (folder, folder.parent) if (place / CARD).is_file()), None)
+    if file is None:
+        return []
     try:
-        return json.loads((folder / CARD).read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{folder / CARD} is not JSON ({error})") from error
+        card = json.loads(file.read_text("utf-8"))
+        sources = [{key: str(source[key]) for key in SOURCE} for source in card["plan"]["sources"]]
+        return [{"name": str(card["name"]), "terms": str(card["terms"]), "sources": sources}]
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is no card of a built set ({error!r}); build the set again") from error
 
 
 def _sha256(path: Path) -> str:

@@ -72,7 +72,7 @@ class StarGanTraining:
     save_every: Count = 1000
     """Steps between two saved states, each with a row of losses."""
     licence: str = ""
-    """Terms of the data, for the card of the weights."""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
 
 def train_stargan(
