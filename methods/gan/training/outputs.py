@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from bench.core.errors import PlanMismatchError, StoreError
-from bench.core.files import replacing_file
+from bench.core.files import TEMP_PREFIX, replacing_file
 from methods.gan.training.record import plot_losses, read_losses
 
 CARD_SCHEMA: Final = "unmask.training-card/1"
@@ -48,6 +48,8 @@ class TrainingFolder:
                 raise PlanMismatchError(str(self.path), differences)
         elif (self.path / STATE).exists():
             raise StoreError(f"{self.path} holds a training of unknown settings; choose another --out")
+        for left in self.path.glob(f"{TEMP_PREFIX}*"):  # of a killed one
+            left.unlink(missing_ok=True)
         _write_json(file, self._facts)
 
     def save_generator(self, network: nn.Module, metadata: Mapping[str, str], card: Mapping[str, Any]) -> Path:
