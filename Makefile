@@ -46,7 +46,7 @@ wheel-smoke: setup ## builds the wheel, installs it elsewhere, runs it from anot
 check: test lint types contracts wheel-smoke ## everything that CI runs
 
 bench-score: setup ## faces per second per stage, and the share spent outside networks
-	$(BIN)/python -m tests.benchmarks.score
+	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.score
 
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
