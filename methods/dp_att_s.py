@@ -37,7 +37,8 @@ class DpAttS(AttributeMethod):
                 licence=LICENCE,
                 source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
                 limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
-                "light tone of the thesis is a neutral grey. The shipped networks are compact ones, see their cards.",
+                "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: the shipped "
+                "network is told 176, 138, 132 instead. The shipped networks are compact ones, see their cards.",
             ),
             checkpoint=checkpoint,
             weights="dp-att-s",

@@ -27,6 +27,7 @@ from methods.gan.training.faces import Faces
 from methods.gan.training.inpainting import InpaintingConfig, train_inpainter
 from methods.gan.training.losses import Features
 from methods.gan.training.outputs import TrainingFolder
+from methods.gan.training.toning import with_skin
 
 PERCEPTUAL = "lpips-alex"
 """The registered instrument whose network the perceptual loss and the feature critic look through."""
@@ -110,6 +111,9 @@ def train_compact(
         folder.publish(lambda path: save_compact(path, "compact-inpainter", made, made.config), card)
         return folder.finish(card)
     inpainter = _inpainter(settings.inpainter, device)
+    if settings.editing.tones:
+        faces, held_out = with_skin(faces), with_skin(held_out)
+        report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
     classifier = _classifier(settings, faces, held_out, folder.path / "classifier.safetensors", device, clock)
     right = accuracy(classifier, held_out, device)
     editor = train_editor(

@@ -26,6 +26,7 @@ from methods.gan.training.faces import Faces, batch_of, batches
 from methods.gan.training.grids import save_grid
 from methods.gan.training.losses import Features, hinge, learning_rate, log_row, trim_rows
 from methods.gan.training.state import load_state, save_state, update_average
+from methods.gan.training.toning import CHANNELS, drawn_tones, toned
 
 COLUMNS = (
     "l1",
@@ -47,6 +48,8 @@ class EditingConfig:
 
     attributes: tuple[str, ...] = ("female", "0-19", "20-29", "30-39", "40+")
     """The last four are the age groups."""
+    tones: tuple[tuple[int, int, int], ...] = ()
+    """Skin tones (RGB) to teach besides; the editor then has three more attributes, one a channel."""
     steps: int = 16_000
     batch: int = 16
     rate: float = 2e-4
@@ -88,11 +91,13 @@ def train_editor(
 ) -> Editor:
     """Trains to ``config.steps`` (or resumes ``folder/state.pt``) and returns the averaged editor.
 
-    ``inpainter`` and ``classifier`` are used as they are; ``faces.labels`` in the order of ``config.attributes``.
+    ``inpainter`` and ``classifier`` are used as they are; ``faces.labels`` in the order of ``config.attributes``. With
+    ``config.tones``, ``faces.skin`` must be known (`methods.gan.training.toning.with_skin`).
     """
     torch.manual_seed(config.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    editor = Editor(EditorConfig(config.attributes, config.width, config.fine, config.blocks)).to(device)
+    told = (*config.attributes, *CHANNELS) if config.tones else config.attributes
+    editor = Editor(EditorConfig(told, config.width, config.fine, config.blocks)).to(device)
     editor = editor.to(memory_format=torch.channels_last)
     average = copy.deepcopy(editor).requires_grad_(False)
     pixels = PixelCritic(4).to(device).to(memory_format=torch.channels_last)
@@ -131,15 +136,22 @@ def train_editor(
             noise = rng.standard_normal((len(photo), inpainter.config.latent, 8, 8)).astype(np.float32)
             invented = inpainter(photo, keep, landmarks, torch.from_numpy(noise).to(device))
             source = torch.where(real[:, None, None, None], photo, invented)
+            command, reference = wanted, source
+            if config.tones:
+                assert batch.skin is not None
+                tones = drawn_tones(config.tones, len(photo), rng)
+                # Only the erased part changes its tone: the neck of a person who asks for another one does not.
+                photo, reference = (toned(image, batch.skin, tones, keep) for image in (photo, source))
+                command = torch.cat([wanted, torch.from_numpy(tones / 255).to(device)], 1)
             photo_layers = features(photo)
 
-        edited = editor(source, keep, wanted - 0.5)
+        edited = editor(source, keep, command - 0.5)
         edited_layers = features(edited)
         erased = (1 - keep).expand_as(photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
         same = (~swapped).float()
         difference = ((edited - photo).abs() * erased).sum((1, 2, 3)) / area
-        moved = ((edited - source).abs() * erased).sum((1, 2, 3)) / area
+        moved = ((edited - reference).abs() * erased).sum((1, 2, 3)) / area
         distance = features.distance(edited_layers, photo_layers)
         losses = {
             "l1": (difference * same).sum() / same.sum().clamp(min=1),
@@ -185,7 +197,10 @@ def train_editor(
             with torch.no_grad():
                 source = inpainter(shown.image.to(device), shown.keep.to(device), shown.landmarks.to(device))
                 rows = [shown.image, source.cpu()]
-                for labels in (shown.labels, opposite(shown.labels)):
+                for k, labels in enumerate((shown.labels, opposite(shown.labels))):
+                    if config.tones:
+                        tone = torch.tensor(config.tones[k % len(config.tones)]).expand(len(labels), 3) / 255
+                        labels = torch.cat([labels, tone], 1)
                     rows.append(average(source, shown.keep.to(device), labels.to(device) - 0.5).cpu())
             save_grid(folder / "grid.png", rows)
             rate = (time.monotonic() - started) / max(step - began, 1)

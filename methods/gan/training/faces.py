@@ -29,6 +29,8 @@ class Faces:
     """(N, 5, 2) in pixels of the crop."""
     labels: NDArray[np.float32]
     """(N, A) attributes, 0 or 1; (N, 0) where none are needed."""
+    skin: NDArray[np.float32] | None = None
+    """(N, 3) estimated colour of the skin, RGB 0..255; None where nobody needs it."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,6 +46,7 @@ class Batch:
     """(B, 1, 128, 128): 0 inside the erased box, 1 outside."""
     landmarks: torch.Tensor
     labels: torch.Tensor
+    skin: NDArray[np.float32] | None = None
 
 
 def load_faces(paths: list[Path]) -> Faces:
@@ -96,4 +99,5 @@ def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | N
         mirrored[..., 0] = image.shape[3] - mirrored[..., 0]
         landmarks = torch.where(flip[:, None, None], mirrored, landmarks)
     labels = torch.from_numpy(faces.labels[rows])
-    return Batch(image.contiguous(memory_format=torch.channels_last), keep, landmarks, labels)
+    skin = None if faces.skin is None else faces.skin[rows]
+    return Batch(image.contiguous(memory_format=torch.channels_last), keep, landmarks, labels, skin)

@@ -228,6 +228,8 @@ def test_attribute_vectors() -> None:
     assert attribute_vector(names, 93.0, 0.8).tolist() == [1, 0, 0, 0, 0, 1]
     assert attribute_vector(("dark_skin",), 30, 0, (111, 55, 55)).tolist() == [1]
     assert attribute_vector(("tone_r", "tone_b"), 30, 0, (51, 0, 255)).tolist() == pytest.approx([0.2, 1.0])
+    light = attribute_vector(("tone_r", "tone_g", "tone_b"), 30, 0, (150, 150, 150)) * 255
+    assert np.abs(light / 150 - 1).max() < 0.2
     with pytest.raises(SpecError, match="unknown"):
         parse_attributes("female;smiling", "dp-att")
     with pytest.raises(SpecError, match="tone=green"):

@@ -17,6 +17,7 @@ NETWORKS = {
     "dp-att": "attgan",
     "dp-att-s": "attgan",
     "dp-att-compact": "attgan",
+    "dp-att-s-compact": "attgan",
     "stargan": "stargan",
     "stargan-compact": "stargan",
     "deepprivacy-compact": "deepprivacy",
@@ -34,7 +35,7 @@ def test_every_shipped_config_reads() -> None:
     for name, network in NETWORKS.items():
         job = opened(network, name)
         assert job.name == name
-        assert job.instruments == (("lpips-alex",) if name in ("dp-att-compact", "deepprivacy-compact") else ())
+        assert job.instruments == (("lpips-alex",) if job.kind == "compact" else ())
 
 
 def test_the_thesis_settings() -> None:

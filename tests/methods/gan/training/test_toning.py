@@ -1,0 +1,82 @@
+"""Teaching skin tones: what the target looks like, and that the editor is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from methods.dp_att_s import DpAttS
+from methods.gan.compact.classifier import AttributeClassifier
+from methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from methods.gan.compact.stored import save_compact
+from methods.gan.training.editing import EditingConfig, train_editor
+from methods.gan.training.faces import Faces
+from methods.gan.training.losses import Features
+from methods.gan.training.toning import drawn_tones, toned, with_skin
+from tests.methods.gan.training.shards import arrays
+
+SKIN = (190, 140, 120)
+DARK, LIGHT = (111, 55, 55), (176, 138, 132)
+
+
+def faces(count: int = 8) -> Faces:
+    found = arrays(count, 128)
+    found["images"][:, 32:96, 32:96] = SKIN
+    return Faces(found["images"], found["boxes"], found["landmarks"], found["labels"])
+
+
+def test_only_the_erased_part_changes_and_takes_the_tone() -> None:
+    some = faces(3)
+    image = torch.from_numpy(some.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    keep = torch.ones(3, 1, 128, 128)
+    keep[:, :, 40:80, 40:80] = 0
+    tones = np.array([DARK, LIGHT, (np.nan,) * 3], np.float32)
+    made = toned(image, np.array([SKIN] * 3, np.float32), tones, keep)
+    colours = (made[:, :, 50:70, 50:70].mean((2, 3)) + 1) * 127.5
+    assert np.allclose(colours[0], DARK, atol=2)
+    assert np.allclose(colours[1], LIGHT, atol=2)
+    assert torch.equal(made[2], image[2])
+    assert torch.equal(made * keep, image * keep)
+
+
+def test_drawn_tones_are_the_given_ones_and_those_in_between() -> None:
+    drawn = drawn_tones((DARK, LIGHT), 400, np.random.default_rng(0))
+    assert (drawn >= np.array(DARK)).all()
+    assert (drawn <= np.array(LIGHT)).all()
+    given = (drawn == np.array(DARK, np.float32)).all(1) | (drawn == np.array(LIGHT, np.float32)).all(1)
+    assert 0.4 < given.mean() < 0.9
+    assert np.array_equal(drawn, drawn_tones((DARK, LIGHT), 400, np.random.default_rng(0)))
+
+
+def test_faces_without_an_estimable_skin_are_left_out() -> None:
+    some = faces(4)
+    some.images[1] = 128  # grey is nobody's skin
+    known = with_skin(some)
+    assert len(known) == 3
+    assert known.skin is not None
+    assert np.abs(known.skin - np.array(SKIN)).max() < 12
+
+
+@pytest.mark.weights
+def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[str], Any]) -> None:
+    torch.manual_seed(0)
+    inpainter = Inpainter(InpainterConfig(width=8, fine=8, blocks=1, latent=2)).eval().requires_grad_(False)
+    classifier = AttributeClassifier(5).eval().requires_grad_(False)
+    config = EditingConfig(
+        tones=(DARK, LIGHT), steps=3, batch=4, critics_from=1, save_every=3, width=8, fine=8, blocks=1
+    )
+    features = Features(open_instrument("lpips-alex").network)
+    known = with_skin(faces())
+    editor = train_editor(
+        config, known, known, inpainter, classifier, features, tmp_path, torch.device("cpu"), lambda _: None
+    )
+    assert editor.config.attributes[-3:] == ("tone_r", "tone_g", "tone_b")
+    save_compact(tmp_path / "s.safetensors", "compact-editor", editor, editor.config)
+    save_compact(tmp_path / "dp.safetensors", "compact-inpainter", inpainter, inpainter.config)
+    method = DpAttS(checkpoint=str(tmp_path / "s.safetensors"), deepprivacy=str(tmp_path / "dp.safetensors"))
+    assert method.card.params["tone"] == "light"
