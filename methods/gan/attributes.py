@@ -53,7 +53,8 @@ def attribute_vector(
 ) -> NDArray[np.float32]:
     """(A,) in 0..1 for one person; 1 = yes. Age groups hold whole years: 20-29 is from 20 to just below 30.
 
-    Tone channels are R, G, B over 255, of the tone that `AIMS` puts in its place if any; ``dark_skin`` is 1 for a tone nearer to the thesis's dark than to its light.
+    Tone channels are R, G, B over 255, of the tone that `AIMS` puts in its place if any; ``dark_skin`` is 1 for a tone
+    nearer to the thesis's dark than to its light.
     """
     values = []
     for name in names:
