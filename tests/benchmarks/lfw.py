@@ -2,7 +2,7 @@
 
 Needs lfw (set UNMASK_DATA). Runs at least 1,000 photos through the control, blackout and three strengths of blur,
 prints the figures as Markdown (`bench/design/lfw.md` is such a print) and fails if a claim does not hold. About
-20 minutes on two cores; UNMASK_BENCH_OUT keeps the run, so that it can be resumed and looked at.
+14 minutes on two cores; UNMASK_BENCH_OUT keeps the run, so that it can be resumed and looked at.
 """
 
 from __future__ import annotations
