@@ -23,8 +23,8 @@ import numpy as np
 
 from bench.core.cards import InstrumentCard
 from bench.core.protocols import Columns
-from bench.core.types import Bools, Float, Image, RegionPair
-from metrics.quality.functional.differences import PSNR_CAP_DB, l1, mse, psnr_of, smooth_l1
+from bench.core.types import Bools, Float, Floats32, Image, RegionPair
+from metrics.quality.functional.differences import PSNR_CAP_DB, level_counts, of_level_counts, psnr_of
 from metrics.quality.functional.ms_ssim import fitting_window, ms_ssim
 from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
 from metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
@@ -54,21 +54,16 @@ COLUMNS: Final = (
 def compare_pixels(pair: RegionPair) -> dict[str, float]:
     """All `COLUMNS` for one pair; NaN where its mask is empty or it is too small for a window (SSIM below 11 px a
     side, MS-SSIM at 32 px or less). Raises ValueError if the two images or the mask differ in size."""
-    x, y = as_float(pair.original), as_float(pair.anonymized)
-    if pair.mask is not None:
-        # Pick the pixels that count once, as a column of pixels, rather than once for each metric.
-        picked_x, picked_y = x[pair.mask][:, None, :], y[pair.mask][:, None, :]
-    else:
-        picked_x, picked_y = x, y
-    error = mse(picked_x, picked_y)
+    absolute, error = of_level_counts(level_counts(pair.original, pair.anonymized, pair.mask))
     values = {
-        "l1|standard": l1(picked_x, picked_y),
+        "l1|standard": absolute,
         "l2|standard": error,
         "l2|thesis-compat": float(np.sqrt(error)),
-        "smooth_l1|standard": smooth_l1(picked_x, picked_y),
+        # No difference of images in [0, 1] exceeds the usual beta of 1.
+        "smooth_l1|standard": error / 2,
         "psnr|standard": psnr_of(error),
     }
-    x, y, mask = shrunk(x), shrunk(y), shrunk_mask(pair.mask)
+    x, y, mask = as_float(shrunk(pair.original)), as_float(shrunk(pair.anonymized)), shrunk_mask(pair.mask)
     radius = WINDOW // 2
     if min(x.shape[:2]) >= WINDOW:
         moments = local_moments(x, y, gaussian_window(WINDOW, SIGMA))
@@ -82,26 +77,27 @@ def compare_pixels(pair: RegionPair) -> dict[str, float]:
     return {column: values.get(column, float("nan")) for column in COLUMNS}
 
 
-def as_float(image: Image) -> Float:
-    """uint8 0..255 -> float64 0..1."""
+def as_float(image: Image | Floats32) -> Float:
+    """0..255 -> float64 0..1."""
     return image.astype(np.float64) / 255.0
 
 
-def shrunk(image: Float, longest: int = LONGEST_SIDE) -> Float:
-    """The image with its longer side at most ``longest``, by area averaging; never enlarged."""
+def shrunk(image: Image, longest: int = LONGEST_SIDE) -> Image | Floats32:
+    """The image with its longer side at most ``longest``, by area averaging, in 0..255 and not rounded; the image
+    itself if it is no larger."""
     height, width = image.shape[:2]
     if max(height, width) <= longest:
         return image
     scale = longest / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return cast(Float, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return cast(Floats32, cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA))
 
 
 def shrunk_mask(mask: Bools | None, longest: int = LONGEST_SIDE) -> Bools | None:
     """The mask at the size of the shrunk image; a pixel counts if at least half of what went into it did."""
     if mask is None or max(mask.shape) <= longest:
         return mask
-    return shrunk(mask.astype(np.float64), longest) >= 0.5
+    return shrunk(mask.astype(np.uint8), longest) >= 0.5
 
 
 def without_ballast(pair: RegionPair) -> RegionPair:
@@ -119,7 +115,7 @@ class Pixels:
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="pixels",
-        version="3",
+        version="4",
         role="pair",
         description="Pixel differences and structural similarity of a region before and after, on images in [0, 1].",
         licence="MIT",

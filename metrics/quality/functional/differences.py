@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.core.types import Bools, Float
+from bench.core.types import Bools, Float, Image
 from metrics.quality.functional.windows import check_pair
 
 PSNR_CAP_DB = 100.0
@@ -55,6 +57,23 @@ def psnr_of(error: float) -> float:
     if math.isnan(error):
         return math.nan
     return -10.0 * math.log10(max(error, 10.0 ** (-PSNR_CAP_DB / 10)))
+
+
+def level_counts(x: Image, y: Image, mask: Bools | None = None) -> NDArray[np.int64]:
+    """(256,): how many values of two uint8 images differ by 0, 1, 2... levels. All differences above follow from it, to
+    the last digit, without a float of every pixel of a large photo. Raises ValueError as the others do."""
+    check_pair(x, y, mask)
+    levels = cv2.absdiff(x, y)
+    return np.bincount((levels if mask is None else levels[mask]).ravel(), minlength=256)
+
+
+def of_level_counts(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """(`l1`, `mse`) of the images that `level_counts` counted; NaN where it counted none."""
+    total = int(counts.sum())
+    if not total:
+        return math.nan, math.nan
+    levels = np.arange(256)
+    return int(counts @ levels) / (255 * total), int(counts @ levels**2) / (255**2 * total)
 
 
 def _difference(x: Float, y: Float, mask: Bools | None) -> Float:

@@ -8,10 +8,10 @@ from typing import cast
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Float
+from bench.core.types import Bools, Float, Image
 
 
-def check_pair(x: Float, y: Float, mask: Bools | None) -> None:
+def check_pair(x: Float | Image, y: Float | Image, mask: Bools | None) -> None:
     """Raises ValueError unless both are (H, W, 3) of one shape and the mask, if any, is (H, W)."""
     if x.ndim != 3 or x.shape[2] != 3 or x.shape != y.shape:
         raise ValueError(f"two (H, W, 3) images of one shape are needed, got {x.shape} and {y.shape}")
