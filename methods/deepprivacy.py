@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.core.cards import MethodCard
+from bench.core.files import remembered_sha256
 from bench.core.types import FaceView
 from methods.gan.compact.crop import Crop
 from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path, sha256_of
+from methods.gan.shipped import SHIPPED, checkpoint_path
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class DeepPrivacy(RepaintMethod):
                 "detector": self._detector,
             },
             detector=self._detector,
-            weights={**self.detector_weights(), "deepprivacy": sha256_of(self._path)},
+            weights={**self.detector_weights(), "deepprivacy": remembered_sha256(self._path)},
             imports=("torch", *self.detector_imports(), "methods.gan.engines"),
             limits="The landmarks keep the pose and the proportions of eyes, nose and mouth; hair, ears and everything "
             "else outside the box stay as they are and can identify. The shipped network is a compact one (128 px, "

@@ -13,11 +13,12 @@ import numpy as np
 
 from bench.core.cards import MethodCard
 from bench.core.errors import CheckpointError
+from bench.core.files import remembered_sha256
 from bench.core.types import Bools, Box, Detection, Float, Floats32, Image
 from methods.alignment import SIDE, ellipse, to_frame
 from methods.faces import FaceMethod
 from methods.gan.repaint import landmarks_in
-from methods.gan.shipped import SHIPPED, checkpoint_path, sha256_of
+from methods.gan.shipped import SHIPPED, checkpoint_path
 from methods.params import whole
 
 WEIGHTS: Final = "k-same"
@@ -63,7 +64,7 @@ class KSame(FaceMethod):
             "thesis 2.2.4",
             params={"k": self._k, "detector": self._detector},
             detector=self._detector,
-            weights={**self.detector_weights(), WEIGHTS: sha256_of(self._path)},
+            weights={**self.detector_weights(), WEIGHTS: remembered_sha256(self._path)},
             imports=self.detector_imports(),
             limits="Not the original k-Same-Pixel, which averages the very faces that are to be hidden, k at a time, "
             "and so gives k of them one output: here the gallery is fixed, of other people, and its entries are means "

@@ -13,6 +13,7 @@ from rich.table import Table
 from bench.cli.fetch_progress import fetch_progress, human_size
 from bench.cli.instrument_table import InstrumentRow, instrument_rows
 from bench.core.errors import UnavailableError
+from bench.core.files import sha256_of
 from bench.data import cache, packages
 
 app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
@@ -101,7 +102,7 @@ def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
         path = packages.cache_path(file)
         state = "not cached"
         if path.is_file():
-            state = "ok" if cache.sha256_of(path) == file.sha256 else "wrong"
+            state = "ok" if sha256_of(path) == file.sha256 else "wrong"
         results.append({"instrument": row.name, "key": file.key, "path": str(path), "state": state})
     return results
 

@@ -1,11 +1,13 @@
-"""Publishing a file so that a killed process never leaves half of one: temp file, then rename."""
+"""Files: published so that a killed process never leaves half of one, and told apart by the hash of their bytes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 TEMP_PREFIX = ".tmp-"
@@ -26,3 +28,20 @@ def replacing_file(path: Path) -> Iterator[Path]:
         temp.replace(path)
     finally:
         temp.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The lower-case hex sha256 of a file's bytes, read now. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """The same, but each state of a file is hashed once per process: weights can have hundreds of megabytes."""
+    stat = path.stat()
+    return _sha256_of_state(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _sha256_of_state(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of(path)

@@ -15,17 +15,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 import platformdirs
 
 from bench.core.errors import FetchError
-from bench.core.files import TEMP_PREFIX, replacing_file
+from bench.core.files import TEMP_PREFIX, remembered_sha256, replacing_file
 
 ENVIRONMENT = "UNMASK_CACHE"
-_CHUNK = 1 << 20
 
 
 def cache_dir() -> Path:
@@ -45,27 +43,12 @@ def content_path(sha256: str, name: str) -> Path:
     return cache_dir() / "files" / sha256 / name
 
 
-def sha256_of(path: Path) -> str:
-    """The lower-case hex sha256 of a file's bytes, read now."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def holds(path: Path, sha256: str) -> bool:
     """Whether ``path`` is a file with these bytes. Hashes each state of a file once per process."""
     try:
-        stat = path.stat()
-        return path.is_file() and _sha256_of_state(path, stat.st_size, stat.st_mtime_ns, stat.st_ino) == sha256
+        return path.is_file() and remembered_sha256(path) == sha256
     except OSError:
         return False
-
-
-@lru_cache(maxsize=4096)
-def _sha256_of_state(path: Path, size: int, mtime_ns: int, inode: int) -> str:
-    return sha256_of(path)
 
 
 @contextmanager

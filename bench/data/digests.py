@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from bench.core import files
 from bench.core.errors import FetchError
 from bench.data import cache
 
@@ -34,7 +35,7 @@ class DigestCache:
         entry = self._known.get(key)
         if entry is not None and entry[:2] == [info.st_size, info.st_mtime_ns]:
             return str(entry[2])
-        digest = cache.sha256_of(path)
+        digest = files.sha256_of(path)
         self._known[key] = [info.st_size, info.st_mtime_ns, digest]
         self._new += 1
         return digest

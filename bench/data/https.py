@@ -16,6 +16,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from bench.core.errors import ChecksumError, FetchError
+from bench.core.files import sha256_of
 from bench.data import cache
 
 Progress = Callable[[str, int, int | None], None]
@@ -89,13 +90,13 @@ def _complete(
 ) -> None:
     """Fills ``part`` from one mirror until its hash is right; a wrong whole file is removed."""
     resumed = _fill(url, size, part, name, progress, pauses)
-    if cache.sha256_of(part) == sha256:
+    if sha256_of(part) == sha256:
         return
     part.unlink()
     if resumed:
         # The beginning may be of an older state of the file, or of another mirror's.
         _fill(url, size, part, name, progress, pauses)
-        if cache.sha256_of(part) == sha256:
+        if sha256_of(part) == sha256:
             return
         part.unlink()
     raise ChecksumError(f"{_host(url)} has other bytes than the pinned ones, do not use them")

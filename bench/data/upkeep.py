@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bench.core.errors import DataError, ImageError
+from bench.core.files import sha256_of
 from bench.data import cache, https, packages
 from bench.data.archives import safe_extract
 from bench.data.catalog import DatasetEntry, HttpsSource, LocalSource, Source
@@ -115,13 +116,13 @@ def _fetch(name: str, source: HttpsSource, progress: Progress | None) -> Path:
 
 
 def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and cache.sha256_of(path) == sha256
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def _compare_hash(path: Path, sha256: str) -> Check:
     if not sha256:
         return Check(f"sha256 of {path.name}", "not stated", "the catalogue pins none")
-    found = cache.sha256_of(path)
+    found = sha256_of(path)
     detail = "as pinned" if found == sha256 else f"{found} instead of {sha256}: another copy, or a damaged one"
     return Check(f"sha256 of {path.name}", "ok" if found == sha256 else "wrong", detail)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import psutil
 from threadpoolctl import threadpool_limits
@@ -30,6 +30,15 @@ class Progress(Protocol):
 
     def end(self) -> None: ...
 
+
+class Named(Protocol):
+    """A piece of work, as progress shows it."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Job = TypeVar("Job", bound=Named)
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 """Workers are fresh processes, since threads and plain forks do not mix. Where the system can, they are forked from a
@@ -115,7 +124,9 @@ def shared_pool(workers: int) -> Iterator[Executor | None]:
         yield pool
 
 
-def run_stage(stage: str, work: Work, jobs: Sequence[ShardJob], pool: Executor | None, progress: Progress) -> None:
+def run_stage(
+    stage: str, work: Callable[[Job], bool], jobs: Sequence[Job], pool: Executor | None, progress: Progress
+) -> None:
     """Does all jobs of a stage. The first error stops the stage; finished jobs stay finished."""
     progress.start(stage, len(jobs))
     try:

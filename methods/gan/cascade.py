@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.core.cards import MethodCard, Scalar
+from bench.core.files import remembered_sha256
 from bench.core.types import FaceView
 from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
 from methods.gan.compact.crop import Crop
 from methods.gan.estimator import AgeGenderEstimator
 from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path, sha256_of
+from methods.gan.shipped import SHIPPED, checkpoint_path
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ class AttributeMethod(RepaintMethod):
 
     @property
     def card(self) -> MethodCard:
-        weights = {**self.detector_weights(), self._weights: sha256_of(self._path)}
+        weights = {**self.detector_weights(), self._weights: remembered_sha256(self._path)}
         if self._inpaint_path is not None:
-            weights["deepprivacy"] = sha256_of(self._inpaint_path)
+            weights["deepprivacy"] = remembered_sha256(self._inpaint_path)
         estimator = self._estimator.card
         return replace(
             self._facts,

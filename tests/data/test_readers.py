@@ -245,7 +245,7 @@ class TestFolder:
         for k in range(201):
             put(photos / f"{k}.jpg", jpeg(k))
         first = opened(f"folder:{photos}").card.fingerprint
-        monkeypatch.setattr("bench.data.cache.sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
+        monkeypatch.setattr("bench.core.files.sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
         assert opened(f"folder:{photos}").card.fingerprint == first
         monkeypatch.undo()
         put(photos / "7.jpg", jpeg(250))

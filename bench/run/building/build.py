@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from bench.core import registry
 from bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
-from bench.core.files import replacing_file
-from bench.data.cache import sha256_of
+from bench.core.files import replacing_file, sha256_of
 from bench.data.packages import fetch_all
 from bench.run.building import card as cards
 from bench.run.building.choosing import choose

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import StoreError, WorkerDiedError
+from bench.core.errors import StoreError
 from bench.core.files import replacing_file
 from bench.data import Dataset, open_dataset
 from bench.run.building.labelling import Dropped, Labelled, Labeller
 from bench.run.building.settings import BuildSettings
-from bench.run.executors import Progress, shared_pool
+from bench.run.executors import Progress, run_stage, shared_pool
 
 PHOTOS: Final = 64
 """Of a piece of work."""
@@ -129,24 +128,5 @@ def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Pi
 
 def do_all(work: Sequence[Piece], workers: int, progress: Progress, do: Callable[[Piece], bool] = do_piece) -> None:
     """Labels everything that is not yet labelled. The first error ends it; finished pieces stay finished."""
-    progress.start("label", len(work))
-    try:
-        with shared_pool(workers) as pool:
-            if pool is None:
-                for piece in work:
-                    progress.done(piece.name, skipped=not do(piece))
-                return
-            pending = {pool.submit(do, piece): piece for piece in work}
-            try:
-                for future in as_completed(pending):
-                    progress.done(pending[future].name, skipped=not future.result())
-            except BaseException as error:
-                pool.shutdown(wait=False, cancel_futures=True)
-                if isinstance(error, BrokenExecutor):
-                    raise WorkerDiedError(
-                        "a worker process died while labelling (out of memory?); the same command goes on from here, "
-                        "and with fewer --workers it needs less memory"
-                    ) from error
-                raise
-    finally:
-        progress.end()
+    with shared_pool(workers) as pool:
+        run_stage("label", do, work, pool, progress)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import ConfigError, DataError
+from bench.core.files import sha256_of
 from methods.gan.training.faces import Batch, Faces, batch_of
 
 SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
@@ -80,8 +81,8 @@ def read_training_set(
     card: dict[str, Any] = {
         "training_faces": len(faces),
         "held_out_faces": len(held),
-        "files": {_sha256(path): path.name for path in training},
-        "held_out_files": {_sha256(path): path.name for path in testing},
+        "files": {sha256_of(path): path.name for path in training},
+        "held_out_files": {sha256_of(path): path.name for path in testing},
         "sets": told,
     }
     terms = [text for card in told for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
@@ -211,8 +212,3 @@ def _cards(path: Path) -> list[dict[str, Any]]:
         return [{"name": str(card["name"]), "terms": str(card["terms"]), "sources": sources}]
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise DataError(f"{file} is no card of a built set ({error!r}); build the set again") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

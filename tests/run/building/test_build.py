@@ -18,7 +18,7 @@ from bench.core.errors import DataError, PlanMismatchError, SpecError, StoreErro
 from bench.data import open_dataset
 from bench.run.building import BuildSettings, Source, build, parse_age_groups, parse_source
 from bench.run.building.settings import Kind, age_group
-from methods.gan.training.faces import load_faces
+from methods.gan.training.sets import read_training_set
 from tests.run.building.fakes import INSTRUMENTS
 
 FEMALE, MALE = 200, 20
@@ -87,7 +87,8 @@ def test_faces_are_labelled_cut_and_written(tmp_path: Path) -> None:
     photos = write(tmp_path / "in", {"a b.png": (1, 25, FEMALE), "c.png": (1, 45, MALE)})
     (photos / "labels.csv").write_text("file,identity,age,gender,race\na b.png,Ann,31,f,Indian\n")
     run(settings(("train", photos)), tmp_path / "out")
-    faces = load_faces([tmp_path / "out/train/faces-000.npz"])
+    shards = [tmp_path / "out/train/faces-000.npz"]
+    faces = read_training_set(shards, shards, 0.5, ("female", "0-19", "20-29", "30-39", "40+")).faces
     assert faces.images.shape == (2, 128, 128, 3)
     assert faces.boxes.shape == (2, 4)
     lines = {line["sample"]: line for line in rows(tmp_path / "out/train/labels.csv")}
