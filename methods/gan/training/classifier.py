@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.training.faces import Faces, batch_of, batches
+from methods.gan.training.faces import Faces, batch_of
+from methods.gan.training.sets import training_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def train_classifier(
     optimizer = torch.optim.AdamW(network.parameters(), config.rate, weight_decay=config.weight_decay)
     per_epoch = len(faces) // config.batch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs * per_epoch)
-    for step, batch in enumerate(batches(faces, config.batch, config.seed, 0)):
+    for step, batch in enumerate(training_batches(faces, config.batch, config.seed, 0, mirror=True)):
         if step and step % per_epoch == 0:
             report(f"epoch {step // per_epoch}: {accuracy(network, held_out, device)}")
         if step == config.epochs * per_epoch:

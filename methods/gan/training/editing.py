@@ -22,9 +22,10 @@ from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.compact.editor import Editor, EditorConfig
 from methods.gan.compact.inpainter import Inpainter
 from methods.gan.training.classifier import attribute_loss
-from methods.gan.training.faces import Faces, batch_of, batches
+from methods.gan.training.faces import Faces, batch_of
 from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, hinge, learning_rate, log_row, trim_rows
+from methods.gan.training.losses import Features, fooled, learning_rate, log_row, set_rates, told_apart, trim_rows
+from methods.gan.training.sets import training_batches
 from methods.gan.training.state import load_state, save_state, update_average
 from methods.gan.training.toning import CHANNELS, drawn_tones, toned
 
@@ -119,13 +120,11 @@ def train_editor(
     shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
     started, began = time.monotonic(), step
     sums: dict[str, float] = {}
-    for batch in batches(faces, config.batch, config.seed, step):
+    for batch in training_batches(faces, config.batch, config.seed, step, mirror=True):
         if step >= config.steps:
             break
-        factor = learning_rate(step, config.steps)
-        for optimizer, base in ((editor_step, config.rate), (critic_step, config.critic_rate)):
-            for group in optimizer.param_groups:
-                group["lr"] = base * factor
+        rates = [(editor_step, config.rate), (critic_step, config.critic_rate)]
+        set_rates(rates, learning_rate(step, config.steps))
         rng = np.random.default_rng((config.seed, step, 3))
         torch.manual_seed(config.seed * 1_000_003 + step)  # for dropout, so that a resumed run drops the same
         photo, keep, landmarks, own = (t.to(device) for t in (batch.image, batch.keep, batch.landmarks, batch.labels))
@@ -164,8 +163,7 @@ def train_editor(
         if step >= config.critics_from:
             critics.requires_grad_(False)
             learner.eval()
-            losses["adv_pixels"] = -pixels(torch.cat([edited, keep], 1)).mean()
-            losses["adv_layers"] = -torch.stack([x.mean() for x in layers(edited_layers)]).mean()
+            losses |= fooled((pixels, layers), edited, edited_layers, keep)
             losses["attributes_critic"] = attribute_loss(learner(edited), wanted)
             total = total + config.pixel_critic * losses["adv_pixels"] + config.feature_critic * losses["adv_layers"]
             total = total + config.critic_attributes * losses["attributes_critic"]
@@ -176,12 +174,7 @@ def train_editor(
         editor_step.step()
         update_average(average, editor, min(config.average, (step + 1) / (step + 10)))
 
-        made = edited.detach()
-        made_layers = [x.detach() for x in edited_layers]
-        losses["critic_pixels"] = hinge(pixels(torch.cat([photo, keep], 1)), pixels(torch.cat([made, keep], 1)))
-        losses["critic_layers"] = torch.stack(
-            [hinge(a, b) for a, b in zip(layers(photo_layers), layers(made_layers), strict=True)]
-        ).mean()
+        losses |= told_apart((pixels, layers), photo, photo_layers, edited, edited_layers, keep)
         losses["critic_attributes"] = attribute_loss(learner(photo), own)
         critic_step.zero_grad(set_to_none=True)
         (losses["critic_pixels"] + losses["critic_layers"] + losses["critic_attributes"]).backward()

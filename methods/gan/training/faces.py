@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
-from bench.core.errors import ConfigError
 
 MIRRORED = [1, 0, 2, 4, 3]
 """Landmarks after mirroring: what was the left eye is now the right one."""
@@ -47,35 +42,6 @@ class Batch:
     landmarks: torch.Tensor
     labels: torch.Tensor
     skin: NDArray[np.float32] | None = None
-
-
-def load_faces(paths: list[Path]) -> Faces:
-    """Reads the .npz files that `unmask data build` writes. Raises ConfigError for what is none."""
-    parts: list[Any] = []
-    for path in paths:
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                parts.append({name: found[name] for name in found.files})
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} is no file of training faces ({error})") from error
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("images", "boxes", "landmarks")}
-    labels = [part.get("labels", np.zeros((len(part["images"]), 0), np.float32)) for part in parts]
-    return Faces(joined["images"], joined["boxes"], joined["landmarks"], np.concatenate(labels))
-
-
-def batches(faces: Faces, size: int, seed: int, start: int) -> Iterator[Batch]:
-    """Batch number ``start`` and all that follow, without end; which faces are in batch k depends on ``seed`` and k
-    only, so a resumed training sees what an uninterrupted one would have."""
-    per_epoch = len(faces) // size
-    if not per_epoch:
-        raise ConfigError(f"{len(faces)} training faces are fewer than one batch of {size}")
-    number = start
-    while True:
-        epoch, within = divmod(number, per_epoch)
-        order = np.random.default_rng((seed, epoch)).permutation(len(faces))
-        rows = order[within * size : (within + 1) * size]
-        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)))
-        number += 1
 
 
 def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:

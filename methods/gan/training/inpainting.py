@@ -17,9 +17,10 @@ import torch
 
 from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.training.faces import Batch, Faces, batch_of, batches
+from methods.gan.training.faces import Batch, Faces, batch_of
 from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, hinge, learning_rate, log_row, trim_rows
+from methods.gan.training.losses import Features, fooled, learning_rate, log_row, set_rates, told_apart, trim_rows
+from methods.gan.training.sets import training_batches
 from methods.gan.training.state import load_state, save_state, update_average
 
 COLUMNS = ("l1", "lpips", "adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
@@ -86,13 +87,11 @@ def train_inpainter(
     shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
     started, began = time.monotonic(), step
     sums: dict[str, float] = {}
-    for batch in batches(faces, config.batch, config.seed, step):
+    for batch in training_batches(faces, config.batch, config.seed, step, mirror=True):
         if step >= config.steps:
             break
-        factor = learning_rate(step, config.steps)
-        for optimizer, base in ((generator_step, config.rate), (critic_step, config.critic_rate)):
-            for group in optimizer.param_groups:
-                group["lr"] = base * factor
+        rates = [(generator_step, config.rate), (critic_step, config.critic_rate)]
+        set_rates(rates, learning_rate(step, config.steps))
         image, keep, landmarks = (t.to(device) for t in (batch.image, batch.keep, batch.landmarks))
         noise = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         latent = torch.randn(len(image), generator.config.latent, 8, 8, generator=noise).to(device)
@@ -111,8 +110,7 @@ def train_inpainter(
         if speaks:
             for critic in (pixels, layers):
                 critic.requires_grad_(False)
-            losses["adv_pixels"] = -pixels(torch.cat([fake, keep], 1)).mean()
-            losses["adv_layers"] = -torch.stack([x.mean() for x in layers(fake_layers)]).mean()
+            losses |= fooled((pixels, layers), fake, fake_layers, keep)
             total = total + config.pixel_critic * losses["adv_pixels"] + config.feature_critic * losses["adv_layers"]
             for critic in (pixels, layers):
                 critic.requires_grad_(True)
@@ -121,12 +119,7 @@ def train_inpainter(
         generator_step.step()
         update_average(average, generator, min(config.average, (step + 1) / (step + 10)))
 
-        fake = fake.detach()
-        fake_layers = [x.detach() for x in fake_layers]
-        losses["critic_pixels"] = hinge(pixels(torch.cat([image, keep], 1)), pixels(torch.cat([fake, keep], 1)))
-        losses["critic_layers"] = torch.stack(
-            [hinge(real, made) for real, made in zip(layers(real_layers), layers(fake_layers), strict=True)]
-        ).mean()
+        losses |= told_apart((pixels, layers), image, real_layers, fake, fake_layers, keep)
         critic_step.zero_grad(set_to_none=True)
         (losses["critic_pixels"] + losses["critic_layers"]).backward()
         critic_step.step()

@@ -12,6 +12,9 @@ import torch
 from torch.nn import functional
 
 from bench.core.files import replacing_file
+from methods.gan.compact.critics import FeatureCritic, PixelCritic
+
+Critics = tuple[PixelCritic, FeatureCritic]
 
 
 class Features:
@@ -70,3 +73,39 @@ def trim_rows(path: Path, step: int) -> None:
     elif len(kept) < len(rows):
         with replacing_file(path) as temp, temp.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([head, *kept])
+
+
+def fooled(
+    critics: Critics, made: torch.Tensor, made_layers: list[torch.Tensor], keep: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """The generator's adversarial losses: how far both critics are from taking what was made for real."""
+    pixels, layers = critics
+    return {
+        "adv_pixels": -pixels(torch.cat([made, keep], 1)).mean(),
+        "adv_layers": -torch.stack([x.mean() for x in layers(made_layers)]).mean(),
+    }
+
+
+def told_apart(
+    critics: Critics,
+    real: torch.Tensor,
+    real_layers: list[torch.Tensor],
+    made: torch.Tensor,
+    made_layers: list[torch.Tensor],
+    keep: torch.Tensor,
+) -> dict[str, torch.Tensor]:
+    """The critics' losses; what was made is detached. They see the mask too: a face may be right and its seam not."""
+    pixels, layers = critics
+    made, made_layers = made.detach(), [x.detach() for x in made_layers]
+    pairs = zip(layers(real_layers), layers(made_layers), strict=True)
+    return {
+        "critic_pixels": hinge(pixels(torch.cat([real, keep], 1)), pixels(torch.cat([made, keep], 1))),
+        "critic_layers": torch.stack([hinge(a, b) for a, b in pairs]).mean(),
+    }
+
+
+def set_rates(bases: Sequence[tuple[torch.optim.Optimizer, float]], factor: float) -> None:
+    """Each optimizer's rate: its base times ``factor``."""
+    for optimizer, base in bases:
+        for group in optimizer.param_groups:
+            group["lr"] = base * factor

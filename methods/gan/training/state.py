@@ -10,16 +10,15 @@ import torch
 from torch import nn
 
 from bench.core.errors import CheckpointError
+from bench.core.files import replacing_file
 
 
 def save_state(path: Path, step: int, parts: dict[str, Any]) -> None:
     """Writes ``step`` and the state of every module and optimizer of ``parts``."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with replacing_file(path) as temp, temp.open("wb") as file:
         torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, file)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_state(path: Path, parts: dict[str, Any], device: torch.device) -> int:
