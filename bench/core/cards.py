@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Scalar = str | int | float | bool
-Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost"]
+Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency"]
 Direction = Literal["higher", "lower", "none"]
-Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair"]
+Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair", "people", "tracker"]
 
 
 OWN_WEIGHTS: Final = "weights_sha256"

@@ -1,7 +1,8 @@
 """Names of methods, metrics and instruments -> ``"module:Class"``, loaded only when used.
 
-Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.metrics`` and
-``unmask.instruments``; a name of ours cannot be taken over.
+Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.metrics``,
+``unmask.instruments``, ``unmask.person_detectors``, ``unmask.trackers`` and ``unmask.video_metrics``; a name of ours
+cannot be taken over.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
 from bench.core.training import TrainingJob
 from bench.core.training_faces import TrainingFaces
+from bench.core.video import PersonDetector, Tracker
+from bench.core.video_evidence import VideoMetric
 from bench.core.weights import WeightsReport
 
 METHODS: Mapping[str, str] = {
@@ -67,17 +70,43 @@ METRICS: Mapping[str, str] = {
     "memory": "metrics.cost.memory:Memory",
 }
 
+PERSON_DETECTORS: Mapping[str, str] = {
+    "yolov3-tiny": "metrics.instruments.yolov3:YoloV3Tiny",
+    "yolov3": "metrics.instruments.yolov3:YoloV3",
+    "ultralytics": "metrics.instruments.ultralytics_models:Ultralytics",
+}
+
+TRACKERS: Mapping[str, str] = {
+    "deepsort": "metrics.instruments.deepsort:DeepSort",
+    "sort": "metrics.instruments.deepsort:Sort",
+}
+
+VIDEO_METRICS: Mapping[str, str] = {
+    "people": "metrics.traceability.people:People",
+    "tracking": "metrics.traceability.tracking:Tracking",
+    "exposure": "metrics.traceability.exposure:Exposure",
+    "stability": "metrics.traceability.stability:IdentityStability",
+    "motion": "metrics.traceability.motion:Motion",
+}
+
 DEVICE_CHECK = "metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
 TRAININGS = "methods.gan.training.jobs:open_training"
 TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
 
-_TABLES: Mapping[str, Mapping[str, str]] = {"method": METHODS, "metric": METRICS, "instrument": INSTRUMENTS}
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "method": METHODS,
+    "metric": METRICS,
+    "instrument": INSTRUMENTS,
+    "person_detector": PERSON_DETECTORS,
+    "tracker": TRACKERS,
+    "video_metric": VIDEO_METRICS,
+}
 
 
 @cache
 def targets(kind: str) -> Mapping[str, str]:
-    """All names of a kind (``method``, ``metric``, ``instrument``), ours first, then entry points."""
+    """All names of a kind (a key of ``_TABLES``), ours first, then entry points."""
     ours = _TABLES[kind]
     found = {point.name: point.value for point in entry_points(group=f"unmask.{kind}s")}
     return {**ours, **{name: value for name, value in sorted(found.items()) if name not in ours}}
@@ -115,16 +144,34 @@ def method_class(name: str) -> type[Method]:
 
 def create_method(spec: Spec) -> Method:
     """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
-    cls = method_class(spec.name)
+    made: Method = _create("method", spec)
+    return made
+
+
+def create_person_detector(spec: Spec) -> PersonDetector:
+    """As `create_method`, of a person detector."""
+    made: PersonDetector = _create("person_detector", spec)
+    return made
+
+
+def create_tracker(spec: Spec) -> Tracker:
+    """As `create_method`, of a tracker."""
+    made: Tracker = _create("tracker", spec)
+    return made
+
+
+def _create(kind: str, spec: Spec) -> Any:
+    cls = _load(kind, spec.name)
     accepted = inspect.signature(cls).parameters
+    word = kind.replace("_", " ")
     for key in spec.params:
         if key not in accepted:
-            raise SpecError(f"method {spec.name!r} has no parameter {key!r}; it takes: {', '.join(accepted) or 'none'}")
+            takes = ", ".join(accepted) or "none"
+            raise SpecError(f"{word} {spec.name!r} has no parameter {key!r}; it takes: {takes}")
     required = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and k not in spec.params]
     if required:
-        raise SpecError(f"method {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
-    method: Method = cls(**spec.params)
-    return method
+        raise SpecError(f"{word} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
+    return cls(**spec.params)
 
 
 def instrument_class(name: str) -> type[Instrument]:
@@ -147,6 +194,12 @@ def create_metric(name: str) -> Metric:
     """A metric by its registered name."""
     metric: Metric = _load("metric", name)()
     return metric
+
+
+def video_metrics() -> Iterator[tuple[str, VideoMetric]]:
+    """Every registered metric of clips, by name."""
+    for name in names("video_metric"):
+        yield name, _load("video_metric", name)()
 
 
 def all_metrics() -> Iterator[tuple[str, Metric]]:

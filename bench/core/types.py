@@ -151,4 +151,4 @@ class Outcome(StrEnum):
 
 
 Region = Literal["face", "image", "background"]
-Unit = Literal["face", "image"]
+Unit = Literal["face", "image", "track", "clip"]

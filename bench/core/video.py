@@ -1,0 +1,142 @@
+"""Clips, frames and tracks: what video adds to images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.cards import InstrumentCard
+from bench.core.types import Box, Floats32, Image
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRef:
+    """An entry of a data set of clips before it is opened."""
+
+    id: str
+    """Unique in its data set, stable across machines; a relative path with forward slashes."""
+    group: str = ""
+    """What the data set says of it, e.g. ``normal`` or ``anomaly``; '' = nothing."""
+    digest: str = ""
+    """A content fingerprint, part of the plan's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a clip's container and stream say of it. ``None`` = they do not say."""
+
+    width: int
+    """As shown, after rotation; pixels."""
+    height: int
+    rotation: int
+    """Clockwise degrees (0, 90, 180, 270) by which stored frames are turned to be shown."""
+    rate: Fraction | None
+    """Average frames per second."""
+    time_base: Fraction
+    """Seconds per unit of `Frame.pts`."""
+    codec: str
+    pixel_format: str
+    kbps: float | None
+    """Of the video stream alone."""
+    audio: bool
+    frames: int | None
+    """As the container claims; only decoding tells how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame, upright."""
+
+    number: int
+    """From 0."""
+    pts: int
+    """When it is shown, in units of `VideoInfo.time_base`; strictly ascending."""
+    seconds: float
+    """When it is shown, from the first frame."""
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class PersonBox:
+    """One person as a detector sees them."""
+
+    box: Box
+    score: float
+    """0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Boxes of people (or faces) over a clip, (N,) each, ascending by frame and then by track."""
+
+    frame: Ints
+    """From 0."""
+    track: Ints
+    """The same number = the same person, says the tracker (or the ground truth)."""
+    box: Floats32
+    """(N, 4) pixels: left, top, width, height."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def people(self) -> int:
+        """Distinct tracks: the number of people, as the thesis counts them (4.2)."""
+        return len(np.unique(self.track))
+
+    @classmethod
+    def none(cls) -> Tracks:
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
+
+    @classmethod
+    def sorted(cls, frame: Any, track: Any, box: Any) -> Tracks:
+        """From columns in any order."""
+        f, t = np.asarray(frame, np.int64).reshape(-1), np.asarray(track, np.int64).reshape(-1)
+        b = np.asarray(box, np.float32).reshape(-1, 4)
+        order = np.lexsort((t, f))
+        return cls(f[order], t[order], b[order])
+
+
+class PersonDetector(Protocol):
+    """Finds people. Constructed by the registry as ``cls(**params)``; parameters are keyword-only scalars."""
+
+    @property
+    def card(self) -> InstrumentCard: ...
+
+    def load(self, files: Any, device: str) -> None:
+        """``files``: `PackageFile.key` -> verified local path."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[PersonBox]]:
+        """The people of each image, best first."""
+
+
+class TrackingSession(Protocol):
+    """One clip being tracked."""
+
+    def update(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
+        """Takes the next frame. Returns the track that each of ``found`` was given (tentative ones too), in order.
+
+        ``embeddings`` (N, D), L2-normalised: appearance to go by instead of the tracker's own network.
+        """
+
+    def tracks(self) -> Tracks:
+        """All confirmed tracks so far, on the frames where they were seen."""
+
+
+class Tracker(Protocol):
+    """Links people over frames. Constructed by the registry as ``cls(**params)``."""
+
+    @property
+    def card(self) -> InstrumentCard: ...
+
+    def load(self, files: Any, device: str) -> None: ...
+
+    def start(self) -> TrackingSession:
+        """A session that knows nothing of the ones before."""
