@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 
 from bench import __version__
-from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, train, weights
+from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, train, video, weights
 from bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("video")(video.video)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("calibrate")(calibrate.calibrate)

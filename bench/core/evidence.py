@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,14 @@ class OperatingPoint:
     low: float
     high: float
     """95 % interval of the threshold over identities."""
+
+
+def point_at(points: Sequence[OperatingPoint], fmr: float) -> OperatingPoint:
+    """The operating point for ``fmr``; one without a threshold (NaN) where it was never calibrated."""
+    for point in points:
+        if math.isclose(point.fmr, fmr, rel_tol=1e-9):
+            return point
+    return OperatingPoint(fmr, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import psutil
 
 from bench.core.images import encode_png
 from bench.core.types import Image, MethodFailure, Sample
 from bench.run import opened
+from bench.run.calling import call_method, peak_memory
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
@@ -48,7 +45,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
     if is_anonymized(job):
         return False
     plan = job.plan
-    before = _peak_memory()
+    before = peak_memory()
     method = opened.method(planned_method(job).spec, plan.settings.device)
     size = max(method.card.batch_size, 1)
     boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
@@ -70,7 +67,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
             }
             for start in range(0, len(safe), size):
                 batch = safe[start : start + size]
-                results |= dict(zip((s.id for s in batch), _timed(method, batch, plan.settings.seed), strict=True))
+                results |= dict(zip((s.id for s in batch), call_method(method, batch, plan.settings.seed), strict=True))
             for sample in samples:
                 result, ms = results[sample.id]
                 file = ""
@@ -81,7 +78,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
                 rows["file"].append(file)
                 rows["ms"].append(ms if file else float("nan"))
                 rows["error"].append(result.reason if isinstance(result, MethodFailure) else "")
-        used = max(_peak_memory() - before, 0.0)
+        used = max(peak_memory() - before, 0.0)
         write_table(
             folder / "outputs.parquet",
             {
@@ -105,49 +102,4 @@ def try_sample(job: ShardJob, name: str) -> None:
                 boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
                 sample = Sample(name, item.image, tuple(d.box for d in boxes.get(name, [])))
                 method = opened.method(planned_method(job).spec, job.plan.settings.device)
-                _timed(method, [sample], job.plan.settings.seed)
-
-
-def _timed(method: Any, batch: Sequence[Sample], seed: int) -> list[tuple[Image | MethodFailure, float]]:
-    """The batch's results with milliseconds each. A batch that fails is tried one by one, so that only the image
-    that is to blame becomes a failure."""
-    # Methods get copies: one that writes into its input must not change what is scored.
-    guarded = [replace(sample, image=sample.image.copy()) for sample in batch]
-    start = time.perf_counter()
-    try:
-        results = list(method.anonymize(guarded, seed=seed))
-        if len(results) != len(batch):
-            raise ValueError(f"the method returned {len(results)} images for {len(batch)}")
-    except Exception as error:  # a contestant may fail in any way; each becomes a counted row
-        if len(batch) > 1:
-            return [_timed(method, [sample], seed)[0] for sample in batch]
-        return [(MethodFailure(_one_line(error)), float("nan"))]
-    ms = (time.perf_counter() - start) * 1000 / len(batch)
-    return [(_checked(result, sample), ms) for result, sample in zip(results, batch, strict=True)]
-
-
-def _checked(result: Any, sample: Sample) -> Image | MethodFailure:
-    if isinstance(result, MethodFailure):
-        return result
-    if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
-        kind = f"{result.dtype} array" if isinstance(result, np.ndarray) else type(result).__name__
-        return MethodFailure(f"the method returned a {kind} instead of a uint8 image")
-    if result.shape != sample.image.shape:
-        return MethodFailure(f"the output has shape {result.shape}, the input {sample.image.shape}")
-    return result
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
-
-
-def _peak_memory() -> float:
-    """The largest resident memory this process has had so far, MiB."""
-    info = psutil.Process().memory_info()
-    peak = getattr(info, "peak_wset", None)
-    if peak is None:
-        import resource  # not on Windows, where peak_wset is
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if psutil.MACOS else 1024)
-    return float(peak) / 2**20
+                call_method(method, [sample], job.plan.settings.seed)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -20,6 +20,8 @@ DEFAULT_METHODS = (
     "pixelate:blocks=16",
     "pixelate:blocks=8",
 )
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -75,6 +77,11 @@ class RunConfig(BaseModel):
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
+    """`read_settings` for ``unmask run``."""
+    return read_settings(RunConfig, path, overrides)
+
+
+def read_settings(model: type[M], path: Path | None, overrides: Mapping[str, Any]) -> M:
     """Reads ``path`` (may be None) and lays ``overrides`` that are not None or empty over it.
 
     Raises `ConfigError`: one line that names the key.
@@ -89,9 +96,9 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
             raise ConfigError(f"{path} is not TOML: {error}") from error
     values.update({key: value for key, value in overrides.items() if value not in (None, (), [])})
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"
-        hint = f"; known keys: {', '.join(RunConfig.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        hint = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"{path or 'options'}: {where}: {first['msg']}{hint}") from error

@@ -16,7 +16,6 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from bench.core.errors import WorkerDiedError
-from bench.run.shards import ShardJob
 
 Work = Callable[..., bool]
 
@@ -38,7 +37,21 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+class Isolated(Named, Protocol):
+    """A piece of one method's work."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def samples(self) -> Sequence[str]: ...
+
+
 Job = TypeVar("Job", bound=Named)
+IsolatedJob = TypeVar("IsolatedJob", bound=Isolated)
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 """Workers are fresh processes, since threads and plain forks do not mix. Where the system can, they are forked from a
@@ -153,8 +166,9 @@ def run_stage(
 def run_isolated(
     stage: str,
     work: Work,
-    is_done: Callable[[ShardJob], bool],
-    groups: Sequence[Sequence[ShardJob]],
+    try_one: Callable[[IsolatedJob, str], object],
+    is_done: Callable[[IsolatedJob], bool],
+    groups: Sequence[Sequence[IsolatedJob]],
     workers: int,
     progress: Progress,
 ) -> None:
@@ -162,8 +176,8 @@ def run_isolated(
     takes neither the run nor another method's memory figure with it. Up to ``workers`` processes are at work at once:
     on several groups, or on the shards of one where there are fewer groups than workers.
 
-    When a process dies, its shard is tried again image by image and the deadly images are given to ``work`` as
-    ``doomed``. Raises `WorkerDiedError` where a process dies without them too.
+    When a process dies, its job is tried again sample by sample with ``try_one``, and the deadly samples are given to
+    ``work`` as ``doomed``. Raises `WorkerDiedError` where a process dies without them too.
     """
     progress.start(stage, sum(len(group) for group in groups))
     try:
@@ -181,7 +195,9 @@ def run_isolated(
         stopping = threading.Event()
         with ThreadPoolExecutor(at_once) as threads:
             each = max(workers // at_once, 1)
-            running = [threads.submit(_run_group, work, todo, each, at_once, progress, stopping) for todo in left]
+            running = [
+                threads.submit(_run_group, work, try_one, todo, each, at_once, progress, stopping) for todo in left
+            ]
             try:
                 for future in as_completed(running):
                     future.result()
@@ -195,7 +211,13 @@ def run_isolated(
 
 
 def _run_group(
-    work: Work, jobs: Sequence[ShardJob], workers: int, groups: int, progress: Progress, stopping: threading.Event
+    work: Work,
+    try_one: Callable[[IsolatedJob, str], object],
+    jobs: Sequence[IsolatedJob],
+    workers: int,
+    groups: int,
+    progress: Progress,
+    stopping: threading.Event,
 ) -> None:
     """``stopping``: set when the stage ends early and workers are being ended; their deaths then mean nothing."""
     left = list(jobs)
@@ -208,7 +230,7 @@ def _run_group(
                 progress.done(pending[future].name, skipped=False)
     except BrokenExecutor:
         for job in left:
-            deadly = _deadly_samples(job, stopping)
+            deadly = _deadly_samples(try_one, job, stopping)
             if stopping.is_set():
                 return
             try:
@@ -222,16 +244,16 @@ def _run_group(
             progress.done(job.name, skipped=False)
 
 
-def _deadly_samples(job: ShardJob, stopping: threading.Event) -> frozenset[str]:
-    """The samples of a shard that end a fresh process when the method is given them alone."""
-    from bench.run.anonymize import try_sample
-
+def _deadly_samples(
+    try_one: Callable[[IsolatedJob, str], object], job: IsolatedJob, stopping: threading.Event
+) -> frozenset[str]:
+    """The samples of a job that end a fresh process when the method is given them alone."""
     deadly = set()
     for sample in job.samples:
         if stopping.is_set():
             break
         try:
-            _in_one_process(try_sample, job, sample)
+            _in_one_process(try_one, job, sample)
         except BrokenExecutor:
             deadly.add(sample)
     return frozenset(deadly)

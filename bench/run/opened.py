@@ -8,6 +8,7 @@ from typing import Any, cast
 from bench.core import registry
 from bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument
 from bench.core.spec import parse_spec
+from bench.core.video import PersonDetector, Tracker
 from bench.data.packages import fetch_all
 
 
@@ -38,5 +39,21 @@ def pair_instrument(name: str, device: str) -> PairInstrument:
 def method(spec: str, device: str) -> Method:
     """The method of a plan's SPEC, loaded."""
     made = registry.create_method(parse_spec(spec, positional="dir"))
+    made.load(fetch_all(made.card.files), device)
+    return made
+
+
+@lru_cache(maxsize=4)
+def person_detector(spec: str, device: str) -> PersonDetector:
+    """The person detector of a plan's SPEC, loaded."""
+    made = registry.create_person_detector(parse_spec(spec))
+    made.load(fetch_all(made.card.files), device)
+    return made
+
+
+@lru_cache(maxsize=8)
+def tracker(spec: str, device: str) -> Tracker:
+    """The tracker of a plan's SPEC, loaded."""
+    made = registry.create_tracker(parse_spec(spec))
     made.load(fetch_all(made.card.files), device)
     return made

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from bench.core import registry
-from bench.run.anonymize import anonymize_shard, is_anonymized
+from bench.run.anonymize import anonymize_shard, is_anonymized, try_sample
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
 from bench.run.contestants import anonymize_informed
@@ -62,7 +62,7 @@ def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Pro
         control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
         run_stage("control", anonymize_shard, control, None, progress)
         contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
-        run_isolated("anonymize", anonymize_informed, is_anonymized, contestants, workers, progress)
+        run_isolated("anonymize", anonymize_informed, try_sample, is_anonymized, contestants, workers, progress)
         _score(folder, plan, root, pool, progress)
     return folder
 

@@ -33,8 +33,8 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
     methods = planned_methods(config.methods)
-    _distinct("data set", [d.label for d in datasets])
-    _distinct("method", [m.label for m in methods])
+    distinct("data set", [d.label for d in datasets])
+    distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments)
     if config.metrics and config.instruments:
@@ -105,16 +105,22 @@ def compare_plans(old: Plan, new: Plan) -> list[str]:
     """What differs between two plans, as short phrases; empty = the same run."""
     found = []
     for field in ("datasets", "methods", "instruments", "metrics"):
-        before, after = _by_name(getattr(old, field)), _by_name(getattr(new, field))
-        found += [f"{field}: {name} is not in the old plan" for name in after if name not in before]
-        found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
-        found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
-        if not found and list(before) != list(after):
-            found.append(f"{field}: another order")
+        found += listed_differences(field, getattr(old, field), getattr(new, field))
     a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
     found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
     if old.operating_points != new.operating_points:
         found.append("the calibration card changed")
+    return found
+
+
+def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> list[str]:
+    """What differs between two lists of named entries of a plan, as short phrases."""
+    before, after = _by_name(old), _by_name(new)
+    found = [f"{field}: {name} is not in the old plan" for name in after if name not in before]
+    found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
+    found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
+    if not found and list(before) != list(after):
+        found.append(f"{field}: another order")
     return found
 
 
@@ -188,9 +194,9 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
 
 def dataset_label(spec: Spec) -> str:
     """The name results carry: the label if one was given, else the data set's name or its folder's name."""
-    if spec.name == "folder" and "path" in spec.params and spec.label.startswith("folder"):
+    if "path" in spec.params and spec.label.startswith(spec.name):
         tail = Path(str(spec.params["path"])).resolve().name
-        return default_label(f"folder:{tail or 'root'}")
+        return default_label(f"{spec.name}:{tail or 'root'}")
     return spec.label
 
 
@@ -209,7 +215,8 @@ def _with_control(specs: list[Spec]) -> list[Spec]:
     return [control[0] if control else Spec(CONTROL, {}, CONTROL), *[s for s in specs if s.name != CONTROL]]
 
 
-def _distinct(kind: str, labels: list[str]) -> None:
+def distinct(kind: str, labels: list[str]) -> None:
+    """Raises `ConfigError` where two results would carry one label."""
     for label in labels:
         if labels.count(label) > 1:
             raise ConfigError(f"{kind} {label!r} is named twice; give one a label of its own: mylabel={label}")

@@ -52,7 +52,7 @@ def answer(item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: 
 
 
 def worst_answers(answers: Iterable[Answer], cards: Mapping[str, MetricCard], recognisers: set[str]) -> list[Answer]:
-    """For each privacy metric the recogniser that is worst for the people shown: an attacker picks the best tool.
+    """For each metric of privacy the recogniser that is worst for the people shown: an attacker picks the best tool.
     Metrics without a better and a worse (distances on scales of their own) have no worst recogniser.
 
     Ties go to the first. The choice is made for everybody and for each subgroup on its own.
@@ -60,7 +60,7 @@ def worst_answers(answers: Iterable[Answer], cards: Mapping[str, MetricCard], re
     by_metric: dict[str, list[Answer]] = {}
     for each in answers:
         card = cards[each.metric]
-        if card.family == "privacy" and card.direction != "none" and each.instrument in recognisers:
+        if card.family in ("privacy", "exposure") and card.direction != "none" and each.instrument in recognisers:
             by_metric.setdefault(each.metric, []).append(each)
     made = []
     for metric, several in by_metric.items():

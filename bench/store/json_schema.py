@@ -1,6 +1,6 @@
-"""The JSON schemas of ``plan.json`` and ``estimates.json`` that ship in the wheel.
+"""The JSON schemas of the plans and the estimates of runs that ship in the wheel.
 
-``python -m bench.store.json_schema`` writes them anew after a change of `bench.store.schemas`; a test compares.
+``python -m bench.store.json_schema`` writes them anew after a change of a schemas module; a test compares.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from bench.store.schemas import Estimates, Plan
+from bench.store.video_schemas import VideoEstimates, VideoPlan
 
-SHIPPED: Final[dict[str, type[BaseModel]]] = {"plan.schema.json": Plan, "estimates.schema.json": Estimates}
+SHIPPED: Final[dict[str, type[BaseModel]]] = {
+    "plan.schema.json": Plan,
+    "estimates.schema.json": Estimates,
+    "video-plan.schema.json": VideoPlan,
+    "video-estimates.schema.json": VideoEstimates,
+}
 
 
 def schema_text(model: type[BaseModel]) -> str:

@@ -16,9 +16,10 @@ import psutil
 from bench import __version__
 from bench.core.cards import OWN_WEIGHTS
 from bench.store.schemas import Plan
+from bench.store.video_schemas import VideoPlan
 
 
-def gather_provenance(plan: Plan) -> dict[str, Any]:
+def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
     """Package versions, weights and data fingerprints, config, seed, commit, device and machine of this process."""
     return {
         "unmask": __version__,
@@ -29,7 +30,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
         "data": {d.label: d.card["fingerprint"] for d in plan.datasets},
-        "weights": {card["name"]: _weights(card) for card in plan.instruments},
+        "weights": {card["name"]: _weights(card) for card in _measuring(plan)},
         "method_weights": {m.label: m.card["weights"] for m in plan.methods if m.card["weights"]},
         "python": platform.python_version(),
         "packages": packages(),
@@ -41,6 +42,13 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         },
     }
+
+
+def _measuring(plan: Plan | VideoPlan) -> list[dict[str, Any]]:
+    """The cards of everything that measures."""
+    if isinstance(plan, Plan):
+        return plan.instruments
+    return [*plan.instruments, *(part.card for part in (plan.detector, *plan.trackers))]
 
 
 def _weights(card: Mapping[str, Any]) -> dict[str, str]:

@@ -80,7 +80,7 @@ class RunFolder:
         """The calibration card in force: the run's own if it has measured one, else the plan's."""
         if not self.own_card_path.is_file():
             return self.plan.operating_points
-        return _read_object(self.own_card_path)
+        return read_object(self.own_card_path)
 
     def prepare_dir(self, dataset: str, shard: int) -> Path:
         return self.path / "prepare" / dataset / f"{shard:05d}"
@@ -96,18 +96,18 @@ class RunFolder:
 
     @cached_property
     def plan(self) -> Plan:
-        return _read_model(Plan, self.plan_path)
+        return read_model(Plan, self.plan_path)
 
     @cached_property
     def estimates(self) -> Estimates:
-        return _read_model(Estimates, self.estimates_path)
+        return read_model(Estimates, self.estimates_path)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Empty where the file is missing: a run is complete without it."""
         if not self.provenance_path.is_file():
             return {}
-        return _read_object(self.provenance_path)
+        return read_object(self.provenance_path)
 
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
@@ -132,7 +132,8 @@ class RunFolder:
         return None
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. Raises `StoreError` where it does not."""
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:
@@ -140,7 +141,8 @@ def _read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_model(model: type[M], path: Path) -> M:
+def read_model(model: type[M], path: Path) -> M:
+    """A file of one of our schemas. Raises `StoreError` where it is missing or of another version."""
     try:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:

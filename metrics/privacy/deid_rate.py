@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence, OperatingPoint
+from bench.core.evidence import Evidence, point_at
 from bench.core.types import Float, Outcome
 from bench.core.values import Histogram, SetStatistic, UnitValues
 from metrics.privacy.attack import attacks
@@ -26,14 +26,6 @@ def not_matched(own_distance: Float, threshold: float) -> Float:
     """
     scored = np.isfinite(own_distance) & math.isfinite(threshold)
     return np.where(scored, (own_distance > threshold).astype(np.float64), np.nan)
-
-
-def point_at(points: Sequence[OperatingPoint], fmr: float) -> OperatingPoint:
-    """The operating point for ``fmr``; one without a threshold (NaN) where it was never calibrated."""
-    for point in points:
-        if math.isclose(point.fmr, fmr, rel_tol=1e-9):
-            return point
-    return OperatingPoint(fmr, math.nan, math.nan, math.nan)
 
 
 def _card(label: str, detected: bool) -> MetricCard:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence, OperatingPoint
+from bench.core.evidence import Evidence, OperatingPoint, point_at
 from bench.core.types import Float
 from bench.core.values import UnitValues
-from metrics.privacy.deid_rate import DeidRate, point_at
+from metrics.privacy.deid_rate import DeidRate
 from metrics.privacy.deid_rate_thesis import DeidRateThesis
 from tests.support.evidence import make_evidence
 

@@ -1,0 +1,95 @@
+"""``unmask video``: methods over clips: who can still be followed, and who is exposed for how long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Root, Workers, existing_root, split_names
+
+
+def video(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Settings; options win over it.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", "-d", help="SPEC of a set of clips, e.g. clips:FOLDER; may repeat.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="As of unmask run; outputs:dir=FOLDER for clips anonymized elsewhere."),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option("--detector", help="Who finds people: yolov3-tiny, yolov3:cfg=FILE,weights=FILE, ultralytics:..."),
+    ] = None,
+    tracker: Annotated[
+        list[str] | None, typer.Option("--tracker", help="Who follows them: deepsort, sort; may be repeated.")
+    ] = None,
+    instrument: Annotated[
+        list[str] | None, typer.Option("--instrument", help="Use only these recognisers, with commas or repeated.")
+    ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quality", help="Score every method at this quality too: matched (the source's bitrate), 56k; may repeat."
+        ),
+    ] = None,
+    control_quality: Annotated[
+        list[str] | None, typer.Option("--control-quality", help="The same for the control alone (default: matched).")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first N clips of each data set.")
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", min=1, help="Only the first N frames of each clip.")] = None,
+    keep_audio: Annotated[
+        bool | None, typer.Option("--keep-audio", help="Keep the sound in clips that are not lossless.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder; resumes.")] = Path("runs/video"),
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random draw (default 0).")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
+    workers: Workers = 1,
+    root: Root = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
+) -> None:
+    """Run anonymizers over clips and score them over time.
+
+    Without arguments: classical methods over two small demo clips. The same command goes on where a killed
+    one stopped.
+    """
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
+    from bench.cli.progress import show_progress
+    from bench.cli.summary import print_video_summary
+    from bench.run.config import read_settings
+    from bench.run.video.config import VideoConfig
+    from bench.run.video.pipeline import get_video_ready, run_video
+
+    asked = {
+        "datasets": dataset,
+        "methods": method,
+        "detector": detector,
+        "trackers": tracker,
+        "instruments": split_names(instrument),
+        "qualities": split_names(quality),
+        "control_qualities": split_names(control_quality),
+        "limit": limit,
+        "frames": frames,
+        "keep_audio": keep_audio,
+        "seed": seed,
+        "device": device,
+    }
+    settings = read_settings(VideoConfig, config, asked)
+    where = existing_root(root)
+    with fetch_progress(Console(stderr=True)) as fetching:
+        plan = get_video_ready(settings, root=where, progress=fetching)
+    folder = run_video(plan, out.absolute(), root=where, workers=workers, progress=show_progress())
+    print_video_summary(folder)
+    typer.echo(f"results: {folder.estimates_path}")
+    if report:
+        from reports.video.build import build_video_report
+
+        typer.echo(f"report:  {build_video_report(folder, folder.path / 'report')}")

@@ -1,0 +1,66 @@
+"""Which frames of a face track give the person away, for metrics and for timelines.
+
+An attacker needs one; so every frame counts, as in images:
+
+- `missed` and `error`: the original was released: exposed, whatever the distance;
+- `destroyed`: no face is found, so there is nothing to compare: not exposed;
+- `anonymized`: exposed where the recogniser's cosine distance to the same frame's original is at or below the
+  threshold; a face that it cannot read, on either side, is unscored.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.core.types import Float, Floats32, Outcome
+from bench.core.video import Ints
+from bench.core.video_evidence import ClipEvidence
+
+FARTHEST = 2.0
+
+
+def distances(a: Floats32, b: Floats32) -> Float:
+    """(N,) cosine distance of matching L2-normalised rows, 0..2; NaN where either is NaN."""
+    difference = a.astype(np.float64) - b.astype(np.float64)
+    return np.asarray(np.einsum("nd,nd->n", difference, difference) / 2)
+
+
+def own_distances(clip: ClipEvidence, recogniser: str) -> Float:
+    """(N,) each face's distance to its own original by the rules above; NaN = unscored."""
+    outcome = clip.faces.outcome
+    distance = distances(clip.original[recogniser], clip.anonymized[recogniser])
+    distance = np.where(outcome == Outcome.DESTROYED.value, FARTHEST, distance)
+    return np.where(np.isin(outcome, [Outcome.MISSED.value, Outcome.ERROR.value]), 0.0, distance)
+
+
+def exposed(distance: Float, threshold: float) -> Float:
+    """(N,) 1.0 where ``distance`` is at or below ``threshold``, else 0.0; NaN where unscored or not calibrated."""
+    return np.where(np.isfinite(distance) & np.isfinite(threshold), (distance <= threshold).astype(float), np.nan)
+
+
+def longest_run(seconds: Float, frames: Ints, flags: Float) -> float:
+    """Seconds of the longest unbroken exposure of one track.
+
+    ``seconds`` (F,) when each frame of the clip is shown; ``frames`` (n,) those of the track, ascending; ``flags`` (n,)
+    1.0 = exposed. A frame lasts until the next one; the last one as long as the one before it. A frame in which the
+    judge did not find the face breaks the run.
+    """
+    lasting = frame_seconds(seconds)
+    longest = run = 0.0
+    before = -2
+    for frame, flag in zip(frames, flags, strict=True):
+        if flag == 1.0:
+            run = (run if frame == before + 1 else 0.0) + float(lasting[frame])
+            longest = max(longest, run)
+            before = int(frame)
+        else:
+            before = -2
+    return longest
+
+
+def frame_seconds(seconds: Float) -> Float:
+    """(F,) how long each frame is shown; a clip of one frame lasts 0."""
+    if len(seconds) < 2:
+        return np.zeros(len(seconds))
+    steps = np.diff(seconds)
+    return np.append(steps, steps[-1])

@@ -1,0 +1,156 @@
+"""Stage anonymize: a method over a clip, frame by frame, streaming. What it could not do is black, and a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+
+from bench.core import registry
+from bench.core.spec import parse_spec
+from bench.core.types import Image, MethodFailure, Sample
+from bench.core.video import Frame
+from bench.data.video import VideoReader, VideoWriter
+from bench.run import opened
+from bench.run.calling import call_method, checked, peak_memory
+from bench.run.video.given import given_frames, is_given
+from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
+from bench.run.video.plan import LOSSLESS
+from bench.run.video.prepare import clip_key, faces_by_frame, usable
+from bench.store.atomic import replacing_folder
+from bench.store.tables import read_table, table_key, write_table
+
+STAGE_VERSION: Final = 1
+"""Raise it whenever this stage's results could change."""
+Result = tuple[Image | MethodFailure, float]
+
+
+def output_key(job: ClipJob) -> str:
+    """The key of a clip's outputs: the method as it is, the seed, the qualities it is written at, and the harness's
+    boxes where it uses them."""
+    method, settings = job.planned_method, job.plan.settings
+    boxes = clip_key(job) if method.card["detector"] == "harness" else ""
+    written = [_qualities(job), settings.keep_audio]
+    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes, written)
+
+
+def is_clip_anonymized(job: ClipJob) -> bool:
+    """Whether this clip's outputs are there already."""
+    folder = job.folder.output_dir(job.dataset, job.method, job.number)
+    return table_key(folder / "frames.parquet") == output_key(job)
+
+
+def anonymize_clip(job: ClipJob, doomed: frozenset[str] = frozenset()) -> bool:
+    """Runs the method over a clip; False if the outputs were there already.
+
+    A ``doomed`` clip is known to kill the method's process; all its frames fail without being tried again.
+    """
+    if is_clip_anonymized(job):
+        return False
+    before = peak_memory()
+    rows: dict[str, list[Any]] = {"ms": [], "error": []}
+    written: dict[str, list[Any]] = {"quality": [], "kbps": []}
+    with replacing_folder(job.folder.output_dir(job.dataset, job.method, job.number)) as folder:
+        if usable(job):
+            clips, ref = job.open()
+            source = clips.path(ref)
+            reader = VideoReader(source)
+            audio = source if job.plan.settings.keep_audio and reader.info.audio else None
+            with ExitStack() as stack:
+                writers = {
+                    quality: stack.enter_context(
+                        VideoWriter(
+                            folder / f"{quality}.mp4",
+                            reader.info,
+                            quality,
+                            audio_from=None if quality == LOSSLESS else audio,
+                        )
+                    )
+                    for quality in _qualities(job)
+                }
+                for frame, (result, ms) in _results(job, reader, job.clip.id in doomed):
+                    failed = isinstance(result, MethodFailure)
+                    # Black, not the original: what a method cannot anonymize must not be passed on.
+                    image = np.zeros_like(frame.image) if isinstance(result, MethodFailure) else result
+                    for writer in writers.values():
+                        writer.write(frame, image)
+                    rows["ms"].append(float("nan") if failed else ms)
+                    rows["error"].append(result.reason if isinstance(result, MethodFailure) else "")
+            written = {"quality": list(writers), "kbps": [writer.kbps for writer in writers.values()]}
+        write_table(
+            folder / "written.parquet",
+            {"quality": np.array(written["quality"], np.str_), "kbps": np.array(written["kbps"], np.float64)},
+            output_key(job),
+        )
+        write_table(
+            folder / "frames.parquet",
+            {
+                "ms": np.array(rows["ms"], np.float64),
+                "error": np.array(rows["error"], np.str_),
+                "peak_memory_mib": np.full(len(rows["ms"]), max(peak_memory() - before, 0.0), np.float64),
+            },
+            output_key(job),
+        )
+    return True
+
+
+def try_clip(job: ClipJob, name: str) -> None:
+    """Gives the method the clip and throws the results away: does the process survive it?"""
+    clips, ref = job.open()
+    if usable(job):
+        for _ in _results(job, VideoReader(clips.path(ref)), doomed=False):
+            pass
+
+
+def frame_id(clip: str, number: int) -> str:
+    """What a method is told that a frame is called."""
+    return f"{clip}#{number:06d}"
+
+
+def _results(job: ClipJob, reader: VideoReader, doomed: bool) -> Iterator[tuple[Frame, Result]]:
+    """Each frame with what the method made of it."""
+    planned, settings = job.planned_method, job.plan.settings
+    if doomed:
+        failure: Result = (MethodFailure("the method's process died on this clip"), float("nan"))
+        yield from ((frame, failure) for frame in islice(reader, settings.frames))
+        return
+    if is_given(planned):
+        made = given_frames(planned, job.clip.id)
+        for frame in islice(reader, settings.frames):
+            result = next(made)
+            image = result if isinstance(result, MethodFailure) else checked(result, frame.image.shape)
+            yield frame, (image, float("nan"))
+        return
+    method = opened.method(planned.spec, settings.device)
+    _inform(method, job)
+    faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))
+    size = max(method.card.batch_size, 1)
+    for chunk in in_chunks(reader, settings.frames):
+        samples = [
+            Sample(frame_id(job.clip.id, f.number), f.image, tuple(d.box for _, d in faces.get(f.number, [])))
+            for f in chunk
+        ]
+        results: list[Result] = []
+        for start in range(0, len(samples), size):
+            results += call_method(method, samples[start : start + size], settings.seed)
+        yield from zip(chunk, results, strict=True)
+
+
+def _inform(method: Any, job: ClipJob) -> None:
+    """Tells a method that asks for it which frames the whole data set has."""
+    if not hasattr(registry.method_class(parse_spec(job.planned_method.spec).name), "expect"):
+        return
+    ids: list[str] = []
+    for other in clip_jobs(job.run, job.plan, job.root):
+        if other.dataset == job.dataset:
+            folder = job.folder.original_dir(other.dataset, other.number)
+            count = len(read_table(folder / "frames.parquet")["pts"])
+            ids += [frame_id(other.clip.id, number) for number in range(count)]
+    method.expect(ids)
+
+
+def _qualities(job: ClipJob) -> Sequence[str]:
+    return [c.quality for c in job.plan.contestants if c.method == job.method]

@@ -1,0 +1,162 @@
+"""Stored tables of clips -> `VideoEvidence`, and the timelines of what each face track showed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.evidence import OperatingPoint, Settings, point_at
+from bench.core.exposure import exposed, frame_seconds, own_distances
+from bench.core.types import Outcome
+from bench.core.video import Tracks
+from bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
+from bench.run.video.jobs import opened_clips
+from bench.run.video.prepare import stored_tracks
+from bench.store.tables import Table, read_table
+from bench.store.video_folder import VideoRunFolder
+from bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
+
+FMR: Final = 1e-3
+EXPOSED: Final = "exposed"
+"""The state of an anonymized face that a recogniser still matches; the other states are the outcomes' names."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalClip:
+    """What is known of a clip whatever the method."""
+
+    number: int
+    clip: str
+    group: str
+    row: Table
+    """clip.parquet"""
+    seconds: NDArray[np.float64]
+    faces: Table
+    readings: Mapping[str, NDArray[np.float32]]
+    people: Mapping[str, Tracks]
+    truth: Tracks | None
+
+    @property
+    def problem(self) -> str:
+        return str(self.row["problem"][0])
+
+
+def original_clips(
+    folder: VideoRunFolder, plan: VideoPlan, dataset: PlannedClips, root: Path | None
+) -> list[OriginalClip]:
+    """Every clip of a data set, those that cannot be read included, in order."""
+    clips = opened_clips(dataset.spec, root)
+    refs = {ref.id: ref for ref in clips.refs}
+    found = []
+    for number, planned in enumerate(dataset.clips):
+        path = folder.original_dir(dataset.label, number)
+        seconds = read_table(path / "frames.parquet")["seconds"]
+        truth = clips.truth(refs[planned.id])
+        found.append(
+            OriginalClip(
+                number,
+                planned.id,
+                planned.group,
+                read_table(path / "clip.parquet"),
+                seconds,
+                read_table(path / "faces.parquet"),
+                {c["name"]: read_table(path / f"{c['name']}.parquet")["embedding"] for c in plan.instruments[1:]},
+                {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
+                None if truth is None else _first_frames(truth, len(seconds)),
+            )
+        )
+    return found
+
+
+def clip_evidence(
+    folder: VideoRunFolder, plan: VideoPlan, dataset: str, one: OriginalClip, contestant: Contestant
+) -> ClipEvidence:
+    """One clip under one contestant."""
+    path = folder.score_dir(dataset, contestant.label, one.number)
+    ended = read_table(path / "outcomes.parquet")
+    errors = read_table(folder.output_dir(dataset, contestant.method, one.number) / "frames.parquet")["error"]
+    return ClipEvidence(
+        clip=one.clip,
+        group=one.group,
+        seconds=one.seconds,
+        failed=np.flatnonzero(errors != "").astype(np.int64),
+        size=(int(one.row["height"][0]), int(one.row["width"][0])),
+        faces=FaceFrames(
+            frame=one.faces["frame"],
+            track=one.faces["track"],
+            box=one.faces["box"],
+            outcome=ended["outcome"],
+            landmarks=one.faces["landmarks"].reshape(-1, 5, 2),
+            found=ended["landmarks"].reshape(-1, 5, 2),
+            flicker_original=one.faces["flicker"].astype(np.float64),
+            flicker_output=ended["flicker"].astype(np.float64),
+        ),
+        original=one.readings,
+        anonymized={name: read_table(path / f"{name}.parquet")["embedding"] for name in one.readings},
+        people=one.people,
+        people_output={t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
+        truth=one.truth,
+    )
+
+
+def video_evidence(
+    folder: VideoRunFolder,
+    plan: VideoPlan,
+    dataset: str,
+    clips: Sequence[OriginalClip],
+    contestant: Contestant,
+    points: Mapping[str, tuple[OperatingPoint, ...]],
+) -> VideoEvidence:
+    """The evidence on one contestant, over the clips that could be read."""
+    made = tuple(clip_evidence(folder, plan, dataset, one, contestant) for one in clips if not one.problem)
+    settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
+    return VideoEvidence(dataset, contestant.label, made, points, settings)
+
+
+def states(clip: ClipEvidence, points: Mapping[str, tuple[OperatingPoint, ...]]) -> NDArray[np.str_]:
+    """(N,) the state of every face in every frame: its outcome, or `EXPOSED` where any recogniser still matches it."""
+    found = clip.faces.outcome.astype("<U16")
+    for recogniser in clip.original:
+        threshold = point_at(points.get(recogniser, ()), FMR).threshold
+        matched = exposed(own_distances(clip, recogniser), threshold) == 1.0
+        found[matched & (clip.faces.outcome == Outcome.ANONYMIZED.value)] = EXPOSED
+    return found
+
+
+def timeline(clip: ClipEvidence, state: NDArray[np.str_]) -> list[tuple[int, float, float, str]]:
+    """(track, from, to, state): unbroken stretches of one state, in seconds, track after track."""
+    lasting = frame_seconds(clip.seconds)
+    rows = []
+    for track in np.unique(clip.faces.track):
+        of = np.flatnonzero(clip.faces.track == track)
+        frames = clip.faces.frame[of]
+        # A new stretch begins where the state changes or a frame is skipped.
+        breaks = [False, *(b != a + 1 for a, b in pairwise(frames))]
+        run = np.cumsum(breaks)
+        for (_, kind), stretch in groupby(range(len(of)), key=lambda k: (run[k], str(state[of[k]]))):
+            part = list(stretch)
+            first, last = int(frames[part[0]]), int(frames[part[-1]])
+            rows.append((int(track), float(clip.seconds[first]), float(clip.seconds[last] + lasting[last]), kind))
+    return rows
+
+
+def timeline_columns(rows: Sequence[tuple[str, int, float, float, str]]) -> dict[str, NDArray[Any]]:
+    """Stretches of all clips as columns: clip, track, from, to, state."""
+    return {
+        "clip": np.array([row[0] for row in rows], np.str_),
+        "track": np.array([row[1] for row in rows], np.int64),
+        "from": np.array([row[2] for row in rows], np.float64),
+        "to": np.array([row[3] for row in rows], np.float64),
+        "state": np.array([row[4] for row in rows], np.str_),
+    }
+
+
+def _first_frames(tracks: Tracks, frames: int) -> Tracks:
+    use = tracks.frame < frames
+    return Tracks(tracks.frame[use], tracks.track[use], tracks.box[use])

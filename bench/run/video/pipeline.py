@@ -1,0 +1,76 @@
+"""A whole run over clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.core import registry
+from bench.core.cards import PackageFile
+from bench.core.spec import parse_spec
+from bench.data.packages import cached, fetch_all
+from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
+from bench.run.fetching import FetchProgress
+from bench.run.plan import CONTROL
+from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, try_clip
+from bench.run.video.config import VideoConfig
+from bench.run.video.given import is_given
+from bench.run.video.jobs import clip_jobs
+from bench.run.video.plan import make_video_plan, settle_video_plan
+from bench.run.video.prepare import prepare_clip
+from bench.run.video.reduce import reduce_video
+from bench.run.video.score import score_clip
+from bench.store.atomic import sweep_temporaries, write_json
+from bench.store.provenance import gather_provenance
+from bench.store.video_folder import VideoRunFolder
+from bench.store.video_schemas import VideoPlan
+
+
+def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchProgress | None = None) -> VideoPlan:
+    """The plan of ``config``, with everything fetched that it needs."""
+    registry.check_device(config.device)
+    plan = make_video_plan(config, root=root, progress=progress)
+    imports = [name for method in plan.methods for name in method.card["imports"]]
+    kinds = ("instrument", "person_detector", "tracker")
+    warm_up([*(module for kind in kinds for module in registry.modules(kind)), *dict.fromkeys(imports)])
+    _fetch(plan, progress)
+    return plan
+
+
+def run_video(plan: VideoPlan, out: Path, *, root: Path | None, workers: int, progress: Progress) -> VideoRunFolder:
+    """Runs a plan into ``out``, going on where an earlier call of the same plan stopped; a clip is the unit.
+
+    Raises `PlanMismatchError` where ``out`` holds another plan.
+    """
+    folder = VideoRunFolder(out)
+    settle_video_plan(folder, plan)
+    sweep_temporaries(folder.path)
+    with shared_pool(workers) as pool:
+        run_stage("prepare", prepare_clip, clip_jobs(folder.path, plan, root), pool, progress)
+        groups = {m.label: clip_jobs(folder.path, plan, root, [m.label]) for m in plan.methods}
+        # The control and given clips only copy; processes of their own would cost more than they do.
+        safe = [m.label for m in plan.methods if m.card["name"] == CONTROL or is_given(m)]
+        for label in safe:
+            run_stage(f"anonymize ({label})", anonymize_clip, groups[label], pool, progress)
+        contestants = [jobs for label, jobs in groups.items() if label not in safe]
+        run_isolated("anonymize", anonymize_clip, try_clip, is_clip_anonymized, contestants, workers, progress)
+        labels = [c.label for c in plan.contestants]
+        run_stage("score", score_clip, clip_jobs(folder.path, plan, root, labels), pool, progress)
+    reduce_video(folder, plan, root, progress)
+    write_json(folder.provenance_path, gather_provenance(plan))
+    return folder
+
+
+def _fetch(plan: VideoPlan, progress: FetchProgress | None) -> None:
+    """Everything before any work starts, so that a run does not fail half-way for a download."""
+    files: list[PackageFile] = []
+    for card in plan.instruments:
+        files += registry.instrument_class(card["name"]).card.files
+    for method in plan.methods:
+        if not is_given(method):
+            files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
+    files += registry.create_person_detector(parse_spec(plan.detector.spec)).card.files
+    for part in (*plan.trackers, plan.face_tracker):
+        files += registry.create_tracker(parse_spec(part.spec)).card.files
+    missing = [file for file in dict.fromkeys(files) if cached(file) is None]
+    if missing:
+        fetch_all(missing, progress=progress)

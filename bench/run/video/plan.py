@@ -1,0 +1,128 @@
+"""Resolves what a user asks of a run over clips to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.core import registry
+from bench.core.cards import InstrumentCard
+from bench.core.errors import ConfigError, DataError, PlanMismatchError, UnknownNameError
+from bench.core.spec import parse_spec
+from bench.data.clips import open_clips
+from bench.run.calibration import SHIPPED, calibration_for
+from bench.run.fetching import FetchProgress
+from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, listed_differences, plain, planned_methods
+from bench.run.video.config import VideoConfig
+from bench.run.video.given import is_given, planned_given
+from bench.store.atomic import write_json
+from bench.store.schemas import PlannedMethod
+from bench.store.video_folder import VideoRunFolder
+from bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, PlannedPart, VideoPlan, VideoSettings
+
+FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1"
+"""Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
+LOSSLESS: Final = "lossless"
+
+
+def make_video_plan(
+    config: VideoConfig, *, root: Path | None = None, progress: FetchProgress | None = None
+) -> VideoPlan:
+    """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
+
+    Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
+    """
+    datasets = [_planned_clips(text, config.limit, root, progress) for text in config.datasets]
+    methods = [planned_given(m) if is_given(m) else m for m in planned_methods(config.methods)]
+    distinct("data set", [d.label for d in datasets])
+    distinct("method", [m.label for m in methods])
+    trackers = [_part("tracker", text) for text in config.trackers]
+    distinct("tracker", [t.label for t in trackers])
+    recognisers = _recognisers(config.instruments)
+    settings = VideoSettings(
+        **config.model_dump(include={"seed", "limit", "frames", "device", "replicates", "keep_audio"})
+    )
+    if settings.default_recogniser not in {card.name for card in recognisers}:
+        raise ConfigError(
+            f"face tracks need {settings.default_recogniser}; add --instrument {settings.default_recogniser}"
+        )
+    body: dict[str, Any] = {
+        "datasets": [d.model_dump() for d in datasets],
+        "methods": [m.model_dump() for m in methods],
+        "contestants": [c.model_dump() for c in _contestants(methods, config)],
+        "instruments": [plain(registry.instrument_card(JUDGE)), *(plain(card) for card in recognisers)],
+        "detector": _part("person_detector", config.detector).model_dump(),
+        "trackers": [t.model_dump() for t in trackers],
+        "face_tracker": _part("tracker", FACE_TRACKER).model_dump(),
+        "cards": [plain(card) for _, metric in registry.video_metrics() for card in metric.cards],
+        "operating_points": calibration_for(SHIPPED, [card.name for card in recognisers]),
+        "settings": settings.model_dump(mode="json"),
+    }
+    return VideoPlan.sealed(body)
+
+
+def settle_video_plan(folder: VideoRunFolder, plan: VideoPlan) -> None:
+    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.plan.settle_plan`."""
+    try:
+        if folder.plan_path.exists():
+            differences = compare_video_plans(folder.plan, plan)
+            if differences:
+                raise PlanMismatchError(str(folder.path), differences)
+            return
+        if folder.path.exists() and any(folder.path.iterdir()):
+            raise ConfigError(f"{folder.path} is not empty and holds no video-plan.json; choose another --out")
+        write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder.path} ({error.strerror}); choose another --out") from error
+
+
+def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
+    """What differs between two plans, as short phrases; empty = the same run."""
+    found = []
+    for field in ("datasets", "methods", "contestants", "instruments", "trackers", "cards"):
+        found += listed_differences(field, getattr(old, field), getattr(new, field))
+    for field in ("detector", "face_tracker"):
+        if getattr(old, field) != getattr(new, field):
+            found.append(f"{field.replace('_', ' ')} changed")
+    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
+    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
+    if old.operating_points != new.operating_points:
+        found.append("the calibration card changed")
+    return found
+
+
+def _planned_clips(text: str, limit: int | None, root: Path | None, progress: FetchProgress | None) -> PlannedClips:
+    clips = open_clips(text, root=root, progress=progress)
+    chosen = [PlannedClip(id=ref.id, group=ref.group, digest=ref.digest) for ref in clips.refs[:limit]]
+    if not chosen:
+        raise DataError(f"{text} has no clips")
+    label = dataset_label(parse_spec(text, positional="path"))
+    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen)
+
+
+def _part(kind: str, text: str) -> PlannedPart:
+    spec = parse_spec(text)
+    made = registry.create_tracker(spec) if kind == "tracker" else registry.create_person_detector(spec)
+    return PlannedPart(label=spec.label, spec=spec.text, card=plain(made.card))
+
+
+def _recognisers(asked: Sequence[str]) -> list[InstrumentCard]:
+    every = {name: registry.instrument_class(name).card for name in registry.names("instrument")}
+    known = {name: card for name, card in every.items() if card.role == "recogniser"}
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError("recogniser", name, known)
+    return [registry.instrument_card(n) for n, card in known.items() if (n in asked if asked else card.default)]
+
+
+def _contestants(methods: Sequence[PlannedMethod], config: VideoConfig) -> list[Contestant]:
+    """Every method lossless, and at the other qualities that were asked for it."""
+    found = []
+    for method in methods:
+        others = config.qualities
+        if method.card["name"] == CONTROL:
+            others = tuple(dict.fromkeys((*config.control_qualities, *config.qualities)))
+        found.append(Contestant(label=method.label, method=method.label, quality=LOSSLESS))
+        found += [Contestant(label=f"{method.label}@{q}", method=method.label, quality=q) for q in others]
+    return found

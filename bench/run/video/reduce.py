@@ -1,0 +1,194 @@
+"""Stage reduce: numbers with intervals over clips, tables per clip, timelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core import registry
+from bench.core.cards import MetricCard
+from bench.core.evidence import OperatingPoint
+from bench.core.exposure import longest_run
+from bench.core.stats.resampling import ClusterResamples
+from bench.core.types import Bools, Outcome
+from bench.core.video_evidence import ClipEvidence, VideoEvidence
+from bench.run.calibration import usable_points
+from bench.run.executors import Progress
+from bench.run.plan import CONTROL
+from bench.run.ranking import compare_methods, rank_rows
+from bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
+from bench.run.video.assemble import (
+    EXPOSED,
+    OriginalClip,
+    original_clips,
+    states,
+    timeline,
+    timeline_columns,
+    video_evidence,
+)
+from bench.store.atomic import write_json
+from bench.store.schemas import ComparisonRow, EstimateRow, RankRow
+from bench.store.tables import read_table, write_table
+from bench.store.video_folder import VideoRunFolder
+from bench.store.video_schemas import ClipResult, ClipRow, Contestant, VideoEstimates, VideoPlan
+
+Points = Mapping[str, tuple[OperatingPoint, ...]]
+
+
+def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, progress: Progress) -> None:
+    """Writes ``video-estimates.json`` and the timelines. The same readings give the same bytes."""
+    progress.start("reduce", len(plan.datasets) * len(plan.contestants))
+    cards = {card.name: card for _, metric in registry.video_metrics() for card in metric.cards}
+    instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
+    points = usable_points(plan.operating_points, instruments)
+    rows: list[EstimateRow] = []
+    comparisons: list[ComparisonRow] = []
+    ranks: list[RankRow] = []
+    clip_rows: list[ClipRow] = []
+    results: list[ClipResult] = []
+    for dataset in plan.datasets:
+        clips = original_clips(folder, plan, dataset, root)
+        clip_rows += [_clip_row(dataset.label, one) for one in clips]
+        readable = [one for one in clips if not one.problem]
+        answers: dict[str, list[Answer]] = {}
+        for contestant in plan.contestants:
+            evidence = video_evidence(folder, plan, dataset.label, clips, contestant, points)
+            design = _Design(evidence, plan)
+            answers[contestant.label] = _answers(evidence, design, cards, set(instruments))
+            for each in answers[contestant.label]:
+                rows += estimate_rows(dataset.label, contestant.label, each, design.groups)
+            results += _results(folder, dataset.label, contestant, readable, evidence, points)
+            progress.done(f"{contestant.label} {dataset.label}", skipped=False)
+        control, competing = _competitors(plan, answers)
+        compared = compare_methods(dataset.label, competing, design.resamples, control)
+        comparisons += compared
+        ranks += rank_rows(dataset.label, competing, compared, cards, control)
+    progress.end()
+    made = VideoEstimates(
+        run=plan.run, estimates=rows, comparisons=comparisons, ranks=ranks, clips=clip_rows, results=results
+    )
+    write_json(folder.estimates_path, made.model_dump(mode="json", by_alias=True))
+
+
+class _Design:
+    """How clips and their face tracks are resampled and cut into groups; the same for all contestants."""
+
+    def __init__(self, evidence: VideoEvidence, plan: VideoPlan) -> None:
+        of_clip = np.arange(len(evidence.clips), dtype=np.int64)
+        of_track = evidence.track_clip.astype(np.int64)
+        names = [clip.group for clip in evidence.clips]
+        self.groups = ["all", *(f"group={name}" for name in sorted(set(names) - {""}))]
+        group = np.array(names, np.str_)
+        replicates, seed = plan.settings.replicates, plan.settings.seed
+        self.resamples: dict[str, ClusterResamples] = {}
+        self.masks: dict[str, Bools] = {}
+        for unit, clip in (("clip", of_clip), ("track", of_track)):
+            self.resamples[unit] = ClusterResamples(clip, replicates, seed)
+            members = [group[clip] == name.partition("=")[2] for name in self.groups[1:]]
+            self.masks[unit] = np.stack([np.ones(len(clip), np.bool_), *members])
+
+
+def _answers(
+    evidence: VideoEvidence, design: _Design, cards: Mapping[str, MetricCard], recognisers: set[str]
+) -> list[Answer]:
+    made = [
+        answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
+        for _, metric in registry.video_metrics()
+        for item in metric.ask(evidence)
+    ]
+    return made + worst_answers(made, cards, recognisers)
+
+
+def _competitors(plan: VideoPlan, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
+    """The control's label, and everybody who may be compared: of the control's qualities only the lossless one."""
+    controls = {m.label for m in plan.methods if m.card["name"] == CONTROL}
+    of_control = [c.label for c in plan.contestants if c.method in controls]
+    return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
+
+
+def _clip_row(dataset: str, one: OriginalClip) -> ClipRow:
+    row = {name: values[0] for name, values in one.row.items()}
+    steps = np.diff(one.seconds)
+    return ClipRow(
+        dataset=dataset,
+        clip=one.clip,
+        group=one.group,
+        problem=str(row["problem"]),
+        damage=str(row["damage"]),
+        frames=len(one.seconds),
+        seconds=_length(one.seconds),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        rotation=int(row["rotation"]),
+        rate=finite(float(row["rate"])),
+        variable_rate=bool(len(steps) and steps.max() > 1.05 * max(steps.min(), 1e-9)),
+        codec=str(row["codec"]),
+        kbps=finite(float(row["kbps"])),
+        audio=bool(row["audio"]),
+        faces=len(one.faces["frame"]),
+        face_tracks=len(np.unique(one.faces["track"])),
+        people={label: tracks.people for label, tracks in one.people.items()},
+        truth_people=None if one.truth is None else one.truth.people,
+    )
+
+
+def _length(seconds: NDArray[np.float64]) -> float:
+    if len(seconds) < 2:
+        return 0.0
+    return float(seconds[-1] + (seconds[-1] - seconds[-2]))
+
+
+def _results(
+    folder: VideoRunFolder,
+    dataset: str,
+    contestant: Contestant,
+    readable: Sequence[OriginalClip],
+    evidence: VideoEvidence,
+    points: Points,
+) -> list[ClipResult]:
+    """A row a clip; writes the contestant's timelines on the way."""
+    rows, stretches = [], []
+    for one, clip in zip(readable, evidence.clips, strict=True):
+        state = states(clip, points)
+        lines = timeline(clip, state)
+        stretches += [(clip.clip, *line) for line in lines]
+        rows.append(_result(folder, dataset, contestant, one, clip, state, lines))
+    write_table(folder.timelines_path(dataset, contestant.label), timeline_columns(stretches), "")
+    return rows
+
+
+def _result(
+    folder: VideoRunFolder,
+    dataset: str,
+    contestant: Contestant,
+    one: OriginalClip,
+    clip: ClipEvidence,
+    state: NDArray[np.str_],
+    lines: Sequence[tuple[int, float, float, str]],
+) -> ClipResult:
+    outputs = folder.output_dir(dataset, contestant.method, one.number)
+    frames, written = read_table(outputs / "frames.parquet"), read_table(outputs / "written.parquet")
+    kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True))
+    flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
+    runs = [
+        longest_run(clip.seconds, clip.faces.frame[rows], flags[rows])
+        for rows in (np.flatnonzero(clip.faces.track == track) for track in np.unique(clip.faces.track))
+    ]
+    failed = frames["error"] != ""
+    timed = frames["ms"][np.isfinite(frames["ms"])]
+    return ClipResult(
+        dataset=dataset,
+        clip=one.clip,
+        method=contestant.label,
+        people={label: tracks.people for label, tracks in clip.people_output.items()},
+        kbps=finite(kbps.get(contestant.quality, float("nan"))),
+        failed_frames=int(failed.sum()),
+        ms=finite(float(timed.mean())) if len(timed) else None,
+        tracks_exposed=len(np.unique(clip.faces.track[flags == 1.0])),
+        longest_exposure=max(runs, default=0.0),
+        missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
+        error=str(frames["error"][0]) if len(failed) and failed.all() else "",
+    )

@@ -1,0 +1,218 @@
+"""Stage score: judge a contestant's clip, frame beside frame with the original, in one pass.
+
+Instruments are deterministic: of a frame that is pixel for pixel the original's, every reading is the original's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import StoreError, VideoError
+from bench.core.types import Detection, FaceView, Image, Outcome
+from bench.core.video import Frame
+from bench.data.video import VideoReader
+from bench.run import opened
+from bench.run.located import change, match_faces, outcomes
+from bench.run.prepare import as_stored, detection_columns
+from bench.run.shards import Gather, scatter
+from bench.run.video.anonymize import output_key
+from bench.run.video.jobs import ClipJob, in_chunks
+from bench.run.video.prepare import (
+    Flicker,
+    clip_key,
+    faces_by_frame,
+    people_by_frame,
+    people_keys,
+    reading_key,
+    track_columns,
+    track_people,
+    usable,
+)
+from bench.store.tables import Table, read_table, table_key, write_table
+
+STAGE_VERSION: Final = 1
+"""Raise it whenever this stage's results could change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A frame and what became of it."""
+
+    frame: Frame
+    output: Image
+    error: str
+    """Why the method gave nothing usable; ''."""
+    same: bool
+    """Whether the output is the original, pixel for pixel."""
+
+
+def score_clip(job: ClipJob) -> bool:
+    """Makes whatever is missing of a contestant's tables for a clip; False if nothing was."""
+    plan, folder = job.plan, job.folder.score_dir(job.dataset, job.method, job.number)
+    method_job = ClipJob(job.run, job.dataset, job.number, job.root, job.contestant.method)
+    seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.contestant.quality)
+    wanted = {"outcomes": seen, **{card["name"]: reading_key(job, seen, card) for card in plan.instruments[1:]}}
+    _, tracks = people_keys(job, seen)
+    wanted |= {f"people-{label}": key for label, key in tracks.items()}
+    if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
+        return False
+    if not usable(job):
+        tables = _Scoring(job).tables()
+    elif _untouched(job, method_job):
+        tables = _copied(job)
+    else:
+        scoring = _Scoring(job)
+        for chunk in _pairs(job, method_job):
+            scoring.take(chunk)
+        tables = scoring.tables()
+    for name, table in tables.items():
+        write_table(folder / f"{name}.parquet", table, wanted[name])
+    return True
+
+
+def _pairs(job: ClipJob, method_job: ClipJob) -> Iterator[list[Pair]]:
+    """The clip's frames beside the contestant's. Raises `StoreError` where the stored clip is short or broken."""
+    outputs = job.folder.output_dir(job.dataset, method_job.method, job.number)
+    errors = read_table(outputs / "frames.parquet")["error"]
+    path = outputs / f"{job.contestant.quality}.mp4"
+    clips, ref = job.open()
+    try:
+        stored = iter(VideoReader(path))
+        for chunk in in_chunks(VideoReader(clips.path(ref)), job.plan.settings.frames):
+            pairs = []
+            for frame in chunk:
+                made = next(stored, None)
+                if made is None or made.image.shape != frame.image.shape:
+                    raise StoreError(f"{path} ends early; delete its folder and run the same `unmask video` again")
+                same = np.array_equal(made.image, frame.image)
+                pairs.append(Pair(frame, made.image, str(errors[frame.number]), same))
+            yield pairs
+    except VideoError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error.reason}); delete its folder and run the same `unmask video` again"
+        ) from error
+
+
+def _untouched(job: ClipJob, method_job: ClipJob) -> bool:
+    """Whether the whole clip is the original's, pixel for pixel (the control; clips in which nobody was found)."""
+    return all(pair.same and not pair.error for chunk in _pairs(job, method_job) for pair in chunk)
+
+
+def _copied(job: ClipJob) -> dict[str, Table]:
+    """The tables of an untouched clip: what is known of the original, all of its faces missed."""
+    original = job.folder.original_dir(job.dataset, job.number)
+    faces = read_table(original / "faces.parquet")
+    count = len(faces["frame"])
+    missed = {
+        "outcome": np.full(count, str(Outcome.MISSED)),
+        "change": np.zeros(count, np.float32),
+        **{name: faces[name] for name in ("box", "landmarks", "score", "flicker")},
+    }
+    names = [card["name"] for card in job.plan.instruments[1:]] + [f"people-{t.label}" for t in job.plan.trackers]
+    return {"outcomes": missed, **{name: read_table(original / f"{name}.parquet") for name in names}}
+
+
+class _Scoring:
+    """What gathers while the pairs of frames of a clip go by."""
+
+    def __init__(self, job: ClipJob) -> None:
+        self._plan, self._device = job.plan, job.plan.settings.device
+        original = job.folder.original_dir(job.dataset, job.number)
+        faces = read_table(original / "faces.parquet")
+        self._tracks = faces["track"]
+        self._faces = faces_by_frame(faces)
+        self._people = people_by_frame(read_table(original / "detections.parquet"))
+        self._names = [card["name"] for card in self._plan.instruments[1:]]
+        self._before = {name: read_table(original / f"{name}.parquet") for name in self._names}
+        self._outcomes = Gather()
+        self._readings = {name: Gather() for name in self._names}
+        self._tracking = {p.label: opened.tracker(p.spec, self._device).start() for p in self._plan.trackers}
+        self._flicker = Flicker()
+
+    def take(self, chunk: Sequence[Pair]) -> None:
+        again = self._find_faces(chunk)
+        for pair, found in zip(chunk, again, strict=True):
+            self._outcomes.add(self._outcome_rows(pair, found))
+        self._read(chunk, again)
+        people = self._find_people(chunk)
+        images = [pair.output for pair in chunk]
+        for session in self._tracking.values():
+            track_people(session, images, people)
+
+    def tables(self) -> dict[str, Table]:
+        return {
+            "outcomes": self._outcomes.table() or _outcome_columns([], [], [], np.zeros(0, np.float32)),
+            **{
+                name: gathered.table() or opened.face_instrument(name, self._device).read([])
+                for name, gathered in self._readings.items()
+            },
+            **{f"people-{label}": track_columns(session.tracks()) for label, session in self._tracking.items()},
+        }
+
+    def _known(self, pair: Pair) -> list[tuple[int, Detection]]:
+        return self._faces.get(pair.frame.number, [])
+
+    def _find_faces(self, chunk: Sequence[Pair]) -> list[list[Detection | None]]:
+        """For each frame, the face found again in the place of each original face."""
+        looked = [k for k, pair in enumerate(chunk) if self._known(pair) and not pair.same]
+        judge = opened.detector(self._plan.instruments[0]["name"], self._device)
+        seen = dict(zip(looked, judge.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
+        again: list[list[Detection | None]] = []
+        for k, pair in enumerate(chunk):
+            known = [detection for _, detection in self._known(pair)]
+            again.append(match_faces([d.box for d in known], as_stored(seen[k])) if k in seen else list(known))
+        return again
+
+    def _outcome_rows(self, pair: Pair, found: Sequence[Detection | None]) -> dict[str, NDArray[Any]]:
+        known = self._known(pair)
+        boxes = [detection.box for _, detection in known]
+        changes = [change(pair.frame.image, pair.output, box) for box in boxes]
+        ended = [Outcome.ERROR] * len(known)
+        if not pair.error:
+            ended = outcomes(np.array(changes), np.array([d is not None for d in found], np.bool_))
+        tracks = [int(self._tracks[row]) for row, _ in known]
+        flicker = self._flicker.of(pair.output, pair.frame.number, boxes, tracks)
+        return _outcome_columns(ended, changes, found, flicker)
+
+    def _read(self, chunk: Sequence[Pair], again: Sequence[Sequence[Detection | None]]) -> None:
+        """Every recogniser's reading of every face; NaN where none was found again."""
+        views, at, copied, rows = [], [], [], []
+        for pair, found in zip(chunk, again, strict=True):
+            for (row, _), detection in zip(self._known(pair), found, strict=True):
+                if pair.same:
+                    copied.append(len(rows))
+                elif detection is not None:
+                    at.append(len(rows))
+                    views.append(FaceView(pair.output, detection.box, detection.landmarks))
+                rows.append(row)
+        for name in self._names:
+            read = opened.face_instrument(name, self._device).read
+            columns = scatter(read([]), read(views) if views else {}, at, len(rows))
+            for column, values in columns.items():
+                values[copied] = self._before[name][column][[rows[k] for k in copied]]
+            self._readings[name].add(columns)
+
+    def _find_people(self, chunk: Sequence[Pair]) -> list[list[Any]]:
+        detector = opened.person_detector(self._plan.detector.spec, self._device)
+        looked = [k for k, pair in enumerate(chunk) if not pair.same]
+        found = dict(zip(looked, detector.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
+        return [found[k] if k in found else self._people.get(p.frame.number, []) for k, p in enumerate(chunk)]
+
+
+def _outcome_columns(
+    ended: Sequence[Outcome],
+    changes: Sequence[float],
+    found: Sequence[Detection | None],
+    flicker: NDArray[np.float32],
+) -> Mapping[str, NDArray[Any]]:
+    return {
+        "outcome": np.array([str(outcome) for outcome in ended], np.str_),
+        "change": np.array(changes, np.float32),
+        **detection_columns(found),
+        "flicker": flicker,
+    }
