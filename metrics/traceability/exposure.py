@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -144,7 +145,7 @@ def _outcomes(evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
         yield SetStatistic(
             f"frames_{outcome.value}",
             JUDGE,
-            lambda weights, count=count: float(weights @ count / (weights @ frames)),
+            partial(_share, count, frames),
             everyone,
             region="image",
             unit="track",
@@ -154,6 +155,10 @@ def _outcomes(evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
             yield UnitValues(
                 "tracks_missed", JUDGE, (count > 0).astype(float), region="image", unit="track", share=True
             )
+
+
+def _share(count: Float, frames: Float, weights: Float) -> float:
+    return float(weights @ count / (weights @ frames))
 
 
 def _per_track(evidence: VideoEvidence, distance: list[Float], threshold: float, measure: _Measure) -> Float:

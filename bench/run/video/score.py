@@ -168,7 +168,7 @@ class _Scoring:
             again.append(match_faces([d.box for d in known], as_stored(seen[k])) if k in seen else list(known))
         return again
 
-    def _outcome_rows(self, pair: Pair, found: Sequence[Detection | None]) -> dict[str, NDArray[Any]]:
+    def _outcome_rows(self, pair: Pair, found: Sequence[Detection | None]) -> Mapping[str, NDArray[Any]]:
         known = self._known(pair)
         boxes = [detection.box for _, detection in known]
         changes = [change(pair.frame.image, pair.output, box) for box in boxes]
@@ -181,7 +181,10 @@ class _Scoring:
 
     def _read(self, chunk: Sequence[Pair], again: Sequence[Sequence[Detection | None]]) -> None:
         """Every recogniser's reading of every face; NaN where none was found again."""
-        views, at, copied, rows = [], [], [], []
+        views: list[FaceView] = []
+        at: list[int] = []
+        copied: list[int] = []
+        rows: list[int] = []
         for pair, found in zip(chunk, again, strict=True):
             for (row, _), detection in zip(self._known(pair), found, strict=True):
                 if pair.same:

@@ -1,0 +1,94 @@
+"""Consistency over time: one new face per person, flicker, movement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+
+from bench.core.types import Outcome
+from bench.core.values import UnitValues
+from bench.core.video_evidence import VideoEvidence
+from metrics.traceability.motion import Motion, flicker_ratio, trajectory_correlation
+from metrics.traceability.stability import IdentityStability, kept_share
+from tests.support.video import RECOGNISER, Clip, Face, at_distance, video_evidence
+
+
+def values(metric: IdentityStability | Motion, evidence: VideoEvidence, name: str) -> list[float]:
+    item = next(item for item in metric.ask(evidence) if item.metric == name)
+    assert isinstance(item, UnitValues)
+    return item.values.tolist()
+
+
+def test_kept_share_counts_pairs() -> None:
+    rng = np.random.default_rng(0)
+    unit = np.eye(32, dtype=np.float32)[0]
+    near = np.stack([unit, at_distance(unit, 0.1, rng), at_distance(unit, 1.0, rng), np.full(32, np.nan, np.float32)])
+    assert kept_share(near, 0.3) == pytest.approx(1 / 3)
+    assert np.isnan(kept_share(near[:1], 0.3))
+    assert np.isnan(kept_share(near, float("nan")))
+
+
+def test_a_long_track_is_sampled_evenly() -> None:
+    rows = np.repeat(np.eye(32, dtype=np.float32)[:2], 500, axis=0)
+    # Half of the frames show one face, half another: pairs within a half are (2 x C(100, 2)) of C(200, 2).
+    assert kept_share(rows, 0.1) == pytest.approx(2 * 4950 / 19900)
+
+
+def test_a_steady_new_face_is_kept_and_a_changing_one_is_not() -> None:
+    changing = video_evidence([Clip([Face(k, 0, distance=1.0) for k in range(8)])])
+    steady = np.repeat(changing.clips[0].anonymized[RECOGNISER][:1], 8, axis=0)
+    clip = replace(changing.clips[0], anonymized={RECOGNISER: steady})
+    assert values(IdentityStability(), replace(changing, clips=(clip,)), "identity_kept") == [1.0]
+    assert values(IdentityStability(), changing, "identity_kept")[0] < 0.2
+    assert values(IdentityStability(), changing, "identity_kept_original") == [1.0]
+
+
+def test_everybody_given_one_face_is_told() -> None:
+    evidence = video_evidence([Clip([Face(k, 0) for k in range(3)]) for _ in range(4)])
+    face = np.repeat(np.eye(32, dtype=np.float32)[:1], 3, axis=0)
+    same = replace(evidence, clips=tuple(replace(c, anonymized={RECOGNISER: face}) for c in evidence.clips))
+    assert values(IdentityStability(), same, "identity_shared") == [1.0] * 4
+    assert np.mean(values(IdentityStability(), evidence, "identity_shared")) < 0.3
+
+
+def test_shared_faces_need_a_second_clip() -> None:
+    evidence = video_evidence([Clip([Face(0, 0), Face(1, 0), Face(0, 1)])])
+    assert np.isnan(values(IdentityStability(), evidence, "identity_shared")).all()
+
+
+def test_correlation_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(0, 4, (12, 5, 2)).astype(np.float32)
+    b = (a + rng.normal(0, 4, a.shape)).astype(np.float32)
+    expected = np.mean([pearsonr(a[:, i, j], b[:, i, j]).statistic for i in range(5) for j in range(2)])
+    assert trajectory_correlation(a, b) == pytest.approx(expected, abs=1e-6)
+
+
+def test_correlation_leaves_out_what_does_not_move_and_counts_what_stands_still() -> None:
+    moving = np.zeros((8, 5, 2), np.float32)
+    moving[..., 0] = np.arange(8)[:, None] * 2
+    assert trajectory_correlation(moving, moving) == pytest.approx(1.0)
+    assert trajectory_correlation(moving, np.zeros_like(moving)) == 0.0
+    assert np.isnan(trajectory_correlation(np.zeros_like(moving), moving))
+    gone = moving.copy()
+    gone[:4] = np.nan
+    assert np.isnan(trajectory_correlation(moving, gone))  # four frames are too few
+
+
+def test_flicker_is_a_ratio_to_the_originals_own() -> None:
+    nan = float("nan")
+    assert flicker_ratio(np.array([nan, 2.0, 4.0]), np.array([nan, 3.0, 9.0])) == 2.0
+    assert np.isnan(flicker_ratio(np.array([nan, 0.0]), np.array([nan, 1.0])))
+    faces = [Face(0, 0), Face(1, 0, flicker=(2.0, 1.0)), Face(0, 1)]
+    assert values(Motion(), video_evidence([Clip(faces)]), "flicker")[0] == 0.5
+    assert np.isnan(values(Motion(), video_evidence([Clip(faces)]), "flicker")[1])
+
+
+def test_movement_of_destroyed_faces_is_not_measured() -> None:
+    faces = [Face(k, 0, outcome=Outcome.DESTROYED) for k in range(8)] + [Face(k, 1) for k in range(8)]
+    gone, kept = values(Motion(), video_evidence([Clip(faces)]), "landmark_correlation")
+    assert np.isnan(gone)
+    assert kept == pytest.approx(1.0)

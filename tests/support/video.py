@@ -1,0 +1,103 @@
+"""Made-up `VideoEvidence` for tests of video metrics: clips with face tracks that say which frames show whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.core.evidence import OperatingPoint, Settings
+from bench.core.types import Floats32, Outcome
+from bench.core.video import Tracks
+from bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
+
+DIMENSION = 32
+RECOGNISER = "mobilefacenet"
+POINTS = (OperatingPoint(1e-3, 0.5, 0.4, 0.6),)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one frame."""
+
+    frame: int
+    track: int
+    distance: float = 1.0
+    """Cosine distance of the output to the same frame's original."""
+    outcome: Outcome = Outcome.ANONYMIZED
+    readable: bool = True
+    flicker: tuple[float, float] = (float("nan"), float("nan"))
+    """Original, output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    faces: Sequence[Face]
+    frames: int = 10
+    rate: float = 10.0
+    group: str = ""
+    seconds: Sequence[float] | None = None
+    people: Mapping[str, Tracks] = field(default_factory=dict)
+    people_output: Mapping[str, Tracks] = field(default_factory=dict)
+    truth: Tracks | None = None
+
+
+def video_evidence(clips: Sequence[Clip], seed: int = 0) -> VideoEvidence:
+    """Each track of each clip is a person of their own, seen in random but steady directions."""
+    rng = np.random.default_rng(seed)
+    return VideoEvidence(
+        "made-up",
+        "method",
+        tuple(_clip(k, clip, rng) for k, clip in enumerate(clips)),
+        {RECOGNISER: POINTS},
+        Settings(),
+    )
+
+
+def at_distance(unit: Floats32, distance: float, rng: np.random.Generator) -> Floats32:
+    """A unit vector at an exact cosine distance from another."""
+    other = rng.standard_normal(len(unit))
+    other -= (other @ unit) * unit
+    other /= np.linalg.norm(other)
+    cosine = 1 - distance
+    return np.asarray(cosine * unit + np.sqrt(max(1 - cosine**2, 0.0)) * other, np.float32)
+
+
+def _clip(number: int, clip: Clip, rng: np.random.Generator) -> ClipEvidence:
+    faces = sorted(clip.faces, key=lambda face: (face.frame, face.track))
+    people: dict[int, Floats32] = {}
+    original, output = np.zeros((2, len(faces), DIMENSION), np.float32)
+    for k, face in enumerate(faces):
+        unit = rng.standard_normal(DIMENSION)
+        original[k] = people.setdefault(face.track, np.asarray(unit / np.linalg.norm(unit), np.float32))
+        output[k] = at_distance(original[k], face.distance, rng)
+        if not face.readable or face.outcome is Outcome.DESTROYED:
+            output[k] = np.nan
+    landmarks = np.array([[[f.frame * 3.0 + i, f.track * 9.0 + i] for i in range(5)] for f in faces], np.float32)
+    landmarks = landmarks.reshape(-1, 5, 2)
+    found = landmarks.copy()
+    found[[f.outcome in (Outcome.DESTROYED, Outcome.ERROR) for f in faces]] = np.nan
+    seconds = np.arange(clip.frames) / clip.rate if clip.seconds is None else np.asarray(clip.seconds)
+    return ClipEvidence(
+        clip=f"clip{number}.mp4",
+        group=clip.group,
+        seconds=seconds.astype(np.float64),
+        failed=np.zeros(0, np.int64),
+        size=(240, 320),
+        faces=FaceFrames(
+            frame=np.array([f.frame for f in faces], np.int64),
+            track=np.array([f.track for f in faces], np.int64),
+            box=np.zeros((len(faces), 4), np.float32),
+            outcome=np.array([str(f.outcome) for f in faces], np.str_),
+            landmarks=landmarks,
+            found=found,
+            flicker_original=np.array([f.flicker[0] for f in faces], np.float64),
+            flicker_output=np.array([f.flicker[1] for f in faces], np.float64),
+        ),
+        original={RECOGNISER: original},
+        anonymized={RECOGNISER: output},
+        people=clip.people,
+        people_output=clip.people_output,
+        truth=clip.truth,
+    )
