@@ -1,0 +1,158 @@
+"""Are people in the output still followed as they were? Tracking scores against the truth and against the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
+
+import numpy as np
+
+from bench.core.cards import Direction, MetricCard
+from bench.core.types import Float
+from bench.core.values import SetStatistic, UnitValues
+from bench.core.video import Tracks
+from bench.core.video_evidence import ClipEvidence, VideoEvidence
+from metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
+
+AGAINST_ORIGINAL: Final = "_original"
+"""Ends the names of scores whose reference is the original's own tracks."""
+
+
+class _Score(NamedTuple):
+    """What a card says of one score."""
+
+    title: str
+    asks: str
+    how: str
+    source: str
+    direction: Direction = "higher"
+    unit: str = "share"
+    bounds: tuple[float | None, float | None] = (0.0, 1.0)
+
+
+_HOTA_SOURCE = "Luiten et al.: HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 129, 2021"
+_ID_SOURCE = "Ristani et al.: Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking, ECCVW 2016"
+_CLEAR_SOURCE = "Bernardin, Stiefelhagen: Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics, 2008"
+_SCORES: Final = {
+    "hota": _Score(
+        "HOTA",
+        "How well are people found and kept apart, taken together?",
+        "At each of 19 overlaps (IoU 0.05 to 0.95) the root of detection accuracy x association accuracy; averaged.",
+        _HOTA_SOURCE,
+    ),
+    "deta": _Score(
+        "Found (DetA)",
+        "How well are people found, whoever they are?",
+        "At each of 19 overlaps (IoU 0.05 to 0.95) found / (found + not found + nobody's) boxes; averaged.",
+        _HOTA_SOURCE,
+    ),
+    "assa": _Score(
+        "Kept apart (AssA)",
+        "Of the people found, how well do they keep one track of their own?",
+        "At each of 19 overlaps (IoU 0.05 to 0.95), for each box found: how many boxes its person and its track share, "
+        "of all that either has; averaged.",
+        _HOTA_SOURCE,
+    ),
+    "idf1": _Score(
+        "IDF1",
+        "For how much of their time is each person followed under one track?",
+        "Each person gets the one track that fits best over the whole clip (IoU from 0.5); 2 x boxes in common / all "
+        "boxes of both.",
+        _ID_SOURCE,
+    ),
+    "mota": _Score(
+        "MOTA",
+        "How many mistakes are there for each box that should be found?",
+        "1 - (not found + nobody's + ID switches) / boxes of the reference, at IoU 0.5.",
+        _CLEAR_SOURCE,
+        bounds=(None, 1.0),
+        unit="",
+    ),
+    "id_switches": _Score(
+        "ID switches",
+        "How often does a person go on under another track?",
+        "Times that a person of the reference is found (IoU 0.5) under another track than the last time; added up over "
+        "clips.",
+        _CLEAR_SOURCE,
+        direction="lower",
+        unit="",
+        bounds=(0.0, None),
+    ),
+}
+_TRUTH: Final = "the data set's own annotation of people"
+_ORIGINAL: Final = "what the same tracker found in the original clip"
+_COMMON: Final = (
+    "Counted by TrackEval 1.3.0, added up over clips, so that a clip with more people says more. Its MOTChallenge "
+    "preprocessing is off: it would forgive boxes on annotated distractors (people in vehicles, statues, reflections), "
+    "which a reference of people alone does not list. The interval draws clips."
+)
+_BODY: Final = "Detector and tracker go by whole bodies, so a method that changes faces alone should hardly move it."
+
+
+def _card(name: str, score: _Score, original: bool) -> MetricCard:
+    limits = (
+        f"The original's tracks are no truth: 1 means 'as in the original', with all its mistakes. {_BODY} Clips in "
+        "whose original nobody was tracked are not asked about; people whom the output alone shows there do not count."
+        if original
+        else f"{_BODY} Mostly it tells of detector and tracker: read it beside the control. Clips without annotation "
+        "are not asked about."
+    )
+    return MetricCard(
+        name=name + AGAINST_ORIGINAL if original else name,
+        version="1",
+        family="traceability",
+        direction=score.direction,
+        unit=score.unit,
+        bounds=score.bounds,
+        title=f"{score.title}, against the original's tracks" if original else f"{score.title}, against the truth",
+        question=score.asks,
+        how=f"People tracked in the output, against {_ORIGINAL if original else _TRUTH}. {score.how} {_COMMON}",
+        source=f"{score.source}; thesis 4.2 asks the question with a count",
+        limits=limits,
+    )
+
+
+class Tracking:
+    """`hota`, `deta`, `assa`, `idf1`, `mota`, `id_switches`, and each again with ``_original``; one each tracker."""
+
+    cards: ClassVar[tuple[MetricCard, ...]] = tuple(
+        _card(name, score, original) for original in (False, True) for name, score in _SCORES.items()
+    )
+
+    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
+        for tracker in dict.fromkeys(name for clip in evidence.clips for name in clip.people):
+            yield from _statistics(evidence, tracker, lambda clip, _: clip.truth, "")
+            yield from _statistics(evidence, tracker, _tracked_original, AGAINST_ORIGINAL)
+
+
+def _tracked_original(clip: ClipEvidence, tracker: str) -> Tracks | None:
+    """The original's own tracks; ``None`` where there are none to be compared with."""
+    tracks = clip.people.get(tracker)
+    return tracks if tracks is not None and len(tracks) else None
+
+
+def _statistics(
+    evidence: VideoEvidence, tracker: str, reference: Callable[[ClipEvidence, str], Tracks | None], ending: str
+) -> Iterator[SetStatistic]:
+    """All scores of one tracker against one kind of reference."""
+    references = [reference(clip, tracker) for clip in evidence.clips]
+    eligible = np.array([r is not None for r in references], np.bool_)
+    if not eligible.any():
+        return
+    outputs = [clip.people_output.get(tracker) for clip in evidence.clips]
+    scored = eligible & np.array([tracks is not None for tracks in outputs], np.bool_)
+    sequences = [
+        SequenceScores.none() if r is None or tracks is None else sequence_scores(r, tracks, len(clip.seconds))
+        for clip, r, tracks in zip(evidence.clips, references, outputs, strict=True)
+    ]
+    clips = stacked(sequences)
+    for name in _SCORES:
+        yield SetStatistic(
+            name + ending, tracker, partial(_one, clips, name), scored, region="image", unit="clip", eligible=eligible
+        )
+
+
+def _one(clips: Float, name: str, weights: Float) -> float:
+    """One score of all, under ``weights`` (C,)."""
+    return float(getattr(combined(clips, weights), name))

@@ -1,0 +1,182 @@
+"""HOTA, IDF1, MOTA and their parts: counted clip by clip by TrackEval itself, put together over clips as it does.
+
+The counts of a clip are made once; putting them together is a few sums, so that an interval over clips (which draws
+them thousands of times) costs little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import trackeval
+
+from bench.core.types import Float, Floats32
+from bench.core.video import Ints, Tracks
+
+ALPHAS: Final = 19
+"""HOTA's overlap thresholds: 0.05, 0.10, ..., 0.95."""
+OVERLAP: Final = 0.5
+"""IoU from which on a box counts as found, for MOTA, ID switches and IDF1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceScores:
+    """What TrackEval counts in one clip, as far as scores over clips are made of it. (19,) = for each overlap."""
+
+    hota_tp: Float
+    """(19,) boxes found."""
+    hota_fn: Float
+    """(19,) boxes of the reference that were not."""
+    hota_fp: Float
+    """(19,) boxes that are nobody's."""
+    assa: Float
+    """(19,) association accuracy, averaged over the boxes found."""
+    clear_tp: float
+    """Boxes found at an overlap of 0.5, frame by frame, as MOTA counts them."""
+    clear_fn: float
+    clear_fp: float
+    id_switches: float
+    """Times that a person of the reference goes on under another track."""
+    id_tp: float
+    """Boxes found under the one track that fits their person best over the whole clip, as IDF1 counts them."""
+    id_fn: float
+    id_fp: float
+
+    def sums(self) -> Float:
+        """(83,) what is added up over clips; `combined` takes it apart."""
+        arrays = (self.hota_tp, self.hota_fn, self.hota_fp, self.assa * self.hota_tp)
+        numbers = (self.clear_tp, self.clear_fn, self.clear_fp, self.id_switches, self.id_tp, self.id_fn, self.id_fp)
+        return np.concatenate([*arrays, np.array(numbers, np.float64)])
+
+    @classmethod
+    def none(cls) -> SequenceScores:
+        """Counts of a clip without any frame: adds nothing to others."""
+        empty = np.zeros(ALPHAS)
+        return cls(empty, empty, empty, empty, 0, 0, 0, 0, 0, 0, 0)
+
+
+class TrackingScores(NamedTuple):
+    """Scores over clips. All NaN where the reference has no box: there is nobody to be followed."""
+
+    hota: float
+    """0..1, averaged over overlaps: the root of ``deta`` x ``assa`` at each."""
+    deta: float
+    """0..1: found / (found + not found + nobody's), averaged over overlaps."""
+    assa: float
+    """0..1, averaged over overlaps."""
+    idf1: float
+    """0..1."""
+    mota: float
+    """1 at best; below 0 where mistakes outnumber people."""
+    id_switches: float
+
+
+def sequence_scores(reference: Tracks, tracks: Tracks, frames: int) -> SequenceScores:
+    """Counts of ``tracks`` against ``reference`` over frames 0 to ``frames`` - 1, by TrackEval 1.3.0.
+
+    Equal to TrackEval's evaluator on the same boxes as MOTChallenge files without its preprocessing. Boxes without an
+    area overlap with nothing. Raises `ValueError` where a frame lies outside, or a track has two boxes in one frame.
+    """
+    data = _data(reference, tracks, frames)
+    hota, clear, identity = (metric.eval_sequence(data) for metric in _metrics())
+    return SequenceScores(
+        hota_tp=np.asarray(hota["HOTA_TP"], np.float64),
+        hota_fn=np.asarray(hota["HOTA_FN"], np.float64),
+        hota_fp=np.asarray(hota["HOTA_FP"], np.float64),
+        assa=np.asarray(hota["AssA"], np.float64),
+        clear_tp=float(clear["CLR_TP"]),
+        clear_fn=float(clear["CLR_FN"]),
+        clear_fp=float(clear["CLR_FP"]),
+        id_switches=float(clear["IDSW"]),
+        id_tp=float(identity["IDTP"]),
+        id_fn=float(identity["IDFN"]),
+        id_fp=float(identity["IDFP"]),
+    )
+
+
+def combined_scores(sequences: Sequence[SequenceScores], weights: Float | None = None) -> TrackingScores:
+    """Scores over clips as TrackEval combines them: counts are added up, so that a clip with more boxes says more.
+
+    ``weights`` (C,) >= 0: how often each clip counts; ``None`` = once.
+    """
+    every = np.ones(len(sequences)) if weights is None else weights
+    return combined(stacked(sequences), every)
+
+
+def stacked(sequences: Sequence[SequenceScores]) -> Float:
+    """(C, 83): `SequenceScores.sums` of each clip, for `combined`."""
+    return np.array([sequence.sums() for sequence in sequences]).reshape(len(sequences), 4 * ALPHAS + 7)
+
+
+def combined(clips: Float, weights: Float) -> TrackingScores:
+    """`combined_scores` of what `stacked` gave."""
+    total = weights @ clips
+    tp, fn, fp, associated = total[: 4 * ALPHAS].reshape(4, ALPHAS)
+    found, missed, nobodys, switches, id_tp, id_fn, id_fp = total[4 * ALPHAS :].tolist()
+    if found + missed <= 0:
+        return TrackingScores(*[math.nan] * 6)
+    deta, assa = tp / np.maximum(1.0, tp + fn + fp), associated / np.maximum(1.0, tp)
+    return TrackingScores(
+        hota=float(np.sqrt(deta * assa).mean()),
+        deta=float(deta.mean()),
+        assa=float(assa.mean()),
+        idf1=id_tp / max(1.0, id_tp + 0.5 * id_fp + 0.5 * id_fn),
+        mota=(found - nobodys - switches) / max(1.0, found + missed),
+        id_switches=switches,
+    )
+
+
+def overlaps(a: Floats32, b: Floats32) -> Float:
+    """(N, M) intersection over union of boxes (N, 4) and (M, 4): left, top, width, height; 0 where one has no area."""
+    first, second = (boxes.astype(np.float64) for boxes in (a, b))
+    ends_a, ends_b = first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]
+    sides = np.minimum(ends_a[:, None], ends_b[None]) - np.maximum(first[:, None, :2], second[None, :, :2])
+    shared = np.maximum(sides, 0).prod(axis=2)
+    # As TrackEval: a side is the difference of its ends, not the width that was given.
+    area_a, area_b = ((ends - boxes[:, :2]) for ends, boxes in ((ends_a, first), (ends_b, second)))
+    size_a, size_b = (np.where((area > 0).all(axis=1), area.prod(axis=1), 0.0) for area in (area_a, area_b))
+    union = size_a[:, None] + size_b[None] - shared
+    real = (size_a[:, None] > 0) & (size_b[None] > 0) & (union > 0)
+    return np.asarray(np.where(real, shared / np.where(real, union, 1.0), 0.0), np.float64)
+
+
+@cache
+def _metrics() -> tuple[Any, Any, Any]:
+    """TrackEval's three; made without printing their settings."""
+    quiet = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
+    metrics = trackeval.metrics
+    return metrics.HOTA(), metrics.CLEAR(dict(quiet)), metrics.Identity(dict(quiet))
+
+
+def _data(reference: Tracks, tracks: Tracks, frames: int) -> dict[str, Any]:
+    """What TrackEval's metrics are fed with: ids from 0 without gaps, and overlaps, for each frame."""
+    (gt_ids, gt_boxes, gt_number), (ids, boxes, number) = (_by_frame(t, frames) for t in (reference, tracks))
+    return {
+        "num_timesteps": frames,
+        "num_gt_ids": gt_number,
+        "num_tracker_ids": number,
+        "num_gt_dets": len(reference),
+        "num_tracker_dets": len(tracks),
+        "gt_ids": gt_ids,
+        "tracker_ids": ids,
+        "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
+    }
+
+
+def _by_frame(tracks: Tracks, frames: int) -> tuple[list[Ints], list[Floats32], int]:
+    """Ids and boxes of each frame, and how many ids there are."""
+    if len(tracks) and not (tracks.frame.min() >= 0 and tracks.frame.max() < frames):
+        raise ValueError(f"tracks reach over frames {tracks.frame.min()} to {tracks.frame.max()}, of {frames}")
+    known, numbers = np.unique(tracks.track, return_inverse=True)
+    # Files of tracks may come from elsewhere, in any order; within a frame the order is kept.
+    order = np.argsort(tracks.frame, kind="stable")
+    frame, numbers = tracks.frame[order], numbers[order].astype(np.int64)
+    if len(np.unique(frame * max(len(known), 1) + numbers)) < len(frame):
+        raise ValueError("a track has two boxes in one frame")
+    edges = np.searchsorted(frame, np.arange(1, frames))
+    return np.split(numbers, edges), np.split(tracks.box[order], edges), len(known)
