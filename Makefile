@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-lfw clean help
+.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-lfw clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ check: test lint types contracts wheel-smoke ## everything that CI runs
 
 bench-score: setup ## faces per second per stage, and the share spent outside networks
 	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.score
+
+bench-video: setup ## frames per second per stage over clips, and the memory that a long one takes
+	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.video
 
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
