@@ -9,6 +9,7 @@
     |   +-- ConfigError            a TOML file has a wrong key or value
     +-- DataError                  a data set is missing, incomplete or not what it claims to be
     |   +-- ImageError             one image cannot be used; carries the reason, becomes a counted row
+    |   +-- VideoError             one clip cannot be used; carries the reason, becomes a counted row
     +-- FetchError                 a file could not be fetched
     |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
     +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
@@ -63,6 +64,14 @@ class DataError(UnmaskError):
 
 class ImageError(DataError):
     """One image cannot be used. ``reason`` is short and ends up in the results."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class VideoError(DataError):
+    """One clip cannot be used. ``reason`` is short and ends up in the results."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

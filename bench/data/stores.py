@@ -45,7 +45,7 @@ class FileStore:
         if name not in self._files:
             raise ImageError("named in the labels, but there is no such file")
         path = self._files[name]
-        reason = self._refusal(path)
+        reason = refusal(self._root, path)
         if reason:
             raise ImageError(reason)
         try:
@@ -57,7 +57,7 @@ class FileStore:
         known = DigestCache(self._root)
         found = {}
         for name, path in self._files.items():
-            reason = self._refusal(path)
+            reason = refusal(self._root, path)
             try:
                 found[name] = f"none:{reason}" if reason else f"sha256:{known.sha256(path)}"
             except OSError as error:
@@ -65,17 +65,21 @@ class FileStore:
         known.save()
         return found
 
-    def _refusal(self, path: Path) -> str:
-        """Why a path is not opened at all; '' = it may be. A FIFO would block, a link could lead anywhere."""
-        try:
-            if path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
-                return "a link that leads outside the folder"
-            info = path.stat()
-        except (OSError, RuntimeError) as error:
-            return f"cannot be read ({getattr(error, 'strerror', None) or 'a link that leads nowhere'})"
-        if not stat.S_ISREG(info.st_mode):
-            return "not a regular file"
-        return "" if info.st_size <= MAX_FILE_BYTES else f"file larger than {MAX_FILE_BYTES >> 20} MiB"
+
+def refusal(root: Path, path: Path, limit: int | None = MAX_FILE_BYTES) -> str:
+    """Why a path below ``root`` is not opened at all; '' = it may be. A FIFO would block, a link could lead anywhere.
+
+    ``limit``: most bytes that it may have.
+    """
+    try:
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            return "a link that leads outside the folder"
+        info = path.stat()
+    except (OSError, RuntimeError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or 'a link that leads nowhere'})"
+    if not stat.S_ISREG(info.st_mode):
+        return "not a regular file"
+    return f"file larger than {limit >> 20} MiB" if limit is not None and info.st_size > limit else ""
 
 
 class CacheStore:

@@ -1,0 +1,109 @@
+"""Opens a clip's file with distrust: only as a video, never as a list of other files or addresses.
+
+The library behind PyAV reads much that is no video: playlists and scripts that name further files or addresses, texts,
+pictures by pattern. So the formats are listed, the bytes come from a file that we open ourselves (no name is ever
+taken for an address), and the size of a frame is judged by the header, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from bench.core.errors import VideoError
+
+MAX_PIXELS: Final = 36_000_000
+"""Of one frame: 8K. A decoder may hold sixteen of them."""
+MIN_SIDE: Final = 16
+"""Pixels; below it no detector of ours can find a face."""
+FORMATS: Final = (
+    *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif", "apng", "asf", "flv", "mpeg", "mpegts", "mpegvideo"),
+    *("ogg", "mxf", "dv", "dhav", "h264", "hevc", "ivf", "m4v", "mjpeg", "yuv4mpegpipe", "nut"),
+)
+"""Demultiplexers that read nothing but the file itself."""
+_HEADS: Final = (b"RIFF", b"\x1aE\xdf\xa3", b"GIF8", b"0&\xb2u", b"FLV\x01", b"OggS", b"\x00\x00\x01\xba")
+"""First bytes of AVI, Matroska, GIF, ASF, FLV, Ogg, MPEG."""
+_BUFFER: Final = 1 << 18
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream (cover pictures do not count), to be decoded by one thread.
+
+    Raises `VideoError`: missing, not a file, empty, not a video, damaged, without a picture, or of an absurd size.
+    Errors while decoding are the caller's.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(path))
+        container = open_container(file)
+        stack.callback(container.close)
+        yield container, _first_video(container)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises `VideoError` for frames too large or too small."""
+    if width * height > MAX_PIXELS:
+        raise VideoError(f"too large: {width} x {height} pixels, over {MAX_PIXELS // 1_000_000} megapixels a frame")
+    if min(width, height) < MIN_SIDE:
+        raise VideoError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+
+
+def open_file(path: Path) -> IO[bytes]:
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):  # a FIFO would block
+            raise VideoError("not a regular file")
+        if info.st_size == 0:
+            raise VideoError("empty file")
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise VideoError("no such file") from error
+    except (OSError, ValueError) as error:
+        raise VideoError(f"cannot be read ({getattr(error, 'strerror', None) or 'not a path'})") from error
+
+
+def open_container(file: IO[bytes]) -> InputContainer:
+    head = file.read(16)
+    file.seek(0)
+    try:
+        return av.open(
+            file,
+            "r",
+            # Metadata can be in any encoding, and is of no interest.
+            metadata_errors="replace",
+            container_options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"},
+            buffer_size=_BUFFER,
+        )
+    except (FFmpegError, OSError, ValueError, ArithmeticError) as error:
+        if head.startswith(_HEADS) or head[4:8] in (b"ftyp", b"moov", b"mdat", b"free"):
+            raise VideoError("truncated or damaged: its list of frames cannot be read") from error
+        raise VideoError("not a video, or of an unknown format") from error
+
+
+def _first_video(container: InputContainer) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError("only sound, no picture" if container.streams.audio else "no picture in it")
+    stream = streams[0]
+    context = stream.codec_context
+    if context is None:
+        raise VideoError("in a format that cannot be decoded here")
+    if stream.width < 1 or stream.height < 1:
+        raise VideoError("damaged: its size is not stated")
+    check_size(stream.width, stream.height)
+    context.thread_count = 1
+    # A damaged stream may claim another size later.
+    context.options = {"max_pixels": str(2 * MAX_PIXELS)}
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = av.stream.Discard.all
+    return stream

@@ -1,0 +1,159 @@
+"""Reads a clip frame by frame: a video file, or a folder of numbered images (`bench.data.sequences`).
+
+A frame that cannot be decoded is passed over, and so is everything after the point where a file breaks off; what could
+be decoded is given, and `VideoReader.damage` says afterwards what is wrong. A clip of which nothing can be decoded, or
+whose frames change their size on the way, is a `VideoError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from bench.core.errors import VideoError
+from bench.core.video import Frame, VideoInfo
+from bench.data.sequences import ImageSequence
+from bench.data.video.clock import Clock, step
+from bench.data.video.container import check_size, opened
+from bench.data.video.damage import Damage
+from bench.data.video.pixels import clockwise, display_matrix, upright
+
+_KBIT = 1000.0
+
+
+class VideoReader:
+    """One clip. Iterate over it for its frames, as often as you like; each time it is read from the start."""
+
+    info: VideoInfo
+    damage: str
+    """What was wrong with the clip when it was read last, for a person; '' = nothing, or not read to its end yet."""
+    frames_read: int
+    """Frames given when it was read last."""
+    mended: int
+    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.video.clock`)."""
+
+    def __init__(self, path: Path) -> None:
+        """Decodes the first frame to see what there is. Raises `VideoError`."""
+        self.path = path
+        self._sequence = ImageSequence.open(path) if path.is_dir() else None
+        self.info = self._sequence.info if self._sequence is not None else _probe_file(path)
+        self._forget()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order, one in memory at a time. Raises `VideoError`."""
+        self._forget()
+        frames = self._sequence.frames() if self._sequence is not None else self._decoded()
+        for frame in frames:
+            self.frames_read += 1
+            yield frame
+        if self._sequence is not None:
+            self.damage = self._sequence.damage
+
+    def _forget(self) -> None:
+        self.damage, self.frames_read, self.mended = "", 0, 0
+
+    def _decoded(self) -> Iterator[Frame]:
+        clock = Clock(self.info.time_base, self.info.rate)
+        damage = Damage()
+        start = 0
+        with opened(self.path) as (container, stream):
+            for number, decoded in enumerate(_frames(container, stream, damage)):
+                pts = clock.tell(decoded.pts)
+                if number == 0:
+                    start = pts
+                image = upright(decoded)
+                if image.shape[:2] != (self.info.height, self.info.width):
+                    raise VideoError(f"its frames change their size (frame {number})")
+                self.mended = clock.mended
+                yield Frame(number, pts, float((pts - start) * self.info.time_base), image)
+        if self.frames_read == 0:
+            raise VideoError("truncated or damaged: no frame can be decoded")
+        self.damage = damage.told(self.frames_read, self.info.frames)
+
+
+def probe(path: Path) -> VideoInfo:
+    """What a clip says of itself. Raises `VideoError`."""
+    return VideoReader(path).info
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """The frames of a clip in order. Raises `VideoError`."""
+    return iter(VideoReader(path))
+
+
+def _probe_file(path: Path) -> VideoInfo:
+    with opened(path) as (container, stream):
+        first = next(_frames(container, stream, Damage()), None)
+        if first is None:
+            raise VideoError("truncated or damaged: no frame can be decoded")
+        check_size(first.width, first.height)
+        rotation = clockwise(display_matrix(first))
+        width, height = (first.height, first.width) if rotation in (90, 270) else (first.width, first.height)
+        rate = stream.average_rate or stream.guessed_rate
+        info = VideoInfo(
+            width=width,
+            height=height,
+            rotation=rotation,
+            rate=Fraction(rate) if rate else None,
+            time_base=Fraction(stream.time_base or Fraction(1, 90_000)),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            kbps=stream.bit_rate / _KBIT if stream.bit_rate else None,
+            audio=bool(container.streams.audio),
+            frames=stream.frames or None,
+        )
+    return info if info.kbps is not None else replace(info, kbps=_measured_kbps(path, info))
+
+
+def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[VideoFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (FFmpegError, OSError, ValueError):
+            damage.broken_off = True
+            break
+        try:
+            decoded = packet.decode()
+        except (FFmpegError, ValueError):
+            damage.lost += 1
+            continue
+        for frame in decoded:
+            damage.concealed += frame.is_corrupt
+            yield frame
+    try:
+        yield from stream.decode(None)
+    except (FFmpegError, ValueError):
+        damage.lost += 1
+
+
+def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
+    """From the sizes and times of all packets; nothing is decoded."""
+    size, last = 0, None
+    first: int | None = None
+    with opened(path) as (container, stream):
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (FFmpegError, OSError, ValueError):
+                break
+            if packet is None:
+                break
+            size += packet.size
+            time = packet.dts if packet.dts is not None else packet.pts
+            if time is not None and packet.size:
+                first, last = (time if first is None else min(first, time)), max(time, last or time)
+    if first is None or last is None or not size:
+        return None
+    seconds = float((last - first + step(info.time_base, info.rate)) * info.time_base)
+    return size * 8 / _KBIT / seconds

@@ -1,0 +1,74 @@
+"""Copies a clip's sound into another container, packet by packet, as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from bench.core.errors import VideoError
+from bench.data.video.container import open_container, open_file
+
+
+class Sound:
+    """The first sound track of a clip on its way into ``target``. A context manager; a clip without sound adds none."""
+
+    def __init__(self, path: Path, target: OutputContainer, time_base: Fraction) -> None:
+        """``time_base``: of the pictures. Raises `VideoError`."""
+        self._target, self._time_base = target, time_base
+        self._stack = ExitStack()
+        self._start = Fraction(0)
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._waiting: Packet[AudioStream] | None = None
+        with self._stack:
+            container = open_container(self._stack.enter_context(open_file(path)))
+            self._stack.callback(container.close)
+            if container.streams.audio:
+                stream = container.streams.audio[0]
+                self._stream = self._added(stream)
+                self._packets = container.demux(stream)
+            self._stack = self._stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start_at(self, pts: int) -> None:
+        """Where the pictures begin, in their own units; sound before it is left out."""
+        self._start = pts * self._time_base
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Copies what sounds up to ``seconds`` after the first picture; ``None`` = the rest."""
+        while True:
+            packet = self._waiting if self._waiting is not None else next(self._packets, None)
+            self._waiting = None
+            if packet is None:
+                return
+            if packet.dts is None or packet.pts is None or not packet.size:
+                continue
+            begin = packet.pts * packet.time_base - self._start
+            if begin < 0:
+                continue
+            if seconds is not None and begin > seconds:
+                self._waiting = packet
+                return
+            shift = round(self._start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = self._stream
+            self._target.mux_one(packet)
+
+    def _added(self, stream: AudioStream) -> AudioStream:
+        try:
+            return self._target.add_stream_from_template(stream)
+        except (av.FFmpegError, ValueError) as error:
+            name = stream.codec_context.name
+            raise VideoError(f"its sound ({name}) cannot be put into an MP4; leave the sound out") from error
