@@ -65,7 +65,7 @@ def _metrics() -> list[dict[str, object]]:
             "unit": card.unit,
             "question": card.question,
         }
-        for _, metric in registry.all_metrics()
+        for _, metric in (*registry.all_metrics(), *registry.video_metrics())
         for card in metric.cards
     ]
     return rows
@@ -86,9 +86,9 @@ def _instruments() -> list[dict[str, object]]:
     from bench.core.errors import UnavailableError
 
     rows: list[dict[str, object]] = []
-    for name in registry.names("instrument"):
+    for name in registry.measuring_names():
         try:
-            card = registry.instrument_class(name).card
+            card = registry.measuring_card(name)
         except UnavailableError as error:
             rows.append({"instrument": name, "role": "?", "default": "no", "licence": "", "what it is": str(error)})
             continue

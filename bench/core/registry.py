@@ -103,6 +103,8 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "video_metric": VIDEO_METRICS,
 }
 
+_MEASURING = ("instrument", "person_detector", "tracker")
+
 
 @cache
 def targets(kind: str) -> Mapping[str, str]:
@@ -188,6 +190,28 @@ def instrument_card(name: str) -> InstrumentCard:
     cls = instrument_class(name)
     settle: Callable[[], InstrumentCard] | None = getattr(cls, "settled_card", None)
     return cls.card if settle is None else settle()
+
+
+def measuring_names() -> tuple[str, ...]:
+    """Everything that measures: instruments, person detectors, trackers."""
+    return tuple(dict.fromkeys(name for kind in _MEASURING for name in names(kind)))
+
+
+def measuring_card(name: str) -> InstrumentCard:
+    """The card of anything that measures, as it is without parameters.
+
+    Raises `UnavailableError` where it needs a package or the user's own files, `UnknownNameError`.
+    """
+    kind = next((kind for kind in _MEASURING if name in names(kind)), None)
+    if kind is None:
+        raise UnknownNameError("instrument", name, measuring_names())
+    if kind == "instrument":
+        return instrument_class(name).card
+    try:
+        card: InstrumentCard = _create(kind, Spec(name, {}, name)).card
+    except SpecError as error:
+        raise UnavailableError(str(error)) from error
+    return card
 
 
 def create_metric(name: str) -> Metric:

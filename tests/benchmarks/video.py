@@ -1,7 +1,7 @@
 """``make bench-video``: frames per second per stage of a run over clips, and what memory a long clip takes.
 
 Runs demo-clips (or UNMASK_BENCH_DATASET, the first UNMASK_BENCH_FRAMES frames of each clip) with two methods in this
-process. Then, in processes of their own, made-up clips of 1,000 and 10,000 frames with a face that moves: what one needs
+process. Then, in processes of their own, made-up clips of 1,000 and 10,000 frames with a moving face: what one needs
 more than the other grows with the length. Timings are benchmarks, not tests: figures are printed, nothing is asserted.
 """
 
