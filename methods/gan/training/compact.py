@@ -18,6 +18,7 @@ from bench.core.files import replacing_file
 from bench.core.registry import instrument_class
 from methods.gan.checkpoints import load_generator
 from methods.gan.compact.classifier import AttributeClassifier
+from methods.gan.compact.editor import Editor
 from methods.gan.compact.inpainter import Inpainter
 from methods.gan.compact.stored import save_compact
 from methods.gan.shipped import checkpoint_path
@@ -68,6 +69,8 @@ class CompactEditing:
     editing: EditingConfig = field(default_factory=EditingConfig)
     inpainter: str = "shipped"
     """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+    start: str = ""
+    """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
     held_out_share: Share = 0.05
     """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
     licence: str = ""
@@ -86,7 +89,10 @@ class CompactEditing:
     @property
     def needs(self) -> dict[str, str]:
         """Weights that the training builds on: name -> sha256."""
-        return {"inpainter": hashlib.sha256(checkpoint_path(self.inpainter, "deepprivacy").read_bytes()).hexdigest()}
+        used = {"inpainter": checkpoint_path(self.inpainter, "deepprivacy")}
+        if self.start:
+            used["start"] = checkpoint_path(self.start, "dp-att")
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in used.items()}
 
 
 Compact = CompactInpainting | CompactEditing
@@ -116,8 +122,9 @@ def train_compact(
         report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
     classifier = _classifier(settings, faces, held_out, folder.path / "classifier.safetensors", device, clock)
     right = accuracy(classifier, held_out, device)
+    start = _editor(settings.start, device) if settings.start else None
     editor = train_editor(
-        settings.editing, faces, held_out, inpainter, classifier, features, folder.path, device, clock
+        settings.editing, faces, held_out, inpainter, classifier, features, folder.path, device, start, clock
     )
     card = {"seconds": clock.seconds, "classifier_right": right}
     folder.publish(lambda path: save_compact(path, "compact-editor", editor, editor.config), card)
@@ -130,6 +137,14 @@ def _inpainter(checkpoint: str, device: torch.device) -> Inpainter:
     if not isinstance(loaded.module, Inpainter):
         raise ConfigError(f"inpainter = {path.name} is a {loaded.identified.architecture.title}, not a compact one")
     return loaded.module.to(memory_format=torch.channels_last)
+
+
+def _editor(checkpoint: str, device: torch.device) -> Editor:
+    path = checkpoint_path(checkpoint, "dp-att")
+    loaded = load_generator(path, str(device))
+    if not isinstance(loaded.module, Editor):
+        raise ConfigError(f"start = {path.name} is a {loaded.identified.architecture.title}, not a compact AttGAN")
+    return loaded.module
 
 
 def _classifier(

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.core.errors import ConfigError
 from methods.gan.compact.classifier import AttributeClassifier
 from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.compact.editor import Editor, EditorConfig
@@ -88,17 +89,21 @@ def train_editor(
     features: Features,
     folder: Path,
     device: torch.device,
+    start: Editor | None = None,
     report: Callable[[str], None] = print,
 ) -> Editor:
     """Trains to ``config.steps`` (or resumes ``folder/state.pt``) and returns the averaged editor.
 
     ``inpainter`` and ``classifier`` are used as they are; ``faces.labels`` in the order of ``config.attributes``. With
-    ``config.tones``, ``faces.skin`` must be known (`methods.gan.training.toning.with_skin`).
+    ``config.tones``, ``faces.skin`` must be known (`methods.gan.training.toning.with_skin`). ``start``: an editor of
+    the same size whose weights are taken over first; attributes that it does not know begin without effect.
     """
     torch.manual_seed(config.seed)
     folder.mkdir(parents=True, exist_ok=True)
     told = (*config.attributes, *CHANNELS) if config.tones else config.attributes
     editor = Editor(EditorConfig(told, config.width, config.fine, config.blocks)).to(device)
+    if start is not None:
+        take_over(start, editor)
     editor = editor.to(memory_format=torch.channels_last)
     average = copy.deepcopy(editor).requires_grad_(False)
     pixels = PixelCritic(4).to(device).to(memory_format=torch.channels_last)
@@ -200,6 +205,25 @@ def train_editor(
             report(f"step {step}/{config.steps} {rate:.2f} s/step {row}")
             sums = {}
     return average
+
+
+def take_over(start: Editor, editor: Editor) -> None:
+    """Copies the weights of ``start`` into ``editor``, attribute by attribute. Raises `ConfigError` where they do not
+    fit."""
+    known = {name: k for k, name in enumerate(start.config.attributes)}
+    columns = [known.get(name) for name in editor.config.attributes]
+    taken = editor.state_dict()
+    for name, value in start.state_dict().items():
+        if name.endswith("tell.weight"):
+            told = torch.zeros_like(taken[name])
+            for to, column in enumerate(columns):
+                if column is not None:
+                    told[:, to] = value[:, column]
+            value = told
+        if value.shape != taken[name].shape:
+            raise ConfigError(f"start: {name} is {tuple(value.shape)} there, {tuple(taken[name].shape)} in this config")
+        taken[name] = value
+    editor.load_state_dict(taken)
 
 
 def opposite(labels: torch.Tensor) -> torch.Tensor:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from bench.core.errors import ConfigError
 from methods.dp_att_s import DpAttS
 from methods.gan.compact.classifier import AttributeClassifier
+from methods.gan.compact.editor import Editor, EditorConfig
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.compact.stored import save_compact
-from methods.gan.training.editing import EditingConfig, train_editor
+from methods.gan.training.editing import EditingConfig, take_over, train_editor
 from methods.gan.training.faces import Faces
 from methods.gan.training.losses import Features
 from methods.gan.training.toning import drawn_tones, toned, with_skin
@@ -73,10 +75,28 @@ def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[
     features = Features(open_instrument("lpips-alex").network)
     known = with_skin(faces())
     editor = train_editor(
-        config, known, known, inpainter, classifier, features, tmp_path, torch.device("cpu"), lambda _: None
+        config, known, known, inpainter, classifier, features, tmp_path, torch.device("cpu"), report=lambda _: None
     )
     assert editor.config.attributes[-3:] == ("tone_r", "tone_g", "tone_b")
     save_compact(tmp_path / "s.safetensors", "compact-editor", editor, editor.config)
     save_compact(tmp_path / "dp.safetensors", "compact-inpainter", inpainter, inpainter.config)
     method = DpAttS(checkpoint=str(tmp_path / "s.safetensors"), deepprivacy=str(tmp_path / "dp.safetensors"))
     assert method.card.params["tone"] == "light"
+
+
+def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() -> None:
+    torch.manual_seed(0)
+    plain = Editor(EditorConfig(("female", "old"), 8, 8, 1)).eval()
+    toning = Editor(EditorConfig(("old", "tone_r", "female"), 8, 8, 1)).eval()
+    take_over(plain, toning)
+    image, keep = torch.rand(2, 3, 128, 128) * 2 - 1, torch.zeros(2, 1, 128, 128)
+    told = torch.tensor([[0.5, -0.5], [-0.5, 0.5]])
+    expected = plain(image, keep, told)
+    for tone in (-0.5, 0.5):
+        wider = torch.stack([told[:, 1], torch.full((2,), tone), told[:, 0]], 1)
+        torch.testing.assert_close(toning(image, keep, wider), expected)
+
+
+def test_an_editor_of_another_size_is_refused() -> None:
+    with pytest.raises(ConfigError, match="start"):
+        take_over(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))
