@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from bench.cli.options import Root, existing_root
 from bench.core.errors import DataError
 from bench.core.spec import parse_spec
 from bench.data.catalog import DatasetEntry, find_entry, load_catalog
+from bench.data.clips import ClipSet, open_clips
 from bench.data.dataset import Dataset
 from bench.data.identities import people
 from bench.data.opening import is_available, open_dataset, search_roots
@@ -41,7 +43,7 @@ def list_(root: Root = None, as_json: Json = False) -> None:
         return
     table = Table("Name", "Roles", "Here", "What it is", "Licence")
     for entry, found in rows:
-        here = "-" if entry.name == "folder" else "yes" if found else "no"
+        here = "-" if entry.by_path else "yes" if found else "no"
         table.add_row(entry.name, ", ".join(entry.roles), here, escape(entry.title), escape(entry.licence))
     Console().print(table)
     for entry, found in rows:
@@ -50,15 +52,15 @@ def list_(root: Root = None, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="lfw, lfw:split=calibrate, folder:PATH ...")],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="lfw, lfw:split=calibrate, folder:PATH, clips:PATH ...")],
     root: Root = None,
     as_json: Json = False,
 ) -> None:
     """Show a data set's card and, if it is here, what is in it, split by split."""
     root = existing_root(root)
     entry = find_entry(parse_spec(spec, positional="path").name)
-    here = entry.name == "folder" or bool(is_available(entry, root))
-    opened = open_dataset(spec, root=root) if here else None
+    here = entry.by_path or bool(is_available(entry, root))
+    opened = _open(spec, entry, root) if here else None
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
         card = _summary(entry) if opened is None else asdict(opened.card)
@@ -86,10 +88,10 @@ def fetch(name: Name, root: Root = None) -> None:
 def verify(
     name: Name,
     root: Root = None,
-    decode: Annotated[bool, typer.Option("--decode", help="Also decode every image (slow).")] = False,
+    decode: Annotated[bool, typer.Option("--decode", help="Also decode every image or clip (slow).")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare a copy with the catalogue: sha256, number of photos and of people; exit code 1 if it differs."""
+    """Compare a copy with the catalogue: sha256, number of photos or clips and of people; exit code 1 if it differs."""
     checks = list(verify_dataset(find_entry(name), root=existing_root(root), decode=decode))
     wrong = any(check.state == "wrong" for check in checks)
     if as_json:
@@ -101,11 +103,15 @@ def verify(
         raise typer.Exit(1)
 
 
+def _open(spec: str, entry: DatasetEntry, root: Path | None) -> Dataset | ClipSet:
+    return open_clips(spec, root=root) if entry.clips else open_dataset(spec, root=root)
+
+
 def _summary(entry: DatasetEntry) -> dict[str, Any]:
     return entry.model_dump(mode="json", exclude={"sources", "probe_people"})
 
 
-def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]:
+def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[str, str]]:
     show_faces = opened.card.show_faces if opened is not None else entry.show_faces
     facts = [
         ("name", entry.name),
@@ -120,24 +126,34 @@ def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]
     ]
     if opened is None:
         return [*facts, ("here", "no"), ("how to get it", entry.how_to_get)]
+    if isinstance(opened, ClipSet):
+        facts += [("of this copy", note) for note in opened.notes]
     passed_over = f" ({opened.ignored:,} other files passed over)" if opened.ignored else ""
     return [*facts, ("here", opened.where + passed_over), ("fingerprint", opened.card.fingerprint)]
 
 
-def _splits(entry: DatasetEntry, opened: Dataset, root: Path | None) -> dict[str, dict[str, int]]:
+def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -> dict[str, dict[str, int]]:
     """Split -> counts, for every split that the copy has."""
     found = {opened.split: _counts(opened)}
     for name in entry.split_names:
         if name in found:
             continue
         try:
-            found[name] = _counts(open_dataset(f"{entry.name}:split={name}", root=root))
+            found[name] = _counts(_open(f"{entry.name}:split={name}", entry, root))
         except DataError:  # this copy has nothing in that split
             continue
     return found
 
 
-def _counts(dataset: Dataset) -> dict[str, int]:
+def _counts(dataset: Dataset | ClipSet) -> dict[str, int]:
+    if isinstance(dataset, ClipSet):
+        groups = Counter(ref.group for ref in dataset.refs if ref.group)
+        annotated = {"annotated clips": len(dataset.truths)} if dataset.truths else {}
+        return {
+            "clips": len(dataset.refs),
+            **{f"of {name}": count for name, count in sorted(groups.items())},
+            **annotated,
+        }
     known = people(dataset.refs)
     return {
         "photos": len(dataset.refs),

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from bench.core.errors import ConfigError, UnknownNameError
 
-Layout = Literal["packages", "folder", "lfw", "utkface", "celeba", "orl", "fairface", "fdf"]
+ImageLayout = Literal["packages", "folder", "lfw", "utkface", "celeba", "orl", "fairface", "fdf"]
+ClipLayout = Literal[
+    "package-clips", "clips", "pets2009", "surv-fight", "intel-sample-videos", "ucf-crime", "motchallenge"
+]
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 
@@ -25,11 +28,12 @@ class Counts(_Model):
     """How much a complete copy holds; ``None`` = not stated."""
 
     images: int | None = Field(default=None, ge=1)
+    clips: int | None = Field(default=None, ge=1)
     people: int | None = Field(default=None, ge=1)
 
 
 class PackageSource(_Model):
-    """Photos inside registry packages, listed in ``bench/data/demo.toml``."""
+    """Files inside registry packages, listed in ``bench/data/demo.toml`` (photos) and ``demo_clips.toml``."""
 
     kind: Literal["packages"]
     counts: Counts = Counts()
@@ -78,11 +82,11 @@ class DatasetEntry(_Model):
     citation: str
     roles: tuple[Literal["probe", "calibrate", "train"], ...]
     """What it may be used for here."""
-    layout: Layout
-    splits: Literal["none", "halves", "own", "quick"] = "none"
+    layout: ImageLayout | ClipLayout
+    splits: Literal["none", "halves", "own", "quick", "crime"] = "none"
     """``halves``: people (or files) divided into calibrate and probe; ``own``: the data set's train, val and test;
-    ``quick``: a few that are quickly measured."""
-    default_split: Literal["all", "probe", "val", "test"] = "all"
+    ``quick``: a few that are quickly measured; ``crime``: UCF-Crime's own, and the thesis's selection."""
+    default_split: Literal["all", "probe", "val", "test", "thesis"] = "all"
     show_faces: bool
     """Whether its licence lets a report show faces (still only on request)."""
     how_to_get: str
@@ -108,7 +112,23 @@ class DatasetEntry(_Model):
             "halves": ("calibrate", "probe", "all"),
             "own": ("train", "val", "test", "all"),
             "quick": ("all", "quick"),
+            "crime": ("all", "train", "test", "thesis"),
         }[self.splits]
+
+    @property
+    def clips(self) -> bool:
+        """Whether it is a set of clips rather than of images."""
+        return self.layout in get_args(ClipLayout)
+
+    @property
+    def by_path(self) -> bool:
+        """Whether the SPEC names its folder: ``folder:PATH``."""
+        return self.layout in ("folder", "clips", "motchallenge")
+
+    @property
+    def from_packages(self) -> bool:
+        """Whether its files come out of registry packages."""
+        return self.layout in ("packages", "package-clips")
 
 
 def load_catalog() -> Mapping[str, DatasetEntry]:

@@ -17,6 +17,8 @@ from bench.data import cache
 
 _WORTH_SAVING: Final = 200
 """Newly hashed files from which on the memory is written; fewer are hashed again faster than that."""
+_WORTH_SAVING_BYTES: Final = 64 << 20
+"""Or so many bytes of them: a clip can be large."""
 
 
 class DigestCache:
@@ -26,7 +28,7 @@ class DigestCache:
         key = hashlib.sha256(str(folder.absolute()).encode(errors="surrogateescape")).hexdigest()
         self._path = cache.cache_dir() / "digests" / f"{key[:32]}.json"
         self._known = self._load()
-        self._new = 0
+        self._new = self._new_bytes = 0
 
     def sha256(self, path: Path) -> str:
         """The hex sha256 of a file. Raises ``OSError``."""
@@ -38,18 +40,19 @@ class DigestCache:
         digest = files.sha256_of(path)
         self._known[key] = [info.st_size, info.st_mtime_ns, digest]
         self._new += 1
+        self._new_bytes += info.st_size
         return digest
 
     def save(self) -> None:
         """Writes new hashes down; a cache folder that cannot be written only costs time."""
-        if self._new < _WORTH_SAVING:
+        if self._new < _WORTH_SAVING and self._new_bytes < _WORTH_SAVING_BYTES:
             return
         try:
             with cache.publishing(self._path) as temp:
                 temp.write_text(json.dumps(self._known), encoding="ascii")
         except (FetchError, OSError):
             return
-        self._new = 0
+        self._new = self._new_bytes = 0
 
     def _load(self) -> dict[str, list[int | str]]:
         try:

@@ -1,9 +1,10 @@
-"""Lists the images of a folder: which files are samples, which are passed over, and under which ids."""
+"""Lists the samples of a folder: which files count, which are passed over, and under which ids."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,7 @@ class Listing:
     files: dict[str, Path] = field(default_factory=dict)
     """Sample id (relative path with forward slashes) -> file."""
     ignored: int = 0
-    """Files that are no samples: hidden ones, texts, labels, anything that neither is called nor looks an image."""
+    """Files that are no samples: hidden ones, texts, labels, anything that is neither called nor looks like one."""
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -50,7 +51,7 @@ def require_folder(path: Path, what: str) -> Path:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise DataError(f"{what} {shown(path)} is not a folder; name the folder that holds the images")
+            raise DataError(f"{what} {shown(path)} is not a folder; name the folder that holds the files")
         with os.scandir(path):
             return path
     except FileNotFoundError as error:
@@ -61,10 +62,17 @@ def require_folder(path: Path, what: str) -> Path:
 
 
 def list_images(root: Path, *, sniff: bool) -> Listing:
+    """Every image below ``root``. ``sniff``: also files without an image's extension whose first bytes are an image's.
+
+    Raises `DataError`, see `list_files`.
+    """
+    return list_files(root, lambda path: _is_image(path, sniff))
+
+
+def list_files(root: Path, is_sample: Callable[[Path], bool]) -> Listing:
     """Every sample below ``root``, however deep. Links to folders are not followed (they could lead anywhere).
 
-    ``sniff``: also files without an image's extension whose first bytes are an image's.
-    Raises `DataError` for a folder that cannot be listed: leaving its photos out would change the results.
+    Raises `DataError` for a folder that cannot be listed: leaving its samples out would change the results.
     """
     found = Listing()
 
@@ -75,12 +83,12 @@ def list_images(root: Path, *, sniff: bool) -> Listing:
     for folder, subfolders, names in os.walk(root, onerror=failed):
         here = Path(folder)
         linked = [name for name in subfolders if (here / name).is_symlink()]
-        hidden = [name for name in subfolders if _hidden(name)]
+        hidden = [name for name in subfolders if is_hidden(name)]
         found.ignored += len(set(linked) | set(hidden))
         subfolders[:] = sorted(name for name in subfolders if name not in linked and name not in hidden)
         for name in sorted(names):
             path = here / name
-            if _hidden(name) or not _is_sample(path, sniff):
+            if is_hidden(name) or not is_sample(path):
                 found.ignored += 1
                 continue
             found.files[_unique(sample_id(path.relative_to(root)), found.files)] = path
@@ -104,11 +112,12 @@ def _unique(name: str, taken: dict[str, Path]) -> str:
     return name
 
 
-def _hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is always passed over."""
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _is_sample(path: Path, sniff: bool) -> bool:
+def _is_image(path: Path, sniff: bool) -> bool:
     if path.suffix.lower() in IMAGE_EXTENSIONS:
         return True
     if not sniff:

@@ -12,7 +12,7 @@ from bench.core.cards import DatasetCard
 from bench.core.errors import DataError, SpecError
 from bench.core.spec import Spec, parse_spec
 from bench.core.types import SampleRef
-from bench.data import cache
+from bench.data import cache, demo_clips
 from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from bench.data.dataset import Dataset, fingerprint
 from bench.data.folders import require_folder, shown
@@ -32,6 +32,11 @@ class Copy:
     source: Source | None
     """The catalogue's line that it matches; ``None`` for ``folder:PATH``."""
 
+    @property
+    def revision(self) -> str:
+        """Which copy it is; '' = the one that the entry describes."""
+        return self.source.revision if self.source is not None and self.source.kind != "packages" else ""
+
 
 def open_dataset(spec: str, *, root: Path | None = None, progress: Progress | None = None) -> Dataset:
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
@@ -42,16 +47,27 @@ def open_dataset(spec: str, *, root: Path | None = None, progress: Progress | No
     """
     parsed = parse_spec(spec, positional="path")
     entry = find_entry(parsed.name)
-    split = _split(parsed, entry)
+    if entry.clips:
+        raise DataError(f"{entry.name} is a set of clips; use: unmask video")
+    entry, split = chosen(parsed, entry)
     if entry.layout == "packages":
         return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
-    if entry.name == "folder" and parsed.params.get("show_faces") is True:
-        entry = entry.model_copy(update={"show_faces": True})
-    copy = _given(parsed) if entry.name == "folder" else find_copy(entry, root)
+    copy = chosen_copy(parsed, entry, root)
     found = READERS[entry.layout](copy.place)
-    source = copy.source
-    revision = source.revision if source is not None and source.kind != "packages" else ""
-    return _dataset(entry, found, split, str(copy.place.path), revision or entry.revision)
+    return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def chosen(spec: Spec, entry: DatasetEntry) -> tuple[DatasetEntry, str]:
+    """The entry as a SPEC wants it (``show_faces=true``), and the split. Raises `SpecError`."""
+    split = _split(spec, entry)
+    if entry.by_path and spec.params.get("show_faces") is True:
+        entry = entry.model_copy(update={"show_faces": True})
+    return entry, split
+
+
+def chosen_copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
+    """The folder that a SPEC names, or else the first copy on this machine. Raises `SpecError` and `DataError`."""
+    return _given(spec, entry) if entry.by_path else find_copy(entry, root)
 
 
 def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
@@ -71,8 +87,9 @@ def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
 
 def is_available(entry: DatasetEntry, root: Path | None = None) -> str:
     """Where a data set lies, for a person; '' if it is not here. Asks no network."""
-    if entry.layout == "packages":
-        return str(cache.cache_dir()) if is_here() else ""
+    if entry.from_packages:
+        here = is_here() if entry.layout == "packages" else demo_clips.is_here()
+        return str(cache.cache_dir()) if here else ""
     try:
         return str(find_copy(entry, root).place.path)
     except DataError:
@@ -89,10 +106,10 @@ def search_roots(root: Path | None) -> list[Path]:
 
 def _split(spec: Spec, entry: DatasetEntry) -> str:
     params = dict(spec.params)
-    if entry.name == "folder":
+    if entry.by_path:
         params.pop("path", None)
         if not isinstance(params.pop("show_faces", False), bool):
-            raise SpecError("show_faces must be true or false; write folder:path=PATH,show_faces=true")
+            raise SpecError(f"show_faces must be true or false; write {entry.name}:path=PATH,show_faces=true")
     wanted = str(params.pop("split", entry.default_split))
     if "path" in params:
         raise SpecError(f"{entry.name} takes no path; write {entry.name}:split={entry.split_names[0]}, and --root DIR")
@@ -103,9 +120,10 @@ def _split(spec: Spec, entry: DatasetEntry) -> str:
     return wanted
 
 
-def _given(spec: Spec) -> Copy:
+def _given(spec: Spec, entry: DatasetEntry) -> Copy:
     if not str(spec.params.get("path", "")):
-        raise SpecError("write folder:PATH, with the folder that holds the images")
+        what = "clips" if entry.clips else "images"
+        raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
     path = Path(str(spec.params["path"])).expanduser()
     return Copy(Place(require_folder(path, "the folder")), None)
 

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bench.core.errors import DataError, ImageError
+from bench.core.cards import PackageFile
+from bench.core.errors import DataError, ImageError, VideoError
 from bench.core.files import sha256_of
 from bench.data import cache, https, packages
 from bench.data.archives import safe_extract
-from bench.data.catalog import DatasetEntry, HttpsSource, LocalSource, Source
+from bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
+from bench.data.clips import ClipSet, open_clips
+from bench.data.dataset import Dataset
 from bench.data.demo import load_demo
+from bench.data.demo_clips import load_demo_clips
 from bench.data.identities import people
 from bench.data.opening import find_copy, is_available, open_dataset
-from bench.data.readers.demo import read_demo
+from bench.data.packages import ensure
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -38,8 +42,8 @@ def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Pr
 
     Raises `DataError` with how to get it by hand where nothing may be fetched, `FetchError` where fetching failed.
     """
-    if entry.layout == "packages":
-        read_demo(progress)
+    if entry.from_packages:
+        ensure(_pinned(entry), progress=progress)
         return str(cache.cache_dir())
     here = is_available(entry, root)
     if here:
@@ -51,13 +55,12 @@ def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Pr
 
 
 def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: bool = False) -> Iterator[Check]:
-    """Compares a copy with the catalogue: sha256 of what is pinned, numbers of photos and of people.
+    """Compares a copy with the catalogue: sha256 of what is pinned, numbers of photos or clips and of people.
 
-    ``decode``: also reads every image. Raises `DataError` if there is no copy.
+    ``decode``: also reads every image, and every clip to its end. Raises `DataError` if there is no copy.
     """
-    if entry.layout == "packages":
-        demo = load_demo()
-        pinned = [demo.pinned(photo) for photo in demo.photos]
+    if entry.from_packages:
+        pinned = _pinned(entry)
         wrong = [file.key for file in pinned if not _is(packages.cache_path(file), file.sha256)]
         if wrong:
             advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
@@ -73,12 +76,18 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
             for path, sha256 in pairs:
                 if path is not None and path.is_file():
                     yield _compare_hash(path, sha256)
-    dataset = open_dataset(f"{entry.name}:split=all", root=root)
+    counts = source.counts if source is not None else Counts()
+    if entry.clips:
+        yield from _verify_clips(open_clips(f"{entry.name}:split=all", root=root), counts, decode)
+    else:
+        yield from _verify_images(open_dataset(f"{entry.name}:split=all", root=root), counts, decode)
+
+
+def _verify_images(dataset: Dataset, counts: Counts, decode: bool) -> Iterator[Check]:
     unreadable = [ref.id for ref in dataset.refs if ref.digest.startswith("none:")]
-    yield _compare("photos", len(dataset.refs), source.counts.images if source is not None else None)
-    yield _compare("people", len(people(dataset.refs)), source.counts.people if source is not None else None)
-    if unreadable:
-        yield Check("files", "wrong", f"{len(unreadable)} missing or unreadable, such as {unreadable[0]!r}")
+    yield _compare("photos", len(dataset.refs), counts.images)
+    yield _compare("people", len(people(dataset.refs)), counts.people)
+    yield from _files(unreadable)
     if decode:
         broken = []
         for ref in dataset.refs:
@@ -86,10 +95,46 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
                 dataset.read(ref)
             except ImageError as error:
                 broken.append(f"{ref.id!r}: {error.reason}")
-        detail = (
-            f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {len(dataset.refs)} decode"
-        )
-        yield Check("images", "wrong" if broken else "ok", detail)
+        yield _decoded("images", broken, len(dataset.refs))
+
+
+def _verify_clips(clips: ClipSet, counts: Counts, decode: bool) -> Iterator[Check]:
+    yield _compare("clips", len(clips.refs), counts.clips)
+    if clips.truths:
+        yield _compare("people", sum(truth.people for truth in clips.truths.values()), counts.people)
+    yield from _files([ref.id for ref in clips.refs if ref.digest.startswith("none:")])
+    if decode:
+        # Imported here: most commands on data sets need no video library.
+        from bench.data.video import VideoReader
+
+        broken = []
+        for ref in clips.refs:
+            try:
+                reader = VideoReader(clips.path(ref))
+                for _ in reader:
+                    pass
+                if reader.damage:
+                    broken.append(f"{ref.id!r}: {reader.damage}")
+            except VideoError as error:
+                broken.append(f"{ref.id!r}: {error.reason}")
+        yield _decoded("decoding", broken, len(clips.refs))
+
+
+def _files(unreadable: list[str]) -> Iterator[Check]:
+    if unreadable:
+        yield Check("files", "wrong", f"{len(unreadable)} missing or unreadable, such as {unreadable[0]!r}")
+
+
+def _decoded(what: str, broken: list[str], total: int) -> Check:
+    detail = f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {total} decode"
+    return Check(what, "wrong" if broken else "ok", detail)
+
+
+def _pinned(entry: DatasetEntry) -> list[PackageFile]:
+    if entry.clips:
+        return load_demo_clips().pinned()
+    demo = load_demo()
+    return [demo.pinned(photo) for photo in demo.photos]
 
 
 def _fetch(name: str, source: HttpsSource, progress: Progress | None) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from bench.core.errors import ConfigError, UnknownNameError
 from bench.data import open_dataset
 from bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
+from bench.data.clips.opening import READERS as CLIP_READERS
 from bench.data.demo import labels_of, load_demo
 from bench.data.packages import cached
 from bench.data.readers import READERS
@@ -33,15 +34,18 @@ how_to_get = "ask"
 
 def test_every_promised_entry_is_there_and_says_what_it_must() -> None:
     catalog = load_catalog()
-    assert set(catalog) == {"demo", "lfw", "utkface", "celeba-identity", "orl", "fairface", "fdf", "folder"}
+    images = {"demo", "lfw", "utkface", "celeba-identity", "orl", "fairface", "fdf", "folder"}
+    clips = {"demo-clips", "pets2009", "surv-fight", "intel-sample-videos", "ucf-crime", "clips", "motchallenge"}
+    assert {name for name, entry in catalog.items() if not entry.clips} == images
+    assert {name for name, entry in catalog.items() if entry.clips} == clips
     for name, entry in catalog.items():
         assert entry.name == name
-        assert entry.layout == "packages" or entry.layout in READERS
+        assert entry.from_packages or entry.layout in (CLIP_READERS if entry.clips else READERS)
         for text in (entry.title, entry.licence, entry.citation, entry.how_to_get, entry.notes):
             assert text == text.strip() != ""
             assert "\n" not in text
         assert entry.roles
-        assert entry.sources or name == "folder"
+        assert entry.sources or entry.by_path
         if "calibrate" in entry.roles and name != "folder":
             assert entry.splits == "halves"
 

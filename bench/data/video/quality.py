@@ -1,4 +1,4 @@
-"""How well a written clip keeps its pixels: ``lossless``, ``matched`` (to the source's bitrate) or a rate (``800k``)."""
+"""How well a written clip keeps its pixels: ``lossless``, ``matched`` (the source's bitrate) or ``800k``."""
 
 from __future__ import annotations
 

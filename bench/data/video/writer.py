@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import av
 import numpy as np
@@ -90,7 +90,7 @@ class VideoWriter:
                 container_options={"video_track_timescale": str(self._time_base.denominator)},
             )
             self._stack.callback(self._container.close)
-            self._container.flags |= int(Flags.bitexact.value)
+            self._container.flags |= cast(int, Flags.bitexact.value)
             self._stream = self._add_stream()
             self._sound = None
             if self._audio_from is not None:

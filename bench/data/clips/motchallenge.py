@@ -1,0 +1,57 @@
+"""MOTChallenge folders (MOT15, 16, 17, 20): ``<sequence>/img1/*.jpg`` with ``seqinfo.ini`` and ``gt/gt.txt``.
+
+A sequence may also be one video file with ``gt.txt`` or ``gt/gt.txt`` beside it. Sequences lie at any depth
+(``MOT17/train/...``); those without ``gt.txt`` (the benchmark keeps its test set's to itself) have no annotation.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.core.errors import DataError
+from bench.data.clips.files import is_clip
+from bench.data.clips.found import ClipRecord, FoundClips
+from bench.data.clips.truth import read_truth
+from bench.data.folders import is_hidden, require_folder, sample_id, shown
+from bench.data.sequences import is_sequence
+
+TRUTHS = ("gt/gt.txt", "gt.txt")
+
+
+def read_motchallenge(root: Path, split: str) -> FoundClips:
+    """Every sequence below ``root``, or ``root`` itself if it is one. Raises `DataError`."""
+    found = FoundClips(require_folder(root, "the folder"))
+
+    def failed(error: OSError) -> None:
+        name = shown(Path(os.fsdecode(error.filename or root)))
+        raise DataError(f"{name} cannot be listed ({error.strerror}); check its permissions") from error
+
+    for name, subfolders, files in os.walk(root, onerror=failed):
+        folder = Path(name)
+        subfolders[:] = sorted(s for s in subfolders if not is_hidden(s) and not (folder / s).is_symlink())
+        truth = next((folder / relative for relative in TRUTHS if (folder / relative).is_file()), None)
+        videos = [folder / file for file in sorted(files) if not is_hidden(file) and is_clip(folder / file)]
+        if is_sequence(folder):
+            identity = sample_id(folder.relative_to(root)) if folder != root else root.resolve().name
+            found.records.append(_record(identity, folder, truth))
+            subfolders.clear()
+        elif truth is not None and len(videos) == 1:
+            found.records.append(_record(sample_id(videos[0].relative_to(root)), videos[0], truth))
+            subfolders.clear()
+        elif truth is not None and videos:
+            raise DataError(f"{shown(folder)} holds {len(videos)} videos and one gt.txt; put each into its own folder")
+        else:
+            found.ignored += len(files)
+    if not found.records:
+        raise DataError(
+            f"{shown(root)} holds no sequence; it needs folders with seqinfo.ini and img1, or with a video and gt.txt"
+        )
+    without = sum(record.truth is None for record in found.records)
+    if without:
+        found.notes = (f"{without} of {len(found.records)} sequences have no gt.txt.",)
+    return found
+
+
+def _record(identity: str, path: Path, truth: Path | None) -> ClipRecord:
+    return ClipRecord(identity, path, truth=None if truth is None else read_truth(truth))

@@ -1,0 +1,88 @@
+"""From a SPEC (``pets2009``, ``ucf-crime:split=thesis``, ``clips:PATH``) to an opened data set of clips."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.core.canonical import digest
+from bench.core.cards import DatasetCard
+from bench.core.errors import DataError
+from bench.core.spec import parse_spec
+from bench.core.video import ClipRef, Tracks
+from bench.data import cache, demo_clips
+from bench.data.catalog import DatasetEntry, find_entry
+from bench.data.clips.clip_set import ClipSet
+from bench.data.clips.files import ClipFiles, natural
+from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
+from bench.data.clips.motchallenge import read_motchallenge
+from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
+from bench.data.clips.ucf_crime import read_ucf_crime
+from bench.data.opening import chosen, chosen_copy
+
+READERS: Final[Mapping[str, ClipReader]] = {
+    "clips": read_folder,
+    "pets2009": read_pets2009,
+    "surv-fight": read_surv_fight,
+    "intel-sample-videos": read_folder,
+    "ucf-crime": read_ucf_crime,
+    "motchallenge": read_motchallenge,
+}
+"""Layout (in datasets.toml) -> reader; ``package-clips`` has none: its clips come out of the cache."""
+Progress = Callable[[str, int, int | None], None]
+
+
+def open_clips(spec: str, *, root: Path | None = None, progress: Progress | None = None) -> ClipSet:
+    """Opens the data set of clips of a SPEC and lists its clips; decodes nothing.
+
+    ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
+    Only ``demo-clips`` is fetched by itself; ``progress`` hears about that.
+    Raises `SpecError`, `UnknownNameError`, `DataError` (a set of images, not found, empty, damaged) or `FetchError`.
+    """
+    parsed = parse_spec(spec, positional="path")
+    entry = find_entry(parsed.name)
+    if not entry.clips:
+        raise DataError(f"{entry.name} is a set of images, not of clips; use: unmask run")
+    entry, split = chosen(parsed, entry)
+    if entry.layout == "package-clips":
+        files = demo_clips.fetch_demo_clips(progress)
+        records = [ClipRecord(name, path) for name, path in files.items()]
+        return _clip_set(entry, FoundClips(cache.cache_dir(), records), split, "the cache", entry.revision)
+    copy = chosen_copy(parsed, entry, root)
+    found = READERS[entry.layout](copy.place.path, split)
+    return _clip_set(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def _clip_set(entry: DatasetEntry, found: FoundClips, split: str, where: str, revision: str) -> ClipSet:
+    records = sorted(found.records, key=lambda record: natural(record.id))
+    files = ClipFiles(found.root, {record.id: record.path for record in records})
+    digests = files.digests()
+    refs = tuple(ClipRef(record.id, record.group, digests[record.id]) for record in records)
+    truths = {record.id: record.truth for record in records if record.truth is not None}
+    card = DatasetCard(
+        name=entry.name,
+        revision=revision if entry.splits == "none" else f"{revision}, split {split}",
+        title=entry.title,
+        licence=entry.licence,
+        citation=entry.citation,
+        roles=entry.roles,
+        show_faces=entry.show_faces,
+        fingerprint=_fingerprint(refs, truths),
+        notes=entry.notes,
+    )
+    spans = {record.id: record.spans for record in records if record.spans is not None}
+    return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, found.notes)
+
+
+def _fingerprint(refs: tuple[ClipRef, ...], truths: Mapping[str, Tracks]) -> str:
+    """sha256 over ids, groups, contents and annotation: equal for equal data on whatever machine."""
+    return digest([[ref.id, ref.group, ref.digest, _truth_sha256(truths.get(ref.id))] for ref in refs])
+
+
+def _truth_sha256(truth: Tracks | None) -> str:
+    if truth is None:
+        return ""
+    columns = (truth.frame.astype("<i8"), truth.track.astype("<i8"), truth.box.astype("<f4"))
+    return hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
