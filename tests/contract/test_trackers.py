@@ -1,0 +1,171 @@
+"""What every registered person detector and tracker must keep, as far as it can be made without files of the user's."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.core.canonical import canonical_json
+from bench.core.cards import InstrumentCard
+from bench.core.errors import SpecError, UnavailableError
+from bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detector, create_tracker, names
+from bench.core.spec import Spec
+from bench.core.types import Image
+from bench.core.video import PersonBox, PersonDetector, Tracker
+from tests.support.video_parts import files_of, looks, person
+
+USERS_OWN = {"yolov3", "ultralytics"}
+"""Detectors that need files of the user's; their own tests are in tests/metrics/instruments."""
+DETECTORS = [name for name in names("person_detector") if name not in USERS_OWN]
+BLANK: Image = np.zeros((240, 320, 3), np.uint8)
+
+
+def detector(name: str) -> PersonDetector:
+    made = create_person_detector(Spec(name))
+    made.load(files_of(made.card), "cpu")
+    return made
+
+
+def tracker(name: str) -> Tracker:
+    made = create_tracker(Spec(name))
+    made.load(files_of(made.card), "cpu")
+    return made
+
+
+def walk(frames: int) -> list[list[PersonBox]]:
+    """Two people far apart who walk steadily; the second joins in frame 3. The best comes first."""
+    return [
+        [person(20 + 2 * f, 60, score=0.9), *([person(200 - 2 * f, 130, score=0.8)] if f >= 3 else [])]
+        for f in range(frames)
+    ]
+
+
+def check_card(card: InstrumentCard, made: Any, name: str, role: str) -> None:
+    assert (card.name, card.role) == (name, role)
+    for text in (card.version, card.description, card.licence, card.source, card.limits):
+        assert text.strip()
+    canonical_json(dict(card.params))
+    for key, parameter in inspect.signature(type(made)).parameters.items():
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert card.params[key] == parameter.default
+    keys = [file.key for file in card.files]
+    assert len(set(keys)) == len(keys)
+    for file in card.files:
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.size > 0
+    assert made.card == card
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detector_cards(name: str) -> None:
+    made = create_person_detector(Spec(name))
+    check_card(made.card, made, name, "people")
+
+
+@pytest.mark.parametrize("name", names("tracker"))
+def test_tracker_cards(name: str) -> None:
+    made = create_tracker(Spec(name))
+    check_card(made.card, made, name, "tracker")
+
+
+@pytest.mark.parametrize("name", sorted(USERS_OWN & set(PERSON_DETECTORS)))
+def test_detectors_of_users_files_say_what_they_need(name: str) -> None:
+    with pytest.raises(SpecError, match=f"person detector '{name}' needs "):
+        create_person_detector(Spec(name))
+
+
+@pytest.mark.parametrize("kind", ["person_detector", "tracker"])
+def test_unknown_parameters_are_refused(kind: str) -> None:
+    create: Any = create_tracker if kind == "tracker" else create_person_detector
+    for name in TRACKERS if kind == "tracker" else PERSON_DETECTORS:
+        with pytest.raises(SpecError, match="has no parameter 'colour'"):
+            create(Spec(name, {"colour": "red"}))
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors_answer_for_every_image(name: str, astronaut: Image) -> None:
+    made = detector(name)
+    assert made.detect([]) == []
+    small = np.ascontiguousarray(astronaut[::4, ::2])
+    images = [np.zeros((80, 60, 3), np.uint8), astronaut, small, astronaut[100:101, 100:101]]
+    before = copy.deepcopy(images)
+    found = made.detect(images)
+    assert len(found) == len(images)
+    for old, image, people in zip(before, images, found, strict=True):
+        np.testing.assert_array_equal(image, old)
+        scores = [p.score for p in people]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
+        for p in people:
+            assert p.box.w > 0
+            assert p.box.h > 0
+            assert min(p.box.x, p.box.y) >= 0
+            assert p.box.x + p.box.w <= image.shape[1] + 1e-6
+            assert p.box.y + p.box.h <= image.shape[0] + 1e-6
+    for image in images:
+        image.flags.writeable = False
+    assert [len(people) for people in made.detect(images[::-1])] == [len(people) for people in found[::-1]]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_gpu_that_is_not_there_is_said(name: str) -> None:
+    made = create_person_detector(Spec(name))
+    with pytest.raises(UnavailableError, match="cuda:9"):
+        made.load(files_of(made.card), "cuda:9")
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("given_looks", [False, True])
+@pytest.mark.parametrize("name", names("tracker"))
+def test_every_detection_gets_a_track_and_people_keep_theirs(name: str, given_looks: bool) -> None:
+    made = tracker(name)
+    session = made.start()
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, BLANK.shape, np.uint8)
+    for f, found in enumerate(walk(12)):
+        before = image.copy()
+        given = session.update(image, found, looks(0, 1)[: len(found)] if given_looks else None)
+        np.testing.assert_array_equal(image, before)
+        assert given == [1, 2][: len(found)]
+        assert all(type(track) is int for track in given)
+        tracks = session.tracks()
+        assert len(tracks) == len(tracks.track) == len(tracks.box)
+        assert tracks.people == sum((f >= 2, f >= 5))
+    assert tracks.frame.dtype == tracks.track.dtype == np.int64
+    assert tracks.box.dtype == np.float32
+    assert tracks.box.shape == (len(tracks), 4)
+    order = np.lexsort((tracks.track, tracks.frame))
+    np.testing.assert_array_equal(order, np.arange(len(tracks)))
+    assert tracks.frame.min() >= 0
+    assert tracks.frame.max() <= 11
+    assert len({*zip(tracks.frame.tolist(), tracks.track.tolist(), strict=True)}) == len(tracks)
+
+
+@pytest.mark.parametrize("name", names("tracker"))
+def test_embeddings_alone_are_enough(name: str) -> None:
+    """Without loading, so without the tracker's own network."""
+    session = create_tracker(Spec(name)).start()
+    for found in walk(5):
+        session.update(BLANK, found, looks(0, 1)[: len(found)])
+    assert session.tracks().people == 1
+    assert session.update(BLANK, [], looks()) == []
+
+
+@pytest.mark.parametrize("name", names("tracker"))
+def test_sessions_are_alike_and_apart(name: str) -> None:
+    made = create_tracker(Spec(name))
+    sessions = [made.start(), made.start()]
+    for found in walk(12):
+        for session in sessions:
+            session.update(BLANK, found, looks(0, 1)[: len(found)])
+    a, b = (session.tracks() for session in sessions)
+    np.testing.assert_array_equal(a.track, b.track)
+    np.testing.assert_array_equal(a.box, b.box)
+    assert a.people == 2
+    assert made.start().tracks().people == 0

@@ -1,0 +1,55 @@
+"""Person detectors and trackers of the registry, opened for tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bench.core.cards import InstrumentCard
+from bench.core.registry import create_person_detector, create_tracker
+from bench.core.spec import parse_spec
+from bench.core.types import Box, Floats32, Image
+from bench.core.video import PersonBox, PersonDetector, Tracker
+from bench.data.packages import cached
+
+
+def files_of(card: InstrumentCard) -> dict[str, Path]:
+    """The fetched files of a card; skips (in `make test`: fails) where they are not fetched."""
+    found = {file.key: cached(file) for file in card.files}
+    if None in found.values():
+        message = f"{card.name} is not fetched"
+        if os.environ.get("UNMASK_REQUIRE_WEIGHTS") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return {key: path for key, path in found.items() if path is not None}
+
+
+def person_detector(spec: str = "yolov3-tiny") -> PersonDetector:
+    detector = create_person_detector(parse_spec(spec))
+    detector.load(files_of(detector.card), "cpu")
+    return detector
+
+
+def tracker(spec: str) -> Tracker:
+    made = create_tracker(parse_spec(spec))
+    made.load(files_of(made.card), "cpu")
+    return made
+
+
+def pets_frames(shared_data: Path, number: int) -> list[Image]:
+    """The first frames of PETS2009, 576 x 768, with people in each."""
+    with av.open(str(shared_data / "pets2009_s2l1" / "vtest.avi")) as container:
+        return [f.to_ndarray(format="rgb24") for _, f in zip(range(number), container.decode(video=0), strict=False)]
+
+
+def person(x: float, y: float, w: float = 30, h: float = 60, score: float = 0.9) -> PersonBox:
+    return PersonBox(Box(x, y, w, h), score)
+
+
+def looks(*numbers: int, dimension: int = 8) -> Floats32:
+    """(N, D): one unit vector for each number, at right angles to those of other numbers."""
+    return np.eye(dimension, dtype=np.float32)[list(numbers)].reshape(-1, dimension)
