@@ -149,7 +149,9 @@ def _check_shapes(layers: Sequence[Layer], size: int, name: str) -> None:
                 pass
         total += channels * side * side
         if side < 1 or total > MAX_ACTIVATIONS:
-            raise CheckpointError(f"{name}: at {size} pixels layer {number} gives nothing, or takes too much memory")
+            raise CheckpointError(
+                f"{name}: at {size} pixels layer {number} gives nothing or takes too much memory; try another size"
+            )
         sides.append(side)
         widths.append(channels)
 
