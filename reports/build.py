@@ -116,7 +116,7 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
         "instruments.html",
         "instruments",
         groups=pages.instrument_groups(runs),
-        calibrations=[pages.calibration_view(run) for run in runs],
+        calibrations=[pages.calibration_view(run.operating_points, run.tag) for run in runs],
     )
     site.page("reading.html", "reading.html", "reading")
     site.page("provenance.html", "provenance.html", "provenance", entries=[pages.provenance_entry(r) for r in runs])

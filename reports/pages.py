@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,8 +132,8 @@ def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:
     ]
 
 
-def calibration_view(run: RunView) -> CalibrationView:
-    card = run.operating_points
+def calibration_view(card: Mapping[str, Any], tag: str = "") -> CalibrationView:
+    """A calibration card in words; ``tag`` = the run it is of, where there are several."""
     points = [
         (
             name,
@@ -145,7 +145,7 @@ def calibration_view(run: RunView) -> CalibrationView:
         for p in found
     ]
     people, faces = (f"{card[key]:,}" if key in card else "" for key in ("people", "faces"))
-    return CalibrationView(run.tag, str(card.get("dataset", "")), people, faces, tuple(points))
+    return CalibrationView(tag, str(card.get("dataset", "")), people, faces, tuple(points))
 
 
 def provenance_entry(run: RunView) -> ProvenanceEntry:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `unmask run` filled.")]
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Folders that `unmask run` filled, or one of `unmask video`.")
+]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Where the report goes; RUN/report (of the first run) if not given.")
 ]
@@ -23,9 +25,13 @@ def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Roo
     """Write a leaderboard with its pages: one static folder that needs nothing from outside."""
     # Drawing libraries are slow to import, and no other command needs them.
     from bench.store.run_folder import RunFolder
+    from bench.store.video_folder import VideoRunFolder
     from reports.build import build_report
     from reports.originals import original_images
 
+    if any(VideoRunFolder(path).plan_path.is_file() for path in runs):
+        typer.echo(f"report: {_video_report(runs, out, with_faces)}")
+        return
     folders = [RunFolder.open(path) for path in runs]
     index = build_report(
         folders,
@@ -34,3 +40,15 @@ def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Roo
         face_source=original_images(root) if with_faces else None,
     )
     typer.echo(f"report: {index}")
+
+
+def _video_report(runs: list[Path], out: Path | None, with_faces: bool) -> Path:
+    from bench.core.errors import UsageError
+    from bench.store.video_folder import VideoRunFolder
+    from reports.video.build import build_video_report
+
+    if len(runs) > 1:
+        raise UsageError("a run over clips has a report of its own; name it alone")
+    if with_faces:
+        raise UsageError("no frame of a clip is ever shown; leave out --with-faces")
+    return build_video_report(VideoRunFolder.open(runs[0]), out if out is not None else runs[0] / "report")

@@ -1,0 +1,159 @@
+"""One number of a table about clips with everything that has to stand beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.core.cards import MetricCard
+from bench.store.schemas import EstimateRow
+from bench.store.video_schemas import Contestant
+from reports.cells import Cell, estimate_cell
+from reports.numbers import (
+    NOT_MEASURED,
+    bar_of,
+    count,
+    format_interval,
+    format_number,
+    format_value,
+    rank_range,
+    scale_of,
+)
+from reports.runs import ALL, Column
+from reports.video.means import Mean, mean_of
+from reports.video.view import VideoView
+
+ONE_CLIP: Final = "one clip: no interval"
+FEW_CLIPS: Final = "fewer than two clips have it: no interval"
+BESIDE: Final = {"people": ("people_original", "original"), "identity_kept": ("identity_kept_original", "original")}
+"""Metric -> the metric that is told beside it, and what that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCell:
+    """A number with all that has to stand beside it; every text is ready."""
+
+    cell: Cell
+    beside: str = ""
+    """``original 5.20``, ``chance 3.1 %``."""
+    missing: str = ""
+    """Why there is no value, or no interval."""
+
+    @property
+    def speech(self) -> str:
+        return "; ".join(part for part in (self.cell.speech, self.beside, self.missing) if part)
+
+
+def estimate(view: VideoView, dataset: str, label: str, column: Column, group: str = ALL) -> VideoCell:
+    """The cell of one estimate."""
+    row = view.row(dataset, label, column, group)
+    card = view.metrics[column.metric]
+    if row is None:
+        return VideoCell(Cell("unmeasured", NOT_MEASURED, NOT_MEASURED), missing="nobody asked")
+    contestant = view.contestants[label]
+    control = view.row(dataset, view.control.label, column, group)
+    rank = None if view.is_control(contestant) or group != ALL else view.rank(dataset, label, column)
+    leads = view.leads(dataset, column) if rank else []
+    cell = estimate_cell(
+        row,
+        card,
+        view.scale(dataset, column),
+        control=control.value if control else None,
+        rank=rank_range(rank.best, rank.worst) if rank else "",
+        lead="" if label not in leads else "best" if len(leads) == 1 else "tied best",
+    )
+    return VideoCell(
+        replace(cell, counts=count_text(row, card)),
+        _beside(view, dataset, label, column, row, group),
+        missing_text(view, dataset, row, card, group),
+    )
+
+
+def _beside(view: VideoView, dataset: str, label: str, column: Column, row: EstimateRow, group: str) -> str:
+    if column.metric in BESIDE:
+        name, word = BESIDE[column.metric]
+        other = view.row(dataset, label, view.column(name, column.instrument), group)
+        if other is not None and other.value is not None:
+            return f"{word} {format_value(other.value, view.metrics[name].unit)}"
+    if column.metric == "tracks_exposed" and row.chance is not None:
+        return f"chance {format_value(row.chance, 'share')}"
+    return ""
+
+
+def count_text(row: EstimateRow, card: MetricCard) -> str:
+    """``60 face tracks scored, 2 could not be scored``."""
+    scored = f"{count(row.n, 'clip' if card.family == 'traceability' else 'face track')} scored"
+    return f"{scored}, {row.unscored:,} could not be scored" if row.unscored else scored
+
+
+def missing_text(view: VideoView, dataset: str, row: EstimateRow, card: MetricCard, group: str = ALL) -> str:
+    """Why an estimate has no value or no interval; empty = it has both."""
+    clips = [c for c in view.usable(dataset) if group in (ALL, f"group={c.group}")]
+    if row.value is not None:
+        if row.low is not None and row.high is not None:
+            return ""
+        return ONE_CLIP if len(clips) == 1 else FEW_CLIPS
+    unit = "clip" if card.family == "traceability" else "face track"
+    if not clips:
+        return "no clip could be used"
+    if not row.n + row.unscored:
+        return "no clip to ask about" if unit == "clip" else "no face in these clips"
+    if card.name == "identity_shared" and sum(bool(c.face_tracks) for c in clips) < 2:
+        return "needs faces in two clips"
+    if card.name == "people_difference_sd":
+        return "needs two clips"
+    return f"none of {count(row.n + row.unscored, unit)} could be scored"
+
+
+def cost_cells(view: VideoView, dataset: str, contestant: Contestant) -> list[VideoCell]:
+    """Milliseconds a frame, and bitrate beside the source's; means over clips."""
+    every = {label: cost_means(view, dataset, label) for label in view.contestants}
+    source = source_kbps(view, dataset).value
+    cells = []
+    for k, unit in enumerate(("ms", "kbit/s")):
+        mean = every[contestant.label][k]
+        ends = [v for means in every.values() for v in (means[k].value, means[k].high)]
+        scale = scale_of(unit, [*ends, source if k else None])
+        cell = mean_cell(mean, unit, missing=_cost_missing(view, dataset, mean))
+        bar = bar_of(scale, mean.value, mean.low, mean.high, control=source if k else None)
+        beside = f"source {format_number(source, unit)}" if k and source is not None else ""
+        cells.append(replace(cell, cell=replace(cell.cell, bar=bar), beside=beside))
+    return cells
+
+
+def cost_means(view: VideoView, dataset: str, label: str) -> tuple[Mean, Mean]:
+    """Milliseconds a frame and kbit/s of a contestant, over the clips that could be used."""
+    settings = view.plan.settings
+    results = [result for _, result in view.results(dataset, label)]
+    ms, kbps = ([getattr(r, name) for r in results] for name in ("ms", "kbps"))
+    return mean_of(ms, settings.replicates, settings.seed, 0.0), mean_of(kbps, settings.replicates, settings.seed, 0.0)
+
+
+def source_kbps(view: VideoView, dataset: str) -> Mean:
+    """kbit/s of the clips as they came in."""
+    settings = view.plan.settings
+    return mean_of([row.kbps for row in view.usable(dataset)], settings.replicates, settings.seed, 0.0)
+
+
+def mean_cell(mean: Mean, unit: str, *, missing: str) -> VideoCell:
+    """The cell of a mean over clips."""
+    counts = f"{count(mean.n, 'clip')} counted" + (f", {mean.missing:,} without it" if mean.missing else "")
+    if mean.value is None:
+        return VideoCell(Cell("unmeasured", NOT_MEASURED, NOT_MEASURED, counts=counts), missing=missing)
+    cell = Cell(
+        "measured",
+        format_value(mean.value, unit) + (f" {unit}" if unit == "kbit/s" else ""),
+        format_number(mean.value, unit),
+        interval=format_interval(mean.low, mean.high, mean.value, unit),
+        counts=counts,
+        sort=mean.value,
+    )
+    return VideoCell(cell, missing=missing)
+
+
+def _cost_missing(view: VideoView, dataset: str, mean: Mean) -> str:
+    if mean.value is None:
+        return "no output to measure" if view.usable(dataset) else "no clip could be used"
+    if mean.low is not None:
+        return ""
+    return ONE_CLIP if len(view.usable(dataset)) == 1 else FEW_CLIPS

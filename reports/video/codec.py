@@ -1,0 +1,107 @@
+"""How much of an effect is the codec's: the control, lossless and re-encoded, beside each method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.store.video_schemas import Contestant
+from reports.numbers import count, format_interval, format_value
+from reports.runs import WORST
+from reports.video.board import VideoHead, make_head, measured
+from reports.video.cells import ONE_CLIP, VideoCell, cost_cells, estimate
+from reports.video.following import Change, Followed, followed
+from reports.video.view import JUDGE, VideoView
+
+WORDS: Final = {
+    Change.BEYOND: "changed beyond the codec",
+    Change.HARDLY: "hardly changed",
+    Change.OPEN: "no change shown, none ruled out",
+    Change.UNTOUCHED: "not tried: most faces were left as they were",
+    Change.UNKNOWN: "cannot be told",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodecLine:
+    contestant: Contestant
+    control: bool
+    what: str
+    kbps: VideoCell
+    cells: tuple[VideoCell, ...]
+    beyond: str
+    """People counted in the re-encoded control minus in this output, clip by clip; '' for controls."""
+    interval: str
+    verdict: str
+    recognisers: tuple[VideoCell, ...]
+    """Tracks exposed, by each recogniser."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecTable:
+    heads: tuple[VideoHead, ...]
+    recognisers: tuple[str, ...]
+    lines: tuple[CodecLine, ...]
+    source: str
+    """Bitrate of the source, in words."""
+
+
+def codec_table(view: VideoView, dataset: str) -> CodecTable:
+    """Controls first."""
+    wanted: list[tuple[str, str]] = [
+        *((metric, view.tracker) for metric in ("people_difference", "idf1_original", "idf1", "hota")),
+        ("tracks_exposed", WORST),
+        ("frames_missed", JUDGE),
+    ]
+    columns = [view.column(m, i) for m, i in wanted if m in view.metrics]
+    heads = [make_head(view, c, "") for c in columns if measured(view, dataset, c)]
+    verdicts = {f.contestant.label: f for f in followed(view, dataset)}
+    order = [c for c in view.plan.contestants if view.is_control(c)] + view.competing
+    return CodecTable(
+        tuple(heads),
+        tuple(r for r in view.recognisers if "tracks_exposed" in view.metrics),
+        tuple(_line(view, dataset, c, heads, verdicts.get(c.label)) for c in order),
+        _source(view, dataset),
+    )
+
+
+def _line(
+    view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead], verdict: Followed | None
+) -> CodecLine:
+    cells = tuple(estimate(view, dataset, contestant.label, h.column) for h in heads if h.column is not None)
+    extra = None if verdict is None or view.reference(contestant) is None else verdict.extra
+    interval = "" if extra is None else format_interval(extra.low, extra.high, extra.value, "people")
+    return CodecLine(
+        contestant,
+        view.is_control(contestant),
+        _what(contestant),
+        cost_cells(view, dataset, contestant)[1],
+        cells,
+        "" if extra is None else format_value(extra.value, "people"),
+        interval or (ONE_CLIP if extra is not None and extra.n == 1 else ""),
+        "" if verdict is None else WORDS[verdict.change],
+        tuple(
+            estimate(view, dataset, contestant.label, view.column("tracks_exposed", name)) for name in view.recognisers
+        )
+        if "tracks_exposed" in view.metrics
+        else (),
+    )
+
+
+def _what(contestant: Contestant) -> str:
+    return {"lossless": "lossless", "matched": "at the source's bitrate"}.get(
+        contestant.quality, f"at {contestant.quality.removesuffix('k')} kbit/s"
+    )
+
+
+def _source(view: VideoView, dataset: str) -> str:
+    known = sorted(row.kbps for row in view.usable(dataset) if row.kbps is not None)
+    unknown = len(view.usable(dataset)) - len(known)
+    if not known:
+        return "No clip says its bitrate."
+    low, high = (f"{value:,.0f}" for value in (known[0], known[-1]))
+    ends = f"{low} to {high}" if low != high else low
+    return f"Bitrate of the clips as they came: {ends} kbit/s" + (
+        f"; {count(unknown, 'clip')} without one." if unknown else "."
+    )
