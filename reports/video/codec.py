@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.store.video_schemas import Contestant
 from reports.numbers import count, format_interval, format_value
-from reports.runs import WORST
+from reports.runs import WORST, Column
 from reports.video.board import VideoHead, make_head, measured
 from reports.video.cells import ONE_CLIP, VideoCell, cost_cells, estimate
 from reports.video.following import Change, Followed, followed
@@ -69,7 +69,7 @@ def codec_table(view: VideoView, dataset: str) -> CodecTable:
 def _line(
     view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead], verdict: Followed | None
 ) -> CodecLine:
-    cells = tuple(estimate(view, dataset, contestant.label, h.column) for h in heads if h.column is not None)
+    cells = tuple(_cell(view, dataset, contestant, h.column) for h in heads if h.column is not None)
     extra = None if verdict is None or view.reference(contestant) is None else verdict.extra
     interval = "" if extra is None else format_interval(extra.low, extra.high, extra.value, "people")
     return CodecLine(
@@ -81,12 +81,16 @@ def _line(
         "" if extra is None else format_value(extra.value, "people"),
         interval or (ONE_CLIP if extra is not None and extra.n == 1 else ""),
         "" if verdict is None else WORDS[verdict.change],
-        tuple(
-            estimate(view, dataset, contestant.label, view.column("tracks_exposed", name)) for name in view.recognisers
-        )
+        tuple(_cell(view, dataset, contestant, view.column("tracks_exposed", name)) for name in view.recognisers)
         if "tracks_exposed" in view.metrics
         else (),
     )
+
+
+def _cell(view: VideoView, dataset: str, contestant: Contestant, column: Column) -> VideoCell:
+    """An estimate without its rank: nobody competes here."""
+    found = estimate(view, dataset, contestant.label, column)
+    return replace(found, cell=replace(found.cell, lead="", rank=""))
 
 
 def _what(contestant: Contestant) -> str:

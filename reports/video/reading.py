@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.store.schemas import EstimateRow
 from bench.store.video_schemas import Contestant
 from reports.leaderboard import USELESS_SHARE
-from reports.numbers import NBSP, format_interval, format_value
+from reports.numbers import NBSP, count, format_interval, format_value
 from reports.runs import WORST
 from reports.video.following import IDF1, Change, followed
 from reports.video.view import JUDGE, VideoView
@@ -91,7 +91,7 @@ def _followed_text(view: VideoView, dataset: str, contestant: Contestant) -> str
         parts.append(f"IDF1 against the original's own tracks {_with_interval(row, unit)}")
     if pairs:
         before, after = (sum(pair[k] for pair in pairs) for k in (0, 1))
-        parts.append(f"{after:,} people counted, {before:,} in the originals")
+        parts.append(f"{count(after, 'person', 'people')} counted, {before:,} in the originals")
     what = f"{contestant.label} (only re-encoded)" if view.is_control(contestant) else contestant.label
     return f"{what}: {'; '.join(parts)}." if parts else ""
 
@@ -120,7 +120,7 @@ def _least_and_most(view: VideoView, dataset: str) -> list[str]:
         said.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
     elif leads:
         said.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
-    if max(values.values()) > 0 and len(most) < len(values):
+    if max(values.values()) > 0 and not set(most) & set(leads):
         said.append(f"Most are exposed under {listed(most)}.")
     return said
 
