@@ -111,6 +111,8 @@ def make_board(view: VideoView, dataset: str) -> VideoBoard:
 
 
 def _left_out(view: VideoView, dataset: str, names: Sequence[str]) -> list[str]:
+    if not view.usable(dataset):
+        return ["No clip could be used, so nothing was measured."]
     found = []
     if "truth" not in names:
         found.append("Not measured against the truth: these clips come without an annotation of people.")

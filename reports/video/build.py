@@ -166,7 +166,7 @@ def _facts(view: VideoView, dataset: str) -> list[tuple[str, str]]:
     return [
         ("Clips", _size(view, dataset)),
         ("Groups", ", ".join(f"{name or 'no group'}: {n:,}" for name, n in groups.items()) if any(groups) else ""),
-        ("People in the originals", "; ".join(people)),
+        ("People in the originals", "; ".join(people) if usable else ""),
         (
             "Faces in the originals",
             f"{count(sum(row.face_tracks for row in usable), 'face track')}, {faces:,} faces in frames",

@@ -98,6 +98,8 @@ def _followed_text(view: VideoView, dataset: str, contestant: Contestant) -> str
 
 def _exposure(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
     """Which method leaves how many people exposed."""
+    if not view.usable(dataset):
+        return "No clip could be used.", ()
     if not any(row.face_tracks for row in view.usable(dataset)):
         return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", ()
     said = _least_and_most(view, dataset)

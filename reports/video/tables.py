@@ -103,7 +103,7 @@ def _table(view: VideoView, dataset: str, contestant: Contestant, group: str, tr
     ]
     before, after = (np.array([pair[k] for pair in counted], np.int64) for k in (0, 1))
     difference = before - after
-    sums = tuple(number_text(int(values.sum())) for values in (before, after, difference))
+    sums = tuple(number_text(int(values.sum())) if counted else NOT_MEASURED for values in (before, after, difference))
     name = ALL if clip_groups(view, dataset) == [""] else f"group={group}"
     return PeopleTable(
         contestant,

@@ -281,6 +281,26 @@ def test_all_numbers_are_in_the_csv(run: VideoRunFolder, report: Path) -> None:
     assert json.loads((report / "video-estimates.json").read_text("utf-8"))["run"] == run.plan.run
 
 
+def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
+    run = make_video_run(tmp_path / "run")
+    body = json.loads(run.estimates_path.read_text("utf-8"))
+    lost = [c for c in body["clips"] if c["dataset"] == "street"]
+    for clip in lost:
+        clip |= {"problem": "not a video", "frames": 0, "faces": 0, "face_tracks": 0, "people": {}, "kbps": None}
+    body["results"] = [r for r in body["results"] if r["dataset"] != "street"]
+    for row in body["estimates"]:
+        if row["dataset"] == "street":
+            row |= {"value": None, "low": None, "high": None, "n": 0, "unscored": 0, "chance": None}
+    run.estimates_path.write_text(json.dumps(body), "utf-8")
+    page = read_page(build_video_report(VideoRunFolder.open(run.path), tmp_path / "report"))
+    part = section({"index.html": page}, 1)
+    assert "cannot be told: no clip could be used" in part.text
+    assert [td.text for td in table_of(part, "counted by deepsort").all("tfoot")[0].all("td")][:3] == 3 * [
+        "not measured"
+    ]
+    assert len(table_of(part, "Clips as they came in").all("tbody")[0].all("tr")) == 13
+
+
 def test_every_metric_is_explained(run: VideoRunFolder, pages: dict[str, Element]) -> None:
     text = pages["how.html"].text
     for card in run.plan.cards:
