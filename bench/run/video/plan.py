@@ -21,7 +21,7 @@ from bench.store.schemas import PlannedMethod
 from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, PlannedPart, VideoPlan, VideoSettings
 
-FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1"
+FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1,nn_budget=100"
 """Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
 LOSSLESS: Final = "lossless"
 
