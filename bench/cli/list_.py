@@ -57,6 +57,8 @@ def _methods() -> list[dict[str, object]]:
 def _metrics() -> list[dict[str, object]]:
     from bench.core import registry
 
+    cards = [card for _, metric in registry.all_metrics() for card in metric.cards]
+    cards += [card for _, metric in registry.video_metrics() for card in metric.cards]
     rows: list[dict[str, object]] = [
         {
             "metric": card.name,
@@ -65,8 +67,7 @@ def _metrics() -> list[dict[str, object]]:
             "unit": card.unit,
             "question": card.question,
         }
-        for _, metric in (*registry.all_metrics(), *registry.video_metrics())
-        for card in metric.cards
+        for card in cards
     ]
     return rows
 
