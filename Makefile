@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-lfw clean help
+.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ bench-score: setup ## faces per second per stage, and the share spent outside ne
 
 bench-video: setup ## frames per second per stage over clips, and the memory that a long one takes
 	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.video
+
+bench-traceability: setup ## who can still be followed, on pets2009 and surv-fight (needs the data: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.traceability
 
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
