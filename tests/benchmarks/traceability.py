@@ -1,7 +1,7 @@
 """``make bench-traceability``: who can still be followed, on pets2009 and on all clips of surv-fight.
 
 Needs both (set UNMASK_DATA). Runs every clip through the control, a blur and the learned methods, prints the figures
-and the sums of the thesis's tables 4.1 and 4.2 as Markdown (`bench/design/traceability.md` is such a print) and fails if
+and the sums of tables 4.1 and 4.2 as Markdown (`bench/design/traceability.md` is such a print), and fails if
 a claim does not hold. UNMASK_BENCH_OUT keeps the runs, so that they can be resumed and looked at.
 """
 
