@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from bench.core import registry
 from bench.core.cards import InstrumentCard
@@ -88,17 +90,23 @@ def settle_plan(folder: RunFolder, plan: Plan) -> None:
 
     Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
     """
+    settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
+
+
+def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
+    """The same for a plan of any kind at ``path``; ``differences`` from it are asked for where it is there."""
+    folder = path.parent
     try:
-        if folder.plan_path.exists():
-            differences = compare_plans(folder.plan, plan)
-            if differences:
-                raise PlanMismatchError(str(folder.path), differences)
+        if path.exists():
+            found = differences()
+            if found:
+                raise PlanMismatchError(str(folder), found)
             return
-        if folder.path.exists() and any(folder.path.iterdir()):
-            raise ConfigError(f"{folder.path} is not empty and holds no plan.json; choose another --out")
-        write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
+        write_json(path, plan.model_dump(mode="json", by_alias=True))
     except OSError as error:
-        raise ConfigError(f"cannot write to {folder.path} ({error.strerror}); choose another --out") from error
+        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
 
 
 def compare_plans(old: Plan, new: Plan) -> list[str]:

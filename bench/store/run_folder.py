@@ -56,6 +56,8 @@ class RunFolder:
         """A run that was at least begun. Raises `StoreError` if ``path`` holds no plan."""
         folder = cls(path)
         if not folder.plan_path.is_file():
+            if (path / "video-plan.json").is_file():
+                raise StoreError(f"{path} is a run over clips; run the same `unmask video` again")
             raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
         return folder
 

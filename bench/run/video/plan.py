@@ -8,15 +8,14 @@ from typing import Any, Final
 
 from bench.core import registry
 from bench.core.cards import InstrumentCard
-from bench.core.errors import ConfigError, DataError, PlanMismatchError, UnknownNameError
+from bench.core.errors import ConfigError, DataError, UnknownNameError
 from bench.core.spec import parse_spec
 from bench.data.clips import open_clips
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.fetching import FetchProgress
-from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, listed_differences, plain, planned_methods
+from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, listed_differences, plain, planned_methods, settle
 from bench.run.video.config import VideoConfig
 from bench.run.video.given import is_given, planned_given
-from bench.store.atomic import write_json
 from bench.store.schemas import PlannedMethod
 from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, PlannedPart, VideoPlan, VideoSettings
@@ -63,18 +62,8 @@ def make_video_plan(
 
 
 def settle_video_plan(folder: VideoRunFolder, plan: VideoPlan) -> None:
-    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.plan.settle_plan`."""
-    try:
-        if folder.plan_path.exists():
-            differences = compare_video_plans(folder.plan, plan)
-            if differences:
-                raise PlanMismatchError(str(folder.path), differences)
-            return
-        if folder.path.exists() and any(folder.path.iterdir()):
-            raise ConfigError(f"{folder.path} is not empty and holds no video-plan.json; choose another --out")
-        write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder.path} ({error.strerror}); choose another --out") from error
+    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.plan.settle`."""
+    settle(folder.plan_path, plan, lambda: compare_video_plans(folder.plan, plan))
 
 
 def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
