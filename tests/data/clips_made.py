@@ -1,0 +1,103 @@
+"""Clips made for the tests with the library directly, so that reader and writer are tested against something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+
+from bench.core.types import Image
+
+
+def pictures(count: int, width: int = 64, height: int = 48, *, seed: int = 0, noise: bool = False) -> list[Image]:
+    """A bright square that moves over a slope of colours, or noise."""
+    rng = np.random.default_rng(seed)
+    if noise:
+        return [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(count)]
+    down, across = np.mgrid[0:height, 0:width]
+    slope = np.stack([down * 200 // height, across * 200 // width, np.full_like(down, 90)], axis=2).astype(np.uint8)
+    found = []
+    for k in range(count):
+        image = slope.copy()
+        left = (3 * k) % (width - 8)
+        image[4:12, left : left + 8] = 250
+        found.append(image)
+    return found
+
+
+def make_clip(
+    path: Path,
+    images: Sequence[Image],
+    *,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    codec: str = "libx264rgb",
+    pixel_format: str = "rgb24",
+    form: str = "mp4",
+    rotation: int | None = None,
+    metadata: dict[str, str] | None = None,
+    sound: bool = False,
+    sound_codec: str = "aac",
+    streams: int = 1,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Writes ``images`` as they are given; lossless with the usual codec. ``rotation``: clockwise, to be shown."""
+    exact = {"qp": "0", "preset": "ultrafast"} if codec.startswith("libx264") else {}
+    with av.open(str(path), "w", format=form, container_options=container_options or {}) as target:
+        target.metadata.update(metadata or {})
+        made = [_add(target, codec, pixel_format, images[0], time_base, exact) for _ in range(streams)]
+        if rotation is not None:
+            made[0].set_display_rotation(-rotation)
+        voice: Any = target.add_stream(sound_codec, rate=8000) if sound else None
+        if voice is not None:
+            voice.layout = "mono"
+        for number, stream in enumerate(made):
+            for k, image in enumerate(images):
+                shown = image if number == 0 else 255 - image
+                frame = VideoFrame.from_ndarray(np.ascontiguousarray(shown), "rgb24")
+                if pixel_format != "rgb24":
+                    frame = frame.reformat(format=pixel_format)
+                frame.pts, frame.time_base = k if pts is None else pts[k], time_base
+                target.mux(stream.encode(frame))
+            target.mux(stream.encode(None))
+        if voice is not None:
+            _speak(target, voice, float(len(images) * time_base))
+    return path
+
+
+def only_sound(path: Path) -> Path:
+    with av.open(str(path), "w", format="mp4") as target:
+        voice: Any = target.add_stream("aac", rate=8000)
+        voice.layout = "mono"
+        _speak(target, voice, 1.0)
+    return path
+
+
+def cut(path: Path, share: float) -> Path:
+    """Keeps the first part of a file."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def _add(target: Any, codec: str, form: str, first: Image, time_base: Fraction, options: dict[str, str]) -> Any:
+    stream = target.add_stream(codec, rate=Fraction(25), options=options)
+    stream.height, stream.width = first.shape[:2]
+    stream.pix_fmt = form
+    stream.codec_context.time_base = stream.time_base = time_base
+    return stream
+
+
+def _speak(target: Any, voice: Any, seconds: float) -> None:
+    tone = (np.sin(np.arange(int(8000 * seconds)) / 5) * 9000).astype(np.int16)
+    for start in range(0, len(tone), 1024):
+        frame = AudioFrame.from_ndarray(tone[None, start : start + 1024], format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, start, Fraction(1, 8000)
+        target.mux(voice.encode(frame))
+    target.mux(voice.encode(None))
