@@ -37,6 +37,7 @@ def make_clip(
     *,
     pts: Sequence[int] | None = None,
     time_base: Fraction = Fraction(1, 25),
+    rate: Fraction = Fraction(25),
     codec: str = "libx264rgb",
     pixel_format: str = "rgb24",
     form: str = "mp4",
@@ -51,7 +52,7 @@ def make_clip(
     exact = {"qp": "0", "preset": "ultrafast"} if codec.startswith("libx264") else {}
     with av.open(str(path), "w", format=form, container_options=container_options or {}) as target:
         target.metadata.update(metadata or {})
-        made = [_add(target, codec, pixel_format, images[0], time_base, exact) for _ in range(streams)]
+        made = [_add(target, codec, pixel_format, images[0], time_base, rate, exact) for _ in range(streams)]
         if rotation is not None:
             made[0].set_display_rotation(-rotation)
         voice: Any = target.add_stream(sound_codec, rate=8000) if sound else None
@@ -86,8 +87,10 @@ def cut(path: Path, share: float) -> Path:
     return path
 
 
-def _add(target: Any, codec: str, form: str, first: Image, time_base: Fraction, options: dict[str, str]) -> Any:
-    stream = target.add_stream(codec, rate=Fraction(25), options=options)
+def _add(
+    target: Any, codec: str, form: str, first: Image, time_base: Fraction, rate: Fraction, options: dict[str, str]
+) -> Any:
+    stream = target.add_stream(codec, rate=rate, options=options)
     stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = form
     stream.codec_context.time_base = stream.time_base = time_base

@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
-import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.packet import Packet
 
-from bench.core.errors import VideoError
 from bench.data.video.container import open_container, open_file
 
 
@@ -21,7 +20,9 @@ class Sound:
     """The first sound track of a clip on its way into ``target``. A context manager; a clip without sound adds none."""
 
     def __init__(self, path: Path, target: OutputContainer, time_base: Fraction) -> None:
-        """``time_base``: of the pictures. Raises `VideoError`."""
+        """``time_base``: of the pictures. Raises `VideoError` for a clip that cannot be opened."""
+        self.codec = ""
+        """'' = the clip has no sound."""
         self._target, self._time_base = target, time_base
         self._stack = ExitStack()
         self._start = Fraction(0)
@@ -32,7 +33,8 @@ class Sound:
             self._stack.callback(container.close)
             if container.streams.audio:
                 stream = container.streams.audio[0]
-                self._stream = self._added(stream)
+                self.codec = stream.codec_context.name
+                self._stream = target.add_stream_from_template(stream)
                 self._packets = container.demux(stream)
             self._stack = self._stack.pop_all()
 
@@ -49,8 +51,7 @@ class Sound:
     def copy_until(self, seconds: Fraction | None) -> None:
         """Copies what sounds up to ``seconds`` after the first picture; ``None`` = the rest."""
         while True:
-            packet = self._waiting if self._waiting is not None else next(self._packets, None)
-            self._waiting = None
+            packet = self._next()
             if packet is None:
                 return
             if packet.dts is None or packet.pts is None or not packet.size:
@@ -66,9 +67,12 @@ class Sound:
             packet.stream = self._stream
             self._target.mux_one(packet)
 
-    def _added(self, stream: AudioStream) -> AudioStream:
+    def _next(self) -> Packet[AudioStream] | None:
+        if self._waiting is not None:
+            packet, self._waiting = self._waiting, None
+            return packet
         try:
-            return self._target.add_stream_from_template(stream)
-        except (av.FFmpegError, ValueError) as error:
-            name = stream.codec_context.name
-            raise VideoError(f"its sound ({name}) cannot be put into an MP4; leave the sound out") from error
+            return next(self._packets, None)
+        except (FFmpegError, OSError):  # the clip breaks off; its pictures say so too
+            self._packets = iter(())
+            return None

@@ -95,6 +95,7 @@ class VideoWriter:
             self._sound = None
             if self._audio_from is not None:
                 self._sound = self._stack.enter_context(Sound(self._audio_from, self._container, self._info.time_base))
+            self._begin()
         except (FFmpegError, ValueError, OSError) as error:
             self._stack.__exit__(type(error), error, None)
             raise VideoError(f"cannot be written ({_reason(error)})") from error
@@ -135,6 +136,16 @@ class VideoWriter:
             self._stack.__exit__(type(failure), failure, failure.__traceback__)
             raise
         self._stack.close()
+
+    def _begin(self) -> None:
+        """Writes the head of the file, where it comes out whether MP4 can hold the sound."""
+        try:
+            self._container.start_encoding()
+        except (FFmpegError, ValueError) as error:
+            if self._sound is None or not self._sound.codec:
+                raise
+            what = f"its sound ({self._sound.codec}) cannot be put into an MP4; leave the sound out"
+            raise VideoError(what) from error
 
     def _finish(self) -> None:
         if not self.frames:
