@@ -31,6 +31,7 @@ METHODS: Mapping[str, str] = {
     "blur": "methods.blur:Blur",
     "pixelate": "methods.pixelate:Pixelate",
     "k-same": "methods.k_same:KSame",
+    "deepprivacy": "methods.deepprivacy:DeepPrivacy",
     "outputs": "methods.outputs:StoredOutputs",
 }
 
