@@ -19,8 +19,9 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
-demo: setup      ## every method over the quick half of the demo photos; prints a table and where the report lies
+demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie
 	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
+	$(BIN)/unmask video --frames 140 --workers $(CORES) --out $(OUT)-video
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch
@@ -57,5 +58,5 @@ bench-traceability: setup ## who can still be followed, on pets2009 and surv-fig
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
 
-clean:           ## the environment and the demo's run
-	rm -rf $(VENV) $(OUT)
+clean:           ## the environment and the demo's runs
+	rm -rf $(VENV) $(OUT) $(OUT)-video
