@@ -194,7 +194,7 @@ def _line(view: VideoView, dataset: str, contestant: Contestant, heads: Sequence
     if control:
         about = "control: the clips as they are" if contestant.quality == LOSSLESS else "control: only re-encoded"
     elif destroyed is not None and (destroyed.value or 0.0) >= USELESS_SHARE:
-        about = "destroys faces: private, but of no use"
+        about = "destroys most faces: of no use"
     cost = iter(cost_cells(view, dataset, contestant))
     cells = [
         next(cost) if head.column is None else estimate(view, dataset, contestant.label, head.column) for head in heads

@@ -148,7 +148,7 @@ def _exposure_text(view: VideoView, dataset: str, contestant: Contestant) -> str
     if _destroys(view, dataset, label):
         destroyed = view.value(dataset, label, "frames_destroyed", JUDGE)
         share = format_value(destroyed.value if destroyed else None, "share")
-        text += f"; it destroys {share} of the faces, so it is private but of little use"
+        text += f"; it destroys {share} of the faces, so its output is of little use"
     return text + "."
 
 
