@@ -1,0 +1,154 @@
+"""UCF-Crime in made-up copies: names, lists, the thesis's selection, and stretches of incidents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.core.errors import DataError, SpecError
+from bench.data.clips import ClipSet, open_clips, thesis
+from bench.data.clips.ucf_crime import clip_id
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A copy as the archives unpack: classes in parts, the second half beside them, and the lists."""
+    base = tmp_path / "Anomaly-Detection-Dataset"
+    for name in (
+        "Anomaly-Videos-Part-1/Abuse/Abuse001_x264.mp4",
+        "Anomaly-Videos-Part-1/Abuse/Abuse028_x264.mp4",
+        "Anomaly-Videos-Part-1/Assault/Assault010_x264.mp4",
+        "Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4",
+        "Training-Normal-Videos-Part-1/Normal_Videos001_x264.mp4",
+        "Training-Normal-Videos-Part-1/Normal_Videos308_3_x264.mp4",
+        "Normal_Videos_for_Event_Recognition/Normal_Videos_003_x264.mp4",
+        "elsewhere/holiday.mp4",
+        "readme.txt",
+    ):
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        (base / name).write_text(name)
+    (base / "Anomaly_Train.txt").write_text(
+        "Abuse/Abuse001_x264.mp4\nTraining_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4\n\n"
+    )
+    (base / "Anomaly_Test.txt").write_text(
+        "Abuse/Abuse028_x264.mp4\nTesting_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4\n"
+    )
+    (base / "Temporal_Anomaly_Annotation.txt").write_text(
+        "Abuse028_x264.mp4  Abuse  165  240  -1  -1  \n"
+        "Assault010_x264.mp4  Assault  11330  11680  12260  12930  \n"
+        "Normal_Videos_003_x264.mp4  Normal  -1  -1  -1  -1  \n"
+    )
+    return base
+
+
+def opened(base: Path, split: str = "all") -> ClipSet:
+    return open_clips(f"ucf-crime:split={split}", root=base.parent)
+
+
+def failure(base: Path, split: str) -> str:
+    with pytest.raises(DataError) as caught:
+        opened(base, split)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_ids_are_the_lists_own_wherever_clips_lie(base: Path) -> None:
+    clips = opened(base)
+    assert [(ref.id, ref.group) for ref in clips.refs] == [
+        ("Abuse/Abuse001_x264.mp4", "anomaly"),
+        ("Abuse/Abuse028_x264.mp4", "anomaly"),
+        ("Assault/Assault010_x264.mp4", "anomaly"),
+        ("Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4", "normal"),
+        ("Training_Normal_Videos_Anomaly/Normal_Videos001_x264.mp4", "normal"),
+        ("Training_Normal_Videos_Anomaly/Normal_Videos308_3_x264.mp4", "normal"),
+    ]
+    assert clips.ignored == 6  # the repeated clip, the foreign one, the texts
+    assert clips.path(clips.refs[0]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("split", "names"),
+    [("train", ["Abuse001", "Normal_Videos001"]), ("test", ["Abuse028", "Normal_Videos_003"])],
+)
+def test_splits_by_the_lists(base: Path, split: str, names: list[str]) -> None:
+    clips = opened(base, split)
+    assert [Path(ref.id).name.removesuffix("_x264.mp4") for ref in clips.refs] == names
+    assert clips.card.revision == f"2018, split {split}"
+
+
+def test_without_the_list_the_annotation_names_the_test_clips(base: Path) -> None:
+    (base / "Anomaly_Test.txt").unlink()
+    assert len(opened(base, "test").refs) == 3
+    (base / "Anomaly_Train.txt").unlink()
+    assert "Anomaly_Train.txt' is missing" in failure(base, "train")
+
+
+def test_stretches_of_incidents(base: Path) -> None:
+    spans = opened(base).spans
+    assert spans["Assault/Assault010_x264.mp4"] == ((11330, 11680), (12260, 12930))
+    assert spans["Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4"] == ()
+    assert "Abuse/Abuse001_x264.mp4" not in spans
+
+
+def test_selected_clips_that_are_missing(base: Path) -> None:
+    with (base / "Anomaly_Test.txt").open("a") as file:
+        file.write("Arson/Arson009_x264.mp4\n")
+    said = failure(base, "test")
+    assert "1 of the 3 clips" in said
+    assert "Arson/Arson009_x264.mp4" in said
+    assert "split=all" in said
+    assert "of the 70 clips of ucf-crime:split=thesis" in failure(base, "thesis")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("Anomaly_Test.txt", "Abuse/Abuse028_x264.mp4\n../../etc/passwd\n", "line 2"),
+        ("Anomaly_Test.txt", "\n", "names no clip"),
+        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse 165 240 -1\n", "line 1"),
+        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse 165 24 -1 -1\n", "begin before it ends"),
+        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse a b -1 -1\n", "line 1"),
+    ],
+)
+def test_lists_that_make_no_sense(base: Path, file: str, text: str, said: str) -> None:
+    (base / file).write_text(text)
+    assert said in failure(base, "test")
+
+
+def test_a_split_that_is_none(base: Path) -> None:
+    with pytest.raises(SpecError, match="train, test, thesis"):
+        opened(base, "val")
+
+
+class TestThesis:
+    def test_the_selection(self, base: Path) -> None:
+        for name in thesis.CLIPS:
+            path = base / "all" / Path(name).name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(name)
+        clips = opened(base, "thesis")
+        assert [sum(ref.group == group for ref in clips.refs) for group in ("normal", "anomaly")] == [50, 20]
+        assert {ref.id for ref in clips.refs} == set(thesis.CLIPS)
+        assert clips.notes == thesis.NOTES
+        assert any("not named" in note for note in clips.notes)
+        assert open_clips("ucf-crime", root=base.parent).split == "thesis"
+
+    def test_the_names_printed_are_the_ends_of_fifty(self) -> None:
+        """What the deduction of the thirty between rests on."""
+        every = sorted(thesis.NORMAL_PRINTED + thesis.NORMAL_BETWEEN)
+        assert len(set(every)) == 50
+        assert (*every[:10], *every[-10:]) == thesis.NORMAL_PRINTED
+        assert all(clip_id(Path(name).name) == name for name in thesis.CLIPS)
+
+    def test_rows_of_the_tables(self) -> None:
+        names = set(thesis.CLIPS)
+        for row in ("Abuse/Abuse001", "Abuse/Abuse010", "Assault/Assault004", "Assault/Assault013"):
+            assert f"{row}_x264.mp4" in names
+        for number in ("003", "365", "452"):
+            assert f"Testing_Normal_Videos_Anomaly/Normal_Videos_{number}_x264.mp4" in names
