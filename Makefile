@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.14.1" "torchvision==0.29.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/python -c "import cv2" || { echo "OpenCV needs libGL and GLib; on Debian: apt-get install libgl1 libglib2.0-0"; exit 1; }
 	touch $@
 
 demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie

@@ -74,6 +74,12 @@ def main() -> None:
         # Whoever read our output has gone (``unmask list | head``); Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    except ImportError as error:
+        # OpenCV's wheel leaves libGL and GLib to the system; containers often have neither.
+        if "cannot open shared object file" not in str(error):
+            raise
+        _complain(f"{error}; on Debian: apt-get install libgl1 libglib2.0-0")
+        code = 1
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
