@@ -20,6 +20,7 @@ from bench.core.errors import DataError, UnknownNameError, UsageError
 from bench.data import https, upkeep
 from bench.data.catalog import DatasetEntry, HttpsSource, find_entry
 from bench.data.opening import find_copy
+from tests.data.clips_made import make_clip, pictures
 
 
 def jpeg(shade: int = 90) -> bytes:
@@ -201,3 +202,34 @@ class TestFetchOverHttps:
         with pytest.raises(DataError, match="layout"):
             upkeep.fetch_dataset(self.entry(served[0]))
         assert not (tmp_path / "cache/datasets/lfw").exists()
+
+
+class TestClips:
+    @pytest.fixture
+    def clips(self, tmp_path: Path) -> Path:
+        root = tmp_path / "root"
+        for name in ("fight/fi001.mp4", "noFight/nofi001.mp4"):
+            (root / "surv_fight" / name).parent.mkdir(parents=True)
+            make_clip(root / "surv_fight" / name, pictures(3))
+        return root
+
+    def test_show_counts_clips_and_groups(self, clips: Path) -> None:
+        shown = call_json("show", "surv-fight", "--root", clips)
+        assert shown["splits"] == {"all": {"clips": 2, "of fight": 1, "of noFight": 1}}
+        assert "2 clips" in call("show", f"clips:{clips}").stdout
+        assert "how to get it" in call("show", "pets2009").stdout
+
+    def test_list_has_them(self, clips: Path) -> None:
+        rows = {row["name"]: row for row in call_json("list", "--root", clips)}
+        assert rows["surv-fight"]["found"] == str(clips / "surv_fight")
+        assert rows["pets2009"]["found"] is None
+
+    def test_verify_counts_and_decodes(self, clips: Path) -> None:
+        found = call_json("verify", "surv-fight", "--root", clips, "--decode", code=1)
+        assert {check["what"]: check["state"] for check in found["checks"]} == {"clips": "wrong", "decoding": "ok"}
+        (clips / "surv_fight/fight/fi001.mp4").write_bytes(b"")
+        found = call_json("verify", "surv-fight", "--root", clips, "--decode", code=1)
+        assert "empty file" in next(check for check in found["checks"] if check["what"] == "decoding")["detail"]
+
+    def test_the_demo_that_is_not_fetched(self) -> None:
+        assert "unmask data fetch demo-clips" in call("verify", "demo-clips", code=1).stdout
