@@ -27,6 +27,7 @@ demo: setup      ## methods over the quick half of the demo photos and over two 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch
 	$(BIN)/unmask data fetch demo
+	$(BIN)/unmask data fetch demo-clips
 	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(PYTEST_ARGS)
 
 test-slow: setup ## the slow and network tests
