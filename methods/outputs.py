@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.core.cards import MethodCard
 from bench.core.errors import ImageError, SpecError
+from bench.core.files import sha256_of
 from bench.core.images import decode_image
 from bench.core.types import Image, MethodFailure, Sample
 
@@ -142,9 +143,7 @@ class StoredOutputs:
         """sha256 over names and contents: a changed folder is a changed plan, a copied or moved one is not."""
         total = hashlib.sha256()
         for name, (path,) in self._files.items():
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+            total.update(f"{name}\0{sha256_of(path)}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
 
 

@@ -10,7 +10,7 @@ from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
 from reports.columns import instrument_text
 from reports.leaderboard import chance_values
-from reports.numbers import DASH, format_number, format_value
+from reports.numbers import ends_text, format_number
 from reports.runs import Column
 
 
@@ -54,10 +54,9 @@ def metric_on_boards(boards: Sequence[Board], metric: str) -> list[MetricOnBoard
 def _forest(board: Board, column: Column) -> Forest:
     unit = board.metric(column).unit
     scale = board.scale(column)
-    chance = [format_value(v, unit) for v in chance_values(board, column)]
     return Forest(
         instrument_text(board, column),
-        DASH.join(dict.fromkeys([*chance[:1], *chance[-1:]])),
+        ends_text(chance_values(board, column), unit),
         format_number(scale.low, unit, 0 if unit == "share" else None),
         format_number(scale.high, unit, 0 if unit == "share" else None),
         tuple((entrant, entrant_cell(board, entrant, column)) for entrant in board.entrants),

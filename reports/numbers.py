@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +67,11 @@ def format_interval(low: float | None, high: float | None, value: float | None, 
     places = decimals(value, unit)
     between = DASH if low >= 0 else " to "
     return format_number(low, unit, places, exact=False) + between + format_number(high, unit, places, exact=False)
+
+
+def ends_text(values: Sequence[float], unit: str) -> str:
+    """The first and the last of ascending values, as one text; once where they read alike, '' where there are none."""
+    return DASH.join(dict.fromkeys(format_value(value, unit) for value in (*values[:1], *values[-1:])))
 
 
 def fmr_text(fmr: float) -> str:

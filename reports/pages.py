@@ -12,7 +12,7 @@ from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
 from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, better_text, family_columns, instrument_text
 from reports.leaderboard import Leaderboard, chance_values
-from reports.numbers import DASH, count, fmr_text, format_interval, format_value
+from reports.numbers import count, ends_text, fmr_text, format_interval
 from reports.runs import Column, RunView
 
 ROLE_TITLES = {
@@ -98,11 +98,9 @@ def _group(board: Board, entrants: Sequence[Entrant], columns: Sequence[Column])
     card = board.metric(columns[0])
     lines = []
     for column in columns:
-        chance = [format_value(v, card.unit) for v in chance_values(board, column)]
         cells = tuple(entrant_cell(board, e, column) for e in entrants)
-        lines.append(
-            NumberLine(instrument_text(board, column), cells, DASH.join(dict.fromkeys([*chance[:1], *chance[-1:]])))
-        )
+        chance = ends_text(chance_values(board, column), card.unit)
+        lines.append(NumberLine(instrument_text(board, column), cells, chance))
     return NumberGroup(card, better_text(card), tuple(lines))
 
 

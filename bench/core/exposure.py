@@ -17,10 +17,12 @@ from bench.core.video import Ints
 from bench.core.video_evidence import ClipEvidence
 
 FARTHEST = 2.0
+"""The largest cosine distance: what a destroyed face is given."""
 
 
 def distances(a: Floats32, b: Floats32) -> Float:
     """(N,) cosine distance of matching L2-normalised rows, 0..2; NaN where either is NaN."""
+    # |a-b|^2 / 2 rather than 1 - a.b: exactly 0 for equal rows, and as good otherwise.
     difference = a.astype(np.float64) - b.astype(np.float64)
     return np.asarray(np.einsum("nd,nd->n", difference, difference) / 2)
 

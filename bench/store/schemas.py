@@ -5,7 +5,7 @@ A schema name ends in a version. Readers refuse a version they do not know rathe
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -64,7 +64,18 @@ class PlanSettings(Strict):
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
 
-class Plan(Strict):
+class Sealed(Strict):
+    """A plan of any kind: it has a field ``run``, its name, made of what it says."""
+
+    @classmethod
+    def sealed(cls, body: dict[str, Any]) -> Self:
+        """A plan with the given fields, named by the hash of them."""
+        unnamed = cls.model_validate({"run": "", **body})
+        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
+        return unnamed.model_copy(update={"run": name})
+
+
+class Plan(Sealed):
     """``RUN/plan.json``: everything that decides the results."""
 
     schema_: Literal["unmask.plan/1"] = Field(default=PLAN_SCHEMA, alias="schema")
@@ -78,13 +89,6 @@ class Plan(Strict):
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
     settings: PlanSettings
-
-    @classmethod
-    def sealed(cls, body: dict[str, Any]) -> Plan:
-        """A plan with the given fields, named by the hash of them."""
-        unnamed = cls(run="", **body)
-        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
-        return unnamed.model_copy(update={"run": name})
 
 
 class EstimateRow(Strict):

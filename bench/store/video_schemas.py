@@ -6,11 +6,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from bench.core.canonical import digest
-from bench.store.schemas import ComparisonRow, EstimateRow, PlannedMethod, RankRow, Strict
+from bench.store.schemas import ComparisonRow, EstimateRow, PlannedMethod, RankRow, Sealed, Strict
 
 VIDEO_PLAN_SCHEMA: Final = "unmask.video-plan/1"
 VIDEO_ESTIMATES_SCHEMA: Final = "unmask.video-estimates/1"
+LOSSLESS: Final = "lossless"
+MATCHED: Final = "matched"
+"""Qualities of a `Contestant`; the others are bitrates."""
 
 
 class PlannedClip(Strict):
@@ -65,7 +67,7 @@ class VideoSettings(Strict):
     default_recogniser: str = "mobilefacenet"
 
 
-class VideoPlan(Strict):
+class VideoPlan(Sealed):
     """``RUN/video-plan.json``: everything that decides the results."""
 
     schema_: Literal["unmask.video-plan/1"] = Field(default=VIDEO_PLAN_SCHEMA, alias="schema")
@@ -86,13 +88,6 @@ class VideoPlan(Strict):
     """`bench.core.cards.MetricCard` as JSON, of every metric asked."""
     operating_points: dict[str, Any]
     settings: VideoSettings
-
-    @classmethod
-    def sealed(cls, body: dict[str, Any]) -> VideoPlan:
-        """A plan with the given fields, named by the hash of them."""
-        unnamed = cls(run="", **body)
-        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
-        return unnamed.model_copy(update={"run": name})
 
 
 class ClipRow(Strict):

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.evidence import Evidence, Strings
+from bench.core.exposure import FARTHEST, distances
 from bench.core.seeds import derive_seed
 from bench.core.types import Bools, Float, Floats32, Outcome
 
-FARTHEST = 2.0
 MAX_PAIRS = 100_000
 MIN_PARTNERS = 20
 BLOCK = 4096
@@ -74,9 +74,7 @@ def pair_distances(a: Floats32, b: Floats32, i: NDArray[np.int64], j: NDArray[np
     distance = np.empty(len(i))
     for start in range(0, len(i), BLOCK):
         part = slice(start, start + BLOCK)
-        # |a-b|^2 / 2 rather than 1 - a.b: exactly 0 for equal rows, and as good otherwise.
-        difference = a[i[part]].astype(np.float64) - b[j[part]]
-        distance[part] = np.einsum("nd,nd->n", difference, difference) / 2
+        distance[part] = distances(a[i[part]], b[j[part]])
     return np.clip(distance, 0.0, FARTHEST)
 
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
+from bench.core.exposure import FARTHEST
 from bench.core.values import UnitValues
-from metrics.privacy.attack import FARTHEST, attacks
+from metrics.privacy.attack import attacks
 
 
 class OwnDistance:

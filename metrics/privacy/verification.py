@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
+from bench.core.exposure import FARTHEST
 from bench.core.stats.error_rates import PairDistances, equal_error_rate, measurable, true_accept_rate
 from bench.core.types import Bools, Float
 from bench.core.values import Histogram, SetStatistic, UnitValues
-from metrics.privacy.attack import FARTHEST, Attack, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
+from metrics.privacy.attack import Attack, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))

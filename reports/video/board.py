@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.core.cards import MetricCard
-from bench.store.video_schemas import Contestant
+from bench.store.video_schemas import LOSSLESS, Contestant
 from reports.columns import better_text
 from reports.leaderboard import USELESS_SHARE
-from reports.numbers import DASH, format_value
+from reports.numbers import ends_text
 from reports.runs import WORST, Column
 from reports.video.cells import VideoCell, cost_cells, estimate
-from reports.video.view import JUDGE, LOSSLESS, VideoView
+from reports.video.view import JUDGE, VideoView
 
 TRACKER: Final = "tracker"
 """Stands for the run's first tracker."""
@@ -183,8 +183,7 @@ def chance_text(view: VideoView, dataset: str, column: Column) -> str:
     """What guessing would score; two ends where it depends on the method."""
     rows = [view.row(dataset, c.label, column) for c in view.competing or view.plan.contestants]
     values = sorted({row.chance for row in rows if row is not None and row.chance is not None})
-    unit = view.metrics[column.metric].unit
-    return DASH.join(dict.fromkeys(format_value(v, unit) for v in (*values[:1], *values[-1:])))
+    return ends_text(values, view.metrics[column.metric].unit)
 
 
 def _line(view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead]) -> VideoLine:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.store.video_schemas import Contestant
+from bench.store.video_schemas import LOSSLESS, MATCHED, Contestant
 from reports.numbers import count, format_interval, format_value
 from reports.runs import WORST, Column
 from reports.video.board import VideoHead, make_head, measured
@@ -94,7 +94,7 @@ def _cell(view: VideoView, dataset: str, contestant: Contestant, column: Column)
 
 
 def _what(contestant: Contestant) -> str:
-    return {"lossless": "lossless", "matched": "at the source's bitrate"}.get(
+    return {LOSSLESS: "lossless", MATCHED: "at the source's bitrate"}.get(
         contestant.quality, f"at {contestant.quality.removesuffix('k')} kbit/s"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.core.cards import MetricCard
 from reports.columns import better_text
-from reports.numbers import DASH, format_value
+from reports.numbers import ends_text
 from reports.runs import ALL, WORST, Column
 from reports.video.cells import VideoCell, estimate
 from reports.video.view import FAMILIES, FAMILY_TITLES, VideoView
@@ -77,7 +77,6 @@ def _group(view: VideoView, dataset: str, metric: str, columns: Sequence[Column]
     for column in columns:
         rows = [view.row(dataset, label, column, group) for label in view.contestants]
         chance = sorted({row.chance for row in rows if row is not None and row.chance is not None})
-        ends = dict.fromkeys(format_value(v, card.unit) for v in (*chance[:1], *chance[-1:]))
         cells = tuple(estimate(view, dataset, label, column, group) for label in view.contestants)
-        lines.append(MetricLine(column.instrument, cells, DASH.join(ends)))
+        lines.append(MetricLine(column.instrument, cells, ends_text(chance, card.unit)))
     return MetricGroup(card, better_text(card), tuple(lines))

@@ -10,13 +10,11 @@ from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from bench.core.errors import StoreError
 from bench.store.schemas import EstimateRow, RankRow
 from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import ClipResult, ClipRow, Contestant
+from bench.store.video_schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, Contestant
 from reports.cards import read_card
 from reports.numbers import Scale, scale_of
 from reports.runs import ALL, CONTROL, WORST, Column
 
-MATCHED: Final = "matched"
-LOSSLESS: Final = "lossless"
 JUDGE: Final = "yunet"
 """Finds the faces of the originals, and says how each ended."""
 FAMILIES: Final = ("traceability", "exposure", "consistency")

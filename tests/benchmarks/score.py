@@ -8,7 +8,6 @@ Timings are benchmarks, not tests: the figures are printed, nothing is asserted.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -20,27 +19,18 @@ from bench.core.registry import instrument_class
 from bench.run import opened
 from bench.run.config import RunConfig
 from bench.run.pipeline import get_ready, run
+from tests.benchmarks.stages import Stages
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 CALLS = ("detect", "read", "compare")
 
 
-class Stopwatch:
-    """Progress listener that notes the stages, and the owner of the instruments' stopwatches."""
+class Stopwatch(Stages):
+    """Notes the stages, and owns the instruments' stopwatches."""
 
     def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
+        super().__init__()
         self.inside: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        self._stage, self._began = "", 0.0
-
-    def start(self, stage: str, jobs: int) -> None:
-        self._stage, self._began = stage, time.perf_counter()
-
-    def done(self, job: str, *, skipped: bool) -> None:
-        print(f"{self._stage}: {job}", file=sys.stderr)
-
-    def end(self) -> None:
-        self.stages[self._stage] = time.perf_counter() - self._began
 
     def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any) -> Any:
@@ -48,7 +38,7 @@ class Stopwatch:
             try:
                 return call(*arguments)
             finally:
-                self.inside[self._stage][name] += time.perf_counter() - began
+                self.inside[self.stage][name] += time.perf_counter() - began
 
         return wrapped
 
@@ -72,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         warm = RunConfig(datasets=(dataset,), methods=METHODS, limit=1)
         run(get_ready(warm, root=None), Path(scratch) / "warm", root=None, workers=1, progress=watch)
-        watch.stages.clear()
+        watch.seconds.clear()
         watch.inside.clear()
         config = RunConfig(datasets=(dataset,), methods=METHODS, limit=limit)
         folder = run(get_ready(config, root=None), Path(scratch) / "run", root=None, workers=1, progress=watch)
@@ -82,7 +72,7 @@ def main() -> None:
     print(f"{dataset}: {faces} faces, {methods} methods (the control is one of them)")
     print(f"{'stage':<10} {'seconds':>8} {'faces/s':>8} {'networks':>9} {'other instruments':>18} {'harness':>8}")
     for stage, passes in times.items():
-        seconds = watch.stages[stage]
+        seconds = watch.seconds[stage]
         networks = sum(s for name, s in watch.inside[stage].items() if instrument_class(name).card.files)
         others = sum(watch.inside[stage].values()) - networks
         # The methods of `anonymize` run in processes of their own, out of the stopwatches' reach.

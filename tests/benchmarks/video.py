@@ -24,27 +24,11 @@ from bench.run.calling import peak_memory
 from bench.run.video.config import VideoConfig
 from bench.run.video.pipeline import get_video_ready, run_video
 from bench.store.video_folder import VideoRunFolder
+from tests.benchmarks.stages import Stages
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 LENGTHS = (1_000, 10_000)
 SIZE = (240, 320)
-
-
-class Stages:
-    """Progress listener that notes how long each stage took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._stage, self._began = "", 0.0
-
-    def start(self, stage: str, jobs: int) -> None:
-        self._stage, self._began = stage, time.perf_counter()
-
-    def done(self, job: str, *, skipped: bool) -> None:
-        print(f"{self._stage}: {job}", file=sys.stderr)
-
-    def end(self) -> None:
-        self.seconds[self._stage] = time.perf_counter() - self._began
 
 
 def run_one(config: VideoConfig, out: Path) -> tuple[VideoRunFolder, Stages]:

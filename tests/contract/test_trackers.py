@@ -16,25 +16,13 @@ from bench.core.errors import SpecError, UnavailableError
 from bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detector, create_tracker, names
 from bench.core.spec import Spec
 from bench.core.types import Image
-from bench.core.video import PersonBox, PersonDetector, Tracker
-from tests.support.video_parts import files_of, looks, person
+from bench.core.video import PersonBox
+from tests.support.video_parts import files_of, looks, person, person_detector, tracker
 
 USERS_OWN = {"yolov3", "ultralytics"}
 """Detectors that need files of the user's; their own tests are in tests/metrics/instruments."""
 DETECTORS = [name for name in names("person_detector") if name not in USERS_OWN]
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
-
-
-def detector(name: str) -> PersonDetector:
-    made = create_person_detector(Spec(name))
-    made.load(files_of(made.card), "cpu")
-    return made
-
-
-def tracker(name: str) -> Tracker:
-    made = create_tracker(Spec(name))
-    made.load(files_of(made.card), "cpu")
-    return made
 
 
 def walk(frames: int) -> list[list[PersonBox]]:
@@ -90,7 +78,7 @@ def test_unknown_parameters_are_refused(kind: str) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("name", DETECTORS)
 def test_detectors_answer_for_every_image(name: str, astronaut: Image) -> None:
-    made = detector(name)
+    made = person_detector(name)
     assert made.detect([]) == []
     small = np.ascontiguousarray(astronaut[::4, ::2])
     images = [np.zeros((80, 60, 3), np.uint8), astronaut, small, astronaut[100:101, 100:101]]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.canonical import digest
-from bench.core.cards import DatasetCard
 from bench.core.errors import DataError
 from bench.core.spec import parse_spec
 from bench.core.video import ClipRef, Tracks
@@ -20,7 +19,7 @@ from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
 from bench.data.clips.motchallenge import read_motchallenge
 from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
 from bench.data.clips.ucf_crime import read_ucf_crime
-from bench.data.opening import chosen, chosen_copy
+from bench.data.opening import card_of, chosen, chosen_copy
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,
@@ -61,17 +60,7 @@ def _clip_set(entry: DatasetEntry, found: FoundClips, split: str, where: str, re
     digests = files.digests()
     refs = tuple(ClipRef(record.id, record.group, digests[record.id]) for record in records)
     truths = {record.id: record.truth for record in records if record.truth is not None}
-    card = DatasetCard(
-        name=entry.name,
-        revision=revision if entry.splits == "none" else f"{revision}, split {split}",
-        title=entry.title,
-        licence=entry.licence,
-        citation=entry.citation,
-        roles=entry.roles,
-        show_faces=entry.show_faces,
-        fingerprint=_fingerprint(refs, truths),
-        notes=entry.notes,
-    )
+    card = card_of(entry, split, revision, _fingerprint(refs, truths))
     spans = {record.id: record.spans for record in records if record.spans is not None}
     return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, found.notes)
 

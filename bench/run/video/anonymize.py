@@ -18,10 +18,10 @@ from bench.run import opened
 from bench.run.calling import call_method, checked, peak_memory
 from bench.run.video.given import given_frames, is_given
 from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
-from bench.run.video.plan import LOSSLESS
 from bench.run.video.prepare import clip_key, faces_by_frame, usable
 from bench.store.atomic import replacing_folder
 from bench.store.tables import read_table, table_key, write_table
+from bench.store.video_schemas import LOSSLESS
 
 STAGE_VERSION: Final = 1
 """Raise it whenever this stage's results could change."""
@@ -52,7 +52,7 @@ def anonymize_clip(job: ClipJob, doomed: frozenset[str] = frozenset()) -> bool:
         return False
     before = peak_memory()
     rows: dict[str, list[Any]] = {"ms": [], "error": []}
-    written: dict[str, list[Any]] = {"quality": [], "kbps": []}
+    kbps: dict[str, float | None] = {}
     with replacing_folder(job.folder.output_dir(job.dataset, job.method, job.number)) as folder:
         if usable(job):
             clips, ref = job.open()
@@ -79,10 +79,10 @@ def anonymize_clip(job: ClipJob, doomed: frozenset[str] = frozenset()) -> bool:
                         writer.write(frame, image)
                     rows["ms"].append(float("nan") if failed else ms)
                     rows["error"].append(result.reason if isinstance(result, MethodFailure) else "")
-            written = {"quality": list(writers), "kbps": [writer.kbps for writer in writers.values()]}
+            kbps = {quality: writer.kbps for quality, writer in writers.items()}
         write_table(
             folder / "written.parquet",
-            {"quality": np.array(written["quality"], np.str_), "kbps": np.array(written["kbps"], np.float64)},
+            {"quality": np.array(list(kbps), np.str_), "kbps": np.array(list(kbps.values()), np.float64)},
             output_key(job),
         )
         write_table(

@@ -46,6 +46,10 @@ class OriginalClip:
     def problem(self) -> str:
         return str(self.row["problem"][0])
 
+    @property
+    def face_tracks(self) -> int:
+        return len(np.unique(self.faces["track"]))
+
 
 def original_clips(
     folder: VideoRunFolder, plan: VideoPlan, dataset: PlannedClips, root: Path | None

@@ -9,9 +9,9 @@ from typing import Final
 
 from bench.core.cards import MethodCard
 from bench.core.errors import DataError, SpecError, VideoError
+from bench.core.files import sha256_of
 from bench.core.spec import parse_spec
 from bench.core.types import Image, MethodFailure
-from bench.core.video import Frame
 from bench.data.clips import clip_files
 from bench.data.video import VideoReader
 from bench.run.plan import plain
@@ -31,10 +31,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
     folder = _folder(method)
     total, names = hashlib.sha256(), clip_files(folder)
     for name in names:
-        with (folder / name).open("rb") as file:
-            total.update(
-                f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode("utf-8", "surrogateescape")
-            )
+        total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
     if not names:
         raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
     card = MethodCard(
@@ -58,7 +55,7 @@ def given_frames(method: PlannedMethod, clip: str) -> Iterator[Image | MethodFai
         reason = "the output clip has fewer frames"
         try:
             reader = VideoReader(path)
-            yield from (_image(frame) for frame in reader)
+            yield from (frame.image for frame in reader)
             reason = reader.damage or reason
         except VideoError as error:
             reason = f"the output clip cannot be read: {error.reason}"
@@ -66,10 +63,6 @@ def given_frames(method: PlannedMethod, clip: str) -> Iterator[Image | MethodFai
         reason = path.reason
     while True:
         yield MethodFailure(reason)
-
-
-def _image(frame: Frame) -> Image:
-    return frame.image
 
 
 def _folder(method: PlannedMethod) -> Path:

@@ -7,9 +7,8 @@ from pathlib import Path
 from bench.core import registry
 from bench.core.cards import PackageFile
 from bench.core.spec import parse_spec
-from bench.data.packages import cached, fetch_all
 from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
-from bench.run.fetching import FetchProgress
+from bench.run.fetching import FetchProgress, fetch_missing
 from bench.run.plan import CONTROL
 from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, try_clip
 from bench.run.video.config import VideoConfig
@@ -71,6 +70,4 @@ def _fetch(plan: VideoPlan, progress: FetchProgress | None) -> None:
     files += registry.create_person_detector(parse_spec(plan.detector.spec)).card.files
     for part in (*plan.trackers, plan.face_tracker):
         files += registry.create_tracker(parse_spec(part.spec)).card.files
-    missing = [file for file in dict.fromkeys(files) if cached(file) is None]
-    if missing:
-        fetch_all(missing, progress=progress)
+    fetch_missing(files, progress)

@@ -18,11 +18,18 @@ from bench.run.video.config import VideoConfig
 from bench.run.video.given import is_given, planned_given
 from bench.store.schemas import PlannedMethod
 from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, PlannedPart, VideoPlan, VideoSettings
+from bench.store.video_schemas import (
+    LOSSLESS,
+    Contestant,
+    PlannedClip,
+    PlannedClips,
+    PlannedPart,
+    VideoPlan,
+    VideoSettings,
+)
 
 FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1,nn_budget=100"
 """Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
-LOSSLESS: Final = "lossless"
 
 
 def make_video_plan(

@@ -23,7 +23,6 @@ from bench.store.video_schemas import VideoPlan
 
 STAGE_VERSION: Final = 1
 """Raise it whenever this stage's results could change."""
-PROBLEM_COLUMNS: Final = ("problem", "damage", "codec", "pixel_format")
 
 
 def clip_key(job: ClipJob) -> str:
@@ -67,15 +66,15 @@ def prepare_clip(job: ClipJob) -> bool:
     }
     if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
         return False
-    pass_ = _Pass(plan, job.clip.id)
-    for name, table in _look(job, pass_).items():
+    for name, table in _look(job).items():
         write_table(folder / f"{name}.parquet", table, wanted[name])
     return True
 
 
-def _look(job: ClipJob, seen: _Pass) -> dict[str, Table]:
+def _look(job: ClipJob) -> dict[str, Table]:
     """One pass over the clip: table name -> columns."""
     clips, ref = job.open()
+    seen = _Pass(job.plan, job.clip.id)
     info: dict[str, Any] = {}
     problem = damage = ""
     try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import OperatingPoint
-from bench.core.exposure import longest_run
+from bench.core.exposure import frame_seconds, longest_run
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Outcome
 from bench.core.video_evidence import ClipEvidence, VideoEvidence
@@ -53,10 +53,10 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
         clips = original_clips(folder, plan, dataset, root)
         clip_rows += [_clip_row(dataset.label, one) for one in clips]
         readable = [one for one in clips if not one.problem]
+        design = _Design(readable, plan)
         answers: dict[str, list[Answer]] = {}
         for contestant in plan.contestants:
             evidence = video_evidence(folder, plan, dataset.label, clips, contestant, points)
-            design = _Design(evidence, plan)
             answers[contestant.label] = _answers(evidence, design, cards, set(instruments))
             for each in answers[contestant.label]:
                 rows += estimate_rows(dataset.label, contestant.label, each, design.groups)
@@ -76,10 +76,10 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
 class _Design:
     """How clips and their face tracks are resampled and cut into groups; the same for all contestants."""
 
-    def __init__(self, evidence: VideoEvidence, plan: VideoPlan) -> None:
-        of_clip = np.arange(len(evidence.clips), dtype=np.int64)
-        of_track = evidence.track_clip.astype(np.int64)
-        names = [clip.group for clip in evidence.clips]
+    def __init__(self, readable: Sequence[OriginalClip], plan: VideoPlan) -> None:
+        of_clip = np.arange(len(readable), dtype=np.int64)
+        of_track = np.repeat(of_clip, [one.face_tracks for one in readable])
+        names = [one.group for one in readable]
         self.groups = ["all", *(f"group={name}" for name in sorted(set(names) - {""}))]
         group = np.array(names, np.str_)
         replicates, seed = plan.settings.replicates, plan.settings.seed
@@ -129,16 +129,14 @@ def _clip_row(dataset: str, one: OriginalClip) -> ClipRow:
         kbps=finite(float(row["kbps"])),
         audio=bool(row["audio"]),
         faces=len(one.faces["frame"]),
-        face_tracks=len(np.unique(one.faces["track"])),
+        face_tracks=one.face_tracks,
         people={label: tracks.people for label, tracks in one.people.items()},
         truth_people=None if one.truth is None else one.truth.people,
     )
 
 
 def _length(seconds: NDArray[np.float64]) -> float:
-    if len(seconds) < 2:
-        return 0.0
-    return float(seconds[-1] + (seconds[-1] - seconds[-2]))
+    return float(seconds[-1] + frame_seconds(seconds)[-1]) if len(seconds) > 1 else 0.0
 
 
 def _results(
