@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw clean help
+.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-traceability: setup ## who can still be followed, on pets2009 and surv-fig
 
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
+
+bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol (needs utkface: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.thesis
 
 clean:           ## the environment and the demo's runs
 	rm -rf $(VENV) $(OUT) $(OUT)-video

@@ -37,6 +37,18 @@ def to_frame(landmarks: Floats32) -> Float | None:
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
+def usual_places(landmarks: Floats32) -> Floats32:
+    """(5, 2): `TEMPLATE` put where ``landmarks`` (5, 2) lie: their position, size and turn, but not their proportions.
+
+    The distances between eyes, nose and mouth are a person's own, and recognisers find people by them. Landmarks that
+    have no frame (`to_frame`) come back as they are.
+    """
+    frame = to_frame(landmarks)
+    if frame is None:
+        return landmarks
+    return np.asarray((TEMPLATE - frame[:, 2]) @ np.linalg.inv(frame[:, :2]).T, np.float32)
+
+
 def ellipse(points: Float, feather: float) -> Floats32:
     """(..., 2) positions in the frame -> (...): 1 inside the face's ellipse, falling to 0 over ``feather`` of its
     radius outside it."""

@@ -41,9 +41,10 @@ class DeepPrivacy(RepaintMethod):
     def card(self) -> MethodCard:
         return MethodCard(
             name="deepprivacy",
-            version="1",
-            description="Erases each face's box and lets a network invent a face that fits its surroundings and five "
-            "landmarks. The network never sees the face.",
+            version="2",
+            description="Erases each face's box; a network that never sees the face invents one that fits its "
+            "surroundings. The shipped network is told where the face is, how large and how turned; a published one "
+            "its key points.",
             licence="MIT; the shipped weights for non-commercial research only, as the data they were trained on",
             source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
             params={
@@ -55,9 +56,9 @@ class DeepPrivacy(RepaintMethod):
             detector=self._detector,
             weights={**self.detector_weights(), "deepprivacy": remembered_sha256(self._path)},
             imports=("torch", *self.detector_imports(), "methods.gan.engines"),
-            limits="The landmarks keep the pose and the proportions of eyes, nose and mouth; hair, ears and everything "
-            "else outside the box stay as they are and can identify. The shipped network is a compact one (128 px, "
-            "see its card), not the published. " + self.detector_limits(),
+            limits="Hair, ears and everything else outside the box stay as they are and can identify. A published "
+            "network keeps the proportions of eyes, nose and mouth; the shipped one, a compact one (128 px, see its "
+            "card), gives everybody the usual ones, and so loses which way a head is turned. " + self.detector_limits(),
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:

@@ -32,6 +32,11 @@ METHODS: Mapping[str, str] = {
     "pixelate": "methods.pixelate:Pixelate",
     "k-same": "methods.k_same:KSame",
     "deepprivacy": "methods.deepprivacy:DeepPrivacy",
+    "dp-att": "methods.dp_att:DpAtt",
+    "dp-att-s": "methods.dp_att_s:DpAttS",
+    "dp-stargan": "methods.dp_stargan:DpStarGan",
+    "attgan": "methods.attgan:AttGan",
+    "stargan": "methods.stargan:StarGan",
     "outputs": "methods.outputs:StoredOutputs",
 }
 

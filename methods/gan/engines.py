@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bench.core.errors import CheckpointError
 from bench.core.types import Floats32, Image
+from methods.alignment import usual_places
 from methods.gan.checkpoints import Loaded, load_generator
 from methods.gan.compact.crop import SIDE, Crop
 from methods.gan.compact.editor import Editor
@@ -51,7 +52,7 @@ class InpaintEngine:
 
     def _points(self, crop: Crop) -> Floats32:
         if isinstance(self._net, Inpainter):
-            return crop.landmarks
+            return usual_places(crop.landmarks)
         config = self._net.config
         count = config.landmarks if isinstance(self._net, V1Generator) else config.pose_size // 2
         return published_pose(crop, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from bench.core.seeds import sample_rng
 from bench.core.spec import Spec
 from bench.core.types import Box, Image, MethodFailure, Sample
 
+Load = Callable[[Method], Method]
 IDS = ("a/1.png", "a/2.png", "b/1.jpg")
 
 
@@ -46,10 +47,14 @@ def spec(request: pytest.FixtureRequest, tmp_path: Path, samples: list[Sample]) 
 
 
 @pytest.fixture
-def method(spec: Spec) -> Method:
-    method = create_method(spec)
-    method.load({}, "cpu")
-    return method
+def opened(spec: Spec, load_method: Load) -> Callable[[], Method]:
+    """A new instance of the method each time, ready for work."""
+    return lambda: load_method(create_method(spec))
+
+
+@pytest.fixture
+def method(opened: Callable[[], Method]) -> Method:
+    return opened()
 
 
 def arrays(outputs: Sequence[Image | MethodFailure]) -> list[Image]:
@@ -97,12 +102,11 @@ def test_a_batch_is_the_same_as_one_by_one_in_any_order(method: Method, samples:
         np.testing.assert_array_equal(a, c)
 
 
-def test_the_same_seed_gives_the_same_images(spec: Spec, samples: list[Sample]) -> None:
+def test_the_same_seed_gives_the_same_images(opened: Callable[[], Method], samples: list[Sample]) -> None:
     """From a second instance, too: nothing depends on what it did before."""
     outputs = []
     for _ in range(2):
-        method = create_method(spec)
-        method.load({}, "cpu")
+        method = opened()
         method.anonymize(samples[::-1], seed=9)
         outputs.append(arrays(method.anonymize(samples, seed=5)))
     for a, b in zip(*outputs, strict=True):
@@ -141,10 +145,8 @@ def test_unknown_parameters_are_refused(spec: Spec) -> None:
         create_method(Spec(spec.name, {**spec.params, "colour": "red"}))
 
 
-def test_tiny_and_odd_images(spec: Spec) -> None:
+def test_tiny_and_odd_images(method: Method) -> None:
     """One pixel, one row, odd sides: an image of the same size or a failure with a reason, not a crash."""
-    method = create_method(spec)
-    method.load({}, "cpu")
     shapes = ((1, 1), (1, 37), (37, 1), (21, 33))
     batch = [Sample(f"odd/{h}x{w}.png", np.full((h, w, 3), 200, dtype=np.uint8)) for h, w in shapes]
     for sample, output in zip(batch, method.anonymize(batch, seed=0), strict=True):

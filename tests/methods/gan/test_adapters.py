@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from bench.core.errors import CheckpointError, SpecError
 from bench.core.types import Box, FaceView, Image, Sample
+from methods.alignment import usual_places
 from methods.attgan import AttGan
 from methods.deepprivacy import DeepPrivacy
 from methods.dp_att import DpAtt
@@ -23,6 +24,7 @@ from methods.gan.compact.crop import cut
 from methods.gan.compact.editor import Editor, EditorConfig
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.compact.stored import save_compact
+from methods.gan.engines import InpaintEngine
 from methods.gan.estimator import AgeGenderEstimator
 from methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
 from methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
@@ -118,6 +120,17 @@ def test_only_the_box_changes_and_all_of_it(name: str, weights: dict[str, str], 
     rows, columns = np.nonzero(changed)
     assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (176, 60, 272, 185)
     assert changed[60:185, 176:272].mean() > 0.9
+
+
+@pytest.mark.parametrize(("name", "told"), [("inpainter", False), ("msg", True)])
+def test_only_a_published_network_is_told_the_proportions(
+    name: str, told: bool, weights: dict[str, str], astronaut: Image
+) -> None:
+    engine = InpaintEngine(Path(weights[name]), "cpu", "deepprivacy")
+    own = landmarks_in(FACE) + np.array([[-6, 0], [6, 0], [0, 9], [4, 0], [-4, 0]], np.float32)
+    crops = [cut(astronaut, FACE, points) for points in (own, usual_places(own))]
+    one, other = (engine([crop], 0.0, np.random.default_rng(0))[0].image.astype(int) for crop in crops)
+    assert (np.abs(one - other).max() > 1) == told
 
 
 def test_without_erasing_the_face_shows_through(weights: dict[str, str], astronaut: Image) -> None:

@@ -1,0 +1,125 @@
+"""``make bench-thesis``: what the learned methods claim, on the thesis's protocol (`unmask reproduce thesis`).
+
+Needs utkface (set UNMASK_DATA). Runs every part of the protocol that has weights, prints the figures as Markdown
+(`bench/design/learned-methods.md` is such a print), and fails if a claim does not hold. About an hour on two cores;
+UNMASK_BENCH_OUT keeps the run, so that it can be resumed and looked at. The tables beside the thesis's own are in its
+report, thesis.html.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.cli.progress import PlainProgress
+from bench.run.protocol import choose_methods
+from bench.run.reproduce import prepare_thesis, run_thesis
+from bench.store.reproduction import read_reproduction
+from bench.store.run_folder import RunFolder
+from reports.build import build_report
+from reports.runs import WORST, RunView
+from reports.thesis.decisions import Range
+from reports.thesis.hypotheses import decide
+from reports.thesis.measured import Measured
+from reports.thesis.published import load_published
+
+FOUND, ARCFACE = "detection_rate", "mobilefacenet"
+CALIBRATED, THESIS = "deid_rate@1e-3", "deid_rate_thesis_cosine"
+GENDER, AGE = "gender_estimated_correct", "age_group_estimated_correct"
+QUALITY = (
+    ("PSNR", "psnr", "standard"),
+    ("SSIM", "ssim", "standard"),
+    ("LPIPS (AlexNet)", "lpips_alex", "lpips-alex"),
+    ("FID", "fid", "inception"),
+)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch)
+        workers = os.cpu_count() or 1
+        cast = choose_methods()
+        prepared = prepare_thesis(cast, root=None, workers=workers, progress=PlainProgress())
+        folder = run_thesis(prepared, out, root=None, workers=workers, progress=PlainProgress())
+        build_report([folder], folder.path / "report")
+        measured = opened(folder)
+        print_figures(measured)
+        print_hypotheses(measured)
+        return check(measured)
+
+
+def opened(folder: RunFolder) -> Measured:
+    reproduction = read_reproduction(folder.path)
+    assert reproduction is not None
+    return Measured(RunView(folder), reproduction)
+
+
+def print_figures(measured: Measured) -> None:
+    given = measured.run.inputs(measured.reproduction.dataset)
+    assert given is not None
+    print(f"\n{given.images} photos, {given.faces} faces; labels by {measured.labelling}\n")
+    estimators = (measured.labelling, *measured.other_estimators)
+    columns = [("found again", FOUND, measured.judge.name, "face")]
+    columns += [("missed", "outcome_missed", measured.judge.name, "face")]
+    columns += [(f"de-id. {name}", CALIBRATED, name, "face") for name in (*measured.calibrated, WORST)]
+    columns += [("de-id., thesis's 0.3", THESIS, ARCFACE, "face")]
+    columns += [(f"gender, {name}", GENDER, name, "face") for name in estimators]
+    columns += [(f"age group, {name}", AGE, name, "face") for name in estimators]
+    columns += [(head, metric, name, "image") for head, metric, name in QUALITY]
+    print("| method | " + " | ".join(head for head, *_ in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for role in measured.roles:
+        cells = [_cell(measured.estimate(role, *column)) for _, *column in columns]
+        print(f"| {role} | " + " | ".join(cells) + " |")
+    for role, why in measured.reproduction.left_out.items():
+        print(f"\nNot run: {role}: {why}")
+
+
+def print_hypotheses(measured: Measured) -> None:
+    print()
+    for decided in decide(load_published(), measured):
+        own = f", by the thesis's own bar {decided.own_verdict}" if decided.own else ""
+        print(f"- {decided.hypothesis.name}: {decided.verdict}{own}. {decided.remark}")
+
+
+def check(measured: Measured) -> int:
+    """0 if every claim holds. Claims are about the numbers as they are, not about their intervals: those decide the
+    hypotheses."""
+    judge, labels = measured.judge.name, measured.labelling
+    claims = [_at_least("DeepPrivacy: faces found again", measured.estimate("deepprivacy", FOUND, judge), 0.9292)]
+    thesis = measured.estimate("deepprivacy", THESIS, ARCFACE)
+    claims.append(_at_least("DeepPrivacy: de-identified by the thesis's threshold", thesis, 0.974))
+    claims += [
+        _at_least(f"DeepPrivacy: de-identified at FMR 1e-3, {n}", measured.estimate("deepprivacy", CALIBRATED, n), 0.95)
+        for n in measured.calibrated
+    ]
+    for what, metric, aim in (("gender", GENDER, 0.89), ("age group", AGE, 0.7367)):
+        gain = measured.difference("dp-att", "deepprivacy", metric, labels)
+        claims.append(_at_least(f"DP-ATT: {what} kept more often than by DeepPrivacy, by", gain, 0.10))
+        claims.append(_at_least(f"DP-ATT: {what} kept", measured.estimate("dp-att", metric, labels), aim))
+    for name in measured.calibrated:
+        own = measured.estimate("dp-att", CALIBRATED, name)
+        claims.append((f"DP-ATT: its own de-identification is measured by {name}: {_cell(own)}", own.value is not None))
+    tone = next(decided for decided in decide(load_published(), measured) if decided.hypothesis.name == "H3")
+    claims += [(f"DP-ATT-S: {clause.question}", clause.answer == "yes") for clause in tone.clauses]
+    print()
+    for claim, holds in claims:
+        print(f"- {'holds' if holds else 'DOES NOT HOLD'}: {claim}")
+    return 0 if all(holds for _, holds in claims) else 1
+
+
+def _at_least(what: str, given: Range, bar: float) -> tuple[str, bool]:
+    return f"{what} {_cell(given)}, at least {bar:g}", given.value is not None and given.value >= bar
+
+
+def _cell(given: Range) -> str:
+    if given.value is None:
+        return "not measured"
+    interval = "" if given.interval is None else f" [{given.interval[0]:.3f}, {given.interval[1]:.3f}]"
+    return f"{given.value:.3f}{interval}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
