@@ -13,7 +13,7 @@ from bench.core.files import remembered_sha256
 from bench.core.types import FaceView
 from methods.gan.compact.crop import Crop
 from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path
+from methods.gan.shipped import SHIPPED, checkpoint_path, is_shipped
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DeepPrivacy(RepaintMethod):
     ) -> None:
         super().__init__("deepprivacy", detector, paste)
         self._path = checkpoint_path(checkpoint, "deepprivacy")
-        self._shipped = checkpoint == SHIPPED
+        self._checkpoint = checkpoint if is_shipped(checkpoint) else self._path.name
         self._truncation = number("deepprivacy", "truncation", truncation, 0, 3)
         self._engine: InpaintEngine | None = None
 
@@ -48,7 +48,7 @@ class DeepPrivacy(RepaintMethod):
             licence="MIT; the shipped weights for non-commercial research only, as the data they were trained on",
             source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
             params={
-                "checkpoint": SHIPPED if self._shipped else self._path.name,
+                "checkpoint": self._checkpoint,
                 "truncation": self._truncation,
                 "paste": self._paste,
                 "detector": self._detector,

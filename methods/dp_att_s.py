@@ -13,7 +13,8 @@ class DpAttS(AttributeMethod):
     """DeepPrivacy and AttGAN with skin tone.
 
     Parameters: ``tone`` ``dark`` (111, 55, 55), ``light`` (150, 150, 150), ``beige`` (227, 208, 202) or ``R-G-B``; a
-    published network knows dark and light only and gets the nearer one; the others as `methods.dp_att`.
+    published network knows dark and light only and gets the nearer one; ``checkpoint`` ``shipped-l1`` was
+    trained with L1 alone as its reconstruction loss (table 4.27); the others as `methods.dp_att`.
     """
 
     def __init__(

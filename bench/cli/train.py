@@ -30,7 +30,7 @@ def train(
         typer.Argument(
             metavar="CONFIG",
             help="A TOML file, or one that comes with unmask: dp-att, dp-att-s, stargan (the thesis's), "
-            "deepprivacy-compact, dp-att-compact, stargan-compact (for a CPU).",
+            "deepprivacy-compact, dp-att-compact, dp-att-s-compact, dp-att-s-l1-compact, stargan-compact (for a CPU).",
             show_default=False,
         ),
     ],

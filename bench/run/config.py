@@ -19,6 +19,13 @@ DEFAULT_METHODS = (
     "blur:sigma=0.15",
     "pixelate:blocks=16",
     "pixelate:blocks=8",
+    "k-same",
+    "deepprivacy",
+    "dp-att",
+    "dp-att-s:tone=dark",
+    "dp-stargan",
+    "attgan",
+    "stargan",
 )
 
 M = TypeVar("M", bound=BaseModel)

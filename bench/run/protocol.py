@@ -17,15 +17,13 @@ ROLES: Final[Mapping[str, str]] = {
     "dp-att": "dp-att",
     "dp-att-s-dark": "dp-att-s:tone=dark",
     "dp-att-s-light": "dp-att-s:tone=light",
-    "dp-att-s-l1-dark": "",
-    "dp-att-s-l1-light": "",
+    "dp-att-s-l1-dark": "dp-att-s:checkpoint=shipped-l1,tone=dark",
+    "dp-att-s-l1-light": "dp-att-s:checkpoint=shipped-l1,tone=light",
     "dp-stargan": "dp-stargan",
     "attgan": "attgan",
     "stargan": "stargan",
 }
-"""Part -> SPEC. The two of Table 4.27 that were trained with L1 alone have none: no such weights come with unmask."""
-
-NO_WEIGHTS: Final = "no weights of its own come with unmask; give it as --method {role}=SPEC"
+"""Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +50,14 @@ def choose_methods(asked: Sequence[str] = ()) -> Cast:
     else:
         chosen, left_out = {}, {}
         for role, spec in ROLES.items():
-            reason = _missing(spec) if spec else NO_WEIGHTS.format(role=role)
+            reason = _missing(spec)
             if reason:
                 left_out[role] = reason
             else:
                 chosen[role] = _labelled(role, spec)
     chosen.pop(CONTROL, None)
     if not chosen:
-        why = ", ".join(f"{role} ({reason})" for role, reason in left_out.items() if ROLES[role])
+        why = ", ".join(f"{role} ({reason})" for role, reason in left_out.items())
         raise ConfigError(
             f"no method of the protocol can run here{': ' + why if why else ''}; let others stand in, for example "
             "--method deepprivacy=pixelate:blocks=8"
@@ -75,11 +73,9 @@ def _part(text: str) -> tuple[str, str]:
         if spec.label not in ROLES:
             raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
         return spec.label, text
-    role = next((r for r, own in ROLES.items() if text.strip() == r or (own and own == spec.text)), None)
+    role = next((r for r, own in ROLES.items() if text.strip() == r or own == spec.text), None)
     if role is None:
         raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
-    if not ROLES[role]:
-        raise ConfigError(f"{role}: {NO_WEIGHTS.format(role=role)}")
     return role, _labelled(role, ROLES[role])
 
 

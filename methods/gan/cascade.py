@@ -17,7 +17,7 @@ from methods.gan.attributes import attribute_vector, parse_attributes, parse_ton
 from methods.gan.compact.crop import Crop
 from methods.gan.estimator import AgeGenderEstimator
 from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path
+from methods.gan.shipped import checkpoint_path, is_shipped
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ class AttributeMethod(RepaintMethod):
         self._inpaint_path = None if deepprivacy is None else checkpoint_path(deepprivacy, "deepprivacy")
         self._truncation = number(facts.name, "truncation", truncation, 0, 3)
         self._params: dict[str, Scalar] = {
-            "checkpoint": SHIPPED if checkpoint == SHIPPED else self._path.name,
+            "checkpoint": checkpoint if is_shipped(checkpoint) else self._path.name,
             "estimator": estimator,
             "paste": paste,
             "detector": detector,
         }
-        if checkpoint != SHIPPED:
+        if not is_shipped(checkpoint):
             self._params["attributes"] = attributes
         if tone is not None:
             self._params["tone"] = tone
         if deepprivacy is not None and self._inpaint_path is not None:
             self._params |= {
-                "deepprivacy": SHIPPED if deepprivacy == SHIPPED else self._inpaint_path.name,
+                "deepprivacy": deepprivacy if is_shipped(deepprivacy) else self._inpaint_path.name,
                 "truncation": self._truncation,
             }
         self._inpaint: InpaintEngine | None = None

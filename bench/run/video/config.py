@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-DEFAULT_METHODS = ("none", "blur:sigma=0.15", "deepprivacy")
+DEFAULT_METHODS = ("none", "blur:sigma=0.15", "deepprivacy", "dp-att")
 QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k")
 
 
