@@ -18,6 +18,7 @@ NETWORKS = {
     "dp-att-s": "attgan",
     "dp-att-compact": "attgan",
     "dp-att-s-compact": "attgan",
+    "dp-att-s-l1-compact": "attgan",
     "stargan": "stargan",
     "stargan-compact": "stargan",
     "deepprivacy-compact": "deepprivacy",
