@@ -58,12 +58,11 @@ class AttributeMethod(RepaintMethod):
         self._truncation = number(facts.name, "truncation", truncation, 0, 3)
         self._params: dict[str, Scalar] = {
             "checkpoint": checkpoint if is_shipped(checkpoint) else self._path.name,
+            "attributes": attributes,
             "estimator": estimator,
             "paste": paste,
             "detector": detector,
         }
-        if not is_shipped(checkpoint):
-            self._params["attributes"] = attributes
         if tone is not None:
             self._params["tone"] = tone
         if deepprivacy is not None and self._inpaint_path is not None:
