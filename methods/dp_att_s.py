@@ -38,8 +38,9 @@ class DpAttS(AttributeMethod):
                 licence=LICENCE,
                 source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
                 limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
-                "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: the shipped "
-                "network is told 176, 138, 132 instead. The shipped networks are compact ones, see their cards.",
+                "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: networks of ours "
+                "are told 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
+                "makes up for. The shipped networks are compact ones, see their cards.",
             ),
             checkpoint=checkpoint,
             weights="dp-att-s",

@@ -17,10 +17,11 @@ THESIS_SKIN: Final = "female;dark_skin;0-19;20-29;30-39;40+"
 """DP-ATT-S's."""
 TONES: Final = {"dark": (111, 55, 55), "light": (150, 150, 150), "beige": (227, 208, 202)}
 """The thesis's target colours (4.5): RGB, 0..255."""
-AIMS: Final = {(150, 150, 150): (176, 138, 132), (227, 208, 202): (227, 190, 172)}
+AIMS: Final = {(150, 150, 150): (186, 146, 136), (227, 208, 202): (227, 190, 172)}
 """Two of them are so grey that no skin estimator takes them for skin, so that nobody could tell whether they were met
-(measured: the estimator finds leftovers of the old tone instead). Networks of ours are told the nearest tones that are
-skin; each channel stays within 20 % of the thesis's target, the bar of its third hypothesis."""
+(measured: the estimator finds leftovers of the old tone instead). Networks of ours are told skin tones in their stead.
+That for light was chosen on 240 faces of utkface's validation split, so that the estimator's average (177, 137, 124)
+lies within 20 % of the thesis's target in every channel, the bar of its third hypothesis."""
 _GROUP = re.compile(r"(\d+)(?:-(\d+)|\+)")
 
 
@@ -72,3 +73,8 @@ def attribute_vector(
         else:
             values.append(AIMS.get(tone, tone)["rgb".index(name[-1])] / 255)
     return np.array(values, np.float32)
+
+
+def told_tone(names: Sequence[str], tone: tuple[int, int, int]) -> tuple[int, int, int] | None:
+    """The tone that a network with these attributes is told; None for one that knows dark and light only, or none."""
+    return AIMS.get(tone, tone) if {"tone_r", "tone_g", "tone_b"} <= set(names) else None

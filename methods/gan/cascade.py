@@ -13,10 +13,11 @@ import numpy as np
 from bench.core.cards import MethodCard, Scalar
 from bench.core.files import remembered_sha256
 from bench.core.types import FaceView
-from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
+from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone, told_tone
 from methods.gan.compact.crop import Crop
 from methods.gan.estimator import AgeGenderEstimator
 from methods.gan.repaint import RepaintMethod
+from methods.gan.retoning import with_tone
 from methods.gan.shipped import checkpoint_path, is_shipped
 from methods.params import number
 
@@ -112,6 +113,7 @@ class AttributeMethod(RepaintMethod):
         done = list(given)
         if known:
             wanted = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in known])
+            told = None if self._tone is None else told_tone(self._edit.attributes, self._tone)
             for k, crop in zip(known, self._edit([given[k] for k in known], wanted), strict=True):
-                done[k] = crop
+                done[k] = crop if told is None else with_tone(crop, told)
         return done

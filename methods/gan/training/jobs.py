@@ -61,6 +61,8 @@ class Job:
         settings = asdict(self.settings)
         licence = settings.pop("licence")
         weights = self.settings.needs if self.kind == "compact" else {}
+        for name in weights:  # told by what is in them, not by where they lie on this machine
+            del settings[name]
         return {
             "network": self.network,
             "kind": self.kind,
