@@ -1,7 +1,7 @@
 """The last step of DP-ATT-S with a network of ours: what it left short of the tone is made up for, face by face.
 
 The network is told a tone and comes near it, but the nearer to its input the surer it is; one curve a face, the same as
-in the training data (`methods.gan.data.skin`), brings the middle of the face to the tone itself. It sees invented
+in the training data (`methods.gan.skin`), brings the middle of the face to the tone itself. It sees invented
 pixels only, as the networks do.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from methods.gan.compact.crop import Crop
-from methods.gan.data.skin import recolour
+from methods.gan.skin import recolour
 
 MIDDLE: Final = ((0.25, 0.75), (0.35, 0.75))
 """Shares of the box, across and down, that are skin in nearly every face: cheeks and nose, without brows and beard."""

@@ -11,7 +11,7 @@ from bench.core.types import Detection, Floats32, Image
 from methods import mtcnn
 from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
 from methods.gan.compact.crop import cut
-from methods.gan.data.skin import recolour
+from methods.gan.skin import recolour
 
 
 class PreparedFaces:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.core.registry import instrument_class
 from bench.core.types import Box, FaceView
-from methods.gan.data.skin import recolour
+from methods.gan.skin import recolour
 from methods.gan.training.faces import Faces
 
 ESTIMATOR: Final = "skin-kmeans"
