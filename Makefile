@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 
 demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie
 	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
-	$(BIN)/unmask video --frames 140 --workers $(CORES) --out $(OUT)-video
+	$(BIN)/unmask video --method blur:sigma=0.15 --method dp-att --frames 140 --workers $(CORES) --out $(OUT)-video
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch

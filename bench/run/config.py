@@ -17,7 +17,6 @@ DEFAULT_METHODS = (
     "blackout",
     "blur:sigma=0.05",
     "blur:sigma=0.15",
-    "pixelate:blocks=16",
     "pixelate:blocks=8",
     "k-same",
     "deepprivacy",
