@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -64,9 +65,19 @@ def _facts(report: WeightsReport) -> list[tuple[str, str]]:
     if report.metadata:
         facts.append(("metadata", json.dumps(report.metadata)))
     if report.training_file:
-        facts.append((f"says {report.training_file}", json.dumps(report.training)))
+        facts.append((f"says {report.training_file}", _brief(report.training)))
     uses = ", ".join(f"{method}:checkpoint={report.path}" for method in report.methods)
     return [*facts, ("use it as", uses or "no method takes it")]
+
+
+def _brief(training: Mapping[str, Any]) -> str:
+    """One setting a line; what is nested is only named."""
+    lines = []
+    for key, value in training.items():
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        nested = any(isinstance(part, dict | list) for part in parts)
+        lines.append(f"{_safe((key,))}: {'... (see --json)' if nested else json.dumps(value)}")
+    return "\n".join(lines)
 
 
 def _safe(names: tuple[str, ...]) -> str:

@@ -16,15 +16,17 @@ from tests.support.cli import unmask
 def test_inspect_says_what_a_file_is(tmp_path: Path) -> None:
     path = tmp_path / "weights.149.pth"
     torch.save({"G": AttGanGenerator(AttGanConfig(5, 1, 1, enc_dim=4, dec_dim=4)).state_dict()}, path)
-    (tmp_path / "setting.txt").write_text(json.dumps({"attrs": ["Male"], "lr": 0.0002}))
+    (tmp_path / "setting.txt").write_text(json.dumps({"attrs": ["Male"], "data": {"sets": [{"n": 41}]}}))
     shown = unmask("weights", "inspect", str(path))
     assert shown.returncode == 0, shown.stderr
-    for said in ("AttGAN generator", "n_attrs=5", "inject_layers=1", "torch zip", '"attrs": ["Male"]', "fits"):
+    for said in ("AttGAN generator", "n_attrs=5", "inject_layers=1", "torch zip", 'attrs: ["Male"]', "fits"):
         assert said in shown.stdout
+    assert "data: ... (see --json)" in shown.stdout
     for method in ("dp-att", "attgan"):
         assert f"{method}:checkpoint=" in shown.stdout
     told = json.loads(CliRunner().invoke(app, ["weights", "inspect", str(path), "--json"]).stdout)
     assert told["settings"]["n_attrs"] == 5
+    assert told["training"]["data"] == {"sets": [{"n": 41}]}
     assert told["methods"] == ["dp-att", "attgan"]
 
 
