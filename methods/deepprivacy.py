@@ -13,7 +13,7 @@ from bench.core.files import remembered_sha256
 from bench.core.types import FaceView
 from methods.gan.compact.crop import Crop
 from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path, is_shipped
+from methods.gan.shipped import SHIPPED, checkpoint_path, shown_checkpoint
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DeepPrivacy(RepaintMethod):
     ) -> None:
         super().__init__("deepprivacy", detector, paste)
         self._path = checkpoint_path(checkpoint, "deepprivacy")
-        self._checkpoint = checkpoint if is_shipped(checkpoint) else self._path.name
+        self._checkpoint = shown_checkpoint(checkpoint)
         self._truncation = number("deepprivacy", "truncation", truncation, 0, 3)
         self._engine: InpaintEngine | None = None
 

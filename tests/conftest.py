@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.cards import PackageFile
 from bench.core.protocols import Method
 from bench.core.registry import instrument_class
 from bench.core.types import Image
-from bench.data.packages import cached
+from tests.support.fetched import files_of
 
 # Before torch is loaded: threads that spin while they wait slow a busy machine down many times over.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -45,21 +44,9 @@ def shared_data() -> Path:
 
 
 @cache
-def _fetched(files: tuple[PackageFile, ...], whose: str) -> dict[str, Path]:
-    """Key -> path; skips (in `make test`: fails) where one is not fetched."""
-    found = {file.key: cached(file) for file in files}
-    if None in found.values():
-        message = f"files of {whose} are not fetched; run `unmask instruments fetch`"
-        if os.environ.get("UNMASK_REQUIRE_WEIGHTS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return {key: path for key, path in found.items() if path is not None}
-
-
-@cache
 def _opened(name: str) -> Any:
     cls = instrument_class(name)
-    return cls.open(_fetched(cls.card.files, name), "cpu")
+    return cls.open(files_of(cls.card), "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +54,7 @@ def load_method() -> Callable[[Method], Method]:
     """Loads a method on the CPU; skips (in `make test`: fails) where files that its card names are not fetched."""
 
     def load(method: Method) -> Method:
-        card = method.card
-        method.load(_fetched(card.files, card.name), "cpu")
+        method.load(files_of(method.card), "cpu")
         return method
 
     return load

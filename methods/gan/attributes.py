@@ -17,6 +17,8 @@ THESIS_SKIN: Final = "female;dark_skin;0-19;20-29;30-39;40+"
 """DP-ATT-S's."""
 TONES: Final = {"dark": (111, 55, 55), "light": (150, 150, 150), "beige": (227, 208, 202)}
 """The thesis's target colours (4.5): RGB, 0..255."""
+TONE: Final = ("tone_r", "tone_g", "tone_b")
+"""The attributes that tell a network of ours which tone: 0..1 each."""
 AIMS: Final = {(150, 150, 150): (186, 146, 136), (227, 208, 202): (227, 190, 172)}
 """Two of them are so grey that no skin estimator takes them for skin, so that nobody could tell whether they were met
 (measured: the estimator finds leftovers of the old tone instead). Networks of ours are told skin tones in their stead.
@@ -29,7 +31,7 @@ def parse_attributes(text: str, method: str) -> tuple[str, ...]:
     """``female;0-19;20+`` -> names. Raises SpecError for a name that no estimator can answer."""
     names = tuple(part.strip() for part in text.split(";") if part.strip())
     for name in names:
-        if name not in ("female", "male", "dark_skin", "tone_r", "tone_g", "tone_b") and not _GROUP.fullmatch(name):
+        if name not in ("female", "male", "dark_skin", *TONE) and not _GROUP.fullmatch(name):
             raise SpecError(
                 f"{method}: attribute {name!r} is unknown; known: female, male, dark_skin, tone_r, tone_g, tone_b, and "
                 "age groups such as 20-29 or 40+"
@@ -71,10 +73,14 @@ def attribute_vector(
             near = {key: sum((a - b) ** 2 for a, b in zip(tone, TONES[key], strict=True)) for key in ("dark", "light")}
             values.append(float(near["dark"] < near["light"]))
         else:
-            values.append(AIMS.get(tone, tone)["rgb".index(name[-1])] / 255)
+            values.append(_aim(tone)[TONE.index(name)] / 255)
     return np.array(values, np.float32)
 
 
 def told_tone(names: Sequence[str], tone: tuple[int, int, int]) -> tuple[int, int, int] | None:
     """The tone that a network with these attributes is told; None for one that knows dark and light only, or none."""
-    return AIMS.get(tone, tone) if {"tone_r", "tone_g", "tone_b"} <= set(names) else None
+    return _aim(tone) if set(TONE) <= set(names) else None
+
+
+def _aim(tone: tuple[int, int, int]) -> tuple[int, int, int]:
+    return AIMS.get(tone, tone)

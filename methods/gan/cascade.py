@@ -18,7 +18,7 @@ from methods.gan.compact.crop import Crop
 from methods.gan.estimator import AgeGenderEstimator
 from methods.gan.repaint import RepaintMethod
 from methods.gan.retoning import with_tone
-from methods.gan.shipped import checkpoint_path, is_shipped
+from methods.gan.shipped import checkpoint_path, shown_checkpoint
 from methods.params import number
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class AttributeMethod(RepaintMethod):
         self._inpaint_path = None if deepprivacy is None else checkpoint_path(deepprivacy, "deepprivacy")
         self._truncation = number(facts.name, "truncation", truncation, 0, 3)
         self._params: dict[str, Scalar] = {
-            "checkpoint": checkpoint if is_shipped(checkpoint) else self._path.name,
+            "checkpoint": shown_checkpoint(checkpoint),
             "attributes": attributes,
             "estimator": estimator,
             "paste": paste,
@@ -66,9 +66,9 @@ class AttributeMethod(RepaintMethod):
         }
         if tone is not None:
             self._params["tone"] = tone
-        if deepprivacy is not None and self._inpaint_path is not None:
+        if deepprivacy is not None:
             self._params |= {
-                "deepprivacy": deepprivacy if is_shipped(deepprivacy) else self._inpaint_path.name,
+                "deepprivacy": shown_checkpoint(deepprivacy),
                 "truncation": self._truncation,
             }
         self._inpaint: InpaintEngine | None = None

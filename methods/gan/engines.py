@@ -135,8 +135,7 @@ def published_pose(crop: Crop, count: int) -> Floats32:
     if count == 5:
         return points.reshape(-1).astype(np.float32)
     left_eye, right_eye, nose = points[0], points[1], points[2]
-    rows, columns = np.nonzero(crop.erased)
-    left, right, low = columns.min() / SIDE, (columns.max() + 1) / SIDE, (rows.max() + 1) / SIDE
+    left, _, right, low = (edge / SIDE for edge in crop.erased_box)
     width = right - left
     ears = [(left, left_eye[1]), (right, right_eye[1])]
     shoulders = [(left - 0.3 * width, low + 0.25 * width), (right + 0.3 * width, low + 0.25 * width)]

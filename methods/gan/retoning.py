@@ -21,11 +21,10 @@ MIDDLE: Final = ((0.25, 0.75), (0.35, 0.75))
 
 def with_tone(crop: Crop, tone: tuple[int, int, int]) -> Crop:
     """``crop`` with the skin inside its erased box at ``tone`` (RGB, 0..255), by the median of the box's middle."""
-    rows, columns = np.nonzero(crop.erased)
-    if not len(rows):
+    if not crop.erased.any():
         return crop
-    left, top = columns.min(), rows.min()
-    width, height = columns.max() + 1 - left, rows.max() + 1 - top
+    left, top, right, bottom = crop.erased_box
+    width, height = right - left, bottom - top
     (x0, x1), (y0, y1) = MIDDLE
     middle = crop.image[
         top + int(y0 * height) : top + int(np.ceil(y1 * height)),

@@ -17,7 +17,7 @@ def checkpoint_path(checkpoint: str, name: str) -> Path:
 
     ``checkpoint``: ``shipped``; ``shipped-x`` for their variant ``x``; or a path.
     """
-    shipped = is_shipped(checkpoint)
+    shipped = _is_shipped(checkpoint)
     path = (
         FOLDER / f"{name}{checkpoint.removeprefix(SHIPPED)}.safetensors" if shipped else Path(checkpoint).expanduser()
     )
@@ -26,6 +26,10 @@ def checkpoint_path(checkpoint: str, name: str) -> Path:
     return path
 
 
-def is_shipped(checkpoint: str) -> bool:
-    """Whether it names weights that come with unmask."""
+def shown_checkpoint(checkpoint: str) -> str:
+    """What a card says of it: of a user's file the name, not where it lies."""
+    return checkpoint if _is_shipped(checkpoint) else Path(checkpoint).expanduser().name
+
+
+def _is_shipped(checkpoint: str) -> bool:
     return re.fullmatch(rf"{SHIPPED}(-[a-z0-9]+)?", checkpoint) is not None

@@ -17,6 +17,7 @@ from bench.run.config import RunConfig
 from bench.run.pipeline import get_ready, run
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow
+from tests.benchmarks.printing import cell, print_claims
 
 PHOTOS = 1024
 BLURS = ("blur:sigma=0.05", "blur:sigma=0.1", "blur:sigma=0.2")
@@ -60,14 +61,7 @@ def print_figures(folder: RunFolder) -> None:
     print("| method | " + " | ".join(head for head, *_ in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for method in (m.label for m in folder.plan.methods):
-        print(f"| {method} | " + " | ".join(_cell(found[method, m, i, "face"]) for _, m, i in columns) + " |")
-
-
-def _cell(row: EstimateRow) -> str:
-    if row.value is None:
-        return "not measured"
-    interval = "" if row.low is None or row.high is None else f" [{row.low:.3f}, {row.high:.3f}]"
-    return f"{row.value:.3f}{interval}"
+        print(f"| {method} | " + " | ".join(cell(found[method, m, i, "face"]) for _, m, i in columns) + " |")
 
 
 def check(folder: RunFolder) -> int:
@@ -98,10 +92,7 @@ def check(folder: RunFolder) -> int:
     for name in RECOGNISERS:
         rates = [value(label, "deid_rate@1e-3", name) for label in blurs]
         claims[f"more blur, more de-identification: {name} {rates}"] = rates == sorted(rates) and rates[0] < rates[-1]
-    print()
-    for claim, holds in claims.items():
-        print(f"- {'holds' if holds else 'DOES NOT HOLD'}: {claim}")
-    return 0 if all(claims.values()) else 1
+    return print_claims(claims.items())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from reports.thesis.decisions import Range
 from reports.thesis.hypotheses import decide
 from reports.thesis.measured import Measured
 from reports.thesis.published import load_published
+from tests.benchmarks.printing import cell, print_claims
 
 FOUND, ARCFACE = "detection_rate", "mobilefacenet"
 CALIBRATED, THESIS = "deid_rate@1e-3", "deid_rate_thesis_cosine"
@@ -71,7 +72,7 @@ def print_figures(measured: Measured) -> None:
     print("| method | " + " | ".join(head for head, *_ in columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for role in measured.roles:
-        cells = [_cell(measured.estimate(role, *column)) for _, *column in columns]
+        cells = [cell(measured.estimate(role, *column)) for _, *column in columns]
         print(f"| {role} | " + " | ".join(cells) + " |")
     for role, why in measured.reproduction.left_out.items():
         print(f"\nNot run: {role}: {why}")
@@ -101,24 +102,14 @@ def check(measured: Measured) -> int:
         claims.append(_at_least(f"DP-ATT: {what} kept", measured.estimate("dp-att", metric, labels), aim))
     for name in measured.calibrated:
         own = measured.estimate("dp-att", CALIBRATED, name)
-        claims.append((f"DP-ATT: its own de-identification is measured by {name}: {_cell(own)}", own.value is not None))
+        claims.append((f"DP-ATT: its own de-identification is measured by {name}: {cell(own)}", own.value is not None))
     tone = next(decided for decided in decide(load_published(), measured) if decided.hypothesis.name == "H3")
     claims += [(f"DP-ATT-S: {clause.question}", clause.answer == "yes") for clause in tone.clauses]
-    print()
-    for claim, holds in claims:
-        print(f"- {'holds' if holds else 'DOES NOT HOLD'}: {claim}")
-    return 0 if all(holds for _, holds in claims) else 1
+    return print_claims(claims)
 
 
 def _at_least(what: str, given: Range, bar: float) -> tuple[str, bool]:
-    return f"{what} {_cell(given)}, at least {bar:g}", given.value is not None and given.value >= bar
-
-
-def _cell(given: Range) -> str:
-    if given.value is None:
-        return "not measured"
-    interval = "" if given.interval is None else f" [{given.interval[0]:.3f}, {given.interval[1]:.3f}]"
-    return f"{given.value:.3f}{interval}"
+    return f"{what} {cell(given)}, at least {bar:g}", given.value is not None and given.value >= bar
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from bench.run.video.config import VideoConfig
 from bench.run.video.pipeline import get_video_ready, run_video
 from bench.store.schemas import EstimateRow
 from bench.store.video_folder import VideoRunFolder
+from tests.benchmarks.printing import cell, print_claims
 
 METHODS = ("none", "blur:sigma=0.15", "deepprivacy", "dp-att")
 SETS = {"pets2009": 1, "surv-fight": 76}
@@ -66,7 +67,7 @@ def print_figures(folder: VideoRunFolder) -> None:
     for label in (c.label for c in folder.plan.contestants):
         rates = [r.kbps for r in folder.estimates.results if r.method == label and r.kbps is not None]
         rate = f"{statistics.mean(rates):.0f}" if rates else "not measured"
-        cells = [_cell(found.get((label, metric, instrument))) for _, metric, instrument in COLUMNS]
+        cells = [cell(found.get((label, metric, instrument))) for _, metric, instrument in COLUMNS]
         print(f"| {label} | " + " | ".join(cells) + f" | {rate} |")
 
 
@@ -112,17 +113,7 @@ def check(folder: VideoRunFolder, clips: int) -> int:
             claims[f"{label} loses {lost:+.3f} of the control's IDF1 of {truth.value:.3f} against the truth"] = (
                 lost < 0.05
             )
-    print()
-    for claim, holds in claims.items():
-        print(f"- {'holds' if holds else 'DOES NOT HOLD'}: {claim}")
-    return 0 if all(claims.values()) else 1
-
-
-def _cell(row: EstimateRow | None) -> str:
-    if row is None or row.value is None:
-        return "not measured"
-    interval = "" if row.low is None or row.high is None else f" [{row.low:.3f}, {row.high:.3f}]"
-    return f"{row.value:.3f}{interval}"
+    return print_claims(claims.items())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from bench.core.types import Image
 from metrics.instruments.darknet import load_darknet
 from metrics.instruments.yolov3 import YoloV3, YoloV3Tiny
 from tests.metrics.instruments.test_darknet import compare, opencv
-from tests.support.video_parts import files_of, person_detector, pets_frames
+from tests.support.fetched import files_of
+from tests.support.video_parts import person_detector, pets_frames
 
 WEIGHTS = 8_858_734
 pytestmark = pytest.mark.weights

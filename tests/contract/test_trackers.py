@@ -17,7 +17,8 @@ from bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detect
 from bench.core.spec import Spec
 from bench.core.types import Image
 from bench.core.video import PersonBox
-from tests.support.video_parts import files_of, looks, person, person_detector, tracker
+from tests.support.fetched import files_of
+from tests.support.video_parts import looks, person, person_detector, tracker
 
 USERS_OWN = {"yolov3", "ultralytics"}
 """Detectors that need files of the user's; their own tests are in tests/metrics/instruments."""

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import av
 import numpy as np
-import pytest
 
-from bench.core.cards import InstrumentCard
 from bench.core.registry import create_person_detector, create_tracker
 from bench.core.spec import parse_spec
 from bench.core.types import Box, Floats32, Image
 from bench.core.video import PersonBox, PersonDetector, Tracker
-from bench.data.packages import cached
-
-
-def files_of(card: InstrumentCard) -> dict[str, Path]:
-    """The fetched files of a card; skips (in `make test`: fails) where they are not fetched."""
-    found = {file.key: cached(file) for file in card.files}
-    if None in found.values():
-        message = f"{card.name} is not fetched"
-        if os.environ.get("UNMASK_REQUIRE_WEIGHTS") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-    return {key: path for key, path in found.items() if path is not None}
+from tests.support.fetched import files_of
 
 
 def person_detector(spec: str = "yolov3-tiny") -> PersonDetector:

@@ -32,6 +32,12 @@ class Crop:
     landmarks: Floats32
     """(5, 2), in pixels of the crop."""
 
+    @property
+    def erased_box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, exclusive, of what is erased; something must be."""
+        rows, columns = np.flatnonzero(self.erased.any(axis=1)), np.flatnonzero(self.erased.any(axis=0))
+        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
 
 def cut(image: Image, box: Box, landmarks: Floats32) -> Crop:
     """The crop about ``box``; ``landmarks`` (5, 2) in pixels of ``image`` (H, W, 3)."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from bench.core.training_faces import FaceCrop, Rgb
 from bench.core.types import Detection, Floats32, Image
 from methods import mtcnn
@@ -35,9 +33,7 @@ class PreparedFaces:
 
     def crop(self, image: Image, face: Detection) -> FaceCrop:
         made = cut(image, face.box, face.landmarks)
-        rows, columns = np.flatnonzero(made.erased.any(axis=1)), np.flatnonzero(made.erased.any(axis=0))
-        box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-        return FaceCrop(made.image, box, made.landmarks)
+        return FaceCrop(made.image, made.erased_box, made.landmarks)
 
     def check_attributes(self, names: Sequence[str]) -> None:
         parse_attributes(";".join(names), "unmask data build")

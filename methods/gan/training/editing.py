@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from bench.core.errors import ConfigError
+from methods.gan.attributes import TONE
 from methods.gan.compact.classifier import AttributeClassifier
 from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.compact.editor import Editor, EditorConfig
@@ -28,7 +29,7 @@ from methods.gan.training.grids import save_grid
 from methods.gan.training.losses import Features, fooled, learning_rate, log_row, set_rates, told_apart, trim_rows
 from methods.gan.training.sets import training_batches
 from methods.gan.training.state import load_state, save_state, update_average
-from methods.gan.training.toning import CHANNELS, drawn_tones, toned
+from methods.gan.training.toning import drawn_tones, toned
 
 COLUMNS = (
     "l1",
@@ -100,7 +101,7 @@ def train_editor(
     """
     torch.manual_seed(config.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    told = (*config.attributes, *CHANNELS) if config.tones else config.attributes
+    told = (*config.attributes, *TONE) if config.tones else config.attributes
     editor = Editor(EditorConfig(told, config.width, config.fine, config.blocks)).to(device)
     if start is not None:
         take_over(start, editor)

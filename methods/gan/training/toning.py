@@ -15,8 +15,6 @@ from methods.gan.skin import recolour
 from methods.gan.training.faces import Faces
 
 ESTIMATOR: Final = "skin-kmeans"
-CHANNELS: Final = ("tone_r", "tone_g", "tone_b")
-"""The attributes that tell a network which tone: 0..1 each."""
 CHUNK: Final = 256
 
 

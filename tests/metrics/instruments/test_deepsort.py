@@ -25,7 +25,8 @@ from bench.core.video import PersonBox, Tracks
 from metrics.instruments.deepsort import DeepSort, Sort
 from metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
 from metrics.instruments.deepsort_gallery import Gallery
-from tests.support.video_parts import files_of, looks, person, tracker
+from tests.support.fetched import files_of
+from tests.support.video_parts import looks, person, tracker
 
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
 Frames = Sequence[tuple[list[PersonBox], Floats32]]
