@@ -1,9 +1,9 @@
 """``make bench-thesis``: what the learned methods claim, on the thesis's protocol (`unmask reproduce thesis`).
 
 Needs utkface (set UNMASK_DATA). Runs every part of the protocol that has weights, prints the figures as Markdown
-(`bench/design/learned-methods.md` is such a print), and fails if a claim does not hold. About an hour on two cores;
-UNMASK_BENCH_OUT keeps the run, so that it can be resumed and looked at. The tables beside the thesis's own are in its
-report, thesis.html.
+(`bench/design/learned-methods.md` quotes them), and fails if a claim does not hold; the thesis's own figures are aims:
+missing one is told, not failed. About two hours on two cores; UNMASK_BENCH_OUT keeps the run, so that it can be
+resumed and looked at. The tables beside the thesis's own are in its report, thesis.html.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from reports.thesis.decisions import Range
 from reports.thesis.hypotheses import decide
 from reports.thesis.measured import Measured
 from reports.thesis.published import load_published
+from reports.thesis.tables import beside
+from reports.thesis.words import one_line
 from tests.benchmarks.printing import cell, print_claims
 
 FOUND, ARCFACE = "detection_rate", "mobilefacenet"
@@ -48,6 +50,7 @@ def main() -> int:
         measured = opened(folder)
         print_figures(measured)
         print_hypotheses(measured)
+        print_final_solutions(measured)
         return check(measured)
 
 
@@ -85,6 +88,17 @@ def print_hypotheses(measured: Measured) -> None:
         print(f"- {decided.hypothesis.name}: {decided.verdict}{own}. {decided.remark}")
 
 
+def print_final_solutions(measured: Measured) -> None:
+    """Table 4.28, the thesis's final solutions, with ours beside them."""
+    table = next(table for table in load_published().tables if table.number == "4.28")
+    print(f"\n| table {table.number}: thesis / ours | " + " | ".join(column.title for column in table.columns) + " |")
+    print("|---" * (len(table.columns) + 1) + "|")
+    for group, lines in beside(table, measured).groups:
+        for line in lines:
+            cells = [f"{pair.thesis} / {one_line(pair.ours)}" for pair in line.pairs]
+            print(f"| {group}: {line.title} | " + " | ".join(cells) + " |")
+
+
 def check(measured: Measured) -> int:
     """0 if every claim holds. Claims are about the numbers as they are, not about their intervals: those decide the
     hypotheses."""
@@ -96,10 +110,9 @@ def check(measured: Measured) -> int:
         _at_least(f"DeepPrivacy: de-identified at FMR 1e-3, {n}", measured.estimate("deepprivacy", CALIBRATED, n), 0.95)
         for n in measured.calibrated
     ]
-    for what, metric, aim in (("gender", GENDER, 0.89), ("age group", AGE, 0.7367)):
+    for what, metric in (("gender", GENDER), ("age group", AGE)):
         gain = measured.difference("dp-att", "deepprivacy", metric, labels)
         claims.append(_at_least(f"DP-ATT: {what} kept more often than by DeepPrivacy, by", gain, 0.10))
-        claims.append(_at_least(f"DP-ATT: {what} kept", measured.estimate("dp-att", metric, labels), aim))
     for name in measured.calibrated:
         own = measured.estimate("dp-att", CALIBRATED, name)
         claims.append((f"DP-ATT: its own de-identification is measured by {name}: {cell(own)}", own.value is not None))
