@@ -35,8 +35,8 @@ class DpStarGan(AttributeMethod):
                 licence=LICENCE,
                 source="thesis 4.4.1; StarGAN: Choi, Choi, Kim, Ha, Kim, Choo, CVPR 2018",
                 limits="Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow "
-                "down who it is. The shipped networks are compact ones, see their cards; StarGAN's is weak: trained for "
-                "a hundredth of what its authors did, it leaves faces blurred and checkered.",
+                "down who it is. The shipped networks are compact ones, see their cards; StarGAN's is weak: trained "
+                "for a hundredth of what its authors did, it leaves faces blurred and checkered.",
             ),
             checkpoint=checkpoint,
             weights="stargan",

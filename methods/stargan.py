@@ -32,8 +32,8 @@ class StarGan(AttributeMethod):
                 "Not an anonymizer worth the name: shown to say what erasing is for.",
                 licence=LICENCE,
                 source="Choi, Choi, Kim, Ha, Kim, Choo: StarGAN, CVPR 2018; thesis 2.3.1",
-                limits="The network sees the face and mostly keeps it. The shipped weights are weak: trained for a hundredth "
-                "of what its authors did, they leave faces blurred and checkered.",
+                limits="The network sees the face and mostly keeps it. The shipped weights are weak: trained for a "
+                "hundredth of what its authors did, they leave faces blurred and checkered.",
             ),
             checkpoint=checkpoint,
             weights="stargan",

@@ -21,8 +21,13 @@ from bench.store.video_folder import VideoRunFolder
 from tests.benchmarks.printing import cell, print_claims
 
 METHODS = ("none", "blur:sigma=0.15", "deepprivacy", "dp-att")
-SETS = {"pets2009": 1, "surv-fight": 76}
-"""Data set -> clips that it has."""
+TOLD = ("blur:sigma=0.15,detector=harness", "deepprivacy:detector=harness", "dp-att:detector=harness")
+"""Given the judge's boxes: pets2009's faces are too small for the methods' own detector, and a method that changes
+nothing says nothing about tracking."""
+SETS = {"pets2009": (1, (*METHODS, *TOLD)), "surv-fight": (76, METHODS)}
+"""Data set -> clips that it has, methods."""
+MISSED_AT_MOST = 0.05
+LOST_BELOW = 0.05
 COLUMNS = (
     ("people per clip", "people", "deepsort"),
     ("original minus output", "people_difference", "deepsort"),
@@ -41,9 +46,9 @@ COLUMNS = (
 def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        for dataset, clips in SETS.items():
+        for dataset, (clips, methods) in SETS.items():
             out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch) / dataset
-            plan = get_video_ready(VideoConfig(datasets=(dataset,), methods=METHODS), root=None)
+            plan = get_video_ready(VideoConfig(datasets=(dataset,), methods=methods), root=None)
             folder = run_video(plan, out, root=None, workers=os.cpu_count() or 1, progress=PlainProgress())
             print_figures(folder)
             print_sums(folder)
@@ -106,12 +111,17 @@ def check(folder: VideoRunFolder, clips: int) -> int:
         and found["none", "idf1_original", "deepsort"].value == 1,
         "the control exposes every track": found["none", "tracks_exposed", "worst"].value == 1,
     }
+    for label in (method.label for method in folder.plan.methods if method.card["detector"] == "harness"):
+        missed = found[label, "frames_missed", "yunet"]
+        claims[f"{label} misses at most {MISSED_AT_MOST} of the faces that it was told of: {cell(missed)}"] = (
+            missed.value is not None and missed.value <= MISSED_AT_MOST
+        )
     if truth is not None and truth.value is not None:
         for label in labels[1:]:
             given = found[label, "idf1", "deepsort"].value
             lost = float("nan") if given is None else truth.value - given
-            claims[f"{label} loses {lost:+.3f} of the control's IDF1 of {truth.value:.3f} against the truth"] = (
-                lost < 0.05
+            claims[f"{label} loses less than {LOST_BELOW} of the control's IDF1 of {truth.value:.3f}: {lost:+.3f}"] = (
+                lost < LOST_BELOW
             )
     return print_claims(claims.items())
 
