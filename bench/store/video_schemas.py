@@ -113,6 +113,8 @@ class ClipRow(Strict):
     audio: bool
     faces: int
     """Faces found in all its frames."""
+    face_width: float | None
+    """Median of their widths, in pixels of the clip; null = no face."""
     face_tracks: int
     people: dict[str, int]
     """Tracker -> distinct people."""

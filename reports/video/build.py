@@ -9,7 +9,7 @@ from typing import Final
 from bench.core.cards import DatasetCard
 from bench.store.atomic import replacing_folder
 from bench.store.video_folder import VideoRunFolder
-from reports.numbers import count
+from reports.numbers import NBSP, count
 from reports.pages import calibration_view
 from reports.site import Site, check_replaceable
 from reports.slugs import slugs
@@ -162,14 +162,15 @@ def _facts(view: VideoView, dataset: str) -> list[tuple[str, str]]:
     truth = [row.truth_people for row in usable if row.truth_people is not None]
     if truth:
         people.append(f"{sum(truth):,} by the data set's annotation of {count(len(truth), 'clip')}")
-    faces = sum(row.faces for row in usable)
+    faces, width = sum(row.faces for row in usable), view.face_width(dataset)
     return [
         ("Clips", _size(view, dataset)),
         ("Groups", ", ".join(f"{name or 'no group'}: {n:,}" for name, n in groups.items()) if any(groups) else ""),
         ("People in the originals", "; ".join(people) if usable else ""),
         (
             "Faces in the originals",
-            f"{count(sum(row.face_tracks for row in usable), 'face track')}, {faces:,} faces in frames",
+            f"{count(sum(row.face_tracks for row in usable), 'face track')}, {faces:,} faces in frames"
+            + (f", typically {width:.0f}{NBSP}px wide" if width is not None else ""),
         ),
         (
             "Sound",

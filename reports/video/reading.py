@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bench.store.schemas import EstimateRow
 from bench.store.video_schemas import Contestant
@@ -12,6 +13,9 @@ from reports.numbers import NBSP, count, format_interval, format_value
 from reports.runs import WORST
 from reports.video.following import IDF1, Change, followed
 from reports.video.view import JUDGE, VideoView
+
+SMALL_FACE: Final = 32
+"""Pixels across; recognisers look at 112 and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,12 @@ def _exposure(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
     control = view.value(dataset, view.control.label, "tracks_exposed", WORST)
     if control is not None:
         said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
+    width = view.face_width(dataset)
+    if width is not None and width < SMALL_FACE:
+        said.append(
+            f"The faces are small, typically {width:.0f}{NBSP}px wide, and the recognisers' thresholds come from "
+            "larger ones: a match may be of what surrounds a face, so read these shares with care."
+        )
     return " ".join(said), tuple(_exposure_text(view, dataset, c) for c in view.competing)
 
 

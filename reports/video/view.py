@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
@@ -158,6 +159,11 @@ class VideoView:
 
     def usable(self, dataset: str) -> list[ClipRow]:
         return [row for row in self.clips(dataset) if not row.problem]
+
+    def face_width(self, dataset: str) -> float | None:
+        """How wide faces typically are: the median of the clips' medians, in pixels; None without any face."""
+        widths = [row.face_width for row in self.usable(dataset) if row.face_width is not None]
+        return statistics.median(widths) if widths else None
 
     @cached_property
     def _results(self) -> dict[tuple[str, str, str], ClipResult]:

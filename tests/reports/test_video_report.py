@@ -146,6 +146,13 @@ def test_one_clip_has_no_interval_and_no_verdict(pages: dict[str, Element]) -> N
     assert "Not measured against the truth" in part.text
 
 
+def test_small_faces_come_with_a_warning(pages: dict[str, Element]) -> None:
+    large, small = section(pages, 1).text, section(pages, 2).text
+    assert "typically 64 px wide" in large
+    assert "typically 9 px wide, and the recognisers' thresholds come from larger ones" in small
+    assert "The faces are small" not in large
+
+
 def test_cost_is_the_mean_over_clips(run: VideoRunFolder, pages: dict[str, Element]) -> None:
     (board,) = section(pages, 1).all("table", class_="board")
     for shown in CONTESTANTS:
@@ -286,7 +293,8 @@ def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
     body = json.loads(run.estimates_path.read_text("utf-8"))
     lost = [c for c in body["clips"] if c["dataset"] == "street"]
     for clip in lost:
-        clip |= {"problem": "not a video", "frames": 0, "faces": 0, "face_tracks": 0, "people": {}, "kbps": None}
+        clip |= {"problem": "not a video", "frames": 0, "faces": 0, "face_tracks": 0, "people": {}}
+        clip |= {"face_width": None, "kbps": None}
     body["results"] = [r for r in body["results"] if r["dataset"] != "street"]
     for row in body["estimates"]:
         if row["dataset"] == "street":

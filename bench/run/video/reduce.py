@@ -129,6 +129,7 @@ def _clip_row(dataset: str, one: OriginalClip) -> ClipRow:
         kbps=finite(float(row["kbps"])),
         audio=bool(row["audio"]),
         faces=len(one.faces["frame"]),
+        face_width=float(np.median(one.faces["box"][:, 2])) if len(one.faces["frame"]) else None,
         face_tracks=one.face_tracks,
         people={label: tracks.people for label, tracks in one.people.items()},
         truth_people=None if one.truth is None else one.truth.people,
