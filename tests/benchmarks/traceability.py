@@ -63,9 +63,11 @@ def rows(folder: VideoRunFolder) -> dict[tuple[str, str, str], EstimateRow]:
 def print_figures(folder: VideoRunFolder) -> None:
     found, clips = rows(folder), folder.estimates.clips
     print(f"\n## {folder.plan.datasets[0].label}\n")
+    widths = [c.face_width for c in clips if c.face_width is not None]
     print(
         f"{len(clips)} clips, {sum(c.frames for c in clips)} frames, {sum(c.faces for c in clips)} faces in "
-        f"{sum(c.face_tracks for c in clips)} tracks; {sum(bool(c.problem) for c in clips)} clips cannot be used\n"
+        f"{sum(c.face_tracks for c in clips)} tracks, typically {statistics.median(widths):.0f} px wide (median of "
+        f"{len(widths)} clips' medians); {sum(bool(c.problem) for c in clips)} clips cannot be used\n"
     )
     print("| contestant | " + " | ".join(head for head, *_ in COLUMNS) + " | kbit/s |")
     print("|---" * (len(COLUMNS) + 2) + "|")

@@ -74,6 +74,8 @@ def test_every_clip_ends_in_a_row_with_its_reason(hostile: tuple[Path, dict[str,
     assert (rows["odd size.mp4"]["width"], rows["odd size.mp4"]["height"]) == (161, 121)
     assert rows["sub/uneven.mp4"]["variable_rate"]
     assert not rows["face.mp4"]["variable_rate"]
+    assert 0.1 < rows["face.mp4"]["face_width"] / rows["face.mp4"]["width"] < 0.6
+    assert rows["odd size.mp4"]["face_width"] is None
 
 
 def test_the_control_exposes_everybody_and_a_black_box_nobody(hostile: tuple[Path, dict[str, Any], Path]) -> None:
