@@ -10,12 +10,16 @@ An attacker needs one; so every frame counts, as in images:
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from bench.core.types import Float, Floats32, Outcome
 from bench.core.video import Ints
 from bench.core.video_evidence import ClipEvidence
 
+FMR: Final = 1e-3
+"""The false match rate at which two faces count as one person."""
 FARTHEST = 2.0
 """The largest cosine distance: what a destroyed face is given."""
 
@@ -38,6 +42,26 @@ def own_distances(clip: ClipEvidence, recogniser: str) -> Float:
 def exposed(distance: Float, threshold: float) -> Float:
     """(N,) 1.0 where ``distance`` is at or below ``threshold``, else 0.0; NaN where unscored or not calibrated."""
     return np.where(np.isfinite(distance) & np.isfinite(threshold), (distance <= threshold).astype(float), np.nan)
+
+
+def strangers_matched(frames: Ints, embeddings: Floats32, threshold: float) -> tuple[int, int]:
+    """Pairs of faces in one frame that count as one person though they must be two, and pairs that could be compared.
+
+    ``frames`` (N,) the frame of each face; ``embeddings`` (N, D) L2-normalised, NaN = unreadable. (0, 0) without a
+    calibrated threshold. The false match rate on this very footage, where faces may be smaller than the photos that the
+    threshold was calibrated on.
+    """
+    order = np.argsort(frames, kind="stable")
+    frames, embeddings = frames[order], embeddings[order]
+    matched = pairs = 0
+    for apart in range(1, len(frames)):
+        first = np.flatnonzero(frames[apart:] == frames[:-apart])
+        if not len(first):
+            break
+        flags = exposed(distances(embeddings[first], embeddings[first + apart]), threshold)
+        matched += int((flags == 1.0).sum())
+        pairs += int(np.isfinite(flags).sum())
+    return matched, pairs
 
 
 def longest_run(seconds: Float, frames: Ints, flags: Float) -> float:

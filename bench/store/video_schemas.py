@@ -115,6 +115,9 @@ class ClipRow(Strict):
     """Faces found in all its frames."""
     face_width: float | None
     """Median of their widths, in pixels of the clip; null = no face."""
+    strangers: dict[str, tuple[int, int]]
+    """Recogniser -> of the pairs of faces in one frame, which must be two people: how many it takes for one person at a
+    false match rate of 1e-3 (that was calibrated on photos), and how many it can read."""
     face_tracks: int
     people: dict[str, int]
     """Tracker -> distinct people."""

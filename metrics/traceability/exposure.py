@@ -11,13 +11,12 @@ import numpy as np
 
 from bench.core.cards import Direction, MetricCard
 from bench.core.evidence import point_at
-from bench.core.exposure import exposed, longest_run, own_distances
+from bench.core.exposure import FMR, exposed, longest_run, own_distances
 from bench.core.types import Float, Outcome
 from bench.core.values import SetStatistic, UnitValues
 from bench.core.video_evidence import VideoEvidence
 from metrics.traceability.chance import chance_of_exposure
 
-FMR = 1e-3
 JUDGE = "yunet"
 _RULES = (
     "A face is exposed in a frame where the method missed it or failed, or where the recogniser's cosine distance to "

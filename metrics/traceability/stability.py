@@ -9,13 +9,12 @@ import numpy as np
 
 from bench.core.cards import Direction, MetricCard
 from bench.core.evidence import point_at
-from bench.core.exposure import distances
+from bench.core.exposure import FMR, distances
 from bench.core.seeds import derive_seed
 from bench.core.types import Float, Floats32
 from bench.core.values import SetStatistic, UnitValues
 from bench.core.video_evidence import VideoEvidence
 
-FMR = 1e-3
 MOST_FRAMES = 200
 """Evenly chosen frames of a track; all their pairs are compared."""
 STRANGERS = 20

@@ -173,6 +173,12 @@ def _facts(view: VideoView, dataset: str) -> list[tuple[str, str]]:
             + (f", typically {width:.0f}{NBSP}px wide" if width is not None else ""),
         ),
         (
+            "Strangers taken for one person",
+            "; ".join(
+                f"{name}: {matched:,} of {pairs:,}" for name, (matched, pairs) in view.strangers(dataset).items()
+            ),
+        ),
+        (
             "Sound",
             "kept in clips that are not lossless"
             if view.plan.settings.keep_audio

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.core.exposure import FMR
 from bench.store.schemas import EstimateRow
 from bench.store.video_schemas import Contestant
 from reports.leaderboard import USELESS_SHARE
@@ -14,8 +15,8 @@ from reports.runs import WORST
 from reports.video.following import IDF1, Change, followed
 from reports.video.view import JUDGE, VideoView
 
-SMALL_FACE: Final = 32
-"""Pixels across; recognisers look at 112 and more."""
+STRANGERS: Final = 0.01
+"""Share of strangers taken for one person above which the page warns: ten times what the thresholds were set to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,23 @@ def _exposure(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
     control = view.value(dataset, view.control.label, "tracks_exposed", WORST)
     if control is not None:
         said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
-    width = view.face_width(dataset)
-    if width is not None and width < SMALL_FACE:
-        said.append(
-            f"The faces are small, typically {width:.0f}{NBSP}px wide, and the recognisers' thresholds come from "
-            "larger ones: a match may be of what surrounds a face, so read these shares with care."
-        )
+    if mixed_up := _mixed_up(view, dataset):
+        said.append(mixed_up)
     return " ".join(said), tuple(_exposure_text(view, dataset, c) for c in view.competing)
+
+
+def _mixed_up(view: VideoView, dataset: str) -> str:
+    """A warning where a recogniser cannot tell the people of these clips apart; ""."""
+    shares = {name: matched / pairs for name, (matched, pairs) in view.strangers(dataset).items()}
+    worst = max(shares, key=lambda name: shares[name], default="")
+    if not worst or shares[worst] <= STRANGERS:
+        return ""
+    width = view.face_width(dataset)
+    return (
+        f"Recognisers mix people up in these clips, whose faces are typically {width:.0f}{NBSP}px wide: two faces in "
+        f"one frame must be two people, and {worst} takes {format_value(shares[worst], 'share')} of such pairs for one "
+        f"person, where {format_value(FMR, 'share')} was allowed. So part of what counts as exposed is chance."
+    )
 
 
 def _least_and_most(view: VideoView, dataset: str) -> list[str]:

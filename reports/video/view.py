@@ -160,6 +160,17 @@ class VideoView:
     def usable(self, dataset: str) -> list[ClipRow]:
         return [row for row in self.clips(dataset) if not row.problem]
 
+    def strangers(self, dataset: str) -> dict[str, tuple[int, int]]:
+        """Recogniser -> pairs of faces in one frame that it takes for one person, and pairs; without those it has none
+        of."""
+        found = {}
+        for name in self.recognisers:
+            counts = [row.strangers.get(name, (0, 0)) for row in self.usable(dataset)]
+            matched, pairs = (sum(count[k] for count in counts) for k in (0, 1))
+            if pairs:
+                found[name] = (matched, pairs)
+        return found
+
     def face_width(self, dataset: str) -> float | None:
         """How wide faces typically are: the median of the clips' medians, in pixels; None without any face."""
         widths = [row.face_width for row in self.usable(dataset) if row.face_width is not None]

@@ -146,11 +146,13 @@ def test_one_clip_has_no_interval_and_no_verdict(pages: dict[str, Element]) -> N
     assert "Not measured against the truth" in part.text
 
 
-def test_small_faces_come_with_a_warning(pages: dict[str, Element]) -> None:
-    large, small = section(pages, 1).text, section(pages, 2).text
-    assert "typically 64 px wide" in large
-    assert "typically 9 px wide, and the recognisers' thresholds come from larger ones" in small
-    assert "The faces are small" not in large
+def test_recognisers_that_mix_people_up_come_with_a_warning(pages: dict[str, Element]) -> None:
+    clear, blurred = section(pages, 1).text, section(pages, 2).text
+    assert "typically 64 px wide" in clear
+    assert "mix people up" not in clear
+    assert "typically 9 px wide" in blurred
+    assert re.search(r"must be two people, and \w+ takes 7.5\s%", blurred)
+    assert "sface: 3 of 40" in blurred
 
 
 def test_cost_is_the_mean_over_clips(run: VideoRunFolder, pages: dict[str, Element]) -> None:

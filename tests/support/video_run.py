@@ -191,6 +191,7 @@ def _clip(dataset: str, clip: str, group: str, rng: np.random.Generator) -> dict
         "audio": clip == HOSTILE,
         "faces": 0 if broken or faceless else 210,
         "face_width": None if broken or faceless else 9.0 if dataset == "one" else 64.0,
+        "strangers": {} if broken else dict.fromkeys(RECOGNISERS, (3 if dataset == "one" else 0, 40)),
         "face_tracks": 0 if broken or faceless else int(rng.integers(1, 4)),
         "people": {} if broken else {t: people + k for k, t in enumerate(TRACKERS)},
         "truth_people": people if dataset == "street" and group == "fight" and not broken else None,

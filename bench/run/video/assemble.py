@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.evidence import OperatingPoint, Settings, point_at
-from bench.core.exposure import exposed, frame_seconds, own_distances
+from bench.core.exposure import FMR, exposed, frame_seconds, own_distances
 from bench.core.types import Outcome
 from bench.core.video import Tracks
 from bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
@@ -22,7 +22,6 @@ from bench.store.tables import Table, read_table
 from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
 
-FMR: Final = 1e-3
 EXPOSED: Final = "exposed"
 """The state of an anonymized face that a recogniser still matches; the other states are the outcomes' names."""
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench.core import registry
 from bench.core.cards import MetricCard
-from bench.core.evidence import OperatingPoint
-from bench.core.exposure import frame_seconds, longest_run
+from bench.core.evidence import OperatingPoint, point_at
+from bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Outcome
 from bench.core.video_evidence import ClipEvidence, VideoEvidence
@@ -51,7 +51,7 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
     results: list[ClipResult] = []
     for dataset in plan.datasets:
         clips = original_clips(folder, plan, dataset, root)
-        clip_rows += [_clip_row(dataset.label, one) for one in clips]
+        clip_rows += [_clip_row(dataset.label, one, points) for one in clips]
         readable = [one for one in clips if not one.problem]
         design = _Design(readable, plan)
         answers: dict[str, list[Answer]] = {}
@@ -109,7 +109,7 @@ def _competitors(plan: VideoPlan, answers: Mapping[str, list[Answer]]) -> tuple[
     return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
 
 
-def _clip_row(dataset: str, one: OriginalClip) -> ClipRow:
+def _clip_row(dataset: str, one: OriginalClip, points: Points) -> ClipRow:
     row = {name: values[0] for name, values in one.row.items()}
     steps = np.diff(one.seconds)
     return ClipRow(
@@ -130,6 +130,10 @@ def _clip_row(dataset: str, one: OriginalClip) -> ClipRow:
         audio=bool(row["audio"]),
         faces=len(one.faces["frame"]),
         face_width=float(np.median(one.faces["box"][:, 2])) if len(one.faces["frame"]) else None,
+        strangers={
+            name: strangers_matched(one.faces["frame"], read, point_at(points.get(name, ()), FMR).threshold)
+            for name, read in one.readings.items()
+        },
         face_tracks=one.face_tracks,
         people={label: tracks.people for label, tracks in one.people.items()},
         truth_people=None if one.truth is None else one.truth.people,

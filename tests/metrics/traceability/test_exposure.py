@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.core.exposure import exposed, longest_run, own_distances
+from bench.core.exposure import exposed, longest_run, own_distances, strangers_matched
 from bench.core.types import Outcome
 from bench.core.values import SetStatistic, UnitValues
 from bench.core.video_evidence import VideoEvidence
@@ -23,6 +23,21 @@ def values(evidence: VideoEvidence, metric: str) -> list[float]:
     item = asked(evidence)[metric]
     assert isinstance(item, UnitValues)
     return item.values.tolist()
+
+
+def test_strangers_are_the_pairs_of_one_frame() -> None:
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 12, 60)
+    seen = rng.normal(size=(60, 3)).astype(np.float32)
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True)
+    seen[7] = np.nan
+    readable = [
+        float(1 - seen[a] @ seen[b]) for a in range(60) for b in range(a) if frames[a] == frames[b] and 7 not in (a, b)
+    ]
+    expected = (sum(distance <= 0.4 for distance in readable), len(readable))
+    assert 0 < expected[0] < expected[1]
+    assert strangers_matched(frames, seen, 0.4) == expected
+    assert strangers_matched(frames, seen, float("nan")) == (0, 0)
 
 
 def test_one_exposed_frame_among_many_exposes_the_track() -> None:
