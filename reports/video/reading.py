@@ -126,7 +126,7 @@ def _mixed_up(view: VideoView, dataset: str) -> str:
     return (
         f"Recognisers mix people up in these clips, whose faces are typically {width:.0f}{NBSP}px wide: two faces in "
         f"one frame must be two people, and {worst} takes {format_value(shares[worst], 'share')} of such pairs for one "
-        f"person, where {format_value(FMR, 'share')} was allowed. So part of what counts as exposed is chance."
+        f"person, where {format_value(FMR, 'share')} was allowed. So part of what counts as exposed may be chance."
     )
 
 
