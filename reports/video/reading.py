@@ -15,8 +15,8 @@ from reports.runs import WORST
 from reports.video.following import IDF1, Change, followed
 from reports.video.view import JUDGE, VideoView
 
-STRANGERS: Final = 0.01
-"""Share of strangers taken for one person above which the page warns: ten times what the thresholds were set to."""
+STRANGERS: Final = 10 * FMR
+"""Share of strangers taken for one person above which the page warns."""
 
 
 @dataclass(frozen=True, slots=True)

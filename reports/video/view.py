@@ -165,7 +165,7 @@ class VideoView:
         of."""
         found = {}
         for name in self.recognisers:
-            counts = [row.strangers.get(name, (0, 0)) for row in self.usable(dataset)]
+            counts = [row.strangers[name] for row in self.usable(dataset)]
             matched, pairs = (sum(count[k] for count in counts) for k in (0, 1))
             if pairs:
                 found[name] = (matched, pairs)
