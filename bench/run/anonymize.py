@@ -9,14 +9,15 @@ import numpy as np
 from bench.core.images import encode_png
 from bench.core.types import Image, MethodFailure, Sample
 from bench.run import opened
-from bench.run.calling import call_method, peak_memory
+from bench.run.calling import call_method
+from bench.run.memory import peak_memory
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import psutil
 
 from bench.core.types import Image, MethodFailure, Sample
 
@@ -46,14 +45,3 @@ def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
-
-
-def peak_memory() -> float:
-    """The largest resident memory this process has had so far, MiB."""
-    info = psutil.Process().memory_info()
-    peak = getattr(info, "peak_wset", None)
-    if peak is None:
-        import resource  # not on Windows, where peak_wset is
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if psutil.MACOS else 1024)
-    return float(peak) / 2**20

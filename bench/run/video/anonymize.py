@@ -15,7 +15,8 @@ from bench.core.types import Image, MethodFailure, Sample
 from bench.core.video import Frame
 from bench.data.video import VideoReader, VideoWriter
 from bench.run import opened
-from bench.run.calling import call_method, checked, peak_memory
+from bench.run.calling import call_method, checked
+from bench.run.memory import peak_memory
 from bench.run.video.given import given_frames, is_given
 from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
 from bench.run.video.prepare import clip_key, faces_by_frame, usable
@@ -23,7 +24,7 @@ from bench.store.atomic import replacing_folder
 from bench.store.tables import read_table, table_key, write_table
 from bench.store.video_schemas import LOSSLESS
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 Result = tuple[Image | MethodFailure, float]
 
