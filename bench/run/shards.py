@@ -17,10 +17,13 @@ from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset
+from bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+_JOINED_AT: Final = 64
+"""Batches that `Gather` holds before it makes one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +111,24 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
 
 
 class Gather:
-    """Collects column batches of one table until the shard is done."""
+    """Collects column batches of one table until the shard is done.
+
+    Small batches are joined as they come: thousands of small arrays between a clip's large ones would leave the memory
+    in holes, twenty kilobytes a frame.
+    """
 
     def __init__(self) -> None:
+        self._joined: list[Mapping[str, NDArray[Any]]] = []
         self._parts: list[Mapping[str, NDArray[Any]]] = []
 
     def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
         self._parts.append(columns)
+        if len(self._parts) == _JOINED_AT:
+            self._joined.append(concatenate(self._parts))
+            self._parts = []
 
     def table(self) -> dict[str, NDArray[Any]]:
-        names = self._parts[0].keys() if self._parts else ()
-        return {name: np.concatenate([np.asarray(part[name]) for part in self._parts]) for name in names}
+        return concatenate([*self._joined, *self._parts])
 
 
 def scatter(
