@@ -30,7 +30,7 @@ from bench.store.video_folder import VideoRunFolder
 from tests.benchmarks.stages import Stages
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
-LONG_CLIPS = (((120, 160), (1_000, 10_000), ("sort", "deepsort")), ((1080, 1920), (100, 500), ("sort",)))
+LONG_CLIPS = (((120, 160), (1_000, 10_000), ("sort", "deepsort")), ((1080, 1920), (100, 1_000), ("sort",)))
 """(height, width), numbers of frames, trackers."""
 
 
