@@ -48,11 +48,11 @@ def read_table(path: Path) -> dict[str, NDArray[Any]]:
         # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
         with pq.ParquetFile(path) as file:
             table = file.read()
+        return {name: _from_arrow(table.column(name)) for name in table.column_names}
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing; run the same `unmask run` again to make it") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run the same `unmask run` again") from error
-    return {name: _from_arrow(table.column(name)) for name in table.column_names}
 
 
 def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:
