@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from bench.core.errors import StoreError
 from bench.store.schemas import Estimates, Plan
-from bench.store.tables import read_table
+from bench.store.tables import read_arrow, read_table
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -116,7 +115,7 @@ class RunFolder:
         ``metric|instrument|region`` for each per-face metric."""
         path = self.faces_path(dataset, method)
         try:
-            return pq.read_table(path)
+            return read_arrow(path)
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"{path} cannot be read ({error}); run `unmask score {self.path}`") from error
 

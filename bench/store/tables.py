@@ -45,14 +45,19 @@ def table_key(path: Path) -> str | None:
 def read_table(path: Path) -> dict[str, NDArray[Any]]:
     """The columns of a table, in file order. Raises `StoreError` where it is missing or damaged."""
     try:
-        # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
-        with pq.ParquetFile(path) as file:
-            table = file.read()
+        table = read_arrow(path)
         return {name: _from_arrow(table.column(name)) for name in table.column_names}
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing; run the same `unmask run` again to make it") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run the same `unmask run` again") from error
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """A table as Arrow has it. Raises `OSError` or `pa.ArrowException` where it is missing or damaged."""
+    # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:
