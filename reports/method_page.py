@@ -208,7 +208,10 @@ def _verdict(board: Board, entrant: Entrant, other: str, head: Head) -> Verdict:
     difference = row.difference if row.a == entrant.method else -row.difference
     unit = head.card.unit
     sign = "+" if difference > 0 else ""
-    detail = f"{sign}{format_value(difference, unit).replace('%', 'points')}, p {format_p(row.p_adjusted)}"
+    detail = f"{sign}{format_value(difference, unit).replace('%', 'points')}"
+    if row.p_adjusted is None:
+        return Verdict("", f"{detail}, not tested")
+    detail += f", p {format_p(row.p_adjusted)}"
     if row.p_adjusted >= SIGNIFICANT or difference == 0:
         return Verdict("tie", detail)
     if head.card.direction == "none":

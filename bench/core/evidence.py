@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ Readings = Mapping[str, Mapping[str, NDArray[Any]]]
 """Instrument -> reading -> (N,) or (N, D) float32."""
 
 Strings = NDArray[np.str_]
+
+KNOWN_PLACE: Final = "known_place"
+"""The reading of a recogniser on the output at the original's landmarks: an attacker who holds the photo knows them."""
+
+LOOKS: Final = ("turned-90", "turned-180", "turned-270", "mirrored", "inverted", "blurred", "halved")
+"""What an attacker tries with the crop at the known place before asking a recogniser again."""
+
+ANY_LOOK: Final = "+any-look"
+"""Behind a recogniser's name: the attack that takes the nearest of all its looks, with thresholds of its own."""
+
+
+def look_column(look: str) -> str:
+    """The reading of one of `LOOKS`, e.g. ``look:mirrored``; (N, D) like ``embedding``."""
+    return f"look:{look}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,21 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtraFaces:
+    """M faces that the judge finds in outputs at places where the original has none: moved or copied ones."""
+
+    sample: Strings
+    """(M,) the image each lies in."""
+    readings: Readings
+    """Recogniser -> {"embedding": (M, D)}."""
+
+
+def no_extra_faces() -> ExtraFaces:
+    """M = 0."""
+    return ExtraFaces(np.zeros(0, np.str_), {})
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that metrics may look at, for one method on one data set."""
 
@@ -101,7 +130,8 @@ class Evidence:
     original: Readings
     """Per-face readings on the originals, (N faces, ...)."""
     anonymized: Readings
-    """Per-face readings on the outputs; NaN rows where no face was found again."""
+    """Per-face readings on the outputs; NaN rows where no face was found again. Recognisers also have `KNOWN_PLACE`
+    and, but for dlib, each `look_column`: rows are NaN only where there is no output or it cannot be read."""
     features: Mapping[str, tuple[Readings, Readings]]
     """Region -> (originals, outputs) readings of ``features`` instruments, over faces or images."""
     pairs: Mapping[str, Readings]
@@ -115,3 +145,10 @@ class Evidence:
     operating_points: Mapping[str, tuple[OperatingPoint, ...]]
     """Recogniser -> calibrated thresholds."""
     settings: Settings = field(default_factory=Settings)
+    extra: ExtraFaces = field(default_factory=no_extra_faces)
+    """Faces on the outputs at places where no original face was."""
+    equal: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """(N faces,) whether the face's pixels are the original's, byte for byte; (0,) = not recorded."""
+    explained: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """(N faces,) whether one smooth tone curve and noise as strong as JPEG quality 50 explain the output's face from
+    the original's; (0,) = not recorded."""

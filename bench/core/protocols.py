@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.core.cards import InstrumentCard, MethodCard, MetricCard
 from bench.core.evidence import Evidence
 from bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 
 Columns = Mapping[str, NDArray[Any]]
 """Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
@@ -88,5 +88,5 @@ class Metric(Protocol):
     needs: ClassVar[tuple[str, ...]]
     """Instrument names, or ``role:recogniser`` for every selected instrument of a role."""
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding]:
         """Values for one method on one data set."""

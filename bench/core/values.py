@@ -25,7 +25,11 @@ class UnitValues:
     share: bool = False
     """True where values are 0/1, so that an all-0 or all-1 sample still gets an honest interval."""
     chance: float | None = None
-    """What a guess without any evidence would score."""
+    """What a guess without any evidence would score, where that is known beforehand (rank-k: k over the gallery)."""
+    chance_values: Float | None = None
+    """(N,) what each unit would score if it had nothing to do with its original, where that is measured, e.g. 1 minus
+    the share of strangers' originals that an output matches; NaN = not measured. Their mean is the chance, with an
+    interval of its own, for everybody and for each subgroup."""
     alternatives: tuple[Float, ...] = ()
     """(N,) each: the values at the ends of a threshold's own interval. They widen the estimate's interval."""
 
@@ -63,6 +67,19 @@ class Estimate:
     """Units scored."""
     unscored: int
     """Units that the question is about but that could not be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a reader must know before trusting a method's numbers, counted: e.g. outputs that match somebody else."""
+
+    kind: str
+    """A stable name, e.g. ``matches-others``, ``alike-yet-private``, ``chance-off``."""
+    count: int
+    of: int
+    """``count`` of how many."""
+    text: str
+    """One plain sentence with both figures, e.g. ``28 of 30 outputs match another person of the set``."""
 
 
 @dataclass(frozen=True, slots=True)

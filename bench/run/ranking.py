@@ -78,7 +78,9 @@ def rank_rows(
         labels = [label for label in given if label != control]
         place = {label: k for k, label in enumerate(labels)}
         found = [
-            Comparison(place[r.a], place[r.b], r.difference, r.low or 0.0, r.high or 0.0, r.p, r.p_adjusted)
+            Comparison(
+                place[r.a], place[r.b], r.difference, r.low or 0.0, r.high or 0.0, r.p or 1.0, r.p_adjusted or 1.0
+            )
             for r in pairs.get(key, [])
         ]
         better = significantly_better(len(labels), found, direction)

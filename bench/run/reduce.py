@@ -14,7 +14,7 @@ from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from bench.run.calibration import usable_points
 from bench.run.executors import Progress
@@ -28,6 +28,7 @@ from bench.store.schemas import (
     ComparisonRow,
     EstimateRow,
     Estimates,
+    FindingRow,
     GapRow,
     HistogramRow,
     InputRow,
@@ -73,6 +74,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             answers[method.label] = _answers(asked, design, cards, recognisers)
             found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
             found.failures += _failures(evidence, errors)
+            found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
             values = [item for item in asked if isinstance(item, UnitValues)]
             write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
             progress.done(f"{method.label} {dataset.label}", skipped=False)
@@ -96,6 +98,7 @@ class _Found:
         self.comparisons: list[ComparisonRow] = []
         self.inputs: list[InputRow] = []
         self.failures: list[MethodProblem] = []
+        self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
 
     def sealed(self, run: str) -> Estimates:
@@ -107,6 +110,7 @@ class _Found:
             comparisons=self.comparisons,
             inputs=self.inputs,
             failures=self.failures,
+            findings=self.findings,
             histograms=self.histograms,
         )
 
@@ -121,7 +125,7 @@ def _design(originals: Originals, plan: Plan) -> Design:
 
 
 def _answers(
-    asked: Sequence[UnitValues | SetStatistic | Histogram],
+    asked: Sequence[UnitValues | SetStatistic | Histogram | Finding],
     design: Design,
     cards: Mapping[str, MetricCard],
     recognisers: set[str],
@@ -129,7 +133,7 @@ def _answers(
     made = [
         answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
         for item in asked
-        if not isinstance(item, Histogram)
+        if isinstance(item, UnitValues | SetStatistic)
     ]
     return made + worst_answers(made, cards, recognisers)
 
@@ -169,4 +173,15 @@ def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
         instrument=item.instrument,
         edges=list(item.edges),
         series={name: list(counts) for name, counts in item.series.items()},
+    )
+
+
+def _finding(evidence: Evidence, item: Finding) -> FindingRow:
+    return FindingRow(
+        dataset=evidence.dataset,
+        method=evidence.method,
+        kind=item.kind,
+        count=item.count,
+        of=item.of,
+        text=item.text,
     )

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.core.canonical import digest
 
-PLAN_SCHEMA: Final = "unmask.plan/1"
-ESTIMATES_SCHEMA: Final = "unmask.estimates/1"
+PLAN_SCHEMA: Final = "unmask.plan/2"
+ESTIMATES_SCHEMA: Final = "unmask.estimates/2"
 
 
 class Strict(BaseModel):
@@ -78,7 +78,7 @@ class Sealed(Strict):
 class Plan(Sealed):
     """``RUN/plan.json``: everything that decides the results."""
 
-    schema_: Literal["unmask.plan/1"] = Field(default=PLAN_SCHEMA, alias="schema")
+    schema_: Literal["unmask.plan/2"] = Field(default=PLAN_SCHEMA, alias="schema")
     run: str
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
@@ -111,7 +111,10 @@ class EstimateRow(Strict):
     unscored: int
     """Faces (or images) that the question is about but that could not be scored."""
     chance: float | None = None
-    """What a guess without evidence would score."""
+    """What a guess without evidence would score; measured on this data set where that is possible."""
+    chance_low: float | None = None
+    chance_high: float | None = None
+    """95 % interval of a measured chance."""
     note: str = ""
 
 
@@ -131,6 +134,10 @@ class GapRow(Strict):
     """|worst - best|."""
     low: float | None
     high: float | None
+    expected: float | None = None
+    """The gap to be expected if the subgroups did not differ: the mean over permutations of people's labels."""
+    p: float | None = None
+    """Permutation test over people of no difference between the subgroups."""
 
 
 class RankRow(Strict):
@@ -157,9 +164,11 @@ class ComparisonRow(Strict):
     difference: float
     low: float | None
     high: float | None
-    p: float
-    p_adjusted: float
-    """Holm-adjusted over all pairs of methods of this metric."""
+    p: float | None
+    p_adjusted: float | None
+    """Holm-adjusted over all pairs of methods of this metric; null = not tested (time, memory)."""
+    identical: bool = False
+    """Both methods' outputs are byte for byte the same: no difference, rather than one that was not found."""
 
 
 class Problem(Strict):
@@ -177,6 +186,8 @@ class InputRow(Strict):
     unreadable: int
     without_face: int
     problems: list[Problem]
+    notes: list[str] = []
+    """What was understood of the data set and what was left out, once each: labels, duplicates, files passed over."""
 
 
 class MethodProblem(Strict):
@@ -184,6 +195,17 @@ class MethodProblem(Strict):
     method: str
     sample: str
     reason: str
+
+
+class FindingRow(Strict):
+    """`bench.core.values.Finding` of one method on one data set."""
+
+    dataset: str
+    method: str
+    kind: str
+    count: int
+    of: int
+    text: str
 
 
 class HistogramRow(Strict):
@@ -198,7 +220,7 @@ class HistogramRow(Strict):
 class Estimates(Strict):
     """``RUN/estimates.json``: all numbers of a run."""
 
-    schema_: Literal["unmask.estimates/1"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
+    schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
     run: str
     """`Plan.run` of the plan it belongs to."""
     estimates: list[EstimateRow]
@@ -207,4 +229,5 @@ class Estimates(Strict):
     comparisons: list[ComparisonRow] = []
     inputs: list[InputRow] = []
     failures: list[MethodProblem] = []
+    findings: list[FindingRow] = []
     histograms: list[HistogramRow] = []

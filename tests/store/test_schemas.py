@@ -35,7 +35,7 @@ def test_shipped_schema_is_current(name: str) -> None:
 
 def test_results_validate_and_wrong_ones_do_not() -> None:
     schema = shipped_schema("estimates.schema.json")
-    good = Estimates.model_validate({"schema": "unmask.estimates/1", "run": "0" * 16, "estimates": [ROW]})
+    good = Estimates.model_validate({"schema": "unmask.estimates/2", "run": "0" * 16, "estimates": [ROW]})
     jsonschema.validate(good.model_dump(mode="json", by_alias=True), schema)
     bad = good.model_dump(mode="json", by_alias=True)
     bad["estimates"][0]["region"] = "nose"
