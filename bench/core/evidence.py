@@ -152,3 +152,5 @@ class Evidence:
     explained: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
     """(N faces,) whether one smooth tone curve and noise as strong as JPEG quality 50 explain the output's face from
     the original's; (0,) = not recorded."""
+    derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What metrics work out of the fields above and share, e.g. the attacks with their distances; empty at first."""

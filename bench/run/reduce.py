@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.core import registry
 from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
+from bench.core.evidence import ANY_LOOK, Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
@@ -60,7 +60,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
     instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
     points = usable_points(folder.operating_points, instruments)
-    recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
+    names = [name for name, card in instruments.items() if card.role == "recogniser"]
+    recognisers = {*names, *(name + ANY_LOOK for name in names)}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
     for dataset in plan.datasets:
