@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
-from bench.core.stats.error_rates import PairDistances, equal_error_rate, measurable, true_accept_rate
+from bench.core.stats.error_rates import PairDistances, measurable
 from bench.core.types import Bools, Float
 from bench.core.values import Histogram, SetStatistic
 from metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
@@ -81,7 +81,7 @@ class VerificationAttack:
 
     def __init__(self, attack: Attack, pairs: Pairs) -> None:
         genuine, impostor = attack.distances(pairs.i, pairs.j), attack.distances(pairs.impostor_i, pairs.impostor_j)
-        use, against = np.isfinite(genuine), np.isfinite(impostor)
+        use, against = np.isfinite(genuine), np.argsort(impostor)[: int(np.isfinite(impostor).sum())]
         self._i, self._j, self._share = pairs.i[use], pairs.j[use], pairs.share[use]
         self._impostor_i, self._impostor_j = pairs.impostor_i[against], pairs.impostor_j[against]
         self.genuine, self.impostor = genuine[use], impostor[against]
@@ -104,11 +104,11 @@ class VerificationAttack:
         rates = self._pairs.rates(genuine_weights, impostor_weights)
         if rates is None:
             return dict.fromkeys(["eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
-        total, eer = float(impostor_weights.sum()), equal_error_rate(rates)
+        total, eer = float(impostor_weights.sum()), rates.equal_error_rate()
         return {
             "eer": min(eer, 1 - eer),
             **{
-                f"tar@{label}": true_accept_rate(rates, fmr) if measurable(total, fmr) else math.nan
+                f"tar@{label}": rates.true_accept_rate(fmr) if measurable(total, fmr) else math.nan
                 for label, fmr in TAR_FMRS.items()
             },
         }
