@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.errors import DataError
-
-IMAGE_EXTENSIONS: Final = frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
-        *("pgm", "ppm", "pnm", "pbm", "jp2", "j2k"),
-    )
-)
-"""A file with one of these is a sample even if it is broken: it then becomes a counted row."""
+from bench.core.images import IMAGE_EXTENSIONS
 
 _SIGNATURES: Final = (
     b"\xff\xd8\xff",

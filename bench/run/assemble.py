@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.evidence import Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
+from bench.run.score import EXTRA
 from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
@@ -199,5 +201,15 @@ def assemble_evidence(
         peak_memory_mib=float(memory.max()) if len(memory) else float("nan"),
         operating_points=points,
         settings=originals.settings,
+        extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
+    """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
+    names = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
+    return ExtraFaces(
+        concatenate([read_table(path / "extras.parquet") for path in scores])["sample"],
+        {name: concatenate([read_table(path / f"{name}{EXTRA}.parquet") for path in scores]) for name in names},
+    )

@@ -18,7 +18,7 @@ from bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
 from bench.store.schemas import Plan
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 FACE_ROLES: Final = ("recogniser", "attributes", "skin")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.errors import DataError
+from bench.core.images import IMAGE_EXTENSIONS
 from bench.core.types import FaceLabel
-from bench.data.folders import IMAGE_EXTENSIONS, list_images, require_folder
+from bench.data.folders import list_images, require_folder
 from bench.data.stores import FileStore, Store, ZipStore
 
 _LISTED_AT_MOST: Final = 3
