@@ -64,7 +64,8 @@ def show(
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
         card = _summary(entry) if opened is None else asdict(opened.card)
-        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits})
+        notes = list(opened.notes) if opened else []
+        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
     table = Table(show_header=False)
     table.add_column(no_wrap=True)
@@ -126,8 +127,7 @@ def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[
     ]
     if opened is None:
         return [*facts, ("here", "no"), ("how to get it", entry.how_to_get)]
-    if isinstance(opened, ClipSet):
-        facts += [("of this copy", note) for note in opened.notes]
+    facts += [("of this copy", note) for note in opened.notes]
     passed_over = f" ({opened.ignored:,} other files passed over)" if opened.ignored else ""
     return [*facts, ("here", opened.where + passed_over), ("fingerprint", opened.card.fingerprint)]
 
