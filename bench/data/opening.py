@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from bench.core.cards import DatasetCard
-from bench.core.errors import DataError, SpecError
+from bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from bench.core.spec import Spec, parse_spec
 from bench.core.types import SampleRef
 from bench.data import cache, demo_clips
@@ -49,8 +49,7 @@ def open_dataset(
     Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
     """
-    parsed = parse_spec(spec, positional="path")
-    entry = find_entry(parsed.name)
+    parsed, entry = parse_dataset(spec)
     if entry.clips:
         raise DataError(f"{entry.name} is a set of clips; use: unmask video")
     entry, split = chosen(parsed, entry)
@@ -59,6 +58,38 @@ def open_dataset(
     copy = chosen_copy(parsed, entry, root)
     found = READERS[entry.layout](replace(copy.place, exclude=tuple(exclude)))
     return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
+    """A data set's SPEC and its entry. Raises `SpecError` and `UnknownNameError`; for the bare path of a folder, with
+    what to write instead."""
+    try:
+        parsed = parse_spec(spec, positional="path")
+        return parsed, find_entry(parsed.name)
+    except (SpecError, UnknownNameError):
+        path = spec.rpartition("=")[2].strip()
+        if path and Path(path).expanduser().is_dir():
+            raise SpecError(
+                f"{path!r} is a folder: for its photos write folder:{path}, for its clips clips:{path}"
+            ) from None
+        raise
+
+
+def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> None:
+    """Raises `ConfigError` where ``out`` lies inside the folder of a data set, which would then be read with it, or the
+    other way round; `SpecError`, `UnknownNameError` and `DataError` for a data set that cannot be found."""
+    for spec in specs:
+        parsed, entry = parse_dataset(spec)
+        if entry.from_packages:
+            continue
+        path = chosen_copy(parsed, entry, root).place.path.resolve()
+        if out.resolve().is_relative_to(path):
+            raise ConfigError(
+                f"--out {out} lies inside the folder of {spec}, where its pictures would count as inputs; "
+                "choose a folder outside of it"
+            )
+        if path.is_relative_to(out.resolve()):
+            raise ConfigError(f"the folder of {spec} lies inside --out {out}; choose another --out")
 
 
 def chosen(spec: Spec, entry: DatasetEntry) -> tuple[DatasetEntry, str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import DataError
+from bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from bench.data import Dataset, open_dataset
+from bench.data.clips import open_clips
+from bench.data.opening import refuse_nested
 from tests.data.test_readers import failure, ids, jpeg, opened, put, refusal, zipped
 
 
@@ -170,3 +172,42 @@ def test_empty_folders_say_what_they_hold(photos: Path) -> None:
     put(photos / ".hidden.jpg")
     with pytest.raises(DataError, match=r"holds no images \(1 file was passed over.*1 \.mp4; 1 hidden file"):
         open_dataset(f"folder:{photos}")
+
+
+class TestPlaces:
+    def test_a_bare_path_is_told_what_to_write(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(photos / "a.jpg")
+        monkeypatch.chdir(photos.parent)
+        for spec in ("photos", "./photos", str(photos), "mine=photos"):
+            for open_it in (open_dataset, open_clips):
+                with pytest.raises(SpecError, match="is a folder: for its photos write folder:"):
+                    open_it(spec)
+        with pytest.raises(UnknownNameError):
+            open_dataset("photosx")
+
+    def test_a_path_may_begin_with_a_tilde(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(photos / "a.jpg")
+        monkeypatch.setenv("HOME", str(photos.parent))
+        for spec in ("folder:~/photos", "folder:path=~/photos,show_faces=true"):
+            assert ids(opened(spec)) == {"a.jpg"}
+
+    def test_a_run_and_a_data_set_may_not_lie_in_one_another(
+        self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(photos / "a.jpg")
+        put(tmp_path / "orl_root/att_faces/s1/1.pgm", jpeg(form="PPM"))
+        monkeypatch.chdir(photos)
+        (tmp_path / "alias").symlink_to(photos)
+        inside = [
+            ("folder:.", Path("runs/run")),
+            (f"folder:{photos}", photos),
+            ("clips:.", Path("runs/video")),
+            (f"folder:{photos}", tmp_path / "alias/run"),
+            ("orl", tmp_path / "orl_root/att_faces/run"),
+        ]
+        for spec, out in inside:
+            with pytest.raises(ConfigError, match=r"lies inside the folder of .*choose a folder outside"):
+                refuse_nested(out, [spec], tmp_path / "orl_root")
+        with pytest.raises(ConfigError, match="lies inside --out"):
+            refuse_nested(tmp_path, ["demo", f"folder:{photos}"])
+        refuse_nested(tmp_path / "run", ["demo", f"folder:{photos}", "clips:."])
