@@ -197,7 +197,9 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
-    return PlannedDataset(label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids)
+    return PlannedDataset(
+        label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids, notes=list(dataset.notes)
+    )
 
 
 def dataset_label(spec: Spec) -> str:
@@ -231,5 +233,5 @@ def distinct(kind: str, labels: list[str]) -> None:
 
 
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump() for item in items]
+    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
     return {str(item.get("label") or item["name"]): item for item in plainly}

@@ -67,7 +67,7 @@ def prepare_shard(job: ShardJob) -> bool:
     for chunk in decode_chunks(dataset, refs):
         found = _locate(chunk, plan) if known is None else [known.get(item.ref.id, []) for item in chunk]
         if find:
-            images.add(_image_rows(chunk))
+            images.add(_image_rows(chunk, found))
             faces.add(_face_rows(chunk, found))
         originals = [
             Original(i.image, located_faces)
@@ -122,7 +122,7 @@ def _read(name: str, card: Mapping[str, Any], originals: Sequence[Original], dev
     return opened.image_instrument(card["name"], device).read(crops)
 
 
-def _image_rows(chunk: Sequence[Decoded]) -> dict[str, NDArray[Any]]:
+def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
     shapes = [(0, 0) if item.image is None else item.image.shape[:2] for item in chunk]
     return {
         "sample": np.array([item.ref.id for item in chunk], np.str_),
@@ -130,7 +130,18 @@ def _image_rows(chunk: Sequence[Decoded]) -> dict[str, NDArray[Any]]:
         "reason": np.array([item.reason for item in chunk], np.str_),
         "height": np.array([h for h, _ in shapes], np.int32),
         "width": np.array([w for _, w in shapes], np.int32),
+        "unplaced_labels": np.array(
+            [_unplaced(item, detections) for item, detections in zip(chunk, found, strict=True)], np.int32
+        ),
     }
+
+
+def _unplaced(item: Decoded, detections: Sequence[Detection]) -> int:
+    """Labels with a point that no face answers to."""
+    if item.image is None:
+        return 0
+    placed = assign_labels(detections, item.ref.labels, item.image.shape)
+    return sum(label.at is not None for label in item.ref.labels) - sum(label.at is not None for label in placed)
 
 
 def _face_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:

@@ -39,6 +39,10 @@ from bench.store.schemas import (
 )
 
 NO_FACE: Final = "the judge found no face in it"
+_UNPLACED: Final = (
+    "labels whose x and y lie in no face of their own, so that they count for nobody: {} (x and y are pixels of the "
+    "upright picture)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
         design = _design(originals, plan)
-        found.inputs.append(_input_row(originals))
+        found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
         for method in plan.methods:
             evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
@@ -139,8 +143,9 @@ def _answers(
     return made + worst_answers(made, cards, recognisers)
 
 
-def _input_row(originals: Originals) -> InputRow:
+def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     inputs = originals.inputs
+    unplaced = int(inputs["unplaced_labels"].sum())
     readable = inputs["readable"]
     empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
     problems = [
@@ -155,6 +160,7 @@ def _input_row(originals: Originals) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
+        notes=[*notes, *([_UNPLACED.format(unplaced)] if unplaced else [])],
     )
 
 
