@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
@@ -63,7 +63,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in folders])
+            readings[name] = _face_readings(folders, card)
         elif card["role"] == "features":
             for region in REGIONS:
                 found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
@@ -178,7 +178,7 @@ def assemble_evidence(
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in scores])
+            readings[name] = _face_readings(scores, card)
         elif card["role"] in ("features", "pair"):
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
@@ -204,6 +204,17 @@ def assemble_evidence(
         extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
+    name = card["name"]
+    parts = [name, f"{name}{ANY_LOOK}"] if card.get("looks") else [name]
+    return {
+        column: values
+        for part in parts
+        for column, values in concatenate([read_table(path / f"{part}.parquet") for path in folders]).items()
+    }
 
 
 def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
