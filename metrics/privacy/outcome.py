@@ -67,8 +67,8 @@ class OutcomeShares:
             "lower",
             "Missed",
             "How many faces did the method leave as they were?",
-            "One smooth tone curve and noise as strong as that of JPEG at quality 50 explain the output's face from the "
-            "input's, and it equals the input or a recogniser still matches it in some look. A privacy failure.",
+            "One smooth tone curve and noise as strong as that of JPEG at quality 50 explain the output's face from "
+            "the input's, and it equals the input or a recogniser still matches it in some look. A privacy failure.",
         ),
         _card(
             Outcome.ERROR,
