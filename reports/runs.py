@@ -43,7 +43,7 @@ class RunView:
         self.metrics = {
             str(card["name"]): read_card(MetricCard, card) for plug in self.plan.metrics for card in plug.cards
         }
-        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods}
+        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods if not m.draw_of}
         self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
         self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
         self._columns: dict[str, tuple[Column, ...]] = {}
