@@ -95,7 +95,7 @@ def measure_own_card(
     card = calibrate_on(
         spec,
         recognisers,
-        folder.own_card_path.parent,
+        folder.path / "calibration",
         root=root,
         pool=pool,
         progress=progress,

@@ -20,6 +20,7 @@ from bench.run.config import RunConfig
 from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
 from bench.store.atomic import write_json
+from bench.store.publication import finish_publication
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
@@ -91,7 +92,9 @@ def settle_plan(folder: RunFolder, plan: Plan) -> None:
 
     Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
     """
+    finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
+    folder.next_plan_path.unlink(missing_ok=True)
 
 
 def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
