@@ -79,7 +79,7 @@ def faces_to_settle(given: Range, bar: float) -> int | None:
     low, high = given.interval
     reach = high - given.value if given.value < bar else given.value - low
     many = given.n * (reach / (given.value - bar)) ** 2
-    step = 10 ** max(len(str(math.ceil(many))) - 2, 0)
+    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
     return math.ceil(many / step) * step
 
 

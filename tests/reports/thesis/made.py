@@ -110,5 +110,6 @@ def _row(method: str, metric: str, instrument: str, value: float, low: float, hi
     note = "sface+any-look" if instrument == "worst" else ""
     return {
         "dataset": "demo", "method": method, "metric": metric, "instrument": instrument, "region": "face",
-        "group": "all", "value": value, "low": low, "high": high, "n": 1088, "unscored": 0, "chance": None, "note": note,
+        "group": "all", "value": value, "low": low, "high": high, "n": 1088, "unscored": 0, "chance": None,
+        "note": note,
     }  # fmt: skip
