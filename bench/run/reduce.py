@@ -21,7 +21,7 @@ from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, answer, estimate_rows, gap_rows, worst_answers
+from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
 from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
@@ -34,6 +34,7 @@ from bench.store.schemas import (
     InputRow,
     MethodProblem,
     Plan,
+    PlanSettings,
     Problem,
     RankRow,
 )
@@ -78,12 +79,14 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             values = [item for item in asked if isinstance(item, UnitValues)]
             write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
             progress.done(f"{method.label} {dataset.label}", skipped=False)
+        gaps = GapRows(dataset.label, design.resamples, design.masks, design.groups, plan.settings.seed)
         for label, given in answers.items():
             for each in given:
-                card = cards[each.metric]
                 found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
-                found.gaps += gap_rows(dataset.label, label, each, design.groups[each.unit], card)
-        compared = compare_methods(dataset.label, answers, design.resamples, control)
+            found.gaps += gaps.rows(label, given, cards)
+        compared = compare_methods(
+            dataset.label, answers, design.resamples, cards, control, instruments=instruments_of(plan.settings)
+        )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
@@ -113,6 +116,11 @@ class _Found:
             findings=self.findings,
             histograms=self.histograms,
         )
+
+
+def instruments_of(settings: PlanSettings) -> list[str]:
+    """The instruments that speak for a metric where there is no worst one."""
+    return [settings.default_recogniser, settings.default_attributes, "standard"]
 
 
 def _design(originals: Originals, plan: Plan) -> Design:
