@@ -190,7 +190,7 @@ def _at_end(
         enough = clusters >= LEAST_CLUSTERS
         return jackknife_interval(point, values, active) if enough else NO_INTERVAL, p_value(point, error, groups)
     p = p_value(point, bootstrap_error(values, clusters), clusters)
-    if not first.share:
+    if not (first.share or other.items[0].share):
         return mean_interval(point, values, clusters), p
     if isinstance(first, SetStatistic):
         return _widened(*percentile_interval(values, clusters), point, clusters), p
@@ -212,8 +212,9 @@ class _Signs:
     """Units that count for one of two methods only."""
 
     plus: float
-    """Share of the units that count for the first only."""
+    """Share of the units that count for the first only (weighed by how much more, if they count in part)."""
     minus: float
+    """Of those that count for the second only."""
     plus_clusters: int
     """Clusters that hold such units."""
     minus_clusters: int
@@ -227,8 +228,8 @@ def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _
     for_one, for_other = int((of_cluster > 0).sum()), int((of_cluster < 0).sum())
     exact = for_one + for_other <= EXACT_UP_TO
     return _Signs(
-        plus=float((seen > 0).sum() / max(on.sum(), 1)),
-        minus=float((seen < 0).sum() / max(on.sum(), 1)),
+        plus=float(np.maximum(seen, 0.0).sum() / max(on.sum(), 1)),
+        minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
         plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
         minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
         p=float(stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
