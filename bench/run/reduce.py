@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from bench.core.evidence import Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -75,6 +76,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         design = _design(originals, plan)
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
+        outputs: dict[str, list[str]] = {}
         for label, drawn in by_draws(plan.methods):
             draws = []
             for method in drawn:
@@ -89,13 +91,20 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
             answers[label] = _answers(averaged(draws), design, cards, recognisers)
+            outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
         gaps = GapRows(dataset.label, design.resamples, design.masks, design.groups, plan.settings.seed)
         for label, given in answers.items():
             for each in given:
                 found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
             found.gaps += gaps.rows(label, given, cards)
         compared = compare_methods(
-            dataset.label, answers, design.resamples, cards, control, instruments=instruments_of(plan.settings)
+            dataset.label,
+            answers,
+            design.resamples,
+            cards,
+            control,
+            identical=_identical(outputs),
+            instruments=instruments_of(plan.settings),
         )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
@@ -131,6 +140,11 @@ class _Found:
 def instruments_of(settings: PlanSettings) -> list[str]:
     """The instruments that speak for a metric where there is no worst one."""
     return [settings.default_recogniser, settings.default_attributes, "standard"]
+
+
+def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
+    """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
+    return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
 
 
 def _design(originals: Originals, plan: Plan) -> Design:
