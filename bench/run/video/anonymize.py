@@ -122,7 +122,7 @@ def _results(job: ClipJob, reader: VideoReader, doomed: bool) -> Iterator[tuple[
         made = given_frames(planned, job.clip.id)
         for frame in islice(reader, settings.frames):
             result = next(made)
-            image = result if isinstance(result, MethodFailure) else checked(result, frame.image.shape)
+            image = result if isinstance(result, MethodFailure) else checked(result, frame.image)
             yield frame, (image, float("nan"))
         return
     method = opened.method(planned.spec, settings.device)
