@@ -1,17 +1,19 @@
 """Any folder of images, with an optional ``labels.csv`` (columns: `bench.data.labels`).
 
 Samples are all files with an image's extension, broken or not, and files without one whose first bytes are an image's.
-Hidden files, texts, ``labels.csv`` and the like are passed over and counted. The names of folders are nobody's: only
-``labels.csv`` says who is who.
+Hidden files, texts, ``labels.csv`` and the like are passed over and counted, and so are files without labels that are
+called as the anonymized version of another (``a_anonymized.jpg`` beside ``a.jpg``). The names of folders are nobody's:
+only ``labels.csv`` says who is who.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bench.core.errors import DataError
 from bench.data.folders import counted
@@ -20,6 +22,9 @@ from bench.data.readers.base import Found, Place, Record, open_images, with_miss
 from bench.data.stores import refusal
 
 LABELS = "labels.csv"
+_WORDS: Final = r"(?:anon|anonymi[sz]ed?|blurred|de-?faced|de-?identified|pixelated|redacted)"
+_OUTPUT: Final = re.compile(rf"(?P<a>.+)[-_. ]{_WORDS}|{_WORDS}[-_. ](?P<b>.+)", re.IGNORECASE)
+"""What anonymizers call the output of ``a`` or ``b`` where they write it beside the input."""
 T = TypeVar("T")
 
 
@@ -35,10 +40,28 @@ def read_folder(place: Place) -> Found:
             f"{LABELS} writes {counted(loosely, 'file name')} otherwise than the files are called (capitals, blanks, "
             "accents); they were matched all the same"
         )
-    names = with_missing(images.store.names(), faces, path)
+    outputs = _outputs(images.store.names(), faces)
+    if outputs:
+        images.ignored += len(outputs)
+        images.notes.append(
+            f"{counted(len(outputs), 'file')} left out: called as the anonymized version of another file beside it"
+        )
+    names = with_missing([name for name in images.store.names() if name not in outputs], faces, path)
     images.records = [Record(name, faces.get(name, ())) for name in names]
     images.notes += _about_labels(place.path, path, images.records)
     return images
+
+
+def _outputs(names: Iterable[str], labelled: Mapping[str, object]) -> set[str]:
+    """Files called as the output of another one, such as ``a_anonymized.jpg`` beside ``a.jpg``; none with labels."""
+    paths = {name: PurePosixPath(name) for name in names}
+    stems = {(path.parent, path.stem.lower()) for path in paths.values()}
+    outputs = set()
+    for name, path in paths.items():
+        match = _OUTPUT.fullmatch(path.stem)
+        if match and name not in labelled and (path.parent, (match["a"] or match["b"]).lower()) in stems:
+            outputs.add(name)
+    return outputs
 
 
 def by_file(names: Iterable[str], labelled: Mapping[str, T]) -> tuple[dict[str, T], int]:
