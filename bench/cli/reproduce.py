@@ -36,6 +36,9 @@ def thesis(
         typer.Option("--test-set", help="Take the test photos of this set of `unmask data build`.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of every random draw.")] = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, help="Draws averaged for deepprivacy and dp-att (H1, H2).")
+    ] = 5,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
     workers: Workers = 1,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
@@ -67,6 +70,7 @@ def thesis(
             limit=limit,
             built=test_set,
             seed=seed,
+            seeds=seeds,
             device=device,
             root=where,
             workers=workers,

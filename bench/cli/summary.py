@@ -49,7 +49,7 @@ COLUMN_WIDTH = 17
 def print_summary(folder: RunFolder) -> None:
     """One table a data set; every number with its 95 % interval."""
     estimates = folder.estimates
-    labels = [method.label for method in folder.plan.methods]
+    labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console, width = _console()
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from bench.core import registry
 from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
+from bench.core.evidence import ANY_LOOK, Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from bench.run.calibration import usable_points
+from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
@@ -35,6 +36,7 @@ from bench.store.schemas import (
     InputRow,
     MethodProblem,
     Plan,
+    PlannedMethod,
     Problem,
     RankRow,
 )
@@ -62,7 +64,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
     instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
     points = usable_points(folder.operating_points, instruments)
-    recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
+    names = [name for name, card in instruments.items() if card.role == "recogniser"]
+    recognisers = {*names, *(name + ANY_LOOK for name in names)}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
     for dataset in plan.datasets:
@@ -70,16 +73,20 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         design = _design(originals, plan)
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
-        for method in plan.methods:
-            evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
-            asked = [item for metric in metrics for item in metric.ask(evidence)]
-            answers[method.label] = _answers(asked, design, cards, recognisers)
-            found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-            found.failures += _failures(evidence, errors)
-            found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-            values = [item for item in asked if isinstance(item, UnitValues)]
-            write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
-            progress.done(f"{method.label} {dataset.label}", skipped=False)
+        for label, drawn in by_draws(plan.methods):
+            draws = []
+            for method in drawn:
+                evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
+                asked = [item for metric in metrics for item in metric.ask(evidence)]
+                draws.append(asked)
+                found.failures += _failures(evidence, errors, method)
+                if method.label == label:
+                    found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
+                    found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                values = [item for item in asked if isinstance(item, UnitValues)]
+                write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
+                progress.done(f"{method.label} {dataset.label}", skipped=False)
+            answers[label] = _answers(averaged(draws), design, cards, recognisers)
         for label, given in answers.items():
             for each in given:
                 card = cards[each.metric]
@@ -161,9 +168,10 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     )
 
 
-def _failures(evidence: Evidence, errors: NDArray[np.str_]) -> list[MethodProblem]:
+def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod) -> list[MethodProblem]:
+    label, draw = method.draw_of or method.label, f"draw {method.draw}: " if method.draw else ""
     return [
-        MethodProblem(dataset=evidence.dataset, method=evidence.method, sample=str(sample), reason=str(reason))
+        MethodProblem(dataset=evidence.dataset, method=label, sample=str(sample), reason=f"{draw}{reason}")
         for sample, reason in zip(evidence.images.id, errors, strict=True)
         if reason
     ]

@@ -41,6 +41,10 @@ class PlannedMethod(Strict):
     spec: str
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
+    draw: int = Field(default=0, ge=0)
+    """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
+    draw_of: str = ""
+    """The label whose results a further draw is averaged into; '' = a method with results of its own."""
 
 
 class PlannedMetric(Strict):
