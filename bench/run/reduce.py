@@ -16,6 +16,7 @@ from bench.core.evidence import Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from bench.data.folders import counted
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
@@ -43,10 +44,7 @@ from bench.store.schemas import (
 )
 
 NO_FACE: Final = "the judge found no face in it"
-_UNPLACED: Final = (
-    "labels whose x and y lie in no face of their own, so that they count for nobody: {} (x and y are pixels of the "
-    "upright picture)"
-)
+_UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
-        notes=[*notes, *([_UNPLACED.format(unplaced)] if unplaced else [])],
+        notes=[*notes, *([f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else [])],
     )
 
 
