@@ -53,6 +53,7 @@ def thesis(
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
+    from bench.data.opening import refuse_nested
     from bench.run.protocol import choose_methods
     from bench.run.reproduce import prepare_thesis, run_thesis
 
@@ -61,6 +62,7 @@ def thesis(
         if not method:
             typer.echo(f"left out: {role}: {reason}", err=True)
     where = existing_root(root)
+    refuse_nested(out, [dataset], where)
     with fetch_progress(Console(stderr=True)) as fetching:
         prepared = prepare_thesis(
             cast,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.canonical import digest
+from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
@@ -63,7 +64,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in folders])
+            readings[name] = _face_readings(folders, card)
         elif card["role"] == "features":
             for region in REGIONS:
                 found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
@@ -178,7 +179,7 @@ def assemble_evidence(
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in scores])
+            readings[name] = _face_readings(scores, card)
         elif card["role"] in ("features", "pair"):
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
@@ -204,6 +205,26 @@ def assemble_evidence(
         extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
+    """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
+    byte, and failed on the same. '' = it gave nothing."""
+    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    given = [str(name) for table in tables for name in table["sha256"]]
+    return digest(given) if any(given) else ""
+
+
+def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
+    name = card["name"]
+    parts = [name, f"{name}{ANY_LOOK}"] if card.get("looks") else [name]
+    return {
+        column: values
+        for part in parts
+        for column, values in concatenate([read_table(path / f"{part}.parquet") for path in folders]).items()
+    }
 
 
 def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:

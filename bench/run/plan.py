@@ -20,6 +20,7 @@ from bench.run.config import RunConfig
 from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
 from bench.store.atomic import write_json
+from bench.store.publication import finish_publication
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
@@ -91,7 +92,9 @@ def settle_plan(folder: RunFolder, plan: Plan) -> None:
 
     Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
     """
+    finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
+    folder.next_plan_path.unlink(missing_ok=True)
 
 
 def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
@@ -198,7 +201,9 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
-    return PlannedDataset(label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids)
+    return PlannedDataset(
+        label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids, notes=list(dataset.notes)
+    )
 
 
 def dataset_label(spec: Spec) -> str:
@@ -240,5 +245,5 @@ def distinct(kind: str, labels: list[str]) -> None:
 
 
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump() for item in items]
+    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
     return {str(item.get("label") or item["name"]): item for item in plainly}

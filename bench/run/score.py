@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import KNOWN_PLACE
+from bench.core.evidence import ANY_LOOK, KNOWN_PLACE
 from bench.core.types import FaceView, RegionPair
 from bench.run import opened
 from bench.run.anonymize import outputs_key
 from bench.run.judged import Detections, Judged, extra_rows, judged_chunks, outcome_rows
-from bench.run.prepare import FACE_ROLES, instrument_parts, located_key, part_key
+from bench.run.prepare import FACE_ROLES, face_reader, instrument_parts, located_key, part_key
 from bench.run.regions import REGIONS
 from bench.run.shards import Gather, ShardJob, scatter
 from bench.store.tables import Table, read_table, table_key, write_table
@@ -28,8 +28,8 @@ EXTRA: Final = "+extra"
 def score_parts(job: ShardJob) -> dict[str, dict[str, Any]]:
     """Part name -> instrument card: the parts of `instrument_parts`, and ``sface+extra`` of each recogniser."""
     parts = instrument_parts(job.plan, (*FACE_ROLES, "features", "pair"))
-    recognisers = instrument_parts(job.plan, ("recogniser",))
-    return parts | {f"{name}{EXTRA}": card for name, card in recognisers.items()}
+    recognisers = [card for card in job.plan.instruments if card["role"] == "recogniser"]
+    return parts | {f"{card['name']}{EXTRA}": card for card in recognisers}
 
 
 def score_shard(job: ShardJob) -> bool:
@@ -37,7 +37,7 @@ def score_shard(job: ShardJob) -> bool:
     folder = job.folder.score_dir(job.dataset, job.method, job.shard)
     outcome_key = job.key("outcomes", STAGE_VERSION, located_key(job), outputs_key(job))
     parts = score_parts(job)
-    keys = {name: part_key(job, outcome_key, card) for name, card in parts.items()}
+    keys = {name: part_key(job, outcome_key, name, card) for name, card in parts.items()}
     missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
     judge = any(table_key(folder / f"{name}.parquet") != outcome_key for name in ("outcomes", "extras"))
     if not judge and not missing:
@@ -84,10 +84,17 @@ def _read(
     deterministic, so what is pixel for pixel the original is not read again; its reading is the original's.
     """
     if card["role"] in FACE_ROLES:
-        read = opened.face_instrument(card["name"], device).read
+        read = face_reader(name, card, device)
         if name.endswith(EXTRA):
             return read([view for item in chunk for view in item.extra_views])
-        return _read_faces(read, chunk, before, known_place=card["role"] == "recogniser")
+        untouched = [item.untouched for item in chunk for _ in item.faces]
+        known = [view for item in chunk for view in item.known_views]
+        if name.endswith(ANY_LOOK):
+            return _of_views(read, known, untouched, before)
+        columns = _of_views(read, [view for item in chunk for view in item.views], untouched, before)
+        if card["role"] == "recogniser":
+            columns[KNOWN_PLACE] = _of_views(read, known, untouched, before)["embedding"]
+        return columns
     region = next(r for r in REGIONS if name.endswith(f"@{r}"))
     at: list[int] = []
     n = 0
@@ -109,22 +116,6 @@ def _read(
         [k for k, new in zip(at, changed, strict=True) if not new],
         before,
     )
-
-
-def _read_faces(
-    read: Callable[[Sequence[FaceView]], Mapping[str, NDArray[Any]]],
-    chunk: Sequence[Judged],
-    before: Table | None,
-    *,
-    known_place: bool,
-) -> dict[str, NDArray[np.float32]]:
-    """Readings of the faces found again and, where asked, `KNOWN_PLACE`: of every output at the original's place."""
-    untouched = [item.untouched for item in chunk for _ in item.faces]
-    columns = _of_views(read, [view for item in chunk for view in item.views], untouched, before)
-    if known_place:
-        views = [view for item in chunk for view in item.known_views]
-        columns[KNOWN_PLACE] = _of_views(read, views, untouched, before)["embedding"]
-    return columns
 
 
 def _of_views(

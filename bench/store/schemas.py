@@ -31,6 +31,9 @@ class PlannedDataset(Strict):
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
     """Sample ids in order."""
+    notes: list[str] = []
+    """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
+    same samples are the same plan."""
 
 
 class PlannedMethod(Strict):
@@ -72,10 +75,13 @@ class Sealed(Strict):
     """A plan of any kind: it has a field ``run``, its name, made of what it says."""
 
     @classmethod
-    def sealed(cls, body: dict[str, Any]) -> Self:
+    def sealed(cls, fields: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
-        unnamed = cls.model_validate({"run": "", **body})
-        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
+        unnamed = cls.model_validate({"run": "", **fields})
+        body = unnamed.model_dump(mode="json", exclude={"run", "schema_"})
+        for dataset in body["datasets"]:
+            dataset.pop("notes", None)
+        name = digest(body)[:16]
         return unnamed.model_copy(update={"run": name})
 
 

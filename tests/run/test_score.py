@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.evidence import KNOWN_PLACE, Evidence
+from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, look_column
 from bench.core.exposure import distances
 from bench.core.types import Floats32, Image
 from bench.run.assemble import assemble_evidence, assemble_originals
@@ -36,6 +36,14 @@ def pixelated(image: Image) -> Image:
     face = Pillow.fromarray(image[FACE])
     small = face.resize((12, 15), Pillow.Resampling.BOX)
     output[FACE] = np.asarray(small.resize(face.size, Pillow.Resampling.NEAREST))
+    return output
+
+
+def turned(image: Image) -> Image:
+    """Upside down about the middle of the face's aligned crop: what a look turns back."""
+    output = image.copy()
+    face = (slice(21, 84), slice(80, 143))
+    output[face] = image[face][::-1, ::-1]
     return output
 
 
@@ -68,7 +76,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
     from skimage import data
 
     photo = np.asarray(Pillow.fromarray(data.astronaut()).resize((256, 256)), np.uint8)
-    outputs = {"copied": copied_to_a_corner(photo), "pixelated": pixelated(photo)}
+    outputs = {"copied": copied_to_a_corner(photo), "pixelated": pixelated(photo), "turned": turned(photo)}
     return judged(tmp_path_factory.mktemp("scored"), photo, outputs)
 
 
@@ -93,8 +101,19 @@ def test_every_output_is_read_at_the_place_that_the_original_tells(found: dict[s
     assert to_original(pixelated, pixelated.anonymized["sface"][KNOWN_PLACE]) > 0
 
 
+def test_a_face_turned_in_its_place_is_known_by_one_of_its_looks(found: dict[str, Evidence]) -> None:
+    turned = found["turned"]
+    plain = to_original(turned, turned.anonymized["sface"][KNOWN_PLACE])
+    looks = {look: to_original(turned, turned.anonymized["sface"][look_column(look)]) for look in LOOKS}
+    assert min(looks, key=lambda look: looks[look]) == "turned-180"
+    assert looks["turned-180"] < 0.4 < plain
+    assert all(np.isfinite(list(looks.values())))
+
+
 def test_what_is_untouched_has_the_originals_readings(found: dict[str, Evidence]) -> None:
     control = found["none"]
     for column in ("embedding", KNOWN_PLACE):
         np.testing.assert_array_equal(control.anonymized["sface"][column], control.original["sface"]["embedding"])
+    for column in map(look_column, LOOKS):
+        np.testing.assert_array_equal(control.anonymized["sface"][column], control.original["sface"][column])
     assert len(control.extra.sample) == 0
