@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -68,8 +69,9 @@ def _shows(view: View, seen: View, name: str, read: Pictures) -> bool:
 class Guard:
     """The guard of one shard's outputs, with all inputs of its data set at hand."""
 
-    def __init__(self, job: ShardJob, dataset: Dataset) -> None:
-        self._job, self._dataset = job, dataset
+    def __init__(self, job: ShardJob, dataset: Dataset, reading: AbstractContextManager[Any]) -> None:
+        """``reading``: the lock under which the data set is read."""
+        self._job, self._dataset, self._reading = job, dataset, reading
 
     def checked(self, name: str, sample: Sample, output: Image | MethodFailure) -> Image | MethodFailure:
         """The output, or what is wrong with it. ``name``: the sample's id in the data set."""
@@ -83,7 +85,8 @@ class Guard:
         return _inputs_of(self._job.run, self._job.dataset, self._job.plan.run)
 
     def _read(self, name: str) -> tuple[Image, Sequence[Box]]:
-        return self._dataset.read(self._refs[name]), self._inputs.boxes.get(name, ())
+        with self._reading:
+            return self._dataset.read(self._refs[name]), self._inputs.boxes.get(name, ())
 
     @cached_property
     def _refs(self) -> Mapping[str, SampleRef]:

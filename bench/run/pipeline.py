@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from bench.core import registry
-from bench.run.anonymize import anonymize_shard, is_anonymized, try_sample
+from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
-from bench.run.contestants import anonymize_informed
-from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
+from bench.run.contestants import TIME_LIMIT_S
+from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
 from bench.run.plan import (
@@ -31,6 +32,7 @@ from bench.run.score import score_shard
 from bench.run.shards import shard_jobs
 from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.provenance import gather_provenance
+from bench.store.publication import replacing_results
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -47,9 +49,18 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     return plan
 
 
-def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+def run(
+    plan: Plan,
+    out: Path,
+    *,
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    time_limit: float = TIME_LIMIT_S,
+) -> RunFolder:
     """Runs a plan into ``out``, going on where an earlier call of the same plan stopped.
 
+    ``time_limit``: seconds that a method may take for one image; an image that takes longer is a failure.
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = RunFolder(out)
@@ -62,19 +73,29 @@ def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Pro
         control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
         run_stage("control", anonymize_shard, control, None, progress)
         contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
-        run_isolated("anonymize", anonymize_informed, try_sample, is_anonymized, contestants, workers, progress)
-        _score(folder, plan, root, pool, progress)
-    return folder
+        is_done = partial(is_anonymized, time_limit=time_limit)
+        open_host = partial(open_contestant, time_limit=time_limit)
+        run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
+        return _score(folder, plan, root, pool, progress)
 
 
-def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> None:
-    """Scores and reduces what the methods have left behind. Readings that are there are used as they are."""
+def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
+    """Scores and reduces what the methods have left behind. Readings that are there are used as they are.
+
+    The plan and all that follows from it replace the former ones at the end, together.
+    """
     labels = [method.label for method in plan.methods]
     run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), pool, progress)
-    if plan.settings.calibration != SHIPPED:
-        measure_own_card(folder, plan, root=root, pool=pool, progress=progress)
-    reduce_run(folder, plan, progress)
-    write_json(folder.provenance_path, gather_provenance(plan))
+    with replacing_results(folder.path) as temp:
+        results = RunFolder(folder.path, temp)
+        write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
+        if plan.settings.calibration != SHIPPED:
+            measure_own_card(results, plan, root=root, pool=pool, progress=progress)
+        reduce_run(results, plan, progress)
+        write_json(results.provenance_path, gather_provenance(plan))
+    finished = RunFolder.open(folder.path)
+    finished.next_plan_path.unlink(missing_ok=True)
+    return finished
 
 
 def renew_plan(
@@ -95,15 +116,14 @@ def renew_plan(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)
     renewed = Plan.sealed(body)
-    fetch_needed(renewed, progress)
+    fetch_needed(renewed, progress, methods=False)
     return renewed
 
 
 def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again."""
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
-    again = RunFolder(folder.path)
+    """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again; where that fails,
+    the run stays as it was."""
+    folder.propose(plan)
     with shared_pool(workers) as pool:
-        run_stage("prepare", prepare_shard, shard_jobs(again.path, plan, root), pool, progress)
-        _score(again, plan, root, pool, progress)
-    return again
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
+        return _score(folder, plan, root, pool, progress)

@@ -15,6 +15,7 @@ from bench.core.canonical import digest
 from bench.core.errors import ImageError
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
+from bench.run.stored_outputs import output_folders
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset
 from bench.store.tables import concatenate
@@ -38,6 +39,8 @@ class ShardJob:
     """Where local copies of data sets lie."""
     method: str = ""
     """Label in the plan; '' for the originals."""
+    plan_run: str = ""
+    """`Plan.run` of the plan that it belongs to."""
 
     @property
     def name(self) -> str:
@@ -49,7 +52,7 @@ class ShardJob:
 
     @property
     def plan(self) -> Plan:
-        return _plan(self.run, (self.run / "plan.json").stat().st_mtime_ns)
+        return _plan(self.run, self.plan_run)
 
     @property
     def planned(self) -> PlannedDataset:
@@ -63,8 +66,9 @@ class ShardJob:
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order."""
-        dataset = _dataset(self.planned.spec, self.root)
-        refs = _refs_by_id(self.planned.spec, self.root)
+        apart = tuple(output_folders([method.spec for method in self.plan.methods]))
+        dataset = _dataset(self.planned.spec, self.root, apart)
+        refs = _refs_by_id(self.planned.spec, self.root, apart)
         return dataset, [refs[name] for name in self.samples]
 
     def key(self, *parts: Any) -> str:
@@ -76,7 +80,7 @@ def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] 
     """One job for each data set, method and shard of a plan."""
     size = plan.settings.shard_size
     return [
-        ShardJob(run, dataset.label, shard, root, method)
+        ShardJob(run, dataset.label, shard, root, method, plan.run)
         for dataset in plan.datasets
         for method in methods
         for shard in range(-(-len(dataset.samples) // size))
@@ -145,15 +149,15 @@ def scatter(
 
 
 @lru_cache(maxsize=4)
-def _plan(run: Path, _changed: int) -> Plan:
-    return RunFolder(run).plan
+def _plan(run: Path, name: str) -> Plan:
+    return RunFolder(run).plan_named(name)
 
 
 @lru_cache(maxsize=8)
-def _dataset(spec: str, root: Path | None) -> Dataset:
-    return open_dataset(spec, root=root)
+def _dataset(spec: str, root: Path | None, apart: tuple[Path, ...]) -> Dataset:
+    return open_dataset(spec, root=root, exclude=apart)
 
 
 @lru_cache(maxsize=8)
-def _refs_by_id(spec: str, root: Path | None) -> dict[str, SampleRef]:
-    return {ref.id: ref for ref in _dataset(spec, root).refs}
+def _refs_by_id(spec: str, root: Path | None, apart: tuple[Path, ...]) -> dict[str, SampleRef]:
+    return {ref.id: ref for ref in _dataset(spec, root, apart).refs}
