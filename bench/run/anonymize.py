@@ -117,7 +117,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(rows, (ref.id, file, digest, ms, failure), strict=True):
+                for name, value in zip(rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)

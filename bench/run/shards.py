@@ -16,6 +16,7 @@ from bench.core.canonical import digest
 from bench.core.errors import ImageError
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
+from bench.run.stored_outputs import output_folders
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset
 from bench.store.tables import concatenate
@@ -68,8 +69,9 @@ class ShardJob:
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order."""
-        dataset = _dataset(self.planned.spec, self.root)
-        refs = _refs_by_id(self.planned.spec, self.root)
+        apart = tuple(output_folders([method.spec for method in self.plan.methods]))
+        dataset = _dataset(self.planned.spec, self.root, apart)
+        refs = _refs_by_id(self.planned.spec, self.root, apart)
         return dataset, [refs[name] for name in self.samples]
 
     def key(self, *parts: Any) -> str:
@@ -155,10 +157,10 @@ def _plan(run: Path, name: str) -> Plan:
 
 
 @lru_cache(maxsize=8)
-def _dataset(spec: str, root: Path | None) -> Dataset:
-    return open_dataset(spec, root=root)
+def _dataset(spec: str, root: Path | None, apart: tuple[Path, ...]) -> Dataset:
+    return open_dataset(spec, root=root, exclude=apart)
 
 
 @lru_cache(maxsize=8)
-def _refs_by_id(spec: str, root: Path | None) -> dict[str, SampleRef]:
-    return {ref.id: ref for ref in _dataset(spec, root).refs}
+def _refs_by_id(spec: str, root: Path | None, apart: tuple[Path, ...]) -> dict[str, SampleRef]:
+    return {ref.id: ref for ref in _dataset(spec, root, apart).refs}
