@@ -14,6 +14,7 @@ from bench.run.memory import peak_memory
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
+from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
@@ -22,14 +23,16 @@ STAGE_VERSION: Final = 2
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
-    return next(m for m in job.plan.methods if m.label == job.method)
+    """The plan's entry, its SPEC with the paths where the method's files lie now."""
+    planned = job.planned_method
+    return planned.model_copy(update={"spec": located_method(job.run, planned.label, planned.spec)})
 
 
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
-    method, settings = planned_method(job), job.plan.settings
+    method, settings = job.planned_method, job.plan.settings
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob) -> bool:

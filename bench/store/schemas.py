@@ -27,6 +27,7 @@ class PlannedDataset(Strict):
     label: str
     """Name in results."""
     spec: str
+    """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: dict[str, Any]
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
@@ -36,8 +37,18 @@ class PlannedDataset(Strict):
 class PlannedMethod(Strict):
     label: str
     spec: str
+    """As it was asked for; over photos without the values that are paths."""
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
+    code: str = ""
+    """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
+    files: dict[str, str] = {}
+    """Parameter that names a file or folder -> sha256 of the content."""
+
+    @property
+    def identity(self) -> list[Any]:
+        """Everything that decides what the method makes of an image."""
+        return [self.spec, self.card, self.code, self.files]
 
 
 class PlannedMetric(Strict):
