@@ -53,8 +53,10 @@ def run(
     from bench.cli.summary import print_summary
     from bench.data.opening import refuse_nested
     from bench.run.config import load_config
-    from bench.run.pipeline import get_ready
+    from bench.run.pipeline import get_ready, locations_for
     from bench.run.pipeline import run as run_plan
+    from bench.run.settling import announce_changes
+    from bench.store.run_folder import RunFolder
 
     asked = {
         "datasets": dataset,
@@ -73,8 +75,17 @@ def run(
     refuse_nested(out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_ready(settings, root=where, progress=fetching)
+    locations = locations_for(settings)
+    for line in announce_changes(RunFolder(out.absolute()), plan, locations):
+        typer.echo(line, err=True)
     folder = run_plan(
-        plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
+        plan,
+        out.absolute(),
+        locations=locations,
+        root=where,
+        workers=workers,
+        progress=show_progress(),
+        time_limit=time_limit,
     )
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")

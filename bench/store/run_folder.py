@@ -22,21 +22,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ValidationError
 
 from bench.core.errors import StoreError
 from bench.store.atomic import write_json
+from bench.store.json_files import read_model, read_object
 from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class RunFolder:
@@ -164,24 +161,3 @@ class RunFolder:
             if name == sample and file:
                 return folder / str(file)
         return None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises `StoreError` where it does not."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is not JSON: {error}") from error
-    return found
-
-
-def read_model(model: type[M], path: Path) -> M:
-    """A file of one of our schemas. Raises `StoreError` where it is missing or of another version."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreError(f"{path} was not written by this version of unmask ({where}: {first['msg']})") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error

@@ -27,6 +27,7 @@ class PlannedDataset(Strict):
     label: str
     """Name in results."""
     spec: str
+    """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: dict[str, Any]
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
@@ -39,12 +40,22 @@ class PlannedDataset(Strict):
 class PlannedMethod(Strict):
     label: str
     spec: str
+    """As it was asked for; over photos without the values that are paths."""
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
     draw: int = Field(default=0, ge=0)
     """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
     draw_of: str = ""
     """The label whose results a further draw is averaged into; '' = a method with results of its own."""
+    code: str = ""
+    """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
+    files: dict[str, str] = {}
+    """Parameter that names a file or folder -> sha256 of the content."""
+
+    @property
+    def identity(self) -> list[Any]:
+        """Everything that decides what the method makes of an image, but for the seed."""
+        return [self.spec, self.card, self.code, self.files]
 
 
 class PlannedMetric(Strict):
