@@ -65,7 +65,7 @@ def print_summary(folder: RunFolder) -> bool:
     False where a method has no usable output on a data set.
     """
     estimates = folder.estimates
-    labels = [method.label for method in folder.plan.methods]
+    labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console, width = _console()
     complete = True
     for dataset in folder.plan.datasets:

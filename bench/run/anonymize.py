@@ -18,6 +18,7 @@ from bench.core.spec import parse_spec
 from bench.core.types import MethodFailure, Sample, SampleRef
 from bench.run.calling import Callee, Here, Result, call_method
 from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
+from bench.run.draws import seed_of
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
@@ -38,8 +39,9 @@ def planned_method(job: ShardJob) -> PlannedMethod:
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
     method, settings = planned_method(job), job.plan.settings
+    seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.spec, method.card, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -90,7 +92,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
         return False
     method, settings = planned_method(job), job.plan.settings
     callee = callee or Here(method.spec, settings.device)
-    named = needs_names(method)
+    named, seed = needs_names(method), seed_of(method, settings.seed)
     boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     dataset, refs = job.open()
     if hasattr(method_class(method), "expect"):
@@ -105,7 +107,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
                 for ref, image in entries
             ]
-            results = _results(callee, samples, max(method.card["batch_size"], 1), settings.seed)
+            results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
             for (ref, _), sample, (result, ms) in zip(entries, samples, results, strict=True):
                 failure = result.reason if isinstance(result, MethodFailure) else ""
                 file = ""
