@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, TimeLimit, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, TimeLimit, Workers, existing_root, split_names
 
 
 def run(
@@ -45,6 +45,7 @@ def run(
 
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from rich.console import Console
 
@@ -87,9 +88,11 @@ def run(
         progress=show_progress(),
         time_limit=time_limit,
     )
-    print_summary(folder)
+    complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
         from reports.build import build_report
 
         typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)
