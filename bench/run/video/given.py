@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -12,13 +13,22 @@ from bench.core.errors import DataError, SpecError, VideoError
 from bench.core.files import sha256_of
 from bench.core.spec import parse_spec
 from bench.core.types import Image, MethodFailure
+from bench.core.video import Frame, VideoInfo
 from bench.data.clips import clip_files
 from bench.data.video import VideoReader
 from bench.run.plan import plain
+from bench.run.video.jobs import ClipJob
+from bench.run.video.neighbours import Neighbours
+from bench.run.video.prepare import faces_by_frame, people_by_frame
+from bench.run.video.timing import Shown, Times, frames_shown
 from bench.store.schemas import PlannedMethod
+from bench.store.tables import read_table
 
 NAME: Final = "outputs"
 MISSING: Final = "no output clip"
+HEAD: Final = 2.0
+BODY: Final = 1.1
+"""How much larger than a face's (a person's) box the place is that a method may have changed."""
 
 
 def is_given(method: PlannedMethod) -> bool:
@@ -36,33 +46,77 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
     card = MethodCard(
         name=NAME,
-        version="1",
+        version="2",
         description="Clips anonymized elsewhere, read from a folder and matched by file name.",
         licence="as the clips",
         source="the folder given",
         params={"dir": folder.resolve().name, "clips": len(names), "fingerprint": total.hexdigest()},
-        limits="Nothing is known of how the clips were made. Frames are matched by their order: a clip of another size "
-        "or with fewer frames fails for the frames that it lacks. Its time is that of reading files.",
+        limits="Nothing is known of how the clips were made. Where both clips have as many frames, frame is compared "
+        "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
+        "length is a failure, and so is a frame that shows another one of the input, as far as movement tells. Its "
+        "time is that of reading files.",
     )
     return method.model_copy(update={"card": plain(card)})
 
 
-def given_frames(method: PlannedMethod, clip: str) -> Iterator[Image | MethodFailure]:
-    """The output of each frame of ``clip`` in order, without end: a failure where there is none."""
-    path = _match(_folder(method), clip)
-    reason = MISSING
-    if isinstance(path, Path):
-        reason = "the output clip has fewer frames"
+def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:
+    """Each frame of the input with what the output shows at its time, or why there is nothing to compare it with."""
+    frames = islice(reader, job.plan.settings.frames)
+    path = _match(_folder(job.planned_method), job.clip.id)
+    if isinstance(path, MethodFailure):
+        yield from ((frame, path) for frame in frames)
+        return
+    reason = ""
+    try:
+        output = VideoReader(path)
+        reason = _size_reason(output.info, reader.info)
+        if not reason:
+            yield from _compared(job, frames, reader, output)
+            return
+    except VideoError as error:
+        reason = f"the output clip cannot be read: {error.reason}"
+    yield from ((frame, MethodFailure(reason)) for frame in frames)
+
+
+def _compared(
+    job: ClipJob, frames: Iterator[Frame], reader: VideoReader, output: VideoReader
+) -> Iterator[tuple[Frame, Image | MethodFailure]]:
+    """Raises `VideoError` before the first frame where the output cannot be read at all."""
+    original = job.folder.original_dir(job.dataset, job.number)
+    clip = Times.of(read_table(original / "frames.parquet")["seconds"], reader.info)
+    whole = job.plan.settings.frames is None or len(clip) < job.plan.settings.frames
+    until = None if whole else clip.end - clip.usual / 2
+    times = Times.of(output.times(until), output.info)
+    numbers, reason = frames_shown(clip, times, whole=whole)
+    shown, neighbours = Shown(output, numbers), Neighbours(iter(reader))
+    faces = faces_by_frame(read_table(original / "faces.parquet"))
+    people = people_by_frame(read_table(original / "detections.parquet"))
+    for frame in frames:
+        if numbers[frame.number] < 0:
+            yield frame, MethodFailure(reason + (f" ({output.damage})" if output.damage else ""))
+            continue
         try:
-            reader = VideoReader(path)
-            yield from (frame.image for frame in reader)
-            reason = reader.damage or reason
+            image = shown.frame(frame.number)
         except VideoError as error:
-            reason = f"the output clip cannot be read: {error.reason}"
-    else:
-        reason = path.reason
-    while True:
-        yield MethodFailure(reason)
+            image = MethodFailure(f"the output clip cannot be read: {error.reason}")
+        if not isinstance(image, MethodFailure):
+            heads = [detection.box.scaled(HEAD) for _, detection in faces.get(frame.number, [])]
+            bodies = [person.box.scaled(BODY) for person in people.get(frame.number, [])]
+            other = neighbours.shown(frame.number, image, [*heads, *bodies], frozenset(faces))
+            if other is not None:
+                image = MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
+        yield frame, image
+
+
+def _size_reason(output: VideoInfo, clip: VideoInfo) -> str:
+    """Why an output clip of another size is of no use; '' = it has the input's."""
+    if (output.width, output.height) == (clip.width, clip.height):
+        return ""
+    reason = f"output is {output.width}x{output.height}, the input is {clip.width}x{clip.height}"
+    if (output.height, output.width) != (clip.width, clip.height):
+        return reason
+    lost = f" (the input's turn of {clip.rotation} degrees is lost)" if clip.rotation in (90, 270) else ""
+    return f"{reason}; it lies turned by 90 degrees{lost}"
 
 
 def _folder(method: PlannedMethod) -> Path:
