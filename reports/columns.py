@@ -30,13 +30,14 @@ HEADLINES: Final[tuple[tuple[str, ...], ...]] = (
     (HEADLINE_PRIVACY,),
     # Where nobody has two photos there is no cross-photo search; the weaker same-photo question stands in, named so.
     ("rank1_cross_photo", "rank1_same_photo"),
-    ("eer",),
+    ("eer_cross_photo", "eer"),
     (HEADLINE_UTILITY,),
     ("age_group_estimated_correct",),
     ("ita_change", "skin_mse"),
     ("ssim",),
     ("lpips_alex",),
     ("fid",),
+    ("kid",),
     ("ms_per_face",),
 )
 """One column each: the first of its names that was measured."""

@@ -50,6 +50,7 @@ def run(
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
+    from bench.data.opening import refuse_nested
     from bench.run.config import load_config
     from bench.run.pipeline import get_ready
     from bench.run.pipeline import run as run_plan
@@ -67,6 +68,8 @@ def run(
     }
     settings = load_config(config, asked)
     where = existing_root(root)
+    own = () if settings.calibration == "shipped" else (settings.calibration,)
+    refuse_nested(out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_ready(settings, root=where, progress=fetching)
     folder = run_plan(plan, out.absolute(), root=where, workers=workers, progress=show_progress())

@@ -49,7 +49,7 @@ COLUMN_WIDTH = 17
 def print_summary(folder: RunFolder) -> None:
     """One table a data set; every number with its 95 % interval."""
     estimates = folder.estimates
-    labels = [method.label for method in folder.plan.methods]
+    labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console, width = _console()
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
@@ -58,7 +58,8 @@ def print_summary(folder: RunFolder) -> None:
             title += f": {given.faces} faces in {given.images} images"
             if given.unreadable or given.without_face:
                 title += f" ({given.unreadable} unreadable, {given.without_face} without a face)"
-        _print_table(console, width, title, labels, HEADLINES, _rows(estimates.estimates, dataset.label))
+        notes = given.notes if given is not None else []
+        _print_table(console, width, title, labels, HEADLINES, _rows(estimates.estimates, dataset.label), notes)
     console.print("95 % intervals below each value; privacy by the worst recogniser for the people shown")
 
 
@@ -108,9 +109,12 @@ def _print_table(
     labels: Sequence[str],
     headlines: Sequence[tuple[str, str, str, str]],
     rows: Mapping[tuple[str, ...], EstimateRow],
+    notes: Sequence[str] = (),
 ) -> None:
     shown = [h for h in headlines if any((label, *h[1:]) in rows for label in labels)]
     console.print(f"\n{title}", markup=False, highlight=False)
+    for note in notes:
+        console.print(f"note: {note}", markup=False, highlight=False)
     fitting = max((width - max(map(len, labels)) - 4) // COLUMN_WIDTH, 1)
     for start in range(0, len(shown), fitting):
         columns = shown[start : start + fitting]

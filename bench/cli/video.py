@@ -64,6 +64,7 @@ def video(
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_video_summary
+    from bench.data.opening import refuse_nested
     from bench.run.config import read_settings
     from bench.run.video.config import VideoConfig
     from bench.run.video.pipeline import get_video_ready, run_video
@@ -84,6 +85,7 @@ def video(
     }
     settings = read_settings(VideoConfig, config, asked)
     where = existing_root(root)
+    refuse_nested(out, settings.datasets, where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_video_ready(settings, root=where, progress=fetching)
     folder = run_video(plan, out.absolute(), root=where, workers=workers, progress=show_progress())

@@ -68,6 +68,13 @@ class FaceInstrument(Instrument, Protocol):
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
 
 
+class Recogniser(FaceInstrument, Protocol):
+    """A recogniser whose card has ``looks``: it is also asked about the looks of a face."""
+
+    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
+        """{`look_column`: (N, D), L2-normalised} for each of `bench.core.evidence.LOOKS`, made of the face's crop."""
+
+
 class ImageInstrument(Instrument, Protocol):
     """Role ``features``: {"features": (N, D)} of whole images or crops, for set metrics such as FID."""
 

@@ -26,6 +26,8 @@ class Dataset:
     """For a person: the folder or zip, or ``the cache``. Not part of any result."""
     ignored: int = 0
     """Files beside the samples that were passed over."""
+    notes: tuple[str, ...] = ()
+    """What was understood of this copy and what was passed over, beyond the card's own notes; a sentence each."""
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""

@@ -10,6 +10,7 @@ from bench.core.images import encode_png
 from bench.core.types import Image, MethodFailure, Sample
 from bench.run import opened
 from bench.run.calling import call_method
+from bench.run.draws import seed_of
 from bench.run.memory import peak_memory
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
@@ -28,8 +29,9 @@ def planned_method(job: ShardJob) -> PlannedMethod:
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
     method, settings = planned_method(job), job.plan.settings
+    seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.spec, method.card, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob) -> bool:
@@ -46,6 +48,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
     if is_anonymized(job):
         return False
     plan = job.plan
+    seed = seed_of(planned_method(job), plan.settings.seed)
     before = peak_memory()
     method = opened.method(planned_method(job).spec, plan.settings.device)
     size = max(method.card.batch_size, 1)
@@ -68,7 +71,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
             }
             for start in range(0, len(safe), size):
                 batch = safe[start : start + size]
-                results |= dict(zip((s.id for s in batch), call_method(method, batch, plan.settings.seed), strict=True))
+                results |= dict(zip((s.id for s in batch), call_method(method, batch, seed), strict=True))
             for sample in samples:
                 result, ms = results[sample.id]
                 file = ""
@@ -103,4 +106,4 @@ def try_sample(job: ShardJob, name: str) -> None:
                 boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
                 sample = Sample(name, item.image, tuple(d.box for d in boxes.get(name, [])))
                 method = opened.method(planned_method(job).spec, job.plan.settings.device)
-                call_method(method, [sample], job.plan.settings.seed)
+                call_method(method, [sample], seed_of(planned_method(job), job.plan.settings.seed))

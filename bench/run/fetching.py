@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from bench.core import registry
 from bench.core.cards import PackageFile
-from bench.core.spec import parse_spec
 from bench.data.packages import cached, fetch_all
 from bench.store.schemas import Plan
 
@@ -14,13 +13,13 @@ FetchProgress = Callable[[str, int, int | None], None]
 """(file, bytes so far, bytes in all or None)."""
 
 
-def fetch_needed(plan: Plan, progress: FetchProgress | None = None) -> None:
-    """Fetches the files of all instruments and methods of a plan that are not cached."""
+def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:
+    """Fetches the files of all instruments and (unless none will run) methods of a plan that are not cached."""
     files: list[PackageFile] = []
     for card in plan.instruments:
         files += registry.instrument_class(card["name"]).card.files
-    for method in plan.methods:
-        files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
+    for method in plan.methods if methods else ():
+        files += [PackageFile(**file) for file in method.card["files"]]
     fetch_missing(files, progress)
 
 

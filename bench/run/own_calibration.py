@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.core import registry
 from bench.core.errors import UsageError
+from bench.core.evidence import LOOKS, look_column
 from bench.data import open_dataset
 from bench.run.assemble import assemble_originals
 from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
@@ -64,6 +65,11 @@ def calibrate_on(
         identities,
         cards,
         seed=settings.seed,
+        looks={
+            name: [originals.readings[name][look_column(look)] for look in LOOKS]
+            for name in recognisers
+            if cards[name].looks
+        },
     )
 
 
@@ -89,7 +95,7 @@ def measure_own_card(
     card = calibrate_on(
         spec,
         recognisers,
-        folder.own_card_path.parent,
+        folder.path / "calibration",
         root=root,
         pool=pool,
         progress=progress,

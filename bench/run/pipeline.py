@@ -31,6 +31,7 @@ from bench.run.score import score_shard
 from bench.run.shards import shard_jobs
 from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.provenance import gather_provenance
+from bench.store.publication import replacing_results
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -63,18 +64,26 @@ def run(plan: Plan, out: Path, *, root: Path | None, workers: int, progress: Pro
         run_stage("control", anonymize_shard, control, None, progress)
         contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
         run_isolated("anonymize", anonymize_informed, try_sample, is_anonymized, contestants, workers, progress)
-        _score(folder, plan, root, pool, progress)
-    return folder
+        return _score(folder, plan, root, pool, progress)
 
 
-def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> None:
-    """Scores and reduces what the methods have left behind. Readings that are there are used as they are."""
+def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
+    """Scores and reduces what the methods have left behind. Readings that are there are used as they are.
+
+    The plan and all that follows from it replace the former ones at the end, together.
+    """
     labels = [method.label for method in plan.methods]
     run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), pool, progress)
-    if plan.settings.calibration != SHIPPED:
-        measure_own_card(folder, plan, root=root, pool=pool, progress=progress)
-    reduce_run(folder, plan, progress)
-    write_json(folder.provenance_path, gather_provenance(plan))
+    with replacing_results(folder.path) as temp:
+        results = RunFolder(folder.path, temp)
+        write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
+        if plan.settings.calibration != SHIPPED:
+            measure_own_card(results, plan, root=root, pool=pool, progress=progress)
+        reduce_run(results, plan, progress)
+        write_json(results.provenance_path, gather_provenance(plan))
+    finished = RunFolder.open(folder.path)
+    finished.next_plan_path.unlink(missing_ok=True)
+    return finished
 
 
 def renew_plan(
@@ -95,15 +104,14 @@ def renew_plan(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)
     renewed = Plan.sealed(body)
-    fetch_needed(renewed, progress)
+    fetch_needed(renewed, progress, methods=False)
     return renewed
 
 
 def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again."""
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
-    again = RunFolder(folder.path)
+    """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again; where that fails,
+    the run stays as it was."""
+    folder.propose(plan)
     with shared_pool(workers) as pool:
-        run_stage("prepare", prepare_shard, shard_jobs(again.path, plan, root), pool, progress)
-        _score(again, plan, root, pool, progress)
-    return again
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
+        return _score(folder, plan, root, pool, progress)

@@ -17,8 +17,10 @@ from bench.core.spec import Spec, default_label, parse_spec
 from bench.data import Dataset, open_dataset
 from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
+from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
 from bench.store.atomic import write_json
+from bench.store.publication import finish_publication
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
@@ -90,7 +92,9 @@ def settle_plan(folder: RunFolder, plan: Plan) -> None:
 
     Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
     """
+    finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
+    folder.next_plan_path.unlink(missing_ok=True)
 
 
 def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
@@ -197,7 +201,9 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
-    return PlannedDataset(label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids)
+    return PlannedDataset(
+        label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids, notes=list(dataset.notes)
+    )
 
 
 def dataset_label(spec: Spec) -> str:
@@ -209,12 +215,20 @@ def dataset_label(spec: Spec) -> str:
 
 
 def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
-    """The plan's entries for method SPECs, the control first."""
-    return [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in specs])]
+    """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``)."""
+    asked = _with_control([parse_spec(text, positional="dir") for text in specs])
+    return [planned for spec in asked for planned in _draws(spec)]
 
 
-def _method(spec: Spec) -> PlannedMethod:
-    return PlannedMethod(label=spec.label, spec=spec.text, card=plain(registry.create_method(spec).card))
+def _draws(asked: Spec) -> list[PlannedMethod]:
+    spec, many = without_seeds(asked)
+    card = plain(registry.create_method(spec).card)
+    first = PlannedMethod(label=spec.label, spec=spec.text, card=card)
+    further = [
+        PlannedMethod(label=f"{spec.label}+draw{k}", spec=spec.text, card=card, draw=k, draw_of=spec.label)
+        for k in range(1, many)
+    ]
+    return [first, *further]
 
 
 def _with_control(specs: list[Spec]) -> list[Spec]:
@@ -231,5 +245,5 @@ def distinct(kind: str, labels: list[str]) -> None:
 
 
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump() for item in items]
+    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
     return {str(item.get("label") or item["name"]): item for item in plainly}

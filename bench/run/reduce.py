@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from bench.core import registry
 from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
+from bench.core.evidence import ANY_LOOK, Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from bench.run.calibration import usable_points
+from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
@@ -34,11 +35,16 @@ from bench.store.schemas import (
     InputRow,
     MethodProblem,
     Plan,
+    PlannedMethod,
     Problem,
     RankRow,
 )
 
 NO_FACE: Final = "the judge found no face in it"
+_UNPLACED: Final = (
+    "labels whose x and y lie in no face of their own, so that they count for nobody: {} (x and y are pixels of the "
+    "upright picture)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +66,29 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
     instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
     points = usable_points(folder.operating_points, instruments)
-    recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
+    names = [name for name, card in instruments.items() if card.role == "recogniser"]
+    recognisers = {*names, *(name + ANY_LOOK for name in names)}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
         design = _design(originals, plan)
-        found.inputs.append(_input_row(originals))
+        found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
-        for method in plan.methods:
-            evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
-            asked = [item for metric in metrics for item in metric.ask(evidence)]
-            answers[method.label] = _answers(asked, design, cards, recognisers)
-            found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-            found.failures += _failures(evidence, errors)
-            found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-            values = [item for item in asked if isinstance(item, UnitValues)]
-            write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
-            progress.done(f"{method.label} {dataset.label}", skipped=False)
+        for label, drawn in by_draws(plan.methods):
+            draws = []
+            for method in drawn:
+                evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
+                asked = [item for metric in metrics for item in metric.ask(evidence)]
+                draws.append(asked)
+                found.failures += _failures(evidence, errors, method)
+                if method.label == label:
+                    found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
+                    found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                values = [item for item in asked if isinstance(item, UnitValues)]
+                write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
+                progress.done(f"{method.label} {dataset.label}", skipped=False)
+            answers[label] = _answers(averaged(draws), design, cards, recognisers)
         for label, given in answers.items():
             for each in given:
                 card = cards[each.metric]
@@ -138,8 +149,9 @@ def _answers(
     return made + worst_answers(made, cards, recognisers)
 
 
-def _input_row(originals: Originals) -> InputRow:
+def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     inputs = originals.inputs
+    unplaced = int(inputs["unplaced_labels"].sum())
     readable = inputs["readable"]
     empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
     problems = [
@@ -154,12 +166,14 @@ def _input_row(originals: Originals) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
+        notes=[*notes, *([_UNPLACED.format(unplaced)] if unplaced else [])],
     )
 
 
-def _failures(evidence: Evidence, errors: NDArray[np.str_]) -> list[MethodProblem]:
+def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod) -> list[MethodProblem]:
+    label, draw = method.draw_of or method.label, f"draw {method.draw}: " if method.draw else ""
     return [
-        MethodProblem(dataset=evidence.dataset, method=evidence.method, sample=str(sample), reason=str(reason))
+        MethodProblem(dataset=evidence.dataset, method=label, sample=str(sample), reason=f"{draw}{reason}")
         for sample, reason in zip(evidence.images.id, errors, strict=True)
         if reason
     ]

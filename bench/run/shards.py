@@ -38,6 +38,8 @@ class ShardJob:
     """Where local copies of data sets lie."""
     method: str = ""
     """Label in the plan; '' for the originals."""
+    plan_run: str = ""
+    """`Plan.run` of the plan that it belongs to."""
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class ShardJob:
 
     @property
     def plan(self) -> Plan:
-        return _plan(self.run, (self.run / "plan.json").stat().st_mtime_ns)
+        return _plan(self.run, self.plan_run)
 
     @property
     def planned(self) -> PlannedDataset:
@@ -76,7 +78,7 @@ def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] 
     """One job for each data set, method and shard of a plan."""
     size = plan.settings.shard_size
     return [
-        ShardJob(run, dataset.label, shard, root, method)
+        ShardJob(run, dataset.label, shard, root, method, plan.run)
         for dataset in plan.datasets
         for method in methods
         for shard in range(-(-len(dataset.samples) // size))
@@ -145,8 +147,8 @@ def scatter(
 
 
 @lru_cache(maxsize=4)
-def _plan(run: Path, _changed: int) -> Plan:
-    return RunFolder(run).plan
+def _plan(run: Path, name: str) -> Plan:
+    return RunFolder(run).plan_named(name)
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 ::
 
     RUN/plan.json                                    everything that decides the results
+    RUN/next-plan.json                               a plan that is worked on while the results of plan.json stand
     RUN/provenance.json                              who, when, with which packages, on which machine
     RUN/prepare/DATASET/SHARD/images.parquet         one row an input, with its reason if it cannot be used
                              /faces.parquet          one row a face of an original
@@ -10,7 +11,9 @@
     RUN/outputs/DATASET/METHOD/SHARD/outputs.parquet one row an image: file, milliseconds, error
                                     /N.png           lossless, N = the image's number in the data set
     RUN/score/DATASET/METHOD/SHARD/outcomes.parquet  one row a face: outcome, where it was found again
+                                  /extras.parquet    one row a face that is found where no original face is
                                   /INSTRUMENT[@REGION].parquet   readings on the outputs
+                                  /RECOGNISER+extra.parquet      readings of the extra faces
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
@@ -28,6 +31,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from bench.core.errors import StoreError
+from bench.store.atomic import write_json
+from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
 
@@ -35,16 +40,20 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class RunFolder:
-    """A run on disk. Construct for paths, or `open` to read a finished one."""
+    """A run on disk. Construct for paths, or `open` to read a finished one.
 
-    def __init__(self, path: Path) -> None:
+    ``results``: where plan, estimates and the rest of `bench.store.publication.RESULTS` lie, if not in the run itself.
+    """
+
+    def __init__(self, path: Path, results: Path | None = None) -> None:
         self.path = path
+        self.results = path if results is None else results
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Raises `StoreError` if ``path`` is not a finished run."""
         folder = cls.planned(path)
-        if not folder.estimates_path.is_file():
+        if not folder.estimates_path.exists():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
         if folder.estimates.run != folder.plan.run:
             raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
@@ -54,7 +63,8 @@ class RunFolder:
     def planned(cls, path: Path) -> RunFolder:
         """A run that was at least begun. Raises `StoreError` if ``path`` holds no plan."""
         folder = cls(path)
-        if not folder.plan_path.is_file():
+        finish_publication(path)
+        if not folder.plan_path.exists():
             if (path / "video-plan.json").is_file():
                 raise StoreError(f"{path} is a run over clips; run the same `unmask video` again")
             raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
@@ -62,19 +72,23 @@ class RunFolder:
 
     @property
     def plan_path(self) -> Path:
-        return self.path / "plan.json"
+        return self.results / PLAN
+
+    @property
+    def next_plan_path(self) -> Path:
+        return self.path / NEXT_PLAN
 
     @property
     def estimates_path(self) -> Path:
-        return self.path / "estimates.json"
+        return self.results / ESTIMATES
 
     @property
     def provenance_path(self) -> Path:
-        return self.path / "provenance.json"
+        return self.results / PROVENANCE
 
     @property
     def own_card_path(self) -> Path:
-        return self.path / "calibration" / "operating_points.json"
+        return self.results / OWN_CARD
 
     @property
     def operating_points(self) -> dict[str, Any]:
@@ -82,6 +96,25 @@ class RunFolder:
         if not self.own_card_path.is_file():
             return self.plan.operating_points
         return read_object(self.own_card_path)
+
+    def plan_named(self, run: str) -> Plan:
+        """The plan whose `Plan.run` is ``run``: the one in force, or the one that is being worked on.
+
+        Raises `StoreError` where it is neither: another process has put a third plan there.
+        """
+        for path in (self.plan_path, self.next_plan_path):
+            if path.exists():
+                plan = read_model(Plan, path)
+                if plan.run == run:
+                    return plan
+        raise StoreError(f"{self.path} holds another plan by now; is another process at work on it?")
+
+    def propose(self, plan: Plan) -> None:
+        """Writes down a plan that is worked on while the one in force, with its results, stays."""
+        if self.plan_path.exists() and self.plan.run == plan.run:
+            self.next_plan_path.unlink(missing_ok=True)
+        else:
+            write_json(self.next_plan_path, plan.model_dump(mode="json", by_alias=True))
 
     def prepare_dir(self, dataset: str, shard: int) -> Path:
         return self.path / "prepare" / dataset / f"{shard:05d}"
@@ -93,7 +126,7 @@ class RunFolder:
         return self.path / "score" / dataset / method / f"{shard:05d}"
 
     def faces_path(self, dataset: str, method: str) -> Path:
-        return self.path / "faces" / dataset / f"{method}.parquet"
+        return self.results / FACES / dataset / f"{method}.parquet"
 
     @cached_property
     def plan(self) -> Plan:

@@ -31,6 +31,9 @@ class PlannedDataset(Strict):
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
     """Sample ids in order."""
+    notes: list[str] = []
+    """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
+    same samples are the same plan."""
 
 
 class PlannedMethod(Strict):
@@ -38,6 +41,10 @@ class PlannedMethod(Strict):
     spec: str
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
+    draw: int = Field(default=0, ge=0)
+    """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
+    draw_of: str = ""
+    """The label whose results a further draw is averaged into; '' = a method with results of its own."""
 
 
 class PlannedMetric(Strict):
@@ -68,10 +75,13 @@ class Sealed(Strict):
     """A plan of any kind: it has a field ``run``, its name, made of what it says."""
 
     @classmethod
-    def sealed(cls, body: dict[str, Any]) -> Self:
+    def sealed(cls, fields: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
-        unnamed = cls.model_validate({"run": "", **body})
-        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
+        unnamed = cls.model_validate({"run": "", **fields})
+        body = unnamed.model_dump(mode="json", exclude={"run", "schema_"})
+        for dataset in body["datasets"]:
+            dataset.pop("notes", None)
+        name = digest(body)[:16]
         return unnamed.model_copy(update={"run": name})
 
 

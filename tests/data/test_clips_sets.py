@@ -91,11 +91,13 @@ class TestAnyFolder:
         (folder / "alias.mp4").symlink_to(folder / "in.mp4")
         (folder / "linked").symlink_to(clip.parent)
         clips = open_clips(f"clips:{folder}")
-        assert ids(clips) == ["alias.mp4", "in.mp4", "nowhere.mp4", "out.mp4"]
+        assert ids(clips) == ["alias.mp4", "in.mp4", "linked", "nowhere.mp4", "out.mp4"]
         states = {ref.id: ref.digest.split(":")[0] for ref in clips.refs}
-        assert states == {"alias.mp4": "sha256", "in.mp4": "sha256", "nowhere.mp4": "none", "out.mp4": "none"}
-        with pytest.raises(VideoError, match="leads outside"):
-            clips.path(clips.refs[3])
+        unusable = dict.fromkeys(("linked", "nowhere.mp4", "out.mp4"), "none")
+        assert states == {"alias.mp4": "sha256", "in.mp4": "sha256", **unusable}
+        for k in (2, 4):
+            with pytest.raises(VideoError, match="leads outside"):
+                clips.path(clips.refs[k])
 
     def test_what_is_no_folder_of_clips(self, folder: Path, clip: Path) -> None:
         assert "holds no clips" in failure(f"clips:{folder}")

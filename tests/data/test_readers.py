@@ -160,8 +160,9 @@ class TestFolder:
         (photos / "out").symlink_to(tmp_path, target_is_directory=True)
         (photos / "sniffed").symlink_to(secret)
         dataset = opened(f"folder:{photos}")
-        assert ids(dataset) == {"real.jpg", "out.jpg", "inside.jpg", "nowhere.jpg", "loop.jpg"}
+        assert ids(dataset) == {"real.jpg", "out.jpg", "inside.jpg", "nowhere.jpg", "loop.jpg", "out"}
         assert "outside" in refusal(dataset, "out.jpg")
+        assert "linked folder, which is not followed" in refusal(dataset, "out")
         assert refusal(dataset, "nowhere.jpg")
         assert refusal(dataset, "loop.jpg")
         assert dataset.read(ref_of(dataset, "inside.jpg")).shape == (20, 20, 3)
@@ -207,7 +208,7 @@ class TestFolder:
         photos.mkdir()
         assert "holds no images" in failure(f"folder:{photos}")
         put(photos / "notes.txt", "x")
-        assert "1 other files" in failure(f"folder:{photos}")
+        assert "1 .txt" in failure(f"folder:{photos}")
         failure(f"folder:{tmp_path}/bad\nname")
 
         def denied(path: object) -> None:

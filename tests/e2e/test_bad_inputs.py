@@ -146,6 +146,9 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         (("run", "--method", "blur:sigma=-1"), 2, "sigma"),
         (("run", "--dataset", "folder:/nowhere/at/all"), 1, "/nowhere/at/all"),
         (("run", "--dataset", "imagenet"), 2, "unknown data set"),
+        (("run", "--dataset", "tests"), 2, "write folder:tests"),
+        (("run", "--dataset", "folder:tests", "--out", "tests/run"), 2, "lies inside the folder of folder:tests"),
+        (("video", "--dataset", "clips:tests", "--out", "tests/run"), 2, "lies inside the folder of clips:tests"),
         (("run", "--metrics", "psnrr"), 2, "did you mean psnr"),
         (("run", "--instrument", "arcface100"), 2, "unknown instrument"),
         (("run", "nothing.toml"), 2, "nothing.toml"),
@@ -168,7 +171,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
     ],
 )
 def test_user_errors_end_in_one_line(arguments: tuple[str, ...], code: int, says: str, tmp_path: Path) -> None:
-    extra = ("--out", str(tmp_path / "run")) if arguments[0] == "run" else ()
+    extra = ("--out", str(tmp_path / "run")) if arguments[0] == "run" and "--out" not in arguments else ()
     done = unmask(*arguments, *extra)
     assert done.returncode == code, done.stderr
     assert says in done.stderr

@@ -67,3 +67,36 @@ def test_what_must_be_fetched_is_said_and_the_run_stays_as_it_was_without(
     assert last.startswith("unmask: cannot")
     assert "Without a network" in last
     assert (run / "plan.json").read_bytes() == before
+
+
+def test_scoring_that_fails_leaves_the_run_as_it_was(run: Path, tmp_path: Path) -> None:
+    before = {name: (run / name).read_bytes() for name in ("plan.json", "estimates.json", "provenance.json")}
+    photos = tmp_path / "photos"
+    photos.rename(tmp_path / "elsewhere")
+    done = unmask("score", str(run), "--metrics", "ssim")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(photos) in done.stderr
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert unmask("report", str(run)).returncode == 0
+    (tmp_path / "elsewhere").rename(photos)
+    again = unmask("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome",
+                   "--out", str(run), "--no-report")  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert metrics(run) == {row["metric"] for row in json.loads(before["estimates.json"])["estimates"]}
+
+
+def test_stored_outputs_are_scored_when_the_folder_that_they_came_from_is_gone(
+    tmp_path: Path, astronaut: Image
+) -> None:
+    for name in ("photos", "theirs"):
+        (tmp_path / name).mkdir()
+        Pillow.fromarray(astronaut).resize((256, 256)).save(tmp_path / name / "a.png")
+    out = tmp_path / "run"
+    data, method = f"folder:{tmp_path / 'photos'}", f"theirs=outputs:dir={tmp_path / 'theirs'}"
+    done = unmask("run", "-d", data, "-m", method, "--metrics", "outcome", "--out", str(out), "--no-report")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "theirs")
+    scored = unmask("score", str(out), "--metrics", "outcome,ssim")
+    assert scored.returncode == 0, scored.stderr
+    assert "ssim" in metrics(out)

@@ -14,8 +14,9 @@ LABELS = "labels.csv"
 
 def read_folder(place: Place) -> Found:
     """The samples below ``place.path`` with their labels. Raises `DataError`."""
-    store, ignored = open_images(place, sniff=True)
     path = place.labels or place.path / LABELS
+    images = open_images(place, sniff=True, known=[path])
     table = read_labels(path) if path.is_file() else LabelTable()
-    names = with_missing(store.names(), table.faces, path)
-    return Found(store, [Record(name, table.faces.get(name, ())) for name in names], ignored)
+    names = with_missing(images.store.names(), table.faces, path)
+    images.records = [Record(name, table.faces.get(name, ())) for name in names]
+    return images

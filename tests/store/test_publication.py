@@ -1,0 +1,67 @@
+"""New results take the place of the old ones together, whenever a process is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.store.publication import PUBLISHING, finish_publication, replacing_results
+
+OLD = {"plan.json": "old", "estimates.json": "old", "faces/demo/a.parquet": "old", "faces/demo/gone.parquet": "old"}
+NEW = {"plan.json": "new", "estimates.json": "new", "faces/demo/a.parquet": "new", "provenance.json": "new"}
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    write(tmp_path, {**OLD, "outputs/x.png": "kept"})
+    return tmp_path
+
+
+def test_all_are_replaced_and_nothing_else(run: Path) -> None:
+    with replacing_results(run) as temp:
+        write(temp, NEW)
+        assert content(run)["plan.json"] == "old"
+    assert content(run) == {**NEW, "outputs/x.png": "kept"}
+
+
+def test_a_failure_before_the_end_leaves_the_old_ones(run: Path) -> None:
+    def fail() -> None:
+        with replacing_results(run) as temp:
+            write(temp, NEW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert content(run) == {**OLD, "outputs/x.png": "kept"}
+
+
+@pytest.mark.parametrize("moves", range(len(NEW)))
+def test_a_crash_between_two_moves_is_made_good_by_whoever_opens_next(
+    run: Path, moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(run / PUBLISHING, NEW)
+    real, done = Path.replace, []
+
+    def replace(self: Path, target: Path) -> Path:
+        if len(done) == moves:
+            raise KeyboardInterrupt
+        done.append(target)
+        return real(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            finish_publication(run)
+    finish_publication(run)
+    assert content(run) == {**NEW, "outputs/x.png": "kept"}
