@@ -40,6 +40,9 @@ def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     names = ("constant", "lost", "half", "sped-up", "longer", "same")
     for name in names:
         write_clip(clips / f"{name}.mp4", 12, moving, pts=UNEVEN if name == "constant" else None)
+    for name in ("x/shared", "y/shared"):
+        write_clip(clips / f"{name}.mp4", 3, moving)
+    write_clip(outputs / "shared.mp4", 3, moving)
     ticks = doubled(UNEVEN, 40)
     assert len(ticks) == 20
     write_clip(outputs / "constant.mp4", 20, lambda n: moving(ticks[n]), pts=range(0, 800, 40))
@@ -66,12 +69,22 @@ def test_another_length_is_said_with_both_figures(returned: Any) -> None:
 
 
 def test_a_frame_that_shows_another_one_is_a_failure_not_an_anonymized_face(returned: Any) -> None:
-    rows, estimates = returned
+    rows, _ = returned
     # Frames 4 to 11 and the last one repeated: only the last one is in its place.
     assert rows["lost.mp4"]["failed_frames"] == 11
     # Every second frame dropped: the ones that are left stay.
     assert rows["half.mp4"]["failed_frames"] == 6
     assert rows["half.mp4"]["missed"][0] == [0.0, 0.1]
+
+
+def test_an_output_that_fits_two_clips_is_an_error_for_both(returned: Any) -> None:
+    rows, _ = returned
+    assert rows["x/shared.mp4"]["error"] == "the output clip shared.mp4 matches y/shared.mp4 too"
+    assert rows["y/shared.mp4"]["error"] == "the output clip shared.mp4 matches x/shared.mp4 too"
+
+
+def test_what_was_not_anonymized_never_counts_as_anonymized(returned: Any) -> None:
+    _, estimates = returned
     for outcome in ("anonymized", "destroyed"):
         assert value(estimates, "theirs", f"frames_{outcome}", "yunet") == 0.0, "nothing was anonymized"
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from bench.core.cards import MethodCard
 from bench.core.errors import DataError, SpecError, VideoError
 from bench.core.files import sha256_of
+from bench.core.names import NameMatcher
 from bench.core.spec import parse_spec
 from bench.core.types import Image, MethodFailure
 from bench.core.video import Frame, VideoInfo
 from bench.data.clips import clip_files
+from bench.data.clips.files import CLIP_EXTENSIONS
+from bench.data.stores import refusal
 from bench.data.video import VideoReader
 from bench.run.plan import plain
 from bench.run.video.jobs import ClipJob
@@ -25,7 +28,6 @@ from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table
 
 NAME: Final = "outputs"
-MISSING: Final = "no output clip"
 HEAD: Final = 2.0
 BODY: Final = 1.1
 """How much larger than a face's (a person's) box the place is that a method may have changed."""
@@ -38,7 +40,7 @@ def is_given(method: PlannedMethod) -> bool:
 
 def planned_given(method: PlannedMethod) -> PlannedMethod:
     """The plan's entry, fingerprinted over the clips in the folder rather than images."""
-    folder = _folder(method)
+    folder = output_folder(method)
     total, names = hashlib.sha256(), clip_files(folder)
     for name in names:
         total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
@@ -51,7 +53,8 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         licence="as the clips",
         source="the folder given",
         params={"dir": folder.resolve().name, "clips": len(names), "fingerprint": total.hexdigest()},
-        limits="Nothing is known of how the clips were made. Where both clips have as many frames, frame is compared "
+        limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
+        "error for both. Where both clips have as many frames, frame is compared "
         "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
         "length is a failure, and so is a frame that shows another one of the input, as far as movement tells. Its "
         "time is that of reading files.",
@@ -62,7 +65,9 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
 def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:
     """Each frame of the input with what the output shows at its time, or why there is nothing to compare it with."""
     frames = islice(reader, job.plan.settings.frames)
-    path = _match(_folder(job.planned_method), job.clip.id)
+    path = _output_of(job)
+    if isinstance(path, Path) and path.resolve() == reader.path.resolve():
+        path = MethodFailure("the output clip is the input file itself")
     if isinstance(path, MethodFailure):
         yield from ((frame, path) for frame in frames)
         return
@@ -119,24 +124,23 @@ def _size_reason(output: VideoInfo, clip: VideoInfo) -> str:
     return f"{reason}; it lies turned by 90 degrees{lost}"
 
 
-def _folder(method: PlannedMethod) -> Path:
+def output_folder(method: PlannedMethod) -> Path:
+    """Where a method's clips lie that were made elsewhere."""
     return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
 
 
-def _match(folder: Path, clip: str) -> Path | MethodFailure:
-    """The same path; then with another extension; then the bare name anywhere; never a guess between two."""
+def _output_of(job: ClipJob) -> Path | MethodFailure:
+    """The file that answers a clip, or why there is none. Names are looked up among the folder's own, so none can reach
+    outside it."""
+    folder = output_folder(job.planned_method)
+    params = parse_spec(job.planned_method.spec, positional="dir").params
     try:
-        names = [PurePosixPath(name) for name in clip_files(folder)]
+        names = clip_files(folder)
     except DataError as error:
         return MethodFailure(str(error))
-    wanted = PurePosixPath(clip)
-    for found in (
-        [name for name in names if name == wanted],
-        [name for name in names if name.with_suffix("") == wanted.with_suffix("")],
-        [name for name in names if name.stem == wanted.stem],
-    ):
-        if len(found) == 1:
-            return folder / found[0]
-        if found:
-            return MethodFailure(f"{len(found)} output clips match: {', '.join(map(str, found[:3]))}")
-    return MethodFailure(MISSING)
+    prefix, suffix = (str(params.get(part, "")) for part in ("prefix", "suffix"))
+    matcher = NameMatcher(names, CLIP_EXTENSIONS, "output clip", prefix=prefix, suffix=suffix)
+    matcher.expect([clip.id for clip in job.planned.clips])
+    name, reason = matcher.match(job.clip.id)
+    reason = reason or refusal(folder, folder / name, limit=None)
+    return MethodFailure(reason) if reason else folder / name
