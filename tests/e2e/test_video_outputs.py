@@ -10,7 +10,7 @@ import pytest
 
 from tests.data.clips_made import make_clip
 from tests.e2e.test_video import run_video, value
-from tests.support.clips import drifting_face, write_clip
+from tests.support.clips import drifting_face, wall, write_clip
 
 pytestmark = pytest.mark.weights
 
@@ -43,6 +43,10 @@ def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     for name in ("x/shared", "y/shared"):
         write_clip(clips / f"{name}.mp4", 3, moving)
     write_clip(outputs / "shared.mp4", 3, moving)
+    write_clip(clips / "tall.mp4", 3, lambda n: wall(n, (232, 320)))
+    write_clip(outputs / "tall.mp4", 3, lambda n: wall(n, (240, 320)))
+    make_clip(clips / "phone.mov", [wall(n) for n in range(3)], form="mov", rotation=90)
+    write_clip(outputs / "phone.mp4", 3, wall)
     ticks = doubled(UNEVEN, 40)
     assert len(ticks) == 20
     write_clip(outputs / "constant.mp4", 20, lambda n: moving(ticks[n]), pts=range(0, 800, 40))
@@ -75,6 +79,14 @@ def test_a_frame_that_shows_another_one_is_a_failure_not_an_anonymized_face(retu
     # Every second frame dropped: the ones that are left stay.
     assert rows["half.mp4"]["failed_frames"] == 6
     assert rows["half.mp4"]["missed"][0] == [0.0, 0.1]
+
+
+def test_another_size_is_said_as_for_photos_and_a_lost_turn_is_named(returned: Any) -> None:
+    rows, _ = returned
+    assert rows["tall.mp4"]["error"] == "output is 320x240, the input is 320x232"
+    assert rows["phone.mov"]["error"] == (
+        "output is 160x120, the input is 120x160; it lies turned by 90 degrees (the input's turn of 90 degrees is lost)"
+    )
 
 
 def test_an_output_that_fits_two_clips_is_an_error_for_both(returned: Any) -> None:
