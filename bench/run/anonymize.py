@@ -11,6 +11,7 @@ from bench.core.types import Image, MethodFailure, Sample
 from bench.run import opened
 from bench.run.calling import call_method
 from bench.run.draws import seed_of
+from bench.run.guard import Guard
 from bench.run.memory import peak_memory
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
@@ -18,7 +19,7 @@ from bench.store.atomic import replacing_folder
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 2
+STAGE_VERSION: Final = 3
 """Raise it whenever this stage's results could change."""
 
 
@@ -54,6 +55,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
     size = max(method.card.batch_size, 1)
     boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     dataset, refs = job.open()
+    guard = Guard(job, dataset)
     numbers = {name: job.shard * plan.settings.shard_size + k for k, name in enumerate(job.samples)}
     rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
@@ -74,6 +76,7 @@ def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool
                 results |= dict(zip((s.id for s in batch), call_method(method, batch, seed), strict=True))
             for sample in samples:
                 result, ms = results[sample.id]
+                result = guard.checked(sample.id, sample, result)
                 file = ""
                 if not isinstance(result, MethodFailure):
                     file = f"{numbers[sample.id]}.png"

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.core.types import Image, MethodFailure, Sample
+from bench.core.types import Box, Image, MethodFailure, Sample
+from bench.run.placement import size_reason
 
 
 def call_method(method: Any, batch: Sequence[Sample], seed: int) -> list[tuple[Image | MethodFailure, float]]:
@@ -27,18 +28,23 @@ def call_method(method: Any, batch: Sequence[Sample], seed: int) -> list[tuple[I
             return [call_method(method, [sample], seed)[0] for sample in batch]
         return [(MethodFailure(_one_line(error)), float("nan"))]
     ms = (time.perf_counter() - start) * 1000 / len(batch)
-    return [(checked(result, sample.image.shape), ms) for result, sample in zip(results, batch, strict=True)]
+    return [
+        (checked(result, sample.image, sample.boxes or ()), ms) for result, sample in zip(results, batch, strict=True)
+    ]
 
 
-def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
-    """``result`` if it is an image of ``shape`` (H, W, 3), else what is wrong with it."""
+def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
+    """``result`` if it is an image of its input's size, else what is wrong with it. ``image``, ``boxes``: the input's."""
     if isinstance(result, MethodFailure):
         return result
     if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
         kind = f"{result.dtype} array" if isinstance(result, np.ndarray) else type(result).__name__
         return MethodFailure(f"the method returned a {kind} instead of a uint8 image")
-    if result.shape != shape:
+    shape = image.shape
+    if result.ndim != 3 or result.shape[2] != 3 or 0 in result.shape:
         return MethodFailure(f"the output has shape {result.shape}, the input {shape}")
+    if result.shape != shape:
+        return MethodFailure(size_reason(image, boxes, result))
     return result
 
 
