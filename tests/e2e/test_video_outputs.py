@@ -37,7 +37,7 @@ def doubled(times: Sequence[int], step: int) -> list[int]:
 def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """Untouched copies of one clip, each with other frames or times than the original."""
     clips, outputs = tmp_path_factory.mktemp("clips"), tmp_path_factory.mktemp("outputs")
-    names = ("constant", "lost", "half", "sped-up", "longer", "same")
+    names = ("constant", "lost", "half", "sped-up", "longer", "same", "turned", "mirrored")
     for name in names:
         write_clip(clips / f"{name}.mp4", 12, moving, pts=UNEVEN if name == "constant" else None)
     for name in ("x/shared", "y/shared"):
@@ -55,6 +55,8 @@ def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     write_clip(outputs / "sped-up.mp4", 12, moving, pts=range(0, 600, 50))
     write_clip(outputs / "longer.mp4", 21, lambda n: moving(min(n, 11)))
     write_clip(outputs / "same.mp4", 12, moving)
+    write_clip(outputs / "turned.mp4", 12, lambda n: moving(n)[::-1, ::-1].copy())
+    write_clip(outputs / "mirrored.mp4", 12, lambda n: moving(n)[:, ::-1].copy())
     return results(clips, outputs, tmp_path_factory.mktemp("run") / "run")
 
 
@@ -87,6 +89,12 @@ def test_another_size_is_said_as_for_photos_and_a_lost_turn_is_named(returned: A
     assert rows["phone.mov"]["error"] == (
         "output is 160x120, the input is 120x160; it lies turned by 90 degrees (the input's turn of 90 degrees is lost)"
     )
+
+
+def test_a_clip_that_lies_turned_or_mirrored_is_a_failure(returned: Any) -> None:
+    rows, _ = returned
+    assert rows["turned.mp4"]["error"] == "the output lies turned by 180 degrees"
+    assert rows["mirrored.mp4"]["error"] == "the output is the mirrored input"
 
 
 def test_an_output_that_fits_two_clips_is_an_error_for_both(returned: Any) -> None:

@@ -20,8 +20,10 @@ from bench.data.video import VideoReader, VideoWriter
 from bench.run import opened
 from bench.run.calling import call_method
 from bench.run.memory import peak_memory
+from bench.run.plan import CONTROL
 from bench.run.video.given import given_frames, is_given
 from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
+from bench.run.video.neighbours import FrameGuard
 from bench.run.video.prepare import clip_key, faces_by_frame, usable
 from bench.store.atomic import replacing_folder
 from bench.store.tables import read_table, table_key, write_table
@@ -91,6 +93,7 @@ def _written(job: ClipJob, folder: Path, doomed: bool) -> tuple[list[tuple[float
     if not usable(job):
         return rows, {}
     clips, ref = job.open()
+    control = job.planned_method.card["name"] == CONTROL
     outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
     with ExitStack() as stack:
         for output in outputs.values():
@@ -101,7 +104,9 @@ def _written(job: ClipJob, folder: Path, doomed: bool) -> tuple[list[tuple[float
             audio = source if job.plan.settings.keep_audio and reader.info.audio else None
             for quality, output in outputs.items():
                 output.begin(reader.info, None if quality == LOSSLESS else audio)
-            for frame, (result, ms) in _results(job, reader, doomed):
+            guard = FrameGuard(job, reader)
+            for frame, (made, ms) in _results(job, reader, doomed):
+                result = made if control else guard.checked(frame, made)
                 reason = result.reason if isinstance(result, MethodFailure) else ""
                 # Black, not the original: what a method cannot anonymize must not be passed on.
                 image = np.zeros_like(frame.image) if isinstance(result, MethodFailure) else result

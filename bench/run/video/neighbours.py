@@ -15,8 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Bools, Box, Image
+from bench.core.types import Bools, Box, Image, MethodFailure
 from bench.core.video import Frame
+from bench.data.video import VideoReader
+from bench.run.guard import fault_of
+from bench.run.video.jobs import ClipJob
+from bench.run.video.prepare import faces_by_frame, people_by_frame
+from bench.store.tables import read_table
 
 WINDOW: Final = 64
 """Frames before and after that are compared with; memory holds as many small ones."""
@@ -30,8 +35,13 @@ LEAST_PLACES: Final = 12
 """Reduced pixels that must speak."""
 AGAINST: Final = 4
 """Times as many places must speak for the other frame as for the own."""
+MOSTLY: Final = 0.5
 EVERYWHERE: Final = 0.9
-"""Of the places that differ: an output that follows another frame in so many, faces included, equals it."""
+"""Of the places that differ: an output that follows another frame in so many outside faces and people shows it, and
+one that does in so many of all places equals it."""
+HEAD: Final = 2.0
+BODY: Final = 1.1
+"""How much larger than a face's (a person's) box the place is that a method may have changed."""
 SAME_PICTURE: Final = 0.002
 """Of the reduced pixels may differ by `MOVED` between two output frames that show the same."""
 
@@ -57,22 +67,20 @@ class Neighbours:
         own = self._small[number]
         outside = _outside(changed, output.shape, own.shape)
         seen = _without_tone(reduced(output), own, outside)
-        others = [k for k in self._small if k != number]
-        if not others or float(np.abs(seen - own).max()) < MOVED:
+        off = seen - own
+        if float(np.abs(off).max()) < MOVED:
             return None
-        stack = np.stack([self._small[k] for k in others])
-        difference, off = stack - own, seen - own
-        apart = np.abs(difference)
-        differs = apart > MOVED
-        for_own = differs & (np.abs(off) <= NEAR * apart)
-        for_other = differs & (np.abs(off - difference) <= NEAR * apart)
-        near = np.abs(stack - seen).mean(axis=(1, 2))
-        for k in np.argsort(near):
-            behind = outside & differs[k]
-            if _speaks_for(for_other[k] & outside, for_own[k] & outside, behind, 0.5):
-                return others[int(k)]
-            if others[int(k)] in with_faces and _speaks_for(for_other[k], for_own[k], differs[k], EVERYWHERE):
-                return others[int(k)]
+        apart = float(np.abs(off).mean())
+        distances = {k: float(np.abs(small - seen).mean()) for k, small in self._small.items()}
+        for other in sorted((k for k in distances if distances[k] < apart), key=distances.__getitem__):
+            difference = self._small[other] - own
+            differs = np.abs(difference) > MOVED
+            for_own = differs & (np.abs(off) <= NEAR * np.abs(difference))
+            for_other = differs & (np.abs(off - difference) <= NEAR * np.abs(difference))
+            if _speaks_for(for_other & outside, for_own & outside, differs & outside, MOSTLY):
+                return other
+            if other in with_faces and _speaks_for(for_other, for_own, differs, EVERYWHERE):
+                return other
         return None
 
     def _read_to(self, number: int) -> None:
@@ -80,10 +88,34 @@ class Neighbours:
             frame = next(self._frames, None)
             if frame is None:
                 break
-            self._small[frame.number] = reduced(frame.image)
+            if frame.number >= number - WINDOW:
+                self._small[frame.number] = reduced(frame.image)
             self._next = frame.number + 1
         for old in [k for k in self._small if k < number - WINDOW]:
             del self._small[old]
+
+
+class FrameGuard:
+    """What is wrong with a method's outputs for the frames of a clip: they lie wrongly, or show another frame."""
+
+    def __init__(self, job: ClipJob, reader: VideoReader) -> None:
+        original = job.folder.original_dir(job.dataset, job.number)
+        self._faces = faces_by_frame(read_table(original / "faces.parquet"))
+        self._people = people_by_frame(read_table(original / "detections.parquet"))
+        self._neighbours = Neighbours(iter(reader))
+
+    def checked(self, frame: Frame, output: Image | MethodFailure) -> Image | MethodFailure:
+        """The output (H, W, 3) of ``frame``, or what is wrong with it. Frames come in order."""
+        if isinstance(output, MethodFailure) or np.array_equal(output, frame.image):
+            return output
+        heads = [detection.box for _, detection in self._faces.get(frame.number, [])]
+        bodies = [person.box for person in self._people.get(frame.number, [])]
+        changed = [*(box.scaled(HEAD) for box in heads), *(box.scaled(BODY) for box in bodies)]
+        other = self._neighbours.shown(frame.number, output, changed, frozenset(self._faces))
+        if other is not None:
+            return MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
+        reason = fault_of("", frame.image, heads, output)
+        return MethodFailure(reason) if reason else output
 
 
 def reduced(image: Image) -> Small:
