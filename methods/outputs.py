@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from bench.core.cards import MethodCard
 from bench.core.errors import ImageError, SpecError
@@ -25,6 +26,8 @@ class StoredOutputs:
     folder; of the same bare name with another image extension. Two candidates at one step are a failure, never a guess;
     so is one candidate of two inputs, unless it is an earlier step that leads one of them there: then it is that one's.
     """
+
+    needs_names: ClassVar = True
 
     def __init__(self, *, dir: str) -> None:
         if not isinstance(dir, str):

@@ -15,6 +15,15 @@ Root = Annotated[
     typer.Option("--root", help="Where local copies of data sets lie (else UNMASK_DATA).", show_default=False),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+TimeLimit = Annotated[
+    float,
+    typer.Option(
+        "--time-limit",
+        min=0.1,
+        metavar="SECONDS",
+        help="What a method may take for one image; what takes longer is an error of that image.",
+    ),
+]
 
 
 def existing_root(root: Path | None) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root, split_names
+from bench.cli.options import Root, TimeLimit, Workers, existing_root, split_names
 
 
 def run(
@@ -37,6 +37,7 @@ def run(
     ] = None,
     shard_size: Annotated[int | None, typer.Option("--shard-size", min=1, help="Images per job (default 64).")] = None,
     workers: Workers = 1,
+    time_limit: TimeLimit = 120.0,
     root: Root = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
 ) -> None:
@@ -72,7 +73,9 @@ def run(
     refuse_nested(out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_ready(settings, root=where, progress=fetching)
-    folder = run_plan(plan, out.absolute(), root=where, workers=workers, progress=show_progress())
+    folder = run_plan(
+        plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
+    )
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:

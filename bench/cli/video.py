@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root, split_names
+from bench.cli.options import Root, TimeLimit, Workers, existing_root, split_names
 
 
 def video(
@@ -51,6 +51,7 @@ def video(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random draw (default 0).")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
     workers: Workers = 1,
+    time_limit: TimeLimit = 120.0,
     root: Root = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
 ) -> None:
@@ -88,7 +89,9 @@ def video(
     refuse_nested(out, settings.datasets, where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_video_ready(settings, root=where, progress=fetching)
-    folder = run_video(plan, out.absolute(), root=where, workers=workers, progress=show_progress())
+    folder = run_video(
+        plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
+    )
     print_video_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:

@@ -24,6 +24,9 @@ class Method(Protocol):
     A method owns its face detector unless its ``detector`` parameter says ``harness``. One that cannot answer for an
     input without knowing the others also has ``expect(ids: Sequence[str])``: it is called before the inputs of a data
     set come, with the ids of all of them.
+
+    The ids are made of the photos' content and tell nothing else; two equal photos share one. A method whose class has
+    ``needs_names = True`` matches files by name and gets the photos' own names instead.
     """
 
     @property

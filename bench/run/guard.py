@@ -15,7 +15,7 @@ from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from bench.data import Dataset
 from bench.run.placement import is_better, lies_in_place, misplacement
 from bench.run.prepare import faces_by_sample
-from bench.run.shards import ShardJob, shard_jobs
+from bench.run.shards import READING, ShardJob, shard_jobs
 from bench.run.signatures import SIDE, Signatures
 from bench.run.views import View, background, view_of
 from bench.store.run_folder import RunFolder
@@ -83,7 +83,9 @@ class Guard:
         return _inputs_of(self._job.run, self._job.dataset, self._job.plan.run)
 
     def _read(self, name: str) -> tuple[Image, Sequence[Box]]:
-        return self._dataset.read(self._refs[name]), self._inputs.boxes.get(name, ())
+        with READING:
+            image = self._dataset.read(self._refs[name])
+        return image, self._inputs.boxes.get(name, ())
 
     @cached_property
     def _refs(self) -> Mapping[str, SampleRef]:
