@@ -122,6 +122,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         ]
         lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
         _print_lines(console, lines, len(lines))
+        _print_lines(console, [f"note: {note}" for note in dataset.notes])
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
     console.print(
