@@ -79,7 +79,8 @@ def print_video_summary(folder: VideoRunFolder) -> None:
             f"{dataset.label}: {sum(row.face_tracks for row in clips)} face tracks in {len(clips)} clips, "
             f"{sum(row.frames for row in clips)} frames" + (f" ({broken} clips cannot be used)" if broken else "")
         )
-        _print_table(console, width, title, labels, headlines, _rows(estimates.estimates, dataset.label))
+        rows_here = _rows(estimates.estimates, dataset.label)
+        _print_table(console, width, title, labels, headlines, rows_here, dataset.notes)
     console.print(
         "95 % intervals over clips below each value (none for a single clip); privacy by the worst recogniser for the "
         "people shown"

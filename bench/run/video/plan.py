@@ -96,7 +96,7 @@ def _planned_clips(text: str, limit: int | None, root: Path | None, progress: Fe
     if not chosen:
         raise DataError(f"{text} has no clips")
     label = dataset_label(parse_spec(text, positional="path"))
-    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen)
+    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen, notes=list(clips.notes))
 
 
 def _part(kind: str, text: str) -> PlannedPart:
