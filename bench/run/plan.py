@@ -19,6 +19,7 @@ from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_sh
 from bench.run.config import RunConfig
 from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
+from bench.run.stored_outputs import output_folders, refuse_unmatched
 from bench.store.atomic import write_json
 from bench.store.publication import finish_publication
 from bench.store.run_folder import RunFolder
@@ -33,10 +34,12 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    opened = [(text, open_dataset(text, root=root, progress=progress)) for text in config.datasets]
+    apart = output_folders(config.methods)
+    opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
     methods = planned_methods(config.methods)
+    refuse_unmatched(config.methods, [dataset for _, dataset in opened])
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)

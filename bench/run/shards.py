@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from bench.core.canonical import digest
 from bench.core.errors import ImageError
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
+from bench.run.stored_outputs import output_folders
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset
 from bench.store.tables import concatenate
@@ -22,6 +24,8 @@ from bench.store.tables import concatenate
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+READING: Final = threading.Lock()
+"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
 _JOINED_AT: Final = 64
 """Batches that `Gather` holds before it makes one of them."""
 
@@ -65,8 +69,9 @@ class ShardJob:
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order."""
-        dataset = _dataset(self.planned.spec, self.root)
-        refs = _refs_by_id(self.planned.spec, self.root)
+        apart = tuple(output_folders([method.spec for method in self.plan.methods]))
+        dataset = _dataset(self.planned.spec, self.root, apart)
+        refs = _refs_by_id(self.planned.spec, self.root, apart)
         return dataset, [refs[name] for name in self.samples]
 
     def key(self, *parts: Any) -> str:
@@ -152,10 +157,10 @@ def _plan(run: Path, name: str) -> Plan:
 
 
 @lru_cache(maxsize=8)
-def _dataset(spec: str, root: Path | None) -> Dataset:
-    return open_dataset(spec, root=root)
+def _dataset(spec: str, root: Path | None, apart: tuple[Path, ...]) -> Dataset:
+    return open_dataset(spec, root=root, exclude=apart)
 
 
 @lru_cache(maxsize=8)
-def _refs_by_id(spec: str, root: Path | None) -> dict[str, SampleRef]:
-    return {ref.id: ref for ref in _dataset(spec, root).refs}
+def _refs_by_id(spec: str, root: Path | None, apart: tuple[Path, ...]) -> dict[str, SampleRef]:
+    return {ref.id: ref for ref in _dataset(spec, root, apart).refs}

@@ -118,7 +118,7 @@ def _results(job: ClipJob, reader: VideoReader, callee: Callee | None) -> Iterat
         made = given_frames(planned, job.clip.id)
         for frame in islice(reader, settings.frames):
             result = next(made)
-            image = result if isinstance(result, MethodFailure) else checked(result, frame.image.shape)
+            image = result if isinstance(result, MethodFailure) else checked(result, frame.image)
             yield frame, (image, float("nan"))
         return
     _inform(callee, job)
