@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.canonical import digest
 from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
 from bench.run.prepare import FACE_ROLES
@@ -204,6 +205,15 @@ def assemble_evidence(
         extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
+    """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
+    byte, and failed on the same. '' = it gave nothing."""
+    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    given = [str(name) for table in tables for name in table["sha256"]]
+    return digest(given) if any(given) else ""
 
 
 def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

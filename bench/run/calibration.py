@@ -16,6 +16,7 @@ from bench.core.errors import DataError
 from bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
 from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
 from bench.data import Dataset
+from bench.data.identities import person_key
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
@@ -115,8 +116,7 @@ def usable_points(
 
 def person_hash(identity: str) -> str:
     """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
-    plainly = " ".join(identity.casefold().replace("_", " ").split())
-    return hashlib.sha256(plainly.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(person_key(identity).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:

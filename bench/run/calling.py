@@ -119,15 +119,15 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
-    return Attempt([checked(result, s.image, s.boxes or ()) for result, s in zip(results, batch, strict=True)], ms=ms)
+    pairs = zip(results, batch, strict=True)
+    return Attempt([checked(result, sample.image, sample.boxes or ()) for result, sample in pairs], ms=ms)
 
 
 def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
-    """``result`` as a plain array if it is an image of the input's size, else what is wrong with it.
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
 
-    ``image`` (H, W, 3), ``boxes``: the input and its faces.
+    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
     """
-    shape = image.shape
     try:
         if isinstance(result, MethodFailure):
             return MethodFailure(one_line(result.reason) or "the method gave no reason")
@@ -136,11 +136,11 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
         plain = np.asarray(result)
         if plain.dtype != np.uint8:
             return MethodFailure(f"{plain.dtype.name} array, uint8 wanted")
-        if plain.shape == shape:
+        if plain.shape == image.shape:
             return plain
-        if plain.ndim == 3 and plain.shape[2] == shape[2]:
+        if plain.ndim == 3 and plain.shape[2] == 3 and 0 not in plain.shape:
             return MethodFailure(size_reason(image, boxes, plain))
-        return MethodFailure(f"output has shape {plain.shape}, {shape} wanted")
+        return MethodFailure(f"output has shape {plain.shape}, {image.shape} wanted")
     except BaseException as error:  # an object may refuse even to be looked at
         reraise_interrupt(error)
         return MethodFailure(f"what the method returned cannot be read: {reason_of(error)}")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from bench.data import Dataset
 from bench.run.placement import is_better, lies_in_place, misplacement
 from bench.run.prepare import faces_by_sample
-from bench.run.shards import ShardJob, shard_jobs
+from bench.run.shards import READING, ShardJob, shard_jobs
 from bench.run.signatures import SIDE, Signatures
 from bench.run.views import View, background, view_of
 from bench.store.run_folder import RunFolder
@@ -69,9 +68,8 @@ def _shows(view: View, seen: View, name: str, read: Pictures) -> bool:
 class Guard:
     """The guard of one shard's outputs, with all inputs of its data set at hand."""
 
-    def __init__(self, job: ShardJob, dataset: Dataset, reading: AbstractContextManager[Any]) -> None:
-        """``reading``: the lock under which the data set is read."""
-        self._job, self._dataset, self._reading = job, dataset, reading
+    def __init__(self, job: ShardJob, dataset: Dataset) -> None:
+        self._job, self._dataset = job, dataset
 
     def checked(self, name: str, sample: Sample, output: Image | MethodFailure) -> Image | MethodFailure:
         """The output, or what is wrong with it. ``name``: the sample's id in the data set."""
@@ -85,8 +83,9 @@ class Guard:
         return _inputs_of(self._job.run, self._job.dataset, self._job.plan.run)
 
     def _read(self, name: str) -> tuple[Image, Sequence[Box]]:
-        with self._reading:
-            return self._dataset.read(self._refs[name]), self._inputs.boxes.get(name, ())
+        with READING:
+            image = self._dataset.read(self._refs[name])
+        return image, self._inputs.boxes.get(name, ())
 
     @cached_property
     def _refs(self) -> Mapping[str, SampleRef]:

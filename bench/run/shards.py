@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ from bench.store.tables import concatenate
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+READING: Final = threading.Lock()
+"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
 _JOINED_AT: Final = 64
 """Batches that `Gather` holds before it makes one of them."""
 

@@ -125,6 +125,7 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
             assert item.scored.shape == (n,)
             assert item.scored.dtype == np.bool_
             values = np.array([item.compute(used(item).astype(float))])
+            values = np.abs(values) if item.magnitude else values
         else:
             assert item.values.shape == (n,)
             assert item.values.dtype == np.float64

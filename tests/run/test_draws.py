@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,17 @@ def test_statistics_of_whole_sets_are_averaged_where_all_draws_have_them() -> No
 def test_histograms_and_findings_are_the_first_draws() -> None:
     histogram, finding = Histogram("h", "i", (0.0, 1.0), {"a": (3,)}), Finding("k", 1, 2, "1 of 2")
     assert averaged([[histogram, finding], [Histogram("h", "i", (0.0, 1.0), {"a": (5,)})]]) == [histogram, finding]
+
+
+def test_replicates_made_together_are_averaged_too() -> None:
+    def several(weights: Float) -> Float:
+        return np.asarray(weights.sum(axis=1))
+
+    def twice(weights: Float) -> Float:
+        return 2 * several(weights)
+
+    first, second = statistic(1.0, [True, True]), statistic(2.0, [True, True])
+    (found,) = averaged([[replace(first, compute_all=several)], [replace(second, compute_all=twice)]])
+    assert isinstance(found, SetStatistic)
+    assert found.compute_all is not None
+    assert found.compute_all(np.ones((3, 2))).tolist() == [found.compute(np.ones(2))] * 3
