@@ -19,7 +19,7 @@ from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest, unchanged_outputs
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -87,6 +87,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 if method.label == label:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                    same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
+                    found.findings += [_finding(evidence, same)] if same else []
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
