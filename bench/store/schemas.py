@@ -82,8 +82,11 @@ class Sealed(Strict):
     def sealed(cls, body: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
         unnamed = cls.model_validate({"run": "", **body})
-        name = digest(unnamed.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
-        return unnamed.model_copy(update={"run": name})
+        return unnamed.model_copy(update={"run": unnamed.content_name()})
+
+    def content_name(self) -> str:
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON."""
+        return digest(self.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
 
 
 class Plan(Sealed):
@@ -234,6 +237,10 @@ class Estimates(Strict):
     schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
     run: str
     """`Plan.run` of the plan it belongs to."""
+    seal: str = ""
+    """sha256 of the rest, as canonical JSON: what was changed by hand is refused."""
+    made_from: str = ""
+    """sha256 over the keys of all tables and the code that the numbers were made with: equal = the same numbers."""
     estimates: list[EstimateRow]
     gaps: list[GapRow] = []
     ranks: list[RankRow] = []
@@ -242,3 +249,11 @@ class Estimates(Strict):
     failures: list[MethodProblem] = []
     findings: list[FindingRow] = []
     histograms: list[HistogramRow] = []
+
+    def sealed(self) -> Estimates:
+        """The same with `seal` filled in."""
+        return self.model_copy(update={"seal": self.content_seal()})
+
+    def content_seal(self) -> str:
+        """What `seal` must be."""
+        return digest(self.model_dump(mode="json", exclude={"seal", "schema_"}))

