@@ -76,7 +76,10 @@ class PlanSettings(Strict):
 
 
 class Sealed(Strict):
-    """A plan of any kind: it has a field ``run``, its name, made of what it says."""
+    """A plan of any kind: its name is made of what it says."""
+
+    run: str
+    """`content_name`."""
 
     @classmethod
     def sealed(cls, body: dict[str, Any]) -> Self:
