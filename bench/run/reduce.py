@@ -27,7 +27,6 @@ from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -111,7 +110,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    write_json(folder.estimates_path, found.sealed(plan.run).model_dump(mode="json", by_alias=True))
+    folder.write_estimates(found.estimates_of(plan.run))
 
 
 class _Found:
@@ -125,7 +124,7 @@ class _Found:
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
 
-    def sealed(self, run: str) -> Estimates:
+    def estimates_of(self, run: str) -> Estimates:
         return Estimates(
             run=run,
             estimates=self.estimates,

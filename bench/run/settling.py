@@ -98,6 +98,7 @@ def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) ->
             return
         if folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(path, plan.model_dump(mode="json", by_alias=True))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error

@@ -52,7 +52,7 @@ class RunFolder:
         folder = cls.planned(path)
         if not folder.estimates_path.exists():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
-        if folder.estimates.run != folder.plan.run:
+        if folder.plan.run != folder.estimates.run:
             raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
         return folder
 
@@ -131,7 +131,11 @@ class RunFolder:
 
     @cached_property
     def estimates(self) -> Estimates:
-        return read_model(Estimates, self.estimates_path)
+        return read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
+
+    def write_estimates(self, estimates: Estimates) -> None:
+        """Seals them and writes them down."""
+        write_json(self.estimates_path, estimates.sealed().model_dump(mode="json", by_alias=True))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -143,11 +147,7 @@ class RunFolder:
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
         ``metric|instrument|region`` for each per-face metric."""
-        path = self.faces_path(dataset, method)
-        try:
-            return read_arrow(path)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path} cannot be read ({error}); run `unmask score {self.path}`") from error
+        return read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
 
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
         """The lossless output for a sample; ``None`` where the method gave none."""

@@ -84,17 +84,24 @@ class PlanSettings(Strict):
 
 
 class Sealed(Strict):
-    """A plan of any kind: it has a field ``run``, its name, made of what it says."""
+    """A plan of any kind: its name is made of what it says."""
+
+    run: str
+    """`content_name`."""
 
     @classmethod
     def sealed(cls, fields: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
         unnamed = cls.model_validate({"run": "", **fields})
-        body = unnamed.model_dump(mode="json", exclude={"run", "schema_"})
+        return unnamed.model_copy(update={"run": unnamed.content_name()})
+
+    def content_name(self) -> str:
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
+        data sets apart, which say how they were read on this machine."""
+        body = self.model_dump(mode="json", exclude={"run", "schema_"})
         for dataset in body["datasets"]:
             dataset.pop("notes", None)
-        name = digest(body)[:16]
-        return unnamed.model_copy(update={"run": name})
+        return digest(body)[:16]
 
 
 class Plan(Sealed):
@@ -245,6 +252,10 @@ class Estimates(Strict):
     schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
     run: str
     """`Plan.run` of the plan it belongs to."""
+    seal: str = ""
+    """sha256 of the rest, as canonical JSON: what was changed by hand is refused."""
+    made_from: str = ""
+    """sha256 over the keys of all tables and the code that the numbers were made with: equal = the same numbers."""
     estimates: list[EstimateRow]
     gaps: list[GapRow] = []
     ranks: list[RankRow] = []
@@ -253,3 +264,11 @@ class Estimates(Strict):
     failures: list[MethodProblem] = []
     findings: list[FindingRow] = []
     histograms: list[HistogramRow] = []
+
+    def sealed(self) -> Estimates:
+        """The same with `seal` filled in."""
+        return self.model_copy(update={"seal": self.content_seal()})
+
+    def content_seal(self) -> str:
+        """What `seal` must be."""
+        return digest(self.model_dump(mode="json", exclude={"seal", "schema_"}))
