@@ -68,8 +68,8 @@ class OutcomeShares:
             "Missed",
             "How many faces did the method leave as they were?",
             "The output's pixels at the face are the input's; or one smooth tone curve per channel and noise of at "
-            "most 1.5 times what JPEG quality 50 leaves make them of the input's (middle ellipse of the box, the worst 5 % "
-            "of its pixels aside), and a recogniser of the run still matches the face at FMR 1e-3, in any reading; "
+            "most 1.5 times what JPEG quality 50 leaves make them of the input's (middle ellipse of the box, its worst "
+            "5 % of pixels aside), and a recogniser of the run still matches the face at FMR 1e-3, in any reading; "
             "without a recogniser the first part decides. A privacy failure.",
         ),
         _card(
