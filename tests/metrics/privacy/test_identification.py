@@ -85,7 +85,7 @@ def test_another_photo_of_the_person_is_the_right_person() -> None:
 
 
 def test_a_likely_repeat_of_an_unlabelled_person_is_neither_right_nor_wrong() -> None:
-    evidence = make_evidence(10, 2, labelled=False)
+    evidence = make_evidence(10, 2, labelled=False, photo_noise=0.4)
     for name in ("sface", "mobilefacenet"):
         rows = evidence.original[name]["embedding"]
         evidence.anonymized[name]["embedding"][:] = rows[np.arange(20) ^ 1]
