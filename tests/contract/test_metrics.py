@@ -124,8 +124,8 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
         if isinstance(item, SetStatistic):
             assert item.scored.shape == (n,)
             assert item.scored.dtype == np.bool_
-            values = np.array([item.compute(used(item).astype(float))])
-            values = np.abs(values) if item.magnitude else values
+            value = item.compute(used(item).astype(float))
+            values = np.array([abs(value) if item.magnitude else value])
         else:
             assert item.values.shape == (n,)
             assert item.values.dtype == np.float64
