@@ -89,8 +89,9 @@ class StrangerMatch:
             f"matches (stranger_match_group@{LABEL}); mean over the faces. 0 = nothing of the person is left that this "
             f"recogniser tells from the group. {_SMALL} Interval as of deid_rate: over identities, and over the "
             "threshold's own interval. Chance = 0. ",
-            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). Group, not "
-            "person, may be what a method keeps on purpose.",
+            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). A method that "
+            "keeps more than the group, such as the exact age within 0-19, matches more often than the group does: "
+            "part of the excess is then that, not the person.",
         ),
     )
 

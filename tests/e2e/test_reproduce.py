@@ -26,7 +26,19 @@ def test_a_part_that_does_not_exist_is_told_in_one_line() -> None:
 @pytest.mark.weights
 def test_from_the_photos_to_the_page(tmp_path: Path, shared_data: Path) -> None:
     out = tmp_path / "run"
-    command = ("reproduce", "thesis", "--root", str(shared_data), "--limit", "8", "--seeds", "2", "--out", str(out), *STAND_INS)
+    command = (
+        "reproduce",
+        "thesis",
+        "--root",
+        str(shared_data),
+        "--limit",
+        "8",
+        "--seeds",
+        "2",
+        "--out",
+        str(out),
+        *STAND_INS,
+    )
     done = unmask(*command, timeout=900)
     assert done.returncode == 0, done.stderr
     assert "test set: 8 photos" in done.stderr
