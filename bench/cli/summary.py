@@ -83,8 +83,8 @@ def print_video_summary(folder: VideoRunFolder) -> None:
         )
         _print_table(console, width, title, labels, headlines, _rows(estimates.estimates, dataset.label))
     console.print(
-        "95 % intervals over clips below each value (none for a single clip); privacy by the worst recogniser for the "
-        "people shown"
+        "95 % intervals over clips below each value (none for fewer than three); privacy by the worst recogniser for "
+        "the people shown"
     )
 
 
