@@ -183,11 +183,11 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
     _refuse_unreadable(where, refs)
     card = card_of(entry, split, revision, fingerprint(refs))
-    notes = tuple(_one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
+    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
     return Dataset(card, refs, found.store, split, where, found.ignored, notes)
 
 
-def _one_line(note: str) -> str:
+def one_line(note: str) -> str:
     """Notes quote names of folders and columns, which may hold anything."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Final
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
+from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
@@ -25,7 +27,6 @@ from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -104,12 +105,12 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             cards,
             control,
             identical=_identical(outputs),
-            instruments=instruments_of(plan.settings),
+            heads_of=partial(headline_keys, instruments=instruments_of(plan.settings)),
         )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    write_json(folder.estimates_path, found.sealed(plan.run).model_dump(mode="json", by_alias=True))
+    folder.write_estimates(found.estimates_of(plan.run))
 
 
 class _Found:
@@ -123,7 +124,7 @@ class _Found:
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
 
-    def sealed(self, run: str) -> Estimates:
+    def estimates_of(self, run: str) -> Estimates:
         return Estimates(
             run=run,
             estimates=self.estimates,

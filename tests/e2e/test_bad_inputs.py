@@ -101,14 +101,19 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     (photos / "linked").symlink_to(elsewhere)
     (photos / "raw.nef").write_bytes(b"II*\0")
     (photos / "clip.vob").write_bytes(b"x")
-    # The face is not at the picture's corner.
-    (photos / "labels.csv").write_text("file,identity,sex,x,y\none.png,Ann,f,1,1\ntwo.png,Bob,f,115,60\n")
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    turned = small.transpose(Pillow.Transpose.ROTATE_90)
+    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    # The face is not at the picture's corner; in the turned photo x and y are of the upright picture.
+    lines = ("file,identity,sex,x,y", "one.png,Ann,f,1,1", "two.png,Bob,f,115,60", "turned.jpg,Cid,f,115,60")
+    (photos / "labels.csv").write_text("\n".join(lines))
     out = tmp_path / "run"
     command = ("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome")
     done = unmask(*command, "--instrument", "yunet", "--out", str(out))
     assert done.returncode == 0, done.stderr
     (row,) = json.loads((out / "estimates.json").read_text("utf-8"))["inputs"]
-    assert (row["images"], row["faces"], row["unreadable"]) == (5, 3, 2)
+    assert (row["images"], row["faces"], row["unreadable"]) == (6, 4, 2)
     reasons = {problem["sample"]: problem["reason"] for problem in row["problems"]}
     assert "not followed" in reasons["linked"]
     assert "raw file" in reasons["raw.nef"]
