@@ -23,7 +23,7 @@ from bench.data import open_dataset
 from bench.data.packages import fetch_all
 from bench.run import opened
 from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, run
+from bench.run.pipeline import get_ready, locations_for, run
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow, Estimates
 from tests.benchmarks.printing import print_claims
@@ -53,7 +53,14 @@ def main() -> int:
             limit=limit,
         )
         plan = get_ready(config, root=None)
-        folder = run(plan, out / "run", root=None, workers=os.cpu_count() or 1, progress=PlainProgress())
+        folder = run(
+            plan,
+            out / "run",
+            locations=locations_for(config),
+            root=None,
+            workers=os.cpu_count() or 1,
+            progress=PlainProgress(),
+        )
         return report(folder, everybody)
 
 
@@ -67,9 +74,11 @@ def write_outputs(dataset: str, limit: int, to: Path) -> list[Contestant]:
     files = {name: fetch_all(instrument_class(name).card.files)["weights"] for name in ("sface", "facenet", "yunet")}
     everybody = [*contestants(), *perturbations(files, lambda image: judge.detect([image])[0])]
     for contestant in everybody:
+        paths = [(to / contestant.name / sample.id).with_suffix(".png") for sample in samples]
+        if all(path.exists() for path in paths):
+            continue
         print(f"contestant {contestant.name}", file=sys.stderr)
-        for sample, output in zip(samples, contestant.anonymize(samples, seed=0), strict=True):
-            path = (to / contestant.name / sample.id).with_suffix(".png")
+        for path, output in zip(paths, contestant.anonymize(samples, seed=0), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode_png(output))
     return everybody
