@@ -25,6 +25,8 @@ BORDER: Final = 1 / 3
 """Second try: a black border of this share of the longer side on every side, for faces that fill their image."""
 SECOND_LONGEST_SIDE: Final = 640
 """Second try: the longer side, border included, is reduced to this, for faces larger than the network knows."""
+_FRAMED_AT_MOST: Final = 2048
+"""Second try: larger images are reduced to this many pixels on their longer side before they get their border."""
 _TOP: Final = 5000
 _SMALLEST_SIDE: Final = 64
 """Narrower inputs get a black strip: OpenCV's network returns garbage where a side is 32 pixels (one cell) or less."""
@@ -35,7 +37,7 @@ class YuNet:
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="yunet",
-        version="1",
+        version="2",
         role="detector",
         description="The judge's face detector: boxes, five landmarks and a score (YuNet 2023mar, float32).",
         licence="MIT (network: YuNet); Apache-2.0 (file: OpenCV Zoo)",
@@ -59,6 +61,7 @@ class YuNet:
             "second_try_border": round(BORDER, 4),
             "second_try_longest_side": SECOND_LONGEST_SIDE,
             "second_try_score": SCORE,
+            "framed_at_most": _FRAMED_AT_MOST,
         },
         limits=(
             "Images are reduced to 1024 pixels first: faces below about one percent of the longer side are not found. "
@@ -84,9 +87,15 @@ class YuNet:
         return self._find(image, SMALLEST_LONG_SIDE, LONGEST_SIDE)
 
     def _second_try(self, image: Image) -> list[Detection]:
-        border = round(max(image.shape[:2]) * BORDER)
-        framed = np.pad(image, ((border, border), (border, border), (0, 0)))
-        return self._find(framed, SMALLEST_LONG_SIDE, SECOND_LONGEST_SIDE, offset=border)
+        height, width = image.shape[:2]
+        # A border around a long strip would make a hundred times as many pixels.
+        scale = min(_FRAMED_AT_MOST / max(height, width), 1.0)
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        small = image if scale == 1 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        border = round(max(small.shape[:2]) * BORDER)
+        framed = np.pad(small, ((border, border), (border, border), (0, 0)))
+        faces = self._find(framed, SMALLEST_LONG_SIDE, SECOND_LONGEST_SIDE, offset=border)
+        return faces if scale == 1 else [_enlarged(face, width / size[0], height / size[1]) for face in faces]
 
     def _find(self, image: Image, low: int, high: int, *, offset: int = 0) -> list[Detection]:
         height, width = image.shape[:2]
@@ -122,3 +131,9 @@ def _detection(row: Float, back: Float, offset: int) -> Detection:
     points = row[4:14].reshape(5, 2) * back - offset
     box = Box(float(corner[0]), float(corner[1]), float(extent[0]), float(extent[1]))
     return Detection(box, points.astype(np.float32), float(np.clip(row[14], 0.0, 1.0)))
+
+
+def _enlarged(face: Detection, x: float, y: float) -> Detection:
+    """A detection in an image that is ``x`` times as wide and ``y`` times as high."""
+    box = Box(face.box.x * x, face.box.y * y, face.box.w * x, face.box.h * y)
+    return Detection(box, face.landmarks * np.array([x, y], np.float32), face.score)
