@@ -9,6 +9,7 @@ from bench.core import registry
 from bench.core.errors import SpecError, UnmaskError
 from bench.core.spec import Spec, parse_spec
 from bench.data import Dataset
+from bench.run.draws import without_seeds
 
 
 def output_folders(methods: Sequence[str]) -> list[Path]:
@@ -45,7 +46,7 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
 def _stored(methods: Sequence[str]) -> list[Spec]:
     found = []
     for text in methods:
-        spec = parse_spec(text, positional="dir")
+        spec, _ = without_seeds(parse_spec(text, positional="dir"))
         if not isinstance(spec.params.get("dir"), str):
             continue
         try:

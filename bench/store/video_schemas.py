@@ -32,7 +32,7 @@ class PlannedClips(Strict):
     """`bench.core.cards.DatasetCard` as JSON."""
     clips: list[PlannedClip]
     notes: list[str] = Field(default_factory=list)
-    """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name."""
+    """What was passed over, a sentence each. Not part of the plan's name: the same clips are the same plan."""
 
 
 class PlannedPart(Strict):

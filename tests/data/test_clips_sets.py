@@ -69,6 +69,12 @@ class TestAnyFolder:
         assert clips.truth(clips.refs[0]) is None
         assert clip_files(folder) == ids(clips)
 
+    def test_outputs_inside_the_folder_are_left_out_and_said(self, folder: Path, clip: Path) -> None:
+        put(clip, folder / "a.mp4", folder / "done/a.mp4")
+        clips = open_clips(f"clips:{folder}", exclude=[folder / "done"])
+        assert ids(clips) == ["a.mp4"]
+        assert clips.notes == ("folder done holds the outputs of a method and was left out",)
+
     def test_broken_files_stay_and_say_why_when_read(self, folder: Path) -> None:
         (folder / "a.mp4").write_bytes(b"")
         clips = open_clips(f"clips:{folder}")
