@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -149,3 +150,21 @@ def test_recall_on_photos(yunet: Any, shared_data: Path, archive: str) -> None:
         images = [decode_image(photos.read(name), name) for name in chosen]
     found = yunet.detect(images)
     assert sum(bool(faces) for faces in found) >= 19
+
+
+def test_a_long_strip_takes_little_memory_and_large_faces_stay_where_they_are(yunet: Any, astronaut: Image) -> None:
+    strip = np.zeros((600, 30_000, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        assert yunet.detect([strip]) == [[]]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * strip.nbytes
+    # A face larger than the network knows, in a picture larger than is framed: found by the second try.
+    (plain,) = yunet.detect([astronaut])
+    left, top, right, bottom = plain[0].box.scaled(1.1).clipped(512, 512)
+    close = resized(astronaut[top:bottom, left:right], 3000, 4000)
+    (found,) = yunet.detect([close])
+    nose = (plain[0].landmarks[2] - (left, top)) * (3000 / (right - left), 4000 / (bottom - top))
+    np.testing.assert_allclose(found[0].landmarks[2], nose, atol=300)
