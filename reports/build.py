@@ -12,6 +12,7 @@ from bench.store.atomic import replacing_folder
 from bench.store.run_folder import RunFolder
 from reports import export, pages
 from reports.boards import Board, Entrant, make_boards
+from reports.cards import own_tools
 from reports.columns import FAMILIES, FAMILY_TITLES, better_text
 from reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
 from reports.leaderboard import Leaderboard, make_leaderboard
@@ -116,6 +117,8 @@ def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> Non
         "instruments.html",
         "instruments",
         groups=pages.instrument_groups(runs),
+        own_tools=list(dict.fromkeys(text for run in runs for text in own_tools(run.methods, run.instruments))),
+        rates_page="data.html",
         calibrations=[pages.calibration_view(run.operating_points, run.tag) for run in runs],
     )
     site.page("reading.html", "reading.html", "reading")

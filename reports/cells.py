@@ -43,6 +43,8 @@ class Cell:
     """Range of ranks in its run, e.g. ``1–3``."""
     lead: Literal["", "best", "tied best"] = ""
     flags: tuple[str, ...] = ()
+    chance: str = ""
+    """What an attacker without evidence would score, with its interval where it was measured."""
     bias: str = ""
     """Why the number is off by construction."""
     sort: float | None = None
@@ -54,6 +56,7 @@ class Cell:
             f"95 % interval {self.interval}" if self.interval else "",
             self.counts,
             f"measured by {self.by}" if self.by else "",
+            f"chance {self.chance}" if self.chance else "",
             f"rank {self.rank}" if self.rank else "",
             self.lead,
             self.bias,
@@ -85,8 +88,10 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column) -> Cell:
     )
     # Few faces behind a number look like many unless that is said where the number stands.
     faces = board.inputs.faces if board.inputs else 0
-    if row.region == "face" and cell.state == "measured" and row.n < faces / 2:
-        return replace(cell, flags=(f"only {count(row.n, 'face')}", *cell.flags))
+    if cell.state == "measured" and row.region == "face" and row.n < faces / 2:
+        cell = replace(cell, flags=(f"only {count(row.n, 'face')}", *cell.flags))
+    if cell.state == "measured" and column.instrument in run.own_instruments(entrant.method):
+        cell = replace(cell, flags=(*cell.flags, "judged by its own tool: the method runs this instrument itself"))
     return cell
 
 
@@ -117,6 +122,7 @@ def estimate_cell(
         rank=rank,
         lead=lead,
         flags=_note_flags(row),
+        chance=chance_text(row, card.unit),
         bias=bias_text(row),
         sort=row.value,
     )
@@ -127,6 +133,14 @@ def count_text(row: EstimateRow, card: MetricCard) -> str:
     unit = "image" if card.family == "cost" or row.region != "face" else "face"
     scored = f"{count(row.n, unit)} scored"
     return f"{scored}, {row.unscored:,} could not be scored" if row.unscored else scored
+
+
+def chance_text(row: EstimateRow, unit: str) -> str:
+    """``97.9 % (96.1–99.0)``; '' where chance has no meaning."""
+    if row.chance is None:
+        return ""
+    interval = format_interval(row.chance_low, row.chance_high, row.chance, unit)
+    return format_value(row.chance, unit) + (f" ({interval})" if interval else "")
 
 
 def bias_text(row: EstimateRow) -> str:

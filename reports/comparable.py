@@ -92,7 +92,8 @@ def _thresholds_difference(a: RunView, b: RunView, column: Column) -> str:
 
 def _settings_difference(a: RunView, b: RunView, metric: MetricCard) -> str:
     one, two = a.plan.settings, b.plan.settings
-    if metric.name.startswith("age_group") and one.age_groups != two.age_groups:
+    by_age = ("age_group", "stranger_match_group", "excess_match")
+    if metric.name.startswith(by_age) and one.age_groups != two.age_groups:
         return "other age groups"
     if metric.family == "skin" and one.skin_target != two.skin_target:
         return "another skin tone as the target"

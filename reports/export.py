@@ -7,11 +7,23 @@ import io
 from collections.abc import Iterable, Sequence
 
 from reports.cells import Cell
-from reports.leaderboard import Leaderboard, Line
+from reports.leaderboard import Leaderboard
 
 _CSV_HEAD = (
     *("dataset", "run", "method", "role", "metric", "instrument", "region", "unit"),
-    *("value", "low", "high", "n", "unscored", "chance", "rank_best", "rank_worst", "note"),
+    *(
+        "value",
+        "low",
+        "high",
+        "n",
+        "unscored",
+        "chance",
+        "chance_low",
+        "chance_high",
+        "rank_best",
+        "rank_worst",
+        "note",
+    ),
 )
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -34,17 +46,18 @@ def to_csv(boards: Sequence[Leaderboard]) -> str:
     write.writerow(_CSV_HEAD)
     for table in boards:
         name = table.board.dataset
-        for line in (*table.controls, *table.contestants):
+        for line in table.lines:
             run, method = line.entrant.run, line.entrant.method
             for head in table.heads:
                 row = run.row(name, method, head.column)
                 reason = table.board.reason_against(run, head.column)
                 if row is None or reason:
-                    numbers: list[object] = [None] * 8
+                    numbers: list[object] = [None] * 10
                 else:
                     rank = None if line.entrant.control else run.rank(name, method, head.column)
                     ends = [rank.best, rank.worst] if rank else [None, None]
-                    numbers = [row.value, row.low, row.high, row.n, row.unscored, row.chance, *ends]
+                    chance = [row.chance, row.chance_low, row.chance_high]
+                    numbers = [row.value, row.low, row.high, row.n, row.unscored, *chance, *ends]
                 column = (head.column.metric, head.column.instrument, head.column.region, head.card.unit)
                 note = f"not comparable: {reason}" if reason else row.note if row else ""
                 role = "control" if line.entrant.control else "contestant"
@@ -57,7 +70,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     parts = []
     for table in boards:
         heads = ["Method", "Outcome", *(f"{h.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
-        rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in _lines(table)]
+        rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", "", *table.chance])
         body = [_markdown_row(heads), _markdown_row(["---"] * len(heads), escape=False), *map(_markdown_row, rows)]
         parts.append(f"## {_markdown_text(table.board.title)}: {table.board.size}\n\n" + "\n".join(body) + "\n")
@@ -69,7 +82,7 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
     parts = []
     for table in boards:
         heads = ["Method", *(f"{h.title} {h.arrow}".strip() for h in table.heads)]
-        rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in _lines(table)]
+        rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", *map(_latex, table.chance)])
         caption = f"{table.board.title}: {table.board.size}. {_LEGEND}"
         parts.append(
@@ -84,11 +97,10 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
     return "\n".join(parts)
 
 
-_LEGEND = "In brackets the 95 % interval; * = best, or not clearly worse than the best; the control is not ranked."
-
-
-def _lines(table: Leaderboard) -> Iterable[Line]:
-    return (*table.controls, *table.contestants)
+_LEGEND = (
+    "In brackets the 95 % interval; * = best, or not clearly worse than the best; the control is not ranked, and "
+    "methods of several runs are not ranked against each other."
+)
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bench.core.headlines import HEADLINE_PRIVACY
 from bench.store.schemas import EstimateRow
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, OUTCOMES, Head, headline_column, headline_heads
+from reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads
 from reports.numbers import DASH, NOT_MEASURED, format_number, format_value
 from reports.runs import Column
 
@@ -51,6 +52,8 @@ class Line:
     """What the reader must know before looking at the numbers."""
     outcomes: Outcomes
     cells: tuple[Cell, ...]
+    findings: tuple[str, ...] = ()
+    """What must be known before the numbers are trusted, one sentence each."""
 
     @property
     def destroys(self) -> bool:
@@ -78,10 +81,14 @@ class Leaderboard:
     contestants: tuple[Line, ...]
 
     @property
+    def lines(self) -> tuple[Line, ...]:
+        """All rows, the control first."""
+        return (*self.controls, *self.contestants)
+
+    @property
     def unmeasured(self) -> list[Head]:
         """Columns in which no method has a number."""
-        lines = (*self.controls, *self.contestants)
-        return [h for i, h in enumerate(self.heads) if all(line.cells[i].state == "unmeasured" for line in lines)]
+        return [h for i, h in enumerate(self.heads) if all(row.cells[i].state == "unmeasured" for row in self.lines)]
 
 
 def make_leaderboard(board: Board) -> Leaderboard:
@@ -135,7 +142,15 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
         about = "fails on most faces"
     else:
         about = ""
-    return Line(entrant, about, outcomes, tuple(entrant_cell(board, entrant, head.column) for head in heads))
+    failed = entrant.run.failure_text(board.dataset, entrant.method)
+    findings = [finding.text for finding in entrant.run.findings(board.dataset, entrant.method)]
+    return Line(
+        entrant,
+        about,
+        outcomes,
+        tuple(entrant_cell(board, entrant, head.column) for head in heads),
+        (*([failed] if failed else []), *findings),
+    )
 
 
 def _chance(board: Board, head: Head) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from bench.core.cards import MetricCard
-from bench.store.schemas import GapRow, MethodProblem
+from bench.store.schemas import FindingRow, GapRow, MethodProblem
 from reports.boards import Board, Entrant
-from reports.cells import Cell, entrant_cell, estimate_cell
+from reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from reports.charts.histogram import Threshold, histogram
 from reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
 from reports.leaderboard import Outcomes, outcomes_of
-from reports.numbers import NOT_MEASURED, fmr_text, format_interval, format_p, format_value
+from reports.numbers import NBSP, NOT_MEASURED, fmr_text, format_interval, format_p, format_value
 from reports.runs import WORST, Column
 from reports.worst_cases import WorstCases, worst_cases
 
@@ -44,6 +44,10 @@ class Gap:
     best_value: str
     gap: str
     interval: str
+    expected: str
+    """What the gap would be on average if the groups did not differ; '' = not computed."""
+    p: str
+    """Permutation test; '' = not tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Verdict:
     """This method against another on one metric."""
 
     word: str
-    """``better``, ``worse``, ``tie``, ``differs``, or empty where they were not compared."""
+    """``better``, ``worse``, ``tie``, ``differs``, ``identical``, or empty where they were not compared."""
     detail: str
 
 
@@ -78,6 +82,7 @@ class Section:
     versus: tuple[tuple[Entrant, tuple[Verdict, ...]], ...]
     worst: WorstCases
     failures: tuple[MethodProblem, ...]
+    findings: tuple[FindingRow, ...]
     families: tuple[tuple[str, tuple[Measured, ...]], ...]
 
 
@@ -97,6 +102,7 @@ def make_section(board: Board, entrant: Entrant, name: str) -> Section:
         tuple((Entrant(run, m), tuple(_verdict(board, entrant, m, head) for head in heads)) for m in others),
         worst_cases(run, board.dataset, method),
         tuple(f for f in run.estimates.failures if (f.dataset, f.method) == (board.dataset, method)),
+        run.findings(board.dataset, method),
         tuple(_family(board, entrant, family) for family in FAMILIES if _measured(board, entrant, family)),
     )
 
@@ -122,7 +128,7 @@ def _family(board: Board, entrant: Entrant, family: str) -> tuple[str, tuple[Mea
                 else entrant_cell(board, entrant, column)
                 if not board.reason_against(entrant.run, column)
                 else estimate_cell(row, card, board.scale(column)),
-                format_value(row.chance, card.unit) if row and row.chance is not None else "",
+                chance_text(row, card.unit) if row else "",
                 format_value(control.value, card.unit) if control and not entrant.control else "",
             )
         )
@@ -186,6 +192,8 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
                 values.get(g.best_group, ""),
                 format_value(g.gap, unit).replace("%", "points"),
                 format_interval(g.low, g.high, g.gap, unit),
+                "" if g.expected is None else format_value(g.expected, unit).replace("%", "points"),
+                "" if g.p is None else format_p(g.p).removeprefix(f"={NBSP}"),
             )
             for g in gaps
         ),
@@ -205,6 +213,8 @@ def _verdict(board: Board, entrant: Entrant, other: str, head: Head) -> Verdict:
     row = entrant.run.comparison(board.dataset, head.column, entrant.method, other)
     if row is None:
         return Verdict("", "not compared")
+    if row.identical:
+        return Verdict("identical", "the same outputs, byte for byte")
     difference = row.difference if row.a == entrant.method else -row.difference
     unit = head.card.unit
     sign = "+" if difference > 0 else ""

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.cards import DatasetCard, InstrumentCard, MetricCard
-from bench.store.schemas import InputRow
+from bench.core.headlines import HEADLINE_PRIVACY
+from bench.store.schemas import EstimateRow, InputRow
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, better_text, family_columns, instrument_text
+from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
 from reports.leaderboard import Leaderboard, chance_values
-from reports.numbers import count, ends_text, fmr_text, format_interval
-from reports.runs import Column, RunView
+from reports.numbers import count, ends_text, fmr_text, format_interval, format_value
+from reports.runs import ALL, WORST, Column, RunView
+
+STRANGERS = "stranger_match@1e-3"
+STRANGERS_GROUP = "stranger_match_group@1e-3"
 
 ROLE_TITLES = {
-    "detector": "Face detector: the judge's eye",
+    "detector": "Face detectors: where a face is",
     "recogniser": "Recognisers: the attackers",
     "attributes": "Age and gender",
     "skin": "Skin tone",
@@ -53,6 +57,22 @@ class DatasetEntry:
     card: DatasetCard
     board: Board
     inputs: InputRow | None
+    strangers: StrangerTable | None
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerLine:
+    group: str
+    cells: tuple[tuple[str, str], ...]
+    """Rate and its interval, in the order of `StrangerTable.attacks`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerTable:
+    """How often un-anonymized strangers of a data set count as one person."""
+
+    attacks: tuple[str, ...]
+    lines: tuple[StrangerLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +125,35 @@ def _group(board: Board, entrants: Sequence[Entrant], columns: Sequence[Column])
 
 
 def dataset_entries(boards: Sequence[Board]) -> list[DatasetEntry]:
-    return [DatasetEntry(board.title, board.card, board, board.inputs) for board in boards]
+    return [DatasetEntry(board.title, board.card, board, board.inputs, stranger_table(board)) for board in boards]
+
+
+def stranger_table(board: Board) -> StrangerTable | None:
+    """The control's `STRANGERS` rows: all faces, all against strangers of the same group, and each subgroup.
+
+    ``None`` where the control was not measured so.
+    """
+    run = board.reference
+    attacks = [c.instrument for c in board.columns if c.metric == STRANGERS and c.instrument != WORST]
+    if not run.controls or not attacks:
+        return None
+    control = run.controls[0]
+    columns = [Column(STRANGERS, name, "face") for name in attacks]
+    groups = dict.fromkeys(row.group for column in columns for row in run.groups(board.dataset, control, column))
+    kinds = [("everybody", STRANGERS, ALL), ("strangers of the same age group and gender", STRANGERS_GROUP, ALL)]
+    kinds += [(group, STRANGERS, group) for group in groups]
+    lines = []
+    for title, metric, group in kinds:
+        rows = [run.row(board.dataset, control, Column(metric, name, "face"), group) for name in attacks]
+        if any(row is not None for row in rows):
+            lines.append(StrangerLine(title, tuple(_rate(row) for row in rows)))
+    return StrangerTable(tuple(attacks), tuple(lines))
+
+
+def _rate(row: EstimateRow | None) -> tuple[str, str]:
+    if row is None or row.value is None:
+        return "not measured", ""
+    return format_value(row.value, "share"), format_interval(row.low, row.high, row.value, "share")
 
 
 def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from bench.core import headlines
 from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from bench.core.errors import StoreError
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import ComparisonRow, EstimateRow, InputRow, PlannedDataset, RankRow
-from reports.cards import read_card
+from bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
+from reports.cards import own_instruments, read_card
 
 CONTROL: Final = "none"
 """Registered name of the method that returns its input."""
 ALL: Final = "all"
 """The group of an estimate over all faces."""
-WORST: Final = "worst"
+WORST: Final = headlines.WORST
 """The instrument name of the strongest attack."""
 
 
@@ -42,7 +44,7 @@ class RunView:
         self.metrics = {
             str(card["name"]): read_card(MetricCard, card) for plug in self.plan.metrics for card in plug.cards
         }
-        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods}
+        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods if not m.draw_of}
         self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
         self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
         self._columns: dict[str, tuple[Column, ...]] = {}
@@ -89,7 +91,8 @@ class RunView:
                 yield row
 
     def rank(self, dataset: str, method: str, column: Column) -> RankRow | None:
-        return self._ranks.get((dataset, method, column))
+        """``None`` also on a page of several runs: their methods were not tested against each other."""
+        return None if self.tag else self._ranks.get((dataset, method, column))
 
     @cached_property
     def _comparisons(self) -> dict[tuple[str, Column, frozenset[str]], ComparisonRow]:
@@ -135,6 +138,25 @@ class RunView:
             return metrics[c.metric], instruments.get(c.instrument, 999), c.instrument, regions.index(c.region)
 
         return tuple(sorted(found, key=order))
+
+    def findings(self, dataset: str, method: str) -> tuple[FindingRow, ...]:
+        """What must be known before a method's numbers are trusted, in the order of the file."""
+        return tuple(f for f in self.estimates.findings if (f.dataset, f.method) == (dataset, method))
+
+    def failure_text(self, dataset: str, method: str) -> str:
+        """``6 of 6 images failed: float32 array, uint8 wanted``, with the commonest reason; '' where none failed."""
+        reasons = [f.reason for f in self.estimates.failures if (f.dataset, f.method) == (dataset, method)]
+        if not reasons:
+            return ""
+        inputs = self.inputs(dataset)
+        images = f" of {inputs.images - inputs.unreadable:,}" if inputs else ""
+        commonest, times = Counter(reasons).most_common(1)[0]
+        how = ":" if times == len(reasons) else ", mostly:"
+        return f"{len(reasons):,}{images} images failed{how} {commonest}"
+
+    def own_instruments(self, method: str) -> tuple[str, ...]:
+        """Instruments of this run that the method runs itself: they do not judge it independently."""
+        return own_instruments(self.methods[method], self.instruments)
 
     def planned(self, dataset: str) -> PlannedDataset:
         return next(d for d in self.plan.datasets if d.label == dataset)

@@ -17,12 +17,11 @@ from bench.cli import data_build
 from bench.cli.fetch_progress import fetch_progress
 from bench.cli.options import Root, existing_root
 from bench.core.errors import DataError
-from bench.core.spec import parse_spec
 from bench.data.catalog import DatasetEntry, find_entry, load_catalog
 from bench.data.clips import ClipSet, open_clips
 from bench.data.dataset import Dataset
 from bench.data.identities import people
-from bench.data.opening import is_available, open_dataset, search_roots
+from bench.data.opening import is_available, open_dataset, parse_dataset, search_roots
 from bench.data.upkeep import fetch_dataset, verify_dataset
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
@@ -58,13 +57,14 @@ def show(
 ) -> None:
     """Show a data set's card and, if it is here, what is in it, split by split."""
     root = existing_root(root)
-    entry = find_entry(parse_spec(spec, positional="path").name)
+    _, entry = parse_dataset(spec)
     here = entry.by_path or bool(is_available(entry, root))
     opened = _open(spec, entry, root) if here else None
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
         card = _summary(entry) if opened is None else asdict(opened.card)
-        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits})
+        notes = list(opened.notes) if opened else []
+        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
     table = Table(show_header=False)
     table.add_column(no_wrap=True)
@@ -126,8 +126,7 @@ def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[
     ]
     if opened is None:
         return [*facts, ("here", "no"), ("how to get it", entry.how_to_get)]
-    if isinstance(opened, ClipSet):
-        facts += [("of this copy", note) for note in opened.notes]
+    facts += [("of this copy", note) for note in opened.notes]
     passed_over = f" ({opened.ignored:,} other files passed over)" if opened.ignored else ""
     return [*facts, ("here", opened.where + passed_over), ("fingerprint", opened.card.fingerprint)]
 

@@ -146,17 +146,20 @@ def _build(
 
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
+    from bench.data.opening import refuse_nested
     from bench.run.building import BuildSettings, build, parse_age_groups, parse_source
     from bench.run.building.card import group_table
 
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
     options["age_groups"] = parse_age_groups(options["age_groups"])
     settings = BuildSettings(kind, tuple(parse_source(text) for text in sources), **options)
+    where = existing_root(root)
+    refuse_nested(out, [source.spec for source in settings.sources], where)
     with fetch_progress(Console(stderr=True)) as fetching:
         made = build(
             settings,
             out.absolute(),
-            root=existing_root(root),
+            root=where,
             workers=workers,
             progress=show_progress(),
             fetching=fetching,

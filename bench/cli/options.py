@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bench.core.errors import UsageError
+
+NO_OUTPUT: Final = 3
+"""Exit code of a run in which a method gave nothing usable on a whole data set."""
 
 Root = Annotated[
     Path | None,
     typer.Option("--root", help="Where local copies of data sets lie (else UNMASK_DATA).", show_default=False),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+TimeLimit = Annotated[
+    float,
+    typer.Option(
+        "--time-limit",
+        min=0.1,
+        metavar="SECONDS",
+        help="What a method may take for one image; what takes longer is an error of that image.",
+    ),
+]
 
 
 def existing_root(root: Path | None) -> Path | None:

@@ -36,6 +36,9 @@ def thesis(
         typer.Option("--test-set", help="Take the test photos of this set of `unmask data build`.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of every random draw.")] = 0,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, help="Draws averaged for deepprivacy and dp-att (H1, H2).")
+    ] = 5,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
     workers: Workers = 1,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
@@ -50,6 +53,7 @@ def thesis(
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
+    from bench.data.opening import refuse_nested
     from bench.run.protocol import choose_methods
     from bench.run.reproduce import prepare_thesis, run_thesis
 
@@ -58,6 +62,7 @@ def thesis(
         if not method:
             typer.echo(f"left out: {role}: {reason}", err=True)
     where = existing_root(root)
+    refuse_nested(out, [dataset], where)
     with fetch_progress(Console(stderr=True)) as fetching:
         prepared = prepare_thesis(
             cast,
@@ -65,6 +70,7 @@ def thesis(
             limit=limit,
             built=test_set,
             seed=seed,
+            seeds=seeds,
             device=device,
             root=where,
             workers=workers,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, TimeLimit, Workers, existing_root, split_names
 
 
 def run(
@@ -37,6 +37,7 @@ def run(
     ] = None,
     shard_size: Annotated[int | None, typer.Option("--shard-size", min=1, help="Images per job (default 64).")] = None,
     workers: Workers = 1,
+    time_limit: TimeLimit = 120.0,
     root: Root = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
 ) -> None:
@@ -44,12 +45,14 @@ def run(
 
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from rich.console import Console
 
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
+    from bench.data.opening import refuse_nested
     from bench.run.config import load_config
     from bench.run.pipeline import get_ready, locations_for
     from bench.run.pipeline import run as run_plan
@@ -69,15 +72,27 @@ def run(
     }
     settings = load_config(config, asked)
     where = existing_root(root)
+    own = () if settings.calibration == "shipped" else (settings.calibration,)
+    refuse_nested(out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_ready(settings, root=where, progress=fetching)
     locations = locations_for(settings)
     for line in announce_changes(RunFolder(out.absolute()), plan, locations):
         typer.echo(line, err=True)
-    folder = run_plan(plan, out.absolute(), locations=locations, root=where, workers=workers, progress=show_progress())
-    print_summary(folder)
+    folder = run_plan(
+        plan,
+        out.absolute(),
+        locations=locations,
+        root=where,
+        workers=workers,
+        progress=show_progress(),
+        time_limit=time_limit,
+    )
+    complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
         from reports.build import build_report
 
         typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)

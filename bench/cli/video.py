@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, TimeLimit, Workers, existing_root, split_names
 
 
 def video(
@@ -51,6 +51,7 @@ def video(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random draw (default 0).")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu (default), cuda, cuda:1.")] = None,
     workers: Workers = 1,
+    time_limit: TimeLimit = 120.0,
     root: Root = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report too.")] = True,
 ) -> None:
@@ -58,12 +59,14 @@ def video(
 
     Without arguments: classical methods over two small demo clips. The same command goes on where a killed
     one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from rich.console import Console
 
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_video_summary
+    from bench.data.opening import refuse_nested
     from bench.run.config import read_settings
     from bench.run.video.config import VideoConfig
     from bench.run.video.pipeline import get_video_ready, run_video
@@ -84,12 +87,17 @@ def video(
     }
     settings = read_settings(VideoConfig, config, asked)
     where = existing_root(root)
+    refuse_nested(out, settings.datasets, where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_video_ready(settings, root=where, progress=fetching)
-    folder = run_video(plan, out.absolute(), root=where, workers=workers, progress=show_progress())
-    print_video_summary(folder)
+    folder = run_video(
+        plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
+    )
+    complete = print_video_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
         from reports.video.build import build_video_report
 
         typer.echo(f"report:  {build_video_report(folder, folder.path / 'report')}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)

@@ -50,6 +50,8 @@ class InstrumentCard:
     """What a reader must know before trusting it."""
     default: bool = True
     """Whether a run uses it without being asked."""
+    looks: bool = False
+    """Recognisers: whether it also reads the looks of a face (`bench.core.protocols.Recogniser`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,11 @@ LOOKS: Final = ("turned-90", "turned-180", "turned-270", "mirrored", "inverted",
 """What an attacker tries with the crop at the known place before asking a recogniser again."""
 
 ANY_LOOK: Final = "+any-look"
-"""Behind a recogniser's name: the attack that takes the nearest of all its looks, with thresholds of its own."""
+"""Behind a recogniser's name: the attack that takes the nearest of the reading at the known place and all `LOOKS` of
+it, with thresholds of its own. As a part of a stored table: the readings of `LOOKS` alone."""
+
+LOOKS_VERSION: Final = 1
+"""Raise it whenever looks are others or are made otherwise: readings and thresholds of another version do not count."""
 
 
 def look_column(look: str) -> str:
@@ -152,3 +156,5 @@ class Evidence:
     explained: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
     """(N faces,) whether one smooth tone curve and noise as strong as JPEG quality 50 explain the output's face from
     the original's; (0,) = not recorded."""
+    derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What metrics work out of the fields above and share, e.g. the attacks with their distances; empty at first."""

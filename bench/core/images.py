@@ -1,7 +1,13 @@
 """Encoded images to pixel arrays and back. Anything that is not a usable image becomes an `ImageError` with a reason.
 
-Pixels are taken as sRGB: embedded colour profiles are ignored, because no detector or recogniser applies them either.
-Of an animation (GIF, APNG, animated WebP) and of a many-page TIFF the first frame counts.
+Pixels become sRGB: an embedded ICC profile is applied (relative colorimetric, black point compensated, as browsers and
+editors do), so that a photo and its copy in other colours are one picture. Without a profile, with one that is sRGB up
+to rounding, with a damaged one and with one of another kind of image (a profile for RGB in a grey file) the values are
+taken as they lie. So are the values of a PNG with gAMA or cHRM chunks: most programs neither apply nor keep them, and
+many files hold wrong ones. The colour codes of HEIC and AVIF files without a profile (BT.2020, PQ) and the Exif tag of
+Adobe RGB are not applied either.
+Of an animation (GIF, APNG, animated WebP) and of a many-page TIFF the first frame counts; of a HEIC file the primary
+image.
 """
 
 from __future__ import annotations
@@ -10,11 +16,13 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
 from bench.core.errors import ImageError
@@ -23,29 +31,70 @@ from bench.core.types import Image
 MAX_PIXELS: Final = 100_000_000
 MIN_SIDE: Final = 16
 """Pixels; below it no detector of ours can find a face."""
+MAX_SIDE: Final = 32_767
+"""Pixels; OpenCV, which cuts and turns faces, addresses no more."""
+MAX_ASPECT: Final = 50
+"""Longer by shorter side. Detectors pad to a square: a narrower strip would become a thousand times its size. Panoramas
+of cameras stay below 20."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000")
 """Pillow's own decoders only: it would start other programs for some formats (EPS), and no photo needs the rest."""
+_HEIF_FORMATS: Final = ("AVIF", "HEIF")
+"""Pillow's own decoder, and libheif for HEIC."""
+RAW_EXTENSIONS: Final = frozenset(
+    f".{ending}"
+    for ending in (
+        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "raf", "orf", "rw2", "pef", "srw", "x3f"),
+        *("raw", "3fr", "iiq", "kdc", "dcr", "mrw", "erf", "mef", "mos", "rwl"),
+    )
+)
+"""Camera raw files. They hold small previews, which must not pass for the photo."""
+IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
+        *("pgm", "ppm", "pnm", "pbm", "jp2", "j2k", "heic", "heif", "hif", "avif", "jxl"),
+    )
+)
+"""A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 
 _SIXTEEN_BIT: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _DIRECT: Final = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
 """Modes that Pillow converts to RGB correctly by itself."""
 _WHITE: Final = (255, 255, 255, 255)
+_KIND: Final = {**dict.fromkeys(("1", "L", "LA", "La", *_SIXTEEN_BIT), "GRAY"), "CMYK": "CMYK", "I": "GRAY"}
+"""Mode -> the colour space that its profile must be of; all others: RGB."""
+_CHANNELS: Final = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
+_ROUNDING: Final = 2
+"""Levels by which different makers' sRGB profiles differ from one another."""
+_HEIF_BRANDS: Final = tuple(
+    f"ftyp{brand}".encode()
+    for brand in (*("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "mif2", "msf1", "miaf"), "avif", "avis")
+)
+_JPEG_XL: Final = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+_RAW_HEADS: Final = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
+_NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 
 
 def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "refused"] = "on white") -> Image:
     """The pixels of an encoded image: (H, W, 3) uint8 RGB, upright (its EXIF orientation is applied).
 
-    Grey becomes three equal channels; transparency is laid on white, or refused where asked; CMYK is converted; 16-bit
-    values are scaled to 8 bits. ``name`` is the sample's id, for a person in a debugger; reasons never quote it.
-    Raises `ImageError`, and nothing else: empty file, not an image, truncated or damaged, over 100 megapixels
-    (judged by the header, before anything is decoded), under 16 pixels, or a pixel format with no defined range.
+    Colours are converted to sRGB by the embedded profile (see the module's text); grey becomes three equal channels;
+    transparency is laid on white, or refused where asked; CMYK is converted; 16-bit values are scaled to 8 bits.
+    ``name`` is the sample's id; only its ending counts, which tells a camera's raw file from its preview. Reasons never
+    quote it.
+    Raises `ImageError`, and nothing else: empty file, not an image, a camera's raw file, truncated or damaged, over 100
+    megapixels, a side over 32,767 pixels or 50 times the other (judged by the header, before anything is decoded),
+    under 16 pixels, or a pixel format with no defined range.
     """
     if not data:
         raise ImageError("empty file")
+    _refuse_unreadable(data, name)
     try:
-        with _strictly(), Pillow.open(io.BytesIO(data), formats=FORMATS) as opened:
+        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
+        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
             _check_size(opened.size)
+            _refuse_preview(opened)
             try:
                 opened.load()
             except Exception as error:  # whatever a decoder trips over, the bytes are to blame
@@ -58,7 +107,8 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
     except MemoryError as error:
         raise ImageError("not enough memory to decode it") from error
     except UnidentifiedImageError as error:
-        raise ImageError("not an image, or of an unknown format") from error
+        damaged = "a damaged HEIC or AVIF file, or of a kind that cannot be read here; convert it to JPEG"
+        raise ImageError(damaged if _is_heif(data) else "not an image, or of an unknown format") from error
     except OSError as error:
         raise ImageError("truncated or damaged image") from error
     except Exception as error:  # headers that pass for an image until they are read: struct, value, key errors
@@ -97,8 +147,46 @@ def _check_size(size: tuple[int, int]) -> None:
         raise ImageError("image without pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(f"too large: {width} x {height} pixels, over {MAX_PIXELS // 1_000_000} megapixels")
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(f"too long: {width} x {height} pixels, a side over {MAX_SIDE:,}; cut it into pieces")
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(f"too narrow: {width} x {height} pixels, over {MAX_ASPECT} to 1; cut it into pieces")
+
+
+def _refuse_unreadable(data: bytes, name: str) -> None:
+    """Kinds of image that nothing here decodes; prepares for the others."""
+    if data.startswith(_JPEG_XL):
+        raise ImageError("JPEG XL cannot be read here; convert it to JPEG")
+    raw = data.startswith(_RAW_HEADS) or data[8:10] == b"CR" or data[4:12] == b"ftypcrx "
+    if raw or PurePosixPath(name).suffix.lower() in RAW_EXTENSIONS:
+        raise ImageError("a camera's raw file, which cannot be read here; convert it to JPEG")
+    if _is_heif(data) and not _heif_is_readable():
+        raise ImageError("HEIC cannot be read here: pillow-heif is missing; install unmask again, or convert it")
+
+
+def _is_heif(data: bytes) -> bool:
+    return data[4:12] in _HEIF_BRANDS
+
+
+@cache
+def _heif_is_readable() -> bool:
+    """Registers the decoder at its first use: most runs need none, and it takes a while to load."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    # Neither thumbnails nor depth maps: less of an untrusted file is looked at.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
+
+
+def _refuse_preview(image: Pillow.Image) -> None:
+    """A raw file called ``.tif``: its first image is a small preview."""
+    tags = getattr(image, "tag_v2", {})
+    if _DNG_VERSION in tags or int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 1:
+        raise ImageError("its first image is only a preview, as in a camera's raw file; convert it to JPEG")
 
 
 def _upright(image: Pillow.Image) -> Pillow.Image:
@@ -110,19 +198,59 @@ def _upright(image: Pillow.Image) -> Pillow.Image:
 
 def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Image:
     mode = image.mode
+    profile = image.info.get("icc_profile") or b""
+    kind = _KIND.get(mode, "RGB")
     if mode in _SIXTEEN_BIT or (mode == "I" and form in ("PNG", "PPM")):
         # Pillow's own conversion would clip at 255. Both formats give 0..65535 here; 65535 / 257 = 255 exactly.
         values = np.asarray(image).astype(np.float64).clip(0, 65535)
-        grey = np.rint(values / 257.0).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return _array(_srgb(Pillow.fromarray(np.rint(values / 257.0).astype(np.uint8)), profile, kind))
     if mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("RGBA")
-        if refuse_transparent and bool((np.asarray(layer)[:, :, 3] < 255).any()):
+        alpha = layer.getchannel("A")
+        if refuse_transparent and bool((np.asarray(alpha) < 255).any()):
             raise ImageError("it has transparent pixels, whose colours are still in the file; flatten it")
-        return _array(Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), layer).convert("RGB"))
+        # The grey of a file with alpha is any of its three channels now.
+        opaque = _srgb(layer.getchannel("R") if kind == "GRAY" else layer.convert("RGB"), profile, kind)
+        opaque.putalpha(alpha)
+        return _array(Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), opaque).convert("RGB"))
     if mode in _DIRECT:
-        return _array(image.convert("RGB"))
+        return _array(_srgb(image, profile, kind))
     raise ImageError(f"unsupported pixel format {mode}")
+
+
+def _srgb(image: Pillow.Image, profile: bytes, kind: str) -> Pillow.Image:
+    """An image without alpha as RGB in sRGB."""
+    transform = _to_srgb(profile, kind) if profile else None
+    if transform is None:
+        return image.convert("RGB")
+    return ImageCms.applyTransform(image.convert(_CHANNELS[kind]), transform) or image
+
+
+@lru_cache(maxsize=8)
+def _to_srgb(profile: bytes, kind: str) -> ImageCms.ImageCmsTransform | None:
+    """From an ICC profile; ``None`` where it is damaged, of another kind of image, or sRGB already."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != kind:
+            return None
+        transform = ImageCms.buildTransform(
+            source,
+            ImageCms.createProfile("sRGB"),
+            _CHANNELS[kind],
+            "RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if kind == "CMYK":
+            return transform
+        steps = np.arange(0, 256, 15 if kind == "RGB" else 1, dtype=np.uint8)
+        lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1) if kind == "RGB" else steps[:, None]
+        sample = Pillow.fromarray(lattice.reshape(len(steps), -1, 3) if kind == "RGB" else lattice)
+        converted = np.asarray(ImageCms.applyTransform(sample, transform), np.int16)
+        same = np.abs(converted - np.asarray(sample.convert("RGB"))).max() <= _ROUNDING
+        return None if same else transform
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def _array(image: Pillow.Image) -> Image:

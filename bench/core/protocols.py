@@ -24,6 +24,9 @@ class Method(Protocol):
     A method owns its face detector unless its ``detector`` parameter says ``harness``. One that cannot answer for an
     input without knowing the others also has ``expect(ids: Sequence[str])``: it is called before the inputs of a data
     set come, with the ids of all of them.
+
+    The ids are made of the photos' content and tell nothing else; two equal photos share one. A method whose class has
+    ``needs_names = True`` matches files by name and gets the photos' own names instead.
     """
 
     @property
@@ -66,6 +69,13 @@ class FaceInstrument(Instrument, Protocol):
     "p_female": (N,) 0..1}) and ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees})."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
+
+
+class Recogniser(FaceInstrument, Protocol):
+    """A recogniser whose card has ``looks``: it is also asked about the looks of a face."""
+
+    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
+        """{`look_column`: (N, D), L2-normalised} for each of `bench.core.evidence.LOOKS`, made of the face's crop."""
 
 
 class ImageInstrument(Instrument, Protocol):

@@ -62,6 +62,7 @@ METRICS: Mapping[str, str] = {
     "deid_rate": "metrics.privacy.deid_rate:DeidRate",
     "deid_rate_thesis": "metrics.privacy.deid_rate_thesis:DeidRateThesis",
     "own_distance": "metrics.privacy.own_distance:OwnDistance",
+    "stranger_match": "metrics.privacy.stranger_match:StrangerMatch",
     "verification": "metrics.privacy.verification:Verification",
     "identification": "metrics.privacy.identification:Identification",
     "gender": "metrics.utility.gender:GenderPreserved",

@@ -52,6 +52,15 @@ class SetStatistic:
     chance: float | None = None
     share: bool = False
     """True for rates in 0..1 (EER, TAR), so that 0 or 1 in every replicate still gets an honest interval."""
+    magnitude: bool = False
+    """True where ``compute`` gives a signed number of which the metric is the magnitude: the interval of a magnitude
+    can only be honest if it is made from the signed number."""
+    compute_all: Callable[[Float], Float] | None = None
+    """(R, N) weights -> (R,) what ``compute`` gives for each row, where that is faster than one by one."""
+    subgroups: bool = True
+    """False where the number depends on how many units there are, so that subgroups cannot be compared by it."""
+    tested_from: int = 0
+    """Units scored for both methods below which a difference is shown but neither tested nor ranked."""
 
 
 @dataclass(frozen=True, slots=True)

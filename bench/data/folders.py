@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from bench.core.errors import DataError
-
-IMAGE_EXTENSIONS: Final = frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
-        *("pgm", "ppm", "pnm", "pbm", "jp2", "j2k"),
-    )
-)
-"""A file with one of these is a sample even if it is broken: it then becomes a counted row."""
+from bench.core.images import IMAGE_EXTENSIONS
 
 _SIGNATURES: Final = (
     b"\xff\xd8\xff",
@@ -36,14 +30,86 @@ _SIGNATURES: Final = (
 """First bytes of an image whose name does not say so."""
 
 
+RUN_FILES: Final = ("plan.json", "estimates.json", "video-plan.json", "video-estimates.json")
+_RUN_SCHEMA: Final = re.compile(rb'"schema"\s*:\s*"unmask\.(video-)?(plan|estimates)/')
+_LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx", ".localized", ".git", ".gitignore"})
+"""What systems and tools leave in every folder, in lower case; nobody needs to be told."""
+_ENDING: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
+_ENDINGS_NAMED: Final = 6
+
+
 @dataclass(slots=True)
 class Listing:
-    """The samples of a folder."""
+    """The samples of a folder, and what is none."""
 
     files: dict[str, Path] = field(default_factory=dict)
-    """Sample id (relative path with forward slashes) -> file."""
-    ignored: int = 0
-    """Files that are no samples: hidden ones, texts, labels, anything that is neither called nor looks like one."""
+    """Sample id (relative path with forward slashes) -> file. A linked folder whose files are counted nowhere else is
+    one too: it cannot be read, and so becomes a counted row."""
+    others: list[Path] = field(default_factory=list)
+    """Files that are neither hidden nor called an image nor look like one."""
+    hidden: int = 0
+    """Files and folders whose names begin with a dot."""
+    litter: int = 0
+    """Files and folders that systems leave everywhere."""
+    linked: int = 0
+    """Linked folders among ``files``."""
+    doubled: int = 0
+    """Linked folders whose files are listed at their own place."""
+    runs: list[str] = field(default_factory=list)
+    """Folders that hold a run of ours, relative; what lies below them are no photos."""
+    excluded: list[str] = field(default_factory=list)
+    """Folders that the caller left out, relative."""
+
+    @property
+    def ignored(self) -> int:
+        """Files and folders that are no samples."""
+        return len(self.others) + self.hidden + self.litter + self.doubled + len(self.runs) + len(self.excluded)
+
+    def notes(self, known: Iterable[Path] = (), what: str = "images") -> list[str]:
+        """What was passed over, a sentence each. ``known``: other files that are read for what they are."""
+        read = set(known)
+        notes = passed_over([path for path in self.others if path not in read], what)
+        if self.hidden:
+            notes.append(f"{_were(self.hidden, 'hidden file or folder', 'hidden files and folders')} passed over")
+        if self.linked:
+            notes.append(
+                f"{_were(self.linked, 'linked folder')} not followed, so nothing below was read; "
+                "copy what it leads to (cp -RL)"
+            )
+        if self.doubled:
+            linked = _were(self.doubled, "linked folder")
+            notes.append(f"{linked} passed over, whose files are listed at their own place")
+        for name in self.runs:
+            notes.append(f"folder {name} holds a run of unmask and was passed over")
+        for name in self.excluded:
+            notes.append(f"folder {name} holds the outputs of a method and was left out")
+        return notes
+
+
+def passed_over(names: Sequence[PurePath], what: str = "images") -> list[str]:
+    """One sentence about files that are no ``what``, by the endings of their names; none without such files."""
+    if not names:
+        return []
+    endings = sorted(Counter(_ending(name) for name in names).items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{count:,} {ending}" for ending, count in endings[:_ENDINGS_NAMED]]
+    rest = sum(count for _, count in endings[_ENDINGS_NAMED:])
+    listed = ", ".join([*shown, *([f"{rest:,} with others"] if rest else [])])
+    return [f"{_were(len(names), 'file')} passed over, which cannot be read as {what}: {listed}"]
+
+
+def _ending(name: PurePath) -> str:
+    # A name such as "Anna.Schmidt" ends in no ending, and must not be told.
+    ending = name.suffix.lower()
+    return ending if _ENDING.match(ending) else "without an ending"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def _were(number: int, one: str, many: str = "") -> str:
+    return f"{counted(number, one, many)} {'was' if number == 1 else 'were'}"
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -61,20 +127,23 @@ def require_folder(path: Path, what: str) -> Path:
         raise DataError(f"{what} {shown(path)} cannot be read ({reason}); check its permissions") from error
 
 
-def list_images(root: Path, *, sniff: bool) -> Listing:
+def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Listing:
     """Every image below ``root``. ``sniff``: also files without an image's extension whose first bytes are an image's.
 
     Raises `DataError`, see `list_files`.
     """
-    return list_files(root, lambda path: _is_image(path, sniff))
+    return list_files(root, lambda path: _is_image(path, sniff), exclude)
 
 
-def list_files(root: Path, is_sample: Callable[[Path], bool]) -> Listing:
-    """Every sample below ``root``, however deep. Links to folders are not followed (they could lead anywhere).
+def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[Path] = ()) -> Listing:
+    """Every sample below ``root``, however deep, but for folders that hold a run of ours and those of ``exclude``.
+    Links to folders are not followed (they could lead anywhere): such a folder is listed itself.
 
-    Raises `DataError` for a folder that cannot be listed: leaving its samples out would change the results.
+    Raises `DataError` for a folder that cannot be listed (leaving its samples out would change the results) and where
+    ``root`` is a run.
     """
-    found = Listing()
+    listing = Listing()
+    apart = {path.resolve() for path in exclude}
 
     def failed(error: OSError) -> None:
         name = shown(Path(os.fsdecode(error.filename or root)))
@@ -82,17 +151,70 @@ def list_files(root: Path, is_sample: Callable[[Path], bool]) -> Listing:
 
     for folder, subfolders, names in os.walk(root, onerror=failed):
         here = Path(folder)
-        linked = [name for name in subfolders if (here / name).is_symlink()]
-        hidden = [name for name in subfolders if is_hidden(name)]
-        found.ignored += len(set(linked) | set(hidden))
-        subfolders[:] = sorted(name for name in subfolders if name not in linked and name not in hidden)
+        if _is_run(here, names):
+            if here == root:
+                raise DataError(f"{shown(root)} holds a run of unmask; name the folder that holds the photos or clips")
+            listing.runs.append(sample_id(here.relative_to(root)))
+            subfolders.clear()
+            continue
+        subfolders[:] = [name for name in sorted(subfolders) if _enters(listing, root, here / name, apart)]
         for name in sorted(names):
-            path = here / name
-            if is_hidden(name) or not is_sample(path):
-                found.ignored += 1
-                continue
-            found.files[_unique(sample_id(path.relative_to(root)), found.files)] = path
-    return found
+            _place(listing, root, here / name, is_sample)
+    return listing
+
+
+def _enters(listing: Listing, root: Path, path: Path, apart: set[Path]) -> bool:
+    """Whether to look into a folder; if not, it is counted."""
+    if path.name.lower() in _LITTER:
+        listing.litter += 1
+    elif is_hidden(path.name):
+        listing.hidden += 1
+    elif path.is_symlink() and _listed_anyway(root, path, apart):
+        listing.doubled += 1
+    elif path.is_symlink():
+        listing.linked += 1
+        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+    elif apart and path.resolve() in apart:
+        listing.excluded.append(sample_id(path.relative_to(root)))
+    else:
+        return True
+    return False
+
+
+def _listed_anyway(root: Path, link: Path, apart: set[Path]) -> bool:
+    """Whether what a linked folder leads to is met elsewhere on the way through ``root``."""
+    try:
+        target, inside = link.resolve(), root.resolve()
+    except (OSError, RuntimeError):
+        return False
+    if not target.is_relative_to(inside) or any(is_hidden(part) for part in target.relative_to(inside).parts):
+        return False
+    return not any(target.is_relative_to(path) for path in apart)
+
+
+def _place(listing: Listing, root: Path, path: Path, is_sample: Callable[[Path], bool]) -> None:
+    """Puts a file where it belongs."""
+    if path.name.lower() in _LITTER or path.name.startswith("._"):
+        listing.litter += 1
+    elif is_hidden(path.name):
+        listing.hidden += 1
+    elif is_sample(path):
+        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+    else:
+        listing.others.append(path)
+
+
+def _is_run(folder: Path, names: Sequence[str]) -> bool:
+    """Whether a folder is one of ours: not every ``plan.json`` is."""
+    for name in set(RUN_FILES).intersection(names):
+        try:
+            if stat.S_ISREG((folder / name).stat().st_mode):
+                with (folder / name).open("rb") as stream:
+                    if _RUN_SCHEMA.search(stream.read(256)):
+                        return True
+        except OSError:
+            continue
+    return False
 
 
 def sample_id(relative: Path) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from bench.core.cards import DatasetCard
-from bench.core.errors import DataError, SpecError
+from bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from bench.core.spec import Spec, parse_spec
 from bench.core.types import SampleRef
 from bench.data import cache, demo_clips
 from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
-from bench.data.dataset import Dataset, fingerprint
+from bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from bench.data.folders import require_folder, shown
 from bench.data.identities import identity_half, in_order
 from bench.data.readers import READERS, Found, Place, Record
@@ -38,23 +39,57 @@ class Copy:
         return self.source.revision if self.source is not None and self.source.kind != "packages" else ""
 
 
-def open_dataset(spec: str, *, root: Path | None = None, progress: Progress | None = None) -> Dataset:
+def open_dataset(
+    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+) -> Dataset:
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
 
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
+    ``exclude``: folders inside the data set's whose files are none of it (the outputs of a method).
     Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
     """
-    parsed = parse_spec(spec, positional="path")
-    entry = find_entry(parsed.name)
+    parsed, entry = parse_dataset(spec)
     if entry.clips:
         raise DataError(f"{entry.name} is a set of clips; use: unmask video")
     entry, split = chosen(parsed, entry)
     if entry.layout == "packages":
         return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
     copy = chosen_copy(parsed, entry, root)
-    found = READERS[entry.layout](copy.place)
+    found = READERS[entry.layout](replace(copy.place, exclude=tuple(exclude)))
     return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
+    """A data set's SPEC and its entry. Raises `SpecError` and `UnknownNameError`; for the bare path of a folder, with
+    what to write instead."""
+    try:
+        parsed = parse_spec(spec, positional="path")
+        return parsed, find_entry(parsed.name)
+    except (SpecError, UnknownNameError):
+        path = spec.rpartition("=")[2].strip()
+        if path and Path(path).expanduser().is_dir():
+            raise SpecError(
+                f"{path!r} is a folder: for its photos write folder:{path}, for its clips clips:{path}"
+            ) from None
+        raise
+
+
+def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> None:
+    """Raises `ConfigError` where ``out`` lies inside the folder of a data set, which would then be read with it, or the
+    other way round; `SpecError`, `UnknownNameError` and `DataError` for a data set that cannot be found."""
+    for spec in specs:
+        parsed, entry = parse_dataset(spec)
+        if entry.from_packages:
+            continue
+        path = chosen_copy(parsed, entry, root).place.path.resolve()
+        if out.resolve().is_relative_to(path):
+            raise ConfigError(
+                f"--out {out} lies inside the folder of {spec}, where its pictures would count as inputs; "
+                "choose a folder outside of it"
+            )
+        if path.is_relative_to(out.resolve()):
+            raise ConfigError(f"the folder of {spec} lies inside --out {out}; choose another --out")
 
 
 def chosen(spec: Spec, entry: DatasetEntry) -> tuple[DatasetEntry, str]:
@@ -135,8 +170,8 @@ def _at(base: Path, relative: str, source: Source) -> Place | None:
         if (here / relative).exists():
             if not isinstance(source, LocalSource):
                 return Place(here / relative)
-            beside = [here / name if name else None for name in (source.labels, source.attributes)]
-            return Place(here / relative, *beside)
+            labels, attributes = (here / name if name else None for name in (source.labels, source.attributes))
+            return Place(here / relative, labels, attributes)
     return None
 
 
@@ -146,8 +181,25 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
         raise DataError(f"the copy of {entry.name} at {shown(Path(where))} has nothing in its split {split!r}")
     digests = found.store.digests()
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
+    _refuse_unreadable(where, refs)
     card = card_of(entry, split, revision, fingerprint(refs))
-    return Dataset(card, refs, found.store, split, where, found.ignored)
+    notes = tuple(_one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
+    return Dataset(card, refs, found.store, split, where, found.ignored, notes)
+
+
+def _one_line(note: str) -> str:
+    """Notes quote names of folders and columns, which may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
+
+
+def _refuse_unreadable(where: str, refs: Sequence[SampleRef]) -> None:
+    """Raises `DataError` where not one file can be opened: nothing would be measured."""
+    reasons = Counter(ref.digest.removeprefix("none:") for ref in refs if ref.digest.startswith("none:"))
+    if sum(reasons.values()) < len(refs):
+        return
+    listed = "; ".join(f"{reason} ({count:,})" if len(reasons) > 1 else reason for reason, count in reasons.items())
+    copied = "; copy them with cp -rL" if any("link" in reason for reason in reasons) else ""
+    raise DataError(f"none of the {len(refs):,} photos at {shown(Path(where))} can be read: {listed}{copied}")
 
 
 def card_of(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from bench.core.errors import DataError, ImageError, VideoError
-from bench.core.images import decode_image
+from bench.core.images import IMAGE_EXTENSIONS, decode_image
 from bench.core.types import Image
 from bench.core.video import Frame, VideoInfo
-from bench.data.folders import IMAGE_EXTENSIONS
 from bench.data.labels import read_text
 from bench.data.stores import refusal
 

@@ -8,7 +8,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
 from bench.core.errors import DataError, ImageError
@@ -72,7 +72,10 @@ def refusal(root: Path, path: Path, limit: int | None = MAX_FILE_BYTES) -> str:
     ``limit``: most bytes that it may have.
     """
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        outside = path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+        if path.is_symlink() and path.is_dir():
+            return "a linked folder, which is not followed" + ("; it leads outside the folder" if outside else "")
+        if outside:
             return "a link that leads outside the folder"
         info = path.stat()
     except (OSError, RuntimeError) as error:
@@ -117,8 +120,11 @@ class ZipStore:
         except _ARCHIVE_ERRORS as error:
             raise DataError(f"{path} cannot be read as a zip ({error}); get it again") from error
         files = [info for info in members if not info.is_dir()]
-        self._members = {info.filename: info for info in files if self._counts(info.filename, keep)}
-        self.ignored = len(files) - len(self._members)
+        visible = [info for info in files if not self._is_hidden(info.filename)]
+        self._members = {i.filename: i for i in visible if PurePosixPath(i.filename).suffix.lower() in keep}
+        self.hidden = len(files) - len(visible)
+        self.others = [PurePosixPath(i.filename) for i in visible if i.filename not in self._members]
+        """Members that are neither hidden nor images."""
 
     def names(self) -> list[str]:
         return sorted(self._members)
@@ -148,7 +154,5 @@ class ZipStore:
         return self._handle[1]
 
     @staticmethod
-    def _counts(name: str, keep: frozenset[str]) -> bool:
-        parts = name.split("/")
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        return not hidden and os.path.splitext(parts[-1])[1].lower() in keep  # noqa: PTH122 (not a path of this machine)
+    def _is_hidden(name: str) -> bool:
+        return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))

@@ -2,108 +2,155 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from bench.core import registry
 from bench.core.images import encode_png
-from bench.core.types import Image, MethodFailure, Sample
-from bench.run import opened
-from bench.run.calling import call_method
-from bench.run.memory import peak_memory
+from bench.core.protocols import Method
+from bench.core.spec import parse_spec
+from bench.core.types import MethodFailure, Sample, SampleRef
+from bench.run.calling import Callee, Here, Result, call_method
+from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
+from bench.run.draws import seed_of
+from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
-from bench.run.shards import ShardJob, decode_chunks
+from bench.run.shards import READING, ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
 from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 2
+STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
+T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
     """The plan's entry, its SPEC with the paths where the method's files lie now."""
     planned = job.planned_method
-    return planned.model_copy(update={"spec": located_method(job.run, planned.label, planned.spec)})
+    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
 
 
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
     method, settings = job.planned_method, job.plan.settings
+    seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
-def is_anonymized(job: ShardJob) -> bool:
-    """Whether the outputs of this shard are there already."""
-    folder = job.folder.outputs_dir(job.dataset, job.method, job.shard)
-    return table_key(folder / "outputs.parquet") == outputs_key(job)
+def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
+    """Whether the outputs of this shard are there already. Images whose method could not be loaded, or took longer
+    than a limit below ``time_limit`` seconds, are worth another try."""
+    table = job.folder.outputs_dir(job.dataset, job.method, job.shard) / "outputs.parquet"
+    return table_key(table) == outputs_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
 
 
-def anonymize_shard(job: ShardJob, doomed: frozenset[str] = frozenset()) -> bool:
+def worth_another_try(errors: Iterable[Any], time_limit: float) -> bool:
+    """Whether a failure among them may not come again: see `is_anonymized`."""
+    for error in set(map(str, errors)):
+        limit = re.search(rf"{re.escape(TOO_LONG)}([\d.e+]+) s\Z", error)
+        if error.startswith(LOAD_FAILED) or (limit and float(limit[1]) < time_limit):
+            return True
+    return False
+
+
+def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
+    """The job's method in a process of its own."""
+    log = job.folder.path / "logs" / f"{job.method}.txt"
+    device = job.plan.settings.device
+    return Contestant(planned_method(job).spec, device, log, threads=threads, time_limit=time_limit)
+
+
+def neutral_id(ref: SampleRef) -> str:
+    """What a method is told that a photo is called: a name made of its content, in hexadecimal digits."""
+    if re.fullmatch(r"[0-9a-f]{64}", ref.digest):
+        return ref.digest
+    return hashlib.sha256(ref.digest.encode()).hexdigest()
+
+
+def needs_names(method: PlannedMethod) -> bool:
+    """Whether a method matches files by the photos' own names, and is therefore told them."""
+    return bool(getattr(method_class(method), "needs_names", False))
+
+
+def method_class(method: PlannedMethod) -> type[Method]:
+    return registry.method_class(parse_spec(method.spec, positional="dir").name)
+
+
+def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     """Runs the method over a shard; False if the outputs were there already.
 
-    ``doomed`` samples are known to kill the method's process; they get an error row without being tried again.
+    ``callee``: the method, else it is loaded into this process.
     """
-    if is_anonymized(job):
+    if is_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
-    plan = job.plan
-    before = peak_memory()
-    method = opened.method(planned_method(job).spec, plan.settings.device)
-    size = max(method.card.batch_size, 1)
+    method, settings = planned_method(job), job.plan.settings
+    callee = callee or Here(method.spec, settings.device)
+    named, seed = needs_names(method), seed_of(method, settings.seed)
     boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     dataset, refs = job.open()
-    numbers = {name: job.shard * plan.settings.shard_size + k for k, name in enumerate(job.samples)}
-    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "ms", "error")}
+    if hasattr(method_class(method), "expect"):
+        # Of the whole data set, not only of this run: an output may belong to a photo that --limit leaves out.
+        callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
+    guard = Guard(job, dataset)
+    numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
+    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
-        for chunk in decode_chunks(dataset, refs):
+        for chunk in _in_turn(decode_chunks(dataset, refs)):
+            entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
-                Sample(item.ref.id, item.image, tuple(d.box for d in boxes.get(item.ref.id, [])))
-                for item in chunk
-                if item.image is not None
+                Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
+                for ref, image in entries
             ]
-            safe = [sample for sample in samples if sample.id not in doomed]
-            results: dict[str, tuple[Image | MethodFailure, float]] = {
-                sample.id: (MethodFailure("the method's process died on this image"), float("nan"))
-                for sample in samples
-                if sample.id in doomed
-            }
-            for start in range(0, len(safe), size):
-                batch = safe[start : start + size]
-                results |= dict(zip((s.id for s in batch), call_method(method, batch, plan.settings.seed), strict=True))
-            for sample in samples:
-                result, ms = results[sample.id]
-                file = ""
+            results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
+            for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
+                result = guard.checked(ref.id, sample, answer)
+                failure = result.reason if isinstance(result, MethodFailure) else ""
+                file = digest = ""
                 if not isinstance(result, MethodFailure):
-                    file = f"{numbers[sample.id]}.png"
-                    (folder / file).write_bytes(encode_png(result))
-                rows["sample"].append(sample.id)
-                rows["file"].append(file)
-                rows["ms"].append(ms if file else float("nan"))
-                rows["error"].append(result.reason if isinstance(result, MethodFailure) else "")
-        used = max(peak_memory() - before, 0.0)
+                    file, stored = f"{numbers[ref.id]}.png", encode_png(result)
+                    digest = hashlib.sha256(stored).hexdigest()
+                    (folder / file).write_bytes(stored)
+                else:
+                    callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
+                for name, value in zip(
+                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
+                ):
+                    rows[name].append(value)
+        # What was scored before belonged to other outputs.
+        shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
         write_table(
             folder / "outputs.parquet",
             {
                 "sample": np.array(rows["sample"], np.str_),
                 "file": np.array(rows["file"], np.str_),
+                "sha256": np.array(rows["sha256"], np.str_),
                 "ms": np.array(rows["ms"], np.float64),
                 "error": np.array(rows["error"], np.str_),
-                "peak_memory_mib": np.full(len(rows["sample"]), used, np.float64),
+                "peak_memory_mib": np.full(len(rows["sample"]), callee.memory, np.float64),
             },
             outputs_key(job),
         )
     return True
 
 
-def try_sample(job: ShardJob, name: str) -> None:
-    """Gives the method one sample and throws the result away: does the process survive it?"""
-    dataset, refs = job.open()
-    for chunk in decode_chunks(dataset, [ref for ref in refs if ref.id == name]):
-        for item in chunk:
-            if item.image is not None:
-                boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-                sample = Sample(name, item.image, tuple(d.box for d in boxes.get(name, [])))
-                method = opened.method(planned_method(job).spec, job.plan.settings.device)
-                call_method(method, [sample], job.plan.settings.seed)
+def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) -> list[Result]:
+    starts = range(0, len(samples), size)
+    return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
+
+
+def _in_turn(chunks: Iterator[T]) -> Iterator[T]:
+    """The chunks, each read while no other thread reads."""
+    while True:
+        with READING:
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.canonical import digest
+from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
+from bench.run.score import EXTRA
 from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
@@ -61,7 +64,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in folders])
+            readings[name] = _face_readings(folders, card)
         elif card["role"] == "features":
             for region in REGIONS:
                 found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
@@ -176,7 +179,7 @@ def assemble_evidence(
     for card in plan.instruments:
         name = card["name"]
         if card["role"] in FACE_ROLES:
-            readings[name] = concatenate([read_table(path / f"{name}.parquet") for path in scores])
+            readings[name] = _face_readings(scores, card)
         elif card["role"] in ("features", "pair"):
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
@@ -199,5 +202,35 @@ def assemble_evidence(
         peak_memory_mib=float(memory.max()) if len(memory) else float("nan"),
         operating_points=points,
         settings=originals.settings,
+        extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
+    """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
+    byte, and failed on the same. '' = it gave nothing."""
+    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    given = [str(name) for table in tables for name in table["sha256"]]
+    return digest(given) if any(given) else ""
+
+
+def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
+    name = card["name"]
+    parts = [name, f"{name}{ANY_LOOK}"] if card.get("looks") else [name]
+    return {
+        column: values
+        for part in parts
+        for column, values in concatenate([read_table(path / f"{part}.parquet") for path in folders]).items()
+    }
+
+
+def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
+    """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
+    names = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
+    return ExtraFaces(
+        concatenate([read_table(path / "extras.parquet") for path in scores])["sample"],
+        {name: concatenate([read_table(path / f"{name}{EXTRA}.parquet") for path in scores]) for name in names},
+    )

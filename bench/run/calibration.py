@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
 from bench.core.errors import DataError
-from bench.core.evidence import OperatingPoint
+from bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
 from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
 from bench.data import Dataset
+from bench.data.identities import person_key
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
@@ -39,8 +40,8 @@ def calibration_for(own: DatasetCard | None, recognisers: Sequence[str]) -> dict
             "points": {},
         }
     card = shipped_card()
-    card["points"] = {name: points for name, points in card["points"].items() if name in recognisers}
-    card["instruments"] = {name: made for name, made in card["instruments"].items() if name in recognisers}
+    for field in ("points", "instruments"):
+        card[field] = {name: v for name, v in card[field].items() if name.removesuffix(ANY_LOOK) in recognisers}
     return card
 
 
@@ -51,20 +52,30 @@ def measure_card(
     instruments: Mapping[str, InstrumentCard],
     *,
     seed: int,
+    looks: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
 ) -> dict[str, Any]:
-    """Calibrates every recogniser on labelled originals.
+    """Calibrates every recogniser on labelled originals, and those with ``looks`` through their looks too.
 
     ``dataset`` is its card as JSON; ``embeddings`` (N, D) per recogniser, NaN rows are left out and counted;
-    ``identities`` (N,), '' = unlabelled and left out. Raises `DataError` with fewer than two people.
+    ``identities`` (N,), '' = unlabelled and left out; ``looks`` (N, D) each, of the recognisers that read them. Points
+    through looks are those of ``sface+any-look`` etc. Raises `DataError` with fewer than two people.
     """
     labelled = identities != ""
     people = len(set(identities[labelled].tolist()))
     if people < 2:
         raise DataError(f"{dataset['name']} names {people} people; calibration needs photos of at least two")
+    attacks = {name: [vectors] for name, vectors in embeddings.items()}
+    attacks |= {f"{name}{ANY_LOOK}": [embeddings[name], *seen] for name, seen in (looks or {}).items()}
     points: dict[str, list[dict[str, Any]]] = {}
-    for name, vectors in embeddings.items():
+    for name, (vectors, *seen) in attacks.items():
         usable = labelled & np.isfinite(vectors).all(axis=1)
-        found = calibrate(vectors[usable], identities[usable], fmrs=CALIBRATION_FMRS, seed=seed)
+        found = calibrate(
+            vectors[usable],
+            identities[usable],
+            fmrs=CALIBRATION_FMRS,
+            seed=seed,
+            looks=[look[usable] for look in seen],
+        )
         points[name] = [_point(p) for p in found]
     return {
         "schema": CARD_SCHEMA,
@@ -73,7 +84,7 @@ def measure_card(
         "people": people,
         "people_sha256": sorted(person_hash(name) for name in set(identities[labelled].tolist())),
         "faces": int(labelled.sum()),
-        "instruments": {name: instrument_identity(instruments[name]) for name in embeddings},
+        "instruments": {name: attack_identity(name, instruments[name.removesuffix(ANY_LOOK)]) for name in attacks},
         "points": points,
     }
 
@@ -84,16 +95,23 @@ def instrument_identity(card: InstrumentCard) -> str:
     return "+".join([card.version, *(f"{file.key}:{file.sha256[:16]}" for file in card.files), *own])
 
 
+def attack_identity(name: str, card: InstrumentCard) -> str:
+    """The same for an attack by the recogniser of ``card``: through looks it depends on how they are made too."""
+    looks = f"+looks:{LOOKS_VERSION}" if name.endswith(ANY_LOOK) else ""
+    return instrument_identity(card) + looks
+
+
 def usable_points(
     card: Mapping[str, Any], instruments: Mapping[str, InstrumentCard]
 ) -> dict[str, tuple[OperatingPoint, ...]]:
-    """The card's thresholds for those recognisers that are still the ones it was measured with.
+    """The card's thresholds for those recognisers, and their looks, that are still the ones it was measured with.
 
     A recogniser of another version gets none: its rates are then "not measured" instead of wrong.
     """
     found: dict[str, tuple[OperatingPoint, ...]] = {}
     for name, points in card.get("points", {}).items():
-        if name in instruments and card["instruments"].get(name) == instrument_identity(instruments[name]):
+        recogniser = instruments.get(name.removesuffix(ANY_LOOK))
+        if recogniser is not None and card["instruments"].get(name) == attack_identity(name, recogniser):
             found[name] = tuple(
                 OperatingPoint(p["fmr"], p["threshold"], p["low"], p["high"])
                 for p in points
@@ -104,8 +122,7 @@ def usable_points(
 
 def person_hash(identity: str) -> str:
     """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
-    plainly = " ".join(identity.casefold().replace("_", " ").split())
-    return hashlib.sha256(plainly.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(person_key(identity).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:

@@ -2,46 +2,188 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
+import traceback
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bench.core.types import Image, MethodFailure, Sample
+from bench.core.errors import UnmaskError
+from bench.core.types import Box, Image, MethodFailure, Sample
+from bench.run import opened
+from bench.run.memory import peak_memory
+from bench.run.placement import size_reason
+
+Result = tuple[Image | MethodFailure, float]
+"""An image or why there is none, and milliseconds (NaN for a failure)."""
+
+REASON_LENGTH: Final = 300
+"""Characters of a row's reason; the whole text and the traceback are in the method's log."""
+_TEXT_READ: Final = 20_000
+"""Characters of an exception's text that are looked at."""
+TRACE_LENGTH: Final = 20_000
+"""Characters of a traceback that are kept."""
 
 
-def call_method(method: Any, batch: Sequence[Sample], seed: int) -> list[tuple[Image | MethodFailure, float]]:
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one call of a method came to: a result for each sample, or one failure of the whole call."""
+
+    results: Sequence[Image | MethodFailure] = ()
+    failure: str = ""
+    """One line; '' where there are results."""
+    ms: float = float("nan")
+    """Milliseconds per sample."""
+    trace: str = field(default="", repr=False)
+    """The traceback of a failure, for the log."""
+    final: bool = False
+    """Whether a failure is settled for every sample of the batch, so that none is worth trying alone."""
+
+
+class Callee(Protocol):
+    """A loaded method, in this process (`Here`) or in one of its own (`bench.run.contestants.Contestant`)."""
+
+    time_limit: float
+    """Seconds that one image may take; infinite where nobody watches."""
+
+    @property
+    def memory(self) -> float:
+        """The most memory that the method has taken so far, MiB."""
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """Passes the ids of all inputs of a data set on to a method that asks for them."""
+
+    def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
+        """One call of the method."""
+
+    def note(self, line: str) -> None:
+        """Adds a line to the method's log."""
+
+
+def call_method(callee: Callee, batch: Sequence[Sample], seed: int) -> list[Result]:
     """The batch's results with milliseconds each. A batch that fails is tried one by one, so that only the image
     that is to blame becomes a failure."""
+    done = callee.attempt(batch, seed)
+    if not done.failure:
+        return [(result, float("nan") if isinstance(result, MethodFailure) else done.ms) for result in done.results]
+    if len(batch) > 1 and not done.final:
+        return [call_method(callee, [sample], seed)[0] for sample in batch]
+    return [(MethodFailure(done.failure), float("nan"))] * len(batch)
+
+
+class Here:
+    """A method in this process: for those of our own that only copy."""
+
+    time_limit = float("inf")
+
+    def __init__(self, spec: str, device: str) -> None:
+        self._before = peak_memory()
+        self._method = opened.method(spec, device)
+
+    @property
+    def memory(self) -> float:
+        return max(peak_memory() - self._before, 0.0)
+
+    def expect(self, ids: Sequence[str]) -> None:
+        expect(self._method, ids)
+
+    def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
+        return attempt(self._method, batch, seed)
+
+    def note(self, line: str) -> None:
+        """Methods of our own keep no log."""
+
+
+def expect(method: Any, ids: Sequence[str]) -> None:
+    """Tells a method which inputs the data set has, if it has an ``expect``."""
+    if hasattr(method, "expect"):
+        method.expect(list(ids))
+
+
+def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
+    """One guarded call of a method in this process."""
     # Methods get copies: one that writes into its input must not change what is scored.
     guarded = [replace(sample, image=sample.image.copy()) for sample in batch]
     start = time.perf_counter()
     try:
-        results = list(method.anonymize(guarded, seed=seed))
+        # An iterator may have no end.
+        results = list(islice(iter(method.anonymize(guarded, seed=seed)), len(batch) + 1))
+        ms = (time.perf_counter() - start) * 1000 / len(batch)
         if len(results) != len(batch):
-            raise ValueError(f"the method returned {len(results)} images for {len(batch)}")
-    except Exception as error:  # a contestant may fail in any way; each becomes a counted row
-        if len(batch) > 1:
-            return [call_method(method, [sample], seed)[0] for sample in batch]
-        return [(MethodFailure(_one_line(error)), float("nan"))]
-    ms = (time.perf_counter() - start) * 1000 / len(batch)
-    return [(checked(result, sample.image.shape), ms) for result, sample in zip(results, batch, strict=True)]
+            several = "more" if len(results) > len(batch) else str(len(results))
+            return Attempt(failure=f"the method returned {several} images for {len(batch)}")
+    except BaseException as error:
+        reraise_interrupt(error)
+        return Attempt(failure=reason_of(error), trace=trace_of(error))
+    pairs = zip(results, batch, strict=True)
+    return Attempt([checked(result, sample.image, sample.boxes or ()) for result, sample in pairs], ms=ms)
 
 
-def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
-    """``result`` if it is an image of ``shape`` (H, W, 3), else what is wrong with it."""
-    if isinstance(result, MethodFailure):
-        return result
-    if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
-        kind = f"{result.dtype} array" if isinstance(result, np.ndarray) else type(result).__name__
-        return MethodFailure(f"the method returned a {kind} instead of a uint8 image")
-    if result.shape != shape:
-        return MethodFailure(f"the output has shape {result.shape}, the input {shape}")
-    return result
+def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
+
+    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
+    """
+    try:
+        if isinstance(result, MethodFailure):
+            return MethodFailure(one_line(result.reason) or "the method gave no reason")
+        if not isinstance(result, np.ndarray):
+            return MethodFailure(f"{one_line(type(result).__name__)}, uint8 array wanted")
+        plain = np.asarray(result)
+        if plain.dtype != np.uint8:
+            return MethodFailure(f"{plain.dtype.name} array, uint8 wanted")
+        if plain.shape == image.shape:
+            return plain
+        if plain.ndim == 3 and plain.shape[2] == 3 and 0 not in plain.shape:
+            return MethodFailure(size_reason(image, boxes, plain))
+        return MethodFailure(f"output has shape {plain.shape}, {image.shape} wanted")
+    except BaseException as error:  # an object may refuse even to be looked at
+        reraise_interrupt(error)
+        return MethodFailure(f"what the method returned cannot be read: {reason_of(error)}")
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+def reraise_interrupt(error: BaseException) -> None:
+    """Lets Ctrl-C through. Processes of methods never see it: there, a KeyboardInterrupt is the method's own."""
+    if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
+        raise error
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception as one line, whatever its text is and even if it has none that can be made."""
+    try:
+        text = one_line(error)
+        if isinstance(error, SystemExit):
+            return f"the method called sys.exit({text})"[:REASON_LENGTH]
+        if isinstance(error, UnmaskError) and text:
+            return text
+        name = one_line(type(error).__name__)
+        return f"{name}: {text}"[:REASON_LENGTH] if text else name
+    except BaseException as other:
+        reraise_interrupt(other)
+        return "an exception whose text cannot be made"
+
+
+def one_line(value: object) -> str:
+    """``str(value)`` on one line, without control characters, no longer than a row's reason."""
+    try:
+        text = str.__str__(str(value))[:_TEXT_READ]
+    except BaseException as error:
+        reraise_interrupt(error)
+        return ""
+    words = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else "?" for c in words)
+    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback, bounded; where the exception's own text cannot be made, without it."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException as other:
+        reraise_interrupt(other)
+        text = "".join(traceback.format_tb(error.__traceback__)) + reason_of(error)
+    return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")

@@ -6,18 +6,17 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import psutil
 from threadpoolctl import threadpool_limits
 
 from bench.core.errors import WorkerDiedError
-
-Work = Callable[..., bool]
 
 
 class Progress(Protocol):
@@ -37,21 +36,16 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-class Isolated(Named, Protocol):
-    """A piece of one method's work."""
+class Stoppable(Protocol):
+    """What does one method's jobs, one after the other, and can be ended from another thread."""
 
-    @property
-    def method(self) -> str: ...
+    def close(self) -> None: ...
 
-    @property
-    def dataset(self) -> str: ...
-
-    @property
-    def samples(self) -> Sequence[str]: ...
+    def stop(self) -> None: ...
 
 
 Job = TypeVar("Job", bound=Named)
-IsolatedJob = TypeVar("IsolatedJob", bound=Isolated)
+Host = TypeVar("Host", bound=Stoppable)
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 """Workers are fresh processes, since threads and plain forks do not mix. Where the system can, they are forked from a
@@ -65,10 +59,10 @@ def warm_up(modules: Sequence[str]) -> None:
     """
     if START_METHOD == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
-        _start_fork_server()
+        start_fork_server()
 
 
-def _start_fork_server() -> None:
+def start_fork_server() -> None:
     """Starts it deaf to Ctrl-C, which a terminal sends to all processes: only this one answers it, in one line."""
     if START_METHOD != "forkserver":
         return
@@ -93,14 +87,18 @@ def _end_workers() -> None:
                 process.terminate()
 
 
+def cores_each(processes: int) -> int:
+    """Threads for each of so many processes; a network that takes all cores for itself would slow the others down."""
+    return max((os.cpu_count() or 1) // processes, 1)
+
+
 @contextmanager
-def worker_pool(workers: int, sharing: int | None = None) -> Iterator[Executor]:
-    """Fresh processes. ``sharing``: how many of them share the machine's cores evenly; a network that takes all cores
-    for itself would slow the others down."""
-    threads = max((os.cpu_count() or 1) // (sharing or workers), 1)
-    _start_fork_server()
+def worker_pool(workers: int) -> Iterator[Executor]:
+    """Fresh processes that share the machine's cores evenly."""
+    start_fork_server()
     context = multiprocessing.get_context(START_METHOD)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads,)) as pool:
+    share = (cores_each(workers),)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=share) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
@@ -109,14 +107,19 @@ def worker_pool(workers: int, sharing: int | None = None) -> Iterator[Executor]:
 
 
 def _start_worker(threads: int) -> None:
-    """Runs in a fresh worker: limits libraries that are loaded already, and by the environment those that are not."""
+    """Runs in a fresh worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def limit_threads(threads: int) -> None:
+    """Limits the libraries that are loaded already, and by the environment those that are not."""
     threadpool_limits(threads)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     # Threads that spin while they wait steal the cores of the other workers.
     os.environ["OMP_WAIT_POLICY"] = "passive"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -163,46 +166,55 @@ def run_stage(
         progress.end()
 
 
-def run_isolated(
+def run_hosted(
     stage: str,
-    work: Work,
-    try_one: Callable[[IsolatedJob, str], object],
-    is_done: Callable[[IsolatedJob], bool],
-    groups: Sequence[Sequence[IsolatedJob]],
+    work: Callable[[Job, Host], bool],
+    is_done: Callable[[Job], bool],
+    groups: Sequence[Sequence[Job]],
+    open_host: Callable[[Job, int], Host],
     workers: int,
     progress: Progress,
 ) -> None:
-    """Does each group of jobs (those of one method) in processes of its own, so that a method that kills its process
-    takes neither the run nor another method's memory figure with it. Up to ``workers`` processes are at work at once:
-    on several groups, or on the shards of one where there are fewer groups than workers.
+    """Does each group of jobs (those of one method) with hosts of its own, which keep what the method does to its
+    process from everybody else. Up to ``workers`` hosts are at work at once: of several groups, or for the jobs of one
+    where there are fewer groups than workers.
 
-    When a process dies, its job is tried again sample by sample with ``try_one``, and the deadly samples are given to
-    ``work`` as ``doomed``. Raises `WorkerDiedError` where a process dies without them too.
+    ``open_host`` is given the first job of the group and the number of threads that the host may use. The first error
+    stops the stage; finished jobs stay finished.
     """
     progress.start(stage, sum(len(group) for group in groups))
+    left = []
+    for group in groups:
+        todo: deque[Job] = deque()
+        for job in group:
+            if is_done(job):
+                progress.done(job.name, skipped=True)
+            else:
+                todo.append(job)
+        if todo:
+            left.append(todo)
+    at_once = min(workers, len(left)) or 1
+    each = max(workers // at_once, 1)
+    hosts = _Hosts()
+
+    def do(todo: deque[Job], first: Job) -> None:
+        with hosts.opened(open_host, first, cores_each(at_once * each)) as host:
+            while todo and not hosts.stopping:
+                try:
+                    job = todo.popleft()
+                except IndexError:  # another host of this group was faster
+                    return
+                work(job, host)
+                progress.done(job.name, skipped=False)
+
     try:
-        left = []
-        for group in groups:
-            todo = []
-            for job in group:
-                if is_done(job):
-                    progress.done(job.name, skipped=True)
-                else:
-                    todo.append(job)
-            if todo:
-                left.append(todo)
-        at_once = min(workers, len(left)) or 1
-        stopping = threading.Event()
-        with ThreadPoolExecutor(at_once) as threads:
-            each = max(workers // at_once, 1)
-            running = [
-                threads.submit(_run_group, work, try_one, todo, each, at_once, progress, stopping) for todo in left
-            ]
+        with ThreadPoolExecutor(at_once * each) as threads:
+            running = [threads.submit(do, todo, todo[0]) for todo in left for _ in range(min(each, len(todo)))]
             try:
                 for future in as_completed(running):
                     future.result()
             except BaseException:
-                stopping.set()
+                hosts.stop()
                 threads.shutdown(wait=False, cancel_futures=True)
                 _end_workers()
                 raise
@@ -210,55 +222,26 @@ def run_isolated(
         progress.end()
 
 
-def _run_group(
-    work: Work,
-    try_one: Callable[[IsolatedJob, str], object],
-    jobs: Sequence[IsolatedJob],
-    workers: int,
-    groups: int,
-    progress: Progress,
-    stopping: threading.Event,
-) -> None:
-    """``stopping``: set when the stage ends early and workers are being ended; their deaths then mean nothing."""
-    left = list(jobs)
-    try:
-        with worker_pool(min(workers, len(jobs)), sharing=workers * groups) as pool:
-            pending = {pool.submit(work, job): job for job in jobs}
-            for future in as_completed(pending):
-                future.result()
-                left.remove(pending[future])
-                progress.done(pending[future].name, skipped=False)
-    except BrokenExecutor:
-        for job in left:
-            deadly = _deadly_samples(try_one, job, stopping)
-            if stopping.is_set():
-                return
-            try:
-                _in_one_process(work, job, deadly)
-            except BrokenExecutor as error:
-                raise WorkerDiedError(
-                    f"method {job.method} kills its process on {job.dataset}, between {job.samples[0]!r} and "
-                    f"{job.samples[-1]!r}, though on no single image (out of memory?); leave it out, or choose a "
-                    "smaller --shard-size and another --out"
-                ) from error
-            progress.done(job.name, skipped=False)
+class _Hosts:
+    """The hosts at work, so that all can be ended at once."""
 
+    def __init__(self) -> None:
+        self.stopping = False
+        self._open: list[Stoppable] = []
 
-def _deadly_samples(
-    try_one: Callable[[IsolatedJob, str], object], job: IsolatedJob, stopping: threading.Event
-) -> frozenset[str]:
-    """The samples of a job that end a fresh process when the method is given them alone."""
-    deadly = set()
-    for sample in job.samples:
-        if stopping.is_set():
-            break
+    @contextmanager
+    def opened(self, open_host: Callable[[Job, int], Host], job: Job, threads: int) -> Iterator[Host]:
+        host = open_host(job, threads)
+        self._open.append(host)
+        if self.stopping:
+            host.stop()
         try:
-            _in_one_process(try_one, job, sample)
-        except BrokenExecutor:
-            deadly.add(sample)
-    return frozenset(deadly)
+            yield host
+        finally:
+            self._open.remove(host)
+            host.close()
 
-
-def _in_one_process(work: Callable[..., Any], *arguments: Any) -> Any:
-    with worker_pool(1) as pool:
-        return pool.submit(work, *arguments).result()
+    def stop(self) -> None:
+        self.stopping = True
+        for host in list(self._open):
+            host.stop()

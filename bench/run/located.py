@@ -65,6 +65,15 @@ def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[De
     return matched
 
 
+def unmatched(matched: Sequence[Detection | None], seen: Sequence[Detection]) -> list[Detection]:
+    """Those of ``seen`` that `match_faces` found no original face for: faces that were moved, copied or put in.
+
+    A face at another person's place is matched to that person, and so is not among them.
+    """
+    taken = {id(detection) for detection in matched if detection is not None}
+    return [detection for detection in seen if id(detection) not in taken]
+
+
 def change(original: Image, anonymized: Image, box: Box) -> float:
     """Share of the pixels of a face box that were changed, 0..1; NaN for a box outside the image."""
     left, top, right, bottom = box.clipped(*original.shape[:2])

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from bench.core import registry
-from bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument
+from bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
 from bench.core.spec import parse_spec
 from bench.core.video import PersonDetector, Tracker
 from bench.data.packages import fetch_all
@@ -25,6 +25,10 @@ def detector(name: str, device: str) -> Detector:
 
 def face_instrument(name: str, device: str) -> FaceInstrument:
     return cast(FaceInstrument, open_instrument(name, device))
+
+
+def recogniser(name: str, device: str) -> Recogniser:
+    return cast(Recogniser, open_instrument(name, device))
 
 
 def image_instrument(name: str, device: str) -> ImageInstrument:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.core import registry
 from bench.core.errors import UsageError
+from bench.core.evidence import LOOKS, look_column
 from bench.data import open_dataset
 from bench.run.assemble import assemble_originals
 from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
@@ -66,6 +67,11 @@ def calibrate_on(
         identities,
         cards,
         seed=settings.seed,
+        looks={
+            name: [originals.readings[name][look_column(look)] for look in LOOKS]
+            for name in recognisers
+            if cards[name].looks
+        },
     )
 
 

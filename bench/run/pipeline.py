@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from bench.core import registry
-from bench.run.anonymize import anonymize_shard, is_anonymized, try_sample
+from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.config import RunConfig
-from bench.run.contestants import anonymize_informed
-from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
+from bench.run.contestants import TIME_LIMIT_S
+from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
 from bench.run.plan import (
@@ -56,11 +57,19 @@ def locations_for(config: RunConfig) -> Locations:
 
 
 def run(
-    plan: Plan, out: Path, *, locations: Locations, root: Path | None, workers: int, progress: Progress
+    plan: Plan,
+    out: Path,
+    *,
+    locations: Locations,
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    time_limit: float = TIME_LIMIT_S,
 ) -> RunFolder:
     """Runs a plan into ``out``, going on where an earlier call of the same plan stopped. A plan that adds methods or
     data sets to a finished run computes those alone.
 
+    ``time_limit``: seconds that a method may take for one image; an image that takes longer is a failure.
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = RunFolder(out)
@@ -73,7 +82,9 @@ def run(
         control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
         run_stage("control", anonymize_shard, control, None, progress)
         contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
-        run_isolated("anonymize", anonymize_informed, try_sample, is_anonymized, contestants, workers, progress)
+        is_done = partial(is_anonymized, time_limit=time_limit)
+        open_host = partial(open_contestant, time_limit=time_limit)
+        run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
         return _score(folder, plan, root, pool, progress)
 
 

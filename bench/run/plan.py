@@ -15,8 +15,10 @@ from bench.core.spec import Spec, default_label, parse_spec, written
 from bench.data import Dataset, open_dataset
 from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
+from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
 from bench.run.sources import hash_code, hashed_parameters, path_parameters
+from bench.run.stored_outputs import output_folders, refuse_unmatched
 from bench.store.beside import CALIBRATION, Locations
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
@@ -29,10 +31,12 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    opened = [(text, open_dataset(text, root=root, progress=progress)) for text in config.datasets]
+    apart = output_folders(config.methods)
+    opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
     methods = [without_paths(method) for method in planned_methods(config.methods)]
+    refuse_unmatched(config.methods, [dataset for _, dataset in opened])
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)
@@ -154,7 +158,11 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
     return PlannedDataset(
-        label=dataset_label(spec), spec=_without(spec, {"path"}), card=plain(dataset.card), samples=ids
+        label=dataset_label(spec),
+        spec=_without(spec, {"path"}),
+        card=plain(dataset.card),
+        samples=ids,
+        notes=list(dataset.notes),
     )
 
 
@@ -167,18 +175,26 @@ def dataset_label(spec: Spec) -> str:
 
 
 def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
-    """The plan's entries for method SPECs, the control first. Their SPECs still have their paths."""
-    return [_method(spec) for spec in _with_control([parse_spec(text, positional="dir") for text in specs])]
+    """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``). Their
+    SPECs still have their paths."""
+    asked = _with_control([parse_spec(text, positional="dir") for text in specs])
+    return [planned for spec in asked for planned in _draws(spec)]
 
 
-def _method(spec: Spec) -> PlannedMethod:
-    return PlannedMethod(
+def _draws(asked: Spec) -> list[PlannedMethod]:
+    spec, many = without_seeds(asked)
+    first = PlannedMethod(
         label=spec.label,
         spec=written(spec, positional="dir"),
         card=plain(registry.create_method(spec).card),
         code=hash_code(spec.name),
         files=hashed_parameters(spec),
     )
+    further = {"draw_of": spec.label}
+    return [
+        first,
+        *(first.model_copy(update={"label": f"{spec.label}+draw{k}", "draw": k, **further}) for k in range(1, many)),
+    ]
 
 
 def without_paths(method: PlannedMethod) -> PlannedMethod:
@@ -196,8 +212,11 @@ def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: s
     parsed = {dataset_label(spec): spec for spec in (parse_spec(text, positional="path") for text in datasets)}
     if calibration != SHIPPED:
         parsed[CALIBRATION] = parse_spec(calibration, positional="path")
-    paths = {label: str(Path(str(s.params["path"])).expanduser().absolute()) for label, s in parsed.items()
-             if "path" in s.params}  # fmt: skip
+    paths = {
+        label: str(Path(str(spec.params["path"])).expanduser().absolute())
+        for label, spec in parsed.items()
+        if "path" in spec.params
+    }
     contestants = {spec.label: path_parameters(spec) for spec in (parse_spec(t, positional="dir") for t in methods)}
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -10,35 +10,41 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION
 from bench.core.types import Box, Detection, FaceLabel, FaceView, Image, Region
 from bench.run import opened
 from bench.run.located import assign_labels
 from bench.run.regions import REGIONS, region_images
 from bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
+from bench.run.signatures import signature_of
 from bench.store.schemas import Plan
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 FACE_ROLES: Final = ("recogniser", "attributes", "skin")
 
 
 def instrument_parts(plan: Plan, roles: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Part name (``sface``, ``inception@face``) -> instrument card, for the plan's instruments of some roles."""
+    """Part name (``sface``, ``sface+any-look``, ``inception@face``) -> instrument card, for the plan's instruments of
+    some roles."""
     parts: dict[str, dict[str, Any]] = {}
     for card in plan.instruments:
         if card["role"] not in roles:
             continue
         if card["role"] in FACE_ROLES:
             parts[card["name"]] = card
+            if card.get("looks"):
+                parts[f"{card['name']}{ANY_LOOK}"] = card
         else:
             parts.update({f"{card['name']}@{region}": card for region in REGIONS})
     return parts
 
 
-def part_key(job: ShardJob, located: str, card: Mapping[str, Any]) -> str:
-    """The key of one instrument's readings on top of the faces that were located under ``located``."""
-    return job.key("reading", STAGE_VERSION, located, _identity(card), job.plan.settings.device)
+def part_key(job: ShardJob, located: str, name: str, card: Mapping[str, Any]) -> str:
+    """The key of one part's readings on top of the faces that were located under ``located``."""
+    looks = [LOOKS_VERSION, *LOOKS] if name.endswith(ANY_LOOK) else []
+    return job.key("reading", STAGE_VERSION, located, _identity(card), job.plan.settings.device, *looks)
 
 
 def located_key(job: ShardJob) -> str:
@@ -54,21 +60,22 @@ def prepare_shard(job: ShardJob) -> bool:
     folder, plan = job.folder.prepare_dir(job.dataset, job.shard), job.plan
     located = located_key(job)
     parts = instrument_parts(plan, (*FACE_ROLES, "features"))
-    keys = {name: part_key(job, located, card) for name, card in parts.items()}
+    keys = {name: part_key(job, located, name, card) for name, card in parts.items()}
     missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
-    find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces"))
+    find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces", "signatures"))
     if not find and not missing:
         return False
 
     dataset, refs = job.open()
     known = None if find else faces_by_sample(read_table(folder / "faces.parquet"))
-    images, faces = Gather(), Gather()
+    images, faces, signatures = Gather(), Gather(), Gather()
     readings = {name: Gather() for name in missing}
     for chunk in decode_chunks(dataset, refs):
         found = _locate(chunk, plan) if known is None else [known.get(item.ref.id, []) for item in chunk]
         if find:
-            images.add(_image_rows(chunk))
+            images.add(_image_rows(chunk, found))
             faces.add(_face_rows(chunk, found))
+            signatures.add({"signature": np.stack([signature_of(item.image) for item in chunk])})
         originals = [
             Original(i.image, located_faces)
             for i, located_faces in zip(chunk, found, strict=True)
@@ -79,6 +86,7 @@ def prepare_shard(job: ShardJob) -> bool:
     if find:
         write_table(folder / "images.parquet", images.table(), located)
         write_table(folder / "faces.parquet", faces.table(), located)
+        write_table(folder / "signatures.parquet", signatures.table(), located)
     for name in missing:
         write_table(folder / f"{name}.parquet", readings[name].table(), keys[name])
     return True
@@ -113,16 +121,25 @@ class Original:
         return {region: region_images(self.image, boxes, region) for region in REGIONS}
 
 
+def face_reader(
+    name: str, card: Mapping[str, Any], device: str
+) -> Callable[[Sequence[FaceView]], Mapping[str, NDArray[Any]]]:
+    """What reads the faces of a part: the instrument, or its looks."""
+    if name.endswith(ANY_LOOK):
+        return opened.recogniser(card["name"], device).read_looks
+    return opened.face_instrument(card["name"], device).read
+
+
 def _read(name: str, card: Mapping[str, Any], originals: Sequence[Original], device: str) -> Mapping[str, NDArray[Any]]:
     if card["role"] in FACE_ROLES:
         views = [view for original in originals for view in original.views]
-        return opened.face_instrument(card["name"], device).read(views)
+        return face_reader(name, card, device)(views)
     region = next(r for r in REGIONS if name.endswith(f"@{r}"))
     crops = [crop for original in originals for crop in original.regions[region]]
     return opened.image_instrument(card["name"], device).read(crops)
 
 
-def _image_rows(chunk: Sequence[Decoded]) -> dict[str, NDArray[Any]]:
+def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
     shapes = [(0, 0) if item.image is None else item.image.shape[:2] for item in chunk]
     return {
         "sample": np.array([item.ref.id for item in chunk], np.str_),
@@ -130,7 +147,18 @@ def _image_rows(chunk: Sequence[Decoded]) -> dict[str, NDArray[Any]]:
         "reason": np.array([item.reason for item in chunk], np.str_),
         "height": np.array([h for h, _ in shapes], np.int32),
         "width": np.array([w for _, w in shapes], np.int32),
+        "unplaced_labels": np.array(
+            [_unplaced(item, detections) for item, detections in zip(chunk, found, strict=True)], np.int32
+        ),
     }
+
+
+def _unplaced(item: Decoded, detections: Sequence[Detection]) -> int:
+    """Labels with a point that no face answers to."""
+    if item.image is None:
+        return 0
+    placed = assign_labels(detections, item.ref.labels, item.image.shape)
+    return sum(label.at is not None for label in item.ref.labels) - sum(label.at is not None for label in placed)
 
 
 def _face_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:

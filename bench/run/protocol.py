@@ -9,6 +9,8 @@ from typing import Final
 from bench.core import registry
 from bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError, UnmaskError
 from bench.core.spec import parse_spec
+from bench.run.draws import SEEDS as DRAWS
+from bench.run.draws import without_seeds
 from bench.run.plan import CONTROL
 
 ROLES: Final[Mapping[str, str]] = {
@@ -24,6 +26,11 @@ ROLES: Final[Mapping[str, str]] = {
     "stargan": "stargan",
 }
 """Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone."""
+
+
+COMPARED: Final = ("deepprivacy", "dp-att")
+"""The parts whose privacy H1 and H2 compare; both draw faces by chance, so several draws are averaged."""
+SEEDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ def choose_methods(asked: Sequence[str] = ()) -> Cast:
     if asked:
         chosen = dict(_part(text) for text in asked)
         for text in chosen.values():
-            registry.create_method(parse_spec(text, positional="dir"))
+            registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
         left_out = dict.fromkeys((role for role in ROLES if role not in chosen and role != CONTROL), "not asked for")
     else:
         chosen, left_out = {}, {}
@@ -77,6 +84,13 @@ def _part(text: str) -> tuple[str, str]:
     if role is None:
         raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
     return role, _labelled(role, ROLES[role])
+
+
+def with_seeds(text: str, seeds: int) -> str:
+    """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
+    if seeds == 1 or DRAWS in parse_spec(text, positional="dir").params:
+        return text
+    return f"{text}{',' if ':' in text else ':'}{DRAWS}={seeds}"
 
 
 def _labelled(role: str, spec: str) -> str:

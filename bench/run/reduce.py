@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -15,13 +16,15 @@ from bench.core.evidence import Evidence
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals
+from bench.data.folders import counted
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest
 from bench.run.calibration import usable_points
+from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, answer, estimate_rows, gap_rows, worst_answers
+from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -33,11 +36,14 @@ from bench.store.schemas import (
     InputRow,
     MethodProblem,
     Plan,
+    PlannedMethod,
+    PlanSettings,
     Problem,
     RankRow,
 )
 
 NO_FACE: Final = "the judge found no face in it"
+_UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +71,38 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
         design = _design(originals, plan)
-        found.inputs.append(_input_row(originals))
+        found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
-        for method in plan.methods:
-            evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
-            asked = [item for metric in metrics for item in metric.ask(evidence)]
-            answers[method.label] = _answers(asked, design, cards, recognisers)
-            found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-            found.failures += _failures(evidence, errors)
-            found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-            values = [item for item in asked if isinstance(item, UnitValues)]
-            write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
-            progress.done(f"{method.label} {dataset.label}", skipped=False)
+        outputs: dict[str, list[str]] = {}
+        for label, drawn in by_draws(plan.methods):
+            draws = []
+            for method in drawn:
+                evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
+                asked = [item for metric in metrics for item in metric.ask(evidence)]
+                draws.append(asked)
+                found.failures += _failures(evidence, errors, method)
+                if method.label == label:
+                    found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
+                    found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                values = [item for item in asked if isinstance(item, UnitValues)]
+                write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
+                progress.done(f"{method.label} {dataset.label}", skipped=False)
+            answers[label] = _answers(averaged(draws), design, cards, recognisers)
+            outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
+        gaps = GapRows(dataset.label, design.resamples, design.masks, design.groups, plan.settings.seed)
         for label, given in answers.items():
             for each in given:
-                card = cards[each.metric]
                 found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
-                found.gaps += gap_rows(dataset.label, label, each, design.groups[each.unit], card)
-        compared = compare_methods(dataset.label, answers, design.resamples, control)
+            found.gaps += gaps.rows(label, given, cards)
+        compared = compare_methods(
+            dataset.label,
+            answers,
+            design.resamples,
+            cards,
+            control,
+            identical=_identical(outputs),
+            instruments=instruments_of(plan.settings),
+        )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
@@ -114,6 +134,16 @@ class _Found:
         )
 
 
+def instruments_of(settings: PlanSettings) -> list[str]:
+    """The instruments that speak for a metric where there is no worst one."""
+    return [settings.default_recogniser, settings.default_attributes, "standard"]
+
+
+def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
+    """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
+    return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
+
+
 def _design(originals: Originals, plan: Plan) -> Design:
     resamples, masks, groups = {}, {}, {}
     for unit, units in (("face", originals.faces), ("image", originals.images)):
@@ -137,8 +167,9 @@ def _answers(
     return made + worst_answers(made, cards, recognisers)
 
 
-def _input_row(originals: Originals) -> InputRow:
+def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     inputs = originals.inputs
+    unplaced = int(inputs["unplaced_labels"].sum())
     readable = inputs["readable"]
     empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
     problems = [
@@ -153,12 +184,14 @@ def _input_row(originals: Originals) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
+        notes=[*notes, *([f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else [])],
     )
 
 
-def _failures(evidence: Evidence, errors: NDArray[np.str_]) -> list[MethodProblem]:
+def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod) -> list[MethodProblem]:
+    label, draw = method.draw_of or method.label, f"draw {method.draw}: " if method.draw else ""
     return [
-        MethodProblem(dataset=evidence.dataset, method=evidence.method, sample=str(sample), reason=str(reason))
+        MethodProblem(dataset=evidence.dataset, method=label, sample=str(sample), reason=f"{draw}{reason}")
         for sample, reason in zip(evidence.images.id, errors, strict=True)
         if reason
     ]

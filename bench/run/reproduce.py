@@ -11,10 +11,11 @@ from bench.data import open_dataset
 from bench.run.balanced import balanced_test_set
 from bench.run.built_set import built_test_set
 from bench.run.config import load_config
+from bench.run.draws import by_draws
 from bench.run.executors import Progress, shared_pool
 from bench.run.fetching import FetchProgress
 from bench.run.pipeline import get_ready, locations_for, run
-from bench.run.protocol import Cast
+from bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
 from bench.run.settling import settle_plan
 from bench.store.beside import Locations
 from bench.store.reproduction import Reproduction, write_reproduction
@@ -42,6 +43,7 @@ def prepare_thesis(
     limit: int | None = None,
     built: Path | None = None,
     seed: int = 0,
+    seeds: int = SEEDS,
     device: str = "cpu",
     root: Path | None,
     workers: int,
@@ -51,11 +53,13 @@ def prepare_thesis(
     """Chooses the test photos and makes the plan; labels the photos of ``source`` on the way.
 
     ``built``: a set of `unmask data build` whose test photos are taken, instead of choosing here. ``limit``: so many
-    photos at most, as balanced as can be. Raises `UnmaskError` subclasses, as `make_plan`.
+    photos at most, as balanced as can be. ``seeds``: how many draws are averaged for the parts in `COMPARED`. Raises
+    `UnmaskError` subclasses, as `make_plan`.
     """
     # As it was written: a path would be cut at a comma if it were written out anew.
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
-    asked = {"datasets": [spec], "methods": list(cast.specs.values()), "seed": seed, "device": device}
+    specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
+    asked = {"datasets": [spec], "methods": specs, "seed": seed, "device": device}
     config = load_config(None, asked)
     plan = get_ready(config, root=root, progress=fetching)
     dataset = open_dataset(spec, root=root)
@@ -67,6 +71,8 @@ def prepare_thesis(
             chosen = balanced_test_set(
                 spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
             )
+    roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
+    drawn = dict(by_draws(plan.methods))
     body = plan.model_dump(exclude={"schema_", "run"})
     body["datasets"] = [chosen.planned.model_dump()]
     return Prepared(
@@ -74,7 +80,8 @@ def prepare_thesis(
         Reproduction(
             of="thesis",
             dataset=chosen.planned.label,
-            roles={role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()},
+            roles=roles,
+            draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
             left_out=dict(cast.left_out),
             selection=chosen.selection,
         ),

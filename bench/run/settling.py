@@ -128,5 +128,5 @@ def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> li
 
 
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump() for item in items]
+    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
     return {str(item.get("label") or item["name"]): item for item in plainly}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,8 @@ from bench.core.spec import parse_spec
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
 from bench.data.dataset import fingerprint
-from bench.store.beside import located_dataset
+from bench.run.stored_outputs import output_folders
+from bench.store.beside import located_dataset, located_method
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod
 from bench.store.tables import concatenate
@@ -25,6 +27,8 @@ from bench.store.tables import concatenate
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+READING: Final = threading.Lock()
+"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
 _JOINED_AT: Final = 64
 """Batches that `Gather` holds before it makes one of them."""
 
@@ -166,17 +170,18 @@ def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[D
     Raises `DataError` where it is not at its place, or something else is there.
     """
     spec = next(d.spec for d in plan.datasets if d.label == label)
-    return _opened(run, plan.run, label, located_dataset(run, label, spec), root)
+    apart = output_folders([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
+    return _opened(run, plan.run, label, located_dataset(run, label, spec), root, tuple(apart))
 
 
 @lru_cache(maxsize=8)
 def _opened(
-    run: Path, plan_run: str, label: str, spec: str, root: Path | None
+    run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
 ) -> tuple[Dataset, Mapping[str, SampleRef]]:
     planned = next(d for d in _plan(run, plan_run).datasets if d.label == label)
     elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
     try:
-        dataset = open_dataset(spec, root=root)
+        dataset = open_dataset(spec, root=root, exclude=apart)
     except (DataError, SpecError) as error:
         hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
         raise DataError(f"data set {label}: {error}{hint}") from error

@@ -50,6 +50,8 @@ class Reproduction(Strict):
     """Label in the plan."""
     roles: dict[str, str]
     """Part of the protocol -> the label of the method that plays it."""
+    draws: dict[str, int] = Field(default_factory=dict)
+    """Part -> how many draws with other seeds its results are the average of; others: one."""
     left_out: dict[str, str]
     """Parts without a method -> why."""
     selection: Selection

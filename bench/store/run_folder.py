@@ -11,7 +11,9 @@
     RUN/outputs/DATASET/METHOD/SHARD/outputs.parquet one row an image: file, milliseconds, error
                                     /N.png           lossless, N = the image's number in the data set
     RUN/score/DATASET/METHOD/SHARD/outcomes.parquet  one row a face: outcome, where it was found again
+                                  /extras.parquet    one row a face that is found where no original face is
                                   /INSTRUMENT[@REGION].parquet   readings on the outputs
+                                  /RECOGNISER+extra.parquet      readings of the extra faces
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers

@@ -32,6 +32,9 @@ class PlannedDataset(Strict):
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
     """Sample ids in order."""
+    notes: list[str] = []
+    """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
+    same samples are the same plan."""
 
 
 class PlannedMethod(Strict):
@@ -40,6 +43,10 @@ class PlannedMethod(Strict):
     """As it was asked for; over photos without the values that are paths."""
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
+    draw: int = Field(default=0, ge=0)
+    """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
+    draw_of: str = ""
+    """The label whose results a further draw is averaged into; '' = a method with results of its own."""
     code: str = ""
     """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
     files: dict[str, str] = {}
@@ -47,7 +54,7 @@ class PlannedMethod(Strict):
 
     @property
     def identity(self) -> list[Any]:
-        """Everything that decides what the method makes of an image."""
+        """Everything that decides what the method makes of an image, but for the seed."""
         return [self.spec, self.card, self.code, self.files]
 
 
@@ -82,14 +89,18 @@ class Sealed(Strict):
     """`content_name`."""
 
     @classmethod
-    def sealed(cls, body: dict[str, Any]) -> Self:
+    def sealed(cls, fields: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
-        unnamed = cls.model_validate({"run": "", **body})
+        unnamed = cls.model_validate({"run": "", **fields})
         return unnamed.model_copy(update={"run": unnamed.content_name()})
 
     def content_name(self) -> str:
-        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON."""
-        return digest(self.model_dump(mode="json", exclude={"run", "schema_"}))[:16]
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON. What was said of
+        a data set is no part of it."""
+        body = self.model_dump(mode="json", exclude={"run", "schema_"})
+        for dataset in body["datasets"]:
+            dataset.pop("notes", None)
+        return digest(body)[:16]
 
 
 class Plan(Sealed):

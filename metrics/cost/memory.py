@@ -27,7 +27,7 @@ class Memory:
             bounds=(0, None),
             title="Peak memory",
             question="How much memory does the method need beyond the harness itself?",
-            how="Largest resident memory of the process while the method ran, less what the process held before the "
+            how="Largest resident memory of the method's own process, less what the process held before the "
             "method was loaded. One measurement over all images, so there is no interval.",
             source="unmask",
             limits="Memory of a graphics card is not in it, nor what the method shares with the harness. Grows with "

@@ -22,6 +22,7 @@ from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32
 from metrics.instruments.crops import aligned
 from metrics.instruments.embedding import embed
+from metrics.instruments.looks import read_looks
 from metrics.instruments.onnx_session import free_batch, open_session, read_model
 
 DIMENSION: Final = 512
@@ -49,6 +50,7 @@ class BuffaloL:
             "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
         ),
         default=False,
+        looks=True,
     )
 
     @classmethod
@@ -75,6 +77,9 @@ class BuffaloL:
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)}
+
+    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
+        return read_looks(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
         planes = np.ascontiguousarray((crops.astype(np.float32) - 127.5).transpose(0, 3, 1, 2)) / np.float32(127.5)

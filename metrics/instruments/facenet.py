@@ -17,6 +17,7 @@ from metrics.instruments.crops import square
 from metrics.instruments.embedding import embed
 from metrics.instruments.hardware import torch_device
 from metrics.instruments.keras_inception_resnet import load_keras
+from metrics.instruments.looks import read_looks
 
 DIMENSION: Final = 128
 SIZE: Final = 160
@@ -55,6 +56,7 @@ class FaceNet:
             "Sees some hair and background, so it can recognise a person by what an anonymizer leaves around the face. "
             "Not aligned: expect it to be weaker on tilted heads. Which photos it was trained on is not stated."
         ),
+        looks=True,
     )
 
     def __init__(self, weights: Path, device: str) -> None:
@@ -68,6 +70,9 @@ class FaceNet:
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)}
+
+    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
+        return read_looks(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
         # (N, H, W, 3) seen as (N, 3, H, W) is already laid out that way.

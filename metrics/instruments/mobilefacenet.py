@@ -17,6 +17,7 @@ from bench.core.types import FaceView, Floats32
 from metrics.instruments.crops import aligned
 from metrics.instruments.embedding import embed, normalised
 from metrics.instruments.hardware import cores
+from metrics.instruments.looks import read_looks
 
 DIMENSION: Final = 192
 
@@ -51,6 +52,7 @@ class MobileFaceNet:
             "A small network: a larger one (buffalo_l) may recognise faces that this one does not, so read it beside "
             "the worst recogniser. How well it knows children or any group of people was not measured. CPU only."
         ),
+        looks=True,
     )
 
     def __init__(self, weights: Path) -> None:
@@ -69,6 +71,9 @@ class MobileFaceNet:
     def read(self, faces: Sequence[FaceView]) -> Columns:
         # The file's batch is fixed at two: one face and its mirror image.
         return {"embedding": embed(faces, aligned, self._run, dimension=DIMENSION, batch=1)}
+
+    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
+        return read_looks(faces, aligned, self._run, dimension=DIMENSION, batch=1)
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
         face = (crops[0].astype(np.float32) - 127.5) / 128.0

@@ -86,6 +86,33 @@ def expand_weights(model: onnx.ModelProto) -> None:
     graph.initializer.extend(tensors)
 
 
+def unfold_prelu(model: onnx.ModelProto) -> None:
+    """Replaces each ``PRelu`` with stored slopes a by a x + (1 - a) relu(x), equal but for rounding.
+
+    onnxruntime keeps the layout of its fast convolutions through these, but not through a PRelu: SFace takes a third of
+    the time. Call it after `expand_weights`.
+    """
+    graph = model.graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type != "PRelu" or node.input[1] not in stored:
+            nodes.append(node)
+            continue
+        (x, _), (y,) = node.input, node.output
+        slope = stored[node.input[1]].astype(np.float32)
+        graph.initializer.append(numpy_helper.from_array(slope, f"{y}/slope"))
+        graph.initializer.append(numpy_helper.from_array(1 - slope, f"{y}/rest"))
+        nodes += [
+            onnx.helper.make_node("Relu", [x], [f"{y}/relu"]),
+            onnx.helper.make_node("Mul", [x, f"{y}/slope"], [f"{y}/linear"]),
+            onnx.helper.make_node("Mul", [f"{y}/relu", f"{y}/rest"], [f"{y}/above"]),
+            onnx.helper.make_node("Add", [f"{y}/linear", f"{y}/above"], [y]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 def _dequantised(node: onnx.NodeProto, inputs: list[NDArray[Any]]) -> NDArray[np.float32]:
     """``(x - zero) * scale``, given for the whole tensor, for each index of an axis or for blocks along it."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}

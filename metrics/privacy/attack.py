@@ -1,76 +1,204 @@
 """What an attacker with one recogniser holds: the originals' embeddings, and those of what the method released.
 
-The rules that make every face count:
+Of each face several *candidates* are compared with an original, and the nearest counts:
 
-- `error` and `missed`: the original was released, so the output's embedding is the original's (distance 0);
-- `destroyed`: no face is found, so there is nothing to compare (distance 2.0, the largest);
-- `anonymized`: what the recogniser reads from the output; a found face that it cannot read is unscored.
+- the plain attack (`sface`): the face that the judge finds again at its place, the crop at the original's landmarks,
+  and every face that the output shows where the original has none (moved and copied faces);
+- any look (`sface+any-look`): the crop at the original's landmarks as it is, turned, mirrored, inverted, blurred and
+  halved. It has thresholds of its own, calibrated through the same looks.
 
-Faces whose original the recogniser cannot read are unscored too. Distances are cosine distances, 0..2.
+Strangers' originals meet exactly the same candidates, so that more candidates give no advantage that chance does not
+show. The rules that make every face count:
+
+- `error`: the original was released, so the only candidate is the original itself (distance 0);
+- `missed` and `anonymized`: whatever can be read; a face of which nothing can be read is unscored;
+- `destroyed`: alike, but where nothing can be read there is nothing to compare (distance 2.0, the largest).
+
+Faces whose original the recogniser cannot read are unscored too. Distances are cosine distances, 0..2, rounded to 6
+decimals: embeddings are float32, and equal photos must not differ by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, Strings
+from bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, Strings, look_column
 from bench.core.exposure import FARTHEST, distances
 from bench.core.seeds import derive_seed
 from bench.core.types import Bools, Float, Floats32, Outcome
 
+Ints = NDArray[np.int64]
 MAX_PAIRS = 100_000
 MIN_PARTNERS = 20
 BLOCK = 4096
+FACES_AT_ONCE = 128
+KEPT_FACES = 2_500
+"""Up to so many faces an attack keeps all its distances (25 MB); beyond that they are worked out anew when asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attack:
-    """One recogniser against one method, N faces."""
+    """One recogniser against one method, N faces with C candidates in all."""
 
     recogniser: str
+    """Its name; with `ANY_LOOK` behind it for the attack that tries every look."""
     original: Floats32
     """(N, D) unit rows; NaN = the recogniser cannot read the original."""
-    released: Floats32
-    """(N, D); NaN = nothing to compare (destroyed, or unreadable)."""
-    destroyed: Bools
-    """(N,)"""
-    scored: Bools
-    """(N,) the original can be read, and the output too unless it is destroyed."""
+    candidates: Floats32
+    """(C, D) unit rows, ordered by face."""
+    face: Ints
+    """(C,) whose candidate each is, ascending."""
+    gone: Bools
+    """(N,) destroyed, and no candidate can be read."""
+    error: Bools
+    """(N,) nothing was released but the original."""
 
-    @property
+    @cached_property
+    def readable(self) -> Bools:
+        """(N,) whether the original can be read."""
+        return np.asarray(np.isfinite(self.original).all(axis=1), dtype=np.bool_)
+
+    @cached_property
+    def scored(self) -> Bools:
+        """(N,) the original can be read, and a candidate too unless the face is gone."""
+        return self.readable & (self.gone | (np.bincount(self.face, minlength=len(self.original)) > 0))
+
+    @cached_property
     def own_distance(self) -> Float:
-        """(N,) each face's distance to its own original; NaN = unscored."""
-        distance = row_distances(self.original, self.released)
-        return np.where(self.scored, np.where(self.destroyed, FARTHEST, distance), np.nan)
+        """(N,) the nearest candidate's distance to the face's own original; NaN = unscored."""
+        own = [
+            block[np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)] for rows, block in self.blocks()
+        ]
+        return np.concatenate(own).astype(np.float64) if own else np.zeros(0)
+
+    def blocks(self) -> Iterator[tuple[slice, Floats32]]:
+        """(B, N) distances between what was released for a block of faces and all originals; NaN = unscored row, or
+        an original that cannot be read."""
+        n = len(self.original)
+        for start in range(0, n, FACES_AT_ONCE):
+            rows = slice(start, min(start + FACES_AT_ONCE, n))
+            yield rows, self._matrix[rows] if n <= KEPT_FACES else self._block(rows)
+
+    def distances(self, i: Ints, j: Ints) -> Float:
+        """(P,) between what was released for face ``i`` and the original ``j``; NaN = cannot be compared."""
+        distance = np.full(len(i), np.nan)
+        order = np.argsort(i, kind="stable")
+        ordered = i[order]
+        for rows, block in self.blocks():
+            part = order[slice(*np.searchsorted(ordered, [rows.start, rows.stop]))]
+            distance[part] = block[i[part] - rows.start, j[part]]
+        return distance
+
+    @cached_property
+    def _matrix(self) -> Floats32:
+        n = len(self.original)
+        parts = [self._block(slice(k, min(k + FACES_AT_ONCE, n))) for k in range(0, n, FACES_AT_ONCE)]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+    @cached_property
+    def _gallery(self) -> Floats32:
+        return np.ascontiguousarray(np.where(self.readable[:, None], self.original, 0).T)
+
+    def _block(self, rows: slice) -> Floats32:
+        first, last = np.searchsorted(self.face, [rows.start, rows.stop])
+        block = np.full((rows.stop - rows.start, len(self.original)), np.nan, np.float32)
+        if last > first:
+            present, starts = np.unique(self.face[first:last] - rows.start, return_index=True)
+            block[present] = nearest(self.candidates[first:last] @ self._gallery, starts)
+        block[self.gone[rows]] = FARTHEST
+        block[~self.scored[rows]] = np.nan
+        block[:, ~self.readable] = np.nan
+        return block
 
 
-def attacks(evidence: Evidence) -> Iterator[Attack]:
-    """One for each recogniser in the evidence."""
-    released_original = np.isin(evidence.outcome, [Outcome.MISSED.value, Outcome.ERROR.value])
+def nearest(similarity: Floats32, starts: NDArray[np.intp]) -> Floats32:
+    """(F, N) the smallest distance of each run of rows of (C, N) cosine similarities; ``starts`` (F,) where runs begin.
+    Float32 products of equal rows are off by a millionth at most, which is rounded away."""
+    distance = np.round(1 - np.maximum.reduceat(similarity, starts, axis=0), 6)
+    distance[distance < 2e-6] = 0
+    return np.minimum(distance, np.float32(FARTHEST))
+
+
+def attacks(evidence: Evidence) -> Sequence[Attack]:
+    """Two for each recogniser in the evidence: plain, and with any look where looks were read. Worked out once."""
+    if "attacks" not in evidence.derived:
+        evidence.derived["attacks"] = [
+            attack
+            for name, readings in evidence.original.items()
+            if "embedding" in readings
+            for attack in _attacks_by(evidence, name)
+        ]
+    made: Sequence[Attack] = evidence.derived["attacks"]
+    return made
+
+
+def plain_attacks(evidence: Evidence) -> list[Attack]:
+    """Those without any look."""
+    return [attack for attack in attacks(evidence) if not attack.recogniser.endswith(ANY_LOOK)]
+
+
+def _attacks_by(evidence: Evidence, name: str) -> Iterator[Attack]:
+    original = unit_rows(evidence.original[name]["embedding"])
+    readings = evidence.anonymized[name]
+    plain = [readings[column] for column in ("embedding", KNOWN_PLACE) if column in readings]
+    extra_faces, extra_rows = _extra_candidates(evidence, name)
+    yield _attack(evidence, name, original, plain, extra_faces, extra_rows)
+    looks = [readings[look_column(look)] for look in LOOKS if look_column(look) in readings]
+    if looks:
+        looks += [readings[KNOWN_PLACE]] if KNOWN_PLACE in readings else []
+        yield _attack(evidence, name + ANY_LOOK, original, looks, extra_faces[:0], extra_rows[:0])
+
+
+def _attack(
+    evidence: Evidence,
+    name: str,
+    original: Floats32,
+    layers: Sequence[NDArray[Any]],
+    extra_faces: Ints,
+    extra_rows: Floats32,
+) -> Attack:
+    """``layers``: (N, D) each, one candidate a face; the extra ones come on top."""
+    n = len(original)
+    error = np.asarray(evidence.outcome == Outcome.ERROR.value, dtype=np.bool_)
+    face = np.concatenate([np.tile(np.arange(n, dtype=np.int64), len(layers)), extra_faces])
+    rows = np.concatenate([*(unit_rows(layer) for layer in layers), extra_rows])
+    usable = np.isfinite(rows).all(axis=1) & ~error[face]
+    face = np.concatenate([face[usable], np.flatnonzero(error & np.isfinite(original).all(axis=1))])
+    rows = np.concatenate([rows[usable], original[error & np.isfinite(original).all(axis=1)]])
+    order = np.argsort(face, kind="stable")
     destroyed = evidence.outcome == Outcome.DESTROYED.value
-    for name, readings in evidence.original.items():
-        if "embedding" not in readings:
-            continue
-        original = _unit(readings["embedding"])
-        output = _unit(evidence.anonymized[name]["embedding"])
-        released = np.where(released_original[:, None], original, output)
-        released[destroyed] = np.nan
-        scored = np.isfinite(original).all(1) & (destroyed | np.isfinite(released).all(1))
-        yield Attack(name, original, released, destroyed, scored)
+    gone: Bools = destroyed & (np.bincount(face, minlength=n) == 0)
+    return Attack(name, original, rows[order], face[order], gone, error)
 
 
-def row_distances(a: Floats32, b: Floats32) -> Float:
-    """(N,) cosine distance of matching unit rows, 0..2; 0 exactly for identical rows, NaN for NaN rows."""
-    everything = np.arange(len(a), dtype=np.int64)
-    return pair_distances(a, b, everything, everything)
+def _extra_candidates(evidence: Evidence, name: str) -> tuple[Ints, Floats32]:
+    """Every extra face of an image is a candidate for every face of that image: (face (K,), rows (K, D))."""
+    dim = evidence.original[name]["embedding"].shape[1]
+    rows = unit_rows(evidence.extra.readings.get(name, {}).get("embedding", np.zeros((0, dim), np.float32)))
+    faces_of: Mapping[str, list[int]] = _faces_by_image(evidence.faces.sample)
+    pairs = [
+        (face, k) for k, sample in enumerate(evidence.extra.sample[: len(rows)]) for face in faces_of.get(sample, [])
+    ]
+    face, which = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return face, rows[which]
 
 
-def pair_distances(a: Floats32, b: Floats32, i: NDArray[np.int64], j: NDArray[np.int64]) -> Float:
-    """(P,) cosine distances of ``a[i]`` and ``b[j]``, a block of pairs at a time."""
+def _faces_by_image(samples: Strings) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for face, sample in enumerate(samples.tolist()):
+        found.setdefault(sample, []).append(face)
+    return found
+
+
+def pair_distances(a: Floats32, b: Floats32, i: Ints, j: Ints) -> Float:
+    """(P,) cosine distances of ``a[i]`` and ``b[j]``, unit rows, a block of pairs at a time; 0 exactly for identical
+    rows, NaN for NaN rows."""
     distance = np.empty(len(i))
     for start in range(0, len(i), BLOCK):
         part = slice(start, start + BLOCK)
@@ -78,21 +206,20 @@ def pair_distances(a: Floats32, b: Floats32, i: NDArray[np.int64], j: NDArray[np
     return np.clip(distance, 0.0, FARTHEST)
 
 
-def same_person(identity: Strings, i: NDArray[np.int64], j: NDArray[np.int64]) -> Bools:
-    """Whether faces ``i`` and ``j`` are known to be one person. Unlabelled faces match nobody but themselves."""
+def same_person(identity: Strings, i: Ints, j: Ints) -> Bools:
+    """Whether faces ``i`` and ``j`` are labelled as one person. Unlabelled faces match nobody but themselves."""
     same: Bools = (i == j) | ((identity[i] == identity[j]) & (identity[i] != ""))
     return same
 
 
-def impostor_pairs(
-    identity: Strings, seed: int, dataset: str, max_pairs: int = MAX_PAIRS
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def impostor_pairs(different: Bools, seed: int, dataset: str, max_pairs: int = MAX_PAIRS) -> tuple[Ints, Ints]:
     """(i, j): for every face i up to K faces j of other people, drawn without replacement.
 
-    K = ``max_pairs`` / N, at least `MIN_PARTNERS`, all others where there are no more. Depends on the seed and the data
-    set alone, so every method and recogniser meets the same pairs.
+    ``different``: (N, N) which pairs are of two people. K = ``max_pairs`` / N, at least `MIN_PARTNERS`, all others
+    where there are no more. Depends on the seed and the data set alone, so every method and recogniser meets the same
+    pairs.
     """
-    n = len(identity)
+    n = len(different)
     everyone = np.arange(n, dtype=np.int64)
     partners = max(max_pairs // max(n, 1), MIN_PARTNERS)
     if n - 1 <= partners:
@@ -101,15 +228,15 @@ def impostor_pairs(
         rng = np.random.default_rng(derive_seed(seed, "impostors", dataset))
         i = np.repeat(everyone, partners)
         j = np.concatenate([rng.choice(n, partners, replace=False) for _ in everyone])
-    different = ~same_person(identity, i, j)
-    return i[different], j[different]
+    apart = different[i, j]
+    return i[apart], j[apart]
 
 
-def genuine_photo_pairs(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def genuine_photo_pairs(evidence: Evidence) -> tuple[Ints, Ints]:
     """(i, j), i before j: faces of one labelled person in two different images."""
     identity = evidence.truth.identity
-    first: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    second: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    first: list[Ints] = [np.zeros(0, np.int64)]
+    second: list[Ints] = [np.zeros(0, np.int64)]
     for name in np.unique(identity[identity != ""]):
         faces = np.flatnonzero(identity == name)
         a, b = np.triu_indices(len(faces), k=1)
@@ -120,8 +247,8 @@ def genuine_photo_pairs(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[
     return i[apart], j[apart]
 
 
-def _unit(rows: Floats32) -> Floats32:
-    """L2-normalised; a zero row has no direction and becomes NaN."""
+def unit_rows(rows: NDArray[Any]) -> Floats32:
+    """(N, D) L2-normalised; a zero row has no direction and becomes NaN."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Floats32 = np.divide(rows, length, out=np.full(rows.shape, np.nan, np.float32), where=length > 0)
     return unit

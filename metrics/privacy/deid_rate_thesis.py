@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import ClassVar
-
-import numpy as np
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
 from bench.core.types import Float
-from bench.core.values import Histogram, SetStatistic, UnitValues
-from metrics.privacy.attack import attacks, impostor_pairs, pair_distances
-from metrics.privacy.deid_rate import not_matched
+from bench.core.values import UnitValues
+from metrics.privacy.attack import attacks
+from metrics.privacy.deid_rate import CANDIDATES, not_matched
+from metrics.privacy.strangers import match_shares, strangers
 
 THESIS_THRESHOLD = 0.3
 
@@ -26,7 +24,7 @@ def squared_l2(cosine_distance: Float) -> Float:
 def _card(name: str, reading: str, equal: str, likely: str) -> MetricCard:
     return MetricCard(
         name=name,
-        version="1",
+        version="2",
         family="privacy",
         direction="higher",
         unit="share",
@@ -34,9 +32,10 @@ def _card(name: str, reading: str, equal: str, likely: str) -> MetricCard:
         title=f"De-identified, thesis ({reading} > 0.3)",
         question=f"How many faces are de-identified by the thesis's rule, read as {reading}?",
         how=(
-            f"A face counts 1 if the {reading} between the unit embeddings of output and original is above 0.3 "
-            f"({equal}). Destroyed faces count 1, missed faces and errors 0. Chance = the share of pairs of different "
-            "people's originals in this set that are above it."
+            f"A face counts 1 if the {reading} between the unit embeddings of each of its candidates and of its "
+            f"original is above 0.3 ({equal}). Candidates: {CANDIDATES} Errors count 0; destroyed faces of which "
+            "nothing can be read count 1. Chance = the share of other people's originals that are above it, from the "
+            "same candidates."
         ),
         source=f"Thesis 4.1 (97.40 % on 41,094 images, LResNet100E-IR). {likely}",
         limits=(
@@ -66,21 +65,17 @@ class DeidRateThesis:
         ),
     )
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
-        i, j = impostor_pairs(evidence.truth.identity, evidence.settings.seed, evidence.dataset)
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
+        """One value a face, attack and reading."""
         for attack in attacks(evidence):
-            others = pair_distances(attack.original, attack.original, i, j)
-            others = others[np.isfinite(others)]
             own = attack.own_distance
-            for card, mine, theirs in (
-                (self.cards[0], own, others),
-                (self.cards[1], squared_l2(own), squared_l2(others)),
-            ):
-                chance = float(np.mean(theirs > THESIS_THRESHOLD)) if len(theirs) else math.nan
+            # 0.3 in squared L2 is half of that in cosine distance.
+            shares = match_shares(attack, strangers(evidence), [THESIS_THRESHOLD, THESIS_THRESHOLD / 2])
+            for card, distance, share in zip(self.cards, (own, squared_l2(own)), shares, strict=True):
                 yield UnitValues(
                     card.name,
                     attack.recogniser,
-                    not_matched(mine, THESIS_THRESHOLD),
+                    not_matched(distance, THESIS_THRESHOLD),
                     share=True,
-                    chance=None if math.isnan(chance) else chance,
+                    chance_values=1 - share,
                 )

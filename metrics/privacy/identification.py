@@ -11,13 +11,14 @@ import numpy as np
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
 from bench.core.stats.identification import best_match_rank, chance_within
-from bench.core.types import Bools, Float, Outcome
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from bench.core.types import Bools, Float
+from bench.core.values import UnitValues
 from metrics.privacy.attack import Attack, attacks
+from metrics.privacy.deid_rate import CANDIDATES
+from metrics.privacy.strangers import strangers
 
 Protocol = Literal["same_photo", "cross_photo"]
 RANKS = (1, 5)
-BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +36,30 @@ class Search:
 
 
 def search(evidence: Evidence, attack: Attack, protocol: Protocol) -> Search:
-    """Ranks of the right person for every face.
+    """Ranks of the right person for every face; a right entry is any original of that person.
 
-    ``same_photo``: the gallery is every original, right is one's own. ``cross_photo``: entries from one's own photo are
-    removed, right is any other photo of the same labelled identity.
+    ``same_photo``: the gallery is every original, one's own included. ``cross_photo``: entries from one's own photo are
+    removed. Copies of one photo, and likely repeats of unlabelled people, are neither right nor wrong entries.
     """
     n = len(evidence.faces)
-    readable = np.asarray(np.isfinite(attack.original).all(axis=1), dtype=np.bool_)
-    gallery_rows = np.where(readable[:, None], attack.original, 0).astype(np.float64)
-    probe_rows = np.where(np.isfinite(attack.released), attack.released, 0).astype(np.float64)
-    identity, sample = evidence.truth.identity, evidence.faces.sample
+    different, identity, sample = strangers(evidence).different, evidence.truth.identity, evidence.faces.sample
     rank, gallery_size, right_size = np.full(n, np.nan), np.zeros(n), np.zeros(n)
     eligible: Bools = np.ones(n, dtype=np.bool_)
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
-        # Embeddings are float32: beyond six decimals equal photos would differ by chance.
-        distance = np.round(1 - probe_rows[rows] @ gallery_rows.T, 6)
+    for rows, distance in attack.blocks():
+        right = (identity[rows, None] == identity[None, :]) & (identity[rows, None] != "")
         if protocol == "same_photo":
-            searched = np.broadcast_to(readable, distance.shape)
-            right = rows[:, None] == np.arange(n)
+            right |= np.arange(rows.start, rows.stop)[:, None] == np.arange(n)
+            searched = (right | different[rows]) & attack.readable
         else:
-            apart = np.not_equal.outer(sample[rows], sample)
-            right = apart & np.equal.outer(identity[rows], identity) & (identity[rows] != "")[:, None]
-            searched = apart & readable
+            apart = sample[rows, None] != sample[None, :]
+            right &= apart
+            searched = (right | different[rows]) & apart & attack.readable
             eligible[rows] = right.any(axis=1)
-        rank[rows] = best_match_rank(distance, right, searched)
+        rank[rows] = best_match_rank(distance.astype(np.float64), right, searched)
         gallery_size[rows], right_size[rows] = searched.sum(axis=1), (searched & right).sum(axis=1)
     scored = attack.scored & (right_size > 0)
-    rank[attack.destroyed] = np.inf
-    rank[evidence.outcome == Outcome.ERROR.value] = 0.0
+    rank[attack.gone] = np.inf
+    rank[attack.error] = 0.0
     rank[~scored] = np.nan
     return Search(rank, eligible, gallery_size, right_size)
 
@@ -76,29 +72,31 @@ def found_within(rank: Float, k: int) -> Float:
 def _card(k: int, protocol: Protocol) -> MetricCard:
     same = protocol == "same_photo"
     gallery = (
-        "The gallery is every original of the set; a hit is one's own original among the"
+        "The gallery is every original of the set; a hit is an original of the same person (one's own, or another "
+        "labelled photo of that person) among the"
         if same
         else "The gallery is every original but those from one's own photo; asked only of people with two or more "
         "labelled photos; a hit is any photo of the same person among the"
     )
     return MetricCard(
         name=f"rank{k}_{protocol}",
-        version="1",
+        version="2",
         family="privacy",
         direction="lower",
         unit="share",
         bounds=(0.0, 1.0),
         title=f"Rank-{k}, {'same photo' if same else 'another photo'}",
         question=(
-            f"How often is an output's own original among the {k} nearest of all originals?"
+            f"How often is an original of the right person among the {k} nearest of all originals?"
             if same
             else f"How often is another photo of the same person among the {k} nearest of all other originals?"
         ),
         how=(
-            f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. "
-            "Destroyed faces are never found (0), errors always (1), missed faces are searched as the originals they "
-            "are. Interval: bootstrap over identities of the faces searched, the gallery fixed. "
-            f"Chance = {k} entries drawn blindly."
+            f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. The "
+            f"distance is that of the nearest of the output's candidates: {CANDIDATES} Destroyed faces of which "
+            "nothing can be read are never found (0), errors always (1). Copies of one photo under two names, and "
+            "unlabelled originals that look like one person, are left out of the gallery. Interval: bootstrap over "
+            f"identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly."
         ),
         source="Phillips et al., cumulative match characteristic; ISO/IEC 19795-1 (closed-set identification)",
         limits=(
@@ -122,19 +120,20 @@ class Identification:
         *(_card(k, "cross_photo") for k in RANKS),
     )
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
+        """Four values a face and attack."""
         protocols: tuple[Protocol, ...] = ("same_photo", "cross_photo")
         for attack in attacks(evidence):
             for protocol in protocols:
-                found = search(evidence, attack, protocol)
-                scored = found.eligible & (found.right > 0)
+                result = search(evidence, attack, protocol)
+                scored = result.eligible & (result.right > 0)
                 for k in RANKS:
-                    chance = chance_within(k, found.gallery[scored], found.right[scored])
+                    chance = chance_within(k, result.gallery[scored], result.right[scored])
                     yield UnitValues(
                         f"rank{k}_{protocol}",
                         attack.recogniser,
-                        found_within(found.rank, k),
-                        eligible=found.eligible,
+                        found_within(result.rank, k),
+                        eligible=result.eligible,
                         share=True,
                         chance=float(chance.mean()) if len(chance) else None,
                     )

@@ -27,7 +27,7 @@ def face_found(landmarks: Floats32) -> Bools:
 def _card(outcome: Outcome, direction: Direction, title: str, question: str, how: str) -> MetricCard:
     return MetricCard(
         name=f"outcome_{outcome.value}",
-        version="1",
+        version="2",
         family="outcome",
         direction=direction,
         unit="share",
@@ -53,21 +53,22 @@ class OutcomeShares:
             "higher",
             "Anonymized",
             "How many faces were changed and are still faces?",
-            "The face's pixels changed, and the judge's detector finds a face at the same place.",
+            "The face was changed (not missed), and the judge's detector finds a face at the same place.",
         ),
         _card(
             Outcome.DESTROYED,
             "lower",
             "Destroyed",
-            "How many faces are no longer faces: private, but useless?",
-            "The face's pixels changed, and the judge's detector finds no face there any more.",
+            "How many faces are no longer faces, and so of no use?",
+            "The face was changed, and neither the judge's detector nor a second one finds a face there any more.",
         ),
         _card(
             Outcome.MISSED,
             "lower",
             "Missed",
             "How many faces did the method leave as they were?",
-            "The output's pixels at the face equal the input's. A privacy failure.",
+            "One smooth tone curve and noise as strong as that of JPEG at quality 50 explain the output's face from "
+            "the input's, and it equals the input or a recogniser still matches it in some look. A privacy failure.",
         ),
         _card(
             Outcome.ERROR,

@@ -10,6 +10,7 @@ from bench.core.evidence import Evidence
 from bench.core.exposure import FARTHEST
 from bench.core.values import UnitValues
 from metrics.privacy.attack import attacks
+from metrics.privacy.deid_rate import CANDIDATES
 
 
 class OwnDistance:
@@ -19,16 +20,15 @@ class OwnDistance:
     cards: ClassVar[tuple[MetricCard, ...]] = (
         MetricCard(
             name="own_distance",
-            version="1",
+            version="2",
             family="privacy",
             direction="none",
             unit="cosine distance",
             bounds=(0.0, FARTHEST),
             title="Distance to its own original",
             question="How far apart does a recogniser see a released face and its own original?",
-            how="Cosine distance (1 - cosine similarity) of the two embeddings; mean over the faces of which something "
-            "is left to compare. Missed faces and errors count 0, since the original was released; destroyed faces "
-            "are left out.",
+            how="Cosine distance (1 - cosine similarity) of the original's embedding and the nearest of the released "
+            f"candidates: {CANDIDATES} Mean over the faces of which something is left to compare; errors count 0.",
             source="Thesis 4.1 (the distance behind its rate)",
             limits="Each recogniser has a scale of its own: compare it with that recogniser's threshold, never with "
             "another's distance. A mean hides the few faces that are near; the rates do not.",
@@ -36,6 +36,6 @@ class OwnDistance:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
-        """One value a face and recogniser."""
+        """One value a face and attack."""
         for attack in attacks(evidence):
-            yield UnitValues("own_distance", attack.recogniser, attack.own_distance, eligible=~attack.destroyed)
+            yield UnitValues("own_distance", attack.recogniser, attack.own_distance, eligible=~attack.gone)

@@ -5,44 +5,88 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
-from bench.core.exposure import FARTHEST
-from bench.core.stats.error_rates import PairDistances, equal_error_rate, measurable, true_accept_rate
+from bench.core.stats.error_rates import PairDistances, measurable
 from bench.core.types import Bools, Float
-from bench.core.values import Histogram, SetStatistic, UnitValues
-from metrics.privacy.attack import Attack, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
+from bench.core.values import Histogram, SetStatistic
+from metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
+from metrics.privacy.deid_rate import CANDIDATES
+from metrics.privacy.strangers import strangers
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}
+UNLABELLED_FMR = 1e-2
+"""The smallest false match rate asked about where nobody is labelled: an unknown repeat of a person is an impostor
+pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
+Protocol = Literal["", "_cross_photo"]
 
-_PAIRS = (
-    "Genuine pairs: a face's own original and its output. Impostor pairs: originals of other people and that output "
-    "(up to 100,000 pairs in all but at least 20 a face, drawn with the run's seed, the same for all methods; faces "
-    "without an identity label count as different people if they are different faces). Missed faces and errors "
-    "count as the original (distance 0), destroyed faces as the largest distance, 2. "
+_GENUINE = {
+    "": "Genuine pairs: a face's own original and its output. ",
+    "_cross_photo": "Asked only of people with two or more labelled photos. Genuine pairs: a face's output and the "
+    "originals of the same person in other photos; every output weighs the same, however many those are. ",
+}
+_IMPOSTOR = (
+    "Impostor pairs: originals of other people and that output (up to 100,000 pairs in all but at least 20 a face, "
+    "drawn with the run's seed, the same for all methods). Copies of one photo, and unlabelled originals that look "
+    "like one person, are left out. An output's distance is that of the nearest of its candidates: "
+    f"{CANDIDATES} Errors count as the original, destroyed faces of which nothing can be read as the largest "
+    "distance, 2. "
 )
 _INTERVAL = "Interval: bootstrap over identities; a pair weighs the product of its people's draws. "
+_SAME_PHOTO = (
+    "Same photo on both sides, so background, pose and light help the attacker: read the cross-photo rates too."
+)
+_CROSS_PHOTO = "Of people with two or more photos only; unlabelled photos take no part."
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Which outputs (``i``) are compared with which originals (``j``)."""
+
+    i: Ints
+    j: Ints
+    share: Float
+    """(P,) how much of its output's weight each genuine pair carries."""
+    impostor_i: Ints
+    impostor_j: Ints
+    eligible: Bools
+    """(N,) faces that the question is about."""
+
+
+def pairs_of(evidence: Evidence, protocol: Protocol) -> Pairs:
+    """The same for every method and recogniser."""
+    n, seed = len(evidence.faces), evidence.settings.seed
+    different = strangers(evidence).different
+    everyone = np.arange(n, dtype=np.int64)
+    if not protocol:
+        impostor = impostor_pairs(different, seed, evidence.dataset)
+        return Pairs(everyone, everyone, np.ones(n), *impostor, np.ones(n, dtype=np.bool_))
+    first, second = genuine_photo_pairs(evidence)
+    i, j = np.concatenate([first, second]), np.concatenate([second, first])
+    partners = np.bincount(i, minlength=n)
+    asked = np.flatnonzero(partners)
+    a, b = impostor_pairs(different[np.ix_(asked, asked)], seed, evidence.dataset)
+    return Pairs(i, j, 1 / partners[i], asked[a], asked[b], partners > 0)
 
 
 class VerificationAttack:
-    """The pairs of one recogniser against one method; rates under any weights of the N faces."""
+    """One recogniser against one method, over given pairs; rates under any weights of the N faces."""
 
-    def __init__(self, attack: Attack, i: NDArray[np.int64], j: NDArray[np.int64]) -> None:
-        self.own = attack.own_distance
-        self.scored: Bools = attack.scored
-        self._faces = np.flatnonzero(self.scored)
-        usable = self.scored[i] & np.isfinite(attack.original[j]).all(axis=1)
-        self._i, self._j = i[usable], j[usable]
-        distance = pair_distances(attack.original, attack.released, self._j, self._i)
-        self.impostor: Float = np.where(attack.destroyed[self._i], FARTHEST, distance)
-        self._pairs = PairDistances(self.own[self._faces], self.impostor)
+    def __init__(self, attack: Attack, pairs: Pairs) -> None:
+        genuine, impostor = attack.distances(pairs.i, pairs.j), attack.distances(pairs.impostor_i, pairs.impostor_j)
+        use, against = np.isfinite(genuine), np.argsort(impostor)[: int(np.isfinite(impostor).sum())]
+        self._i, self._j, self._share = pairs.i[use], pairs.j[use], pairs.share[use]
+        self._impostor_i, self._impostor_j = pairs.impostor_i[against], pairs.impostor_j[against]
+        self.genuine, self.impostor = genuine[use], impostor[against]
+        self.scored: Bools = np.bincount(self._i, minlength=len(attack.original)) > 0
+        self._pairs = PairDistances(self.genuine, self.impostor)
         # EER and all TARs are asked under the same weights, one after the other: the rates are made once.
         self._known: dict[bytes, dict[str, float]] = {}
 
@@ -54,95 +98,110 @@ class VerificationAttack:
         return self._known[key][name]
 
     def _rates(self, weights: Float) -> dict[str, float]:
-        impostor_weights = weights[self._i] * weights[self._j]
-        rates = self._pairs.rates(weights[self._faces], impostor_weights)
+        impostor_weights = weights[self._impostor_i] * weights[self._impostor_j]
+        # Both photos of a genuine pair are of one person, who was drawn once.
+        genuine_weights = np.minimum(weights[self._i], weights[self._j]) * self._share
+        rates = self._pairs.rates(genuine_weights, impostor_weights)
         if rates is None:
             return dict.fromkeys(["eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
-        total = float(impostor_weights.sum())
+        total, eer = float(impostor_weights.sum()), rates.equal_error_rate()
         return {
-            "eer": equal_error_rate(rates),
+            "eer": min(eer, 1 - eer),
             **{
-                f"tar@{label}": true_accept_rate(rates, fmr) if measurable(total, fmr) else math.nan
+                f"tar@{label}": rates.true_accept_rate(fmr) if measurable(total, fmr) else math.nan
                 for label, fmr in TAR_FMRS.items()
             },
         }
 
 
-def _tar_card(label: str) -> MetricCard:
+def _tar_card(label: str, protocol: Protocol) -> MetricCard:
+    other = "another photo of the same person" if protocol else "their own original"
+    unlabelled = "" if protocol or TAR_FMRS[label] >= UNLABELLED_FMR else "Not measured where nobody is labelled. "
     return MetricCard(
-        name=f"tar@{label}",
-        version="1",
+        name=f"tar{protocol}@{label}",
+        version="1" if protocol else "2",
         family="privacy",
         direction="lower",
         unit="share",
         bounds=(0.0, 1.0),
-        title=f"Verified at FMR {label}",
-        question=f"How many outputs are verified as their own original at a false match rate of {label}?",
+        title=f"Verified{', another photo' if protocol else ''} (FMR {label})",
+        question=f"How many outputs are verified as {other} at a false match rate of {label}?",
         how=(
-            f"{_PAIRS}The threshold is the largest impostor distance of this very set (original against output) at "
-            f"which at most {label} of the impostor pairs are accepted; TAR is the share of genuine pairs at or below "
-            f"it. An attacker who tunes to the method's outputs, unlike deid_rate@{label} whose threshold comes from "
-            f"unprotected photos of other people. Not measured with fewer than {round(1 / TAR_FMRS[label])} impostor "
-            f"pairs. {_INTERVAL}Chance = FMR."
+            f"{_GENUINE[protocol]}{_IMPOSTOR}The threshold is the largest impostor distance of this very set (original "
+            f"against output) at which at most {label} of the impostor pairs are accepted; TAR is the share of genuine "
+            f"pairs at or below it. An attacker who tunes to the method's outputs, unlike deid_rate@{label} whose "
+            f"threshold comes from unprotected photos of other people. Not measured with fewer than "
+            f"{round(1 / TAR_FMRS[label])} impostor pairs. {unlabelled}{_INTERVAL}Chance = FMR."
         ),
         source="ISO/IEC 19795-1 (FMR, FNMR); TAR = 1 - FNMR",
-        limits="Same photo on both sides, so background, pose and light help the attacker: read rank1_cross_photo too.",
+        limits=_CROSS_PHOTO if protocol else _SAME_PHOTO,
+    )
+
+
+def _eer_card(protocol: Protocol) -> MetricCard:
+    return MetricCard(
+        name=f"eer{protocol}",
+        version="1" if protocol else "2",
+        family="privacy",
+        direction="higher",
+        unit="share",
+        bounds=(0.0, 1.0),
+        title=f"Equal error rate{', another photo' if protocol else ''}",
+        question="How often does a verifier err that rejects true matches as often as it accepts false ones?",
+        how=(
+            f"{_GENUINE[protocol]}{_IMPOSTOR}EER = where FMR equals FNMR, on the straight line between neighbouring "
+            "thresholds. Above 0.5 own originals lie farther than strangers; an attacker then turns the rule round, so "
+            f"that 1 - EER is printed: no method is better than 0.5. {_INTERVAL}Chance = 0.5. Within a subgroup both "
+            "people of a pair belong to it."
+        ),
+        source="ISO/IEC 19795-1",
+        limits=(
+            "One operating point far from those in use: a low share of easy victims hardly shows. "
+            f"{_CROSS_PHOTO if protocol else _SAME_PHOTO}"
+        ),
     )
 
 
 class Verification:
-    """`eer`, `tar@1e-2`, `tar@1e-3` for every recogniser, and the distances behind them."""
+    """`eer`, `tar@1e-2`, `tar@1e-3` for every attack, the same against other photos, and the distances behind them."""
 
     needs: ClassVar[tuple[str, ...]] = ("role:recogniser",)
-    cards: ClassVar[tuple[MetricCard, ...]] = (
-        MetricCard(
-            name="eer",
-            version="1",
-            family="privacy",
-            direction="higher",
-            unit="share",
-            bounds=(0.0, 1.0),
-            title="Equal error rate",
-            question="How often does a verifier err that rejects true matches as often as it accepts false ones?",
-            how=(
-                f"{_PAIRS}EER = where FMR equals FNMR, on the straight line between neighbouring thresholds. "
-                f"{_INTERVAL}Chance = 0.5. Within a subgroup both people of a pair belong to it."
-            ),
-            source="ISO/IEC 19795-1",
-            limits=(
-                "One operating point far from those in use: a low share of easy victims hardly shows. Above 0.5 = own "
-                "originals lie farther than strangers (a method that avoids the source on purpose), itself a trace."
-            ),
-        ),
-        *(_tar_card(label) for label in TAR_FMRS),
+    cards: ClassVar[tuple[MetricCard, ...]] = tuple(
+        card
+        for protocol in ("", "_cross_photo")
+        for card in (_eer_card(protocol), *(_tar_card(label, protocol) for label in TAR_FMRS))
     )
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
-        i, j = impostor_pairs(evidence.truth.identity, evidence.settings.seed, evidence.dataset)
+    def ask(self, evidence: Evidence) -> Iterator[SetStatistic | Histogram]:
+        """Six statistics and a histogram for every attack."""
         photos = genuine_photo_pairs(evidence)
+        protocols: tuple[Protocol, ...] = ("", "_cross_photo")
+        pairs = {protocol: pairs_of(evidence, protocol) for protocol in protocols}
+        labelled = bool((evidence.truth.identity != "").any())
         for attack in attacks(evidence):
-            verifier = VerificationAttack(attack, i, j)
-            chances = {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}
-            for card in self.cards:
-                yield SetStatistic(
-                    card.name,
-                    attack.recogniser,
-                    partial(verifier.rate, card.name),
-                    verifier.scored,
-                    chance=chances[card.name],
-                    share=True,
-                )
-            yield distance_histogram(attack, verifier, photos)
+            for protocol in protocols:
+                verifier = VerificationAttack(attack, pairs[protocol])
+                for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
+                    asked = labelled or chance >= UNLABELLED_FMR
+                    yield SetStatistic(
+                        name.replace("eer", f"eer{protocol}").replace("tar", f"tar{protocol}"),
+                        attack.recogniser,
+                        partial(verifier.rate, name),
+                        verifier.scored,
+                        eligible=pairs[protocol].eligible & asked,
+                        chance=chance,
+                        share=True,
+                    )
+                if not protocol:
+                    yield distance_histogram(attack, verifier, photos)
 
 
-def distance_histogram(
-    attack: Attack, verifier: VerificationAttack, photos: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> Histogram:
+def distance_histogram(attack: Attack, verifier: VerificationAttack, photos: tuple[Ints, Ints]) -> Histogram:
     """Counts of cosine distances in bins of 0.05: output to own original, output to other people's originals, and, for
     scale, between original photos of one person where there are any."""
     first, second = photos
     series = {
-        "own original": verifier.own,
+        "own original": verifier.genuine,
         "other people's originals": verifier.impostor,
         "same person, two originals": pair_distances(attack.original, attack.original, first, second),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar, get_args
 
@@ -12,7 +12,7 @@ from scipy import linalg
 
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
-from bench.core.types import Float, Floats32, Region
+from bench.core.types import Float, Floats32, Region, Unit
 from bench.core.values import Histogram, SetStatistic, UnitValues
 
 INSTRUMENT = "inception"
@@ -44,18 +44,41 @@ def frechet_distance(a: Floats32, b: Floats32, weights: Float) -> float:
 
 
 def kernel_distance(a: Floats32, b: Floats32, weights: Float) -> float:
-    """KID: unbiased squared MMD with the kernel (x.y / D + 1)^3, over the whole set at once; NaN below two rows.
+    """KID of paired sets, each row counted ``weights`` (N,) times; NaN below two rows. See `kernel_distances`."""
+    return float(kernel_distances(a, b, weights[None, :])[0])
 
-    A row drawn twice is not compared with itself. May be slightly negative where the sets agree.
+
+def kernel_distances(a: Floats32, b: Floats32, weights: Float) -> Float:
+    """(R,) KIDs of paired sets (N, D) under weights (R, N); NaN where fewer than two rows are drawn.
+
+    The squared MMD as the U-statistic of pairs z = (x, y) (Gretton et al., JMLR 13, 2012, lemma 6 and equation 4):
+    mean over i != j of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i), with k(x, y) = (x.y / D + 1)^3. Neither
+    a row drawn twice nor an original and its own output are compared, so sets that agree are at 0 in expectation and
+    equal ones at exactly 0.
     """
-    drawn = weights > 0
-    w = weights[drawn]
-    distinct = float(w.sum() ** 2 - (w**2).sum())
-    if distinct <= 0:
-        return math.nan
+    drawn = (weights > 0).any(axis=0)
+    w = weights[:, drawn]
     x, y = a[drawn], b[drawn]
-    within = _kernel_sum(x, x, w, diagonal=False) + _kernel_sum(y, y, w, diagonal=False)
-    return within / distinct - 2 * _kernel_sum(x, y, w, diagonal=True) / float(w.sum()) ** 2
+    total = np.zeros(len(w))
+    for start in range(0, len(x), BLOCK):
+        rows = slice(start, start + BLOCK)
+        # In float32, whose rounding errors average out; sums are float64.
+        h = _kernel(x[rows], x) + _kernel(y[rows], y)
+        h -= 2 * _kernel(x[rows], y)
+        own = np.arange(len(h))
+        h[own, start + own] = 0.0
+        total += ((w[:, rows] @ h) * w).sum(axis=1)
+    pairs = w.sum(axis=1) ** 2 - (w**2).sum(axis=1)
+    result: Float = np.divide(total, pairs, out=np.full(len(w), np.nan), where=pairs > 0)
+    return result
+
+
+def _kernel(x: Floats32, y: Floats32) -> Floats32:
+    kernel = x @ y.T
+    kernel /= x.shape[1]
+    kernel += 1
+    kernel *= kernel * kernel
+    return kernel
 
 
 def _moments(rows: Floats32, weights: Float, count: float) -> tuple[Float, Float]:
@@ -67,24 +90,6 @@ def _moments(rows: Floats32, weights: Float, count: float) -> tuple[Float, Float
         # The triangle of a QR decomposition has the same F^T F.
         factor = np.asarray(linalg.qr(factor, mode="r", check_finite=False)[0][: factor.shape[1]])
     return mean, factor
-
-
-def _kernel_sum(x: Floats32, y: Floats32, weights: Float, *, diagonal: bool) -> float:
-    """Weighted sum of the kernel over all pairs, a block of rows at a time.
-
-    The kernel is made in float32 (its rounding errors average out) and summed in float64.
-    """
-    total = 0.0
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, start + BLOCK)
-        kernel = x[rows] @ y.T
-        kernel /= x.shape[1]
-        kernel += 1
-        kernel *= kernel * kernel
-        if not diagonal:
-            kernel[np.arange(len(kernel)), np.arange(start, start + len(kernel))] = 0.0
-        total += float(weights[rows] @ kernel @ weights)
-    return total
 
 
 _FEATURES = (
@@ -101,7 +106,7 @@ class Distribution:
     cards: ClassVar[tuple[MetricCard, ...]] = (
         MetricCard(
             name="fid",
-            version="1",
+            version="2",
             family="quality",
             direction="lower",
             unit="",
@@ -111,31 +116,32 @@ class Distribution:
             how=f"{_FEATURES}Fréchet distance of two Gaussians with sample means and covariances (n-1). {_INTERVAL}",
             source="Heusel et al. 2017; thesis 4.3, equation 4.10",
             limits=(
-                f"Biased at small n: below {UNBIASED_FROM:,} images it depends on the number of images and cannot be "
-                "compared between data sets or with published figures; use KID. Originals and outputs are pairs, "
-                "so small changes score far better here than in generation papers."
+                f"Biased at small n, and by an amount that depends on the method: below {UNBIASED_FROM:,} images it "
+                "depends on the number of images, and methods are neither tested against each other nor ranked by it; "
+                "use KID. For the same reason there is none of a subgroup. Originals and outputs are pairs, so small "
+                "changes score far better here than in generation papers."
             ),
         ),
         MetricCard(
             name="kid",
-            version="1",
+            version="2",
             family="quality",
             direction="lower",
             unit="",
             bounds=(None, None),
             title="KID",
             question="How unlike real photos do the outputs look, as a set, without FID's small-sample bias?",
-            how=f"{_FEATURES}Unbiased squared MMD with the kernel (x.y/D + 1)^3, whole set, no subsets. {_INTERVAL}",
-            source="Bińkowski et al. 2018",
-            limits="Unbiased for independent sets; ours are pairs, so a method that changes little can go below 0.",
+            how=(
+                f"{_FEATURES}Squared MMD with the kernel (x.y/D + 1)^3, whole set, no subsets, as the unbiased "
+                "U-statistic of pairs: an original is compared with the outputs of other originals only, so outputs "
+                f"that equal their originals score exactly 0. {_INTERVAL}"
+            ),
+            source="Bińkowski et al. 2018; Gretton et al., JMLR 13, 2012, equation 4",
+            limits="Unbiased, hence slightly below 0 at times where outputs are distributed like the originals.",
         ),
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
-        distances: dict[str, Callable[[Floats32, Floats32, Float], float]] = {
-            "fid": frechet_distance,
-            "kid": kernel_distance,
-        }
         regions: tuple[Region, ...] = get_args(Region)
         for region in regions:
             before, after = evidence.features.get(region, ({}, {}))
@@ -143,13 +149,25 @@ class Distribution:
                 continue
             original, output = before[INSTRUMENT]["features"], after[INSTRUMENT]["features"]
             scored = np.asarray(np.isfinite(original).all(axis=1) & np.isfinite(output).all(axis=1), dtype=np.bool_)
-            for name, distance in distances.items():
-                yield SetStatistic(
-                    name,
-                    INSTRUMENT,
-                    partial(distance, original, output),
-                    scored,
-                    region=region,
-                    unit="face" if region == "face" else "image",
-                    resampling="jackknife",
-                )
+            unit: Unit = "face" if region == "face" else "image"
+            yield SetStatistic(
+                "fid",
+                INSTRUMENT,
+                partial(frechet_distance, original, output),
+                scored,
+                region,
+                unit,
+                resampling="jackknife",
+                subgroups=False,
+                tested_from=UNBIASED_FROM,
+            )
+            yield SetStatistic(
+                "kid",
+                INSTRUMENT,
+                partial(kernel_distance, original, output),
+                scored,
+                region,
+                unit,
+                resampling="jackknife",
+                compute_all=partial(kernel_distances, original, output),
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -41,13 +42,12 @@ def trajectory_correlation(original: Floats32, found: Floats32) -> float:
     return float(np.divide(products, length, out=np.zeros(len(length)), where=length > 1e-9).mean())
 
 
-def flicker_ratio(original: Float, output: Float) -> float:
-    """Mean change from frame to frame of the output over that of the original, (n,) each; frames that are NaN in either
-    are left out. NaN where nothing is left, or the original does not change at all."""
-    seen = np.isfinite(original) & np.isfinite(output)
-    if not seen.any() or original[seen].sum() == 0:
-        return float("nan")
-    return float(output[seen].sum() / original[seen].sum())
+def ratio_of_sums(original: Float, output: Float, weights: Float) -> float:
+    """The outputs' change over the originals', each track's ``weights`` (T,) times; tracks of weight 0 may be NaN. NaN
+    where the originals do not change at all."""
+    drawn = weights > 0
+    changed = float(weights[drawn] @ original[drawn])
+    return float(weights[drawn] @ output[drawn]) / changed if changed > 0 else float("nan")
 
 
 class Motion:
@@ -56,7 +56,7 @@ class Motion:
     cards: ClassVar[tuple[MetricCard, ...]] = (
         MetricCard(
             name="flicker",
-            version="1",
+            version="2",
             family="consistency",
             direction="lower",
             unit="ratio",
@@ -65,10 +65,11 @@ class Motion:
             question="How much more than the original does a face change from frame to frame?",
             how="Mean absolute difference (0..255) between a face region and the same track's region one frame before, "
             "each the square about the original's box at 128 x 128, so that most of the head's movement is taken out; "
-            "the output's over the original's, averaged over tracks. 1 = as the original; below 1 = smoother.",
+            "the sum of the output's over the sum of the original's, over all tracks. 1 = as the original; below 1 = "
+            "smoother. (A mean of ratios would be decided by one face that hardly moves.)",
             source="unmask; the flickering that thesis 4.2 describes",
             limits="A face that is a black box does not flicker: read it beside the destroyed frames. Compression "
-            "noise of the original counts as its flicker.",
+            "noise of the original counts as its flicker. Long and lively tracks weigh more.",
         ),
         MetricCard(
             name="landmark_correlation",
@@ -88,10 +89,20 @@ class Motion:
     )
 
     def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-        flicker, correlation = np.full((2, len(evidence.tracks)), np.nan)
+        original, output, correlation = np.full((3, len(evidence.tracks)), np.nan)
         for number, (k, rows) in enumerate(evidence.tracks):
             faces = evidence.clips[k].faces
-            flicker[number] = flicker_ratio(faces.flicker_original[rows], faces.flicker_output[rows])
+            before, after = faces.flicker_original[rows], faces.flicker_output[rows]
+            seen = np.isfinite(before) & np.isfinite(after)
+            if seen.any():
+                original[number], output[number] = before[seen].sum(), after[seen].sum()
             correlation[number] = trajectory_correlation(faces.landmarks[rows], faces.found[rows])
-        yield UnitValues("flicker", PIXELS, flicker, region="image", unit="track")
+        yield SetStatistic(
+            "flicker",
+            PIXELS,
+            partial(ratio_of_sums, original, output),
+            np.isfinite(original),
+            region="image",
+            unit="track",
+        )
         yield UnitValues("landmark_correlation", JUDGE, correlation, region="image", unit="track")

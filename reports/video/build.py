@@ -9,6 +9,7 @@ from typing import Final
 from bench.core.cards import DatasetCard
 from bench.store.atomic import replacing_folder
 from bench.store.video_folder import VideoRunFolder
+from reports.cards import own_tools
 from reports.numbers import NBSP, count
 from reports.pages import calibration_view
 from reports.site import Site, check_replaceable
@@ -102,6 +103,8 @@ def _write(out: Path, view: VideoView) -> None:
         "instruments.html",
         "instruments",
         groups=how.instrument_groups(view),
+        own_tools=own_tools(view.methods, view.instruments),
+        rates_page="",
         calibrations=[calibration_view(view.plan.operating_points)],
     )
     site.page("provenance.html", "provenance.html", "provenance", entries=[how.provenance_entry(view)])

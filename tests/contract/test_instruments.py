@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from bench.core.canonical import canonical_json
 from bench.core.cards import Role
 from bench.core.errors import UnavailableError
+from bench.core.evidence import LOOKS, look_column
 from bench.core.registry import instrument_class, names
 from bench.core.types import Box, FaceView, Image, RegionPair
+from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}
 """Instruments whose weights are the user's own."""
@@ -160,6 +162,46 @@ def test_recognisers_normalise_and_answer_nan_where_they_cannot_say(
     embedding = measure(opened(name, open_instrument), places(astronaut, spoil=True))["embedding"]
     np.testing.assert_allclose(np.linalg.norm(embedding[:3], axis=1), 1, atol=1e-5)
     assert np.isnan(embedding[3]).all()
+
+
+def test_all_recognisers_but_dlib_read_looks() -> None:
+    recognisers = [name for name in names("instrument") if card_of(name).role == "recogniser"]
+    assert {name for name in recognisers if not card_of(name).looks} == {"dlib"}
+    for name in names("instrument"):
+        assert hasattr(instrument_class(name), "read_looks") is card_of(name).looks, name
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", [n for n in READERS if card_of(n).looks])
+def test_looks_are_read_like_plain_crops(name: str, open_instrument: Callable[[str], Any], astronaut: Image) -> None:
+    instrument = opened(name, open_instrument)
+    plain = measure(instrument, places(astronaut, spoil=True))["embedding"]
+    looks = instrument.read_looks(places(astronaut, spoil=True))
+    assert set(looks) == {look_column(look) for look in LOOKS}
+    for column in looks.values():
+        assert column.shape == plain.shape
+        assert column.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(column[:3], axis=1), 1, atol=1e-5)
+        assert np.isnan(column[3]).all()
+    assert all(values.shape == (0, plain.shape[1]) for values in instrument.read_looks([]).values())
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", [n for n in READERS if card_of(n).looks])
+def test_a_face_turned_in_its_place_is_turned_back(
+    name: str, open_instrument: Callable[[str], Any], astronaut: Image
+) -> None:
+    instrument = opened(name, open_instrument)
+    chip = aligned(places(astronaut, spoil=False)[0])
+    assert chip is not None
+    upright, turned = (
+        FaceView(np.ascontiguousarray(image), Box(5, 5, 102, 102), np.array(ARCFACE_TEMPLATE, np.float32))
+        for image in (chip, np.rot90(chip, 2))
+    )
+    plain = measure(instrument, [upright])["embedding"][0]
+    back = instrument.read_looks([turned])[look_column("turned-180")][0]
+    assert 1 - float(back @ plain) < 0.02
+    assert 1 - float(measure(instrument, [turned])["embedding"][0] @ plain) > 0.5
 
 
 @pytest.mark.weights

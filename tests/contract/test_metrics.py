@@ -14,7 +14,7 @@ from bench.core.evidence import Evidence, Settings
 from bench.core.protocols import Metric
 from bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
 from bench.core.types import Bools, Outcome, Region
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from tests.support.evidence import make_evidence
 
 ROLES = {"detector", "recogniser", "attributes", "skin", "features", "pair"}
@@ -33,6 +33,10 @@ def evidences() -> dict[str, Evidence]:
         "no labels": make_evidence(labelled=False),
         "one face": make_evidence(n_people=1, photos_each=1),
         "one person": make_evidence(n_people=1, photos_each=4),
+        "looks and extra faces": make_evidence(
+            40, 2, outcomes=MIXED[:5] * 16, known_place=2.0, looks={"mirrored": 0.5}, extra={0: 5, 7: 7}, dim=6
+        ),
+        "shuffled": shuffled(),
         "no instruments": dataclasses.replace(
             make_evidence(),
             original={},
@@ -41,6 +45,14 @@ def evidences() -> dict[str, Evidence]:
             pairs={region: {} for region in get_args(Region)},
         ),
     }
+
+
+def shuffled() -> Evidence:
+    """Every output shows the next person's photo."""
+    evidence = make_evidence(40, 1)
+    for name in ("mobilefacenet", "sface"):
+        evidence.anonymized[name]["embedding"][:] = np.roll(evidence.original[name]["embedding"], 1, axis=0)
+    return evidence
 
 
 EVIDENCES = evidences()
@@ -81,15 +93,25 @@ def test_needs_are_known(metric: Metric) -> None:
 
 
 def test_only_what_its_cards_announce_and_each_once(metric: Metric, evidence: Evidence) -> None:
-    yielded = list(metric.ask(evidence))
+    yielded = [item for item in metric.ask(evidence) if not isinstance(item, Finding)]
     assert {item.metric for item in yielded} <= {card.name for card in metric.cards}
     keys = Counter((item.metric, item.instrument, getattr(item, "region", ""), type(item)) for item in yielded)
     assert not [key for key, count in keys.items() if count > 1]
 
 
+def test_findings_count_and_say_so(metric: Metric, evidence: Evidence) -> None:
+    said = [item for item in metric.ask(evidence) if isinstance(item, Finding)]
+    assert len({item.kind for item in said}) == len(said)
+    for item in said:
+        assert 0 < item.count <= item.of
+        assert f"{item.count:,} of {item.of:,}" in item.text
+
+
 def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: Evidence) -> None:
     cards = {card.name: card for card in metric.cards}
     for item in metric.ask(evidence):
+        if isinstance(item, Finding):
+            continue
         if isinstance(item, Histogram):
             assert list(item.edges) == sorted(item.edges)
             assert all(len(counts) == len(item.edges) - 1 for counts in item.series.values())
@@ -97,10 +119,13 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
         n = len(evidence.faces if item.unit == "face" else evidence.images)
         assert item.eligible is None or (item.eligible.shape == (n,) and item.eligible.dtype == np.bool_)
         assert item.chance is None or np.isfinite(item.chance)
+        if isinstance(item, UnitValues) and item.chance_values is not None:
+            assert item.chance_values.shape == (n,)
         if isinstance(item, SetStatistic):
             assert item.scored.shape == (n,)
             assert item.scored.dtype == np.bool_
-            values = np.array([item.compute(used(item).astype(float))])
+            value = item.compute(used(item).astype(float))
+            values = np.array([abs(value) if item.magnitude else value])
         else:
             assert item.values.shape == (n,)
             assert item.values.dtype == np.float64
@@ -138,7 +163,7 @@ def test_asking_changes_nothing_and_gives_the_same_again(metric: Metric, evidenc
 
 
 def plain(evidence: Evidence) -> dict[str, Any]:
-    return {field.name: getattr(evidence, field.name) for field in dataclasses.fields(evidence)}
+    return {field.name: getattr(evidence, field.name) for field in dataclasses.fields(evidence) if field.init}
 
 
 def used(item: SetStatistic) -> Bools:
@@ -146,7 +171,9 @@ def used(item: SetStatistic) -> Bools:
     return item.scored if item.eligible is None else item.scored & item.eligible
 
 
-def values_of(item: UnitValues | SetStatistic | Histogram) -> Any:
+def values_of(item: UnitValues | SetStatistic | Histogram | Finding) -> Any:
+    if isinstance(item, Finding):
+        return dataclasses.astuple(item)
     if isinstance(item, SetStatistic):
         return item.compute(used(item).astype(float))
     return item.values if isinstance(item, UnitValues) else item.series

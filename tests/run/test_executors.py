@@ -1,115 +1,108 @@
-"""A method that kills its process costs the images that killed it, nothing else."""
+"""Methods that crash, hang, leave, flood or break their process cost what they were at, nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 from PIL import Image as Pillow
 
 from bench.cli.progress import PlainProgress
+from bench.core import registry
 from bench.core.errors import WorkerDiedError
-from bench.core.types import Image
+from bench.core.types import Image, MethodFailure, Sample
+from bench.run.calling import Result, call_method
+from bench.run.contestants import DIED, MOST_LOSSES, Contestant
 from bench.run.executors import run_stage, shared_pool
 from bench.run.shards import ShardJob
 from tests.support.cli import unmask
+from tests.support.hostile import install
 
 pytestmark = pytest.mark.weights
 
-PLUGIN = '''
-import os
-import numpy as np
-from bench.core.cards import MethodCard
 
-class Fragile:
-    """Blackens the image; dies on dark ones, crashes on red ones."""
-    def __init__(self):
-        self.card = MethodCard(name="fragile", version="1", description="d", licence="MIT", source="test")
-    def load(self, files, device):
-        pass
-    def anonymize(self, batch, *, seed):
-        for sample in batch:
-            if sample.image.mean() < 40:
-                os._exit(11)
-            if sample.image[..., 0].mean() > 2 * sample.image[..., 1].mean():
-                raise RuntimeError("no red,\\nplease")
-        return [np.zeros_like(sample.image) for sample in batch]
-'''
-
-
-LEAKY = '''
-import os
-import numpy as np
-from bench.core.cards import MethodCard
-
-class Leaky:
-    """Survives any single image, but not a third one."""
-    def __init__(self):
-        self.seen = 0
-        self.card = MethodCard(name="leaky", version="1", description="d", licence="MIT", source="test")
-    def load(self, files, device):
-        pass
-    def anonymize(self, batch, *, seed):
-        self.seen += len(batch)
-        if self.seen > 2:
-            os._exit(11)
-        return [np.zeros_like(sample.image) for sample in batch]
-'''
-
-
-def install(site: Path, name: str, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes ``source`` a distribution that gives a method ``name``, a class of that name."""
-    info = site / f"{name}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / f"{name}_plugin.py").write_text(source)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[unmask.methods]\n{name} = {name}_plugin:{name.title()}\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
-
-
-def test_crashing_methods(tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path / "site", "fragile", PLUGIN, monkeypatch)
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    small = Pillow.fromarray(astronaut).resize((256, 256))
-    small.save(photos / "a.png")
-    small.point(lambda v: v // 5).save(photos / "dark.png")
+@pytest.fixture
+def photos(tmp_path: Path, astronaut: Image) -> Path:
+    """Two usual photos, a dark one and a red one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    small = Pillow.fromarray(astronaut).resize((128, 128))
+    small.save(folder / "a.png")
+    small.point(lambda v: v // 5).save(folder / "dark.png")
     r, g, b = small.split()
-    Pillow.merge("RGB", (r, g.point(lambda v: v // 4), b)).save(photos / "red.png")
-    small.save(photos / "z.png")
+    Pillow.merge("RGB", (r, g.point(lambda v: v // 4), b)).save(folder / "red.png")
+    small.rotate(5).save(folder / "z.png")
+    return folder
+
+
+ALL = ("a.png", "dark.png", "red.png", "z.png")
+CASES: dict[str, dict[str, str]] = {
+    # method -> photo -> how its reason begins; every other photo has an output
+    "fragile": {"dark.png": DIED, "red.png": "RuntimeError: no red, please"},
+    "leaky": {},
+    "leaver": {"dark.png": "the method called sys.exit(0)"},
+    "interrupter": {"dark.png": "KeyboardInterrupt"},
+    "absent": dict.fromkeys(ALL, "the method could not be loaded: the method called sys.exit(0)"),
+    "unloadable": dict.fromkeys(ALL, "the method could not be loaded: OSError: no weights here"),
+    "sleeper": {"dark.png": "took longer than 4 s"},
+    "stopper": {"dark.png": "took longer than 4 s"},
+    "mute": {"dark.png": "Unprintable"},
+    "verbose": {"dark.png": "ValueError: ?[31mred xxx"},
+    "endless": dict.fromkeys(ALL, "the method returned more images for 1"),
+    "trickster": {"dark.png": "what the method returned cannot be read: the method called sys.exit(0)"},
+    "flood": {},
+    "vandal": {},
+    "closer": {"dark.png": DIED},
+    "parent": {"dark.png": DIED},
+    "floats": dict.fromkeys(ALL, "float32 array, uint8 wanted"),
+    "cropper": dict.fromkeys(ALL, "output is 128x120, the input is 128x128"),
+    "mumbler": dict.fromkeys(ALL, "two lines xxx"),
+    "blackout": {},
+}
+
+
+def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "site", monkeypatch)
+    monkeypatch.setenv("HOSTILE_LOADS", str(tmp_path / "loads"))
+    monkeypatch.setenv("HOSTILE_MARK", f"hostile-{tmp_path}")
     out = tmp_path / "run"
+    methods = [word for name in CASES for word in ("--method", name)]
     done = unmask(
-        *("run", "--dataset", f"folder:{photos}", "--method", "fragile", "--metrics", "outcome"),
-        *("--out", str(out), "--no-report"),
+        *("run", "--dataset", f"folder:{photos}", *methods, "--metrics", "outcome", "--shard-size", "2"),
+        *("--time-limit", "4", "--out", str(out), "--no-report"),
     )
-    assert done.returncode == 0, done.stderr
-    results = json.loads((out / "estimates.json").read_text())
-    reasons = {row["sample"]: row["reason"] for row in results["failures"]}
-    assert reasons == {
-        "dark.png": "the method's process died on this image",
-        "red.png": "RuntimeError: no red, please",
-    }
-
-
-def test_a_process_that_dies_again_ends_in_one_line_and_what_is_done_stays(
-    tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(tmp_path / "site", "leaky", LEAKY, monkeypatch)
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for k in range(3):
-        Pillow.fromarray(astronaut).resize((128, 128)).save(photos / f"{k}.png")
-    command = ("run", "--dataset", f"folder:{photos}", "--method", "leaky", "--metrics", "outcome", "--no-report")
-    done = unmask(*command, "--out", str(tmp_path / "run"))
-    assert done.returncode == 1
+    assert done.returncode == 3, done.stderr
+    assert f"floats: 4 of 4 images failed: float32 array, uint8 wanted (log: {out}/logs/floats.txt)" in done.stdout
+    assert max(map(len, done.stdout.split("floats: 4")[0].splitlines())) <= 100
     assert "Traceback" not in done.stderr
-    assert "method leaky kills its process" in done.stderr.splitlines()[-1]
-    assert "--shard-size" in done.stderr.splitlines()[-1]
-    assert list((tmp_path / "run").glob("prepare/*/*/faces.parquet"))
-    smaller = unmask(*command, "--shard-size", "1", "--workers", "3", "--out", str(tmp_path / "smaller"))
-    assert smaller.returncode == 0, smaller.stderr
+    assert "flood" not in done.stderr.replace("flood folder", "")
+    rows = json.loads((out / "estimates.json").read_text())["failures"]
+    for method, reasons in CASES.items():
+        seen = {row["sample"]: row["reason"] for row in rows if row["method"] == method}
+        assert seen.keys() == reasons.keys(), (method, seen)
+        for photo, reason in reasons.items():
+            assert seen[photo].startswith(reason), (method, seen[photo])
+            assert len(seen[photo].splitlines()) == 1
+            assert len(seen[photo]) <= 350
+    assert (tmp_path / "loads").read_text() == "load\n"
+    assert "no red,\nplease" in (out / "logs" / "fragile.txt").read_text()
+    flooded = (out / "logs" / "flood.txt").read_bytes()
+    assert flooded.startswith(b"first words")
+    assert len(flooded) < 1_100_000
+    assert b"\x1b" not in flooded
+    assert [p for p in psutil.process_iter() if f"hostile-{tmp_path}" in " ".join(_command_line(p))] == []
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
 
 
 def end_process(job: ShardJob) -> bool:
@@ -120,3 +113,41 @@ def test_a_worker_of_a_stage_that_dies_is_told_in_one_line(tmp_path: Path) -> No
     jobs = [ShardJob(tmp_path, "photos", 0), ShardJob(tmp_path, "photos", 1)]
     with shared_pool(2) as pool, pytest.raises(WorkerDiedError, match=r"died in stage score.*goes on from here"):
         run_stage("score", end_process, jobs, pool, PlainProgress())
+
+
+def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **limits: float) -> Contestant:
+    install(tmp_path / "site", monkeypatch)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    registry.targets.cache_clear()
+    return Contestant(spec, "cpu", tmp_path / "log.txt", **limits)
+
+
+DARK = Sample("dark", np.zeros((16, 16, 3), np.uint8))
+LIGHT = Sample("light", np.full((16, 16, 3), 200, np.uint8))
+
+
+def reasons(results: list[Result]) -> list[str]:
+    return [result.reason if isinstance(result, MethodFailure) else "" for result, _ in results]
+
+
+def test_a_method_that_never_gets_ready_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = contestant(tmp_path, "slowloader", monkeypatch, load_limit=1.0)
+    first = time.monotonic()
+    results = call_method(method, [LIGHT, DARK], 0) + call_method(method, [LIGHT], 0)
+    assert time.monotonic() - first < 30
+    assert reasons(results) == ["the method could not be loaded: took longer than 1 s"] * 3
+    method.close()
+
+
+def test_a_method_that_loses_every_process_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = contestant(tmp_path, "fragile", monkeypatch)
+    results = [call_method(method, batch, 0)[0] for batch in [[LIGHT], *[[DARK]] * MOST_LOSSES, [LIGHT]]]
+    assert reasons(results)[:2] == ["", DIED]
+    assert reasons(results)[-1].startswith("not tried: the method's process was lost 5 times in a row")
+    method.close()
+
+
+def test_a_batch_that_takes_too_long_is_tried_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = contestant(tmp_path, "sleeper", monkeypatch, time_limit=1.5)
+    assert reasons(call_method(method, [LIGHT, DARK], 0)) == ["", "took longer than 1.5 s"]
+    method.close()

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.evidence import (
+    ANY_LOOK,
+    KNOWN_PLACE,
+    LOOKS,
+    Evidence,
+    ExtraFaces,
+    FaceTruth,
+    OperatingPoint,
+    Settings,
+    Units,
+    look_column,
+)
 from bench.core.types import Float, Floats32, Outcome
 
 RECOGNISERS: Mapping[str, int] = {"mobilefacenet": 48, "sface": 32}
@@ -43,6 +54,10 @@ def make_evidence(
     labelled: bool = True,
     feature_dim: int = 16,
     settings: Settings | None = None,
+    known_place: float | None = None,
+    looks: Mapping[str, float] | None = None,
+    extra: Mapping[int, int] | None = None,
+    dim: int | None = None,
 ) -> Evidence:
     """One face an image, ``n_people * photos_each`` images, ordered by person.
 
@@ -51,18 +66,24 @@ def make_evidence(
     faces lose their readings on the output, missed ones keep the original's. ``unscored`` are faces that no
     instrument could read on the original. ``labelled=False`` takes identities away (cluster = the image).
     The originals depend on ``seed`` alone, the outputs also on ``method``.
+
+    ``known_place`` is the noise of the readings at the original's landmarks, ``looks`` that of single looks (all others
+    are then there, unrelated to the originals); both are there for destroyed faces too. ``extra`` puts the original
+    face of one image (value) into the output of another (key), at a place where the original has none. ``dim`` is the
+    length of all embeddings: the smaller, the more often strangers look alike.
     """
     n = n_people * photos_each
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(n_people), photos_each)
+    dims = {name: dim or usual for name, usual in RECOGNISERS.items()}
     outcome = np.array([Outcome.ANONYMIZED.value] * n if outcomes is None else [str(o) for o in outcomes])
     ages = rng.integers(5, 75, n_people).astype(np.float64)[person]
     female = (rng.random(n_people) < 0.5)[person]
     landmarks = _landmarks(rng, n)
 
     original: dict[str, dict[str, NDArray[Any]]] = {}
-    for name, dim in RECOGNISERS.items():
-        original[name] = {"embedding": _unit(_unit(_draw(rng, n_people, dim))[person] + 0.6 * _draw(rng, n, dim))}
+    for name, size in dims.items():
+        original[name] = {"embedding": _unit(_unit(_draw(rng, n_people, size))[person] + 0.6 * _draw(rng, n, size))}
     for name in ATTRIBUTES:
         p_female = np.clip(np.where(female, 0.9, 0.1) + rng.normal(0, 0.1, n), 0, 1)
         original[name] = {"age": _f32(ages + rng.normal(0, 3, n)), "p_female": _f32(p_female)}
@@ -77,8 +98,8 @@ def make_evidence(
 
     out = np.random.default_rng([seed, *method.encode()])
     anonymized: dict[str, dict[str, NDArray[Any]]] = {}
-    for name, dim in RECOGNISERS.items():
-        anonymized[name] = {"embedding": _unit(original[name]["embedding"] + noise * _draw(out, n, dim))}
+    for name, size in dims.items():
+        anonymized[name] = {"embedding": _unit(original[name]["embedding"] + noise * _draw(out, n, size))}
     for name in ATTRIBUTES:
         age, p_female = original[name]["age"], original[name]["p_female"]
         anonymized[name] = {
@@ -96,14 +117,18 @@ def make_evidence(
         }
         for region in _REGIONS
     }
+    for name, size in dims.items():
+        for column, apart in _placed(known_place, looks).items():
+            anonymized[name][column] = _unit(original[name]["embedding"] + apart * _draw(out, n, size))
     found = landmarks + (noise * out.normal(0, 1, landmarks.shape)).astype(np.float32)
 
     lost = (outcome == Outcome.DESTROYED) | (outcome == Outcome.ERROR)
     kept = outcome == Outcome.MISSED
     for name, columns in anonymized.items():
         for key, value in columns.items():
-            value[kept] = original[name][key][kept]
-            value[lost] = np.nan
+            placed = key == KNOWN_PLACE or key.startswith(look_column(""))
+            value[kept] = original[name]["embedding" if placed else key][kept]
+            value[outcome == Outcome.ERROR if placed else lost] = np.nan
     found[kept], found[lost] = landmarks[kept], np.nan
     failed = outcome == Outcome.ERROR
     for region in _REGIONS:
@@ -146,9 +171,23 @@ def make_evidence(
         ms=ms,
         faces_per_image=np.ones(n, dtype=np.int64),
         peak_memory_mib=100.0,
-        operating_points=dict.fromkeys(RECOGNISERS, OPERATING_POINTS),
+        operating_points=dict.fromkeys(
+            [*RECOGNISERS, *(f"{name}{ANY_LOOK}" for name in RECOGNISERS if looks is not None)], OPERATING_POINTS
+        ),
         settings=settings or Settings(),
+        extra=ExtraFaces(
+            sample[list(extra or {})],
+            {name: {"embedding": original[name]["embedding"][list((extra or {}).values())]} for name in RECOGNISERS},
+        ),
     )
+
+
+def _placed(known_place: float | None, looks: Mapping[str, float] | None) -> dict[str, float]:
+    """Reading -> how far it lies from the original."""
+    placed = {} if known_place is None else {KNOWN_PLACE: known_place}
+    if looks is not None:
+        placed |= {look_column(look): looks.get(look, 100.0) for look in LOOKS}
+    return placed
 
 
 _REGIONS = ("face", "image", "background")

@@ -24,57 +24,83 @@ from bench.core.types import Float
 _SLACK = 1 + 1e-12  # 0.001 * 3000 must not come out as 2.9999999
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorRates:
-    """Both error rates at every distinct distance."""
-
-    thresholds: Float
-    """(K,) ascending."""
-    fmr: Float
-    """(K,) rising to 1."""
-    fnmr: Float
-    """(K,) falling to 0."""
-
-
 class PairDistances:
-    """Genuine and impostor distances, sorted once, so that rates under new weights cost one pass.
+    """Genuine and impostor distances, sorted once, so that rates under new weights cost one pass over the pairs.
 
-    ``genuine``: (P,), ``impostor``: (Q,); finite.
+    ``genuine``: (P,), ``impostor``: (Q,); finite. Weights come in the same order; distances that ascend already save a
+    gather each time.
     """
 
     def __init__(self, genuine: Float, impostor: Float) -> None:
-        everything = np.concatenate([genuine, impostor]).astype(np.float64)
-        if not np.isfinite(everything).all():
+        if not (np.isfinite(genuine).all() and np.isfinite(impostor).all()):
             raise ValueError("distances must be finite; leave out pairs that could not be measured")
-        self.thresholds, place = np.unique(everything, return_inverse=True)
-        self._genuine, self._impostor = place[: len(genuine)], place[len(genuine) :]
+        self._genuine_order, self.genuine = _ascending(genuine)
+        self._impostor_order, self.impostor = _ascending(impostor)
+        self.genuine_last = np.flatnonzero(np.append(self.genuine[1:] > self.genuine[:-1], [True] * (len(genuine) > 0)))
+        """(K,) place of the last of each group of equal genuine distances."""
+        steps = self.genuine[self.genuine_last]
+        self.nearer = np.searchsorted(self.impostor, steps, "left")
+        self.as_near = np.searchsorted(self.impostor, steps, "right")
+        """(K,) impostor pairs below, and at or below, each of those distances."""
 
     def rates(self, genuine_weights: Float, impostor_weights: Float) -> ErrorRates | None:
         """The rates under weights (P,) and (Q,); ``None`` if either kind of pair has no weight at all."""
-        genuine = self._cumulative(self._genuine, genuine_weights)
-        impostor = self._cumulative(self._impostor, impostor_weights)
-        if not len(self.thresholds) or genuine[-1] <= 0 or impostor[-1] <= 0:
+        genuine = np.cumsum(_ordered(genuine_weights, self._genuine_order))
+        impostor = np.cumsum(_ordered(impostor_weights, self._impostor_order))
+        if not len(genuine) or not len(impostor) or genuine[-1] <= 0 or impostor[-1] <= 0:
             return None
-        return ErrorRates(self.thresholds, impostor / impostor[-1], 1 - genuine / genuine[-1])
-
-    def _cumulative(self, place: NDArray[np.intp], weights: Float) -> Float:
-        return np.cumsum(np.bincount(place, weights=weights, minlength=len(self.thresholds)))
+        return ErrorRates(self, genuine, impostor)
 
 
-def equal_error_rate(rates: ErrorRates) -> float:
-    """Where FMR equals FNMR, on the straight line between the two steps around it."""
-    fmr, fnmr = np.concatenate([[0.0], rates.fmr]), np.concatenate([[1.0], rates.fnmr])
-    after = int(np.argmax(fmr >= fnmr))
-    before = after - 1
-    gap_before, gap_after = fnmr[before] - fmr[before], fmr[after] - fnmr[after]
-    along = gap_before / (gap_before + gap_after)
-    return float(fmr[before] + along * (fmr[after] - fmr[before]))
+@dataclass(frozen=True, slots=True)
+class ErrorRates:
+    """Both error rates at every distance, under one set of weights."""
+
+    pairs: PairDistances
+    genuine: Float
+    """(P,) weight of the genuine pairs up to each, by distance; the last is positive."""
+    impostor: Float
+    """(Q,) likewise."""
+
+    def equal_error_rate(self) -> float:
+        """Where FMR equals FNMR, on the straight line between the two steps around it."""
+        pairs = self.pairs
+        fmr = self._fmr(pairs.as_near)
+        fnmr = np.concatenate([[1.0], 1 - self.genuine[pairs.genuine_last] / self.genuine[-1]])
+        crossed = int(np.argmax(fmr >= fnmr[1:]))
+        before, start = float(fnmr[crossed]), float(self._fmr(pairs.nearer[crossed : crossed + 1])[0])
+        if start >= before:
+            # Between two genuine distances FNMR stands still: FMR passes it there.
+            return before
+        gap_before, gap_after = before - start, float(fmr[crossed] - fnmr[crossed + 1])
+        return start + gap_before / (gap_before + gap_after) * (float(fmr[crossed]) - start)
+
+    def _fmr(self, accepted: NDArray[np.intp]) -> Float:
+        """(K,) false match rates where so many impostor pairs are accepted."""
+        weights: Float = np.where(accepted > 0, self.impostor[np.maximum(accepted, 1) - 1], 0.0) / self.impostor[-1]
+        return weights
+
+    def true_accept_rate(self, fmr: float) -> float:
+        """Share of genuine pairs accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is
+        none)."""
+        beyond = int(np.searchsorted(self.impostor, fmr * self.impostor[-1] * _SLACK, side="right"))
+        if beyond == len(self.impostor):
+            return 1.0
+        nearer = int(np.searchsorted(self.pairs.genuine, self.pairs.impostor[beyond], side="left"))
+        return float(self.genuine[nearer - 1] / self.genuine[-1]) if nearer else 0.0
 
 
-def true_accept_rate(rates: ErrorRates, fmr: float) -> float:
-    """Share of genuine pairs accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is none)."""
-    last = int(np.searchsorted(rates.fmr, fmr * _SLACK, side="right")) - 1
-    return 0.0 if last < 0 else float(1 - rates.fnmr[last])
+def _ascending(distances: Float) -> tuple[NDArray[np.intp] | None, Float]:
+    """What sorts them (``None`` = they ascend), and the distances sorted."""
+    given = np.asarray(distances, dtype=np.float64)
+    if (given[1:] >= given[:-1]).all():
+        return None, given
+    order = np.argsort(given, kind="stable")
+    return order, given[order]
+
+
+def _ordered(weights: Float, order: NDArray[np.intp] | None) -> Float:
+    return weights if order is None else weights[order]
 
 
 def eer(
@@ -82,7 +108,7 @@ def eer(
 ) -> float:
     """Equal error rate, 0..1; NaN without both kinds of pairs."""
     rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
-    return math.nan if rates is None else equal_error_rate(rates)
+    return math.nan if rates is None else rates.equal_error_rate()
 
 
 def tar_at_fmr(
@@ -96,7 +122,7 @@ def tar_at_fmr(
     rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
     if rates is None or not measurable(float(_weights(impostor, impostor_weights).sum()), fmr):
         return math.nan
-    return true_accept_rate(rates, fmr)
+    return rates.true_accept_rate(fmr)
 
 
 def threshold_at_fmr(impostor: Float, fmr: float, weights: Float | None = None) -> float:

@@ -10,7 +10,8 @@ are not independent. Two designs (Efron and Tibshirani, An Introduction to the B
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -99,6 +100,11 @@ class Replicates:
     """See `UnitValues.share`."""
     alternatives: tuple[Replicates, ...] = ()
     """See `UnitValues.alternatives`."""
+    magnitude: bool = False
+    """See `SetStatistic.magnitude`; ``point`` and ``values`` are signed."""
+    attacks: tuple[Replicates, ...] = ()
+    """What the worst was picked from; empty where nothing was picked."""
+    lowest_is_worst: bool = True
 
 
 def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bools | None = None) -> Replicates:
@@ -139,11 +145,57 @@ def replicate_statistic(
         if not mask.any():
             continue
         point[m] = statistic.compute(mask.astype(np.float64))
-        for r, draw in enumerate(draws):
-            weights = draw[resamples.bag] * mask
-            if weights.any():
-                values[r, m] = statistic.compute(weights)
-    return _replicates(statistic.resampling, point, values, scored, asked, resamples, statistic.share)
+        weights = draws[:, resamples.bag] * mask
+        some = weights.any(axis=1)
+        if statistic.compute_all is not None:
+            values[some, m] = statistic.compute_all(weights[some])
+        else:
+            values[some, m] = [statistic.compute(each) for each in weights[some]]
+    found = _replicates(statistic.resampling, point, values, scored, asked, resamples, statistic.share)
+    return replace(found, magnitude=statistic.magnitude)
+
+
+def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
+    """The worst of several attacks, picked for each set and again in each replicate; ``lowest`` = small values are bad.
+
+    Counts are those of the attack that is worst for the set (`worst_attack`).
+    """
+    ends = max(len(each.alternatives) for each in attacks)
+    alternatives = tuple(
+        worst_replicates([each.alternatives[k] if k < len(each.alternatives) else each for each in attacks], lowest)
+        for k in range(ends)
+    )
+    picked = worst_attack(attacks, lowest)
+    every = np.arange(len(picked))
+    head = attacks[0]
+    return Replicates(
+        kind=head.kind,
+        point=np.stack([each.point for each in attacks])[picked, every],
+        values=_worst([each.values for each in attacks], lowest),
+        active=np.asarray(np.stack([each.active for each in attacks]).any(axis=0)),
+        n=np.stack([each.n for each in attacks])[picked, every],
+        unscored=np.stack([each.unscored for each in attacks])[picked, every],
+        clusters=np.stack([each.clusters for each in attacks])[picked, every],
+        share=head.share,
+        alternatives=alternatives,
+        attacks=tuple(attacks),
+        lowest_is_worst=lowest,
+    )
+
+
+def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int64]:
+    """(M,) which attack is worst for each set; the first of equals, and the first where none was measured."""
+    points = np.stack([each.point for each in attacks])
+    beyond = np.inf if lowest else -np.inf
+    points = np.where(np.isnan(points), beyond, points)
+    picked: NDArray[np.int64] = (points.argmin(axis=0) if lowest else points.argmax(axis=0)).astype(np.int64)
+    return picked
+
+
+def _worst(several: Sequence[Float], lowest: bool) -> Float:
+    """Elementwise, NaN only where all are."""
+    worst: Float = (np.fmin if lowest else np.fmax).reduce(np.stack(several))
+    return worst
 
 
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.core.errors import DataError
+from bench.core.errors import DataError, VideoError
 from bench.data.clips.files import is_clip
 from bench.data.clips.found import ClipRecord, FoundClips
-from bench.data.clips.truth import read_truth
+from bench.data.clips.truth import Numbering, read_truth
 from bench.data.folders import is_hidden, require_folder, sample_id, shown
-from bench.data.sequences import is_sequence
+from bench.data.sequences import is_sequence, list_sequence
 
 TRUTHS = ("gt/gt.txt", "gt.txt")
 
@@ -54,4 +54,15 @@ def read_motchallenge(root: Path, split: str) -> FoundClips:
 
 
 def _record(identity: str, path: Path, truth: Path | None) -> ClipRecord:
-    return ClipRecord(identity, path, truth=None if truth is None else read_truth(truth))
+    return ClipRecord(identity, path, truth=None if truth is None else read_truth(truth, _numbering(path)))
+
+
+def _numbering(path: Path) -> Numbering | None:
+    """``None`` for a video, whose frames nobody has counted yet, and for images that cannot be listed."""
+    if not is_sequence(path):
+        return None
+    try:
+        _, images, promised = list_sequence(path)
+    except VideoError:
+        return None
+    return Numbering(max(len(images), promised or 0), int(images[0].stem))

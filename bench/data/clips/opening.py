@@ -9,17 +9,16 @@ from typing import Final
 
 from bench.core.canonical import digest
 from bench.core.errors import DataError
-from bench.core.spec import parse_spec
 from bench.core.video import ClipRef, Tracks
 from bench.data import cache, demo_clips
-from bench.data.catalog import DatasetEntry, find_entry
+from bench.data.catalog import DatasetEntry
 from bench.data.clips.clip_set import ClipSet
 from bench.data.clips.files import ClipFiles, natural
 from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
 from bench.data.clips.motchallenge import read_motchallenge
 from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
 from bench.data.clips.ucf_crime import read_ucf_crime
-from bench.data.opening import card_of, chosen, chosen_copy
+from bench.data.opening import card_of, chosen, chosen_copy, parse_dataset
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,
@@ -40,8 +39,7 @@ def open_clips(spec: str, *, root: Path | None = None, progress: Progress | None
     Only ``demo-clips`` is fetched by itself; ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (a set of images, not found, empty, damaged) or `FetchError`.
     """
-    parsed = parse_spec(spec, positional="path")
-    entry = find_entry(parsed.name)
+    parsed, entry = parse_dataset(spec)
     if not entry.clips:
         raise DataError(f"{entry.name} is a set of images, not of clips; use: unmask run")
     entry, split = chosen(parsed, entry)

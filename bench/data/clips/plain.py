@@ -21,7 +21,8 @@ def read_folder(root: Path, split: str) -> FoundClips:
     if not listing.files:
         other = f"; {listing.ignored} other files were passed over" if listing.ignored else ""
         raise DataError(f"{str(root)!r} holds no clips{other}; put files such as .mp4 or .avi there")
-    return FoundClips(root, [ClipRecord(name, path) for name, path in listing.files.items()], listing.ignored)
+    records = [ClipRecord(name, path) for name, path in listing.files.items()]
+    return FoundClips(root, records, listing.ignored, tuple(listing.notes([root / LABELS], "clips")))
 
 
 def read_pets2009(root: Path, split: str) -> FoundClips:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bench.core.errors import DataError
+from bench.core.images import IMAGE_EXTENSIONS
 from bench.core.types import FaceLabel
-from bench.data.folders import IMAGE_EXTENSIONS, list_images, require_folder
+from bench.data.folders import list_images, passed_over, require_folder, shown
 from bench.data.stores import FileStore, Store, ZipStore
 
 _LISTED_AT_MOST: Final = 3
@@ -25,6 +26,8 @@ class Place:
     """The file with its labels, if the source has one apart."""
     attributes: Path | None = None
     """A second labels file (CelebA has two)."""
+    exclude: tuple[Path, ...] = ()
+    """Folders below ``path`` that are none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +48,30 @@ class Found:
     records: list[Record] = field(default_factory=list)
     ignored: int = 0
     """Files that are not samples."""
+    notes: list[str] = field(default_factory=list)
+    """What was understood and what was passed over, a sentence each."""
 
 
 Reader = Callable[[Place], Found]
 
 
-def open_images(place: Place, *, sniff: bool = False) -> tuple[Store, int]:
-    """The images of a folder or zip, and the number of other files. Raises `DataError` if there are no images."""
-    store: Store
+def open_images(place: Place, *, sniff: bool = False, known: Sequence[Path] = ()) -> Found:
+    """The images of a folder or zip, without records. Raises `DataError` if there are no images.
+
+    ``known``: other files of the folder that are read for what they are.
+    """
+    images: Found
     if place.path.is_file():
-        store = zipped = ZipStore(place.path, IMAGE_EXTENSIONS)
-        ignored = zipped.ignored
+        zipped = ZipStore(place.path, IMAGE_EXTENSIONS)
+        images = Found(zipped, ignored=len(zipped.others) + zipped.hidden, notes=passed_over(zipped.others))
     else:
-        listing = list_images(require_folder(place.path, "the folder"), sniff=sniff)
-        store, ignored = FileStore(place.path, listing.files), listing.ignored
-    if not store.names():
-        other = f"; {ignored} other files were passed over" if ignored else ""
-        raise DataError(f"{str(place.path)!r} holds no images{other}; put JPEG or PNG files there")
-    return store, ignored
+        listing = list_images(require_folder(place.path, "the folder"), sniff=sniff, exclude=place.exclude)
+        read = [path for path in (*known, place.labels, place.attributes) if path is not None]
+        images = Found(FileStore(place.path, listing.files), ignored=listing.ignored, notes=listing.notes(read))
+    if not images.store.names():
+        why = f" ({'; '.join(images.notes)})" if images.notes else ""
+        raise DataError(f"{shown(place.path)} holds no images{why}; put JPEG or PNG files there")
+    return images
 
 
 def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path | None) -> list[str]:

@@ -19,17 +19,18 @@ _GENDERS: dict[str, Gender] = {"1": "male", "0": "female", "-1": "female"}
 
 def read_celeba(place: Place) -> Found:
     """Every image with its identity and gender. Raises `DataError` if the identities are missing."""
-    store, ignored = open_images(place)
+    images = open_images(place)
     path = require_file(place.labels, "the identities", place.path)
     if path.suffix.lower() == ".csv":
         faces = _from_csv(path)
     else:
         faces = _from_texts(path, require_file(place.attributes, "the attributes", place.path))
         # The archive has a folder around the images, and some copies have two.
-        by_base = {PurePosixPath(name).name: name for name in store.names()}
+        by_base = {PurePosixPath(name).name: name for name in images.store.names()}
         faces = {by_base.get(base, base): label for base, label in faces.items()}
-    names = with_missing(store.names(), faces, path)
-    return Found(store, [Record(name, (faces[name],) if name in faces else ()) for name in names], ignored)
+    names = with_missing(images.store.names(), faces, path)
+    images.records = [Record(name, (faces[name],) if name in faces else ()) for name in names]
+    return images
 
 
 def _from_csv(path: Path) -> dict[str, FaceLabel]:

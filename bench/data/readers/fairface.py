@@ -22,17 +22,17 @@ _RANGE: Final = re.compile(r"(\d{1,2})-(\d{1,2})\Z")
 
 def read_fairface(place: Place) -> Found:
     """Both splits, or the one whose label file is there. Raises `DataError` if neither is."""
-    store, ignored = open_images(place)
     files = [place.path / f"fairface_label_{split}.csv" for split in SPLITS]
+    images = open_images(place, known=files)
     present = [path for path in files if path.is_file()]
     if not present:
         raise DataError(
             f"{place.path} has neither {files[0].name} nor {files[1].name}; put FairFace's label files there"
         )
     faces = {file: label for path in present for file, label in _read(path).items()}
-    names = with_missing(store.names(), faces, present[0])
-    records = [Record(name, (faces[name],) if name in faces else (), name.split("/")[0]) for name in names]
-    return Found(store, records, ignored)
+    names = with_missing(images.store.names(), faces, present[0])
+    images.records = [Record(name, (faces[name],) if name in faces else (), name.split("/")[0]) for name in names]
+    return images
 
 
 def _read(path: Path) -> dict[str, FaceLabel]:

@@ -28,6 +28,7 @@ def read_fdf(place: Place) -> Found:
     files: dict[str, Path] = {}
     records: list[Record] = []
     ignored = 0
+    notes: list[str] = []
     for split in SPLITS:
         images = place.path / split / "images"
         if not images.is_dir():
@@ -35,6 +36,7 @@ def read_fdf(place: Place) -> Found:
         chosen, size = _largest(require_folder(images, "the folder"))
         listing = list_images(chosen, sniff=False)
         ignored += listing.ignored
+        notes += [f"{split}: {note}" for note in listing.notes()]
         noses = _noses(place.path / split / "landmarks.npy")
         prefix = chosen.relative_to(place.path).as_posix()
         for name, path in listing.files.items():
@@ -43,7 +45,7 @@ def read_fdf(place: Place) -> Found:
             records.append(Record(sample, _label(name, noses, size), split))
     if not files:
         raise DataError(f"{str(place.path)!r} has no images below train/images or val/images; unpack FDF there")
-    return Found(FileStore(place.path, files), records, ignored)
+    return Found(FileStore(place.path, files), records, ignored, notes)
 
 
 def _largest(images: Path) -> tuple[Path, int | None]:

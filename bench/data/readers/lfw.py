@@ -11,10 +11,11 @@ from bench.data.readers.base import Found, Place, Record, open_images, with_miss
 
 def read_lfw(place: Place) -> Found:
     """Identities from the labels file where there is one, else from the folders. No other labels exist."""
-    store, ignored = open_images(place)
+    images = open_images(place)
     table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()
-    names = with_missing(store.names(), table.faces, place.labels)
-    return Found(store, [Record(name, table.faces.get(name) or _from_path(name)) for name in names], ignored)
+    names = with_missing(images.store.names(), table.faces, place.labels)
+    images.records = [Record(name, table.faces.get(name) or _from_path(name)) for name in names]
+    return images
 
 
 def _from_path(name: str) -> tuple[FaceLabel, ...]:

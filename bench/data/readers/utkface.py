@@ -17,14 +17,13 @@ _NAME: Final = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
 
 def read_utkface(place: Place) -> Found:
     """A file whose name does not follow the pattern (there are a few in the original) stays a sample without labels."""
-    store, ignored = open_images(place)
+    images = open_images(place)
     table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()
-    records = []
-    for name in with_missing(store.names(), table.faces, place.labels):
+    for name in with_missing(images.store.names(), table.faces, place.labels):
         base = PurePosixPath(name).name
         labels = table.faces.get(name) or _from_name(base)
-        records.append(Record(name, labels, table.splits.get(name) or file_subset(base)))
-    return Found(store, records, ignored)
+        images.records.append(Record(name, labels, table.splits.get(name) or file_subset(base)))
+    return images
 
 
 def _from_name(base: str) -> tuple[FaceLabel, ...]:

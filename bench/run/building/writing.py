@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.files import replacing_file
-from bench.core.images import encode_png
+from bench.core.images import IMAGE_EXTENSIONS, encode_png
 from bench.core.types import FaceLabel, SampleRef
-from bench.data.folders import IMAGE_EXTENSIONS
 from bench.run.building.choosing import Face
 from bench.run.building.settings import BuildSettings
 from bench.run.building.work import Arrays, read_piece, source_of

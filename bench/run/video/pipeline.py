@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from bench.core import registry
 from bench.core.cards import PackageFile
 from bench.core.spec import parse_spec
-from bench.run.executors import Progress, run_isolated, run_stage, shared_pool, warm_up
+from bench.run.contestants import TIME_LIMIT_S
+from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_missing
 from bench.run.plan import CONTROL
-from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, try_clip
+from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
 from bench.run.video.config import VideoConfig
 from bench.run.video.given import is_given
 from bench.run.video.jobs import clip_jobs
@@ -35,9 +37,18 @@ def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchPr
     return plan
 
 
-def run_video(plan: VideoPlan, out: Path, *, root: Path | None, workers: int, progress: Progress) -> VideoRunFolder:
+def run_video(
+    plan: VideoPlan,
+    out: Path,
+    *,
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    time_limit: float = TIME_LIMIT_S,
+) -> VideoRunFolder:
     """Runs a plan into ``out``, going on where an earlier call of the same plan stopped; a clip is the unit.
 
+    ``time_limit``: seconds that a method may take for one frame; a frame that takes longer is a failure.
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = VideoRunFolder(out)
@@ -51,7 +62,9 @@ def run_video(plan: VideoPlan, out: Path, *, root: Path | None, workers: int, pr
         for label in safe:
             run_stage(f"anonymize ({label})", anonymize_clip, groups[label], pool, progress)
         contestants = [jobs for label, jobs in groups.items() if label not in safe]
-        run_isolated("anonymize", anonymize_clip, try_clip, is_clip_anonymized, contestants, workers, progress)
+        is_done = partial(is_clip_anonymized, time_limit=time_limit)
+        open_host = partial(open_clip_contestant, time_limit=time_limit)
+        run_hosted("anonymize", anonymize_clip, is_done, contestants, open_host, workers, progress)
         labels = [c.label for c in plan.contestants]
         run_stage("score", score_clip, clip_jobs(folder.path, plan, root, labels), pool, progress)
     reduce_video(folder, plan, root, progress)

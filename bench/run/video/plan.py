@@ -44,6 +44,8 @@ def make_video_plan(
     methods = [planned_given(m) if is_given(m) else m for m in planned_methods(config.methods)]
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
+    if any(m.draw_of for m in methods):
+        raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
     trackers = [_part("tracker", text) for text in config.trackers]
     distinct("tracker", [t.label for t in trackers])
     recognisers = _recognisers(config.instruments)

@@ -63,7 +63,7 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
             results += _results(folder, dataset.label, contestant, readable, evidence, points)
             progress.done(f"{contestant.label} {dataset.label}", skipped=False)
         control, competing = _competitors(plan, answers)
-        compared = compare_methods(dataset.label, competing, design.resamples, control)
+        compared = compare_methods(dataset.label, competing, design.resamples, cards, control)
         comparisons += compared
         ranks += rank_rows(dataset.label, competing, compared, cards, control)
     progress.end()

@@ -34,6 +34,32 @@ def test_thresholds_equal_brute_force_over_all_pairs() -> None:
         assert (point.identities, point.photos) == (40, 120)
 
 
+def test_through_looks_a_pair_is_as_far_as_its_nearest_look() -> None:
+    rows, names = faces(40, 3)
+    looks = [faces(40, 3, seed=5)[0], -rows]
+    genuine: list[float] = []
+    impostor: list[float] = []
+    for a, b in combinations(range(len(names)), 2):
+        distance = min(1 - float(look[a] @ rows[b]) for look in (rows, *looks))
+        (genuine if names[a] == names[b] else impostor).append(distance)
+    plain = calibrate(rows, names, fmrs=(1e-1, 1e-2), replicates=20)
+    for point, before in zip(calibrate(rows, names, fmrs=(1e-1, 1e-2), replicates=20, looks=looks), plain, strict=True):
+        assert point.threshold == pytest.approx(threshold_at_fmr(np.array(impostor), point.fmr), abs=1e-6)
+        assert point.tar == pytest.approx(np.mean(np.array(genuine) <= point.threshold), abs=0.01)
+        # More chances to match a stranger: the same rate of false matches is a stricter threshold.
+        assert point.threshold < before.threshold
+
+
+def test_a_photo_with_an_unreadable_look_is_left_out() -> None:
+    rows, names = faces(30, 2)
+    look = rows.copy()
+    look[4] = np.nan
+    (point,) = calibrate(rows, names, fmrs=(1e-2,), replicates=2, looks=[look])
+    assert (point.photos, point.unscored) == (59, 1)
+    with pytest.raises(ValueError, match="one embedding per photo"):
+        calibrate(rows, names, looks=[rows[:-1]])
+
+
 def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, names = faces(30, 2)
     whole = calibrate(rows, names, replicates=10)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.core.evidence import Evidence, OperatingPoint, point_at
-from bench.core.types import Float
+from bench.core.types import Bools, Float
 from bench.core.values import UnitValues
 from metrics.privacy.deid_rate import DeidRate
 from metrics.privacy.deid_rate_thesis import DeidRateThesis
@@ -42,6 +42,8 @@ def test_every_outcome_counts() -> None:
     evidence = make_evidence(4, 2, noise=50.0, outcomes=outcomes)
     rate = ask(DeidRate(), evidence)["deid_rate@1e-3"]
     assert rate.values[2:].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert rate.chance_values is not None
+    assert rate.chance_values[2:4].tolist() == [1.0, 1.0]
     assert rate.eligible is None
 
 
@@ -71,10 +73,9 @@ def test_of_the_detected_asks_only_about_faces_found_again() -> None:
     assert detected.eligible.tolist() == [True, False, True, False]
 
 
-def test_chance_and_the_thresholds_own_uncertainty_are_handed_on() -> None:
+def test_the_thresholds_own_uncertainty_is_handed_on() -> None:
     evidence = make_evidence(10, 3, noise=1.4)
     rate = ask(DeidRate(), evidence)["deid_rate@1e-3"]
-    assert rate.chance == pytest.approx(0.999)
     low, high = rate.alternatives  # at .46 more faces are beyond the threshold than at .53
     assert low.sum() >= rate.values.sum() >= high.sum()
     assert low.sum() > high.sum()
@@ -103,13 +104,37 @@ def test_thesis_rule_in_both_readings() -> None:
     assert 0 < found["deid_rate_thesis_cosine"].values.mean() < found["deid_rate_thesis_l2"].values.mean()
 
 
-def test_thesis_chance_is_the_share_of_strangers_beyond_its_threshold() -> None:
-    evidence = make_evidence(12, 2)
-    rows = evidence.original["sface"]["embedding"].astype(np.float64)
+def stranger_distances(evidence: Evidence) -> tuple[Float, Bools]:
+    """(N, N) from outputs to originals, and which pairs are of two people."""
+    original, output = (r["sface"]["embedding"].astype(np.float64) for r in (evidence.original, evidence.anonymized))
     names = evidence.truth.identity
-    strangers = names[:, None] != names[None, :]
-    expected = ((1 - rows @ rows.T)[strangers] > 0.3).mean()
-    assert ask(DeidRateThesis(), evidence)["deid_rate_thesis_cosine"].chance == pytest.approx(expected, abs=1e-6)
+    return 1 - output @ original.T, names[:, None] != names[None, :]
+
+
+def test_chance_is_the_share_of_strangers_that_the_very_outputs_do_not_match() -> None:
+    evidence = make_evidence(40, 2, noise=1.0, dim=6)
+    distance, strangers = stranger_distances(evidence)
+    found = ask(DeidRate(), evidence) | ask(DeidRateThesis(), evidence)
+    bars = {
+        "deid_rate@1e-2": 0.6,
+        "deid_rate@1e-3": 0.5,
+        "deid_rate_detected@1e-3": 0.5,
+        "deid_rate_thesis_cosine": 0.3,
+    }
+    for name, bar in (bars | {"deid_rate_thesis_l2": 0.15}).items():
+        expected = [1 - (distance[i, strangers[i]] <= bar).mean() for i in range(80)]
+        assert 0.5 < np.mean(expected) < 0.999
+        assert found[name].chance_values == pytest.approx(expected)
+
+
+def test_strangers_meet_the_same_candidates_as_the_own_original() -> None:
+    """A second candidate that has nothing to do with the person raises what chance matches, and nothing else."""
+    one, two = make_evidence(60, 1, noise=50.0, dim=4), make_evidence(60, 1, noise=50.0, dim=4, known_place=50.0)
+    rates = [ask(DeidRate(), evidence)["deid_rate@1e-2"] for evidence in (one, two)]
+    matched = [1 - r.values.mean() for r in rates]
+    by_chance = [1 - np.mean(r.chance_values) for r in rates if r.chance_values is not None]
+    assert by_chance[1] > by_chance[0] + 0.05
+    assert matched == pytest.approx(by_chance, abs=0.12)
 
 
 def test_every_recogniser_is_asked() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bench.core.evidence import Evidence
+from bench.core.types import Bools
 from bench.core.values import Histogram, SetStatistic
-from metrics.privacy.attack import attacks, impostor_pairs, pair_distances, row_distances, same_person
+from metrics.privacy.attack import attacks, impostor_pairs, pair_distances, same_person
 from metrics.privacy.verification import Verification
 from tests.support.evidence import make_evidence
 
@@ -18,7 +19,17 @@ def ask(evidence: Evidence, recogniser: str = "sface") -> dict[str, SetStatistic
 
 
 def values(evidence: Evidence) -> dict[str, float]:
-    return {name: s.compute(s.scored.astype(np.float64)) for name, s in ask(evidence).items()}
+    found = ask(evidence)
+    used = {name: s.scored if s.eligible is None else s.scored & s.eligible for name, s in found.items()}
+    return {name: s.compute(used[name].astype(np.float64)) for name, s in found.items()}
+
+
+def same_photo(evidence: Evidence) -> dict[str, float]:
+    return {name: value for name, value in values(evidence).items() if "cross_photo" not in name}
+
+
+def different(names: list[str]) -> Bools:
+    return np.array([[a != b for b in names] for a in names])
 
 
 def test_more_noise_is_more_private() -> None:
@@ -32,7 +43,7 @@ def test_more_noise_is_more_private() -> None:
     ("outcome", "eer", "tar"), [("missed", 0.0, 1.0), ("error", 0.0, 1.0), ("destroyed", 0.5, 0.0)]
 )
 def test_released_originals_are_verified_and_destroyed_faces_are_chance(outcome: str, eer: float, tar: float) -> None:
-    found = values(make_evidence(15, 3, outcomes=[outcome] * 45))
+    found = same_photo(make_evidence(15, 3, outcomes=[outcome] * 45))
     assert found == pytest.approx({"eer": eer, "tar@1e-2": tar, "tar@1e-3": tar})
 
 
@@ -47,7 +58,49 @@ def test_chances() -> None:
         "eer": 0.5,
         "tar@1e-2": 0.01,
         "tar@1e-3": 0.001,
+        "eer_cross_photo": 0.5,
+        "tar_cross_photo@1e-2": 0.01,
+        "tar_cross_photo@1e-3": 0.001,
     }
+
+
+def test_other_photos_of_the_person_are_compared_each_output_weighing_the_same() -> None:
+    evidence = make_evidence(30, 3, noise=1.5)
+    distance = 1 - evidence.anonymized["sface"]["embedding"].astype(float) @ evidence.original["sface"]["embedding"].T
+    names, n = evidence.truth.identity, 90
+    impostor = np.sort(distance[names[:, None] != names[None, :]])
+    threshold = impostor[int(0.01 * len(impostor)) - 1]
+    other = (names[:, None] == names[None, :]) & ~np.eye(n, dtype=bool)
+    expected = np.mean([(distance[i, other[i]] <= threshold).mean() for i in range(n)])
+    assert 0.02 < expected < 0.98
+    assert values(evidence)["tar_cross_photo@1e-2"] == pytest.approx(expected, abs=0.01)
+
+
+def test_other_photos_are_asked_of_people_who_have_some() -> None:
+    found = ask(make_evidence(6, 1))["tar_cross_photo@1e-2"]
+    assert found.eligible is not None
+    assert not found.eligible.any()
+
+
+def test_where_nobody_is_labelled_the_smallest_rate_is_not_asked_about() -> None:
+    eligible = {name: s.eligible for name, s in ask(make_evidence(40, 1, labelled=False)).items()}
+    assert {name for name, faces in eligible.items() if faces is not None and faces.any()} == {"eer", "tar@1e-2"}
+
+
+def test_copies_among_unlabelled_photos_are_no_impostors() -> None:
+    alone, doubled = (make_evidence(60, 1, labelled=False, outcomes=["missed"] * 60) for _ in range(2))
+    for readings in (doubled.original, doubled.anonymized):
+        for name in ("sface", "mobilefacenet"):
+            readings[name]["embedding"][54:] = readings[name]["embedding"][:6]
+    assert values(alone)["tar@1e-2"] == values(doubled)["tar@1e-2"] == 1.0
+    assert values(doubled)["eer"] == 0.0
+
+
+def test_own_originals_farther_than_strangers_are_no_better_than_chance() -> None:
+    evidence = make_evidence(20, 2, noise=0.0)
+    turned = evidence.original["sface"]["embedding"] * -1
+    evidence.anonymized["sface"]["embedding"][:] = turned
+    assert values(evidence)["eer"] == pytest.approx(0.0, abs=0.01)
 
 
 def test_leaving_people_out_equals_never_having_had_them() -> None:
@@ -82,7 +135,7 @@ def test_unscored_faces_take_no_part() -> None:
 def test_impostors_are_other_people() -> None:
     evidence = make_evidence(10, 4)
     names = evidence.truth.identity
-    i, j = impostor_pairs(names, 0, "d")
+    i, j = impostor_pairs(different(names.tolist()), 0, "d")
     assert len(i) == 40 * 36
     assert (names[i] != names[j]).all()
 
@@ -94,10 +147,10 @@ def test_unlabelled_faces_are_strangers_to_all_but_themselves() -> None:
 
 
 def test_pairs_are_capped_seeded_and_the_same_for_every_method() -> None:
-    names = np.array([f"p{k}" for k in range(300)])
-    i, j = impostor_pairs(names, 0, "d", max_pairs=9000)
-    again = impostor_pairs(names, 0, "d", max_pairs=9000)
-    other = impostor_pairs(names, 1, "d", max_pairs=9000)
+    apart = different([f"p{k}" for k in range(300)])
+    i, j = impostor_pairs(apart, 0, "d", max_pairs=9000)
+    again = impostor_pairs(apart, 0, "d", max_pairs=9000)
+    other = impostor_pairs(apart, 1, "d", max_pairs=9000)
     assert np.bincount(i).max() == 30
     assert len(i) > 8600
     assert len({*zip(i.tolist(), j.tolist(), strict=True)}) == len(i)
@@ -108,7 +161,7 @@ def test_pairs_are_capped_seeded_and_the_same_for_every_method() -> None:
 def test_distances_of_equal_rows_are_exactly_zero_and_others_are_cosine() -> None:
     evidence = make_evidence(5, 2)
     a, b = evidence.original["sface"]["embedding"], evidence.anonymized["sface"]["embedding"]
-    assert (row_distances(a, a) == 0).all()
+    assert (pair_distances(a, a, np.arange(10), np.arange(10)) == 0).all()
     i, j = np.divmod(np.arange(100), 10)
     assert pair_distances(a, b, i, j) == pytest.approx((1 - a.astype(float) @ b.astype(float).T).ravel(), abs=1e-6)
 

@@ -9,9 +9,9 @@ import pytest
 
 from bench.core.stats.intervals import estimates
 from bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from bench.core.types import Floats32
+from bench.core.types import Float, Floats32
 from bench.core.values import SetStatistic
-from metrics.quality.distribution import Distribution, frechet_distance, kernel_distance
+from metrics.quality.distribution import Distribution, frechet_distance, kernel_distance, kernel_distances
 from tests.support.evidence import make_evidence
 
 
@@ -61,12 +61,44 @@ def test_kid_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kernel_distance(a, b, np.ones(40)) == pytest.approx(whole, abs=1e-6)
 
 
-def test_kid_of_independent_samples_of_one_distribution_is_zero_on_average() -> None:
-    found = [
-        kernel_distance(*(sets(40, 6, seed, 0.0)[0], sets(40, 6, seed + 1000, 0.0)[0]), np.ones(40))
-        for seed in range(200)
+@pytest.mark.parametrize("correlation", [0.0, 0.9, 0.99])
+def test_kid_of_outputs_distributed_like_their_originals_is_zero_on_average(correlation: float) -> None:
+    """Whatever an output keeps of its own original: pairs must not make a method look better than perfect."""
+    kids = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        a, new = rng.normal(size=(2, 40, 6))
+        b = correlation * a + math.sqrt(1 - correlation**2) * new
+        kids.append(kernel_distance(a.astype(np.float32), b.astype(np.float32), np.ones(40)))
+    assert abs(np.mean(kids)) < 3 * np.std(kids) / math.sqrt(200)
+
+
+def test_kid_of_outputs_that_equal_their_originals_is_zero() -> None:
+    a, _ = sets(60, 10)
+    assert kernel_distance(a, a.copy(), np.ones(60)) == pytest.approx(0, abs=1e-5)
+
+
+def test_kid_is_the_mean_over_pairs_of_different_images() -> None:
+    a, b = (rows.astype(np.float64) for rows in sets(9, 4))
+
+    def k(x: Float, y: Float) -> float:
+        return float((x @ y / 4 + 1) ** 3)
+
+    terms = [
+        k(a[i], a[j]) + k(b[i], b[j]) - k(a[i], b[j]) - k(a[j], b[i]) for i in range(9) for j in range(9) if i != j
     ]
-    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(200)
+    single = kernel_distance(a.astype(np.float32), b.astype(np.float32), np.ones(9))
+    assert single == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+def test_kids_of_many_draws_are_those_of_one_at_a_time() -> None:
+    a, b = sets(30, 8)
+    weights = np.random.default_rng(3).integers(0, 3, (7, 30)).astype(np.float64)
+    weights[4] = 0.0
+    weights[4, 2] = 1.0
+    one_by_one = [kernel_distance(a, b, row) for row in weights]
+    assert kernel_distances(a, b, weights) == pytest.approx(one_by_one, rel=1e-4, nan_ok=True)
+    assert math.isnan(one_by_one[4])
 
 
 def test_fewer_than_two_rows_are_undefined() -> None:

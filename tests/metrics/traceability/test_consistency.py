@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import pearsonr
 
 from bench.core.types import Outcome
-from bench.core.values import UnitValues
+from bench.core.values import SetStatistic, UnitValues
 from bench.core.video_evidence import VideoEvidence
-from metrics.traceability.motion import Motion, flicker_ratio, trajectory_correlation
+from metrics.traceability.motion import Motion, trajectory_correlation
 from metrics.traceability.stability import IdentityStability, kept_share
 from tests.support.video import RECOGNISER, Clip, Face, at_distance, video_evidence
 
@@ -78,13 +78,27 @@ def test_correlation_leaves_out_what_does_not_move_and_counts_what_stands_still(
     assert np.isnan(trajectory_correlation(moving, gone))  # four frames are too few
 
 
+def flicker(faces: list[Face]) -> float:
+    item = next(item for item in Motion().ask(video_evidence([Clip(faces)])) if item.metric == "flicker")
+    assert isinstance(item, SetStatistic)
+    return item.compute(item.scored.astype(np.float64))
+
+
 def test_flicker_is_a_ratio_to_the_originals_own() -> None:
-    nan = float("nan")
-    assert flicker_ratio(np.array([nan, 2.0, 4.0]), np.array([nan, 3.0, 9.0])) == 2.0
-    assert np.isnan(flicker_ratio(np.array([nan, 0.0]), np.array([nan, 1.0])))
-    faces = [Face(0, 0), Face(1, 0, flicker=(2.0, 1.0)), Face(0, 1)]
-    assert values(Motion(), video_evidence([Clip(faces)]), "flicker")[0] == 0.5
-    assert np.isnan(values(Motion(), video_evidence([Clip(faces)]), "flicker")[1])
+    assert flicker([Face(0, 0), Face(1, 0, flicker=(2.0, 3.0)), Face(2, 0, flicker=(4.0, 9.0)), Face(0, 1)]) == 2.0
+    assert np.isnan(flicker([Face(0, 0), Face(1, 0, flicker=(0.0, 1.0))])), "the original does not change"
+    assert np.isnan(flicker([Face(0, 0)])), "one frame has none before it"
+
+
+def test_one_still_face_does_not_decide_the_flicker_of_twenty_ordinary_ones() -> None:
+    rng = np.random.default_rng(0)
+    faces = [Face(0, track) for track in range(21)]
+    for track in range(20):
+        for frame in range(1, 10):
+            change = rng.uniform(4, 8)
+            faces.append(Face(frame, track, flicker=(change, change + rng.normal(0, 0.1))))
+    faces += [Face(frame, 20, flicker=(0.001, 0.3)) for frame in range(1, 10)]  # three hundred times its own
+    assert flicker(sorted(faces, key=lambda face: (face.frame, face.track))) == pytest.approx(1.0, abs=0.02)
 
 
 def test_movement_of_destroyed_faces_is_not_measured() -> None:

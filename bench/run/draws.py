@@ -1,0 +1,125 @@
+"""Methods that choose by chance, run several times with other seeds: ``dp-att:seeds=5``.
+
+Each draw is run and scored like a method of its own; results carry the average of every face over the draws (and of
+every statistic, for whole sets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Final
+
+import numpy as np
+
+from bench.core.errors import SpecError
+from bench.core.seeds import derive_seed
+from bench.core.spec import Spec
+from bench.core.types import Bools, Float
+from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from bench.store.schemas import PlannedMethod
+
+SEEDS: Final = "seeds"
+"""The parameter of every SPEC of a method that the harness keeps to itself."""
+MOST: Final = 100
+Asked = UnitValues | SetStatistic | Histogram | Finding
+
+
+def without_seeds(spec: Spec) -> tuple[Spec, int]:
+    """The SPEC that the method sees, and how many draws are asked for. Raises `SpecError` where that is no number."""
+    params = dict(spec.params)
+    many = params.pop(SEEDS, 1)
+    if isinstance(many, bool) or not isinstance(many, int) or not 1 <= many <= MOST:
+        raise SpecError(f"{spec.text}: {SEEDS} is how many draws are averaged, 1 to {MOST}, e.g. {spec.name}:{SEEDS}=5")
+    return Spec(spec.name, params, spec.label), many
+
+
+def seed_of(method: PlannedMethod, seed: int) -> int:
+    """The seed of a method's draw under a run's ``seed``; the first draw's is the run's."""
+    return derive_seed(seed, "draw", str(method.draw)) if method.draw else seed
+
+
+def by_draws(methods: Sequence[PlannedMethod]) -> Iterator[tuple[str, list[PlannedMethod]]]:
+    """Each label of the results with its draws."""
+    for label, drawn in groupby(methods, key=lambda method: method.draw_of or method.label):
+        yield label, list(drawn)
+
+
+def averaged(draws: Sequence[Sequence[Asked]]) -> list[Asked]:
+    """One answer for each of the first draw's, averaged over the draws; histograms and findings are the first's.
+
+    A face's value is the mean over the draws in which it was asked about and could be scored.
+    """
+    if len(draws) == 1:
+        return list(draws[0])
+    others = [{_key(item): item for item in drawn} for drawn in draws[1:]]
+    found: list[Asked] = []
+    for item in draws[0]:
+        same = [item, *(drawn[_key(item)] for drawn in others if _key(item) in drawn)]
+        if isinstance(item, UnitValues):
+            found.append(_units([each for each in same if isinstance(each, UnitValues)]))
+        elif isinstance(item, SetStatistic):
+            found.append(_statistic([each for each in same if isinstance(each, SetStatistic)]))
+        else:
+            found.append(item)
+    return found
+
+
+def _key(item: Asked) -> tuple[str, ...]:
+    if isinstance(item, Finding):
+        return "finding", item.kind
+    if isinstance(item, Histogram):
+        return "histogram", item.metric, item.instrument
+    return item.metric, item.instrument, item.region, item.unit
+
+
+def _units(same: Sequence[UnitValues]) -> UnitValues:
+    first = same[0]
+    values = _mean([_asked(each, each.values) for each in same])
+    chances = [each.chance_values for each in same if each.chance_values is not None]
+    ends = min(len(each.alternatives) for each in same)
+    eligible = None
+    if any(each.eligible is not None for each in same):
+        eligible = np.any([_eligible(each) for each in same], axis=0)
+    known = [each.chance for each in same if each.chance is not None]
+    return replace(
+        first,
+        values=values,
+        eligible=eligible,
+        share=first.share and bool(np.isin(values[np.isfinite(values)], [0.0, 1.0]).all()),
+        chance=float(np.mean(known)) if known else None,
+        chance_values=_mean(chances) if chances else None,
+        alternatives=tuple(_mean([_asked(each, each.alternatives[k]) for each in same]) for k in range(ends)),
+    )
+
+
+def _statistic(same: Sequence[SetStatistic]) -> SetStatistic:
+    def compute(weights: Float) -> float:
+        return float(np.mean([each.compute(weights) for each in same]))
+
+    def compute_all(weights: Float) -> Float:
+        several = [each.compute_all for each in same if each.compute_all is not None]
+        return np.asarray(np.mean([each(weights) for each in several], axis=0), np.float64)
+
+    scored: Bools = np.all([each.scored for each in same], axis=0)
+    together = all(each.compute_all is not None for each in same)
+    return replace(same[0], compute=compute, scored=scored, compute_all=compute_all if together else None)
+
+
+def _asked(item: UnitValues, values: Float) -> Float:
+    return values if item.eligible is None else np.where(item.eligible, values, np.nan)
+
+
+def _eligible(item: UnitValues) -> Bools:
+    return np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
+
+
+def _mean(columns: Sequence[Float]) -> Float:
+    """(N,) mean of the finite ones; NaN where there is none."""
+    rows = np.stack(columns)
+    finite = np.isfinite(rows)
+    many = finite.sum(axis=0)
+    total = np.where(finite, rows, 0.0).sum(axis=0)
+    mean: Float = np.divide(total, many, out=np.full(total.shape, np.nan), where=many > 0)
+    return mean

@@ -1,0 +1,135 @@
+"""The process of one contestant: it loads the method and answers calls until nobody asks any more.
+
+Nothing of the harness's own runs here, so that a method may change its process as it likes: the working folder, the
+environment, signals, open files. Requests and answers are JSON and raw pixels, never pickles.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import numpy as np
+
+from bench.core.types import Box, MethodFailure, Sample
+from bench.run import opened
+from bench.run.calling import Attempt, attempt, expect, reason_of, trace_of
+from bench.run.executors import limit_threads
+from bench.run.memory import peak_memory
+
+TOKEN: Final = "UNMASK_CONTESTANT"
+"""Environment variable by which the programs that a method starts can be found again."""
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_HIGH_DESCRIPTOR: Final = 500
+"""Where the connection is moved: code that closes "all" descriptors often ends at 256."""
+
+
+def serve(connection: Connection, output: Connection, spec: str, device: str, threads: int, token: str) -> None:
+    """Loads the method and says so, then answers until the other end is closed."""
+    connection = _settle_in(connection, output, threads, token)
+    before = peak_memory()
+    try:
+        method: Any = opened.method(spec, device)
+        _send(connection, {"failure": ""})
+    except BaseException as error:
+        _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
+        return
+    while True:
+        try:
+            request = json.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            return
+        if request["do"] == "expect":
+            try:
+                expect(method, request["ids"])
+                _send(connection, {"failure": ""})
+            except BaseException as error:
+                _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
+        else:
+            done = attempt(method, [_sample(connection, entry) for entry in request["samples"]], request["seed"])
+            _answer(connection, done, max(peak_memory() - before, 0.0))
+
+
+def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
+    image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
+    boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
+    return Sample(entry["id"], image, boxes)
+
+
+def _answer(connection: Connection, done: Attempt, memory: float) -> None:
+    reasons = [result.reason if isinstance(result, MethodFailure) else None for result in done.results]
+    _send(
+        connection,
+        {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons},
+    )
+    for result in done.results:
+        if not isinstance(result, MethodFailure):
+            connection.send_bytes(np.ascontiguousarray(result).reshape(-1).data)
+
+
+def _send(connection: Connection, message: dict[str, Any]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    connection.send_bytes(json.dumps(message).encode())
+
+
+def _settle_in(connection: Connection, output: Connection, threads: int, token: str) -> Connection:
+    """Makes this process one that can be ended with all it starts, and whose output goes to the log."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)
+    os.environ[TOKEN] = token
+    if hasattr(os, "setsid"):
+        with suppress(OSError):
+            os.setsid()
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Orphans below this process become its own children, so that they are found when it ends.
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for descriptor in (1, 2):
+        os.dup2(output.fileno(), descriptor)
+    output.close()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return _moved(connection)
+
+
+def _moved(connection: Connection) -> Connection:
+    try:
+        import fcntl  # not on Windows
+
+        high = fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
+    except (ImportError, OSError):
+        return connection
+    connection.close()
+    return Connection(high)
+
+
+def _end_with_parent() -> None:
+    """A killed run cannot end its methods; without this they would wait, or work, for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        end_group(os.getpid())
+        os._exit(1)
+
+
+def end_group(process: int) -> None:
+    """Kills a process and the group that it leads or, where it is gone already, has led."""
+    with suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process, signal.SIGKILL)
+    with suppress(OSError):
+        os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))

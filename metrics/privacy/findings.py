@@ -1,0 +1,277 @@
+"""What a reader must know before trusting a method's rates of privacy: each counted, and said only beyond chance.
+
+About the data set, said with a method that leaves every face as it is (the control):
+
+- ``chance-off``: strangers are matched far more or less often than the thresholds promise;
+- ``copies``: one photo under two names;
+- ``likely-repeats``: unlabelled originals that look like one person.
+
+About a method:
+
+- ``matches-others``: outputs whose nearest original is another person's, nearer than the originals of two people are;
+- ``one-face``: outputs that look like one and the same person;
+- ``other-place``: faces that match what the output shows at another person's place in the photo;
+- ``alike-yet-private``: pictures that hardly change though recognisers lose the person, as adversarial cloaks do.
+
+Where several recognisers are asked, more than half of those that can read a face must agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from bench.core.evidence import Evidence, point_at
+from bench.core.types import Float, Outcome
+from bench.core.values import Finding
+from metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
+from metrics.privacy.deid_rate import not_matched
+from metrics.privacy.strangers import Strangers, match_shares, strangers
+
+FMR: Final = 1e-3
+NEAR_FMR: Final = 1e-4
+OFF: Final = 2.0
+"""A realised rate is far from the stated one where its whole interval lies beyond this factor of it."""
+LOOKALIKES: Final = 0.01
+"""Share of the originals that may have a stranger as near as what counts as matching others."""
+SURE: Final = 1e-3
+"""Significance of what is said about a method."""
+ALIKE_SSIM: Final = 0.85
+ALIKE_LPIPS: Final = 0.2
+"""A picture is alike at or above this SSIM and at or below this LPIPS of the face, where these are measured."""
+ALIKE_SHARE: Final = 0.05
+"""Share of the changed faces below which alike and private ones are not mentioned."""
+NAMED: Final = 3
+"""Pairs of copies that are named."""
+
+
+def findings(evidence: Evidence) -> Iterator[Finding]:
+    """Those that hold for one method on one data set."""
+    known = strangers(evidence)
+    outcome = evidence.outcome
+    if len(outcome) and (outcome == Outcome.MISSED.value).all():
+        yield from _of_the_data(evidence, known)
+        return
+    yield from _matches_others(evidence, known)
+    yield from _one_face(evidence, known)
+    yield from _other_place(evidence, known)
+    yield from _alike_yet_private(evidence)
+
+
+def _of_the_data(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+    yield from _chance_off(evidence, known)
+    if len(known.copies):
+        pairs = ", ".join(f"{evidence.faces.id[a]} = {evidence.faces.id[b]}" for a, b in known.copies[:NAMED])
+        more = f" and {len(known.copies) - NAMED:,} more" if len(known.copies) > NAMED else ""
+        faces = len(np.unique(known.copies))
+        text = (
+            f"{faces:,} of {len(evidence.faces):,} faces are in the set twice, as the same or nearly the same photo "
+            f"under two names ({pairs}{more}); these pairs do not count as two people"
+        )
+        yield Finding("copies", faces, len(evidence.faces), text)
+    unlabelled = int((evidence.truth.identity == "").sum())
+    if known.repeats:
+        text = (
+            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that look like one person to "
+            f"every recogniser ({known.repeats:,}) do not count as two people, which lowers the measured rates of "
+            "strangers matched slightly"
+        )
+        yield Finding("likely-repeats", unlabelled, len(evidence.faces), text)
+
+
+def _chance_off(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+    asked, off = 0, []
+    for attack in attacks(evidence):
+        threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
+        if not math.isfinite(threshold):
+            continue
+        asked += 1
+        (share,) = match_shares(attack, known, [threshold])
+        rate, low, high = realised_rate(share, evidence.faces.cluster)
+        if low > OFF * FMR or high < FMR / OFF:
+            (group,) = match_shares(attack, known, [threshold], same_group=True)
+            told = (
+                f", {100 * np.nanmean(group):.2g} % in the same age group and gender"
+                if np.isfinite(group).any()
+                else ""
+            )
+            off.append(f"{attack.recogniser} {100 * rate:.2g} % ({100 * low:.2g} to {100 * high:.2g}){told}")
+    if off:
+        text = (
+            f"{len(off)} of {asked} attacks match originals of two people at another rate than the stated "
+            f"{100 * FMR:g} %: {'; '.join(off)}. Read the rates of privacy against the measured chance"
+        )
+        yield Finding("chance-off", len(off), asked, text)
+
+
+def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
+    """Mean of (N,) shares of strangers matched among originals, with a 95 % interval over people.
+
+    A pair depends on both of its people, so the standard error is twice that of a mean of independent shares
+    (Hoeffding, The Annals of Mathematical Statistics 19, 1948: variance of a U-statistic of two arguments). The upper
+    end is at least that of 3 matches more than there are (the rule of three). NaN where nobody can be compared.
+    """
+    scored = np.isfinite(share)
+    people, code = np.unique(cluster[scored], return_inverse=True)
+    if len(people) < 2:
+        return math.nan, math.nan, math.nan
+    rate = float(share[scored].mean())
+    off = np.bincount(code, weights=share[scored] - rate)
+    error = 2 * math.sqrt(float((off**2).sum()) * len(people) / (len(people) - 1)) / int(scored.sum())
+    reach = float(stats.t.ppf(0.975, len(people) - 1)) * error
+    pairs = len(people) * (len(people) - 1) / 2
+    return rate, max(rate - reach, 0.0), min(max(rate + reach, rate + 3 / pairs), 1.0)
+
+
+def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+    n = len(evidence.faces)
+    votes, before, voters = np.zeros(n), np.zeros(n), np.zeros(n)
+    for attack in plain_attacks(evidence):
+        unprotected = _nearest_stranger(_originals(attack), known)
+        released = _nearest_stranger(attack, known)
+        limit = _lookalike_limit(evidence, attack, unprotected)
+        voters += np.isfinite(released) & np.isfinite(unprotected)
+        votes += (released <= limit) & (released < attack.own_distance)
+        before += unprotected <= limit
+    asked = voters > 0
+    count, many = int((votes > voters / 2)[asked].sum()), int(asked.sum())
+    usual = int((before > voters / 2)[asked].sum())
+    table = np.array([[count, many - count], [usual, many - usual]])
+    if count > usual and stats.fisher_exact(table, "greater").pvalue < SURE:
+        text = (
+            f"{count:,} of {many:,} outputs match another person of the set; of the originals {usual:,} come as near "
+            "to somebody else's"
+        )
+        yield Finding("matches-others", count, many, text)
+
+
+def _originals(attack: Attack) -> Attack:
+    """The same recogniser against photos that nobody protected."""
+    nothing = np.zeros(len(attack.original), dtype=np.bool_)
+    return Attack(
+        attack.recogniser,
+        attack.original,
+        attack.original[attack.readable],
+        np.flatnonzero(attack.readable),
+        nothing,
+        nothing,
+    )
+
+
+def _nearest_stranger(attack: Attack, known: Strangers) -> Float:
+    """(N,) distance to the nearest original of another person; NaN = unscored."""
+    found = np.full(len(attack.original), np.nan)
+    for rows, distance in attack.blocks():
+        usable = known.different[rows] & np.isfinite(distance)
+        found[rows] = np.where(usable.any(axis=1), np.where(usable, distance, np.inf).min(axis=1), np.nan)
+    return found
+
+
+def _lookalike_limit(evidence: Evidence, attack: Attack, unprotected: Float) -> float:
+    """The threshold at a false match rate of 1e-4, or the smaller distance that `LOOKALIKES` of the originals come
+    within of a stranger's."""
+    ascending = np.sort(unprotected[np.isfinite(unprotected)])
+    if not len(ascending):
+        return math.nan
+    rank = int(LOOKALIKES * len(ascending))
+    threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), NEAR_FMR).threshold
+    limit = float(ascending[rank]) - 2e-6
+    return min(limit, threshold) if math.isfinite(threshold) else limit
+
+
+def _one_face(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+    shown = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
+    apart = known.different[np.ix_(shown, shown)]
+    votes, voters = np.zeros(len(shown)), np.zeros(len(shown))
+    for name, threshold in _calibrated(evidence, FMR):
+        rows = unit_rows(evidence.anonymized[name]["embedding"][shown])
+        with np.errstate(invalid="ignore"):
+            distance = 1 - rows @ rows.T
+        pairs = apart & np.isfinite(distance)
+        voters += pairs.any(axis=1)
+        votes += ((distance <= threshold) & pairs).sum(axis=1) > pairs.sum(axis=1) / 2
+    asked = voters > 0
+    count, many = int((votes > voters / 2)[asked].sum()), int(asked.sum())
+    if many > 2 and count > many / 2:
+        text = f"{count:,} of {many:,} outputs look like one and the same person"
+        yield Finding("one-face", count, many, text)
+
+
+def _other_place(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+    i, j = _companions(evidence.faces.sample)
+    i, j = i[known.different[i, j]], j[known.different[i, j]]
+    votes, voters = np.zeros(len(i)), np.zeros(len(i))
+    for name, threshold in _calibrated(evidence, NEAR_FMR):
+        original = unit_rows(evidence.original[name]["embedding"])
+        output = unit_rows(evidence.anonymized[name]["embedding"])
+        usual = point_at(evidence.operating_points[name], FMR).threshold
+        moved, before = _rows_apart(original[i], output[j]), _rows_apart(original[i], original[j])
+        voters += np.isfinite(moved)
+        votes += (moved <= threshold) & ~(before <= usual)
+    matched = np.unique(i[votes > voters / 2])
+    many, pairs = len(np.unique(i[voters > 0])), int((voters > 0).sum())
+    if len(matched) and stats.poisson.sf(len(matched) - 1, pairs * FMR) < SURE:
+        text = f"{len(matched):,} of {many:,} faces match what the output shows at another person's place in the photo"
+        yield Finding("other-place", len(matched), many, text)
+
+
+def _companions(samples: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[Ints, Ints]:
+    """(i, j): every two different faces of one image, both ways round."""
+    order = np.argsort(samples, kind="stable")
+    i: list[int] = []
+    j: list[int] = []
+    for faces in np.split(order, np.flatnonzero(samples[order][1:] != samples[order][:-1]) + 1):
+        i += [int(a) for a in faces for b in faces if a != b]
+        j += [int(b) for a in faces for b in faces if a != b]
+    return np.array(i, dtype=np.int64), np.array(j, dtype=np.int64)
+
+
+def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
+    readings = evidence.pairs.get("face", {})
+    changed = evidence.outcome == Outcome.ANONYMIZED.value
+    ssim = readings.get("pixels", {}).get("ssim|standard")
+    lpips = readings.get("lpips-alex", {}).get("lpips_alex|standard")
+    alike = np.ones(len(evidence.faces), dtype=np.bool_)
+    measured = changed & (ssim is not None or lpips is not None)
+    if ssim is not None:
+        measured &= np.isfinite(ssim)
+        alike &= ssim >= ALIKE_SSIM
+    if lpips is not None:
+        measured &= np.isfinite(lpips)
+        alike &= lpips <= ALIKE_LPIPS
+    votes, voters = np.zeros(len(alike)), np.zeros(len(alike))
+    for attack in plain_attacks(evidence):
+        threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
+        private = not_matched(attack.own_distance, threshold)
+        voters += np.isfinite(private)
+        votes += private == 1
+    measured &= voters > 0
+    flagged = measured & alike & (votes > voters / 2)
+    count, many = int(flagged.sum()), int(measured.sum())
+    if count and count >= ALIKE_SHARE * many:
+        text = (
+            f"{count:,} of {many:,} changed faces look almost as before (SSIM of {ALIKE_SSIM} or more, LPIPS of "
+            f"{ALIKE_LPIPS} or less) though most recognisers no longer match them: a person, or a recogniser that was "
+            "not tried, may see no difference"
+        )
+        yield Finding("alike-yet-private", count, many, text)
+
+
+def _calibrated(evidence: Evidence, fmr: float) -> Sequence[tuple[str, float]]:
+    """Recognisers with a threshold for ``fmr``, and that threshold."""
+    pairs = [
+        (attack.recogniser, point_at(evidence.operating_points.get(attack.recogniser, ()), fmr).threshold)
+        for attack in plain_attacks(evidence)
+    ]
+    return [(name, threshold) for name, threshold in pairs if math.isfinite(threshold)]
+
+
+def _rows_apart(
+    a: np.ndarray[tuple[int, int], np.dtype[np.float32]], b: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+) -> Float:
+    """(P,) cosine distance of matching unit rows; NaN rows give NaN."""
+    return np.asarray(1 - np.einsum("pd,pd->p", a, b), dtype=np.float64)

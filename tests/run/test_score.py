@@ -1,0 +1,119 @@
+"""What is read of a method's outputs: at the known place, and of faces where none was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, look_column
+from bench.core.exposure import distances
+from bench.core.types import Floats32, Image
+from bench.run.assemble import assemble_evidence, assemble_originals
+from bench.run.config import RunConfig
+from bench.run.pipeline import get_ready, run
+from bench.store.run_folder import RunFolder
+from tests.benchmarks.stages import Stages
+
+pytestmark = pytest.mark.weights
+
+FACE = (slice(20, 110), slice(80, 150))
+"""The face in the astronaut's photo at 256 x 256."""
+
+
+def copied_to_a_corner(image: Image) -> Image:
+    output = image.copy()
+    output[160:250, 180:250] = image[FACE]
+    output[FACE] = 0
+    return output
+
+
+def pixelated(image: Image) -> Image:
+    output = image.copy()
+    face = Pillow.fromarray(image[FACE])
+    small = face.resize((12, 15), Pillow.Resampling.BOX)
+    output[FACE] = np.asarray(small.resize(face.size, Pillow.Resampling.NEAREST))
+    return output
+
+
+def turned(image: Image) -> Image:
+    """Upside down about the middle of the face's aligned crop: what a look turns back."""
+    output = image.copy()
+    face = (slice(21, 84), slice(80, 143))
+    output[face] = image[face][::-1, ::-1]
+    return output
+
+
+def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str, Evidence]:
+    """The evidence on ``outputs`` of one photo, by method, read by SFace."""
+    (folder / "photos").mkdir(parents=True)
+    Pillow.fromarray(photo).save(folder / "photos" / "a.png")
+    for name, image in outputs.items():
+        (folder / name).mkdir()
+        Pillow.fromarray(image).save(folder / name / "a.png")
+    config = RunConfig(
+        datasets=(f"photos=folder:path={folder / 'photos'}",),
+        methods=tuple(f"{name}=outputs:dir={folder / name}" for name in outputs),
+        metrics=("deid_rate",),
+        instruments=("yunet", "sface"),
+        replicates=100,
+    )
+    plan = get_ready(config, root=None)
+    done = run(plan, folder / "run", root=None, workers=1, progress=Stages())
+    return {method.label: evidence(done, method.label) for method in plan.methods}
+
+
+def evidence(done: RunFolder, method: str) -> Evidence:
+    originals = assemble_originals(done, done.plan, "photos")
+    return assemble_evidence(done, done.plan, originals, method, {})[0]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
+    from skimage import data
+
+    photo = np.asarray(Pillow.fromarray(data.astronaut()).resize((256, 256)), np.uint8)
+    outputs = {"copied": copied_to_a_corner(photo), "pixelated": pixelated(photo), "turned": turned(photo)}
+    return judged(tmp_path_factory.mktemp("scored"), photo, outputs)
+
+
+def to_original(evidence: Evidence, reading: Floats32) -> float:
+    """The smallest cosine distance of a reading to the photo's own face."""
+    return float(distances(reading, evidence.original["sface"]["embedding"]).min())
+
+
+def test_a_face_copied_to_a_corner_is_read_there(found: dict[str, Evidence]) -> None:
+    copied = found["copied"]
+    assert copied.extra.sample.tolist() == ["a.png"]
+    assert to_original(copied, copied.extra.readings["sface"]["embedding"]) < 0.1
+    assert np.isnan(copied.anonymized["sface"]["embedding"]).all()
+    # At the known place lies a black box: it is read, and it is nobody.
+    assert to_original(copied, copied.anonymized["sface"][KNOWN_PLACE]) > 0.7
+
+
+def test_every_output_is_read_at_the_place_that_the_original_tells(found: dict[str, Evidence]) -> None:
+    pixelated = found["pixelated"]
+    assert len(pixelated.extra.sample) == 0
+    assert np.isfinite(pixelated.anonymized["sface"][KNOWN_PLACE]).all()
+    assert to_original(pixelated, pixelated.anonymized["sface"][KNOWN_PLACE]) > 0
+
+
+def test_a_face_turned_in_its_place_is_known_by_one_of_its_looks(found: dict[str, Evidence]) -> None:
+    turned = found["turned"]
+    plain = to_original(turned, turned.anonymized["sface"][KNOWN_PLACE])
+    looks = {look: to_original(turned, turned.anonymized["sface"][look_column(look)]) for look in LOOKS}
+    assert min(looks, key=lambda look: looks[look]) == "turned-180"
+    assert looks["turned-180"] < 0.4 < plain
+    assert all(np.isfinite(list(looks.values())))
+
+
+def test_what_is_untouched_has_the_originals_readings(found: dict[str, Evidence]) -> None:
+    control = found["none"]
+    for column in ("embedding", KNOWN_PLACE):
+        np.testing.assert_array_equal(control.anonymized["sface"][column], control.original["sface"]["embedding"])
+    for column in map(look_column, LOOKS):
+        np.testing.assert_array_equal(control.anonymized["sface"][column], control.original["sface"][column])
+    assert len(control.extra.sample) == 0
