@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from bench.core.files import make_private_folder
 from bench.store.atomic import write_json
 from bench.store.beside import Locations, read_locations, write_locations
 from bench.store.json_files import read_model
@@ -98,7 +100,9 @@ def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) ->
             return
         if folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
+        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
+            folder.chmod(0o700)
         write_json(path, plan.model_dump(mode="json", by_alias=True))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
