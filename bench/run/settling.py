@@ -15,6 +15,7 @@ from bench.store.atomic import write_json
 from bench.store.beside import Locations, read_locations, write_locations
 from bench.store.json_files import read_model
 from bench.store.publication import finish_publication
+from bench.store.purging import refuse_purged
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -26,6 +27,7 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     their place, is made again: then the plan in force and its results stay until the new ones are complete.
     Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
     """
+    refuse_purged(folder)
     finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
     folder.propose(plan)
@@ -79,7 +81,11 @@ def refuse_half_made(folder: RunFolder) -> None:
 
 
 def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
-    """What a finished run will have anew under ``plan``, as lines for a person."""
+    """What a finished run will have anew under ``plan``, as lines for a person.
+
+    Raises `StoreError` for a purged run.
+    """
+    refuse_purged(folder)
     if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
         return []
     added, edited = plan_changes(folder, plan, locations)

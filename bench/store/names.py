@@ -32,7 +32,7 @@ class Pseudonyms:
         for sample, shown in self.photos.items():
             for name in (sample, PurePosixPath(sample).name, PurePosixPath(sample).stem):
                 bare.setdefault(name, shown)
-        self._bare = bare
+        self._bare = {**bare, **{shown: shown for shown in self.photos.values()}}
         # Others, such as ``1``, may be any word of a text; they are looked for as file names and between quotes only.
         told = {name for name in bare if " " in name or (name in self.photos and {".", "/"} & set(name))}
         self._told = sorted(told, key=len, reverse=True)

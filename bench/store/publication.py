@@ -17,6 +17,8 @@ from bench.core.errors import StoreError
 from bench.core.files import TEMP_PREFIX, make_private_folder
 
 PUBLISHING: Final = "publishing"
+PURGED: Final = "purged.json"
+"""Says that a run's pictures, readings and names were removed; its results stay."""
 PLAN: Final = "plan.json"
 NEXT_PLAN: Final = "next-plan.json"
 ESTIMATES: Final = "estimates.json"

@@ -32,7 +32,7 @@ from bench.core.errors import StoreError
 from bench.store.atomic import write_json
 from bench.store.json_files import read_model, read_object
 from bench.store.names import Names, Pseudonyms, read_names, with_names
-from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
+from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, PURGED, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
 
@@ -80,6 +80,11 @@ class RunFolder:
     @property
     def next_plan_path(self) -> Path:
         return self.path / NEXT_PLAN
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether pictures, readings and names were removed."""
+        return (self.path / PURGED).exists()
 
     @property
     def estimates_path(self) -> Path:
