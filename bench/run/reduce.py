@@ -27,6 +27,7 @@ from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from bench.store.names import Pseudonyms, without_names, write_names
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -75,8 +76,10 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
+    names: dict[str, Pseudonyms] = {}
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
+        names[dataset.label] = Pseudonyms(dataset.samples, originals.truth.identity)
         design = _design(originals, plan)
         found.inputs.append(_input_row(originals, dataset.notes, plan.instruments[0]))
         answers: dict[str, list[Answer]] = {}
@@ -94,7 +97,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                     same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
                     found.findings += [_finding(evidence, same)] if same else []
                 values = [item for item in asked if isinstance(item, UnitValues)]
-                write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
+                table = folder.faces_path(dataset.label, method.label)
+                write_face_table(table, evidence, reasons, values, names[dataset.label])
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
             answers[label] = _answers(averaged(draws), design, cards, recognisers)
             outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
@@ -115,7 +119,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    folder.write_estimates(found.estimates_of(plan.run))
+    write_names(folder.path, names)
+    folder.write_estimates(without_names(found.estimates_of(plan.run), names))
 
 
 class _Found:

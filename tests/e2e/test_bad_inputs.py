@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image as Pillow
 
 from bench.core.types import Image
 from tests.support.cli import unmask
+from tests.support.naming import named_results
 
 pytestmark = pytest.mark.weights
 
@@ -64,7 +64,7 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
-    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    results = named_results(out)
     given = results["inputs"][0]
     assert given["images"] == 15
     reasons = {problem["sample"]: problem["reason"] for problem in given["problems"]}
@@ -115,7 +115,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     command = ("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome")
     done = unmask(*command, "--instrument", "yunet", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads((out / "estimates.json").read_text("utf-8"))["inputs"]
+    (row,) = named_results(out)["inputs"]
     assert (row["images"], row["faces"], row["unreadable"]) == (7, 4, 2)
     reasons = {problem["sample"]: problem["reason"] for problem in row["problems"]}
     assert "not followed" in reasons["linked"]
@@ -157,7 +157,7 @@ def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) 
         *("--out", str(out), "--no-report"),
     )
     assert done.returncode == 0, done.stderr
-    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    results = named_results(out)
     values = {
         row["metric"]: row["value"]
         for row in results["estimates"]
@@ -189,7 +189,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         out = tmp_path / f"run-{limit}"
         done = unmask(*arguments, "--limit", str(limit), "--out", str(out))
         assert done.returncode == 0, done.stderr
-        failures = json.loads((out / "estimates.json").read_text("utf-8"))["failures"]
+        failures = named_results(out)["failures"]
         assert {row["sample"] for row in failures} == errors
         assert all("the output file 1.png matches" in row["reason"] for row in failures)
 
