@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bench.core.errors import UsageError
+
+NO_OUTPUT: Final = 3
+"""Exit code of a run in which a method gave nothing usable on a whole data set."""
 
 Root = Annotated[
     Path | None,

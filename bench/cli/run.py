@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, TimeLimit, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, TimeLimit, Workers, existing_root, split_names
 
 
 def run(
@@ -45,6 +45,7 @@ def run(
 
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from rich.console import Console
 
@@ -53,8 +54,10 @@ def run(
     from bench.cli.summary import print_summary
     from bench.data.opening import refuse_nested
     from bench.run.config import load_config
-    from bench.run.pipeline import get_ready
+    from bench.run.pipeline import get_ready, locations_for
     from bench.run.pipeline import run as run_plan
+    from bench.run.settling import announce_changes
+    from bench.store.run_folder import RunFolder
 
     asked = {
         "datasets": dataset,
@@ -73,12 +76,23 @@ def run(
     refuse_nested(out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = get_ready(settings, root=where, progress=fetching)
+    locations = locations_for(settings)
+    for line in announce_changes(RunFolder(out.absolute()), plan, locations):
+        typer.echo(line, err=True)
     folder = run_plan(
-        plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
+        plan,
+        out.absolute(),
+        locations=locations,
+        root=where,
+        workers=workers,
+        progress=show_progress(),
+        time_limit=time_limit,
     )
-    print_summary(folder)
+    complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
         from reports.build import build_report
 
         typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)

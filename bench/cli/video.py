@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, TimeLimit, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, TimeLimit, Workers, existing_root, split_names
 
 
 def video(
@@ -59,6 +59,7 @@ def video(
 
     Without arguments: classical methods over two small demo clips. The same command goes on where a killed
     one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from rich.console import Console
 
@@ -92,9 +93,11 @@ def video(
     folder = run_video(
         plan, out.absolute(), root=where, workers=workers, progress=show_progress(), time_limit=time_limit
     )
-    print_video_summary(folder)
+    complete = print_video_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
         from reports.video.build import build_video_report
 
         typer.echo(f"report:  {build_video_report(folder, folder.path / 'report')}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)

@@ -22,6 +22,7 @@ from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import READING, ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
+from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
@@ -31,15 +32,17 @@ T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
-    return next(m for m in job.plan.methods if m.label == job.method)
+    """The plan's entry, its SPEC with the paths where the method's files lie now."""
+    planned = job.planned_method
+    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
 
 
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
-    method, settings = planned_method(job), job.plan.settings
+    method, settings = job.planned_method, job.plan.settings
     seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -117,7 +120,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(rows, (ref.id, file, digest, ms, failure), strict=True):
+                for name, value in zip(
+                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
+                ):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Final
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
+from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest
+from bench.data.folders import counted
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest, unchanged_outputs
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -24,7 +27,6 @@ from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -43,10 +45,7 @@ from bench.store.schemas import (
 )
 
 NO_FACE: Final = "the judge found no face in it"
-_UNPLACED: Final = (
-    "labels whose x and y lie in no face of their own, so that they count for nobody: {} (x and y are pixels of the "
-    "upright picture)"
-)
+_UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 if method.label == label:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                    same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
+                    found.findings += [_finding(evidence, same)] if same else []
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
@@ -104,12 +105,12 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             cards,
             control,
             identical=_identical(outputs),
-            instruments=instruments_of(plan.settings),
+            heads_of=partial(headline_keys, instruments=instruments_of(plan.settings)),
         )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    write_json(folder.estimates_path, found.sealed(plan.run).model_dump(mode="json", by_alias=True))
+    folder.write_estimates(found.estimates_of(plan.run))
 
 
 class _Found:
@@ -123,7 +124,7 @@ class _Found:
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
 
-    def sealed(self, run: str) -> Estimates:
+    def estimates_of(self, run: str) -> Estimates:
         return Estimates(
             run=run,
             estimates=self.estimates,
@@ -187,7 +188,7 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
-        notes=[*notes, *([_UNPLACED.format(unplaced)] if unplaced else [])],
+        notes=[*notes, *([f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else [])],
     )
 
 

@@ -19,7 +19,7 @@ from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
 from bench.data.clips.motchallenge import read_motchallenge
 from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
 from bench.data.clips.ucf_crime import read_ucf_crime
-from bench.data.opening import card_of, chosen, chosen_copy, parse_dataset
+from bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,
@@ -65,7 +65,8 @@ def _clip_set(entry: DatasetEntry, found: FoundClips, split: str, where: str, re
     truths = {record.id: record.truth for record in records if record.truth is not None}
     card = card_of(entry, split, revision, _fingerprint(refs, truths))
     spans = {record.id: record.spans for record in records if record.spans is not None}
-    return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, found.notes)
+    notes = tuple(one_line(note) for note in found.notes)
+    return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, notes)
 
 
 def _fingerprint(refs: tuple[ClipRef, ...], truths: Mapping[str, Tracks]) -> str:

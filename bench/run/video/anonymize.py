@@ -39,7 +39,7 @@ def output_key(job: ClipJob) -> str:
     method, settings = job.planned_method, job.plan.settings
     boxes = clip_key(job) if method.card["detector"] == "harness" else ""
     written = [_qualities(job), settings.keep_audio]
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes, written)
+    return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes, written)
 
 
 def written_problem(folder: Path, quality: str) -> str:

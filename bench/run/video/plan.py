@@ -11,9 +11,10 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import ConfigError, DataError, UnknownNameError
 from bench.core.spec import parse_spec
 from bench.data.clips import open_clips
-from bench.run.calibration import SHIPPED, calibration_for
+from bench.run.calibration import calibration_for
 from bench.run.fetching import FetchProgress
-from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, listed_differences, plain, planned_methods, settle
+from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
+from bench.run.settling import listed_differences, settle
 from bench.run.video.config import VideoConfig
 from bench.run.video.given import is_given, output_folder, planned_given
 from bench.store.schemas import PlannedMethod
@@ -65,7 +66,7 @@ def make_video_plan(
         "trackers": [t.model_dump() for t in trackers],
         "face_tracker": _part("tracker", FACE_TRACKER).model_dump(),
         "cards": [plain(card) for _, metric in registry.video_metrics() for card in metric.cards],
-        "operating_points": calibration_for(SHIPPED, [card.name for card in recognisers]),
+        "operating_points": calibration_for(None, [card.name for card in recognisers]),
         "settings": settings.model_dump(mode="json"),
     }
     return VideoPlan.sealed(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import OperatingPoint, point_at
 from bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
+from bench.core.headlines import clip_headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Outcome
 from bench.core.video_evidence import ClipEvidence, VideoEvidence
@@ -64,7 +66,15 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
             results += _results(folder, dataset.label, contestant, readable, evidence, points)
             progress.done(f"{contestant.label} {dataset.label}", skipped=False)
         control, competing = _competitors(plan, answers)
-        compared = compare_methods(dataset.label, competing, design.resamples, cards, control)
+        tracker = plan.trackers[0].label if plan.trackers else ""
+        compared = compare_methods(
+            dataset.label,
+            competing,
+            design.resamples,
+            cards,
+            control,
+            heads_of=partial(clip_headline_keys, tracker=tracker, recogniser=plan.settings.default_recogniser),
+        )
         comparisons += compared
         ranks += rank_rows(dataset.label, competing, compared, cards, control)
     progress.end()

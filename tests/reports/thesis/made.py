@@ -14,6 +14,7 @@ from bench.store.atomic import write_json
 from bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
 from bench.store.run_folder import RunFolder
 from tests.reports.synthetic import Made, make_run
+from tests.support.sealing import seal_run
 
 Interval = tuple[float, float, float]
 """Value, low, high."""
@@ -65,6 +66,7 @@ def make_reproduction(
         _write_tones(RunFolder(path), method, share)
     write_json(path / "plan.json", plan)
     write_json(path / "estimates.json", body)
+    seal_run(path)
     played = dict(roles or {part: part for part in PARTS})
     write_reproduction(
         path,
