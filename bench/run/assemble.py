@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from bench.core.canonical import digest
 from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
-from bench.core.types import Bools
+from bench.core.types import Bools, Outcome
 from bench.core.values import Finding
+from bench.run.explained import missed
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
 from bench.run.score import EXTRA
@@ -185,6 +186,7 @@ def assemble_evidence(
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
                 (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+    left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     memory = made["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
@@ -192,7 +194,7 @@ def assemble_evidence(
         faces=originals.faces,
         images=originals.images,
         truth=originals.truth,
-        outcome=ended["outcome"],
+        outcome=np.where(left, Outcome.MISSED.value, ended["outcome"]),
         landmarks=ended["landmarks"].reshape(-1, 5, 2),
         original=originals.readings,
         anonymized=readings,
@@ -204,6 +206,8 @@ def assemble_evidence(
         operating_points=points,
         settings=originals.settings,
         extra=_extra_faces(scores, plan),
+        equal=ended["equal"],
+        explained=ended["explained"],
     )
     return evidence, ended["reason"], made["error"]
 
