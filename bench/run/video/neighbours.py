@@ -31,6 +31,9 @@ MOVED: Final = 18
 """Grey levels by which two frames must differ in a place before it is asked which of them an output follows."""
 NEAR: Final = 0.25
 """Of that difference: an output that is no farther from a frame follows it."""
+NEARER: Final = 0.8
+"""Outside faces and people an output must differ from the other frame by less than this part of what it differs from
+its own: one that is blurred all over is near to none."""
 LEAST_PLACES: Final = 12
 """Reduced pixels that must speak."""
 AGAINST: Final = 4
@@ -70,9 +73,11 @@ class Neighbours:
         off = seen - own
         if float(np.abs(off).max()) < MOVED:
             return None
-        apart = float(np.abs(off).mean())
-        distances = {k: float(np.abs(small - seen).mean()) for k, small in self._small.items()}
-        for other in sorted((k for k in distances if distances[k] < apart), key=distances.__getitem__):
+        where = outside if outside.any() else np.ones_like(outside)
+        least = NEARER * float(np.abs(off)[where].mean())
+        apart = {k: np.abs(small - seen) for k, small in self._small.items()}
+        near = [k for k, distance in apart.items() if float(distance[where].mean()) < least]
+        for other in sorted(near, key=lambda k: float(apart[k].mean())):
             difference = self._small[other] - own
             differs = np.abs(difference) > MOVED
             for_own = differs & (np.abs(off) <= NEAR * np.abs(difference))
