@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.tables import page_console
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow, PlanSettings
 from bench.store.video_folder import VideoRunFolder
@@ -47,52 +50,108 @@ VIDEO_HEADLINES: Sequence[tuple[str, str, str, str]] = (
 COLUMN_WIDTH = 17
 """Characters: an interval such as ``[0.123, 0.456]`` with its frame. Columns that do not fit go to a further table."""
 
+MOST_NAME = 40
+"""Characters of a method's label on one line of a table."""
 
-def print_summary(folder: RunFolder) -> None:
-    """One table a data set; every number with its 95 % interval."""
+ERRORS_WIDTH = 16
+
+MOST_LINES = 8
+"""Lines of each kind of remark below a table; the report has all."""
+
+
+def print_summary(folder: RunFolder) -> bool:
+    """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
+
+    False where a method has no usable output on a data set.
+    """
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
-    console, width = _console()
+    console = page_console()
+    complete = True
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
+        images = 0 if given is None else given.images - given.unreadable
         title = dataset.label
         if given is not None:
             title += f": {given.faces} faces in {given.images} images"
             if given.unreadable or given.without_face:
                 title += f" ({given.unreadable} unreadable, {given.without_face} without a face)"
+        failures = [row for row in estimates.failures if row.dataset == dataset.label]
+        errors = {label: [row.reason for row in failures if row.method == label] for label in labels}
+        counts = {label: f"{len(reasons)} of {images}" for label, reasons in errors.items()}
+        _print_table(console, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
+        lines = [_failure(folder.path, *item, images, "images") for item in errors.items() if item[1]]
+        _print_lines(console, lines, len(lines))
+        findings = [f for f in estimates.findings if f.dataset == dataset.label]
+        _print_lines(console, [f"{f.method}: {f.text}" for f in findings])
         notes = given.notes if given is not None else []
-        _print_table(console, width, title, labels, HEADLINES, _rows(estimates.estimates, dataset.label), notes)
+        _print_lines(console, [f"note: {note}" for note in notes])
+        complete &= all(len(reasons) < images for reasons in errors.values() if reasons)
     console.print("95 % intervals below each value; privacy by the worst recogniser for the people shown")
+    return complete
 
 
-def print_video_summary(folder: VideoRunFolder) -> None:
+def print_video_summary(folder: VideoRunFolder) -> bool:
     """The same for a run over clips."""
     plan, estimates = folder.plan, folder.estimates
     labels = [contestant.label for contestant in plan.contestants]
-    console, width = _console()
+    console = page_console()
     headlines = [
         (head, metric, plan.trackers[0].label if instrument == TRACKER else instrument, region)
         for head, metric, instrument, region in VIDEO_HEADLINES
     ]
+    complete = True
     for dataset in plan.datasets:
         clips = [row for row in estimates.clips if row.dataset == dataset.label]
         broken = sum(bool(row.problem) for row in clips)
+        frames = sum(row.frames for row in clips)
         title = (
             f"{dataset.label}: {sum(row.face_tracks for row in clips)} face tracks in {len(clips)} clips, "
-            f"{sum(row.frames for row in clips)} frames" + (f" ({broken} clips cannot be used)" if broken else "")
+            f"{frames} frames" + (f" ({broken} clips cannot be used)" if broken else "")
         )
-        _print_table(console, width, title, labels, headlines, _rows(estimates.estimates, dataset.label))
+        results = [row for row in estimates.results if row.dataset == dataset.label]
+        failed = {label: sum(row.failed_frames for row in results if row.method == label) for label in labels}
+        errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
+        counts = {label: f"{count} of {frames}" for label, count in failed.items()}
+        _print_table(console, title, counts, headlines, _rows(estimates.estimates, dataset.label))
+        of_method = {contestant.label: contestant.method for contestant in plan.contestants}
+        lines = [
+            f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
+            for label in labels
+            if failed[label]
+        ]
+        lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
+        _print_lines(console, lines, len(lines))
+        _print_lines(console, [f"note: {note}" for note in dataset.notes])
+        complete &= not frames or all(failed[label] < frames for label in labels)
+        complete &= not clips or all(errors[label] < len(clips) for label in labels)
     console.print(
         "95 % intervals over clips below each value (none for fewer than three); privacy by the worst recogniser for "
         "the people shown"
     )
+    return complete
 
 
-def _console() -> tuple[Console, int]:
-    console = Console()
-    # In a pipe rich assumes 80 columns; a log may be as wide as the table.
-    width = console.width if console.is_terminal else 200
-    return Console(width=width), width
+def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str) -> str:
+    """One line about a method's failures: how many, the commonest reason, where to read more."""
+    counted = Counter(reasons)
+    (reason, count), *others = counted.most_common()
+    shown = reason if not others else f"{reason} ({count} times; {len(others)} other reasons)"
+    return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
+
+
+def _log(run: Path, method: str) -> str:
+    path = run / "logs" / f"{method}.txt"
+    if not path.is_file():
+        return ""
+    return f" (log: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path})"
+
+
+def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES) -> None:
+    for line in lines[:most]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > most:
+        console.print(f"and {len(lines) - most} more: see the report", markup=False, highlight=False)
 
 
 def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...], EstimateRow]:
@@ -106,26 +165,29 @@ def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...
 
 def _print_table(
     console: Console,
-    width: int,
     title: str,
-    labels: Sequence[str],
+    errors: Mapping[str, str],
     headlines: Sequence[tuple[str, str, str, str]],
     rows: Mapping[tuple[str, ...], EstimateRow],
-    notes: Sequence[str] = (),
 ) -> None:
-    shown = [h for h in headlines if any((label, *h[1:]) in rows for label in labels)]
+    """``errors``: the methods, each with how many of its units failed."""
+    shown = [h for h in headlines if any((label, *h[1:]) in rows for label in errors)]
     console.print(f"\n{title}", markup=False, highlight=False)
-    for note in notes:
-        console.print(f"note: {note}", markup=False, highlight=False)
-    fitting = max((width - max(map(len, labels)) - 4) // COLUMN_WIDTH, 1)
-    for start in range(0, len(shown), fitting):
-        columns = shown[start : start + fitting]
+    names = min(max(map(len, errors)), MOST_NAME)
+    room = console.width - names - 4
+    first = max((room - ERRORS_WIDTH) // COLUMN_WIDTH, 1)
+    each = max(room // COLUMN_WIDTH, 1)
+    for start in (0, *range(first, len(shown), each)):
+        columns = shown[start : start + (each if start else first)]
         table = Table()
-        table.add_column("method", no_wrap=True)
+        table.add_column("method", overflow="fold", max_width=names)
+        if not start:
+            table.add_column("errors", justify="right", no_wrap=True)
         for head, *_ in columns:
             table.add_column(head, justify="right")
-        for label in labels:
-            table.add_row(escape(label), *(_cell(rows, (label, *column[1:])) for column in columns))
+        for label, count in errors.items():
+            cells = [_cell(rows, (label, *column[1:])) for column in columns]
+            table.add_row(escape(label), *([] if start else [count]), *cells)
         console.print(table)
 
 

@@ -15,7 +15,7 @@ from bench.core.spec import Spec, parse_spec
 from bench.core.types import SampleRef
 from bench.data import cache, demo_clips
 from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
-from bench.data.dataset import Dataset, fingerprint
+from bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from bench.data.folders import require_folder, shown
 from bench.data.identities import identity_half, in_order
 from bench.data.readers import READERS, Found, Place, Record
@@ -45,7 +45,7 @@ def open_dataset(
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
 
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
-    ``exclude``: folders inside the data set's whose files are none of it (the outputs of a method).
+    ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
     Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
     """
@@ -183,7 +183,13 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
     _refuse_unreadable(where, refs)
     card = card_of(entry, split, revision, fingerprint(refs))
-    return Dataset(card, refs, found.store, split, where, found.ignored, tuple(found.notes))
+    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
+    return Dataset(card, refs, found.store, split, where, found.ignored, notes)
+
+
+def one_line(note: str) -> str:
+    """Notes quote names of folders and columns, which may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 
 
 def _refuse_unreadable(where: str, refs: Sequence[SampleRef]) -> None:

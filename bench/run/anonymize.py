@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
@@ -19,29 +18,31 @@ from bench.core.types import MethodFailure, Sample, SampleRef
 from bench.run.calling import Callee, Here, Result, call_method
 from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
 from bench.run.draws import seed_of
+from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
-from bench.run.shards import ShardJob, decode_chunks
+from bench.run.shards import READING, ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
+from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 4
+STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
-_READING: Final = threading.Lock()
-"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
 T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
-    return next(m for m in job.plan.methods if m.label == job.method)
+    """The plan's entry, its SPEC with the paths where the method's files lie now."""
+    planned = job.planned_method
+    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
 
 
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
-    method, settings = planned_method(job), job.plan.settings
+    method, settings = job.planned_method, job.plan.settings
     seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -98,6 +99,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     if hasattr(method_class(method), "expect"):
         # Of the whole data set, not only of this run: an output may belong to a photo that --limit leaves out.
         callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
+    guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
     rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
@@ -108,7 +110,8 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 for ref, image in entries
             ]
             results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
-            for (ref, _), sample, (result, ms) in zip(entries, samples, results, strict=True):
+            for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
+                result = guard.checked(ref.id, sample, answer)
                 failure = result.reason if isinstance(result, MethodFailure) else ""
                 file = digest = ""
                 if not isinstance(result, MethodFailure):
@@ -117,7 +120,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(rows, (ref.id, file, digest, ms, failure), strict=True):
+                for name, value in zip(
+                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
+                ):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
@@ -144,7 +149,7 @@ def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) ->
 def _in_turn(chunks: Iterator[T]) -> Iterator[T]:
     """The chunks, each read while no other thread reads."""
     while True:
-        with _READING:
+        with READING:
             chunk = next(chunks, None)
         if chunk is None:
             return

@@ -26,10 +26,11 @@ from bench.run.assemble import Originals, assemble_originals
 from bench.run.calibration import CARD_SCHEMA
 from bench.run.executors import Progress, run_stage
 from bench.run.fetching import FetchProgress, fetch_needed
-from bench.run.plan import JUDGE, plain, planned_dataset
+from bench.run.plan import JUDGE, locations_of, plain, planned_dataset
 from bench.run.prepare import prepare_shard
 from bench.run.shards import shard_jobs
 from bench.store.atomic import write_json
+from bench.store.beside import write_locations
 from bench.store.reproduction import Cell, Selection
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlanSettings
@@ -126,6 +127,7 @@ def balanced_test_set(
     fetch_needed(plan, fetching)
     folder = RunFolder(cache_dir() / "labels" / plan.run)
     write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    write_locations(folder.path, locations_of([spec], []))
     run_stage("label", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
     originals = assemble_originals(folder, plan, plan.datasets[0].label)
     photos, dropped = label_photos(originals, originals.readings[estimator])

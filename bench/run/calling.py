@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,18 +11,17 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bench.core.errors import UnmaskError
-from bench.core.types import Image, MethodFailure, Sample
+from bench.core.errors import one_line, reason_of, reraise_interrupt
+from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.run import opened
 from bench.run.memory import peak_memory
+from bench.run.placement import size_reason
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
 
-REASON_LENGTH: Final = 300
-"""Characters of a row's reason; the whole text and the traceback are in the method's log."""
-_TEXT_READ: Final = 20_000
-"""Characters of an exception's text that are looked at."""
+TIME_LIMIT_S: Final = 120.0
+"""Seconds that one image may take, unless the user says otherwise."""
 TRACE_LENGTH: Final = 20_000
 """Characters of a traceback that are kept."""
 
@@ -118,11 +116,15 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
-    return Attempt([checked(result, sample.image.shape) for result, sample in zip(results, batch, strict=True)], ms=ms)
+    pairs = zip(results, batch, strict=True)
+    return Attempt([checked(result, sample.image, sample.boxes or ()) for result, sample in pairs], ms=ms)
 
 
-def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
-    """``result`` as a plain array if it is an image of ``shape`` (H, W, 3), else what is wrong with it."""
+def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
+
+    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
+    """
     try:
         if isinstance(result, MethodFailure):
             return MethodFailure(one_line(result.reason) or "the method gave no reason")
@@ -131,51 +133,14 @@ def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
         plain = np.asarray(result)
         if plain.dtype != np.uint8:
             return MethodFailure(f"{plain.dtype.name} array, uint8 wanted")
-        if plain.shape == shape:
+        if plain.shape == image.shape:
             return plain
-        if plain.ndim == 3 and plain.shape[2] == shape[2]:
-            return MethodFailure(f"output is {_size(plain.shape)}, the input is {_size(shape)}")
-        return MethodFailure(f"output has shape {plain.shape}, {shape} wanted")
+        if plain.ndim == 3 and plain.shape[2] == 3 and 0 not in plain.shape:
+            return MethodFailure(size_reason(image, boxes, plain))
+        return MethodFailure(f"output has shape {plain.shape}, {image.shape} wanted")
     except BaseException as error:  # an object may refuse even to be looked at
         reraise_interrupt(error)
         return MethodFailure(f"what the method returned cannot be read: {reason_of(error)}")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
-
-
-def reraise_interrupt(error: BaseException) -> None:
-    """Lets Ctrl-C through. Processes of methods never see it: there, a KeyboardInterrupt is the method's own."""
-    if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
-        raise error
-
-
-def reason_of(error: BaseException) -> str:
-    """An exception as one line, whatever its text is and even if it has none that can be made."""
-    try:
-        text = one_line(error)
-        if isinstance(error, SystemExit):
-            return f"the method called sys.exit({text})"[:REASON_LENGTH]
-        if isinstance(error, UnmaskError) and text:
-            return text
-        name = one_line(type(error).__name__)
-        return f"{name}: {text}"[:REASON_LENGTH] if text else name
-    except BaseException as other:
-        reraise_interrupt(other)
-        return "an exception whose text cannot be made"
-
-
-def one_line(value: object) -> str:
-    """``str(value)`` on one line, without control characters, no longer than a row's reason."""
-    try:
-        text = str.__str__(str(value))[:_TEXT_READ]
-    except BaseException as error:
-        reraise_interrupt(error)
-        return ""
-    words = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else "?" for c in words)
-    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
 def trace_of(error: BaseException) -> str:

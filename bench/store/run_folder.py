@@ -22,21 +22,19 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ValidationError
 
 from bench.core.errors import StoreError
 from bench.store.atomic import write_json
-from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
+from bench.store.json_files import read_model, read_object
+from bench.store.names import Names, Pseudonyms, read_names, with_names
+from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, PURGED, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class RunFolder:
@@ -45,17 +43,22 @@ class RunFolder:
     ``results``: where plan, estimates and the rest of `bench.store.publication.RESULTS` lie, if not in the run itself.
     """
 
-    def __init__(self, path: Path, results: Path | None = None) -> None:
+    def __init__(self, path: Path, results: Path | None = None, *, show_names: bool = False) -> None:
         self.path = path
+        self._show_names = show_names
         self.results = path if results is None else results
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
-        """Raises `StoreError` if ``path`` is not a finished run."""
-        folder = cls.planned(path)
+    def open(cls, path: Path, *, show_names: bool = False) -> RunFolder:
+        """``show_names``: give the photos' own names, from ``names.json``, instead of pseudonyms.
+
+        Raises `StoreError` if ``path`` is not a finished run.
+        """
+        cls.planned(path)
+        folder = cls(path, show_names=show_names)
         if not folder.estimates_path.exists():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
-        if folder.estimates.run != folder.plan.run:
+        if folder.plan.run != folder.estimates.run:
             raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
         return folder
 
@@ -77,6 +80,11 @@ class RunFolder:
     @property
     def next_plan_path(self) -> Path:
         return self.path / NEXT_PLAN
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether pictures, readings and names were removed."""
+        return (self.path / PURGED).exists()
 
     @property
     def estimates_path(self) -> Path:
@@ -134,7 +142,24 @@ class RunFolder:
 
     @cached_property
     def estimates(self) -> Estimates:
-        return read_model(Estimates, self.estimates_path)
+        found = read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
+        return with_names(found, self.names) if self._show_names else found
+
+    @cached_property
+    def names(self) -> Names:
+        """The key to the pseudonyms; empty where the run has none."""
+        return read_names(self.path)
+
+    def shown_photo(self, dataset: str, sample: str) -> str:
+        """What a page calls a sample."""
+        if self._show_names:
+            return sample
+        planned = next(d for d in self.plan.datasets if d.label == dataset)
+        return Pseudonyms(planned.samples).photo(sample)
+
+    def write_estimates(self, estimates: Estimates) -> None:
+        """Seals them and writes them down."""
+        write_json(self.estimates_path, estimates.sealed().model_dump(mode="json", by_alias=True))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -146,11 +171,12 @@ class RunFolder:
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
         ``metric|instrument|region`` for each per-face metric."""
-        path = self.faces_path(dataset, method)
-        try:
-            return read_arrow(path)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path} cannot be read ({error}); run `unmask score {self.path}`") from error
+        table = read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
+        own = {"face": self.names.face, "sample": self.names.photo, "identity": self.names.person}
+        for column, name in own.items() if self._show_names else ():
+            shown = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
+            table = table.set_column(table.column_names.index(column), column, shown)
+        return table
 
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
         """The lossless output for a sample; ``None`` where the method gave none."""
@@ -164,24 +190,3 @@ class RunFolder:
             if name == sample and file:
                 return folder / str(file)
         return None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises `StoreError` where it does not."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is not JSON: {error}") from error
-    return found
-
-
-def read_model(model: type[M], path: Path) -> M:
-    """A file of one of our schemas. Raises `StoreError` where it is missing or of another version."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreError(f"{path} was not written by this version of unmask ({where}: {first['msg']})") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error

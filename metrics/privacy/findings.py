@@ -4,7 +4,7 @@ About the data set, said with a method that leaves every face as it is (the cont
 
 - ``chance-off``: strangers are matched far more or less often than the thresholds promise;
 - ``copies``: one photo under two names;
-- ``likely-repeats``: unlabelled originals that look like one person.
+- ``likely-repeats``: unlabelled originals of which some look like one person.
 
 About a method:
 
@@ -76,8 +76,8 @@ def _of_the_data(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     unlabelled = int((evidence.truth.identity == "").sum())
     if known.repeats:
         text = (
-            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; {known.repeats:,} pairs of them look like "
-            "one person to every recogniser and do not count as two people, which lowers the measured chance slightly"
+            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that all recognisers "
+            f"clearly take for one person ({known.repeats:,}) do not count as two people, other repeats of a person do"
         )
         yield Finding("likely-repeats", unlabelled, len(evidence.faces), text)
 
@@ -142,8 +142,8 @@ def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     table = np.array([[count, many - count], [usual, many - usual]])
     if count > usual and stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
-            f"{count:,} of {many:,} outputs match another person of the set, nearer than the originals of two people "
-            f"are ({usual:,} of {many:,})"
+            f"{count:,} of {many:,} outputs match another person of the set; of the originals {usual:,} come as near "
+            "to somebody else's"
         )
         yield Finding("matches-others", count, many, text)
 

@@ -22,6 +22,7 @@ from bench.run.executors import Progress
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
+from bench.run.video.anonymize import written_problem
 from bench.run.video.assemble import (
     EXPOSED,
     OriginalClip,
@@ -190,6 +191,7 @@ def _result(
         longest_run(clip.seconds, clip.faces.frame[rows], flags[rows])
         for rows in (np.flatnonzero(clip.faces.track == track) for track in np.unique(clip.faces.track))
     ]
+    problem = written_problem(outputs, contestant.quality)
     failed = frames["error"] != ""
     timed = frames["ms"][np.isfinite(frames["ms"])]
     return ClipResult(
@@ -203,5 +205,5 @@ def _result(
         tracks_exposed=len(np.unique(clip.faces.track[flags == 1.0])),
         longest_exposure=max(runs, default=0.0),
         missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
-        error=str(frames["error"][0]) if len(failed) and failed.all() else "",
+        error=problem or (str(frames["error"][0]) if len(failed) and failed.all() else ""),
     )
