@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from bench.core.errors import DataError
-from bench.core.types import Box, Image, Sample
+from bench.core.protocols import Method
+from bench.core.registry import create_method
+from bench.core.spec import parse_spec
+from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.data import open_dataset
 from bench.run.calling import checked
 from bench.run.guard import fault_of
@@ -201,6 +204,23 @@ def test_what_happens_to_the_whole_photo_is_told_and_what_happens_to_faces_is_no
         beside = [name for name, (image, boxes) in demo.items() if not view_of(image, boxes).whole]
         assert len(beside) >= 4
         assert not any(faults[name] for name in beside)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("method", ["k-same", "deepprivacy", "dp-att", "stargan", "pixelate:blocks=6"])
+def test_a_method_that_repaints_all_of_a_photo_is_no_failure(
+    shared_data: Path,
+    open_instrument: Callable[[str], Any],
+    load_method: Callable[[Method], Method],
+    method: str,
+) -> None:
+    photos = _photos("utkface:split=all", 571, 8, shared_data, open_instrument("yunet").detect)
+    samples = [Sample(name, image, tuple(boxes)) for name, (image, boxes) in photos.items()]
+    loaded = load_method(create_method(parse_spec(f"{method}{',' if ':' in method else ':'}detector=harness")))
+    outputs = loaded.anonymize(samples, seed=0)
+    images = [output for output in outputs if not isinstance(output, MethodFailure)]
+    assert len(images) == len(samples)
+    assert not any(foreign(photos, dict(zip(photos, images, strict=True))).values())
 
 
 @pytest.mark.data
