@@ -11,9 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.canonical import digest
-from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
-from bench.core.types import Bools
+from bench.core.evidence import (
+    ANY_LOOK,
+    SKIN_TERCILES,
+    Evidence,
+    ExtraFaces,
+    FaceTruth,
+    OperatingPoint,
+    Settings,
+    Units,
+)
+from bench.core.types import Bools, Outcome
 from bench.core.values import Finding
+from bench.run.explained import missed
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
 from bench.run.score import EXTRA
@@ -21,8 +31,6 @@ from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 from bench.store.tables import concatenate, read_table
-
-SKIN_TERCILES = ("dark", "medium", "light")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,7 @@ def assemble_evidence(
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
                 (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+    left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     memory = made["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
@@ -192,7 +201,7 @@ def assemble_evidence(
         faces=originals.faces,
         images=originals.images,
         truth=originals.truth,
-        outcome=ended["outcome"],
+        outcome=np.where(left, Outcome.MISSED.value, ended["outcome"]),
         landmarks=ended["landmarks"].reshape(-1, 5, 2),
         original=originals.readings,
         anonymized=readings,
@@ -204,6 +213,8 @@ def assemble_evidence(
         operating_points=points,
         settings=originals.settings,
         extra=_extra_faces(scores, plan),
+        equal=ended["equal"],
+        explained=ended["explained"],
     )
     return evidence, ended["reason"], made["error"]
 

@@ -35,6 +35,7 @@ from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.beside import Locations
 from bench.store.provenance import gather_provenance
 from bench.store.publication import replacing_results
+from bench.store.purging import refuse_purged
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -115,6 +116,7 @@ def renew_plan(
 
     Raises `StoreError` where a method of the run is being made again.
     """
+    refuse_purged(folder)
     plan = folder.plan
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from bench.run.executors import run_stage, shared_pool
 from bench.run.shards import ShardJob
 from tests.support.cli import unmask
 from tests.support.hostile import install
+from tests.support.naming import named_results
 
 pytestmark = pytest.mark.weights
 
@@ -81,7 +81,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     assert max(map(len, done.stdout.split("floats: 4")[0].splitlines())) <= 100
     assert "Traceback" not in done.stderr
     assert "flood" not in done.stderr.replace("flood folder", "")
-    rows = json.loads((out / "estimates.json").read_text())["failures"]
+    rows = named_results(out)["failures"]
     for method, reasons in CASES.items():
         seen = {row["sample"]: row["reason"] for row in rows if row["method"] == method}
         assert seen.keys() == reasons.keys(), (method, seen)
