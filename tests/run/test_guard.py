@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 
 from bench.core.errors import DataError
 from bench.core.protocols import Method
@@ -18,6 +19,7 @@ from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.data import open_dataset
 from bench.run.calling import checked
 from bench.run.guard import fault_of
+from bench.run.placement import is_unlike
 from bench.run.signatures import SIDE, Signatures, signature_of
 from bench.run.views import background, view_of
 from tests.support import edits
@@ -127,6 +129,18 @@ def test_a_shift_is_told_in_pixels_of_the_output(astronaut_photo: tuple[Image, S
         for x in (51, 52)
         for y in (102, 103)
     ]
+
+
+def test_photos_of_something_else_are_unlike_their_inputs(demo: Photos) -> None:
+    """No input explains them, so they are no failures; that they are other photos is counted."""
+    strange = np.asarray(skimage.data.coffee(), np.uint8)
+    views = [view_of(image, boxes) for image, boxes in demo.values()]
+    beside = [view for view in views if not view.whole]
+    assert sum(is_unlike(view, view_of(strange, (), view.grey.shape)) for view in beside) >= 0.75 * len(beside)
+    assert not any(is_unlike(view, view_of(strange, (), view.grey.shape)) for view in views if view.whole)
+    for what in ("black faces", "JPEG of quality 10", "negative", "blurred from edge to edge", "strong noise"):
+        for view, (image, boxes) in zip(views, demo.values(), strict=True):
+            assert not is_unlike(view, view_of(ALLOWED[what](image, boxes), (), view.grey.shape))
 
 
 def test_red_for_blue_is_told(demo: Photos) -> None:
