@@ -17,6 +17,10 @@
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
+    RUN/locations.json                               where data sets and the files of methods lie
+    RUN/names.json                                   who the pseudonyms in estimates.json and faces/ are
+    RUN/publishing/                                  new results on the way to their places, see `bench.store.publication`
+    RUN/purged.json                                  says that all but the figures was removed
     RUN/reproduction.json                            which published protocol it follows, if any
 """
 
