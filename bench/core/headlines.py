@@ -27,6 +27,31 @@ HEADLINES: Final[tuple[tuple[str, ...], ...]] = (
 )
 """One column each: the first of its metrics that was measured."""
 
+TRACKER: Final = "tracker"
+"""Stands for the run's first tracker."""
+RECOGNISER: Final = "recogniser"
+"""Stands for the run's default recogniser."""
+JUDGE: Final = "yunet"
+
+CLIP_HEADLINES: Final[tuple[tuple[str, str], ...]] = (
+    ("people", TRACKER),
+    ("people_difference", TRACKER),
+    ("hota", TRACKER),
+    ("idf1", TRACKER),
+    ("mota", TRACKER),
+    ("hota_original", TRACKER),
+    ("idf1_original", TRACKER),
+    ("tracks_exposed", WORST),
+    ("longest_exposure", WORST),
+    ("frames_missed", JUDGE),
+    ("tracks_missed", JUDGE),
+    ("identity_kept", RECOGNISER),
+    ("identity_shared", RECOGNISER),
+    ("flicker", "frames"),
+    ("landmark_correlation", JUDGE),
+)
+"""The columns of the leaderboard of clips: metric and instrument; region ``image``."""
+
 Key = tuple[str, str, str]
 """Metric, instrument, region."""
 
@@ -43,6 +68,13 @@ def headline_keys(measured: Sequence[Key], valued: Collection[Key], instruments:
         columns = [key for name in metrics if (key := speaking_key(measured, name, instruments)) is not None]
         keys += [next((key for key in columns if key in valued), columns[0])] if columns else []
     return keys
+
+
+def clip_headline_keys(measured: Sequence[Key], valued: Collection[Key], *, tracker: str, recogniser: str) -> list[Key]:
+    """Those of `CLIP_HEADLINES` that are ``measured`` and ``valued``, by the run's own tracker and recogniser."""
+    names = {TRACKER: tracker, RECOGNISER: recogniser}
+    keys = [(metric, names.get(instrument, instrument), "image") for metric, instrument in CLIP_HEADLINES]
+    return [key for key in keys if key in measured and key in valued]
 
 
 def speaking_key(measured: Sequence[Key], metric: str, instruments: Sequence[str]) -> Key | None:

@@ -45,7 +45,7 @@ def open_dataset(
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
 
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
-    ``exclude``: folders inside the data set's whose files are none of it (the outputs of a method).
+    ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
     Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
     """
@@ -183,11 +183,11 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
     _refuse_unreadable(where, refs)
     card = card_of(entry, split, revision, fingerprint(refs))
-    notes = tuple(_one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
+    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
     return Dataset(card, refs, found.store, split, where, found.ignored, notes)
 
 
-def _one_line(note: str) -> str:
+def one_line(note: str) -> str:
     """Notes quote names of folders and columns, which may hold anything."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 

@@ -11,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.canonical import digest
-from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
-from bench.core.types import Bools
+from bench.core.evidence import (
+    ANY_LOOK,
+    SKIN_TERCILES,
+    Evidence,
+    ExtraFaces,
+    FaceTruth,
+    OperatingPoint,
+    Settings,
+    Units,
+)
+from bench.core.types import Bools, Outcome
+from bench.core.values import Finding
+from bench.run.explained import missed
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
 from bench.run.score import EXTRA
@@ -20,8 +31,6 @@ from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 from bench.store.tables import concatenate, read_table
-
-SKIN_TERCILES = ("dark", "medium", "light")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,7 @@ def assemble_evidence(
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
                 (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+    left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     memory = made["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
@@ -191,7 +201,7 @@ def assemble_evidence(
         faces=originals.faces,
         images=originals.images,
         truth=originals.truth,
-        outcome=ended["outcome"],
+        outcome=np.where(left, Outcome.MISSED.value, ended["outcome"]),
         landmarks=ended["landmarks"].reshape(-1, 5, 2),
         original=originals.readings,
         anonymized=readings,
@@ -203,6 +213,8 @@ def assemble_evidence(
         operating_points=points,
         settings=originals.settings,
         extra=_extra_faces(scores, plan),
+        equal=ended["equal"],
+        explained=ended["explained"],
     )
     return evidence, ended["reason"], made["error"]
 
@@ -210,10 +222,24 @@ def assemble_evidence(
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
     """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
     byte, and failed on the same. '' = it gave nothing."""
+    given = _output_digests(folder, plan, dataset, method)
+    return digest(given) if any(given) else ""
+
+
+def unchanged_outputs(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Finding | None:
+    """How many of a method's outputs are their inputs, pixel for pixel; ``None`` where none is."""
+    given = _output_digests(folder, plan, dataset, method)
+    inputs = _output_digests(folder, plan, dataset, control)
+    same = sum(a == b != "" for a, b in zip(given, inputs, strict=True))
+    many = sum(map(bool, given))
+    text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
+    return Finding("unchanged", same, many, text) if same else None
+
+
+def _output_digests(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[str]:
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
     tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
-    given = [str(name) for table in tables for name in table["sha256"]]
-    return digest(given) if any(given) else ""
+    return [str(name) for table in tables for name in table["sha256"]]
 
 
 def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

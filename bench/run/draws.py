@@ -87,7 +87,6 @@ def _units(same: Sequence[UnitValues]) -> UnitValues:
         first,
         values=values,
         eligible=eligible,
-        share=first.share and bool(np.isin(values[np.isfinite(values)], [0.0, 1.0]).all()),
         chance=float(np.mean(known)) if known else None,
         chance_values=_mean(chances) if chances else None,
         alternatives=tuple(_mean([_asked(each, each.alternatives[k]) for each in same]) for k in range(ends)),

@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.core import registry
 from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from bench.run.calibration import SHIPPED, calibration_for
+from bench.run.calling import TIME_LIMIT_S
 from bench.run.config import RunConfig
-from bench.run.contestants import TIME_LIMIT_S
 from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card

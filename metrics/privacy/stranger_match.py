@@ -25,9 +25,13 @@ EXCESS: Final = f"excess_match@{LABEL}"
 
 _OTHERS = (
     "Other people: everybody but those labelled as the same person; two originals that are one photo are left out, and "
-    "so are unlabelled ones that every recogniser calls one person at a false match rate of 1e-4. "
+    "so are unlabelled ones within 0.6 of every recogniser's distance at a false match rate of 1e-4. "
 )
-_FIXED = "Interval: bootstrap over identities of the faces released, the originals compared with held fixed. "
+_FIXED = (
+    "Interval: bootstrap over identities of the faces released, the originals compared with held fixed; its upper "
+    "end allows for 3 pairs of people more than were matched (rule of three: no match among few pairs is no rate of "
+    "0). "
+)
 _SMALL = f"Faces of groups of fewer than {MIN_PEOPLE} people are unscored."
 
 
@@ -62,8 +66,8 @@ class StrangerMatch:
             "For each face the share of other people's originals at or below the threshold from the nearest of its "
             f"candidates; mean over the faces. On the control this is the false match rate of this data set at the "
             f"threshold whose stated rate is {LABEL}. {_FIXED}",
-            "Unlabelled people who look alike are taken for repeats and left out, which lowers it slightly. Neither "
-            "high nor low is better: it is what the rates of privacy have to be read against.",
+            "Where nobody is labelled some repeats of one person are not found and count as strangers, which raises "
+            "it slightly. Neither high nor low is better: it is what the rates of privacy have to be read against.",
         ),
         _card(
             GROUP,
@@ -85,23 +89,28 @@ class StrangerMatch:
             f"matches (stranger_match_group@{LABEL}); mean over the faces. 0 = nothing of the person is left that this "
             f"recogniser tells from the group. {_SMALL} Interval as of deid_rate: over identities, and over the "
             "threshold's own interval. Chance = 0. ",
-            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). Group, not "
-            "person, may be what a method keeps on purpose.",
+            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). A method that "
+            "keeps more than the group, such as the exact age within 0-19, matches more often than the group does: "
+            "part of the excess is then that, not the person.",
         ),
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | Finding]:
         """Three values a face and attack, then the findings."""
         known = strangers(evidence)
+        people = len(np.unique(evidence.faces.cluster))
+        unseen = 3 / max(people * (people - 1) / 2, 3)
         for attack in attacks(evidence):
             point = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR)
             limits = [point.threshold, *(end for end in (point.low, point.high) if math.isfinite(end))]
             (everybody,) = match_shares(attack, known, limits[:1])
             group = match_shares(attack, known, limits, same_group=True)
             excess = [_excess(attack.own_distance, at, share) for at, share in zip(limits, group, strict=True)]
-            yield UnitValues(ALL, attack.recogniser, everybody)
-            yield UnitValues(GROUP, attack.recogniser, group[0])
-            yield UnitValues(EXCESS, attack.recogniser, excess[0], chance=0.0, alternatives=tuple(excess[1:]))
+            yield UnitValues(ALL, attack.recogniser, everybody, alternatives=(everybody + unseen,))
+            yield UnitValues(GROUP, attack.recogniser, group[0], alternatives=(group[0] + unseen,))
+            yield UnitValues(
+                EXCESS, attack.recogniser, excess[0], share=True, chance=0.0, alternatives=tuple(excess[1:])
+            )
         yield from findings(evidence)
 
 

@@ -101,23 +101,33 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     (photos / "linked").symlink_to(elsewhere)
     (photos / "raw.nef").write_bytes(b"II*\0")
     (photos / "clip.vob").write_bytes(b"x")
-    # The face is not at the picture's corner.
-    (photos / "labels.csv").write_text("file,identity,sex,x,y\none.png,Ann,f,1,1\ntwo.png,Bob,f,115,60\n")
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    turned = small.transpose(Pillow.Transpose.ROTATE_90)
+    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    panorama = Pillow.new("RGB", (20_000, 600), (90, 120, 60))
+    panorama.paste(small.resize((128, 128)), (9_000, 200))
+    panorama.save(photos / "panorama.png")
+    # The face is not at the picture's corner; in the turned photo x and y are of the upright picture.
+    lines = ("file,identity,sex,x,y", "one.png,Ann,f,1,1", "two.png,Bob,f,115,60", "turned.jpg,Cid,f,115,60")
+    (photos / "labels.csv").write_text("\n".join(lines))
     out = tmp_path / "run"
     command = ("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome")
     done = unmask(*command, "--instrument", "yunet", "--out", str(out))
     assert done.returncode == 0, done.stderr
     (row,) = named_results(out)["inputs"]
-    assert (row["images"], row["faces"], row["unreadable"]) == (5, 3, 2)
+    assert (row["images"], row["faces"], row["unreadable"]) == (7, 4, 2)
     reasons = {problem["sample"]: problem["reason"] for problem in row["problems"]}
     assert "not followed" in reasons["linked"]
     assert "raw file" in reasons["raw.nef"]
+    assert "reduced 20 times before it looked: faces under 195 pixels are not found" in reasons["panorama.png"]
     said = [
         "1 file was passed over, which cannot be read as images: 1 .vob",
         "1 linked folder was not followed",
         "labels.csv: not read: sex",
         "1 picture under two names",
         "1 label with x and y in no face",
+        "1 picture reduced 4 times or more before faces were looked for",
     ]
     page = (out / "report" / "data.html").read_text("utf-8")
     for text in said:

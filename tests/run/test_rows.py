@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from bench.core.cards import Direction, Family, MetricCard
 from bench.core.evidence import ANY_LOOK
-from bench.core.headlines import HEADLINES
+from bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
 from bench.core.stats.compare import holm
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Float
 from bench.core.values import SetStatistic, UnitValues
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from reports.video.board import SPANS
 
 N = 60
 GROUPS = ["all", "gender=female", "gender=male"]
@@ -193,7 +195,7 @@ def headline_answers() -> tuple[dict[str, list[Answer]], list[MetricCard]]:
 
 def test_headline_columns_are_corrected_together() -> None:
     answers, cards = headline_answers()
-    rows = compared(answers, cards, instruments=INSTRUMENTS)
+    rows = compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
     heads = [row for row in rows if row[0] != "other"]
     plain = [row[3] for row in heads]
     assert [row[4] for row in heads] == pytest.approx(holm([p for p in plain if p is not None]))
@@ -211,5 +213,15 @@ def test_equal_methods_rarely_win_any_headline_column() -> None:
             label: [asked(UnitValues(of.name, "standard", rng.normal(size=N)), of, MASKS[:1]) for of in cards]
             for label in ("a", "b")
         }
-        wins += any(row[4] is not None and row[4] < 0.05 for row in compared(answers, cards, instruments=INSTRUMENTS))
+        wins += any(
+            row[4] is not None and row[4] < 0.05
+            for row in compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
+        )
     assert wins / trials <= 0.15
+
+
+def test_the_headline_columns_of_clips_are_those_of_their_page() -> None:
+    assert [column for _, _, columns in SPANS for column in columns] == list(CLIP_HEADLINES)
+    measured = [("idf1", "sort", "image"), ("idf1", "deepsort", "image"), ("flicker", "frames", "image")]
+    chosen = clip_headline_keys(measured, measured, tracker="sort", recogniser="sface")
+    assert chosen == [measured[0], measured[2]]

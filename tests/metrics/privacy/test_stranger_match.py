@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bench.core.evidence import Evidence
+from bench.core.stats.intervals import estimates
+from bench.core.stats.resampling import ClusterResamples, replicate_means
 from bench.core.types import Bools, Float
 from bench.core.values import UnitValues
 from metrics.privacy.stranger_match import StrangerMatch
@@ -79,6 +81,19 @@ def test_what_is_left_of_a_person_is_excess() -> None:
     assert abs(np.nanmean(ask(make_evidence(80, 1, noise=60.0))["excess_match"].values)) < 0.05
 
 
+def test_no_match_among_few_people_is_no_proof() -> None:
+    """Neither the rate of strangers matched nor the excess is known to be 0 because 0 was seen."""
+    evidence = make_evidence(50, 1, noise=60.0, dim=200)
+    groups = {"gender=female": np.ones(50, dtype=bool)}
+    evidence = dataclasses.replace(evidence, faces=dataclasses.replace(evidence.faces, groups=groups))
+    design = ClusterResamples(evidence.faces.cluster, 500, 0)
+    found = ask(evidence)
+    (excess,), (rate,) = (estimates(replicate_means(found[n], design)) for n in ("excess_match", "stranger_match"))
+    assert (excess.value, rate.value) == (0.0, 0.0)
+    assert excess.high > 0.05  # 0 of 50 people: up to 7 % by Clopper and Pearson
+    assert 0.001 < rate.high < 0.01
+
+
 def test_the_thresholds_own_interval_widens_the_excess() -> None:
     excess = ask(make_evidence(80, 1, noise=1.4))["excess_match"]
     low, high = excess.alternatives
@@ -101,8 +116,8 @@ def test_one_recogniser_that_errs_makes_nobody_a_copy() -> None:
     assert strangers(evidence).different[0, 1]
 
 
-def test_unlabelled_originals_that_all_recognisers_call_one_person_are_repeats() -> None:
-    labelled, unlabelled = make_evidence(30, 2), make_evidence(30, 2, labelled=False)
+def test_unlabelled_originals_that_all_recognisers_clearly_take_for_one_person_are_repeats() -> None:
+    labelled, unlabelled = (make_evidence(30, 2, labelled=known, photo_noise=0.4) for known in (True, False))
     assert strangers(labelled).repeats == 0
     known = strangers(unlabelled)
     assert known.repeats == pytest.approx(30, abs=4)
@@ -111,8 +126,17 @@ def test_unlabelled_originals_that_all_recognisers_call_one_person_are_repeats()
     assert strangers(alone).repeats == 0  # one recogniser would only confirm its own false matches
 
 
+def test_lookalikes_at_the_threshold_are_no_repeats() -> None:
+    """Children match at half of the pairs; to leave those out would make chance look good."""
+    evidence = make_evidence(60, 1, labelled=False, dim=5)
+    rows = evidence.original["sface"]["embedding"].astype(float)
+    near = (1 - rows @ rows.T <= 0.42) & ~np.eye(60, dtype=bool)
+    assert near.mean() > 0.05
+    assert strangers(evidence).repeats < near.sum() / 2 * 0.1
+
+
 def test_two_faces_of_one_photo_are_two_people() -> None:
-    evidence = make_evidence(30, 2, labelled=False)
+    evidence = make_evidence(30, 2, labelled=False, photo_noise=0.4)
     sample = np.array([f"photo{k // 2}" for k in range(60)])
     together = dataclasses.replace(evidence, faces=dataclasses.replace(evidence.faces, sample=sample))
     assert strangers(together).repeats == 0
