@@ -19,7 +19,7 @@
     RUN/estimates.json                               all numbers
     RUN/locations.json                               where data sets and the files of methods lie
     RUN/names.json                                   who the pseudonyms in estimates.json and faces/ are
-    RUN/publishing/                                  new results on the way to their places, see `bench.store.publication`
+    RUN/publishing/                                  new results on the way to their places
     RUN/purged.json                                  says that all but the figures was removed
     RUN/reproduction.json                            which published protocol it follows, if any
 """
