@@ -158,8 +158,11 @@ class RunFolder:
         """What a page calls a sample."""
         if self._show_names:
             return sample
-        planned = next(d for d in self.plan.datasets if d.label == dataset)
-        return Pseudonyms(planned.samples).photo(sample)
+        return self._pseudonyms[dataset].photo(sample)
+
+    @cached_property
+    def _pseudonyms(self) -> dict[str, Pseudonyms]:
+        return {dataset.label: Pseudonyms(dataset.samples) for dataset in self.plan.datasets}
 
     def write_estimates(self, estimates: Estimates) -> None:
         """Seals them and writes them down."""
