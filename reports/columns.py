@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.core.cards import Family, MetricCard
+from bench.core.headlines import headline_keys, speaking_key
 from reports.boards import Board
 from reports.cells import FID_UNBIASED, bias_text
 from reports.numbers import unit_mark
@@ -22,25 +22,6 @@ FAMILY_TITLES: Final[dict[str, str]] = {
     "cost": "Cost",
 }
 OUTCOMES: Final = ("anonymized", "destroyed", "missed", "error")
-
-HEADLINE_PRIVACY: Final = "deid_rate@1e-3"
-HEADLINE_UTILITY: Final = "gender_estimated_correct"
-
-HEADLINES: Final[tuple[tuple[str, ...], ...]] = (
-    (HEADLINE_PRIVACY,),
-    # Where nobody has two photos there is no cross-photo search; the weaker same-photo question stands in, named so.
-    ("rank1_cross_photo", "rank1_same_photo"),
-    ("eer_cross_photo", "eer"),
-    (HEADLINE_UTILITY,),
-    ("age_group_estimated_correct",),
-    ("ita_change", "skin_mse"),
-    ("ssim",),
-    ("lpips_alex",),
-    ("fid",),
-    ("kid",),
-    ("ms_per_face",),
-)
-"""One column each: the first of its names that was measured."""
 
 REGION_NAMES: Final = {"face": "face", "image": "whole image", "background": "background"}
 
@@ -64,8 +45,9 @@ class Head:
 
 def headline_heads(board: Board) -> list[Head]:
     """The leaderboard's columns, in family order; a metric that nobody measured has none."""
-    found = [column for names in HEADLINES if (column := _first_measured(board, names)) is not None]
-    return [make_head(board, column) for column in found]
+    measured = [(c.metric, c.instrument, c.region) for c in board.columns]
+    valued = {key for key in measured if _has_value(board, Column(*key))}
+    return [make_head(board, Column(*key)) for key in headline_keys(measured, valued, _instruments(board))]
 
 
 def family_columns(board: Board, family: Family) -> list[Column]:
@@ -74,14 +56,13 @@ def family_columns(board: Board, family: Family) -> list[Column]:
 
 def headline_column(board: Board, name: str) -> Column | None:
     """The column that speaks for a metric: its worst recogniser, else the default instrument, on the face."""
+    key = speaking_key([(c.metric, c.instrument, c.region) for c in board.columns], name, _instruments(board))
+    return None if key is None else Column(*key)
+
+
+def _instruments(board: Board) -> list[str]:
     settings = board.reference.plan.settings
-    wanted = [WORST, settings.default_recogniser, settings.default_attributes, "standard"]
-    regions = ["face", "image", "background"]
-
-    def preference(c: Column) -> tuple[int, int]:
-        return wanted.index(c.instrument) if c.instrument in wanted else len(wanted), regions.index(c.region)
-
-    return min((c for c in board.columns if c.metric == name), key=preference, default=None)
+    return [settings.default_recogniser, settings.default_attributes, "standard"]
 
 
 def make_head(board: Board, column: Column) -> Head:
@@ -117,11 +98,6 @@ def instrument_text(board: Board, column: Column) -> str:
     plain = column.region == "face" or board.metric(column).family == "cost"
     over = "" if plain else REGION_NAMES[column.region]
     return ", ".join(part for part in (measured, over) if part)
-
-
-def _first_measured(board: Board, names: Sequence[str]) -> Column | None:
-    columns = [column for name in names if (column := headline_column(board, name)) is not None]
-    return next((c for c in columns if _has_value(board, c)), columns[0] if columns else None)
 
 
 def _has_value(board: Board, column: Column) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bench.core.headlines import HEADLINE_PRIVACY
 from bench.store.schemas import EstimateRow
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, OUTCOMES, Head, headline_column, headline_heads
+from reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads
 from reports.numbers import DASH, NOT_MEASURED, format_number, format_value
 from reports.runs import Column
 

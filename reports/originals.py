@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.core.errors import DataError
 from bench.core.types import Image
 from bench.data import Dataset, open_dataset
+from bench.store.beside import located_dataset
 from bench.store.schemas import PlannedDataset
 from reports.faces import FaceSource
 
 
-def original_images(root: Path | None = None) -> FaceSource:
-    """A source that opens each data set once.
+def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
+    """A source that opens each data set of ``runs`` once, from where it lies now.
 
     Raises a `DataError` when asked for a data set that is not the one which the run used.
     """
@@ -20,7 +22,9 @@ def original_images(root: Path | None = None) -> FaceSource:
 
     def read(planned: PlannedDataset, sample: str) -> Image:
         if planned.label not in opened:
-            dataset = open_dataset(planned.spec, root=root)
+            places = (located_dataset(run, planned.label, planned.spec) for run in runs)
+            spec = next((place for place in places if place != planned.spec), planned.spec)
+            dataset = open_dataset(spec, root=root)
             if dataset.card.fingerprint != planned.card["fingerprint"]:
                 raise DataError(
                     f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.core.cards import DatasetCard, InstrumentCard, MetricCard
+from bench.core.headlines import HEADLINE_PRIVACY
 from bench.store.schemas import EstimateRow, InputRow
 from reports.boards import Board, Entrant
 from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, HEADLINE_PRIVACY, better_text, family_columns, instrument_text
+from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
 from reports.leaderboard import Leaderboard, chance_values
 from reports.numbers import count, ends_text, fmr_text, format_interval, format_value
 from reports.runs import ALL, WORST, Column, RunView

@@ -7,9 +7,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from bench.core.headlines import HEADLINE_UTILITY
 from bench.store.schemas import EstimateRow
 from reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
-from reports.columns import HEADLINE_UTILITY, Head
+from reports.columns import Head
 from reports.leaderboard import Leaderboard, Line, chance_values
 
 VERTICALS: Final = (HEADLINE_UTILITY, "lpips_alex")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from bench.core import headlines
 from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from bench.core.errors import StoreError
 from bench.store.run_folder import RunFolder
@@ -18,7 +19,7 @@ CONTROL: Final = "none"
 """Registered name of the method that returns its input."""
 ALL: Final = "all"
 """The group of an estimate over all faces."""
-WORST: Final = "worst"
+WORST: Final = headlines.WORST
 """The instrument name of the strongest attack."""
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.core.errors import UsageError
+from bench.core.headlines import HEADLINES
 from bench.store.run_folder import RunFolder
-from reports.columns import HEADLINES
 from reports.comparable import data_difference, method_difference, metric_difference
 from reports.numbers import NOT_MEASURED, format_interval, format_value
 from reports.runs import WORST, Column, RunView

@@ -37,7 +37,7 @@ def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Roo
         folders,
         out if out is not None else runs[0] / "report",
         with_faces=with_faces,
-        face_source=original_images(root) if with_faces else None,
+        face_source=original_images(root, runs) if with_faces else None,
     )
     typer.echo(f"report: {index}")
 

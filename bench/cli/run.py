@@ -94,8 +94,10 @@ def run(
     from bench.core.registry import unavailable_plugins
     from bench.data.opening import refuse_nested
     from bench.run.config import load_config, read_running
-    from bench.run.pipeline import get_ready
+    from bench.run.pipeline import get_ready, locations_for
     from bench.run.pipeline import run as run_plan
+    from bench.run.settling import announce_changes
+    from bench.store.run_folder import RunFolder
 
     asked = {
         "datasets": dataset,
@@ -117,9 +119,13 @@ def run(
         plan = get_ready(settings, root=where, progress=fetching)
     for line in unavailable_plugins():
         typer.echo(f"left out: {line}", err=True)
+    locations, target = locations_for(settings), carried.out.absolute()
+    for line in announce_changes(RunFolder(target), plan, locations):
+        typer.echo(line, err=True)
     folder = run_plan(
         plan,
-        carried.out.absolute(),
+        target,
+        locations=locations,
         root=where,
         workers=carried.workers,
         progress=show_progress(),

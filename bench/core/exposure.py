@@ -2,10 +2,13 @@
 
 An attacker needs one; so every frame counts, as in images:
 
-- `missed` and `error`: the original was released: exposed, whatever the distance;
-- `destroyed`: no face is found, so there is nothing to compare: not exposed;
-- `anonymized`: exposed where the recogniser's cosine distance to the same frame's original is at or below the
-  threshold; a face that it cannot read, on either side, is unscored.
+- `missed`: the face was left as it was; and `error`: a method that gives no output would release the original. Both
+  are exposed whatever the distance;
+- `anonymized` and `destroyed`: exposed where the recogniser's cosine distance to the same frame's original is at or
+  below the threshold, for the face that is found again or for the output at the original's place (who holds the
+  original knows where to look), whichever is nearer;
+- a destroyed face in whose place nothing can be read is not exposed; an anonymized one that cannot be read on either
+  side is unscored.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from bench.core.video_evidence import ClipEvidence
 FMR: Final = 1e-3
 """The false match rate at which two faces count as one person."""
 FARTHEST = 2.0
-"""The largest cosine distance: what a destroyed face is given."""
+"""The largest cosine distance: what a destroyed face is given in whose place nothing can be read."""
 
 
 def distances(a: Floats32, b: Floats32) -> Float:
@@ -31,11 +34,16 @@ def distances(a: Floats32, b: Floats32) -> Float:
     return np.asarray(np.einsum("nd,nd->n", difference, difference) / 2)
 
 
+def nearest(originals: Floats32, again: Floats32, known_place: Floats32) -> Float:
+    """(N,) cosine distance of each original to the nearer of two readings of an output; NaN where neither is there."""
+    return np.fmin(distances(originals, again), distances(originals, known_place))
+
+
 def own_distances(clip: ClipEvidence, recogniser: str) -> Float:
     """(N,) each face's distance to its own original by the rules above; NaN = unscored."""
     outcome = clip.faces.outcome
-    distance = distances(clip.original[recogniser], clip.anonymized[recogniser])
-    distance = np.where(outcome == Outcome.DESTROYED.value, FARTHEST, distance)
+    distance = nearest(clip.original[recogniser], clip.anonymized[recogniser], clip.known_place[recogniser])
+    distance = np.where((outcome == Outcome.DESTROYED.value) & np.isnan(distance), FARTHEST, distance)
     return np.where(np.isin(outcome, [Outcome.MISSED.value, Outcome.ERROR.value]), 0.0, distance)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.core.cards import Scalar
 from bench.core.errors import SpecError
@@ -31,7 +32,7 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
     """Reads a SPEC. With ``positional`` set, a bare value after the colon is that parameter (``folder:/photos``).
 
     Values become int, float or bool where they look like one. The label defaults to the SPEC itself with
-    characters that file names do not like replaced.
+    characters that file names do not like replaced, and of paths only the last name.
     Raises `SpecError` with an example when the text cannot be read.
     """
     label, body = "", text.strip()
@@ -59,14 +60,28 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
             if key in params:
                 raise SpecError(f"{key!r} is given twice in {text!r}")
             params[key] = _scalar(value.strip())
-    spec = Spec(name, params)
-    return Spec(name, params, label or default_label(spec.text))
+    short = Spec(name, {key: _last_name(value) for key, value in params.items()})
+    return Spec(name, params, label or default_label(short.text))
+
+
+def written(spec: Spec, *, positional: str) -> str:
+    """A SPEC as text that `parse_spec` reads back, also where its only value is a path with commas in it."""
+    if list(spec.params) == [positional]:
+        return f"{spec.name}:{spec.params[positional]}"
+    return spec.text
 
 
 def default_label(text: str) -> str:
     """``blur:sigma=0.1`` -> ``blur-sigma0.1``: short, readable, safe as a folder name."""
     label = text.replace(":", "-").replace("=", "").replace(",", "-")
     return re.sub(r"[^A-Za-z0-9_.+@-]+", "_", label)[:80].strip("_") or "method"
+
+
+def _last_name(value: Scalar) -> Scalar:
+    """Of a path only the last name: labels end up in results, and folders can name people."""
+    if isinstance(value, str) and ("/" in value or value in (".", "..", "~")):
+        return Path(value).expanduser().resolve().name or "root"
+    return value
 
 
 def _scalar(text: str) -> Scalar:

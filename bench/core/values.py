@@ -23,7 +23,8 @@ class UnitValues:
     eligible: Bools | None = None
     """(N,) units the question is about; ``None`` = all. Ineligible units are neither scored nor unscored."""
     share: bool = False
-    """True where values are 0/1, so that an all-0 or all-1 sample still gets an honest interval."""
+    """True where values are 0/1 (or averages or differences of such), so that an all-0 or all-1 sample still gets an
+    honest interval."""
     chance: float | None = None
     """What a guess without any evidence would score, where that is known beforehand (rank-k: k over the gallery)."""
     chance_values: Float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from bench.core.evidence import OperatingPoint, Settings, Strings
 from bench.core.types import Float, Floats32
 from bench.core.values import SetStatistic, UnitValues
 from bench.core.video import Ints, Tracks
+
+NOT_MEASURED: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class FaceFrames:
     box: Floats32
     """(N, 4) pixels in the original: left, top, width, height."""
     outcome: Strings
-    """An `Outcome` value each: how the method left this face in this frame."""
+    """An `Outcome` value each: how the method left this face in this frame. `NOT_MEASURED` where its clip could not be
+    written."""
     landmarks: Floats32
     """(N, 5, 2) pixels in the original."""
     found: Floats32
@@ -60,6 +63,9 @@ class ClipEvidence:
     """Recogniser -> (N, D) L2-normalised embeddings of the original faces."""
     anonymized: Mapping[str, Floats32]
     """The same on the outputs; NaN rows where no face was found again."""
+    known_place: Mapping[str, Floats32]
+    """The same on the outputs at the original's box and landmarks, whether a face is found there or not: who holds the
+    original knows them. NaN rows where there is no output, or nothing can be read."""
     people: Mapping[str, Tracks]
     """Tracker -> people in the original."""
     people_output: Mapping[str, Tracks]

@@ -1,13 +1,15 @@
 """sha256 of many files, remembered between runs while a file's size and time stay the same.
 
 Every worker of a run opens its data set; without this each would read every file once more. It lies in the cache
-folder and holds hashes only: a wrong or missing entry costs time or makes results count as not comparable, no more.
+folder and holds hashes only, of paths too, since a file's name can name a person: a wrong or missing entry costs time
+or makes results count as not comparable, no more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +22,15 @@ _WORTH_SAVING: Final = 200
 _WORTH_SAVING_BYTES: Final = 64 << 20
 """Or so many bytes of them: a clip can be large."""
 
+_KEY: Final = re.compile(r"[0-9a-f]{64}\Z")
+
 
 class DigestCache:
     """The remembered hashes of one folder."""
 
     def __init__(self, folder: Path) -> None:
-        key = hashlib.sha256(str(folder.absolute()).encode(errors="surrogateescape")).hexdigest()
+        self._folder = str(folder.absolute())
+        key = _hashed(self._folder)
         self._path = cache.cache_dir() / "digests" / f"{key[:32]}.json"
         self._known = self._load()
         self._new = self._new_bytes = 0
@@ -33,7 +38,8 @@ class DigestCache:
     def sha256(self, path: Path) -> str:
         """The hex sha256 of a file. Raises ``OSError``."""
         info = path.stat()
-        key = ascii(str(path))
+        # The folder belongs to it: equal names in two folders must not be recognisable as equal.
+        key = _hashed(f"{self._folder}\0{path}")
         entry = self._known.get(key)
         if entry is not None and entry[:2] == [info.st_size, info.st_mtime_ns]:
             return str(entry[2])
@@ -57,6 +63,15 @@ class DigestCache:
     def _load(self) -> dict[str, list[int | str]]:
         try:
             loaded = json.loads(self._path.read_text(encoding="ascii"))
-            return {k: v for k, v in loaded.items() if isinstance(v, list) and len(v) == 3}
+            entries = {k: v for k, v in loaded.items() if isinstance(v, list) and len(v) == 3}
+            if all(_KEY.match(key) for key in entries):
+                return entries
+            # An earlier version wrote paths in clear.
+            self._path.unlink()
         except (OSError, ValueError, AttributeError):
-            return {}
+            pass
+        return {}
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

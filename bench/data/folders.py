@@ -70,16 +70,15 @@ class Listing:
         read = set(known)
         notes = passed_over([path for path in self.others if path not in read], what)
         if self.hidden:
-            notes.append(f"{_count(self.hidden, 'hidden file or folder', 'hidden files and folders')} passed over")
+            notes.append(f"{_were(self.hidden, 'hidden file or folder', 'hidden files and folders')} passed over")
         if self.linked:
             notes.append(
-                f"{_count(self.linked, 'linked folder', 'linked folders')} not followed, so nothing below was read; "
+                f"{_were(self.linked, 'linked folder')} not followed, so nothing below was read; "
                 "copy what it leads to (cp -RL)"
             )
         if self.doubled:
-            notes.append(
-                f"{_count(self.doubled, 'linked folder', 'linked folders')} passed over: it leads to files here"
-            )
+            linked = _were(self.doubled, "linked folder")
+            notes.append(f"{linked} passed over, whose files are listed at their own place")
         for name in self.runs:
             notes.append(f"folder {name} holds a run of unmask and was passed over")
         for name in self.excluded:
@@ -95,7 +94,7 @@ def passed_over(names: Sequence[PurePath], what: str = "images") -> list[str]:
     shown = [f"{count:,} {ending}" for ending, count in endings[:_ENDINGS_NAMED]]
     rest = sum(count for _, count in endings[_ENDINGS_NAMED:])
     listed = ", ".join([*shown, *([f"{rest:,} with others"] if rest else [])])
-    return [f"{_count(len(names), 'file', 'files')} passed over, which cannot be read as {what}: {listed}"]
+    return [f"{_were(len(names), 'file')} passed over, which cannot be read as {what}: {listed}"]
 
 
 def _ending(name: PurePath) -> str:
@@ -104,8 +103,13 @@ def _ending(name: PurePath) -> str:
     return ending if _ENDING.match(ending) else "without an ending"
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"1 {one} was" if number == 1 else f"{number:,} {many} were"
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def _were(number: int, one: str, many: str = "") -> str:
+    return f"{counted(number, one, many)} {'was' if number == 1 else 'were'}"
 
 
 def require_folder(path: Path, what: str) -> Path:

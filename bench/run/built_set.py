@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bench.core.errors import DataError
 from bench.data import Dataset
-from bench.run.balanced import BalancedSet, restricted, source_name, take_turns
+from bench.run.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
 from bench.run.plan import planned_dataset
 from bench.store.reproduction import Cell, Selection
 from bench.store.schemas import PlanSettings
@@ -27,7 +27,7 @@ def built_test_set(built: Path, spec: str, dataset: Dataset, settings: PlanSetti
     """
     source = source_name(spec)
     card, rows = _card(built), _rows(built)
-    made, estimator = card["plan"]["settings"], settings.default_attributes
+    made, estimator = card["plan"]["settings"], LABELLER
     if made["labels"] != "estimator" or made["estimator"] != estimator:
         raise DataError(f"{built} was not labelled by {estimator}; build it with --labels estimator")
     own = [row for row in rows if row["source"] == source]

@@ -11,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import OWN_WEIGHTS, InstrumentCard
+from bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
 from bench.core.errors import DataError
 from bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
 from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
 from bench.data import Dataset
+from bench.data.identities import person_key
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
@@ -28,10 +29,16 @@ def shipped_card() -> dict[str, Any]:
     return card
 
 
-def calibration_for(calibration: str, recognisers: Sequence[str]) -> dict[str, Any]:
-    """What the plan records: the shipped card cut down to ``recognisers``, or a promise to measure one."""
-    if calibration != SHIPPED:
-        return {"schema": CARD_SCHEMA, "dataset": calibration, "points": {}}
+def calibration_for(own: DatasetCard | None, recognisers: Sequence[str]) -> dict[str, Any]:
+    """What the plan records: the shipped card cut down to ``recognisers``, or a promise to measure one on the run's
+    own calibration set."""
+    if own is not None:
+        return {
+            "schema": CARD_SCHEMA,
+            "dataset": f"{own.name} {own.revision}",
+            "fingerprint": own.fingerprint,
+            "points": {},
+        }
     card = shipped_card()
     for field in ("points", "instruments"):
         card[field] = {name: v for name, v in card[field].items() if name.removesuffix(ANY_LOOK) in recognisers}
@@ -115,8 +122,7 @@ def usable_points(
 
 def person_hash(identity: str) -> str:
     """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
-    plainly = " ".join(identity.casefold().replace("_", " ").split())
-    return hashlib.sha256(plainly.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(person_key(identity).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:

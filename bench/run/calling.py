@@ -12,9 +12,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from bench.core.errors import one_line, reason_of, reraise_interrupt
-from bench.core.types import Image, MethodFailure, Sample
+from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.run import opened
 from bench.run.memory import peak_memory
+from bench.run.placement import size_reason
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
@@ -115,11 +116,15 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
-    return Attempt([checked(result, sample.image.shape) for result, sample in zip(results, batch, strict=True)], ms=ms)
+    pairs = zip(results, batch, strict=True)
+    return Attempt([checked(result, sample.image, sample.boxes or ()) for result, sample in pairs], ms=ms)
 
 
-def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
-    """``result`` as a plain array if it is an image of ``shape`` (H, W, 3), else what is wrong with it."""
+def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
+
+    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
+    """
     try:
         if isinstance(result, MethodFailure):
             return MethodFailure(one_line(result.reason) or "the method gave no reason")
@@ -128,18 +133,14 @@ def checked(result: Any, shape: tuple[int, ...]) -> Image | MethodFailure:
         plain = np.asarray(result)
         if plain.dtype != np.uint8:
             return MethodFailure(f"{plain.dtype.name} array, uint8 wanted")
-        if plain.shape == shape:
+        if plain.shape == image.shape:
             return plain
-        if plain.ndim == 3 and plain.shape[2] == shape[2]:
-            return MethodFailure(f"output is {_size(plain.shape)}, the input is {_size(shape)}")
-        return MethodFailure(f"output has shape {plain.shape}, {shape} wanted")
+        if plain.ndim == 3 and plain.shape[2] == 3 and 0 not in plain.shape:
+            return MethodFailure(size_reason(image, boxes, plain))
+        return MethodFailure(f"output has shape {plain.shape}, {image.shape} wanted")
     except BaseException as error:  # an object may refuse even to be looked at
         reraise_interrupt(error)
         return MethodFailure(f"what the method returned cannot be read: {reason_of(error)}")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
 
 
 def trace_of(error: BaseException) -> str:

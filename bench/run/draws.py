@@ -87,7 +87,6 @@ def _units(same: Sequence[UnitValues]) -> UnitValues:
         first,
         values=values,
         eligible=eligible,
-        share=first.share and bool(np.isin(values[np.isfinite(values)], [0.0, 1.0]).all()),
         chance=float(np.mean(known)) if known else None,
         chance_values=_mean(chances) if chances else None,
         alternatives=tuple(_mean([_asked(each, each.alternatives[k]) for each in same]) for k in range(ends)),
@@ -98,8 +97,13 @@ def _statistic(same: Sequence[SetStatistic]) -> SetStatistic:
     def compute(weights: Float) -> float:
         return float(np.mean([each.compute(weights) for each in same]))
 
+    def compute_all(weights: Float) -> Float:
+        several = [each.compute_all for each in same if each.compute_all is not None]
+        return np.asarray(np.mean([each(weights) for each in several], axis=0), np.float64)
+
     scored: Bools = np.all([each.scored for each in same], axis=0)
-    return replace(same[0], compute=compute, scored=scored)
+    together = all(each.compute_all is not None for each in same)
+    return replace(same[0], compute=compute, scored=scored, compute_all=compute_all if together else None)
 
 
 def _asked(item: UnitValues, values: Float) -> Float:

@@ -16,10 +16,11 @@ from bench.data import open_dataset
 from bench.run.assemble import assemble_originals
 from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
 from bench.run.executors import Progress, run_stage
-from bench.run.plan import JUDGE, plain, planned_dataset
+from bench.run.plan import JUDGE, locations_of, plain, planned_dataset
 from bench.run.prepare import prepare_shard
-from bench.run.shards import shard_jobs
+from bench.run.shards import opened_data, shard_jobs
 from bench.store.atomic import write_json
+from bench.store.beside import CALIBRATION, located_dataset, write_locations
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlanSettings
 
@@ -46,12 +47,13 @@ def calibrate_on(
             "methods": [],
             "instruments": [plain(card) for card in cards.values()],
             "metrics": [],
-            "operating_points": {"schema": CARD_SCHEMA, "dataset": spec, "points": {}},
+            "operating_points": {"schema": CARD_SCHEMA, "dataset": "", "points": {}},
             "settings": settings,
         }
     )
     folder = RunFolder(work)
     write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    write_locations(work, locations_of([spec], []))
     run_stage("calibrate", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
     originals = assemble_originals(folder, plan, plan.datasets[0].label)
     left_out = set()
@@ -90,7 +92,7 @@ def measure_own_card(
     recognisers = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
     if not recognisers:
         return
-    spec = plan.settings.calibration
+    spec = located_dataset(folder.path, CALIBRATION, plan.settings.calibration)
     settings = plan.settings.model_copy(update={"limit": None, "calibration": "shipped"})
     card = calibrate_on(
         spec,
@@ -101,6 +103,6 @@ def measure_own_card(
         progress=progress,
         settings=settings,
     )
-    people = {d.label: people_of(open_dataset(d.spec, root=root), d.samples) for d in plan.datasets}
+    people = {d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples) for d in plan.datasets}
     refuse_shared_people(card, people)
     write_json(folder.own_card_path, card)

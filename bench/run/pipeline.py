@@ -19,18 +19,20 @@ from bench.run.plan import (
     CONTROL,
     choose_instruments,
     choose_metrics,
+    locations_of,
     make_plan,
     plain,
     planned_methods,
     planned_metric,
     refuse_unmeasurable,
-    settle_plan,
 )
 from bench.run.prepare import prepare_shard
 from bench.run.reduce import reduce_run
 from bench.run.score import score_shard
+from bench.run.settling import refuse_half_made, settle_plan
 from bench.run.shards import shard_jobs
 from bench.store.atomic import sweep_temporaries, write_json
+from bench.store.beside import Locations
 from bench.store.provenance import gather_provenance
 from bench.store.publication import replacing_results
 from bench.store.run_folder import RunFolder
@@ -49,22 +51,29 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     return plan
 
 
+def locations_for(config: RunConfig) -> Locations:
+    """Where what a run of ``config`` reads lies on this machine."""
+    return locations_of(config.datasets, config.methods, config.calibration)
+
+
 def run(
     plan: Plan,
     out: Path,
     *,
+    locations: Locations,
     root: Path | None,
     workers: int,
     progress: Progress,
     time_limit: float = TIME_LIMIT_S,
 ) -> RunFolder:
-    """Runs a plan into ``out``, going on where an earlier call of the same plan stopped.
+    """Runs a plan into ``out``, going on where an earlier call of the same plan stopped. A plan that adds methods or
+    data sets to a finished run computes those alone.
 
     ``time_limit``: seconds that a method may take for one image; an image that takes longer is a failure.
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = RunFolder(out)
-    settle_plan(folder, plan)
+    settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
         run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
@@ -102,8 +111,12 @@ def renew_plan(
     folder: RunFolder, metrics: Sequence[str], instruments: Sequence[str], *, progress: FetchProgress | None = None
 ) -> Plan:
     """The plan to score a run again by, with everything fetched that it needs: the run's own, but with ``metrics`` or
-    ``instruments`` where given."""
+    ``instruments`` where given.
+
+    Raises `StoreError` where a method of the run is being made again.
+    """
     plan = folder.plan
+    refuse_half_made(folder)
     registry.check_device(plan.settings.device)
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
     asked = instruments or ([] if metrics else [card["name"] for card in plan.instruments])
@@ -114,7 +127,8 @@ def renew_plan(
         refuse_unmeasurable(metrics, chosen, cards)
     body["instruments"] = [plain(card) for card in cards]
     recognisers = [card.name for card in cards if card.role == "recogniser"]
-    body["operating_points"] = calibration_for(plan.settings.calibration, recognisers)
+    if plan.settings.calibration == SHIPPED:
+        body["operating_points"] = calibration_for(None, recognisers)
     renewed = Plan.sealed(body)
     fetch_needed(renewed, progress, methods=False)
     return renewed

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from bench.core import registry
-from bench.core.cards import InstrumentCard
-from bench.core.errors import ConfigError, DataError, PlanMismatchError, UnavailableError, UnknownNameError
+from bench.core.cards import DatasetCard, InstrumentCard
+from bench.core.errors import ConfigError, DataError, UnavailableError, UnknownNameError
 from bench.core.protocols import Metric
-from bench.core.spec import Spec, default_label, parse_spec
+from bench.core.spec import Spec, default_label, parse_spec, written
 from bench.data import Dataset, open_dataset
 from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from bench.run.config import RunConfig
 from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
-from bench.store.atomic import write_json
-from bench.store.publication import finish_publication
-from bench.store.run_folder import RunFolder
+from bench.run.sources import hash_code, hashed_parameters, path_parameters
+from bench.run.stored_outputs import output_folders, refuse_unmatched
+from bench.store.beside import CALIBRATION, Locations
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
 JUDGE = "yunet"
@@ -33,10 +31,12 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    opened = [(text, open_dataset(text, root=root, progress=progress)) for text in config.datasets]
+    apart = output_folders(config.methods)
+    opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
-    methods = planned_methods(config.methods)
+    methods = [without_paths(method) for method in planned_methods(config.methods)]
+    refuse_unmatched(config.methods, [dataset for _, dataset in opened])
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics)
@@ -44,33 +44,38 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
     settings = PlanSettings(
-        **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments"}),
+        **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments", "calibration"}),
+        calibration=config.calibration
+        if config.calibration == SHIPPED
+        else _without(parse_spec(config.calibration, positional="path"), {"path"}),
     )
+    own = None
+    if config.calibration != SHIPPED:
+        own = _check_calibration_set(config.calibration, people, root=root, progress=progress)
     body: dict[str, Any] = {
         "datasets": [d.model_dump() for d in datasets],
         "methods": [m.model_dump() for m in methods],
         "instruments": [plain(card) for card in cards],
         "metrics": [planned_metric(name, metric) for name, metric in chosen],
-        "operating_points": calibration_for(config.calibration, [c.name for c in cards if c.role == "recogniser"]),
+        "operating_points": calibration_for(own, [c.name for c in cards if c.role == "recogniser"]),
         "settings": settings.model_dump(mode="json"),
     }
     plan = Plan.sealed(body)
     if config.calibration == SHIPPED:
         refuse_shared_people(plan.operating_points, people)
-    else:
-        _check_calibration_set(config.calibration, people, root=root, progress=progress)
     return plan
 
 
 def _check_calibration_set(
     spec: str, people: Mapping[str, set[str]], *, root: Path | None, progress: FetchProgress | None
-) -> None:
+) -> DatasetCard:
     """Before any work is done: is it there, with people enough, and nobody in it who is in a test set?"""
     dataset = open_dataset(spec, root=root, progress=progress)
     known = people_of(dataset, [ref.id for ref in dataset.refs])
     if len(known) < 2:
         raise DataError(f"{spec} names {len(known)} people; --calibrate-on needs photos of at least two")
-    refuse_shared_people({"dataset": spec, "people_sha256": sorted(known)}, people)
+    refuse_shared_people({"dataset": dataset.card.name, "people_sha256": sorted(known)}, people)
+    return dataset.card
 
 
 def plain(card: Any) -> dict[str, Any]:
@@ -85,55 +90,6 @@ def _plainly(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plainly(item) for key, item in value.items()}
     return [_plainly(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def settle_plan(folder: RunFolder, plan: Plan) -> None:
-    """Writes the plan, or checks that the folder already holds the same one.
-
-    Raises `PlanMismatchError` with what differs, `ConfigError` where nothing can be written.
-    """
-    finish_publication(folder.path)
-    settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
-    folder.next_plan_path.unlink(missing_ok=True)
-
-
-def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
-    """The same for a plan of any kind at ``path``; ``differences`` from it are asked for where it is there."""
-    folder = path.parent
-    try:
-        if path.exists():
-            found = differences()
-            if found:
-                raise PlanMismatchError(str(folder), found)
-            return
-        if folder.exists() and any(folder.iterdir()):
-            raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
-        write_json(path, plan.model_dump(mode="json", by_alias=True))
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
-
-
-def compare_plans(old: Plan, new: Plan) -> list[str]:
-    """What differs between two plans, as short phrases; empty = the same run."""
-    found = []
-    for field in ("datasets", "methods", "instruments", "metrics"):
-        found += listed_differences(field, getattr(old, field), getattr(new, field))
-    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
-    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
-    if old.operating_points != new.operating_points:
-        found.append("the calibration card changed")
-    return found
-
-
-def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> list[str]:
-    """What differs between two lists of named entries of a plan, as short phrases."""
-    before, after = _by_name(old), _by_name(new)
-    found = [f"{field}: {name} is not in the old plan" for name in after if name not in before]
-    found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
-    found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
-    if not found and list(before) != list(after):
-        found.append(f"{field}: another order")
-    return found
 
 
 def planned_metric(name: str, metric: Metric) -> PlannedMetric:
@@ -203,7 +159,11 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     spec = parse_spec(text, positional="path")
     ids = [ref.id for ref in dataset.refs][:limit]
     return PlannedDataset(
-        label=dataset_label(spec), spec=text, card=plain(dataset.card), samples=ids, notes=list(dataset.notes)
+        label=dataset_label(spec),
+        spec=_without(spec, {"path"}),
+        card=plain(dataset.card),
+        samples=ids,
+        notes=list(dataset.notes),
     )
 
 
@@ -216,20 +176,53 @@ def dataset_label(spec: Spec) -> str:
 
 
 def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
-    """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``)."""
+    """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``). Their
+    SPECs still have their paths."""
     asked = _with_control([parse_spec(text, positional="dir") for text in specs])
     return [planned for spec in asked for planned in _draws(spec)]
 
 
 def _draws(asked: Spec) -> list[PlannedMethod]:
     spec, many = without_seeds(asked)
-    card = plain(registry.create_method(spec).card)
-    first = PlannedMethod(label=spec.label, spec=spec.text, card=card)
-    further = [
-        PlannedMethod(label=f"{spec.label}+draw{k}", spec=spec.text, card=card, draw=k, draw_of=spec.label)
-        for k in range(1, many)
+    first = PlannedMethod(
+        label=spec.label,
+        spec=written(spec, positional="dir"),
+        card=plain(registry.create_method(spec).card),
+        code=hash_code(spec.name),
+        files=hashed_parameters(spec),
+    )
+    further = {"draw_of": spec.label}
+    return [
+        first,
+        *(first.model_copy(update={"label": f"{spec.label}+draw{k}", "draw": k, **further}) for k in range(1, many)),
     ]
-    return [first, *further]
+
+
+def without_paths(method: PlannedMethod) -> PlannedMethod:
+    """The entry with a SPEC that is the same on every machine."""
+    spec = parse_spec(method.spec, positional="dir")
+    return method.model_copy(update={"spec": _without(spec, path_parameters(spec))})
+
+
+def _without(spec: Spec, names: Collection[str]) -> str:
+    return Spec(spec.name, {key: value for key, value in spec.params.items() if key not in names}).text
+
+
+def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: str = SHIPPED) -> Locations:
+    """Where the data sets and the files of the methods of these SPECs lie, by label."""
+    parsed = {dataset_label(spec): spec for spec in (parse_spec(text, positional="path") for text in datasets)}
+    if calibration != SHIPPED:
+        parsed[CALIBRATION] = parse_spec(calibration, positional="path")
+    paths = {
+        label: str(Path(str(spec.params["path"])).expanduser().absolute())
+        for label, spec in parsed.items()
+        if "path" in spec.params
+    }
+    contestants = {spec.label: path_parameters(spec) for spec in (parse_spec(t, positional="dir") for t in methods)}
+    return Locations(
+        datasets={label: {"path": path} for label, path in paths.items()},
+        methods={label: {k: str(path) for k, path in found.items()} for label, found in contestants.items() if found},
+    )
 
 
 def _with_control(specs: list[Spec]) -> list[Spec]:
@@ -243,8 +236,3 @@ def distinct(kind: str, labels: list[str]) -> None:
     for label in labels:
         if labels.count(label) > 1:
             raise ConfigError(f"{kind} {label!r} is named twice; give one a label of its own: mylabel={label}")
-
-
-def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
-    return {str(item.get("label") or item["name"]): item for item in plainly}

@@ -16,6 +16,7 @@ from bench.run import opened
 from bench.run.located import assign_labels
 from bench.run.regions import REGIONS, region_images
 from bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
+from bench.run.signatures import signature_of
 from bench.store.schemas import Plan
 from bench.store.tables import Table, read_table, table_key, write_table
 
@@ -61,19 +62,20 @@ def prepare_shard(job: ShardJob) -> bool:
     parts = instrument_parts(plan, (*FACE_ROLES, "features"))
     keys = {name: part_key(job, located, name, card) for name, card in parts.items()}
     missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
-    find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces"))
+    find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces", "signatures"))
     if not find and not missing:
         return False
 
     dataset, refs = job.open()
     known = None if find else faces_by_sample(read_table(folder / "faces.parquet"))
-    images, faces = Gather(), Gather()
+    images, faces, signatures = Gather(), Gather(), Gather()
     readings = {name: Gather() for name in missing}
     for chunk in decode_chunks(dataset, refs):
         found = _locate(chunk, plan) if known is None else [known.get(item.ref.id, []) for item in chunk]
         if find:
             images.add(_image_rows(chunk, found))
             faces.add(_face_rows(chunk, found))
+            signatures.add({"signature": np.stack([signature_of(item.image) for item in chunk])})
         originals = [
             Original(i.image, located_faces)
             for i, located_faces in zip(chunk, found, strict=True)
@@ -84,6 +86,7 @@ def prepare_shard(job: ShardJob) -> bool:
     if find:
         write_table(folder / "images.parquet", images.table(), located)
         write_table(folder / "faces.parquet", faces.table(), located)
+        write_table(folder / "signatures.parquet", signatures.table(), located)
     for name in missing:
         write_table(folder / f"{name}.parquet", readings[name].table(), keys[name])
     return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -11,19 +13,20 @@ from numpy.typing import NDArray
 
 from bench.core import registry
 from bench.core.cards import MetricCard
-from bench.core.evidence import ANY_LOOK, Evidence
+from bench.core.evidence import Evidence
+from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals
+from bench.data.folders import counted
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest, unchanged_outputs
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
 from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, answer, estimate_rows, gap_rows, worst_answers
-from bench.store.atomic import write_json
+from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -36,15 +39,13 @@ from bench.store.schemas import (
     MethodProblem,
     Plan,
     PlannedMethod,
+    PlanSettings,
     Problem,
     RankRow,
 )
 
 NO_FACE: Final = "the judge found no face in it"
-_UNPLACED: Final = (
-    "labels whose x and y lie in no face of their own, so that they count for nobody: {} (x and y are pixels of the "
-    "upright picture)"
-)
+_UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
     instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
     points = usable_points(folder.operating_points, instruments)
-    names = [name for name, card in instruments.items() if card.role == "recogniser"]
-    recognisers = {*names, *(name + ANY_LOOK for name in names)}
+    recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
     for dataset in plan.datasets:
@@ -75,6 +75,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         design = _design(originals, plan)
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
+        outputs: dict[str, list[str]] = {}
         for label, drawn in by_draws(plan.methods):
             draws = []
             for method in drawn:
@@ -85,20 +86,31 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 if method.label == label:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                    same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
+                    found.findings += [_finding(evidence, same)] if same else []
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
             answers[label] = _answers(averaged(draws), design, cards, recognisers)
+            outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
+        gaps = GapRows(dataset.label, design.resamples, design.masks, design.groups, plan.settings.seed)
         for label, given in answers.items():
             for each in given:
-                card = cards[each.metric]
                 found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
-                found.gaps += gap_rows(dataset.label, label, each, design.groups[each.unit], card)
-        compared = compare_methods(dataset.label, answers, design.resamples, control)
+            found.gaps += gaps.rows(label, given, cards)
+        compared = compare_methods(
+            dataset.label,
+            answers,
+            design.resamples,
+            cards,
+            control,
+            identical=_identical(outputs),
+            heads_of=partial(headline_keys, instruments=instruments_of(plan.settings)),
+        )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    write_json(folder.estimates_path, found.sealed(plan.run).model_dump(mode="json", by_alias=True))
+    folder.write_estimates(found.estimates_of(plan.run))
 
 
 class _Found:
@@ -112,7 +124,7 @@ class _Found:
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
 
-    def sealed(self, run: str) -> Estimates:
+    def estimates_of(self, run: str) -> Estimates:
         return Estimates(
             run=run,
             estimates=self.estimates,
@@ -124,6 +136,16 @@ class _Found:
             findings=self.findings,
             histograms=self.histograms,
         )
+
+
+def instruments_of(settings: PlanSettings) -> list[str]:
+    """The instruments that speak for a metric where there is no worst one."""
+    return [settings.default_recogniser, settings.default_attributes, "standard"]
+
+
+def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
+    """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
+    return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
 
 
 def _design(originals: Originals, plan: Plan) -> Design:
@@ -166,7 +188,7 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
-        notes=[*notes, *([_UNPLACED.format(unplaced)] if unplaced else [])],
+        notes=[*notes, *([f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else [])],
     )
 
 

@@ -14,9 +14,10 @@ from bench.run.config import load_config
 from bench.run.draws import by_draws
 from bench.run.executors import Progress, shared_pool
 from bench.run.fetching import FetchProgress
-from bench.run.pipeline import get_ready, run
-from bench.run.plan import settle_plan
+from bench.run.pipeline import get_ready, locations_for, run
 from bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
+from bench.run.settling import settle_plan
+from bench.store.beside import Locations
 from bench.store.reproduction import Reproduction, write_reproduction
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
@@ -32,6 +33,7 @@ class Prepared:
 
     plan: Plan
     reproduction: Reproduction
+    locations: Locations
 
 
 def prepare_thesis(
@@ -83,12 +85,13 @@ def prepare_thesis(
             left_out=dict(cast.left_out),
             selection=chosen.selection,
         ),
+        locations_for(config),
     )
 
 
 def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
     """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
     folder = RunFolder(out)
-    settle_plan(folder, prepared.plan)
+    settle_plan(folder, prepared.plan, prepared.locations)
     write_reproduction(out, prepared.reproduction)
-    return run(prepared.plan, out, root=root, workers=workers, progress=progress)
+    return run(prepared.plan, out, locations=prepared.locations, root=root, workers=workers, progress=progress)

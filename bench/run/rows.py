@@ -1,40 +1,53 @@
-"""One metric's answer for one method, as rows: estimates, the worst recogniser, gaps between subgroups."""
+"""One metric's answer for one method, as rows: estimates, the worst attack, gaps between subgroups."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.core.cards import MetricCard
-from bench.core.stats.intervals import difference_interval, estimates
-from bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means, replicate_statistic
+from bench.core.evidence import ANY_LOOK
+from bench.core.headlines import WORST
+from bench.core.stats.gaps import GapTest, GroupPermutations, gap_between
+from bench.core.stats.intervals import chance_estimates, estimates
+from bench.core.stats.paired import Scored
+from bench.core.stats.resampling import (
+    ClusterResamples,
+    Replicates,
+    replicate_means,
+    replicate_statistic,
+    worst_attack,
+    worst_replicates,
+)
 from bench.core.types import Bools, Region, Unit
 from bench.core.values import Estimate, SetStatistic, UnitValues
 from bench.store.schemas import EstimateRow, GapRow
 
-WORST = "worst"
 MIN_GROUP = 5
 """Units scored below which a subgroup takes no part in a gap: its value is noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one method scored on one metric, by one instrument, over one region."""
+    """What one method scored on one metric, by one instrument (or the worst of several attacks), over one region."""
 
     metric: str
     instrument: str
     region: Region
     unit: Unit
-    asked: UnitValues | SetStatistic
+    attacks: tuple[Scored, ...]
+    """What was asked; several only for ``worst``."""
     replicates: Replicates
     estimates: list[Estimate]
-    """One for everybody, then one a subgroup."""
-    chance: float | None
+    """One for everybody, then one a subgroup (none where the statistic has no subgroups)."""
+    chances: tuple[Estimate, ...]
+    """One for each of ``estimates``; NaN = chance has no meaning or was not measured."""
+    lowest_is_worst: bool
     notes: tuple[str, ...] = ()
-    """For ``worst``: the instrument behind each estimate."""
+    """For ``worst``: the attack behind each estimate."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -46,49 +59,68 @@ def answer(item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: 
     if isinstance(item, UnitValues):
         replicates = replicate_means(item, resamples, masks)
     else:
+        masks = masks if item.subgroups else masks[:1]
         replicates = replicate_statistic(item, resamples, masks)
-    found = estimates(replicates, card.bounds)
-    return Answer(item.metric, item.instrument, item.region, item.unit, item, replicates, found, item.chance)
+    return Answer(
+        item.metric,
+        item.instrument,
+        item.region,
+        item.unit,
+        (Scored(item, replicates),),
+        replicates,
+        estimates(replicates, card.bounds),
+        _chances(item, resamples, masks, card),
+        card.direction != "lower",
+    )
 
 
-def worst_answers(answers: Iterable[Answer], cards: Mapping[str, MetricCard], recognisers: set[str]) -> list[Answer]:
-    """For each metric of privacy the recogniser that is worst for the people shown: an attacker picks the best tool.
-    Metrics without a better and a worse (distances on scales of their own) have no worst recogniser.
+def _chances(
+    item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: Bools, card: MetricCard
+) -> tuple[Estimate, ...]:
+    if isinstance(item, UnitValues) and item.chance_values is not None:
+        return tuple(chance_estimates(item, resamples, masks, card.bounds))
+    value = math.nan if item.chance is None else item.chance
+    return (Estimate(value, math.nan, math.nan, 0, 0),) * len(masks)
 
-    Ties go to the first. The choice is made for everybody and for each subgroup on its own.
+
+def worst_answers(
+    answers: Iterable[Answer], cards: Mapping[str, MetricCard], recognisers: Collection[str]
+) -> list[Answer]:
+    """For each metric of privacy the attack that is worst for the people shown: an attacker picks the best tool.
+    Attacks are recognisers, plain and in any look (`ANY_LOOK`). Metrics without a better and a worse (distances on
+    scales of their own) have no worst attack.
+
+    Ties go to the first. The choice is made for everybody and for each subgroup on its own, and in each replicate.
     """
     by_metric: dict[str, list[Answer]] = {}
     for each in answers:
         card = cards[each.metric]
-        if card.family in ("privacy", "exposure") and card.direction != "none" and each.instrument in recognisers:
+        attack = each.instrument.removesuffix(ANY_LOOK) in recognisers
+        if card.family in ("privacy", "exposure") and card.direction != "none" and attack:
             by_metric.setdefault(each.metric, []).append(each)
-    made = []
-    for metric, several in by_metric.items():
-        sign = 1.0 if cards[metric].direction == "higher" else -1.0
-        picked = [_worst(several, group, sign) for group in range(len(several[0].estimates))]
-        head = picked[0]
-        made.append(
-            replace(
-                head,
-                instrument=WORST,
-                estimates=[each.estimates[group] for group, each in enumerate(picked)],
-                notes=tuple(each.instrument for each in picked),
-            )
-        )
-    return made
+    return [_worst(several, cards[metric]) for metric, several in by_metric.items()]
 
 
-def _worst(several: Sequence[Answer], group: int, sign: float) -> Answer:
-    values = [sign * each.estimates[group].value for each in several]
-    if all(math.isnan(value) for value in values):
-        return several[0]
-    return several[int(np.nanargmin(values))]
+def _worst(several: Sequence[Answer], card: MetricCard) -> Answer:
+    attacks = [each.replicates for each in several]
+    lowest = card.direction == "higher"
+    replicates = worst_replicates(attacks, lowest)
+    picked = worst_attack(attacks, lowest)
+    return replace(
+        several[0],
+        instrument=WORST,
+        attacks=tuple(scored for each in several for scored in each.attacks),
+        replicates=replicates,
+        estimates=estimates(replicates, card.bounds),
+        chances=tuple(several[k].chances[group] for group, k in enumerate(picked)),
+        notes=tuple(several[k].instrument for k in picked),
+    )
 
 
 def estimate_rows(dataset: str, method: str, given: Answer, groups: Sequence[str]) -> list[EstimateRow]:
     """A row for everybody and for each subgroup in which the question was asked of anybody."""
     rows = []
-    for k, (group, estimate) in enumerate(zip(groups, given.estimates, strict=True)):
+    for k, (estimate, chance) in enumerate(zip(given.estimates, given.chances, strict=True)):
         if k > 0 and estimate.n + estimate.unscored == 0:
             continue
         rows.append(
@@ -98,55 +130,109 @@ def estimate_rows(dataset: str, method: str, given: Answer, groups: Sequence[str
                 metric=given.metric,
                 instrument=given.instrument,
                 region=given.region,
-                group=group,
+                group=groups[k],
                 value=finite(estimate.value),
                 low=finite(estimate.low),
                 high=finite(estimate.high),
                 n=estimate.n,
                 unscored=estimate.unscored,
-                chance=None if given.chance is None else finite(given.chance),
+                chance=finite(chance.value),
+                chance_low=finite(chance.low),
+                chance_high=finite(chance.high),
                 note=given.notes[k] if given.notes else "",
             )
         )
     return rows
 
 
-def gap_rows(dataset: str, method: str, given: Answer, groups: Sequence[str], card: MetricCard) -> list[GapRow]:
-    """The worst and the best subgroup of each attribute. Worst = against the metric's direction (lowest where it has
-    none). For ``worst`` the gap is that of the recogniser which is worst for everybody."""
-    rows = []
-    sign = -1.0 if card.direction == "lower" else 1.0
-    for by in dict.fromkeys(group.partition("=")[0] for group in groups[1:]):
-        members = [
-            k
-            for k, group in enumerate(groups)
-            if group.startswith(f"{by}=")
-            and given.replicates.n[k] >= MIN_GROUP
-            and math.isfinite(given.replicates.point[k])
-        ]
-        if len(members) < 2:
-            continue
-        worst = min(members, key=lambda k: sign * given.replicates.point[k])
-        best = max(members, key=lambda k: sign * given.replicates.point[k])
-        gap, low, high = difference_interval(given.replicates, best, worst)
-        if gap < 0:
-            gap, low, high = -gap, -high, -low
-        rows.append(
-            GapRow(
-                dataset=dataset,
-                method=method,
-                metric=given.metric,
-                instrument=given.instrument,
-                region=given.region,
-                by=by,
-                worst_group=groups[worst],
-                best_group=groups[best],
-                gap=gap,
-                low=finite(low),
-                high=finite(high),
+class GapRows:
+    """The gaps of all methods on one data set; subgroup labels are permuted once for all of them."""
+
+    def __init__(
+        self,
+        dataset: str,
+        resamples: Mapping[str, ClusterResamples],
+        masks: Mapping[str, Bools],
+        groups: Mapping[str, Sequence[str]],
+        seed: int,
+    ) -> None:
+        """``masks``: unit -> (M, N); ``groups``: unit -> M names such as ``gender=female``, the first is everybody."""
+        self._dataset, self._resamples, self._masks, self._groups, self._seed = dataset, resamples, masks, groups, seed
+        self._permutations: dict[tuple[str, tuple[int, ...]], GroupPermutations] = {}
+
+    def rows(self, method: str, answers: Sequence[Answer], cards: Mapping[str, MetricCard]) -> list[GapRow]:
+        """The worst and the best subgroup of each attribute. Worst = against the metric's direction (lowest where it
+        has none). Gaps of means are tested, those of time and of statistics of the set are not."""
+        asked: dict[tuple[str, tuple[int, ...]], list[Answer]] = {}
+        for each in answers:
+            for members in self._members(each):
+                asked.setdefault((each.unit, members), []).append(each)
+        tests: dict[tuple[int, tuple[int, ...]], GapTest] = {}
+        for (unit, members), several in asked.items():
+            tested = [each for each in several if cards[each.metric].family != "cost" and _means(each)]
+            if not tested:
+                continue
+            outcomes = self._permuted(unit, members).test(
+                [_means(each) for each in tested], [each.lowest_is_worst for each in tested]
             )
+            tests |= {(id(each), members): test for each, test in zip(tested, outcomes, strict=True)}
+        return [
+            self._row(method, each, members, tests.get((id(each), members)), cards[each.metric])
+            for each in answers
+            for members in self._members(each)
+        ]
+
+    def _members(self, given: Answer) -> list[tuple[int, ...]]:
+        """The subgroups of each attribute that can be compared."""
+        groups = self._groups[given.unit][: len(given.estimates)]
+        attributes = dict.fromkeys(group.partition("=")[0] for group in groups[1:])
+        members = [
+            tuple(
+                k
+                for k, group in enumerate(groups)
+                if group.startswith(f"{by}=")
+                and given.replicates.n[k] >= MIN_GROUP
+                and math.isfinite(given.replicates.point[k])
+            )
+            for by in attributes
+        ]
+        return [each for each in members if len(each) > 1]
+
+    def _permuted(self, unit: str, members: tuple[int, ...]) -> GroupPermutations:
+        if (unit, members) not in self._permutations:
+            masks = self._masks[unit][list(members)]
+            group = np.where(masks.any(axis=0), masks.argmax(axis=0), -1).astype(np.int64)
+            permuted = GroupPermutations(group, self._resamples[unit].cluster, self._seed)
+            self._permutations[unit, members] = permuted
+        return self._permutations[unit, members]
+
+    def _row(
+        self, method: str, given: Answer, members: tuple[int, ...], test: GapTest | None, card: MetricCard
+    ) -> GapRow:
+        low, high = card.bounds
+        largest = math.inf if low is None or high is None else high - low
+        gap = gap_between(given.replicates, members, given.lowest_is_worst, largest)
+        groups = self._groups[given.unit]
+        return GapRow(
+            dataset=self._dataset,
+            method=method,
+            metric=given.metric,
+            instrument=given.instrument,
+            region=given.region,
+            by=groups[members[0]].partition("=")[0],
+            worst_group=groups[gap.worst],
+            best_group=groups[gap.best],
+            gap=gap.value,
+            low=finite(gap.low),
+            high=finite(gap.high),
+            expected=None if test is None else finite(test.expected),
+            p=None if test is None else test.p,
         )
-    return rows
+
+
+def _means(given: Answer) -> list[UnitValues]:
+    """The attacks behind an answer if it is made of means, else nothing."""
+    return [each.item for each in given.attacks if isinstance(each.item, UnitValues)]
 
 
 def finite(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,16 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.canonical import digest
-from bench.core.errors import ImageError
+from bench.core.errors import DataError, ImageError, SpecError
+from bench.core.spec import parse_spec
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
+from bench.data.dataset import fingerprint
+from bench.run.stored_outputs import output_folders
+from bench.store.beside import located_dataset, located_method
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan, PlannedDataset
+from bench.store.schemas import Plan, PlannedDataset, PlannedMethod
 from bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+READING: Final = threading.Lock()
+"""Data sets are opened once per process, and not all of them can be read by two threads at once."""
 _JOINED_AT: Final = 64
 """Batches that `Gather` holds before it makes one of them."""
 
@@ -58,15 +65,21 @@ class ShardJob:
         return next(d for d in self.plan.datasets if d.label == self.dataset)
 
     @property
+    def planned_method(self) -> PlannedMethod:
+        return next(m for m in self.plan.methods if m.label == self.method)
+
+    @property
     def samples(self) -> list[str]:
         """Ids of this shard's samples."""
         size = self.plan.settings.shard_size
         return self.planned.samples[self.shard * size : (self.shard + 1) * size]
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
-        """The data set and this shard's entries, in order."""
-        dataset = _dataset(self.planned.spec, self.root)
-        refs = _refs_by_id(self.planned.spec, self.root)
+        """The data set and this shard's entries, in order.
+
+        Raises `DataError` where it is not at its place, or something else is there.
+        """
+        dataset, refs = opened_data(self.run, self.plan, self.dataset, self.root)
         return dataset, [refs[name] for name in self.samples]
 
     def key(self, *parts: Any) -> str:
@@ -100,7 +113,8 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
     pixels = 0
     for ref in refs:
         try:
-            image = dataset.read(ref)
+            with READING:
+                image = dataset.read(ref)
             chunk.append(Decoded(ref, image))
             pixels += image.shape[0] * image.shape[1]
         except ImageError as error:
@@ -151,11 +165,31 @@ def _plan(run: Path, name: str) -> Plan:
     return RunFolder(run).plan_named(name)
 
 
-@lru_cache(maxsize=8)
-def _dataset(spec: str, root: Path | None) -> Dataset:
-    return open_dataset(spec, root=root)
+def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[Dataset, Mapping[str, SampleRef]]:
+    """A data set of a run, from where it lies now, with its entries by id; opened once per process.
+
+    Raises `DataError` where it is not at its place, or something else is there.
+    """
+    spec = next(d.spec for d in plan.datasets if d.label == label)
+    apart = output_folders([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
+    return _opened(run, plan.run, label, located_dataset(run, label, spec), root, tuple(apart))
 
 
 @lru_cache(maxsize=8)
-def _refs_by_id(spec: str, root: Path | None) -> dict[str, SampleRef]:
-    return {ref.id: ref for ref in _dataset(spec, root).refs}
+def _opened(
+    run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
+) -> tuple[Dataset, Mapping[str, SampleRef]]:
+    planned = next(d for d in _plan(run, plan_run).datasets if d.label == label)
+    elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
+    try:
+        dataset = open_dataset(spec, root=root, exclude=apart)
+    except (DataError, SpecError) as error:
+        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
+        raise DataError(f"data set {label}: {error}{hint}") from error
+    refs = {ref.id: ref for ref in dataset.refs}
+    chosen = [refs[name] for name in planned.samples if name in refs]
+    if planned.card["fingerprint"] not in (dataset.card.fingerprint, fingerprint(chosen)):
+        raise DataError(
+            f"data set {label}: {spec} holds other images or labels than the run's; put them back, or {elsewhere}"
+        )
+    return dataset, refs

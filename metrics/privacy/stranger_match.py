@@ -27,7 +27,11 @@ _OTHERS = (
     "Other people: everybody but those labelled as the same person; two originals that are one photo are left out, and "
     "so are unlabelled ones that every recogniser calls one person at a false match rate of 1e-4. "
 )
-_FIXED = "Interval: bootstrap over identities of the faces released, the originals compared with held fixed. "
+_FIXED = (
+    "Interval: bootstrap over identities of the faces released, the originals compared with held fixed; its upper "
+    "end allows for 3 pairs of people more than were matched (rule of three: no match among few pairs is no rate of "
+    "0). "
+)
 _SMALL = f"Faces of groups of fewer than {MIN_PEOPLE} people are unscored."
 
 
@@ -93,15 +97,19 @@ class StrangerMatch:
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | Finding]:
         """Three values a face and attack, then the findings."""
         known = strangers(evidence)
+        people = len(np.unique(evidence.faces.cluster))
+        unseen = 3 / max(people * (people - 1) / 2, 3)
         for attack in attacks(evidence):
             point = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR)
             limits = [point.threshold, *(end for end in (point.low, point.high) if math.isfinite(end))]
             (everybody,) = match_shares(attack, known, limits[:1])
             group = match_shares(attack, known, limits, same_group=True)
             excess = [_excess(attack.own_distance, at, share) for at, share in zip(limits, group, strict=True)]
-            yield UnitValues(ALL, attack.recogniser, everybody)
-            yield UnitValues(GROUP, attack.recogniser, group[0])
-            yield UnitValues(EXCESS, attack.recogniser, excess[0], chance=0.0, alternatives=tuple(excess[1:]))
+            yield UnitValues(ALL, attack.recogniser, everybody, alternatives=(everybody + unseen,))
+            yield UnitValues(GROUP, attack.recogniser, group[0], alternatives=(group[0] + unseen,))
+            yield UnitValues(
+                EXCESS, attack.recogniser, excess[0], share=True, chance=0.0, alternatives=tuple(excess[1:])
+            )
         yield from findings(evidence)
 
 

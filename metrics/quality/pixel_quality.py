@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from bench.core.cards import Direction, MetricCard
 from bench.core.evidence import Evidence
-from bench.core.types import Region
+from bench.core.types import Outcome, Region
 from bench.core.values import UnitValues
 
 INSTRUMENT = "pixels"
+CHANGED = ("psnr", "ssim")
+"""Also asked of the changed faces alone."""
 _REGIONS = (
     " Regions: face = the crop around the judge's box; image = the whole photo; background = all outside the faces."
 )
@@ -48,7 +51,7 @@ def _card(
 
 
 class PixelQuality:
-    """Seven full-reference measures out of the stored ``pixels`` readings."""
+    """Seven full-reference measures out of the stored ``pixels`` readings, two also of the changed faces alone."""
 
     cards: ClassVar[tuple[MetricCard, ...]] = (
         _card(
@@ -87,14 +90,14 @@ class PixelQuality:
             (0, 100),
             direction="higher",
             unit="dB",
-            limits="Images that were left unchanged count 100 dB and lift the mean.",
+            limits="Images that were left unchanged count 100 dB and lift the mean: see psnr_changed.",
         ),
         _card(
             "ssim",
             "SSIM",
             "How much of the local structure is kept?",
-            "Gaussian window 11 px, sigma 1.5, on values in 0..1, photos above 512 px reduced first. standard: K1 .01, "
-            "K2 .03. thesis-compat: K1 .0001, K2 .0009, as in the code that the thesis used.",
+            "Gaussian window 11 px, sigma 1.5, on values in 0..1, images above 256 px reduced to that first. standard: "
+            "K1 .01, K2 .03. thesis-compat: K1 .0001, K2 .0009, as in the code that the thesis used.",
             "Wang et al. 2004, doi:10.1109/TIP.2003.819861; thesis 4.3, eq. 4.7",
             (-1, 1),
             direction="higher",
@@ -105,8 +108,8 @@ class PixelQuality:
             "ms_ssim",
             "MS-SSIM",
             "How much of the structure is kept, from fine to coarse?",
-            "SSIM's contrast and structure at five scales with the published weights, photos above 512 px reduced "
-            "first; the window shrinks for regions of 160 px or less.",
+            "SSIM's contrast and structure at five scales with the published weights, images above 256 px reduced to "
+            "that first; the window shrinks for regions of 160 px or less.",
             "Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216; thesis 4.3, eq. 4.8",
             (0, 1),
             direction="higher",
@@ -124,6 +127,36 @@ class PixelQuality:
             unit="loss",
             limits="The two variants are on different scales.",
         ),
+        *(
+            _card(
+                f"{name}_changed",
+                f"{title}, changed faces",
+                question,
+                f"As {name} (standard), of changed faces only: not of missed ones, whose pixels would lift it, nor of "
+                "errors.",
+                "unmask",
+                bounds,
+                direction="higher",
+                unit=unit,
+                limits="Whom a method misses differs from method to method: read it beside outcome_missed.",
+            )
+            for name, title, question, bounds, unit in (
+                (
+                    "psnr",
+                    "PSNR",
+                    "Where a face was changed, how strong is the picture against the change?",
+                    (0, 100),
+                    "dB",
+                ),
+                (
+                    "ssim",
+                    "SSIM",
+                    "Where a face was changed, how much of its structure is kept?",
+                    (-1, 1),
+                    "1 = identical",
+                ),
+            )
+        ),
     )
     needs: ClassVar[tuple[str, ...]] = (INSTRUMENT,)
 
@@ -133,6 +166,14 @@ class PixelQuality:
             for column, values in readings.get(INSTRUMENT, {}).items():
                 metric, _, variant = column.partition("|")
                 yield unit_values(metric, variant, values, region)
+                if region == "face" and variant == "standard" and metric in CHANGED:
+                    yield of_changed(evidence, unit_values(metric, variant, values, region))
+
+
+def of_changed(evidence: Evidence, values: UnitValues) -> UnitValues:
+    """The same values, asked of the faces that were changed only."""
+    left = np.isin(evidence.outcome, [Outcome.MISSED.value, Outcome.ERROR.value])
+    return replace(values, metric=f"{values.metric}_changed", eligible=~left)
 
 
 def unit_values(metric: str, instrument: str, values: NDArray[Any], region: str) -> UnitValues:

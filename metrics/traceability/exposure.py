@@ -14,14 +14,15 @@ from bench.core.evidence import point_at
 from bench.core.exposure import FMR, exposed, longest_run, own_distances
 from bench.core.types import Float, Outcome
 from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
+from bench.core.video_evidence import NOT_MEASURED, VideoEvidence
 from metrics.traceability.chance import chance_of_exposure
 
 JUDGE = "yunet"
 _RULES = (
     "A face is exposed in a frame where the method missed it or failed, or where the recogniser's cosine distance to "
     "the same frame's original is at or below its threshold at a false match rate of 1e-3 (calibrated on other "
-    "people's photos). Destroyed faces are not exposed. "
+    "people's photos): that of the face found again, or of the output at the original's place (whether a face is found "
+    "there or not), whichever is nearer. "
 )
 _LIMITS = (
     "Face tracks are those of the judge's detector on the original, linked by position and face; one person whose "
@@ -36,7 +37,7 @@ def _exposure_card(
 ) -> MetricCard:
     return MetricCard(
         name=name,
-        version="1",
+        version="2",
         family="exposure",
         direction="lower",
         unit=unit,
@@ -135,29 +136,27 @@ class Exposure:
 
 
 def _outcomes(evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-    everyone = np.ones(len(evidence.tracks), np.bool_)
-    frames = np.array([len(rows) for _, rows in evidence.tracks], np.float64)
+    outcomes = [evidence.clips[k].faces.outcome[rows] for k, rows in evidence.tracks]
+    frames = np.array([(values != NOT_MEASURED).sum() for values in outcomes], np.float64)
     for outcome in Outcome:
-        count = np.array(
-            [(evidence.clips[k].faces.outcome[rows] == outcome.value).sum() for k, rows in evidence.tracks], np.float64
-        )
+        count = np.array([(values == outcome.value).sum() for values in outcomes], np.float64)
         yield SetStatistic(
             f"frames_{outcome.value}",
             JUDGE,
             partial(_share, count, frames),
-            everyone,
+            frames > 0,
             region="image",
             unit="track",
             share=True,
         )
         if outcome == Outcome.MISSED:
-            yield UnitValues(
-                "tracks_missed", JUDGE, (count > 0).astype(float), region="image", unit="track", share=True
-            )
+            missed = np.where(frames > 0, (count > 0).astype(float), np.nan)
+            yield UnitValues("tracks_missed", JUDGE, missed, region="image", unit="track", share=True)
 
 
 def _share(count: Float, frames: Float, weights: Float) -> float:
-    return float(weights @ count / (weights @ frames))
+    everywhere = float(weights @ frames)
+    return float(weights @ count) / everywhere if everywhere else math.nan
 
 
 def _per_track(evidence: VideoEvidence, distance: list[Float], threshold: float, measure: _Measure) -> Float:

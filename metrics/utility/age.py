@@ -19,6 +19,7 @@ _ESTIMATED = "Share of right groups among the outputs on which the estimator fou
 _ALL = "Share of right groups among all faces: an output that is missing or has no face to estimate is wrong. "
 _TO_ORIGINAL = "Target: the same estimator's answer on the original; faces it cannot estimate there are not scored."
 _TO_TRUTH = "Target: the data set's own label; only labelled faces are asked about."
+_MISSED = "Missed faces are outputs like any other, and count as kept: see outcome_missed. "
 _KEPT = "Faces that were destroyed drop out of it: read it beside the share of all."
 _EDGE = "At a group's bound a change of a day is a wrong group; the mean absolute error has no such edge."
 _CAP = "The control shows the estimator's own errors: no method can be expected to do better."
@@ -46,7 +47,7 @@ def _card(
         question=question,
         how=how,
         source=source,
-        limits=limits,
+        limits=_MISSED + limits,
     )
 
 

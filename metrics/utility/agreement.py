@@ -28,7 +28,8 @@ def _card(name: str, title: str, what: str) -> MetricCard:
         how="Of the outputs on which both estimators found a face, the share on which their answers are equal. Every "
         "two estimators of the run are compared; the pair is named as the instrument.",
         source="unmask",
-        limits="Agreement is not truth: both can be wrong alike. Compare with the control, where they disagree too.",
+        limits="Agreement is not truth: both can be wrong alike. Missed faces are outputs like any other. "
+        "Compare with the control, where they disagree too.",
     )
 
 

@@ -18,6 +18,7 @@ _ESTIMATED = "Share of right answers among the outputs on which the estimator fo
 _ALL = "Share of right answers among all faces: an output that is missing or has no face to estimate is wrong. "
 _TO_ORIGINAL = "Target: the same estimator's answer on the original; faces it cannot estimate there are not scored."
 _TO_TRUTH = "Target: the data set's own label; only labelled faces are asked about."
+_MISSED = "Missed faces are outputs like any other, and count as kept: see outcome_missed. "
 _LIMITS = "Estimators know two genders, and are less often right on some groups: see the subgroups. "
 _SELF = "An estimator that is wrong about the original counts as preserved when it is wrong about the output too."
 _KEPT = "Faces that were destroyed drop out of it: read it beside the share of all."
@@ -36,7 +37,7 @@ def _card(name: str, title: str, question: str, how: str, limits: str) -> Metric
         question=question,
         how=_HOW + how,
         source="thesis 4.3, Evaluating Gender",
-        limits=_LIMITS + limits,
+        limits=_MISSED + _LIMITS + limits,
     )
 
 

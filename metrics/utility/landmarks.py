@@ -32,8 +32,8 @@ class LandmarkError:
             "found again are not scored.",
             source="the usual normalised mean error of face alignment, by eye distance, e.g. Sagonas et al. 2013 (300 "
             "Faces in-the-Wild), doi:10.1109/ICCVW.2013.59",
-            limits="Destroyed faces drop out of it. In profile the eyes are close together, so errors there count "
-            "more.",
+            limits="Destroyed faces drop out of it, and missed ones count about 0. In profile the eyes are close "
+            "together, so errors there count more.",
         ),
     )
     needs: ClassVar[tuple[str, ...]] = ("yunet",)

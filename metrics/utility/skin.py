@@ -21,6 +21,7 @@ _SCALE = (
     "19768 at an average tone of [222, 166, 145] exceeds the largest possible mean over channels (12683), and 49001 at "
     "[175, 141, 124] even the largest possible sum (46318)."
 )
+_SIGNED = "The interval is that of the signed shift: where it holds no shift at all, it begins at 0."
 _SCORED = "Faces whose skin could not be estimated on the output are not scored."
 
 
@@ -90,7 +91,7 @@ class SkinTone:
                 f"Average skin tone shifted, {_NAMES[c]}",
                 "How far does the average skin tone move from that of the originals?",
                 f"|mean {_NAMES[c]} of the outputs - of the originals| in percent of the originals', over the faces "
-                "estimated on both.",
+                "estimated on both. " + _SIGNED,
                 direction="lower",
                 unit="%",
                 bounds=(0, None),
@@ -104,7 +105,10 @@ class SkinTone:
                 f"skin_target_deviation_{c}",
                 f"Average skin tone off the target, {_NAMES[c]}",
                 "How far is the average skin tone from the tone that was asked for?",
-                f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. " + _SCORED,
+                f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. "
+                + _SCORED
+                + " "
+                + _SIGNED,
                 direction="lower",
                 unit="%",
                 bounds=(0, None),
@@ -184,9 +188,9 @@ def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:
 
 
 def deviation(values: Float, reference: Float) -> Callable[[Float], float]:
-    """Weights -> percent by which the weighted mean of ``values`` is off that of ``reference``; NaN where undefined.
+    """Weights -> percent by which the weighted mean of ``values`` is above (> 0) or below that of ``reference``.
 
-    Both (N,); weights are 0 where either is NaN.
+    Both (N,); weights are 0 where either is NaN. NaN where undefined.
     """
 
     def compute(weights: Float) -> float:
@@ -195,11 +199,11 @@ def deviation(values: Float, reference: Float) -> Callable[[Float], float]:
             return float("nan")
         w = weights[drawn]
         now, aim = np.average(values[drawn], weights=w), np.average(reference[drawn], weights=w)
-        return float(abs(now - aim) / aim * 100) if aim > 0 else float("nan")
+        return float((now - aim) / aim * 100) if aim > 0 else float("nan")
 
     return compute
 
 
 def _shift(metric: str, name: str, values: Float, reference: Float) -> SetStatistic:
     scored = ~np.isnan(values) & ~np.isnan(reference)
-    return SetStatistic(metric, name, deviation(values, reference), scored)
+    return SetStatistic(metric, name, deviation(values, reference), scored, magnitude=True)

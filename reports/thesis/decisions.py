@@ -6,6 +6,7 @@ needs every answer: one "no" refutes, all "yes" support, an open one leaves it u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -68,6 +69,18 @@ def within(given: Range, least: float, most: float) -> Answer:
     if low >= least and high <= most:
         return "yes"
     return "no" if high < least or low > most else "open"
+
+
+def faces_to_settle(given: Range, bar: float) -> int | None:
+    """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
+    two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
+    if given.interval is None or given.value is None or not given.n or given.value == bar:
+        return None
+    low, high = given.interval
+    reach = high - given.value if given.value < bar else given.value - low
+    many = given.n * (reach / (given.value - bar)) ** 2
+    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
+    return math.ceil(many / step) * step
 
 
 def all_of(answers: Iterable[Answer]) -> Answer:

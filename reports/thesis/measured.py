@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.core.cards import InstrumentCard, MethodCard
+from bench.core.stats.intervals import estimates
+from bench.core.stats.resampling import ClusterResamples, replicate_means
+from bench.core.types import Float
+from bench.core.values import UnitValues
 from bench.store.reproduction import Reproduction
 from reports.runs import Column, RunView
 from reports.thesis.decisions import UNMEASURED, Range
@@ -47,6 +55,44 @@ class Measured:
             return Range(row.difference, row.low, row.high)
         flipped = [None if bound is None else -bound for bound in (row.high, row.low)]
         return Range(-row.difference, flipped[0], flipped[1])
+
+    def note(self, role: str, metric: str, instrument: str, region: str = "face") -> str:
+        """For ``worst``: the attack behind the number; '' = none."""
+        row = self.run.row(self.reproduction.dataset, self.label(role), Column(metric, instrument, region))
+        return "" if row is None else row.note
+
+    def draws(self, role: str) -> int:
+        """With how many seeds a part was run; its numbers are their average."""
+        return self.reproduction.draws.get(role, 1)
+
+    def share_nearer(self, role: str, other: str, metric: str, instrument: str) -> Range:
+        """Share of the faces measured under both parts whose value is smaller under ``role``; interval by bootstrap
+        over people (photos where nobody is named). Of parts with several draws the first. Raises `StoreError` where a
+        table of faces cannot be read."""
+        one, two = (self._faces(part, metric, instrument) for part in (role, other))
+        if one is None or two is None:
+            return UNMEASURED
+        smaller = np.where(np.isfinite(one) & np.isfinite(two), (one < two).astype(np.float64), np.nan)
+        settings = self.run.plan.settings
+        design = ClusterResamples(self._people(role), settings.replicates, settings.seed)
+        (found,) = estimates(replicate_means(UnitValues(metric, instrument, smaller, share=True), design), (0.0, 1.0))
+        value, low, high = (x if math.isfinite(x) else None for x in (found.value, found.low, found.high))
+        return Range(value, low, high, found.n)
+
+    def _faces(self, role: str, metric: str, instrument: str) -> Float | None:
+        label, column = self.label(role), f"{metric}|{instrument}|face"
+        if not label:
+            return None
+        table = self.run.folder.faces(self.reproduction.dataset, label)
+        if column not in table.column_names:
+            return None
+        return np.array([math.nan if v is None else v for v in table.column(column).to_pylist()], dtype=np.float64)
+
+    def _people(self, role: str) -> NDArray[np.int64]:
+        table = self.run.folder.faces(self.reproduction.dataset, self.label(role))
+        named = zip(*(table.column(name).to_pylist() for name in ("identity", "sample")), strict=True)
+        names = [f"id:{identity}" if identity else f"image:{sample}" for identity, sample in named]
+        return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)
 
     def unit(self, metric: str) -> str:
         card = self.run.metrics.get(metric)

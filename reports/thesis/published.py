@@ -33,10 +33,8 @@ class Rules(_Model):
 
     fmr: Text
     """The false match rate, as in the names of the metrics."""
-    deid_at_least: Share
-    """De-identification rate below which nothing counts as de-identified."""
-    deid_margin: Share
-    """How much of DeepPrivacy's rate may be lost for it to count as kept."""
+    excess_at_most: Share
+    """Own matches above those of same-group strangers up to which nothing counts as left of a person."""
     tone_within: Share
     """How far the average tone may be off its target, for each channel (thesis 1.3)."""
     thesis_gain: Share

@@ -37,6 +37,8 @@ class Inputs:
     problems: tuple[ClipRow, ...]
     damaged: tuple[ClipRow, ...]
     failed: tuple[FailedLine, ...]
+    notes: tuple[str, ...]
+    """What was passed over, a sentence each."""
 
 
 def make_inputs(view: VideoView, dataset: str) -> Inputs:
@@ -46,6 +48,7 @@ def make_inputs(view: VideoView, dataset: str) -> Inputs:
         tuple(row for row in rows if row.problem),
         tuple(row for row in rows if row.damage and not row.problem),
         tuple(_failed(view, dataset, label) for label in view.contestants),
+        next(tuple(planned.notes) for planned in view.plan.datasets if planned.label == dataset),
     )
 
 

@@ -124,12 +124,13 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
         if isinstance(item, SetStatistic):
             assert item.scored.shape == (n,)
             assert item.scored.dtype == np.bool_
-            values = np.array([item.compute(used(item).astype(float))])
+            value = item.compute(used(item).astype(float))
+            values = np.array([abs(value) if item.magnitude else value])
         else:
             assert item.values.shape == (n,)
             assert item.values.dtype == np.float64
             values = item.values[~np.isnan(item.values)]
-            if item.share:
+            if item.share and cards[item.metric].unit == "share":
                 assert set(values) <= {0.0, 1.0}
         low, high = cards[item.metric].bounds
         values = values[~np.isnan(values)]

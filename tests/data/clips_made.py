@@ -45,6 +45,7 @@ def make_clip(
     metadata: dict[str, str] | None = None,
     sound: bool = False,
     sound_codec: str = "aac",
+    layout: str = "mono",
     streams: int = 1,
     container_options: dict[str, str] | None = None,
 ) -> Path:
@@ -57,7 +58,7 @@ def make_clip(
             made[0].set_display_rotation(-rotation)
         voice: Any = target.add_stream(sound_codec, rate=8000) if sound else None
         if voice is not None:
-            voice.layout = "mono"
+            voice.layout = layout
         for number, stream in enumerate(made):
             for k, image in enumerate(images):
                 shown = image if number == 0 else 255 - image
@@ -68,7 +69,7 @@ def make_clip(
                 target.mux(stream.encode(frame))
             target.mux(stream.encode(None))
         if voice is not None:
-            _speak(target, voice, float(len(images) * time_base))
+            _speak(target, voice, float(len(images) * time_base), layout)
     return path
 
 
@@ -97,10 +98,12 @@ def _add(
     return stream
 
 
-def _speak(target: Any, voice: Any, seconds: float) -> None:
+def _speak(target: Any, voice: Any, seconds: float, layout: str = "mono") -> None:
     tone = (np.sin(np.arange(int(8000 * seconds)) / 5) * 9000).astype(np.int16)
+    channels = 2 if layout == "stereo" else 1
     for start in range(0, len(tone), 1024):
-        frame = AudioFrame.from_ndarray(tone[None, start : start + 1024], format="s16", layout="mono")
+        samples = np.repeat(tone[None, start : start + 1024], channels, axis=1)
+        frame = AudioFrame.from_ndarray(samples, format="s16", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = 8000, start, Fraction(1, 8000)
         target.mux(voice.encode(frame))
     target.mux(voice.encode(None))

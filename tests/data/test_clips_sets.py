@@ -69,6 +69,12 @@ class TestAnyFolder:
         assert clips.truth(clips.refs[0]) is None
         assert clip_files(folder) == ids(clips)
 
+    def test_outputs_inside_the_folder_are_left_out_and_said(self, folder: Path, clip: Path) -> None:
+        put(clip, folder / "a.mp4", folder / "done/a.mp4")
+        clips = open_clips(f"clips:{folder}", exclude=[folder / "done"])
+        assert ids(clips) == ["a.mp4"]
+        assert clips.notes == ("folder done holds the outputs of a method and was left out",)
+
     def test_broken_files_stay_and_say_why_when_read(self, folder: Path) -> None:
         (folder / "a.mp4").write_bytes(b"")
         clips = open_clips(f"clips:{folder}")
@@ -90,8 +96,11 @@ class TestAnyFolder:
         put(clip, folder / "in.mp4")
         (folder / "alias.mp4").symlink_to(folder / "in.mp4")
         (folder / "linked").symlink_to(clip.parent)
+        (folder / "disc.ifo").write_bytes(b"x")
         clips = open_clips(f"clips:{folder}")
         assert ids(clips) == ["alias.mp4", "in.mp4", "linked", "nowhere.mp4", "out.mp4"]
+        assert clips.notes[0] == "1 file was passed over, which cannot be read as clips: 1 .ifo"
+        assert clips.notes[1].startswith("1 linked folder was not followed")
         states = {ref.id: ref.digest.split(":")[0] for ref in clips.refs}
         unusable = dict.fromkeys(("linked", "nowhere.mp4", "out.mp4"), "none")
         assert states == {"alias.mp4": "sha256", "in.mp4": "sha256", **unusable}

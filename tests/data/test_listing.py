@@ -37,7 +37,7 @@ def plan_of_ours(folder: Path, name: str = "plan.json", schema: str = "unmask.pl
 def test_phone_and_camera_files_are_rows_with_a_reason(photos: Path) -> None:
     put(photos / "a.jpg")
     for name in ("b.HEIC", "c.avif", "d.jxl", "e.NEF", "f.dng"):
-        put(photos / name, b"\0" * 100)
+        put(photos / name, name.encode() * 20)
     put(photos / "jxl.jxl", b"\xff\x0a" + bytes(50))
     dataset = opened(f"folder:{photos}")
     assert ids(dataset) == {"a.jpg", "b.HEIC", "c.avif", "d.jxl", "e.NEF", "f.dng", "jxl.jxl"}
@@ -165,6 +165,26 @@ def test_excluded_folders_are_left_out_and_named(photos: Path) -> None:
     (photos / "alias").symlink_to(photos / "anonymized")
     with_alias = open_dataset(f"folder:{photos}", exclude=[photos / "anonymized"])
     assert "alias" in ids(with_alias), "a link to what was left out is no second name of something listed"
+
+
+def test_outputs_beside_their_inputs_are_no_photos(photos: Path) -> None:
+    beside = ["a_anonymized.jpg", "b-ANON.PNG", "blurred_a.jpg", "sub/a_defaced.jpg"]
+    others = ["a.jpg", "b.jpg", "c_anonymized.jpg", "sub/a.jpg", "anon.jpg", "d.jpg", "d_anonymized.jpg"]
+    for k, name in enumerate([*beside, *others]):
+        put(photos / name, jpeg(20 * k))
+    put(photos / "labels.csv", "file,identity\nd_anonymized.jpg,Ann\n")
+    dataset = opened(f"folder:{photos}")
+    assert ids(dataset) == set(others), "without its original, or with labels, such a file is a photo"
+    assert "4 files left out: called as the anonymized version of another file beside it" in dataset.notes
+    assert dataset.ignored == 5
+
+
+def test_notes_are_one_line_each_whatever_a_folder_is_called(photos: Path) -> None:
+    put(photos / "a.jpg")
+    plan_of_ours(photos / "new\nline \x1b[31m")
+    put(photos / "labels.csv", "file,\x1b[31mred\na.jpg,x\n")
+    for note in opened(f"folder:{photos}").notes:
+        assert note.isprintable()
 
 
 def test_empty_folders_say_what_they_hold(photos: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -251,6 +252,21 @@ class TestFolder:
         monkeypatch.undo()
         put(photos / "7.jpg", jpeg(250))
         assert opened(f"folder:{photos}").card.fingerprint != first
+
+    def test_remembered_hashes_name_no_file_and_those_of_earlier_versions_go(self, photos: Path) -> None:
+        for k in range(201):
+            put(photos / f"Ann Smith {k}.jpg", jpeg(k))
+        opened(f"folder:{photos}")
+        (memory,) = (photos.parent / "cache/digests").iterdir()
+        text = memory.read_text("ascii")
+        assert len(json.loads(text)) == 201
+        for part in ("Ann", ".jpg", photos.name, "/"):
+            assert part not in text + memory.name
+        memory.write_text(json.dumps({repr(str(photos / "Ann Smith 1.jpg")): [1, 2, "0" * 64]}))
+        put(photos / "b.jpg")
+        (photos / "Ann Smith 1.jpg").unlink()
+        opened(f"folder:{photos}")
+        assert "Ann" not in memory.read_text("ascii")
 
 
 class TestLabels:

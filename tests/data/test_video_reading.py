@@ -57,6 +57,11 @@ class TestFrames:
             frame.image[:] = 0
         assert [frame.image.max() for frame in reader] == [250, 250, 250]
 
+    def test_times_are_those_of_the_frames(self, tmp_path: Path) -> None:
+        reader = VideoReader(make_clip(tmp_path / "a.mp4", pictures(5), pts=[3, 4, 9, 10, 30]))
+        assert reader.times().tolist() == [frame.seconds for frame in reader]
+        assert reader.times(until=0.28).tolist() == pytest.approx([0, 0.04, 0.24, 0.28])
+
     def test_leaving_early_is_no_damage(self, tmp_path: Path) -> None:
         reader = VideoReader(make_clip(tmp_path / "a.mp4", pictures(9)))
         assert next(iter(reader)).number == 0
@@ -195,6 +200,14 @@ class TestInfo:
             info = probe(path)
             assert info.kbps == pytest.approx(path.stat().st_size * 8 / 2.0 / 1000, rel=0.03)
             assert info.rate == 25
+
+    def test_bitrate_of_a_stream_without_times(self, tmp_path: Path) -> None:
+        path = make_clip(
+            tmp_path / "a.h264", pictures(50, noise=True), form="h264", codec="libx264", pixel_format="yuv420p"
+        )
+        info = probe(path)
+        assert info.rate == 25
+        assert info.kbps == pytest.approx(path.stat().st_size * 8 / 2.0 / 1000, rel=0.03)
 
     def test_sound_is_noted(self, tmp_path: Path) -> None:
         assert probe(make_clip(tmp_path / "a.mp4", pictures(5), sound=True)).audio

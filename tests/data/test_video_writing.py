@@ -225,11 +225,13 @@ class TestWhatGoesIn:
         copied(source, tmp_path / "b.mp4", "matched", sound=True)
         assert not probe(tmp_path / "b.mp4").audio
 
-    def test_sound_that_does_not_fit(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("codec", "layout"), [("pcm_mulaw", "mono"), ("pcm_u8", "mono"), ("pcm_s16le", "stereo")])
+    def test_sound_that_does_not_fit(self, tmp_path: Path, codec: str, layout: str) -> None:
         source = make_clip(
-            tmp_path / "a.avi", pictures(9), form="avi", codec="png", sound=True, sound_codec="pcm_mulaw"
+            tmp_path / "a.avi", pictures(9), form="avi", codec="png", sound=True, sound_codec=codec, layout=layout
         )
-        with pytest.raises(VideoError, match="pcm_mulaw"):
+        said = rf"its sound \({codec}\) cannot be put into an MP4; leave the sound out"
+        with pytest.raises(VideoError, match=said):
             copied(source, tmp_path / "b.mp4", "matched", sound=True)
         assert not (tmp_path / "b.mp4").exists()
 

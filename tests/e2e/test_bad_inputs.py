@@ -87,6 +87,57 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
     assert "<b>name" not in page
 
 
+def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
+    tmp_path: Path, astronaut: Image
+) -> None:
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (photos, elsewhere):
+        folder.mkdir()
+    small = Pillow.fromarray(astronaut).resize((256, 256))
+    small.save(photos / "phone.avif", quality=90)
+    small.save(photos / "one.png")
+    small.save(photos / "two.png")
+    small.save(elsewhere / "1.png")
+    (photos / "linked").symlink_to(elsewhere)
+    (photos / "raw.nef").write_bytes(b"II*\0")
+    (photos / "clip.vob").write_bytes(b"x")
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    turned = small.transpose(Pillow.Transpose.ROTATE_90)
+    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    # The face is not at the picture's corner; in the turned photo x and y are of the upright picture.
+    lines = ("file,identity,sex,x,y", "one.png,Ann,f,1,1", "two.png,Bob,f,115,60", "turned.jpg,Cid,f,115,60")
+    (photos / "labels.csv").write_text("\n".join(lines))
+    out = tmp_path / "run"
+    command = ("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome")
+    done = unmask(*command, "--instrument", "yunet", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((out / "estimates.json").read_text("utf-8"))["inputs"]
+    assert (row["images"], row["faces"], row["unreadable"]) == (6, 4, 2)
+    reasons = {problem["sample"]: problem["reason"] for problem in row["problems"]}
+    assert "not followed" in reasons["linked"]
+    assert "raw file" in reasons["raw.nef"]
+    said = [
+        "1 file was passed over, which cannot be read as images: 1 .vob",
+        "1 linked folder was not followed",
+        "labels.csv: not read: sex",
+        "1 picture under two names",
+        "1 label with x and y in no face",
+    ]
+    page = (out / "report" / "data.html").read_text("utf-8")
+    for text in said:
+        assert any(text in note for note in row["notes"]), row["notes"]
+        assert f"note: {text}" in done.stdout
+        assert text in page
+    assert "Every input could be used" not in page
+    shown = unmask("data", "show", f"folder:{photos}")
+    assert "1 .vob" in shown.stdout
+    # What is said is no part of the plan: a file more beside the photos is the same run.
+    (photos / "notes.txt").write_text("x")
+    again = unmask(*command, "--instrument", "yunet", "--out", str(out), "--no-report")
+    assert again.returncode == 0, again.stderr
+
+
 def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) -> None:
     """Missing, resized and broken outputs are failures of the method, and all its faces count."""
     outputs = tmp_path / "outputs"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
@@ -47,7 +49,7 @@ def remove(name: str) -> Callable[[Path], None]:
 def of_another_version(name: str) -> Callable[[Path], None]:
     def change(run: Path) -> None:
         path = run / f"{name}.json"
-        path.write_text(path.read_text("utf-8").replace(f'"unmask.{name}/1"', f'"unmask.{name}/9"'), "utf-8")
+        path.write_text(re.sub(rf'"unmask\.{name}/\d+"', f'"unmask.{name}/1"', path.read_text("utf-8")), "utf-8")
 
     return change
 
@@ -55,6 +57,40 @@ def of_another_version(name: str) -> Callable[[Path], None]:
 def truncate_tables(run: Path) -> None:
     for path in run.rglob("*.parquet"):
         path.write_bytes(path.read_bytes()[:100])
+
+
+def replace_in(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        text = (run / name).read_text("utf-8")
+        assert old in text
+        (run / name).write_text(text.replace(old, new, 1), "utf-8")
+
+    return change
+
+
+def drop_a_row(pattern: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        path = next(iter(run.glob(pattern)))
+        table = pq.read_table(path)
+        pq.write_table(table.slice(1), path)
+
+    return change
+
+
+def folder_at(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).mkdir()
+
+    return change
+
+
+def file_at(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        shutil.rmtree(run / name)
+        (run / name).write_text("x")
+
+    return change
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
@@ -68,6 +104,16 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "tables cut": (truncate_tables, "score report", "cannot be read"),
     "no outputs": (remove("outputs"), "score", "run the same `unmask run` again"),
     "no faces": (remove("faces"), "report", "unmask score"),
+    "a setting changed": (
+        replace_in("plan.json", '"seed": 0', '"seed": 1'),
+        "run score report",
+        "plan.json was changed",
+    ),
+    "a number changed": (replace_in("estimates.json", '"n": 0', '"n": 1'), "report", "estimates.json was changed"),
+    "a folder for the plan": (folder_at("plan.json"), "run score report", "plan.json cannot be read"),
+    "a folder for the estimates": (folder_at("estimates.json"), "report", "estimates.json cannot be read"),
+    "a row less": (drop_a_row("outputs/*/m/*/outputs.parquet"), "score", "outputs.parquet is not as unmask wrote it"),
+    "a file for the scores": (file_at("score"), "score", "score"),
 }
 
 

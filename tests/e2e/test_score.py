@@ -100,3 +100,24 @@ def test_stored_outputs_are_scored_when_the_folder_that_they_came_from_is_gone(
     scored = unmask("score", str(out), "--metrics", "outcome,ssim")
     assert scored.returncode == 0, scored.stderr
     assert "ssim" in metrics(out)
+
+
+def test_methods_that_give_the_same_bytes_are_said_to_be_identical(tmp_path: Path, astronaut: Image) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Pillow.fromarray(astronaut).resize((256, 256)).save(photos / "a.png")
+    out = tmp_path / "run"
+    methods = [part for method in ("blackout", "twin=blackout", "blur:sigma=0.1") for part in ("--method", method)]
+    done = unmask(
+        *("run", "--dataset", f"folder:{photos}", *methods, "--metrics", "outcome,speed", "--out", str(out)),
+        "--no-report",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((out / "estimates.json").read_text("utf-8"))["comparisons"]
+    blur = {row["b"] for row in rows if row["b"].startswith("blur")}.pop()
+    assert {(row["a"], row["b"]): row["identical"] for row in rows} == {
+        ("blackout", "twin"): True,
+        ("blackout", blur): False,
+        ("twin", blur): False,
+    }
+    assert {row["p"] for row in rows if row["identical"] or row["metric"].startswith("ms_")} == {None}

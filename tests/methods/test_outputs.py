@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.images import decode_image
+from bench.core.cards import Scalar
+from bench.core.images import IMAGE_EXTENSIONS, decode_image
 from bench.core.registry import create_method
 from bench.core.spec import Spec
 from bench.core.types import Image, MethodFailure, Sample
+from bench.run.calling import checked
 from methods.outputs import StoredOutputs
 from tests.methods.support import noise
 
@@ -63,9 +67,9 @@ def test_missing(tmp_path: Path) -> None:
     assert reason(answer(tmp_path, "ann/1.png")) == "no output file"
 
 
-def test_resized(tmp_path: Path) -> None:
+def test_the_harness_judges_sizes(tmp_path: Path) -> None:
     save(tmp_path / "1.png", noise(32, 32))
-    assert reason(answer(tmp_path, "1.png")) == "output is 32x32, the input is 40x30"
+    assert reason(checked(answer(tmp_path, "1.png"), INPUT)) == "output is 32x32, the input is 40x30"
 
 
 def test_ambiguous(tmp_path: Path) -> None:
@@ -73,6 +77,104 @@ def test_ambiguous(tmp_path: Path) -> None:
     save(tmp_path / "b/1.png", INPUT)
     assert reason(answer(tmp_path, "1.png")) == "2 output files match: a/1.png, b/1.png"
     np.testing.assert_array_equal(answer(tmp_path, "a/1.png"), INPUT)
+
+
+def test_of_equal_names_the_one_with_the_longest_common_end_is_meant(tmp_path: Path) -> None:
+    """Outputs below another folder, one folder a person."""
+    ids = [f"{person}/{k}.jpg" for person in ("ann", "bob", "cid") for k in (1, 2)]
+    saved = {name: save(tmp_path / "results" / f"{name[:-4]}.png", noise(30, 40, k)) for k, name in enumerate(ids)}
+    for name, output in answers(tmp_path, *ids).items():
+        np.testing.assert_array_equal(output, saved[name])
+    assert reason(answers(tmp_path, "dora/1.jpg", *ids)["dora/1.jpg"]).startswith("3 output files match: results/ann")
+
+
+@pytest.mark.parametrize("ending", sorted(IMAGE_EXTENSIONS - {".png"}))
+def test_every_ending_that_is_read_as_an_input_is_an_outputs_too(tmp_path: Path, ending: str) -> None:
+    save(tmp_path / "1.png", INPUT).tofile(tmp_path / f"2{ending}")
+    assert reason(answer(tmp_path, "2.jpg")).startswith("output cannot be read")
+    (tmp_path / f"3{ending.upper()}").write_bytes(b"")
+    assert reason(answer(tmp_path, "3.png")).startswith("output cannot be read")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_and_capitals_are_compared_last(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
+    other: Literal["NFC", "NFD"] = "NFD" if form == "NFC" else "NFC"
+    expected = save(tmp_path / unicodedata.normalize(form, "Jos\u00e9/IMG_1.PNG"), noise(30, 40, 1))
+    for name in ("Jos\u00e9/IMG_1.jpg", "jos\u00e9/img_1.JPG", "img_1.webp"):
+        np.testing.assert_array_equal(answer(tmp_path, unicodedata.normalize(other, name)), expected)
+    exact = save(tmp_path / unicodedata.normalize(other, "Jos\u00e9/IMG_1.png"), noise(30, 40, 2))
+    np.testing.assert_array_equal(answer(tmp_path, unicodedata.normalize(other, "Jos\u00e9/IMG_1.png")), exact)
+
+
+def affixed(folder: Path, **affixes: Scalar) -> StoredOutputs:
+    method = create_method(Spec("outputs", {"dir": str(folder), **affixes}))
+    assert isinstance(method, StoredOutputs)
+    return method
+
+
+def test_what_a_tool_adds_to_names(tmp_path: Path) -> None:
+    save(tmp_path / "ann/1.jpg", INPUT)
+    expected = save(tmp_path / "ann/new-1_anonymized.png", noise(30, 40, 1))
+    method = affixed(tmp_path, prefix="new-", suffix="_anonymized")
+    first, other = method.anonymize([Sample("ann/1.jpg", INPUT), Sample("ann/2.jpg", INPUT)], seed=0)
+    np.testing.assert_array_equal(first, expected)
+    assert reason(other) == "no output file"
+    assert method.card.params["suffix"] == "_anonymized"
+    assert method.card.params["images"] == 1
+
+
+def test_a_suffix_that_looks_like_a_number(tmp_path: Path) -> None:
+    expected = save(tmp_path / "a2.png", INPUT)
+    (output,) = affixed(tmp_path, suffix=2).anonymize([Sample("a.png", INPUT)], seed=0)
+    np.testing.assert_array_equal(output, expected)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "write"),
+    [
+        ("{}_anonymized.jpg", "suffix=_anonymized"),
+        ("anon-{}.png", "prefix=anon-"),
+        ("out_{}-blurred.png", "prefix=out_,suffix=-blurred"),
+    ],
+)
+def test_where_nothing_fits_the_message_says_what_to_write(tmp_path: Path, pattern: str, write: str) -> None:
+    ids = [f"Person_{c}/Person_{c}_{k:04}.jpg" for c in "AB" for k in (1, 2)]
+    for name in ids:
+        save(tmp_path / pattern.format(Path(name).stem), INPUT)
+    method = StoredOutputs(dir=str(tmp_path))
+    example = pattern.format("Person_A_0001")
+    assert method.mismatch(ids) == (
+        f"outputs: none of 4 inputs has an output in {str(tmp_path)!r}; the folder holds e.g. {example}; "
+        f"write outputs:dir={tmp_path},{write}"
+    )
+    added = dict(part.split("=") for part in write.split(","))
+    assert affixed(tmp_path, **added).mismatch(ids) == ""
+    assert affixed(tmp_path, suffix="_wrong").mismatch(ids).endswith(write)
+    save(tmp_path / "Person_A_0001.png", INPUT)
+    partly = StoredOutputs(dir=str(tmp_path))
+    assert partly.mismatch(ids) == ""
+    partly.expect(ids)
+    found = partly.anonymize([Sample(name, INPUT) for name in ids], seed=0)
+    assert [reason(output) for output in found[1:]] == [f"no output file; with {write} there is one"] * 3
+
+
+def test_an_empty_folder_is_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert "which holds no images" in StoredOutputs(dir=str(tmp_path)).mismatch(["a.jpg"])
+
+
+def test_links_get_the_reason_that_inputs_get(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "outputs", tmp_path / "outside"
+    save(outside / "1.png", INPUT)
+    save(inside / "real.png", INPUT)
+    (inside / "1.png").symlink_to(outside / "1.png")
+    (inside / "2.png").symlink_to(inside / "nowhere.png")
+    (inside / "3.png").symlink_to(inside / "real.png")
+    (inside / "ann").symlink_to(outside)
+    assert reason(answer(inside, "1.jpg")) == "output cannot be read: a link that leads outside the folder"
+    assert reason(answer(inside, "2.jpg")) == "output cannot be read: a link that leads nowhere"
+    np.testing.assert_array_equal(answer(inside, "3.jpg"), INPUT)
+    assert reason(answer(inside, "ann/7.jpg")) == "no output file; the folder ann is a link and was not followed"
 
 
 def answers(folder: Path, *ids: str) -> dict[str, Image | MethodFailure]:
@@ -140,8 +242,8 @@ def test_ids_cannot_reach_outside_the_folder(tmp_path: Path, evil: str) -> None:
     inside = tmp_path / "outputs"
     save(inside / "2.png", INPUT)
     (inside / "secret.png").symlink_to(tmp_path / "secret.png")
-    assert reason(answer(inside, evil)) == "no output file"
-    assert reason(answer(inside, str(tmp_path / "secret.png"))) == "no output file"
+    for name in (evil, str(tmp_path / "secret.png")):
+        assert reason(answer(inside, name)) == "output cannot be read: a link that leads outside the folder"
 
 
 def test_turns_as_exif_says(tmp_path: Path) -> None:
@@ -150,7 +252,7 @@ def test_turns_as_exif_says(tmp_path: Path) -> None:
     Pillow.fromarray(np.rot90(INPUT)).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(answer(tmp_path, "turned.png"), INPUT)
     Pillow.fromarray(INPUT).save(tmp_path / "lying.png", exif=exif)
-    assert reason(answer(tmp_path, "lying.png")) == "output is 30x40, the input is 40x30"
+    assert reason(checked(answer(tmp_path, "lying.png"), INPUT)).startswith("output is 30x40, the input is 40x30")
 
 
 def test_a_face_hidden_under_transparent_pixels_is_not_hidden(tmp_path: Path) -> None:

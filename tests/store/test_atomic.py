@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from bench.core.errors import StoreError
 from bench.core.files import replacing_file
 from bench.store.atomic import replacing_folder, sweep_temporaries, write_json
+from bench.store.tables import write_table
 
 
 def test_a_failed_writer_leaves_the_old_file(tmp_path: Path) -> None:
@@ -47,3 +52,26 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
 def test_json_survives_undecodable_names(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "caf\udce9"})
     assert b"udce9" in (tmp_path / "a.json").read_bytes()
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        # As Arrow raises it: without a file name.
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(StoreError, match=r"t\.parquet cannot be written \(No space left on device\)"):
+        write_table(tmp_path / "t.parquet", {"a": np.zeros(3)}, "")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match=r"a\.json cannot be written \(No space left on device\)"):
+        write_json(tmp_path / "a.json", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prepare").write_text("x")
+    path = tmp_path / "prepare" / "d" / "t.parquet"
+    with pytest.raises(StoreError, match=r"t\.parquet cannot be written"):
+        write_table(path, {"a": np.zeros(3)}, "")
+    with pytest.raises(StoreError, match=r"shard cannot be written"), replacing_folder(path.parent / "shard"):
+        pass

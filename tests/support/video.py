@@ -27,6 +27,8 @@ class Face:
     """Cosine distance of the output to the same frame's original."""
     outcome: Outcome = Outcome.ANONYMIZED
     readable: bool = True
+    known: float | None = None
+    """Cosine distance to the original at the original's place; ``None`` = nothing can be read there."""
     flicker: tuple[float, float] = (float("nan"), float("nan"))
     """Original, output."""
 
@@ -67,13 +69,14 @@ def at_distance(unit: Floats32, distance: float, rng: np.random.Generator) -> Fl
 def _clip(number: int, clip: Clip, rng: np.random.Generator) -> ClipEvidence:
     faces = sorted(clip.faces, key=lambda face: (face.frame, face.track))
     people: dict[int, Floats32] = {}
-    original, output = np.zeros((2, len(faces), DIMENSION), np.float32)
+    original, output, known = np.zeros((3, len(faces), DIMENSION), np.float32)
     for k, face in enumerate(faces):
         unit = rng.standard_normal(DIMENSION)
         original[k] = people.setdefault(face.track, np.asarray(unit / np.linalg.norm(unit), np.float32))
         output[k] = at_distance(original[k], face.distance, rng)
         if not face.readable or face.outcome is Outcome.DESTROYED:
             output[k] = np.nan
+        known[k] = np.nan if face.known is None else at_distance(original[k], face.known, rng)
     landmarks = np.array([[[f.frame * 3.0 + i, f.track * 9.0 + i] for i in range(5)] for f in faces], np.float32)
     landmarks = landmarks.reshape(-1, 5, 2)
     found = landmarks.copy()
@@ -97,6 +100,7 @@ def _clip(number: int, clip: Clip, rng: np.random.Generator) -> ClipEvidence:
         ),
         original={RECOGNISER: original},
         anonymized={RECOGNISER: output},
+        known_place={RECOGNISER: known},
         people=clip.people,
         people_output=clip.people_output,
         truth=clip.truth,

@@ -1,36 +1,24 @@
-"""Paired comparison of methods on the same faces, and what it lets one say about their ranks.
+"""Paired comparisons of all methods on the same faces, and what they let one say about the methods' ranks.
 
-Differences are taken within each replicate, so faces that are hard for everybody cancel. A mean is compared on the
-units scored for both methods only: a method that leaves the hard faces unscored gains nothing by it.
-
-p values are two-sided, of the difference over its bootstrap (or jackknife) standard error against t with C-1 (G-1)
-degrees of freedom. Where no replicate varies but the methods differ, the error says nothing; then all C clusters
-agree in sign and p is the sign test's 2^(1-C). Identical methods have p = 1. Holm's step-down method (Scandinavian
-Journal of Statistics 6, 1979) corrects over all pairs of a metric.
+Two methods are compared on the units scored for both only: a method that leaves the hard faces unscored, or fails on
+them, gains nothing by it, and statistics that depend on the number of units (FID) are of equally many. How one pair is
+compared: `paired`. Holm's step-down method (Scandinavian Journal of Statistics 6, 1979) corrects over all pairs tested.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from bench.core.cards import Direction
-from bench.core.stats.intervals import (
-    Interval,
-    bootstrap_error,
-    clopper_pearson,
-    jackknife_error,
-    jackknife_interval,
-    percentile_interval,
-)
-from bench.core.stats.resampling import ClusterResamples, Replicates, distinct_clusters, means_under
-from bench.core.types import Bools, Float
-from bench.core.values import UnitValues
+from bench.core.stats.paired import Scored, Side, difference, measure_common, scored_units
+from bench.core.stats.resampling import ClusterResamples
+from bench.core.types import Bools
+from bench.core.values import SetStatistic
 
 ALPHA = 0.05
 
@@ -44,10 +32,11 @@ class Comparison:
     difference: float
     low: float
     high: float
-    """95 % interval, not corrected for the number of pairs; NaN = not measured (a single cluster)."""
+    """95 % interval, not corrected for the number of pairs; NaN = not measured (too few clusters)."""
     p: float
+    """NaN = not tested."""
     p_adjusted: float
-    """Holm-adjusted over all pairs compared with it."""
+    """Holm-adjusted over all pairs tested with it; NaN = not tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,67 +47,49 @@ class RankRange:
     worst: int
 
 
-def compare_means(
-    values: Sequence[UnitValues], resamples: ClusterResamples, mask: Bools | None = None
+def compare(
+    methods: Sequence[Sequence[Scored]],
+    resamples: ClusterResamples,
+    lowest_is_worst: bool = True,
+    untested: Collection[tuple[int, int]] = (),
 ) -> list[Comparison]:
-    """Every pair of methods on one metric, on the units (of ``mask``, (N,)) scored for both.
+    """Every pair of methods on one metric, each by the same attacks, of which the worst counts.
 
-    Pairs without such a unit are left out.
+    Pairs without a unit scored for both are left out. ``untested`` pairs (a < b) get no p, nor do those of a statistic
+    with fewer common units than its `SetStatistic.tested_from`.
     """
-    pairs = list(combinations(range(len(values)), 2))
-    if not pairs:
-        return []
-    columns = np.stack([_scored(each, mask) for each in values])
-    differences = np.stack([columns[a] - columns[b] for a, b in pairs])
-    both = np.isfinite(differences)
-    points, draws = means_under(resamples.bootstrap, differences, both, resamples.bag)
-    clusters = distinct_clusters(both, resamples)
-    found = []
-    for k, (a, b) in enumerate(pairs):
-        point, count = float(points[k]), int(clusters[k])
-        if math.isnan(point):
+    pairs = list(combinations(range(len(methods)), 2))
+    common = {
+        (a, b, k): scored_units(one.item) & scored_units(other.item)
+        for a, b in pairs
+        for k, (one, other) in enumerate(zip(methods[a], methods[b], strict=True))
+    }
+    measured = measure_common(methods, common, resamples)
+    comparisons = []
+    for a, b in pairs:
+        units = [common[a, b, k] for k in range(len(methods[a]))]
+        ones, others = ([measured[m, k, on.tobytes()] for k, on in enumerate(units)] for m in (a, b))
+        usable = [k for k in range(len(units)) if np.isfinite([ones[k].points[0], others[k].points[0]]).all()]
+        if not usable:
             continue
-        low, high = percentile_interval(draws[:, k], count)
-        if values[a].share and values[b].share:
-            low, high = _widened(low, high, point, count)
-        error = bootstrap_error(draws[:, k], count)
-        found.append(Comparison(a, b, point, low, high, p_value(point, error, count), math.nan))
-    return _adjusted(found)
+        one, other = (
+            Side([methods[m][k].item for k in usable], [sides[k] for k in usable], lowest_is_worst)
+            for m, sides in ((a, ones), (b, others))
+        )
+        found = difference(one, other, [units[k] for k in usable], resamples)
+        first = one.items[0]
+        least = first.tested_from if isinstance(first, SetStatistic) else 0
+        tested = (a, b) not in untested and int(units[usable[0]].sum()) >= least
+        comparisons.append(
+            Comparison(a, b, found.value, found.low, found.high, found.p if tested else math.nan, math.nan)
+        )
+    return adjusted(comparisons)
 
 
-def compare_replicates(methods: Sequence[Replicates], m: int = 0) -> list[Comparison]:
-    """Every pair of methods on one statistic of the set (FID, EER), from replicates of one design; ``m`` = which set.
-
-    Pairs of which one could not be measured are left out.
-    """
-    found = []
-    for a, b in combinations(range(len(methods)), 2):
-        one, other = methods[a], methods[b]
-        point = float(one.point[m] - other.point[m])
-        if math.isnan(point):
-            continue
-        values = one.values[:, m] - other.values[:, m]
-        clusters = int(min(one.clusters[m], other.clusters[m]))
-        if one.kind == "jackknife":
-            active = one.active[:, m] | other.active[:, m]
-            low, high = jackknife_interval(point, values, active)
-            error, units = jackknife_error(values, active)
-        else:
-            low, high = percentile_interval(values, clusters)
-            if one.share and other.share:
-                low, high = _widened(low, high, point, clusters)
-            error, units = bootstrap_error(values, clusters), clusters
-        found.append(Comparison(a, b, point, low, high, p_value(point, error, units), math.nan))
-    return _adjusted(found)
-
-
-def p_value(difference: float, error: float, units: int) -> float:
-    """Two-sided p for a difference with standard error ``error`` over ``units`` independent units; see the module."""
-    if difference == 0 or units < 2 or math.isnan(error):
-        return 1.0
-    if error <= 1e-12 * abs(difference):
-        return 2.0 ** (1 - units)
-    return float(2 * stats.t.sf(abs(difference) / error, units - 1))
+def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """With Holm-adjusted p values over those that were tested."""
+    corrected = iter(holm([each.p for each in comparisons if not math.isnan(each.p)]))
+    return [each if math.isnan(each.p) else replace(each, p_adjusted=next(corrected)) for each in comparisons]
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -159,25 +130,3 @@ def rank_ranges(values: Sequence[float], better: Bools, direction: Direction) ->
         RankRange(1 + int(wins[:, i].sum()), total - int(wins[i].sum())) if measured[i] else None
         for i in range(len(values))
     ]
-
-
-def _scored(values: UnitValues, mask: Bools | None) -> Float:
-    """(N,) values, NaN where the unit does not count."""
-    keep = np.isfinite(values.values)
-    for condition in (values.eligible, mask):
-        keep = keep if condition is None else keep & condition
-    return np.where(keep, values.values, np.nan)
-
-
-def _widened(low: float, high: float, difference: float, clusters: int) -> Interval:
-    """A difference of shares that no replicate varies in: as uncertain as a share on which all clusters agree."""
-    if low != high:
-        return low, high
-    unseen = clopper_pearson(0, clusters)[1]
-    # People not seen may differ by one from a difference of 0, by two from +1 or -1.
-    reach = unseen if difference == 0 else 2 * unseen
-    return max(difference - reach, -1.0), min(difference + reach, 1.0)
-
-
-def _adjusted(found: list[Comparison]) -> list[Comparison]:
-    return [replace(each, p_adjusted=p) for each, p in zip(found, holm([each.p for each in found]), strict=True)]

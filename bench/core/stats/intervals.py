@@ -1,28 +1,39 @@
 """Replicates -> 95 % intervals and `Estimate`s.
 
-- Bootstrap: percentile interval, its two tails moved out to where a t interval of C-1 degrees of freedom would put
-  them ("expanded percentile", Hesterberg, The American Statistician 69(4), 2015, section 5.3.2): with few clusters
-  C the plain percentiles are too narrow.
-- Jackknife: value +- t(G-1) x standard error, G = the deletions that removed something.
-- Shares: resampling sees no variation where all units agree. So a share's interval always reaches at least as far
-  as Clopper and Pearson's (Biometrika 26, 1934) for 0 of C clusters reaches up from 0, and for C of C down from 1;
-  where all units agree it is exactly that interval.
+- Bootstrap, from ten clusters C on: percentile interval, its two tails moved out to where a t interval of C-1 degrees
+  of freedom would put them ("expanded percentile", Hesterberg, The American Statistician 69(4), 2015, section 5.3.2):
+  with few clusters the plain percentiles are too narrow.
+- Bootstrap, three to nine clusters: value +- t(C-1) x standard error, since percentiles cannot leave the range of what
+  was drawn. Fewer than three clusters say too little about variation between clusters: no interval (NaN).
+- Jackknife: value +- t(G-1) x standard error, G = the deletions that removed something; from three clusters on.
+- Shares, from two clusters on: resampling sees no variation where all units agree. So a share's interval always reaches
+  at least as far as Clopper and Pearson's (Biometrika 26, 1934) for 0 of C clusters reaches up from 0, and for C of C
+  down from 1; where all units agree it is exactly that interval.
+- A magnitude |x| has the interval of x, folded: one that holds 0 begins at 0.
+- The worst of K attacks: the end that is bad news is the worst of the attacks' own 95 % ends, which covers, since the
+  truly worst attack is among them; the other end is the worst of the ends at 97.5 % divided among the K (Bonferroni),
+  since every attack has to be covered for the worst to be. Percentiles of the worst in each replicate would
+  not do: where attacks are equally good they lie too far on the bad side, the more attacks the further.
 - Replicates in which the number is undefined are left out; if more than half are, there is no interval.
-- One cluster says nothing about variation between clusters: no interval (NaN).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from bench.core.stats.resampling import Replicates
+from bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
 from bench.core.types import Bools, Float
-from bench.core.values import Estimate
+from bench.core.values import Estimate, UnitValues
 
 LEVEL = 0.95
+LEAST_CLUSTERS = 3
+"""For the interval of a mean."""
+PERCENTILES_FROM = 10
+"""Clusters from which the percentiles of a bootstrap are used."""
 Interval = tuple[float, float]
 NO_INTERVAL: Interval = (math.nan, math.nan)
 
@@ -36,71 +47,117 @@ def estimates(replicates: Replicates, bounds: tuple[float | None, float | None] 
     for m, value in enumerate(replicates.point):
         low, high = hull([interval(each, m) for each in (replicates, *replicates.alternatives)])
         low, high = _clip(low, bounds), _clip(high, bounds)
-        out.append(Estimate(float(value), low, high, int(replicates.n[m]), int(replicates.unscored[m])))
+        shown = abs(float(value)) if replicates.magnitude else float(value)
+        out.append(Estimate(shown, low, high, int(replicates.n[m]), int(replicates.unscored[m])))
     return out
 
 
-def interval(replicates: Replicates, m: int = 0) -> Interval:
-    """The 95 % interval of set ``m``, without its alternatives; NaN ends = not measured."""
+def interval(replicates: Replicates, m: int = 0, level: float = LEVEL) -> Interval:
+    """The interval of set ``m``, without its alternatives; NaN ends = not measured."""
+    if replicates.attacks:
+        return _worst_interval(replicates, m, level)
     point, clusters = float(replicates.point[m]), int(replicates.clusters[m])
     values, active = replicates.values[:, m], replicates.active[:, m]
-    if math.isnan(point) or clusters < 2:
+    if math.isnan(point):
         return NO_INTERVAL
     if replicates.kind == "jackknife":
-        return jackknife_interval(point, values, active)
-    if replicates.share:
-        return share_interval(point, values, clusters)
-    return percentile_interval(values, clusters)
+        low, high = jackknife_interval(point, values, active, level) if clusters >= LEAST_CLUSTERS else NO_INTERVAL
+    elif replicates.share:
+        low, high = share_interval(point, values, clusters, level)
+    else:
+        low, high = mean_interval(point, values, clusters, level)
+    return _folded(low, high) if replicates.magnitude else (low, high)
 
 
-def share_interval(point: float, values: Float, clusters: int) -> Interval:
+def share_interval(point: float, values: Float, clusters: int, level: float = LEVEL) -> Interval:
     """Interval of a share (mean of 0/1 values) from its bootstrap replicates (R,); see the module."""
     if clusters >= 2 and point in (0.0, 1.0):
-        return clopper_pearson(round(point) * clusters, clusters)
-    low, high = percentile_interval(values, clusters)
+        return clopper_pearson(round(point) * clusters, clusters, level)
+    low, high = percentile_interval(values, clusters, level)
     if math.isnan(low):
         return NO_INTERVAL
-    return min(low, clopper_pearson(clusters, clusters)[0]), max(high, clopper_pearson(0, clusters)[1])
+    return (
+        min(low, clopper_pearson(clusters, clusters, level)[0]),
+        max(high, clopper_pearson(0, clusters, level)[1]),
+    )
 
 
-def difference_interval(replicates: Replicates, a: int, b: int) -> tuple[float, float, float]:
-    """Set ``a`` minus set ``b`` (two subgroups of one method) and the 95 % interval of the difference.
+def mean_interval(point: float, values: Float, clusters: int, level: float = LEVEL) -> Interval:
+    """Interval of a mean, or of a difference of means, from its bootstrap replicates (R,); see the module."""
+    if clusters < LEAST_CLUSTERS:
+        return NO_INTERVAL
+    if clusters >= PERCENTILES_FROM:
+        return percentile_interval(values, clusters, level)
+    error = bootstrap_error(values, clusters)
+    if math.isnan(error):
+        return NO_INTERVAL
+    reach = t_quantile((1 + level) / 2, clusters - 1) * error
+    return point - reach, point + reach
 
-    Shares: from the two groups' own intervals (MOVER; Zou and Donner, Statistics in Medicine 27(10), 2008), so that a
-    group that shows no variation still counts as uncertain; exact only if no cluster is in both groups, else too wide.
-    Others: from the replicates that the groups share. NaN ends where either group has no interval.
+
+def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
+    """Of the worst attack on set ``m``; see the module."""
+    known = [each for each in replicates.attacks if not math.isnan(each.point[m])]
+    if not known:
+        return NO_INTERVAL
+    own = [interval(each, m, level) for each in known]
+    shared = [interval(each, m, 1 - (1 - level) / len(known)) for each in known]
+    if any(math.isnan(low) for low, _ in (*own, *shared)):
+        return NO_INTERVAL
+    if replicates.lowest_is_worst:
+        return min(low for low, _ in own), min(high for _, high in shared)
+    return max(low for low, _ in shared), max(high for _, high in own)
+
+
+def _folded(low: float, high: float) -> Interval:
+    """The interval of |x| from that of x."""
+    if math.isnan(low):
+        return NO_INTERVAL
+    return 0.0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))
+
+
+def chance_estimates(
+    values: UnitValues, resamples: ClusterResamples, masks: Bools, bounds: tuple[float | None, float | None]
+) -> list[Estimate]:
+    """The mean of `UnitValues.chance_values` for each row of ``masks`` (M, N), with its interval.
+
+    Chance of a share is a mean of shares, of which many may be exactly 0 (or 1): its interval reaches at least as far
+    as Clopper and Pearson's for 0 (or C) of C clusters, times the largest deviation from 0 (or 1) that was seen; where
+    none was, the whole of it.
     """
-    point = float(replicates.point[a] - replicates.point[b])
-    (low_a, high_a), (low_b, high_b) = interval(replicates, a), interval(replicates, b)
-    if math.isnan(low_a) or math.isnan(low_b):
-        return point, *NO_INTERVAL
-    if replicates.share:
-        value_a, value_b = float(replicates.point[a]), float(replicates.point[b])
-        low = point - math.hypot(value_a - low_a, high_b - value_b)
-        return point, low, point + math.hypot(high_a - value_a, value_b - low_b)
-    values = replicates.values[:, a] - replicates.values[:, b]
-    if replicates.kind == "jackknife":
-        return point, *jackknife_interval(point, values, replicates.active[:, a] | replicates.active[:, b])
-    return point, *percentile_interval(values, int(min(replicates.clusters[a], replicates.clusters[b])))
+    assert values.chance_values is not None
+    measured = UnitValues(values.metric, values.instrument, values.chance_values, eligible=values.eligible)
+    replicates = replicate_means(measured, resamples, masks)
+    out = []
+    for m, estimate in enumerate(estimates(replicates, bounds)):
+        low, high, clusters = estimate.low, estimate.high, int(replicates.clusters[m])
+        if values.share and math.isfinite(low):
+            asked = masks[m] if values.eligible is None else masks[m] & values.eligible
+            seen = values.chance_values[asked & np.isfinite(values.chance_values)]
+            unseen = clopper_pearson(0, clusters)[1]
+            low = min(low, 1 - unseen * (float((1 - seen).max()) or 1.0))
+            high = max(high, unseen * (float(seen.max()) or 1.0))
+        out.append(replace(estimate, low=low, high=high))
+    return out
 
 
-def percentile_interval(values: Float, clusters: int) -> Interval:
+def percentile_interval(values: Float, clusters: int, level: float = LEVEL) -> Interval:
     """Expanded percentile interval of bootstrap replicates (R,) drawn from ``clusters`` clusters."""
     defined = values[np.isfinite(values)]
     if clusters < 2 or 2 * len(defined) <= len(values):
         return NO_INTERVAL
-    reach = math.sqrt(clusters / (clusters - 1)) * stats.t.ppf((1 + LEVEL) / 2, clusters - 1)
-    tail = float(stats.norm.sf(reach))
+    reach = math.sqrt(clusters / (clusters - 1)) * t_quantile((1 + level) / 2, clusters - 1)
+    tail = float(special.ndtr(-reach))
     low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def jackknife_interval(point: float, values: Float, active: Bools) -> Interval:
+def jackknife_interval(point: float, values: Float, active: Bools, level: float = LEVEL) -> Interval:
     """t interval about ``point`` from delete-a-group replicates (G,)."""
     error, groups = jackknife_error(values, active)
     if math.isnan(error):
         return NO_INTERVAL
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, groups - 1)) * error
+    reach = t_quantile((1 + level) / 2, groups - 1) * error
     return point - reach, point + reach
 
 
@@ -124,12 +181,17 @@ def bootstrap_error(values: Float, clusters: int) -> float:
     return float(np.std(defined)) * math.sqrt(clusters / (clusters - 1))
 
 
-def clopper_pearson(successes: int, trials: int) -> Interval:
+def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> Interval:
     """Exact binomial interval for ``successes`` of ``trials`` (> 0)."""
-    tail = (1 - LEVEL) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
     return low, high
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """Of Student's t distribution."""
+    return float(special.stdtrit(freedom, probability))
 
 
 def hull(intervals: list[Interval]) -> Interval:

@@ -172,7 +172,7 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
         kind=head.kind,
         point=np.stack([each.point for each in attacks])[picked, every],
         values=_worst([each.values for each in attacks], lowest),
-        active=np.stack([each.active for each in attacks]).any(axis=0),
+        active=np.asarray(np.stack([each.active for each in attacks]).any(axis=0)),
         n=np.stack([each.n for each in attacks])[picked, every],
         unscored=np.stack([each.unscored for each in attacks])[picked, every],
         clusters=np.stack([each.clusters for each in attacks])[picked, every],
@@ -194,7 +194,8 @@ def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int6
 
 def _worst(several: Sequence[Float], lowest: bool) -> Float:
     """Elementwise, NaN only where all are."""
-    return (np.fmin if lowest else np.fmax).reduce(np.stack(several))
+    worst: Float = (np.fmin if lowest else np.fmax).reduce(np.stack(several))
+    return worst
 
 
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:

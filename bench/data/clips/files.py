@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,7 @@ class ClipFiles:
         path = self.paths.get(name)
         if path is None:
             return MISSING
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             inside = path.resolve().is_relative_to(self.root.resolve())
             return "" if inside else "a link that leads outside the folder"
         return refusal(self.root, path, limit=None)
@@ -72,9 +72,9 @@ def is_clip(path: Path) -> bool:
     return path.suffix.lower() in CLIP_EXTENSIONS
 
 
-def list_clips(root: Path) -> Listing:
-    """Every clip file below ``root``, however deep. Raises `DataError`."""
-    return list_files(require_folder(root, "the folder"), is_clip)
+def list_clips(root: Path, exclude: Sequence[Path] = ()) -> Listing:
+    """Every clip file below ``root``, however deep, but for the folders of ``exclude``. Raises `DataError`."""
+    return list_files(require_folder(root, "the folder"), is_clip, exclude)
 
 
 def clip_files(folder: Path) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
 from bench.data.clips.motchallenge import read_motchallenge
 from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
 from bench.data.clips.ucf_crime import read_ucf_crime
-from bench.data.opening import card_of, chosen, chosen_copy, parse_dataset
+from bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,
@@ -32,10 +33,13 @@ READERS: Final[Mapping[str, ClipReader]] = {
 Progress = Callable[[str, int, int | None], None]
 
 
-def open_clips(spec: str, *, root: Path | None = None, progress: Progress | None = None) -> ClipSet:
+def open_clips(
+    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+) -> ClipSet:
     """Opens the data set of clips of a SPEC and lists its clips; decodes nothing.
 
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
+    ``exclude``: folders inside a folder of clips whose files are none of it (the outputs of a method).
     Only ``demo-clips`` is fetched by itself; ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (a set of images, not found, empty, damaged) or `FetchError`.
     """
@@ -48,7 +52,8 @@ def open_clips(spec: str, *, root: Path | None = None, progress: Progress | None
         records = [ClipRecord(name, path) for name, path in files.items()]
         return _clip_set(entry, FoundClips(cache.cache_dir(), records), split, "the cache", entry.revision)
     copy = chosen_copy(parsed, entry, root)
-    found = READERS[entry.layout](copy.place.path, split)
+    read = partial(read_folder, exclude=exclude) if entry.layout == "clips" else READERS[entry.layout]
+    found = read(copy.place.path, split)
     return _clip_set(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
 
 
@@ -60,7 +65,8 @@ def _clip_set(entry: DatasetEntry, found: FoundClips, split: str, where: str, re
     truths = {record.id: record.truth for record in records if record.truth is not None}
     card = card_of(entry, split, revision, _fingerprint(refs, truths))
     spans = {record.id: record.spans for record in records if record.spans is not None}
-    return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, found.notes)
+    notes = tuple(one_line(note) for note in found.notes)
+    return ClipSet(card, refs, files, split, where, truths, spans, found.ignored, notes)
 
 
 def _fingerprint(refs: tuple[ClipRef, ...], truths: Mapping[str, Tracks]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,9 +16,9 @@ LABELS: Final = "labels.csv"
 FIGHT_GROUPS: Final = ("fight", "noFight")
 
 
-def read_folder(root: Path, split: str) -> FoundClips:
-    """Every clip file below ``root``."""
-    listing = list_clips(root)
+def read_folder(root: Path, split: str, exclude: Sequence[Path] = ()) -> FoundClips:
+    """Every clip file below ``root`` but for those in the folders of ``exclude``."""
+    listing = list_clips(root, exclude)
     if not listing.files:
         other = f"; {listing.ignored} other files were passed over" if listing.ignored else ""
         raise DataError(f"{str(root)!r} holds no clips{other}; put files such as .mp4 or .avi there")

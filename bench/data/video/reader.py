@@ -12,10 +12,12 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from bench.core.errors import VideoError
 from bench.core.video import Frame, VideoInfo
@@ -56,26 +58,49 @@ class VideoReader:
         if self._sequence is not None:
             self.damage = self._sequence.damage
 
+    def times(self, until: float | None = None) -> NDArray[np.float64]:
+        """(F,) seconds from the first frame at which each frame is shown; with ``until`` those not later.
+
+        Decodes, since containers count differently, but converts no pixels. Raises `VideoError`.
+        """
+        self._forget()
+        if self._sequence is not None:
+            seconds = [float(k * self.info.time_base) for k in range(len(self._sequence.images))]
+        else:
+            seconds = list(self._until(until))
+        return np.array([s for s in seconds if until is None or s <= until], np.float64)
+
+    def _until(self, until: float | None) -> Iterator[float]:
+        for _, _, seconds, _ in self._timed():
+            yield seconds
+            if until is not None and seconds > until:
+                return
+
     def _forget(self) -> None:
         self.damage, self.frames_read, self.mended = "", 0, 0
 
     def _decoded(self) -> Iterator[Frame]:
+        for number, pts, seconds, decoded in self._timed():
+            image = upright(decoded)
+            if image.shape[:2] != (self.info.height, self.info.width):
+                raise VideoError(f"its frames change their size (frame {number})")
+            yield Frame(number, pts, seconds, image)
+
+    def _timed(self) -> Iterator[tuple[int, int, float, VideoFrame]]:
+        """Number, time in units of the time base, seconds from the first frame, and the frame as it was decoded."""
         clock = Clock(self.info.time_base, self.info.rate)
         damage = Damage()
-        start = 0
+        start = count = 0
         with opened(self.path) as (container, stream):
             for number, decoded in enumerate(_frames(container, stream, damage)):
                 pts = clock.tell(decoded.pts)
                 if number == 0:
                     start = pts
-                image = upright(decoded)
-                if image.shape[:2] != (self.info.height, self.info.width):
-                    raise VideoError(f"its frames change their size (frame {number})")
-                self.mended = clock.mended
-                yield Frame(number, pts, float((pts - start) * self.info.time_base), image)
-        if self.frames_read == 0:
+                count, self.mended = number + 1, clock.mended
+                yield number, pts, float((pts - start) * self.info.time_base), decoded
+        if count == 0:
             raise VideoError("truncated or damaged: no frame can be decoded")
-        self.damage = damage.told(self.frames_read, self.info.frames)
+        self.damage = damage.told(count, self.info.frames)
 
 
 def probe(path: Path) -> VideoInfo:
@@ -137,8 +162,8 @@ def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> I
 
 
 def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
-    """From the sizes and times of all packets; nothing is decoded."""
-    size, last = 0, None
+    """From the sizes and times of all packets, or their number where they have no times; nothing is decoded."""
+    size, packed, last = 0, 0, None
     first: int | None = None
     with opened(path) as (container, stream):
         packets = container.demux(stream)
@@ -150,10 +175,13 @@ def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
             if packet is None:
                 break
             size += packet.size
+            packed += packet.size > 0
             time = packet.dts if packet.dts is not None else packet.pts
             if time is not None and packet.size:
                 first, last = (time if first is None else min(first, time)), max(time, last or time)
-    if first is None or last is None or not size:
+    if not size:
         return None
-    seconds = float((last - first + step(info.time_base, info.rate)) * info.time_base)
+    usual = step(info.time_base, info.rate)
+    ticks = packed * usual if first is None or last is None else last - first + usual
+    seconds = float(ticks * info.time_base)
     return size * 8 / _KBIT / seconds

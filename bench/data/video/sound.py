@@ -13,14 +13,21 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from bench.core.errors import VideoError
 from bench.data.video.container import open_container, open_file
+
+
+def unfit(codec: str) -> VideoError:
+    """For sound that MP4 cannot hold."""
+    return VideoError(f"its sound ({codec}) cannot be put into an MP4; leave the sound out")
 
 
 class Sound:
     """The first sound track of a clip on its way into ``target``. A context manager; a clip without sound adds none."""
 
     def __init__(self, path: Path, target: OutputContainer, time_base: Fraction) -> None:
-        """``time_base``: of the pictures. Raises `VideoError` for a clip that cannot be opened."""
+        """``time_base``: of the pictures. Raises `VideoError` for a clip that cannot be opened, or whose sound the
+        target cannot hold."""
         self.codec = ""
         """'' = the clip has no sound."""
         self._target, self._time_base = target, time_base
@@ -34,7 +41,10 @@ class Sound:
             if container.streams.audio:
                 stream = container.streams.audio[0]
                 self.codec = stream.codec_context.name
-                self._stream = target.add_stream_from_template(stream)
+                try:
+                    self._stream = target.add_stream_from_template(stream)
+                except (FFmpegError, ValueError) as error:
+                    raise unfit(self.codec) from error
                 self._packets = container.demux(stream)
             self._stack = self._stack.pop_all()
 

@@ -33,7 +33,7 @@ from bench.core.types import Image
 from bench.core.video import Frame, VideoInfo
 from bench.data.video.clock import USUAL_RATE, step
 from bench.data.video.quality import Quality, parse_quality
-from bench.data.video.sound import Sound
+from bench.data.video.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000
 """Units per second; a finer time base of the source is rounded to it (MP4 counts intervals in 32 bits)."""
@@ -121,7 +121,7 @@ class VideoWriter:
             if self._sound is not None:
                 self._sound.copy_until(self._last * self._time_base)
         except (FFmpegError, ValueError, OSError) as error:
-            raise VideoError(f"frame {frame.number} cannot be written ({_reason(error)})") from error
+            raise self._failure(error, f"frame {frame.number} cannot be written") from error
         self.frames += 1
 
     def __exit__(
@@ -138,14 +138,11 @@ class VideoWriter:
         self._stack.close()
 
     def _begin(self) -> None:
-        """Writes the head of the file, where it comes out whether MP4 can hold the sound."""
+        """Writes the head of the file, where it mostly comes out whether MP4 can hold the sound."""
         try:
             self._container.start_encoding()
         except (FFmpegError, ValueError) as error:
-            if self._sound is None or not self._sound.codec:
-                raise
-            what = f"its sound ({self._sound.codec}) cannot be put into an MP4; leave the sound out"
-            raise VideoError(what) from error
+            raise self._failure(error, "cannot be written") from error
 
     def _finish(self) -> None:
         if not self.frames:
@@ -156,7 +153,13 @@ class VideoWriter:
                 self._sound.copy_until(None)
             self._container.close()
         except (FFmpegError, ValueError, OSError) as error:
-            raise VideoError(f"cannot be written ({_reason(error)})") from error
+            raise self._failure(error, "cannot be written") from error
+
+    def _failure(self, error: Exception, what: str) -> VideoError:
+        """In words. Our pictures always fit, so what FFmpeg calls an invalid argument is the sound."""
+        if self._sound is not None and self._sound.codec and isinstance(error, ValueError):
+            return unfit(self._sound.codec)
+        return VideoError(f"{what} ({_reason(error)})")
 
     def _mark(self, frame: Frame) -> None:
         """Puts the frame's time from the first one into ``_last``."""

@@ -5,27 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
-from typing import Any, Final
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
 import numpy as np
 
 from bench.core import registry
+from bench.core.errors import VideoError
 from bench.core.spec import parse_spec
-from bench.core.types import MethodFailure, Sample
-from bench.core.video import Frame
+from bench.core.types import Image, MethodFailure, Sample
+from bench.core.video import Frame, VideoInfo
 from bench.data.video import VideoReader, VideoWriter
 from bench.run.anonymize import worth_another_try
-from bench.run.calling import Callee, Here, Result, call_method, checked
+from bench.run.calling import Callee, Here, Result, call_method
 from bench.run.contestants import Contestant
+from bench.run.plan import CONTROL
 from bench.run.video.given import given_frames, is_given
 from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
+from bench.run.video.neighbours import FrameGuard
 from bench.run.video.prepare import clip_key, faces_by_frame, usable
 from bench.store.atomic import replacing_folder
 from bench.store.tables import read_table, table_key, write_table
 from bench.store.video_schemas import LOSSLESS, PlannedClip
 
-STAGE_VERSION: Final = 4
+STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
 
 
@@ -35,7 +39,13 @@ def output_key(job: ClipJob) -> str:
     method, settings = job.planned_method, job.plan.settings
     boxes = clip_key(job) if method.card["detector"] == "harness" else ""
     written = [_qualities(job), settings.keep_audio]
-    return job.key("outputs", STAGE_VERSION, method.spec, method.card, settings.seed, settings.device, boxes, written)
+    return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes, written)
+
+
+def written_problem(folder: Path, quality: str) -> str:
+    """Why a folder of outputs has no file of this quality; '' = it has one, or the clip itself is of no use."""
+    written = read_table(folder / "written.parquet")
+    return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == quality), "")
 
 
 def is_clip_anonymized(job: ClipJob, time_limit: float = 0.0) -> bool:
@@ -60,50 +70,111 @@ def anonymize_clip(job: ClipJob, callee: Callee | None = None) -> bool:
         return False
     if callee is None and not is_given(job.planned_method):
         callee = Here(job.planned_method.spec, job.plan.settings.device)
-    rows: dict[str, list[Any]] = {"ms": [], "error": []}
-    kbps: dict[str, float | None] = {}
     with replacing_folder(job.folder.output_dir(job.dataset, job.method, job.number)) as folder:
-        if usable(job):
-            clips, ref = job.open()
-            source = clips.path(ref)
-            reader = VideoReader(source)
-            audio = source if job.plan.settings.keep_audio and reader.info.audio else None
-            with ExitStack() as stack:
-                writers = {
-                    quality: stack.enter_context(
-                        VideoWriter(
-                            folder / f"{quality}.mp4",
-                            reader.info,
-                            quality,
-                            audio_from=None if quality == LOSSLESS else audio,
-                        )
-                    )
-                    for quality in _qualities(job)
-                }
-                for frame, (result, ms) in _results(job, reader, callee):
-                    failed = isinstance(result, MethodFailure)
-                    # Black, not the original: what a method cannot anonymize must not be passed on.
-                    image = np.zeros_like(frame.image) if isinstance(result, MethodFailure) else result
-                    for writer in writers.values():
-                        writer.write(frame, image)
-                    rows["ms"].append(float("nan") if failed else ms)
-                    rows["error"].append(result.reason if isinstance(result, MethodFailure) else "")
-            kbps = {quality: writer.kbps for quality, writer in writers.items()}
+        rows, outputs = _written(job, folder, callee)
+        qualities = list(outputs)
         write_table(
             folder / "written.parquet",
-            {"quality": np.array(list(kbps), np.str_), "kbps": np.array(list(kbps.values()), np.float64)},
+            {
+                "quality": np.array(qualities, np.str_),
+                "kbps": np.array([outputs[q].kbps for q in qualities], np.float64),
+                "problem": np.array([outputs[q].problem for q in qualities], np.str_),
+            },
             output_key(job),
         )
         write_table(
             folder / "frames.parquet",
             {
-                "ms": np.array(rows["ms"], np.float64),
-                "error": np.array(rows["error"], np.str_),
-                "peak_memory_mib": np.full(len(rows["ms"]), callee.memory if callee else 0.0, np.float64),
+                "ms": np.array([ms for ms, _ in rows], np.float64),
+                "error": np.array([error for _, error in rows], np.str_),
+                "peak_memory_mib": np.full(len(rows), callee.memory if callee else 0.0, np.float64),
             },
             output_key(job),
         )
     return True
+
+
+def _written(job: ClipJob, folder: Path, callee: Callee | None) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
+    """Runs the method and writes its frames: milliseconds and error of each frame, and the files by quality."""
+    rows: list[tuple[float, str]] = []
+    if not usable(job):
+        return rows, {}
+    clips, ref = job.open()
+    control = job.planned_method.card["name"] == CONTROL
+    outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
+    with ExitStack() as stack:
+        for output in outputs.values():
+            stack.enter_context(output)
+        try:
+            source = clips.path(ref)
+            reader = VideoReader(source)
+            audio = source if job.plan.settings.keep_audio and reader.info.audio else None
+            for quality, output in outputs.items():
+                output.begin(reader.info, None if quality == LOSSLESS else audio)
+            guard = FrameGuard(job, reader)
+            for frame, (made, ms) in _results(job, reader, callee):
+                result = made if control else guard.checked(frame, made)
+                reason = result.reason if isinstance(result, MethodFailure) else ""
+                # Black, not the original: what a method cannot anonymize must not be passed on.
+                image = np.zeros_like(frame.image) if isinstance(result, MethodFailure) else result
+                for output in outputs.values():
+                    output.write(frame, image)
+                rows.append((float("nan") if reason else ms, reason))
+        except VideoError as error:
+            for output in outputs.values():
+                output.give_up(f"the clip cannot be read: {error.reason}")
+    return rows, outputs
+
+
+class _Output:
+    """One file of a clip. What goes wrong with it costs this file alone."""
+
+    def __init__(self, path: Path, quality: str) -> None:
+        self.problem = ""
+        """Why there is no such file; ''."""
+        self._path, self._quality = path, quality
+        self._writer: VideoWriter | None = None
+        self._stack = ExitStack()
+
+    @property
+    def kbps(self) -> float:
+        """NaN = not known."""
+        kbps = None if self._writer is None or self.problem else self._writer.kbps
+        return float("nan") if kbps is None else kbps
+
+    def begin(self, info: VideoInfo, audio: Path | None) -> None:
+        try:
+            writer = VideoWriter(self._path, info, self._quality, audio_from=audio)
+            self._writer = self._stack.enter_context(writer)
+        except VideoError as error:
+            self.problem = error.reason
+
+    def write(self, frame: Frame, image: Image) -> None:
+        if self._writer is None or self.problem:
+            return
+        try:
+            self._writer.write(frame, image)
+        except VideoError as error:
+            self.give_up(error.reason)
+
+    def give_up(self, problem: str) -> None:
+        """Leaves no file."""
+        if not self.problem:
+            self.problem = problem
+            self._stack.__exit__(VideoError, VideoError(problem), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.problem:
+            return
+        try:
+            self._stack.__exit__(kind, error, trace)
+        except VideoError as failure:
+            self.problem = failure.reason
 
 
 def frame_id(clip: PlannedClip, number: int) -> str:
@@ -115,11 +186,7 @@ def _results(job: ClipJob, reader: VideoReader, callee: Callee | None) -> Iterat
     """Each frame with what the method made of it."""
     planned, settings = job.planned_method, job.plan.settings
     if callee is None:
-        made = given_frames(planned, job.clip.id)
-        for frame in islice(reader, settings.frames):
-            result = next(made)
-            image = result if isinstance(result, MethodFailure) else checked(result, frame.image.shape)
-            yield frame, (image, float("nan"))
+        yield from ((frame, (result, float("nan"))) for frame, result in given_frames(job, reader))
         return
     _inform(callee, job)
     faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))

@@ -11,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import OperatingPoint, Settings, point_at
+from bench.core.evidence import KNOWN_PLACE, OperatingPoint, Settings, point_at
 from bench.core.exposure import FMR, exposed, frame_seconds, own_distances
 from bench.core.types import Outcome
 from bench.core.video import Tracks
-from bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
+from bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
+from bench.run.video.anonymize import written_problem
 from bench.run.video.jobs import opened_clips
 from bench.run.video.prepare import stored_tracks
 from bench.store.tables import Table, read_table
@@ -23,7 +24,7 @@ from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
 
 EXPOSED: Final = "exposed"
-"""The state of an anonymized face that a recogniser still matches; the other states are the outcomes' names."""
+"""The state of an anonymized or destroyed face that a recogniser still matches; the others are outcomes' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,19 @@ def original_clips(
     for number, planned in enumerate(dataset.clips):
         path = folder.original_dir(dataset.label, number)
         seconds = read_table(path / "frames.parquet")["seconds"]
+        row = dict(read_table(path / "clip.parquet"))
         truth = clips.truth(refs[planned.id])
+        cut = len(seconds) == plan.settings.frames or bool(row["damage"][0]) or bool(row["problem"][0])
+        if truth is not None and not cut and int(truth.frame.max(initial=-1)) >= len(seconds):
+            # Of another clip, or counted otherwise: scores against a part of it would pass for the tracker's.
+            what = f"its annotation reaches to frame {int(truth.frame.max()) + 1} of {len(seconds)} and is not used"
+            truth, row["damage"] = None, np.array([what])
         found.append(
             OriginalClip(
                 number,
                 planned.id,
                 planned.group,
-                read_table(path / "clip.parquet"),
+                row,
                 seconds,
                 read_table(path / "faces.parquet"),
                 {c["name"]: read_table(path / f"{c['name']}.parquet")["embedding"] for c in plan.instruments[1:]},
@@ -81,9 +88,13 @@ def clip_evidence(
     folder: VideoRunFolder, plan: VideoPlan, dataset: str, one: OriginalClip, contestant: Contestant
 ) -> ClipEvidence:
     """One clip under one contestant."""
+    outputs = folder.output_dir(dataset, contestant.method, one.number)
+    if written_problem(outputs, contestant.quality):
+        return _not_measured(one)
     path = folder.score_dir(dataset, contestant.label, one.number)
     ended = read_table(path / "outcomes.parquet")
-    errors = read_table(folder.output_dir(dataset, contestant.method, one.number) / "frames.parquet")["error"]
+    readings = {name: read_table(path / f"{name}.parquet") for name in one.readings}
+    errors = read_table(outputs / "frames.parquet")["error"]
     return ClipEvidence(
         clip=one.clip,
         group=one.group,
@@ -101,9 +112,39 @@ def clip_evidence(
             flicker_output=ended["flicker"].astype(np.float64),
         ),
         original=one.readings,
-        anonymized={name: read_table(path / f"{name}.parquet")["embedding"] for name in one.readings},
+        anonymized={name: table["embedding"] for name, table in readings.items()},
+        known_place={name: table[KNOWN_PLACE] for name, table in readings.items()},
         people=one.people,
         people_output={t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
+        truth=one.truth,
+    )
+
+
+def _not_measured(one: OriginalClip) -> ClipEvidence:
+    """A clip that could not be written: nothing is known of what became of its faces and people."""
+    count = len(one.faces["frame"])
+    nothing = {name: np.full_like(rows, np.nan) for name, rows in one.readings.items()}
+    return ClipEvidence(
+        clip=one.clip,
+        group=one.group,
+        seconds=one.seconds,
+        failed=np.zeros(0, np.int64),
+        size=(int(one.row["height"][0]), int(one.row["width"][0])),
+        faces=FaceFrames(
+            frame=one.faces["frame"],
+            track=one.faces["track"],
+            box=one.faces["box"],
+            outcome=np.full(count, NOT_MEASURED),
+            landmarks=one.faces["landmarks"].reshape(-1, 5, 2),
+            found=np.full((count, 5, 2), np.nan, np.float32),
+            flicker_original=one.faces["flicker"].astype(np.float64),
+            flicker_output=np.full(count, np.nan),
+        ),
+        original=one.readings,
+        anonymized=nothing,
+        known_place=nothing,
+        people=one.people,
+        people_output={},
         truth=one.truth,
     )
 
@@ -128,7 +169,8 @@ def states(clip: ClipEvidence, points: Mapping[str, tuple[OperatingPoint, ...]])
     for recogniser in clip.original:
         threshold = point_at(points.get(recogniser, ()), FMR).threshold
         matched = exposed(own_distances(clip, recogniser), threshold) == 1.0
-        found[matched & (clip.faces.outcome == Outcome.ANONYMIZED.value)] = EXPOSED
+        changed = np.isin(clip.faces.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
+        found[matched & changed] = EXPOSED
     return found
 
 
@@ -143,6 +185,8 @@ def timeline(clip: ClipEvidence, state: NDArray[np.str_]) -> list[tuple[int, flo
         breaks = [False, *(b != a + 1 for a, b in pairwise(frames))]
         run = np.cumsum(breaks)
         for (_, kind), stretch in groupby(range(len(of)), key=lambda k: (run[k], str(state[of[k]]))):
+            if kind == NOT_MEASURED:
+                continue
             part = list(stretch)
             first, last = int(frames[part[0]]), int(frames[part[-1]])
             rows.append((int(track), float(clip.seconds[first]), float(clip.seconds[last] + lasting[last]), kind))

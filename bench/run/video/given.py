@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from bench.core.cards import MethodCard
 from bench.core.errors import DataError, SpecError, VideoError
 from bench.core.files import sha256_of
+from bench.core.names import NameMatcher
 from bench.core.spec import parse_spec
 from bench.core.types import Image, MethodFailure
+from bench.core.video import Frame, VideoInfo
 from bench.data.clips import clip_files
+from bench.data.clips.files import CLIP_EXTENSIONS
+from bench.data.stores import refusal
 from bench.data.video import VideoReader
 from bench.run.plan import plain
+from bench.run.video.jobs import ClipJob
+from bench.run.video.timing import Shown, Times, frames_shown
 from bench.store.schemas import PlannedMethod
+from bench.store.tables import read_table
 
 NAME: Final = "outputs"
-MISSING: Final = "no output clip"
 
 
 def is_given(method: PlannedMethod) -> bool:
@@ -28,7 +35,7 @@ def is_given(method: PlannedMethod) -> bool:
 
 def planned_given(method: PlannedMethod) -> PlannedMethod:
     """The plan's entry, fingerprinted over the clips in the folder rather than images."""
-    folder = _folder(method)
+    folder = output_folder(method)
     total, names = hashlib.sha256(), clip_files(folder)
     for name in names:
         total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
@@ -36,53 +43,89 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
     card = MethodCard(
         name=NAME,
-        version="1",
+        version="2",
         description="Clips anonymized elsewhere, read from a folder and matched by file name.",
         licence="as the clips",
         source="the folder given",
         params={"dir": folder.resolve().name, "clips": len(names), "fingerprint": total.hexdigest()},
-        limits="Nothing is known of how the clips were made. Frames are matched by their order: a clip of another size "
-        "or with fewer frames fails for the frames that it lacks. Its time is that of reading files.",
+        limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
+        "error for both. Where both clips have as many frames, frame is compared "
+        "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
+        "length is a failure. Its time is that of reading files.",
     )
     return method.model_copy(update={"card": plain(card)})
 
 
-def given_frames(method: PlannedMethod, clip: str) -> Iterator[Image | MethodFailure]:
-    """The output of each frame of ``clip`` in order, without end: a failure where there is none."""
-    path = _match(_folder(method), clip)
-    reason = MISSING
-    if isinstance(path, Path):
-        reason = "the output clip has fewer frames"
+def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:
+    """Each frame of the input with what the output shows at its time, or why there is nothing to compare it with."""
+    frames = islice(reader, job.plan.settings.frames)
+    path = _output_of(job)
+    if isinstance(path, Path) and path.resolve() == reader.path.resolve():
+        path = MethodFailure("the output clip is the input file itself")
+    if isinstance(path, MethodFailure):
+        yield from ((frame, path) for frame in frames)
+        return
+    reason = ""
+    try:
+        output = VideoReader(path)
+        reason = _size_reason(output.info, reader.info)
+        if not reason:
+            yield from _compared(job, frames, reader, output)
+            return
+    except VideoError as error:
+        reason = f"the output clip cannot be read: {error.reason}"
+    yield from ((frame, MethodFailure(reason)) for frame in frames)
+
+
+def _compared(
+    job: ClipJob, frames: Iterator[Frame], reader: VideoReader, output: VideoReader
+) -> Iterator[tuple[Frame, Image | MethodFailure]]:
+    """Raises `VideoError` before the first frame where the output cannot be read at all."""
+    original = job.folder.original_dir(job.dataset, job.number)
+    clip = Times.of(read_table(original / "frames.parquet")["seconds"], reader.info)
+    whole = job.plan.settings.frames is None or len(clip) < job.plan.settings.frames
+    until = None if whole else clip.end - clip.usual / 2
+    times = Times.of(output.times(until), output.info)
+    numbers, reason = frames_shown(clip, times, whole=whole)
+    shown = Shown(output, numbers)
+    for frame in frames:
+        if numbers[frame.number] < 0:
+            yield frame, MethodFailure(reason + (f" ({output.damage})" if output.damage else ""))
+            continue
         try:
-            reader = VideoReader(path)
-            yield from (frame.image for frame in reader)
-            reason = reader.damage or reason
+            yield frame, shown.frame(frame.number)
         except VideoError as error:
-            reason = f"the output clip cannot be read: {error.reason}"
-    else:
-        reason = path.reason
-    while True:
-        yield MethodFailure(reason)
+            yield frame, MethodFailure(f"the output clip cannot be read: {error.reason}")
 
 
-def _folder(method: PlannedMethod) -> Path:
+def _size_reason(output: VideoInfo, clip: VideoInfo) -> str:
+    """Why an output clip of another size is of no use; '' = it has the input's."""
+    if (output.width, output.height) == (clip.width, clip.height):
+        return ""
+    reason = f"output is {output.width}x{output.height}, the input is {clip.width}x{clip.height}"
+    if (output.height, output.width) != (clip.width, clip.height):
+        return reason
+    lost = f" (the input's turn of {clip.rotation} degrees is lost)" if clip.rotation in (90, 270) else ""
+    return f"{reason}; it lies turned by 90 degrees{lost}"
+
+
+def output_folder(method: PlannedMethod) -> Path:
+    """Where a method's clips lie that were made elsewhere."""
     return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
 
 
-def _match(folder: Path, clip: str) -> Path | MethodFailure:
-    """The same path; then with another extension; then the bare name anywhere; never a guess between two."""
+def _output_of(job: ClipJob) -> Path | MethodFailure:
+    """The file that answers a clip, or why there is none. Names are looked up among the folder's own, so none can reach
+    outside it."""
+    folder = output_folder(job.planned_method)
+    params = parse_spec(job.planned_method.spec, positional="dir").params
     try:
-        names = [PurePosixPath(name) for name in clip_files(folder)]
+        names = clip_files(folder)
     except DataError as error:
         return MethodFailure(str(error))
-    wanted = PurePosixPath(clip)
-    for found in (
-        [name for name in names if name == wanted],
-        [name for name in names if name.with_suffix("") == wanted.with_suffix("")],
-        [name for name in names if name.stem == wanted.stem],
-    ):
-        if len(found) == 1:
-            return folder / found[0]
-        if found:
-            return MethodFailure(f"{len(found)} output clips match: {', '.join(map(str, found[:3]))}")
-    return MethodFailure(MISSING)
+    prefix, suffix = (str(params.get(part, "")) for part in ("prefix", "suffix"))
+    matcher = NameMatcher(names, CLIP_EXTENSIONS, "output clip", prefix=prefix, suffix=suffix)
+    matcher.expect([clip.id for clip in job.planned.clips])
+    name, reason = matcher.match(job.clip.id)
+    reason = reason or refusal(folder, folder / name, limit=None)
+    return MethodFailure(reason) if reason else folder / name

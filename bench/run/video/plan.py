@@ -11,11 +11,12 @@ from bench.core.cards import InstrumentCard
 from bench.core.errors import ConfigError, DataError, UnknownNameError
 from bench.core.spec import parse_spec
 from bench.data.clips import open_clips
-from bench.run.calibration import SHIPPED, calibration_for
+from bench.run.calibration import calibration_for
 from bench.run.fetching import FetchProgress
-from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, listed_differences, plain, planned_methods, settle
+from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
+from bench.run.settling import listed_differences, settle
 from bench.run.video.config import VideoConfig
-from bench.run.video.given import is_given, planned_given
+from bench.run.video.given import is_given, output_folder, planned_given
 from bench.store.schemas import PlannedMethod
 from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import (
@@ -39,8 +40,9 @@ def make_video_plan(
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    datasets = [_planned_clips(text, config.limit, root, progress) for text in config.datasets]
     methods = [planned_given(m) if is_given(m) else m for m in planned_methods(config.methods)]
+    apart = [output_folder(m) for m in methods if is_given(m)]
+    datasets = [_planned_clips(text, config.limit, root, progress, apart) for text in config.datasets]
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     if any(m.draw_of for m in methods):
@@ -64,7 +66,7 @@ def make_video_plan(
         "trackers": [t.model_dump() for t in trackers],
         "face_tracker": _part("tracker", FACE_TRACKER).model_dump(),
         "cards": [plain(card) for _, metric in registry.video_metrics() for card in metric.cards],
-        "operating_points": calibration_for(SHIPPED, [card.name for card in recognisers]),
+        "operating_points": calibration_for(None, [card.name for card in recognisers]),
         "settings": settings.model_dump(mode="json"),
     }
     return VideoPlan.sealed(body)
@@ -90,13 +92,15 @@ def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
     return found
 
 
-def _planned_clips(text: str, limit: int | None, root: Path | None, progress: FetchProgress | None) -> PlannedClips:
-    clips = open_clips(text, root=root, progress=progress)
+def _planned_clips(
+    text: str, limit: int | None, root: Path | None, progress: FetchProgress | None, apart: Sequence[Path]
+) -> PlannedClips:
+    clips = open_clips(text, root=root, progress=progress, exclude=apart)
     chosen = [PlannedClip(id=ref.id, group=ref.group, digest=ref.digest) for ref in clips.refs[:limit]]
     if not chosen:
         raise DataError(f"{text} has no clips")
     label = dataset_label(parse_spec(text, positional="path"))
-    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen)
+    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen, notes=list(clips.notes))
 
 
 def _part(kind: str, text: str) -> PlannedPart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.core import registry
 from bench.core.cards import MetricCard
 from bench.core.evidence import OperatingPoint, point_at
 from bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
+from bench.core.headlines import clip_headline_keys
 from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Outcome
 from bench.core.video_evidence import ClipEvidence, VideoEvidence
@@ -20,6 +22,7 @@ from bench.run.executors import Progress
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
+from bench.run.video.anonymize import written_problem
 from bench.run.video.assemble import (
     EXPOSED,
     OriginalClip,
@@ -63,7 +66,15 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
             results += _results(folder, dataset.label, contestant, readable, evidence, points)
             progress.done(f"{contestant.label} {dataset.label}", skipped=False)
         control, competing = _competitors(plan, answers)
-        compared = compare_methods(dataset.label, competing, design.resamples, control)
+        tracker = plan.trackers[0].label if plan.trackers else ""
+        compared = compare_methods(
+            dataset.label,
+            competing,
+            design.resamples,
+            cards,
+            control,
+            heads_of=partial(clip_headline_keys, tracker=tracker, recogniser=plan.settings.default_recogniser),
+        )
         comparisons += compared
         ranks += rank_rows(dataset.label, competing, compared, cards, control)
     progress.end()
@@ -180,6 +191,7 @@ def _result(
         longest_run(clip.seconds, clip.faces.frame[rows], flags[rows])
         for rows in (np.flatnonzero(clip.faces.track == track) for track in np.unique(clip.faces.track))
     ]
+    problem = written_problem(outputs, contestant.quality)
     failed = frames["error"] != ""
     timed = frames["ms"][np.isfinite(frames["ms"])]
     return ClipResult(
@@ -193,5 +205,5 @@ def _result(
         tracks_exposed=len(np.unique(clip.faces.track[flags == 1.0])),
         longest_exposure=max(runs, default=0.0),
         missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
-        error=str(frames["error"][0]) if len(failed) and failed.all() else "",
+        error=problem or (str(frames["error"][0]) if len(failed) and failed.all() else ""),
     )

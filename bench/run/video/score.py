@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.errors import StoreError, VideoError
+from bench.core.evidence import KNOWN_PLACE
 from bench.core.types import Detection, FaceView, Image, Outcome
 from bench.core.video import Frame
 from bench.data.video import VideoReader
@@ -20,7 +21,7 @@ from bench.run import opened
 from bench.run.located import change, match_faces, outcomes
 from bench.run.prepare import as_stored, detection_columns
 from bench.run.shards import Gather, scatter
-from bench.run.video.anonymize import output_key
+from bench.run.video.anonymize import output_key, written_problem
 from bench.run.video.jobs import ClipJob, in_chunks
 from bench.run.video.prepare import (
     Flicker,
@@ -35,7 +36,7 @@ from bench.run.video.prepare import (
 )
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 1
+STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""
 
 
@@ -52,9 +53,12 @@ class Pair:
 
 
 def score_clip(job: ClipJob) -> bool:
-    """Makes whatever is missing of a contestant's tables for a clip; False if nothing was."""
+    """Makes whatever is missing of a contestant's tables for a clip; False if nothing was, or if the clip could not be
+    written at this quality."""
     plan, folder = job.plan, job.folder.score_dir(job.dataset, job.method, job.number)
     method_job = ClipJob(job.run, job.dataset, job.number, job.root, job.contestant.method)
+    if written_problem(job.folder.output_dir(job.dataset, method_job.method, job.number), job.contestant.quality):
+        return False
     seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.contestant.quality)
     wanted = {"outcomes": seen, **{card["name"]: reading_key(job, seen, card) for card in plan.instruments[1:]}}
     _, tracks = people_keys(job, seen)
@@ -114,7 +118,10 @@ def _copied(job: ClipJob) -> dict[str, Table]:
         **{name: faces[name] for name in ("box", "landmarks", "score", "flicker")},
     }
     names = [card["name"] for card in job.plan.instruments[1:]] + [f"people-{t.label}" for t in job.plan.trackers]
-    return {"outcomes": missed, **{name: read_table(original / f"{name}.parquet") for name in names}}
+    tables = {name: dict(read_table(original / f"{name}.parquet")) for name in names}
+    for card in job.plan.instruments[1:]:
+        tables[card["name"]][KNOWN_PLACE] = tables[card["name"]]["embedding"]
+    return {"outcomes": missed, **tables}
 
 
 class _Scoring:
@@ -148,7 +155,10 @@ class _Scoring:
         return {
             "outcomes": self._outcomes.table() or _outcome_columns([], [], [], np.zeros(0, np.float32)),
             **{
-                name: gathered.table() or opened.face_instrument(name, self._device).read([])
+                name: gathered.table()
+                or dict.fromkeys(
+                    ("embedding", KNOWN_PLACE), opened.face_instrument(name, self._device).read([])["embedding"]
+                )
                 for name, gathered in self._readings.items()
             },
             **{f"people-{label}": track_columns(session.tracks()) for label, session in self._tracking.items()},
@@ -180,31 +190,44 @@ class _Scoring:
         return _outcome_columns(ended, changes, found, flicker)
 
     def _read(self, chunk: Sequence[Pair], again: Sequence[Sequence[Detection | None]]) -> None:
-        """Every recogniser's reading of every face; NaN where none was found again."""
-        views: list[FaceView] = []
-        at: list[int] = []
+        """Every recogniser's reading of every face: found again (NaN where none is), and at the original's place."""
+        found: list[FaceView | None] = []
+        known_place: list[FaceView | None] = []
         copied: list[int] = []
         rows: list[int] = []
-        for pair, found in zip(chunk, again, strict=True):
-            for (row, _), detection in zip(self._known(pair), found, strict=True):
+        for pair, detections in zip(chunk, again, strict=True):
+            for (row, known), detection in zip(self._known(pair), detections, strict=True):
                 if pair.same:
                     copied.append(len(rows))
-                elif detection is not None:
-                    at.append(len(rows))
-                    views.append(FaceView(pair.output, detection.box, detection.landmarks))
+                read = not pair.same and not pair.error
+                found.append(_view(pair, detection) if read else None)
+                known_place.append(_view(pair, known) if read else None)
                 rows.append(row)
         for name in self._names:
-            read = opened.face_instrument(name, self._device).read
-            columns = scatter(read([]), read(views) if views else {}, at, len(rows))
-            for column, values in columns.items():
-                values[copied] = self._before[name][column][[rows[k] for k in copied]]
+            columns = {
+                "embedding": self._embeddings(name, found),
+                KNOWN_PLACE: self._embeddings(name, known_place),
+            }
+            for values in columns.values():
+                values[copied] = self._before[name]["embedding"][[rows[k] for k in copied]]
             self._readings[name].add(columns)
+
+    def _embeddings(self, name: str, views: Sequence[FaceView | None]) -> NDArray[np.float32]:
+        """(N, D); NaN where there is no view."""
+        read = opened.face_instrument(name, self._device).read
+        at = [k for k, view in enumerate(views) if view is not None]
+        there = [view for view in views if view is not None]
+        return scatter(read([]), read(there) if there else {}, at, len(views))["embedding"]
 
     def _find_people(self, chunk: Sequence[Pair]) -> list[list[Any]]:
         detector = opened.person_detector(self._plan.detector.spec, self._device)
         looked = [k for k, pair in enumerate(chunk) if not pair.same]
         found = dict(zip(looked, detector.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
         return [found[k] if k in found else self._people.get(p.frame.number, []) for k, p in enumerate(chunk)]
+
+
+def _view(pair: Pair, face: Detection | None) -> FaceView | None:
+    return None if face is None else FaceView(pair.output, face.box, face.landmarks)
 
 
 def _outcome_columns(

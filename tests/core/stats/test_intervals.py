@@ -10,13 +10,20 @@ import pytest
 from scipy import stats
 
 from bench.core.stats.intervals import (
+    chance_estimates,
     clopper_pearson,
-    difference_interval,
     estimates,
     interval,
     percentile_interval,
 )
-from bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means, replicate_statistic
+from bench.core.stats.resampling import (
+    ClusterResamples,
+    Replicates,
+    replicate_means,
+    replicate_statistic,
+    worst_attack,
+    worst_replicates,
+)
 from bench.core.types import Float
 from bench.core.values import SetStatistic, UnitValues
 
@@ -123,23 +130,128 @@ def test_bounds_cut_interval_ends() -> None:
     assert estimates(found, (0.5, 4.0))[0].high == 4.0
 
 
-def test_difference_of_two_unanimous_subgroups_stays_uncertain() -> None:
-    data = np.repeat([0.0, 1.0], 20)
-    masks = np.stack([data == 0, data == 1])
-    design = ClusterResamples(np.arange(40), 200, 0)
-    found = replicate_means(UnitValues("m", "i", data, share=True), design, masks)
-    point, low, high = difference_interval(found, 1, 0)
-    assert point == 1.0
-    assert low == pytest.approx(1 - math.hypot(*[clopper_pearson(0, 20)[1]] * 2))
-    assert high == 1.0
+def magnitude(array: Float, clusters: int, seed: int) -> Replicates:
+    item = SetStatistic("m", "i", lambda w: float(w @ array / w.sum()), np.ones(len(array), np.bool_), magnitude=True)
+    return replicate_statistic(item, ClusterResamples(np.arange(len(array)) % clusters, 200, seed))
 
 
-def test_difference_of_subgroup_means_covers_like_welch() -> None:
-    rng = np.random.default_rng(8)
-    data = np.concatenate([rng.normal(0, 1, 60), rng.normal(1, 2, 60)])
-    masks = np.stack([np.arange(120) < 60, np.arange(120) >= 60])
-    found = replicate_means(UnitValues("m", "i", data), ClusterResamples(np.arange(120), 4000, 0), masks)
-    point, low, high = difference_interval(found, 1, 0)
-    welch = stats.ttest_ind(data[60:], data[:60], equal_var=False).confidence_interval(0.95)
-    assert point == pytest.approx(data[60:].mean() - data[:60].mean())
-    assert (low, high) == pytest.approx((welch.low, welch.high), abs=0.1 * (welch.high - welch.low))
+@pytest.mark.parametrize("n", [5, 50, 200])
+@pytest.mark.parametrize("shift", [0.0, -0.5])
+def test_coverage_of_a_magnitude(n: int, shift: float) -> None:
+    """Without a shift the interval of |shift| must hold 0, though no replicate of it ever is 0."""
+    rng = np.random.default_rng(n)
+    covered, trials = 0, 200
+    for trial in range(trials):
+        found = magnitude(rng.normal(shift, 1, n), n, trial)
+        (estimate,) = estimates(found, (0, None))
+        assert estimate.value == abs(found.point[0])
+        covered += estimate.low <= abs(shift) <= estimate.high
+    assert 0.9 <= covered / trials <= 0.995
+
+
+def test_a_magnitude_is_folded() -> None:
+    below = estimates(magnitude(np.array([-5.0, -5.1, -4.9, -5.2, -4.8, -5.0]), 6, 0))[0]
+    assert below.value == pytest.approx(5)
+    assert 4.7 < below.low < 5 < below.high < 5.3
+    around = estimates(magnitude(np.array([-5.0, 6.0, -4.0, 3.0, -2.0, 2.5]), 6, 0))[0]
+    assert around.low == 0
+
+
+# Percentiles alone cover .51, .75, .86 and .92 with 2 to 5 people.
+@pytest.mark.parametrize(
+    ("clusters", "kind", "floor"),
+    [
+        (3, "normal", 0.92),
+        (5, "normal", 0.92),
+        (10, "normal", 0.9),
+        (50, "normal", 0.92),
+        (3, "skewed", 0.82),
+        (5, "skewed", 0.82),
+        (10, "skewed", 0.82),
+        (50, "skewed", 0.88),
+    ],
+)
+def test_coverage_of_means_of_few_people(clusters: int, kind: str, floor: float) -> None:
+    rng = np.random.default_rng(clusters)
+    covered, trials = 0, 400
+    for trial in range(trials):
+        data = rng.normal(1, 1, clusters) if kind == "normal" else rng.exponential(1, clusters)
+        found = replicate_means(UnitValues("m", "i", data), ClusterResamples(np.arange(clusters), 300, trial))
+        low, high = interval(found)
+        covered += low <= 1 <= high
+    assert floor <= covered / trials <= 0.99
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_means_of_fewer_than_three_people_have_no_interval(people: int) -> None:
+    design = ClusterResamples(np.arange(6) % people, 100)
+    (found,) = estimates(replicate_means(UnitValues("m", "i", np.arange(6.0)), design))
+    assert found.value == 2.5
+    assert math.isnan(found.low)
+    mean = SetStatistic("m", "i", lambda w: float(w @ np.arange(6.0)), np.ones(6, np.bool_), resampling="jackknife")
+    assert math.isnan(interval(replicate_statistic(mean, design))[0])
+
+
+def test_few_people_get_the_t_interval() -> None:
+    data = np.random.default_rng(11).normal(size=6)
+    found = replicate_means(UnitValues("m", "i", data), ClusterResamples(np.arange(6), 20_000, 0))
+    exact = stats.t.interval(0.95, 5, data.mean(), data.std(ddof=1) / math.sqrt(6))
+    assert interval(found) == pytest.approx(exact, abs=0.03 * (exact[1] - exact[0]))
+
+
+def attacks(rates: list[float], n: int, seed: int, alike: float = 0.0) -> Replicates:
+    """The worst of several attacks on the same faces; ``alike`` = how far they agree on which faces are hard."""
+    rng = np.random.default_rng(seed)
+    ease = math.sqrt(alike) * rng.normal(size=n) + math.sqrt(1 - alike) * rng.normal(size=(len(rates), n))
+    design = ClusterResamples(np.arange(n), 300, seed)
+    passed = (ease < stats.norm.ppf(rates)[:, None]).astype(np.float64)
+    return worst_replicates(
+        [replicate_means(UnitValues("m", "i", row, share=True), design) for row in passed], lowest=True
+    )
+
+
+@pytest.mark.parametrize("n", [20, 200])
+@pytest.mark.parametrize("alike", [0.0, 0.5])
+@pytest.mark.parametrize("rates", [[0.9] * 4, [0.6] * 8, [0.95, 0.9, 0.8, 0.7], [0.72, 0.70, 0.71, 0.70], [0.99] * 3])
+def test_coverage_of_the_worst_attack(rates: list[float], alike: float, n: int) -> None:
+    """Picking the worst again in each replicate and taking percentiles would cover eight equal attacks .07 to .6."""
+    covered, trials = 0, 100
+    for trial in range(trials):
+        low, high = interval(attacks(rates, n, trial, alike))
+        covered += low <= min(rates) <= high
+    assert covered / trials >= 0.92
+
+
+def test_the_worst_attack_is_picked_per_set_and_replicate() -> None:
+    design = ClusterResamples(np.arange(6), 100)
+    masks = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]], dtype=bool)
+    data = [np.array([1.0, 1, 1, 0, 0, 1]), np.array([0.0, 1, 0, 1, 1, 1])]
+    parts = [replicate_means(UnitValues("m", "i", row, share=True), design, masks) for row in data]
+    low, high = worst_replicates(parts, lowest=True), worst_replicates(parts, lowest=False)
+    assert low.point == pytest.approx([4 / 6, 1 / 3, 1 / 3])
+    assert high.point == pytest.approx([4 / 6, 1.0, 1.0])
+    assert worst_attack(parts, lowest=True).tolist() == [0, 1, 0]
+    assert low.values[7, 0] == min(parts[0].values[7, 0], parts[1].values[7, 0])
+
+
+@pytest.mark.parametrize(("rate", "strangers"), [(0.001, 50), (0.02, 20)])
+def test_coverage_of_a_measured_chance(rate: float, strangers: int) -> None:
+    """Most faces match no stranger at all: their mean has to stay as uncertain as it is."""
+    covered, trials = 0, 200
+    for trial in range(trials):
+        rng = np.random.default_rng(trial)
+        chance = 1 - rng.binomial(strangers, rate, 80) / strangers
+        item = UnitValues("m", "i", np.ones(80), share=True, chance_values=chance)
+        (found,) = chance_estimates(
+            item, ClusterResamples(np.arange(80), 200, trial), np.ones((1, 80), np.bool_), (0.0, 1.0)
+        )
+        assert found.value == pytest.approx(chance.mean())
+        covered += found.low <= 1 - rate <= found.high
+    assert covered / trials >= 0.93
+
+
+def test_a_chance_that_was_not_measured_has_no_value() -> None:
+    item = UnitValues("m", "i", np.ones(9), share=True, chance_values=np.full(9, np.nan))
+    (found,) = chance_estimates(item, ClusterResamples(np.arange(9), 100), np.ones((1, 9), np.bool_), (0.0, 1.0))
+    assert math.isnan(found.value)
+    assert math.isnan(found.low)

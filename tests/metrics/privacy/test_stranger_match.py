@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bench.core.evidence import Evidence
+from bench.core.stats.intervals import estimates
+from bench.core.stats.resampling import ClusterResamples, replicate_means
 from bench.core.types import Bools, Float
 from bench.core.values import UnitValues
 from metrics.privacy.stranger_match import StrangerMatch
@@ -77,6 +79,19 @@ def test_a_perfect_method_has_no_excess_though_strangers_are_often_matched() -> 
 def test_what_is_left_of_a_person_is_excess() -> None:
     assert np.nanmean(ask(make_evidence(80, 1, noise=0.3))["excess_match"].values) > 0.95
     assert abs(np.nanmean(ask(make_evidence(80, 1, noise=60.0))["excess_match"].values)) < 0.05
+
+
+def test_no_match_among_few_people_is_no_proof() -> None:
+    """Neither the rate of strangers matched nor the excess is known to be 0 because 0 was seen."""
+    evidence = make_evidence(50, 1, noise=60.0, dim=200)
+    groups = {"gender=female": np.ones(50, dtype=bool)}
+    evidence = dataclasses.replace(evidence, faces=dataclasses.replace(evidence.faces, groups=groups))
+    design = ClusterResamples(evidence.faces.cluster, 500, 0)
+    found = ask(evidence)
+    (excess,), (rate,) = (estimates(replicate_means(found[n], design)) for n in ("excess_match", "stranger_match"))
+    assert (excess.value, rate.value) == (0.0, 0.0)
+    assert excess.high > 0.05  # 0 of 50 people: up to 7 % by Clopper and Pearson
+    assert 0.001 < rate.high < 0.01
 
 
 def test_the_thresholds_own_interval_widens_the_excess() -> None:

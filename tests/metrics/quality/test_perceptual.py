@@ -20,6 +20,7 @@ def test_each_network_that_was_run() -> None:
     found = {(v.metric, v.instrument, v.region, v.unit): v.values for v in Perceptual().ask(evidence)}
     assert list(found) == [
         ("lpips_alex", "lpips-alex", "face", "face"),
+        ("lpips_alex_changed", "lpips-alex", "face", "face"),
         ("lpips_vgg", "lpips-vgg", "face", "face"),
         ("lpips_vgg", "lpips-vgg", "background", "image"),
     ]

@@ -54,9 +54,32 @@ def test_a_missed_or_failed_frame_is_exposed_whatever_the_distance(outcome: Outc
     assert values(evidence, "tracks_exposed") == [1.0]
 
 
-def test_a_destroyed_face_is_scored_and_not_exposed() -> None:
-    evidence = video_evidence([Clip([Face(k, 0, 0.0, Outcome.DESTROYED) for k in range(3)])])
+@pytest.mark.parametrize("known", [None, 0.9])
+def test_a_destroyed_face_that_nothing_matches_is_scored_and_not_exposed(known: float | None) -> None:
+    evidence = video_evidence([Clip([Face(k, 0, 0.0, Outcome.DESTROYED, known=known) for k in range(3)])])
     assert values(evidence, "tracks_exposed") == [0.0]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DESTROYED, Outcome.ANONYMIZED])
+def test_a_match_at_the_originals_place_exposes_whether_a_face_is_found_or_not(outcome: Outcome) -> None:
+    evidence = video_evidence([Clip([Face(k, 0, 0.9, outcome, known=0.3 if k == 4 else 0.9) for k in range(9)])])
+    assert values(evidence, "tracks_exposed") == [1.0]
+    assert values(evidence, "frames_exposed") == [1.0]
+
+
+def test_chance_has_the_same_two_tries() -> None:
+    clips = [Clip([Face(k, 0, distance=0.9, known=0.9) for k in range(10)]) for _ in range(60)]
+    both = video_evidence(clips)
+    again = tuple(
+        replace(c, known_place={RECOGNISER: np.full_like(c.known_place[RECOGNISER], np.nan)}) for c in both.clips
+    )
+    chances = []
+    for evidence in (both, replace(both, clips=again)):
+        item = asked(evidence)["tracks_exposed"]
+        assert isinstance(item, UnitValues)
+        assert item.chance is not None
+        chances.append(item.chance)
+    assert chances[0] > chances[1] > 0
 
 
 def test_a_track_that_no_frame_of_can_be_read_is_unscored_not_safe() -> None:

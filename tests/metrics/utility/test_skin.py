@@ -7,8 +7,11 @@ import pytest
 from sklearn.metrics import mean_squared_error
 
 from bench.core.evidence import Evidence, Settings
+from bench.core.stats.intervals import estimates
+from bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from bench.core.types import Outcome
-from metrics.utility.skin import SkinTone
+from bench.core.values import SetStatistic
+from metrics.utility.skin import SkinTone, deviation
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
 from tests.support.evidence import make_evidence
 
@@ -58,10 +61,22 @@ def test_average_tone_and_its_deviation(evidence: Evidence) -> None:
         shift, off = found[f"skin_deviation_{c}"], found[f"skin_target_deviation_{c}"]
         assert (shift.scored.sum(), off.scored.sum()) == (N - 8, N - 4)
         old, new = before[both, index].mean(), after[both, index].mean()
-        assert shift.compute(shift.scored.astype(float)) == pytest.approx(abs(new - old) / old * 100)
-        assert off.compute(off.scored.astype(float)) == pytest.approx(
-            abs(after[4:, index].mean() - target) / target * 100
-        )
+        assert shift.compute(shift.scored.astype(float)) == pytest.approx((new - old) / old * 100)
+        assert off.compute(off.scored.astype(float)) == pytest.approx((after[4:, index].mean() - target) / target * 100)
+
+
+def test_an_average_that_does_not_move_has_an_interval_that_begins_at_zero() -> None:
+    """No sample has a shift of exactly 0, and none of its replicates: the interval comes from the signed shift."""
+    covered = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        before = rng.normal(150, 20, 50)
+        compute = deviation(before + rng.normal(0, 10, 50), before)
+        statistic = SetStatistic("m", "i", compute, np.ones(50, np.bool_), magnitude=True)
+        (found,) = estimates(replicate_statistic(statistic, ClusterResamples(np.arange(50), 200, seed)), (0.0, None))
+        assert found.value > 0
+        covered += found.low == 0
+    assert covered >= 53
 
 
 def test_a_weight_of_two_is_the_face_twice(evidence: Evidence) -> None:
@@ -69,7 +84,8 @@ def test_a_weight_of_two_is_the_face_twice(evidence: Evidence) -> None:
     weights = np.zeros(N)
     weights[[5, 6, 7]] = [2, 1, 0]
     r = evidence.anonymized["skin"]["r"].astype(float)
-    assert deviation.compute(weights) == pytest.approx(abs((2 * r[5] + r[6]) / 3 - 111) / 111 * 100)
+    assert deviation.compute(weights) == pytest.approx(((2 * r[5] + r[6]) / 3 - 111) / 111 * 100)
+    assert deviation.magnitude
     assert np.isnan(deviation.compute(np.zeros(N)))
 
 

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from bench.store.atomic import write_json
 from bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
 from bench.store.run_folder import RunFolder
 from tests.reports.synthetic import Made, make_run
+from tests.support.sealing import seal_run
 
 Interval = tuple[float, float, float]
 """Value, low, high."""
@@ -28,10 +32,14 @@ def make_reproduction(
     estimates: Mapping[tuple[str, str, str], Interval] | None = None,
     differences: Mapping[tuple[str, str, str], Interval] | None = None,
     roles: Mapping[str, str] | None = None,
+    draws: Mapping[str, int] | None = None,
+    nearer: Mapping[str, float] | None = None,
     run: str = "0123456789abcdef",
 ) -> RunFolder:
     """``estimates``: (method, metric, instrument) -> numbers. ``differences``: the same keys -> method minus
-    deepprivacy; other comparisons of that metric are removed. Metrics that the synthetic run lacks are added."""
+    deepprivacy; other comparisons of that metric are removed. Metrics that the synthetic run lacks are added.
+    ``draws``: part -> draws averaged. ``nearer``: method -> share of faces nearer to their average skin tone than
+    deepprivacy's."""
     make_run(path, methods=(CONTROL, *METHODS), run=run)
     plan = json.loads((path / "plan.json").read_text("utf-8"))
     body = json.loads((path / "estimates.json").read_text("utf-8"))
@@ -53,8 +61,12 @@ def make_reproduction(
             {"dataset": "demo", "metric": metric, "instrument": instrument, "region": "face", "a": "deepprivacy",
              "b": method, "difference": -value, "low": -high, "high": -low, "p": 0.01, "p_adjusted": 0.02}
         )  # fmt: skip
+    for method, share in (nearer or {}).items():
+        _write_tones(RunFolder(path), "deepprivacy", 0.5)
+        _write_tones(RunFolder(path), method, share)
     write_json(path / "plan.json", plan)
     write_json(path / "estimates.json", body)
+    seal_run(path)
     played = dict(roles or {part: part for part in PARTS})
     write_reproduction(
         path,
@@ -62,6 +74,7 @@ def make_reproduction(
             of="thesis",
             dataset="demo",
             roles=played,
+            draws=dict(draws or {}),
             left_out={"stargan": "not registered in this version"},
             selection=Selection(
                 source="utkface:split=test",
@@ -77,6 +90,14 @@ def make_reproduction(
     return RunFolder.open(path)
 
 
+def _write_tones(run: RunFolder, method: str, share: float) -> None:
+    """Squared distances to the average: 100 under deepprivacy, else 50 for that share of faces and 150 for others."""
+    table = run.faces("demo", method)
+    n = table.num_rows
+    values = [100.0] * n if method == "deepprivacy" else [50.0 if k < share * n else 150.0 for k in range(n)]
+    pq.write_table(table.append_column("skin_mse|skin-kmeans|face", pa.array(values)), run.faces_path("demo", method))
+
+
 def _metric(name: str) -> dict[str, Any]:
     share = name.endswith("_true") or name == "detection_rate"
     card = {
@@ -88,7 +109,9 @@ def _metric(name: str) -> dict[str, Any]:
 
 
 def _row(method: str, metric: str, instrument: str, value: float, low: float, high: float) -> dict[str, Any]:
+    note = "sface+any-look" if instrument == "worst" else ""
     return {
         "dataset": "demo", "method": method, "metric": metric, "instrument": instrument, "region": "face",
-        "group": "all", "value": value, "low": low, "high": high, "n": 1088, "unscored": 0, "chance": None, "note": "",
+        "group": "all", "value": value, "low": low, "high": high, "n": 1088, "unscored": 0, "chance": None,
+        "note": note,
     }  # fmt: skip

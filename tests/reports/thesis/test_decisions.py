@@ -13,6 +13,7 @@ from reports.thesis.decisions import (
     all_of,
     at_least,
     below,
+    faces_to_settle,
     verdict,
     who_sees,
     within,
@@ -88,3 +89,18 @@ def test_no_gain_and_nothing_known() -> None:
     assert who_sees(UNMEASURED, {"a": GAIN}).seen == "unknown"
     assert who_sees(GAIN, {}).seen == "unknown"
     assert who_sees(GAIN, {"a": UNMEASURED}).seen == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("given", "bar", "faces"),
+    [
+        (Range(0.02, 0.0, 0.04, 1000), 0.01, 4000),
+        (Range(0.0, -0.02, 0.02, 1000), 0.01, 4000),
+        (Range(0.02, 0.0, 0.04, 1234), 0.01, 5000),
+        (Range(0.01, 0.0, 0.02, 1000), 0.01, None),
+        (Range(0.01, 0.0, 0.02), 0.03, None),
+        (UNMEASURED, 0.01, None),
+    ],
+)
+def test_how_many_faces_would_settle_an_open_question(given: Range, bar: float, faces: int | None) -> None:
+    assert faces_to_settle(given, bar) == faces

@@ -20,7 +20,7 @@ def test_every_promised_table_is_there_and_asks_for_metrics_that_exist() -> None
     metrics = {card.name for _, metric in registry.all_metrics() for card in metric.cards}
     asked = {row.metric for table in published.tables for row in table.rows}
     asked |= {h.metric for h in published.hypotheses} | {f"{h.metric}_true" for h in published.hypotheses[:2]}
-    assert asked | {f"deid_rate@{published.rules.fmr}"} <= metrics
+    assert asked | {f"{name}@{published.rules.fmr}" for name in ("deid_rate", "excess_match")} <= metrics
     assert {c.role for table in published.tables for c in table.columns} | {t.role for t in published.tones} <= set(
         ROLES
     )
@@ -53,8 +53,8 @@ def test_no_impossible_colour_is_taken_over() -> None:
     [
         ('values = ["92.92", "50.75", "88.17"]', 'values = ["92.92", "50.75"]', "a value for each column"),
         ('"92.92"', '"about 93"', "tables"),
-        ("deid_margin = 0.01", "deid_margin = 1.01", "deid_margin"),
-        ("deid_margin = 0.01", "", "deid_margin"),
+        ("excess_at_most = 0.01", "excess_at_most = 1.01", "excess_at_most"),
+        ("excess_at_most = 0.01", "", "excess_at_most"),
         ('ours_from = "judge"', 'ours_from = "judge"\nours = "both"', "either ours or ours_from"),
         ('ours_from = "judge"', 'ours_from = "jury"', "ours_from"),
     ],

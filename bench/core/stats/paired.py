@@ -1,0 +1,267 @@
+"""Two methods on the units scored for both: their difference, its interval and its p value.
+
+Where a threshold has an interval of its own, both methods are judged at the same end of it; the interval is the hull
+over the point and both ends, and p the largest of the three. Where the worst of several attacks counts, it is picked
+for each method, and again in each replicate.
+
+Intervals of differences are those of means (see `intervals`). Differences of shares come from discordant units, those
+that count for one method and not for the other: with few of them replicates vary too little, with none not at all.
+The interval therefore reaches at least as far as exact intervals of the two discordant shares do, combined as MOVER
+combines them (Zou and Donner, Statistics in Medicine 27(10), 2008).
+
+p values are two-sided, of the difference over its bootstrap (or jackknife) standard error against t with C-1 (G-1)
+degrees of freedom. Where a share differs in up to `EXACT_UP_TO` clusters, p is at least the exact sign test's over them
+(McNemar's test, if everybody has one photo). Where no replicate varies but the methods differ, the error says nothing;
+then all C clusters agree in sign and p is the sign test's 2^(1-C).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from scipy import special, stats
+
+from bench.core.stats.intervals import (
+    LEAST_CLUSTERS,
+    NO_INTERVAL,
+    Interval,
+    bootstrap_error,
+    clopper_pearson,
+    hull,
+    jackknife_error,
+    jackknife_interval,
+    mean_interval,
+    percentile_interval,
+)
+from bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
+from bench.core.types import Bools, Float
+from bench.core.values import SetStatistic, UnitValues
+
+EXACT_UP_TO: Final = 25
+"""Clusters with discordant units up to which a share's p is held against the exact sign test."""
+_AT_ONCE = 64
+
+Item = UnitValues | SetStatistic
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one method scored on one metric by one attack (or instrument)."""
+
+    item: Item
+    replicates: Replicates
+    """Of all units first; only those are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One method by one attack, on some of the units, at the E ends of a threshold (E = 1 without one)."""
+
+    points: Float
+    """(E,); NaN = not measured."""
+    draws: Float
+    """(R, E)"""
+    active: Bools
+    """(R,) see `Replicates.active`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One method minus another."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+Key = tuple[int, int, bytes]
+"""Method, attack, units."""
+
+
+def scored_units(item: Item) -> Bools:
+    """(N,) units that the question is about and that could be scored."""
+    scored: Bools = np.isfinite(item.values) if isinstance(item, UnitValues) else item.scored
+    return scored if item.eligible is None else scored & item.eligible
+
+
+def measure_common(
+    methods: Sequence[Sequence[Scored]], common: Mapping[tuple[int, int, int], Bools], resamples: ClusterResamples
+) -> dict[Key, Measured]:
+    """Each method by each attack on each set of units that it has in common with another one.
+
+    ``common``: (method, other method, attack) -> (N,) units.
+    """
+    wanted: dict[Key, Bools] = {}
+    for (a, b, k), units in common.items():
+        for method in (a, b):
+            wanted[method, k, units.tobytes()] = units
+    measured: dict[Key, Measured] = {}
+    means: dict[Key, tuple[UnitValues, Bools]] = {}
+    for key, units in wanted.items():
+        scored = methods[key[0]][key[1]]
+        if np.array_equal(units, scored_units(scored.item)):
+            measured[key] = _of_everybody(scored.replicates)
+        elif isinstance(scored.item, UnitValues):
+            means[key] = scored.item, units
+        else:
+            on_units = replace(scored.item, scored=units, eligible=None)
+            measured[key] = _of_everybody(replicate_statistic(on_units, resamples))
+    keys = list(means)
+    for start in range(0, len(keys), _AT_ONCE):
+        measured |= _means({key: means[key] for key in keys[start : start + _AT_ONCE]}, resamples)
+    return measured
+
+
+def _means(means: Mapping[Key, tuple[UnitValues, Bools]], resamples: ClusterResamples) -> dict[Key, Measured]:
+    """Many at once: one product of matrices."""
+    columns: list[Float] = []
+    units: list[Bools] = []
+    places: dict[Key, slice] = {}
+    for key, (item, on) in means.items():
+        ends = [item.values, *item.alternatives]
+        places[key] = slice(len(columns), len(columns) + len(ends))
+        columns += ends
+        units += [on & np.isfinite(values) for values in ends]
+    points, draws = means_under(resamples.bootstrap, np.stack(columns), np.stack(units), resamples.bag)
+    active = np.ones(len(draws), np.bool_)
+    return {key: Measured(points[place], draws[:, place], active) for key, place in places.items()}
+
+
+def _of_everybody(replicates: Replicates) -> Measured:
+    ends = (replicates, *replicates.alternatives)
+    points = np.array([each.point[0] for each in ends])
+    draws = np.stack([each.values[:, 0] for each in ends], axis=1)
+    if replicates.magnitude:
+        points, draws = np.abs(points), np.abs(draws)
+    return Measured(points, draws, replicates.active[:, 0])
+
+
+class Side:
+    """One of two methods: the worst of its attacks at each end of the threshold, and again in each replicate."""
+
+    def __init__(self, items: Sequence[Item], attacks: Sequence[Measured], lowest_is_worst: bool) -> None:
+        self.items = items
+        self.ends = max(len(each.points) for each in attacks)
+        points = np.stack([_stretched(each.points, self.ends) for each in attacks])
+        draws = np.stack([_stretched(each.draws, self.ends) for each in attacks])
+        filled = np.where(np.isnan(points), np.inf if lowest_is_worst else -np.inf, points)
+        picked = filled.argmin(axis=0) if lowest_is_worst else filled.argmax(axis=0)
+        self.picked: list[int] = picked.tolist()
+        self.points: Float = points[picked, np.arange(self.ends)]
+        self.draws: Float = (np.fmin if lowest_is_worst else np.fmax).reduce(draws)
+        self.active: Bools = np.asarray(np.stack([each.active for each in attacks]).any(axis=0))
+
+    def values(self, end: int) -> Float:
+        """(N,) values by the attack that is picked at an end."""
+        item = self.items[self.picked[end]]
+        assert isinstance(item, UnitValues)
+        return (item.values, *item.alternatives)[end if end <= len(item.alternatives) else 0]
+
+
+def _stretched(values: Float, ends: int) -> Float:
+    """An attack without an interval of its threshold has the same number at every end; so has a missing end."""
+    more = ends - values.shape[-1]
+    return np.concatenate([values, np.repeat(values[..., :1], more, axis=-1)], axis=-1) if more else values
+
+
+def difference(one: Side, other: Side, units: Sequence[Bools], resamples: ClusterResamples) -> Difference:
+    """``one`` minus ``other``; ``units``: (N,) for each attack, those scored for both."""
+    ends = [_at_end(one, other, end, units, resamples) for end in range(min(one.ends, other.ends))]
+    low, high = hull([each for each, _ in ends])
+    return Difference(float(one.points[0] - other.points[0]), low, high, max(p for _, p in ends))
+
+
+def _at_end(
+    one: Side, other: Side, end: int, units: Sequence[Bools], resamples: ClusterResamples
+) -> tuple[Interval, float]:
+    point = float(one.points[end] - other.points[end])
+    values = one.draws[:, end] - other.draws[:, end]
+    on = units[one.picked[end]] & units[other.picked[end]]
+    clusters = len(np.unique(resamples.cluster[on]))
+    first = one.items[0]
+    if isinstance(first, SetStatistic) and first.resampling == "jackknife":
+        active = one.active | other.active
+        error, groups = jackknife_error(values, active)
+        enough = clusters >= LEAST_CLUSTERS
+        return jackknife_interval(point, values, active) if enough else NO_INTERVAL, p_value(point, error, groups)
+    p = p_value(point, bootstrap_error(values, clusters), clusters)
+    if not (first.share or other.items[0].share):
+        return mean_interval(point, values, clusters), p
+    if isinstance(first, SetStatistic):
+        return _widened(*percentile_interval(values, clusters), point, clusters), p
+    signs = _discordant(one.values(end) - other.values(end), on, resamples)
+    return _discordance(percentile_interval(values, clusters), signs, clusters), max(p, signs.p)
+
+
+def p_value(difference: float, error: float, units: int) -> float:
+    """Two-sided p for a difference with standard error ``error`` over ``units`` independent units; see the module."""
+    if difference == 0 or units < 2 or math.isnan(error):
+        return 1.0
+    if error <= 1e-12 * abs(difference):
+        return 2.0 ** (1 - units)
+    return float(2 * special.stdtr(units - 1, -abs(difference) / error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """Units that count for one of two methods only."""
+
+    plus: float
+    """Share of the units that count for the first only (weighed by how much more, if they count in part)."""
+    minus: float
+    """Of those that count for the second only."""
+    plus_clusters: int
+    """Clusters that hold such units."""
+    minus_clusters: int
+    p: float
+    """Of the exact sign test over clusters; 0 where there are too many for it to matter."""
+
+
+def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _Signs:
+    seen = np.where(on & np.isfinite(differences), differences, 0.0)
+    of_cluster = np.bincount(resamples.cluster, weights=seen, minlength=resamples.clusters)
+    for_one, for_other = int((of_cluster > 0).sum()), int((of_cluster < 0).sum())
+    exact = for_one + for_other <= EXACT_UP_TO
+    return _Signs(
+        plus=float(np.maximum(seen, 0.0).sum() / max(on.sum(), 1)),
+        minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
+        plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
+        minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
+        p=float(stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
+    )
+
+
+def _discordance(resampled: Interval, signs: _Signs, clusters: int) -> Interval:
+    """At least as wide as the two discordant shares, each known no better than exactly, allow."""
+    if math.isnan(resampled[0]):
+        return resampled
+    (plus_low, plus_high), (minus_low, minus_high) = (
+        _exact(share, count, clusters)
+        for share, count in ((signs.plus, signs.plus_clusters), (signs.minus, signs.minus_clusters))
+    )
+    point = signs.plus - signs.minus
+    down = math.hypot(signs.plus - plus_low, minus_high - signs.minus)
+    up = math.hypot(plus_high - signs.plus, signs.minus - minus_low)
+    return max(min(resampled[0], point - down), -1.0), min(max(resampled[1], point + up), 1.0)
+
+
+def _exact(share: float, holders: int, clusters: int) -> Interval:
+    """Of a share of units held by some of the clusters: Clopper-Pearson over clusters, scaled to the share."""
+    low, high = clopper_pearson(holders, clusters)
+    scale = share * clusters / holders if holders else 1.0
+    return min(low * scale, share), max(min(high * scale, 1.0), share, clopper_pearson(0, clusters)[1])
+
+
+def _widened(low: float, high: float, point: float, clusters: int) -> Interval:
+    """A difference of shares of the set that no replicate varies in: as uncertain as a unanimous share."""
+    if low != high:
+        return low, high
+    unseen = clopper_pearson(0, clusters)[1]
+    # People not seen may differ by one from a difference of 0, by two from +1 or -1.
+    reach = unseen if point == 0 else 2 * unseen
+    return max(point - reach, -1.0), min(point + reach, 1.0)

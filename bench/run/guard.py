@@ -1,0 +1,115 @@
+"""Guards a method's outputs: one that lies wrongly, or shows another input, is a counted failure and never a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.core.errors import ImageError
+from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
+from bench.data import Dataset
+from bench.run.placement import is_better, lies_in_place, misplacement
+from bench.run.prepare import faces_by_sample
+from bench.run.shards import READING, ShardJob, shard_jobs
+from bench.run.signatures import SIDE, Signatures
+from bench.run.views import View, background, view_of
+from bench.store.run_folder import RunFolder
+from bench.store.tables import concatenate, read_table
+
+NEARLY_EQUAL: Final = 0.95
+"""Correlation asked of another input where there is no background: a swapped face is no other photo."""
+
+Pictures = Callable[[str], tuple[Image, Sequence[Box]]]
+"""Sample id -> the input's image and its faces. Raises `ImageError`."""
+
+
+def fault_of(
+    name: str,
+    image: Image,
+    boxes: Sequence[Box],
+    output: Image,
+    others: Callable[[], Signatures | None] = lambda: None,
+    read: Pictures | None = None,
+) -> str:
+    """Why an output (H, W, 3) of its input's size is a failure; '' if it is none.
+
+    ``name``, ``image``, ``boxes``: of the input. ``others`` and ``read``: all inputs of the data set, the input itself
+    among them; without them the output is only compared with its own.
+    """
+    view = view_of(image, boxes)
+    seen = view_of(output, (), view.grey.shape)
+    found = misplacement(view, seen, output.shape[1])
+    if found is not None:
+        return f"the output {found.text}"
+    if read is None or lies_in_place(view, seen):
+        return ""
+    signatures = others()
+    for other in signatures.like(output) if signatures is not None else ():
+        if other != name and _shows(view, seen, other, read):
+            return f"the output is another input: {other}"
+    return ""
+
+
+def _shows(view: View, seen: View, name: str, read: Pictures) -> bool:
+    """Whether an output shows the input ``name`` rather than its own (``view``)."""
+    try:
+        image, boxes = read(name)
+    except ImageError:
+        return False
+    other = view_of(image, boxes, view.grey.shape)
+    return is_better(view, other, seen) >= (NEARLY_EQUAL if other.whole else 1e-6)
+
+
+class Guard:
+    """The guard of one shard's outputs, with all inputs of its data set at hand."""
+
+    def __init__(self, job: ShardJob, dataset: Dataset) -> None:
+        self._job, self._dataset = job, dataset
+
+    def checked(self, name: str, sample: Sample, output: Image | MethodFailure) -> Image | MethodFailure:
+        """The output, or what is wrong with it. ``name``: the sample's id in the data set."""
+        if isinstance(output, MethodFailure):
+            return output
+        reason = fault_of(name, sample.image, sample.boxes or (), output, lambda: self._inputs.signatures, self._read)
+        return MethodFailure(reason) if reason else output
+
+    @property
+    def _inputs(self) -> _Inputs:
+        return _inputs_of(self._job.run, self._job.dataset, self._job.plan.run)
+
+    def _read(self, name: str) -> tuple[Image, Sequence[Box]]:
+        with READING:
+            image = self._dataset.read(self._refs[name])
+        return image, self._inputs.boxes.get(name, ())
+
+    @cached_property
+    def _refs(self) -> Mapping[str, SampleRef]:
+        return {ref.id: ref for ref in self._dataset.refs}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    signatures: Signatures
+    boxes: Mapping[str, Sequence[Box]]
+
+
+@lru_cache(maxsize=2)
+def _inputs_of(run: Path, dataset: str, _plan: str) -> _Inputs:
+    """All inputs of a data set of a run, once per process."""
+    folder = RunFolder(run)
+    shards = [job.shard for job in shard_jobs(run, folder.plan, None) if job.dataset == dataset]
+    places = [folder.prepare_dir(dataset, shard) for shard in shards]
+    faces = faces_by_sample(concatenate([read_table(place / "faces.parquet") for place in places]))
+    boxes = {name: [detection.box for detection in found] for name, found in faces.items()}
+    tables = [{**read_table(place / "images.parquet"), **read_table(place / "signatures.parquet")} for place in places]
+    images = concatenate(tables)
+    rows = np.flatnonzero(images["readable"])
+    names = [str(name) for name in images["sample"][rows]]
+    shapes = zip(images["height"][rows], images["width"][rows], strict=True)
+    masks = [background(boxes.get(name, ()), shape, (SIDE, SIDE)) for name, shape in zip(names, shapes, strict=True)]
+    return _Inputs(Signatures.of(names, images["signature"][rows], masks), boxes)

@@ -1,0 +1,132 @@
+"""Whether a plan may go on in a run's folder, and what it changes there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from bench.store.atomic import write_json
+from bench.store.beside import Locations, read_locations, write_locations
+from bench.store.json_files import read_model
+from bench.store.publication import finish_publication
+from bench.store.run_folder import RunFolder
+from bench.store.schemas import Plan
+
+
+def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
+    """Writes the plan down, or checks that the folder holds the same one, or one that it only adds to.
+
+    A finished run may grow by methods and data sets, and a method that was edited, or whose files were replaced at
+    their place, is made again: then the plan in force and its results stay until the new ones are complete.
+    Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
+    """
+    finish_publication(folder.path)
+    settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
+    folder.propose(plan)
+    write_locations(folder.path, locations)
+
+
+def refused_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
+    """What keeps ``plan`` from going on in the run of ``folder``, as short phrases; empty = nothing."""
+    new, edited = plan_changes(folder, plan, locations)
+    old = folder.plan
+    return [
+        phrase
+        for phrase in compare_plans(old, plan)
+        if phrase not in {*new, *(f"methods: {m} changed" for m in edited)}
+    ]
+
+
+def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[list[str], list[str]]:
+    """What ``plan`` adds to the one in force, as `compare_plans` words it, and the labels of the methods that are the
+    same by their SPEC and its paths, but for their code or the content of their files."""
+    old, places = folder.plan, read_locations(folder.path)
+    added = [
+        f"{field}: {item.label} is not in the old plan"
+        for field in ("datasets", "methods")
+        for item in getattr(plan, field)
+        if item.label not in {known.label for known in getattr(old, field)}
+    ]
+    before = {method.label: method for method in old.methods}
+    edited = [
+        method.label
+        for method in plan.methods
+        if method.label in before
+        and before[method.label] != method
+        and before[method.label].spec == method.spec
+        and places.methods.get(method.label, {}) == locations.methods.get(method.label, {})
+    ]
+    return added, edited
+
+
+def refuse_half_made(folder: RunFolder) -> None:
+    """Raises `StoreError` where outputs of the plan in force are being replaced by those of an edited method."""
+    if not folder.next_plan_path.exists():
+        return
+    before = {method.label: method.identity for method in folder.plan.methods}
+    for method in read_model(Plan, folder.next_plan_path).methods:
+        if before.get(method.label, method.identity) != method.identity:
+            raise StoreError(
+                f"{folder.path}: method {method.label} changed and is half-way through being run again; "
+                "run the same `unmask run` to the end first"
+            )
+
+
+def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
+    """What a finished run will have anew under ``plan``, as lines for a person."""
+    if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
+        return []
+    added, edited = plan_changes(folder, plan, locations)
+    return [
+        *(f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays" for phrase in added),
+        *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
+    ]
+
+
+def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
+    """The same for a plan of any kind at ``path``; ``differences`` from it are asked for where it is there."""
+    folder = path.parent
+    try:
+        if path.exists():
+            found = differences()
+            if found:
+                raise PlanMismatchError(str(folder), found)
+            return
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, plan.model_dump(mode="json", by_alias=True))
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
+
+
+def compare_plans(old: Plan, new: Plan) -> list[str]:
+    """What differs between two plans, as short phrases; empty = the same run."""
+    found = []
+    for field in ("datasets", "methods", "instruments", "metrics"):
+        found += listed_differences(field, getattr(old, field), getattr(new, field))
+    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
+    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
+    if old.operating_points != new.operating_points:
+        found.append("the calibration card changed")
+    return found
+
+
+def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> list[str]:
+    """What differs between two lists of named entries of a plan, as short phrases."""
+    before, after = _by_name(old), _by_name(new)
+    found = [f"{field}: {name} is not in the old plan" for name in after if name not in before]
+    found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
+    found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
+    if [name for name in before if name in after] != [name for name in after if name in before]:
+        found.append(f"{field}: another order")
+    return found
+
+
+def _by_name(items: Sequence[Any]) -> dict[str, Any]:
+    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
+    return {str(item.get("label") or item["name"]): item for item in plainly}

@@ -1,0 +1,62 @@
+"""Methods whose outputs lie in a folder already: that folder is no part of a data set, and must answer for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.core import registry
+from bench.core.errors import SpecError, UnmaskError
+from bench.core.spec import Spec, parse_spec
+from bench.data import Dataset
+from bench.run.draws import without_seeds
+
+
+def output_folders(methods: Sequence[str]) -> list[Path]:
+    """The folders of stored outputs that method SPECs name: below a data set's folder they hold no inputs."""
+    return [_folder(spec) for spec in _stored(methods)]
+
+
+def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset]) -> None:
+    """Raises `SpecError` for a folder of stored outputs that is the inputs' own, or that answers for no input at all.
+
+    Before anything runs: otherwise every image would become the same failure.
+    """
+    ids = [ref.id for dataset in datasets for ref in dataset.refs]
+    for spec in _stored(methods):
+        if not {"prefix", "suffix"} & set(spec.params):
+            for dataset in datasets:
+                _refuse_shared(spec, dataset)
+        mismatch = getattr(registry.create_method(spec), "mismatch", None)
+        reason = mismatch(ids) if mismatch is not None else ""
+        if reason:
+            raise SpecError(reason)
+
+
+def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
+    folder, inputs = _folder(spec), Path(dataset.where)
+    if inputs.is_dir() and inputs.resolve().is_relative_to(folder):
+        place = "is the data set's own folder" if inputs.resolve() == folder else "holds the data set's own folder"
+        raise SpecError(
+            f"outputs: {spec.params['dir']} {place}, so that inputs would pass for outputs; put the outputs into a "
+            f"folder of their own, or write what is added to their names: {spec.text},suffix=_anonymized"
+        )
+
+
+def _stored(methods: Sequence[str]) -> list[Spec]:
+    found = []
+    for text in methods:
+        spec, _ = without_seeds(parse_spec(text, positional="dir"))
+        if not isinstance(spec.params.get("dir"), str):
+            continue
+        try:
+            stored = getattr(registry.method_class(spec.name), "needs_names", False)
+        except UnmaskError:  # said when the method is planned
+            continue
+        if stored:
+            found.append(spec)
+    return found
+
+
+def _folder(spec: Spec) -> Path:
+    return Path(str(spec.params["dir"])).expanduser().resolve()

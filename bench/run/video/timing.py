@@ -1,0 +1,113 @@
+"""Which frame of a clip made elsewhere is compared with each frame of the input: the one shown at that time.
+
+Clips come back with other frames than they had: doubled to a constant rate, dropped, or with other times. Frame is
+compared with frame where both clips have as many; else each with what is shown in the middle of its own time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.core.errors import VideoError
+from bench.core.exposure import frame_seconds
+from bench.core.types import Float, Image, MethodFailure
+from bench.core.video import VideoInfo
+from bench.data.video import VideoReader
+from bench.data.video.clock import step
+from bench.run.video.neighbours import Small, reduced, same_picture
+
+STEPS_OFF: Final = 2
+SHARE_OFF: Final = 0.02
+"""Two clips last equally long if they differ by no more than so many frames, or by this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the frames of a clip are shown."""
+
+    seconds: Float
+    """(F,) from the first frame."""
+    usual: float
+    """Seconds that a frame usually lasts; so long the last one is shown."""
+
+    @classmethod
+    def of(cls, seconds: Float, info: VideoInfo) -> Times:
+        return cls(seconds, float(step(info.time_base, info.rate) * info.time_base))
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    @property
+    def end(self) -> float:
+        return float(self.seconds[-1]) + self.usual if len(self) else 0.0
+
+
+def frames_shown(clip: Times, output: Times, *, whole: bool = True) -> tuple[NDArray[np.int64], str]:
+    """(F,) the frame of ``output`` that each frame of ``clip`` is compared with, -1 = none; and why none, ''.
+
+    ``whole``: False where only the first frames of a longer clip are looked at, and as much of the output.
+    """
+    frames, others = len(clip), len(output)
+    slack = max(STEPS_OFF * max(clip.usual, output.usual), SHARE_OFF * clip.end)
+    first = min(frames, others)
+    same_times = bool(np.all(np.abs(clip.seconds[:first] - output.seconds[:first]) < clip.usual / 2))
+    if others < frames and same_times:
+        shown = np.where(np.arange(frames) < others, np.arange(frames), -1)
+        return shown, f"the output clip ends after {others} of {frames} frames"
+    if whole and abs(output.end - clip.end) > slack:
+        reason = f"the output clip has {others} frames in {output.end:.2f} s, the input {frames} in {clip.end:.2f} s"
+        return np.full(frames, -1), reason
+    if others == frames:
+        return np.arange(frames), ""
+    middles = clip.seconds + frame_seconds(clip.seconds) / 2
+    shown = np.searchsorted(output.seconds, middles, side="right") - 1
+    shown[middles > output.end + slack] = -1
+    return shown, f"the output clip ends after {output.end:.2f} s" if (shown < 0).any() else ""
+
+
+class Shown:
+    """The frames of an output clip that were chosen, read in order."""
+
+    def __init__(self, reader: VideoReader, shown: NDArray[np.int64]) -> None:
+        """``shown``: as from `frames_shown`; from the first -1 on there is nothing."""
+        self._frames = iter(reader)
+        self._shown = shown
+        self._number = -1
+        self._image: Image | None = None
+        self._small: Small | None = None
+
+    def frame(self, number: int) -> Image | MethodFailure:
+        """The output for frame ``number`` of the input, (H, W, 3). Numbers ascend by one from call to call.
+
+        A failure where the output shows in between what belongs to neither this frame nor the one before: it would be
+        seen, but not scored. Raises `VideoError`.
+        """
+        between = self._go_to(int(self._shown[number]))
+        if number == len(self._shown) - 1:
+            between |= self._rest_differs()
+        if self._image is None or between:
+            return MethodFailure("the output clip shows other pictures between those that belong to its frames")
+        return self._image
+
+    def _go_to(self, number: int) -> bool:
+        """Reads on to a frame; whether something else was shown on the way."""
+        before, differs = self._small, False
+        pending: Small | None = None
+        while self._number < number:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise VideoError("it breaks off")
+            self._number, self._image, self._small = frame.number, frame.image, reduced(frame.image)
+            if pending is not None:
+                differs |= not same_picture(pending, self._small)
+            elif before is not None and number > frame.number and not same_picture(before, self._small):
+                pending = self._small
+        return differs
+
+    def _rest_differs(self) -> bool:
+        last = self._small
+        return any(last is not None and not same_picture(last, reduced(frame.image)) for frame in self._frames)

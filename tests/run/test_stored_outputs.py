@@ -1,0 +1,62 @@
+"""Where the outputs of somebody else's anonymizer may lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from bench.core.errors import SpecError
+from bench.data import open_dataset
+from bench.run.stored_outputs import output_folders, refuse_unmatched
+
+
+def save(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(path)
+
+
+def refusal(folder: Path, *specs: str) -> str:
+    dataset = open_dataset(f"folder:{folder}", exclude=output_folders(specs))
+    try:
+        refuse_unmatched(specs, [dataset])
+    except SpecError as error:
+        return str(error)
+    return ""
+
+
+def test_a_folder_inside_the_data_set_holds_no_inputs(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "anonymized/a.png", tmp_path / "anonymized/b.png")
+    spec = f"mine=outputs:dir={tmp_path}/anonymized"
+    assert output_folders(["blur", spec, "none"]) == [(tmp_path / "anonymized").resolve()]
+    dataset = open_dataset(f"folder:{tmp_path}", exclude=output_folders([spec]))
+    assert sorted(ref.id for ref in dataset.refs) == [
+        "a.png",
+        "b.png",
+    ]
+    assert refusal(tmp_path, spec) == ""
+
+
+@pytest.mark.parametrize("inputs", [".", "originals"])
+def test_the_folder_of_the_inputs_is_none_of_outputs(tmp_path: Path, inputs: str) -> None:
+    save(tmp_path / inputs / "a.png", tmp_path / "mine/a.png")
+    reason = refusal(tmp_path / inputs, f"outputs:dir={tmp_path}")
+    assert "data set's own folder, so that inputs would pass for outputs" in reason
+    assert "suffix=_anonymized" in reason
+
+
+def test_outputs_beside_their_inputs_need_their_suffix(tmp_path: Path) -> None:
+    save(*(tmp_path / f"{name}.png" for name in ("a", "b", "a_anonymized", "b_anonymized")))
+    assert refusal(tmp_path, f"outputs:dir={tmp_path}") != ""
+    assert refusal(tmp_path, f"outputs:dir={tmp_path},suffix=_anonymized") == ""
+
+
+def test_a_folder_that_answers_for_no_input_is_refused_before_the_run(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png", tmp_path / "in/b.png", tmp_path / "out/a_x.png", tmp_path / "out/b_x.png")
+    assert refusal(tmp_path / "in", f"outputs:dir={tmp_path}/out").endswith(
+        f"write outputs:dir={tmp_path}/out,suffix=_x"
+    )
+    assert refusal(tmp_path / "in", f"outputs:dir={tmp_path}/out,suffix=_x", "blur", "none") == ""

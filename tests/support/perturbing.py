@@ -1,0 +1,193 @@
+"""Contestants that change pixels by at most 8 levels, so that networks are fooled and people see the same photo.
+
+Projected gradient descent (Madry et al., Towards Deep Learning Models Resistant to Adversarial Attacks, ICLR 2018)
+through the suite's own networks, as torch runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch.nn import functional
+
+from bench.core.types import Detection, Image, Sample
+from metrics.instruments.crops import ARCFACE_TEMPLATE, similarity_transform
+from metrics.instruments.facenet import FACTOR, SIZE
+from metrics.instruments.keras_inception_resnet import load_keras
+from metrics.instruments.onnx_session import expand_weights, keep_inputs, read_model
+from tests.support.fooling import Contestant
+
+LEVELS: Final = 8.0
+STEP: Final = 1.5
+STEPS: Final = 14
+Tensor = torch.Tensor
+Loss = Callable[[Tensor, Sequence[Detection]], Tensor]
+
+
+def perturbations(files: Mapping[str, Path], detect: Callable[[Image], Sequence[Detection]]) -> list[Contestant]:
+    """``files``: instrument -> its weights, for sface, facenet and yunet; ``detect``: the judge's faces of an image."""
+    against = _recognition(files["sface"], files["facenet"])
+    hidden = _detection(files["yunet"])
+    return [
+        Contestant(
+            "cloak",
+            "each pixel changed by at most 8 levels against sface and facenet",
+            lambda batch: [_perturbed(sample, detect, against) for sample in batch],
+        ),
+        Contestant(
+            "hidden-from-judge",
+            "each pixel changed by at most 8 levels so that YuNet finds no face",
+            lambda batch: [_perturbed(sample, detect, hidden) for sample in batch],
+        ),
+    ]
+
+
+def _perturbed(sample: Sample, detect: Callable[[Image], Sequence[Detection]], make: Callable[..., Loss]) -> Image:
+    faces = detect(sample.image)
+    if not faces:
+        return sample.image.copy()
+    original = torch.from_numpy(sample.image.astype(np.float32)).permute(2, 0, 1)[None]
+    loss = make(original, faces)
+    rng = torch.Generator().manual_seed(0)
+    change = (torch.rand(original.shape, generator=rng) * 2 - 1) * STEP
+    for _ in range(STEPS):
+        change.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(loss((original + change).clamp(0, 255), faces), change)
+        change = (change.detach() - STEP * gradient.sign()).clamp(-LEVELS, LEVELS)
+    output = (original + change).clamp(0, 255).round()[0].permute(1, 2, 0)
+    return output.numpy().astype(np.uint8)
+
+
+def _recognition(sface: Path, facenet: Path) -> Callable[..., Loss]:
+    model = read_model(sface)
+    keep_inputs(model, ["data"])
+    expand_weights(model)
+    first = OnnxNetwork(model)
+    second = load_keras(facenet).eval()
+
+    def embed(image: Tensor, face: Detection) -> list[Tensor]:
+        matrix = similarity_transform(face.landmarks, np.array(ARCFACE_TEMPLATE))
+        assert matrix is not None
+        window = face.box.square(FACTOR)
+        scale = SIZE / window.w
+        square = np.array([[scale, 0, scale * (0.5 - window.x) - 0.5], [0, scale, scale * (0.5 - window.y) - 0.5]])
+        aligned, cut = _warped(image, matrix, 112), _warped(image, square, SIZE)
+        cut = (cut - cut.mean()) / cut.std()
+        return [functional.normalize(first(aligned)["fc1"]), functional.normalize(second(cut))]
+
+    def make(original: Tensor, faces: Sequence[Detection]) -> Loss:
+        with torch.no_grad():
+            known = [embed(original, face) for face in faces]
+        return lambda image, found: torch.stack(
+            [
+                (now * before).sum()
+                for face, befores in zip(found, known, strict=True)
+                for now, before in zip(embed(image, face), befores, strict=True)
+            ]
+        ).sum()
+
+    return make
+
+
+def _detection(yunet: Path) -> Callable[..., Loss]:
+    network = OnnxNetwork(read_model(yunet))
+
+    def scores(image: Tensor) -> Tensor:
+        height, width = image.shape[2:]
+        size = max(height, width, 320) + 31
+        canvas = functional.pad(image, (0, size // 32 * 32 - width, 0, size // 32 * 32 - height))
+        found = network(canvas.flip(1))
+        products = [found[f"cls_{s}"] * found[f"obj_{s}"] for s in (8, 16, 32)]
+        return torch.cat([product.reshape(-1) for product in products])
+
+    def loss(image: Tensor, faces: Sequence[Detection]) -> Tensor:
+        height, width = image.shape[2:]
+        larger = functional.interpolate(image, scale_factor=320 / max(height, width), mode="bilinear")
+        border = round(max(height, width) / 3)
+        framed = functional.pad(image, (border, border, border, border))
+        views = [larger if max(height, width) < 320 else image, framed]
+        # Log: an anchor that is sure of a face gives no gradient through its sigmoid.
+        return sum((torch.log(scores(view).topk(20).values + 1e-9).sum() for view in views), torch.zeros(()))
+
+    return lambda original, faces: loss
+
+
+def _warped(image: Tensor, matrix: Any, size: int) -> Tensor:
+    """``image`` (1, 3, H, W) seen through ``matrix`` (source to destination pixel centres), (1, 3, size, size)."""
+    height, width = image.shape[2:]
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    y, x = np.mgrid[0:size, 0:size]
+    at = np.stack([x, y, np.ones_like(x)], -1) @ back.T
+    grid = np.stack([(2 * at[..., 0] + 1) / width - 1, (2 * at[..., 1] + 1) / height - 1], -1)
+    sampled: Tensor = functional.grid_sample(
+        image, torch.from_numpy(grid.astype(np.float32))[None], mode="bilinear", align_corners=False
+    )
+    return sampled
+
+
+class OnnxNetwork:
+    """Runs the few operators that sface and YuNet are made of in torch, so that there are gradients."""
+
+    def __init__(self, model: Any) -> None:
+        self._graph = model.graph
+        self._weights = {
+            item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in model.graph.initializer
+        }
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """Output name -> its values, of (1, 3, H, W) values as the network wants them."""
+        names = [item.name for item in self._graph.input if item.name not in self._weights]
+        values = {**self._weights, names[0]: image}
+        for node in self._graph.node:
+            settings = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+            given = [values[name] if name else None for name in node.input]
+            values[node.output[0]] = _OPERATORS[node.op_type](settings, *given)
+        return {item.name: values[item.name] for item in self._graph.output}
+
+
+def _convolved(settings: dict[str, Any], x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    pads = settings.get("pads", [0, 0, 0, 0])
+    x = functional.pad(x, (pads[1], pads[3], pads[0], pads[2]))
+    strides = settings.get("strides", [1, 1])
+    return functional.conv2d(x, weight, bias, stride=tuple(strides), groups=settings.get("group", 1))
+
+
+def _normed(settings: dict[str, Any], x: Tensor, *weights: Tensor) -> Tensor:
+    scale, bias, mean, variance = weights
+    return functional.batch_norm(x, mean, variance, scale, bias, eps=settings.get("epsilon", 1e-5))
+
+
+def _dense(settings: dict[str, Any], x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return x @ (weight.T if settings.get("transB") else weight) + bias
+
+
+def _reshaped(settings: dict[str, Any], x: Tensor, shape: Tensor) -> Tensor:
+    # Shapes of weights are taken as they are; those of results say how many values an anchor has.
+    wanted = [int(n) for n in shape]
+    return x.reshape(wanted) if int(np.prod(wanted)) == x.numel() else x.reshape(1, -1, wanted[-1])
+
+
+_OPERATORS: Final[dict[str, Callable[..., Tensor]]] = {
+    "Conv": _convolved,
+    "BatchNormalization": _normed,
+    "Gemm": _dense,
+    "Reshape": _reshaped,
+    "PRelu": lambda s, x, slope: torch.where(x > 0, x, x * slope),
+    "Relu": lambda s, x: x.relu(),
+    "Sigmoid": lambda s, x: x.sigmoid(),
+    "Add": lambda s, x, y: x + y,
+    "Sub": lambda s, x, y: x - y,
+    "Mul": lambda s, x, y: x * y,
+    "Constant": lambda s: torch.from_numpy(numpy_helper.to_array(s["value"]).copy()),
+    "Dropout": lambda s, x, *_: x,
+    "Flatten": lambda s, x: x.flatten(1),
+    "Transpose": lambda s, x: x.permute(*s["perm"]),
+    "MaxPool": lambda s, x: functional.max_pool2d(x, tuple(s["kernel_shape"]), tuple(s["strides"])),
+    "Resize": lambda s, x, *_: functional.interpolate(x, scale_factor=2, mode="nearest"),
+}
