@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.tables import page_console
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow, PlanSettings
 from bench.store.video_folder import VideoRunFolder
@@ -54,9 +55,6 @@ MOST_NAME = 40
 
 ERRORS_WIDTH = 16
 
-PAGE_WIDTH = 100
-"""Characters of a line where the output is no terminal, and at most where it is one."""
-
 MOST_LINES = 8
 """Lines of each kind of remark below a table; the report has all."""
 
@@ -68,7 +66,7 @@ def print_summary(folder: RunFolder) -> bool:
     """
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
-    console, width = _console()
+    console = page_console()
     complete = True
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
@@ -81,7 +79,7 @@ def print_summary(folder: RunFolder) -> bool:
         failures = [row for row in estimates.failures if row.dataset == dataset.label]
         errors = {label: [row.reason for row in failures if row.method == label] for label in labels}
         counts = {label: f"{len(reasons)} of {images}" for label, reasons in errors.items()}
-        _print_table(console, width, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
+        _print_table(console, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
         lines = [_failure(folder.path, *item, images, "images") for item in errors.items() if item[1]]
         _print_lines(console, lines, len(lines))
         findings = [f for f in estimates.findings if f.dataset == dataset.label]
@@ -97,7 +95,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
     """The same for a run over clips."""
     plan, estimates = folder.plan, folder.estimates
     labels = [contestant.label for contestant in plan.contestants]
-    console, width = _console()
+    console = page_console()
     headlines = [
         (head, metric, plan.trackers[0].label if instrument == TRACKER else instrument, region)
         for head, metric, instrument, region in VIDEO_HEADLINES
@@ -115,7 +113,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         failed = {label: sum(row.failed_frames for row in results if row.method == label) for label in labels}
         errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
         counts = {label: f"{count} of {frames}" for label, count in failed.items()}
-        _print_table(console, width, title, counts, headlines, _rows(estimates.estimates, dataset.label))
+        _print_table(console, title, counts, headlines, _rows(estimates.estimates, dataset.label))
         of_method = {contestant.label: contestant.method for contestant in plan.contestants}
         lines = [
             f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
@@ -128,8 +126,8 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
     console.print(
-        "95 % intervals over clips below each value (none for a single clip); privacy by the worst recogniser for the "
-        "people shown"
+        "95 % intervals over clips below each value (none for fewer than three); privacy by the worst recogniser for "
+        "the people shown"
     )
     return complete
 
@@ -156,12 +154,6 @@ def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES)
         console.print(f"and {len(lines) - most} more: see the report", markup=False, highlight=False)
 
 
-def _console() -> tuple[Console, int]:
-    console = Console()
-    width = min(console.width, PAGE_WIDTH) if console.is_terminal else PAGE_WIDTH
-    return Console(width=width), width
-
-
 def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...], EstimateRow]:
     """(method, metric, instrument, region) -> the row over everybody."""
     return {
@@ -173,7 +165,6 @@ def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...
 
 def _print_table(
     console: Console,
-    width: int,
     title: str,
     errors: Mapping[str, str],
     headlines: Sequence[tuple[str, str, str, str]],
@@ -183,7 +174,7 @@ def _print_table(
     shown = [h for h in headlines if any((label, *h[1:]) in rows for label in errors)]
     console.print(f"\n{title}", markup=False, highlight=False)
     names = min(max(map(len, errors)), MOST_NAME)
-    room = width - names - 4
+    room = console.width - names - 4
     first = max((room - ERRORS_WIDTH) // COLUMN_WIDTH, 1)
     each = max(room // COLUMN_WIDTH, 1)
     for start in (0, *range(first, len(shown), each)):

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.canonical import digest
-from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
+from bench.core.evidence import (
+    ANY_LOOK,
+    SKIN_TERCILES,
+    Evidence,
+    ExtraFaces,
+    FaceTruth,
+    OperatingPoint,
+    Settings,
+    Units,
+)
 from bench.core.types import Bools, Outcome
 from bench.core.values import Finding
 from bench.run.explained import missed
@@ -22,8 +31,6 @@ from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 from bench.store.tables import concatenate, read_table
-
-SKIN_TERCILES = ("dark", "medium", "light")
 
 
 @dataclass(frozen=True, slots=True)

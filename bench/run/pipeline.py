@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.core import registry
 from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from bench.run.calibration import SHIPPED, calibration_for
+from bench.run.calling import TIME_LIMIT_S
 from bench.run.config import RunConfig
-from bench.run.contestants import TIME_LIMIT_S
 from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
 from bench.run.own_calibration import measure_own_card
@@ -35,6 +35,7 @@ from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.beside import Locations
 from bench.store.provenance import gather_provenance
 from bench.store.publication import replacing_results
+from bench.store.purging import refuse_purged
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -115,6 +116,7 @@ def renew_plan(
 
     Raises `StoreError` where a method of the run is being made again.
     """
+    refuse_purged(folder)
     plan = folder.plan
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)

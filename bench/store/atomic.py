@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX, replacing_file
+from bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file
 
 
 @contextmanager
@@ -26,15 +26,23 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yields a temp folder beside ``path``; takes its place on success, is removed otherwise."""
+def replacing_folder(path: Path, *, private: bool = True) -> Iterator[Path]:
+    """Yields a temp folder beside ``path``; takes its place on success, is removed otherwise.
+
+    ``private``: only the owner may read it, what is in it, and the folders that are made for it.
+    """
     with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if private:
+            make_private_folder(path.parent)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
         temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=path.parent))
-        temp.chmod(0o755)
+        temp.chmod(0o700 if private else 0o755)
     try:
         yield temp
         with naming(path):
+            for item in temp.rglob("*") if private else ():
+                item.chmod(0o700 if item.is_dir() else 0o600)
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -44,10 +52,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes indented JSON with a final newline; equal values give equal bytes."""
+def write_json(path: Path, value: Any, *, private: bool = True) -> None:
+    """Writes indented JSON with a final newline; equal values give equal bytes. ``private``: for the owner alone."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    with naming(path), replacing_file(path) as temp:
+    with naming(path), replacing_file(path, private=private) as temp:
         # Names of samples can hold lone surrogates (undecodable file names); they must survive as escapes.
         temp.write_bytes(text.encode("utf-8", errors="backslashreplace"))
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX
+from bench.core.files import TEMP_PREFIX, make_private_folder
 
 PUBLISHING: Final = "publishing"
+PURGED: Final = "purged.json"
+"""Says that a run's pictures, readings and names were removed; its results stay."""
 PLAN: Final = "plan.json"
 NEXT_PLAN: Final = "next-plan.json"
 ESTIMATES: Final = "estimates.json"
@@ -53,7 +55,7 @@ def finish_publication(run: Path) -> None:
                 continue
             if old.is_dir():
                 shutil.rmtree(old)
-            old.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(old.parent)
             new.replace(old)
         shutil.rmtree(source)
     except OSError as error:

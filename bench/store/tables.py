@@ -37,7 +37,7 @@ def write_table(path: Path, columns: Table, key: str) -> None:
     table = table.replace_schema_metadata({_KEY: key.encode(), _SEAL: _seal(table, key.encode())})
     # A dictionary of numbers that are all different saves nothing and takes ten times their memory.
     repeated = [name for name, values in arrays.items() if pa.types.is_string(values.type)]
-    with naming(path), replacing_file(path) as temp:
+    with naming(path), replacing_file(path, private=True) as temp:
         pq.write_table(
             table,
             temp,

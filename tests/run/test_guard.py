@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from bench.core.errors import DataError
-from bench.core.types import Box, Image
+from bench.core.types import Box, Image, Sample
 from bench.data import open_dataset
 from bench.run.calling import checked
 from bench.run.guard import fault_of
 from bench.run.signatures import SIDE, Signatures, signature_of
-from bench.run.views import background
+from bench.run.views import background, view_of
 from tests.support import edits
 from tests.support.edits import Edit
+from tests.support.fooling import Contestant, contestants
 
 Photos = dict[str, tuple[Image, Sequence[Box]]]
 
@@ -182,6 +183,24 @@ def test_another_persons_face_in_its_place_is_no_other_input(demo: Photos) -> No
         left, top, right, bottom = boxes[0].clipped(*donor.shape[:2])
         outputs[name] = edits.swapped_faces(*demo[name], donor[top:bottom, left:right])
     assert not any(foreign(demo, outputs).values())
+
+
+@pytest.mark.parametrize("contestant", contestants(), ids=lambda contestant: contestant.name)
+def test_what_happens_to_the_whole_photo_is_told_and_what_happens_to_faces_is_not(
+    demo: Photos, contestant: Contestant
+) -> None:
+    """A moved, flipped or foreign face is for attacks and findings to see."""
+    samples = [Sample(name, image, tuple(boxes)) for name, (image, boxes) in demo.items()]
+    outputs = dict(zip(demo, contestant.anonymize(samples, seed=0), strict=True))
+    faults = foreign(demo, outputs)
+    told = [reason for reason in faults.values() if reason]
+    if contestant.name in ("upside-down", "moved", "zoomed-out", "shuffled"):
+        assert len(told) >= 0.7 * len(demo)
+    else:
+        # A mirrored face that fills its photo is a mirrored photo.
+        beside = [name for name, (image, boxes) in demo.items() if not view_of(image, boxes).whole]
+        assert len(beside) >= 4
+        assert not any(faults[name] for name in beside)
 
 
 @pytest.mark.data

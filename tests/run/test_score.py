@@ -15,7 +15,7 @@ from bench.core.exposure import distances
 from bench.core.types import Floats32, Image
 from bench.run.assemble import assemble_evidence, assemble_originals
 from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, run
+from bench.run.pipeline import get_ready, locations_for, run
 from bench.store.run_folder import RunFolder
 from tests.benchmarks.stages import Stages
 
@@ -81,7 +81,8 @@ def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str
         replicates=100,
     )
     plan = get_ready(config, root=None)
-    done = run(plan, folder / "run", root=None, workers=1, progress=Stages())
+    places = locations_for(config)
+    done = run(plan, folder / "run", locations=places, root=None, workers=1, progress=Stages())
     return {method.label: evidence(done, method.label) for method in plan.methods}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,23 @@ def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
         write_table(path, {"a": np.zeros(3)}, "")
     with pytest.raises(StoreError, match=r"shard cannot be written"), replacing_folder(path.parent / "shard"):
         pass
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_results_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "run" / "a.json", {})
+        write_table(tmp_path / "run" / "x" / "y" / "t.parquet", {"a": np.zeros(3)}, "")
+        with replacing_folder(tmp_path / "run" / "outputs" / "d") as temp:
+            assert temp.stat().st_mode & 0o777 == 0o700
+            (temp / "1.png").write_bytes(b"x")
+            (temp / "sub").mkdir()
+        with replacing_folder(tmp_path / "report", private=False) as temp:
+            (temp / "index.html").write_text("x")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_dir()}
+    assert modes | {(tmp_path / "run").stat().st_mode & 0o777} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_file()} == {0o600}
+    assert (tmp_path / "report").stat().st_mode & 0o777 == 0o755

@@ -37,7 +37,7 @@ from bench.run.video.prepare import (
 )
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 2
+STAGE_VERSION: Final = 3
 """Raise it whenever this stage's results could change."""
 
 
