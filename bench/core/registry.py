@@ -43,6 +43,7 @@ METHODS: Mapping[str, str] = {
 
 INSTRUMENTS: Mapping[str, str] = {
     "yunet": "metrics.instruments.yunet:YuNet",
+    "blazeface": "metrics.instruments.blazeface:BlazeFace",
     "mobilefacenet": "metrics.instruments.mobilefacenet:MobileFaceNet",
     "sface": "metrics.instruments.sface:SFace",
     "facenet": "metrics.instruments.facenet:FaceNet",

@@ -16,7 +16,7 @@ from bench.core.images import decode_image
 from bench.core.types import Box, Detection, FaceView, Image, Outcome, Region, RegionPair
 from bench.run import opened
 from bench.run.explained import Explanation, explanation
-from bench.run.located import match_faces, outcomes, unmatched
+from bench.run.located import match_faces, outcomes, place_crop, shifted, unmatched
 from bench.run.prepare import as_stored, detection_columns, detections_of, faces_by_sample
 from bench.run.regions import region_pairs
 from bench.run.shards import ShardJob, decode_chunks
@@ -38,6 +38,8 @@ class Judged:
     """The face found again in the place of each original face."""
     extra: list[Detection]
     """Faces on the output at places where no original face is."""
+    found_by: list[str]
+    """The detector that finds a face in the place of each original face: the judge's, the second one, or ''."""
     explanations: list[Explanation | None]
     """Of each face; None where there is no output."""
     _shared: dict[Region, list[RegionPair]] = field(default_factory=dict)
@@ -118,6 +120,7 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
                     reason,
                     again,
                     extra,
+                    _found_by(job, output, faces, again) if stored is None else [""] * len(faces),
                     [None if output is None else explanation(entry.image, output, face.box) for face in faces],
                 )
             )
@@ -134,6 +137,24 @@ def _look(
     seen = as_stored(judge.detect([output])[0])
     again = match_faces([face.box for face in faces], seen)
     return again, unmatched(again, seen)
+
+
+def _found_by(
+    job: ShardJob, output: Image | None, faces: Sequence[Detection], again: Sequence[Detection | None]
+) -> list[str]:
+    """Who finds each face again. Where the judge's detector does not, another one is asked about the place before the
+    face counts as destroyed: a picture can be made to hide from one."""
+    judge, *others = (card["name"] for card in job.plan.instruments if card["role"] == "detector")
+    names = [judge if detection is not None else "" for detection in again]
+    for k, face in enumerate(faces):
+        if output is None or names[k]:
+            continue
+        for other in others:
+            crop, corner = place_crop(output, face.box)
+            seen = opened.detector(other, job.plan.settings.device).detect([crop])[0] if crop.size else []
+            if match_faces([face.box], [shifted(detection, corner) for detection in seen]) != [None]:
+                names[k] = other
+    return names
 
 
 def _stored(
@@ -160,21 +181,24 @@ def outcome_rows(chunk: Sequence[Judged]) -> dict[str, NDArray[Any]]:
     ended: list[str] = []
     reasons: list[str] = []
     again: list[Detection | None] = []
+    found_by: list[str] = []
     explanations: list[Explanation | None] = []
     for item in chunk:
         faces += [f"{item.sample}#{k}" for k in range(len(item.faces))]
         again += item.again
+        found_by += item.found_by
         explanations += item.explanations
         reasons += [item.reason if item.output is None else ""] * len(item.faces)
         if item.output is None:
             ended += [Outcome.ERROR] * len(item.faces)
         else:
-            there = np.array([detection is not None for detection in item.again], np.bool_)
+            there = np.array([name != "" for name in item.found_by], np.bool_)
             ended += outcomes(np.zeros(len(there), np.bool_), there)
     return {
         "face": np.array(faces, np.str_),
         "outcome": np.array([str(outcome) for outcome in ended], np.str_),
         "reason": np.array(reasons, np.str_),
+        "found_by": np.array(found_by, np.str_),
         "residual": np.array([np.nan if e is None else e.residual for e in explanations], np.float32),
         "explained": np.array([e is not None and e.explained for e in explanations], np.bool_),
         "equal": np.array([e is not None and e.equal for e in explanations], np.bool_),

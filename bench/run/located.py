@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from bench.core.types import Bools, Box, Detection, FaceLabel, Outcome
+from bench.core.types import Bools, Box, Detection, FaceLabel, Image, Outcome
 
+PLACE_FACTOR = 2.0
+"""Side of the square in which a second detector looks for a face, over the longer side of its box."""
 SAME_PLACE_IOU = 0.3
 """A face on the output belongs to an original face if their boxes overlap at least this much."""
 
@@ -63,6 +65,19 @@ def unmatched(matched: Sequence[Detection | None], seen: Sequence[Detection]) ->
     """
     taken = {id(detection) for detection in matched if detection is not None}
     return [detection for detection in seen if id(detection) not in taken]
+
+
+def place_crop(image: Image, box: Box) -> tuple[Image, tuple[int, int]]:
+    """The part of the image in a square about a face, in which it is looked for once more, and that part's corner."""
+    square = box.square(PLACE_FACTOR)
+    left, top, right, bottom = square.clipped(*image.shape[:2])
+    return np.ascontiguousarray(image[top:bottom, left:right]), (left, top)
+
+
+def shifted(face: Detection, corner: tuple[int, int]) -> Detection:
+    """A face of a crop in the pixels of the image."""
+    box = Box(face.box.x + corner[0], face.box.y + corner[1], face.box.w, face.box.h)
+    return Detection(box, face.landmarks + np.array(corner, np.float32), face.score)
 
 
 def outcomes(missed: Bools, found_again: Bools) -> list[Outcome]:

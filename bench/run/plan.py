@@ -23,6 +23,8 @@ from bench.store.beside import CALIBRATION, Locations
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
 JUDGE = "yunet"
+SECOND_DETECTOR = "blazeface"
+"""Asked about the place of a face that the judge's detector does not find again."""
 CONTROL = "none"
 
 
@@ -133,7 +135,7 @@ def _handles(name: str, metric: Metric) -> set[str]:
 
 
 def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:
-    """The instruments that the metrics need, restricted to ``asked``; the judge's detector always comes first."""
+    """The instruments that the metrics need, restricted to ``asked``; the judge's detectors always come first."""
     for name in asked:
         if name not in registry.names("instrument"):
             raise UnknownNameError("instrument", name, registry.names("instrument"))
@@ -145,11 +147,11 @@ def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[
             if name in asked:
                 raise
     needs = {need for metric in metrics for need in metric.needs}
-    chosen = [cards[JUDGE]]
+    chosen = [cards[JUDGE], cards[SECOND_DETECTOR]]
     for name, card in cards.items():
         wanted = name in needs or f"role:{card.role}" in needs
         allowed = name in asked if asked else card.default
-        if name != JUDGE and wanted and allowed:
+        if card.role != "detector" and wanted and allowed:
             chosen.append(registry.instrument_card(name))
     return chosen
 

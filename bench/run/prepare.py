@@ -51,6 +51,11 @@ def located_key(job: ShardJob) -> str:
     return job.key("located", STAGE_VERSION, _identity(job.plan.instruments[0]))
 
 
+def second_detectors(job: ShardJob) -> list[dict[str, Any]]:
+    """What the detectors are that are asked after the judge's."""
+    return [_identity(card) for card in job.plan.instruments[1:] if card["role"] == "detector"]
+
+
 def _identity(card: Mapping[str, Any]) -> dict[str, Any]:
     return {name: card[name] for name in ("name", "version", "files", "params")}
 

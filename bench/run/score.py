@@ -14,12 +14,19 @@ from bench.core.types import FaceView, RegionPair
 from bench.run import opened
 from bench.run.anonymize import outputs_key
 from bench.run.judged import Detections, Judged, extra_rows, judged_chunks, outcome_rows
-from bench.run.prepare import FACE_ROLES, face_reader, instrument_parts, located_key, part_key
+from bench.run.prepare import (
+    FACE_ROLES,
+    face_reader,
+    instrument_parts,
+    located_key,
+    part_key,
+    second_detectors,
+)
 from bench.run.regions import REGIONS
 from bench.run.shards import Gather, ShardJob, scatter
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 5
+STAGE_VERSION: Final = 6
 """Raise it whenever this stage's results could change."""
 EXTRA: Final = "+extra"
 """Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
@@ -35,7 +42,7 @@ def score_parts(job: ShardJob) -> dict[str, dict[str, Any]]:
 def score_shard(job: ShardJob) -> bool:
     """Makes whatever is missing of a shard's score tables; False if nothing was."""
     folder = job.folder.score_dir(job.dataset, job.method, job.shard)
-    outcome_key = job.key("outcomes", STAGE_VERSION, located_key(job), outputs_key(job))
+    outcome_key = job.key("outcomes", STAGE_VERSION, located_key(job), outputs_key(job), *second_detectors(job))
     parts = score_parts(job)
     keys = {name: part_key(job, outcome_key, name, card) for name, card in parts.items()}
     missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]

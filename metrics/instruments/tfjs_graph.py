@@ -19,6 +19,7 @@ from bench.core.types import Floats32
 
 MAX_NODES: Final = 2_000
 MAX_KERNEL: Final = 16
+MAX_PADDING: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +183,43 @@ def _convolution(node: Node, inputs: Sequence[torch.Tensor], *, depthwise: bool)
     return y.permute(0, 2, 3, 1)
 
 
+def _fused_convolution(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    x, filters, bias = inputs
+    return _fused(node, _convolution(node, [x, filters], depthwise=False), bias)
+
+
+def _max_pool(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    sides, strides = _integers(node, "ksize"), _integers(node, "strides")
+    (x,) = inputs
+    height, width = sides[1:3]
+    # Where nothing has to be padded, SAME and VALID are one.
+    if sides != strides or not 1 <= min(height, width) <= max(height, width) <= MAX_KERNEL:
+        raise ValueError(f"windows {sides} by {strides}")
+    if x.shape[1] % height or x.shape[2] % width:
+        raise ValueError(f"windows {sides} on {tuple(x.shape)}")
+    return functional.max_pool2d(x.permute(0, 3, 1, 2), (height, width)).permute(0, 2, 3, 1)
+
+
+def _pad(_: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    x, widths = inputs
+    before_and_after = [int(width) for pair in widths.flip(0) for width in pair]
+    if not all(0 <= width <= MAX_PADDING for width in before_and_after):
+        raise ValueError(f"padding {before_and_after}")
+    return functional.pad(x, before_and_after)
+
+
+def _reshape(_: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    return inputs[0].reshape([int(side) for side in inputs[1]])
+
+
 def _fused_matmul(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
     if node.attr["transpose_a"].get("b") or node.attr["transpose_b"].get("b"):
         raise ValueError("a transposed product")
     x, matrix, bias = inputs
-    y = x @ matrix
+    return _fused(node, x @ matrix, bias)
+
+
+def _fused(node: Node, y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     for fused in (_text(value) for value in node.attr["fused_ops"]["list"]["s"]):
         if fused == "BiasAdd":
             y = y + bias
@@ -212,6 +245,7 @@ def _relu(x: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
 
 ELEMENTWISE: Final[Mapping[str, Callable[..., torch.Tensor]]] = {
     "Add": torch.add,
+    "AddV2": torch.add,
     "Mul": torch.mul,
     "Minimum": torch.minimum,
     "Maximum": torch.maximum,
@@ -226,6 +260,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "Mean": _mean,
     "Conv2D": lambda node, x: _convolution(node, x, depthwise=False),
     "DepthwiseConv2dNative": lambda node, x: _convolution(node, x, depthwise=True),
+    "_FusedConv2D": _fused_convolution,
     "_FusedMatMul": _fused_matmul,
+    "Identity": lambda _, x: x[0],
+    "MaxPool": _max_pool,
+    "Pad": _pad,
+    "Reshape": _reshape,
 }
 """TensorFlow operation -> what computes it."""

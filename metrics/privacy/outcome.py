@@ -38,7 +38,7 @@ def _card(outcome: Outcome, direction: Direction, title: str, question: str, how
         source="unmask",
         limits=(
             "Says what became of a face, not how private it is: an anonymized face may still be recognised. "
-            "Whether a face is found depends on the judge's detector."
+            "Whether a face is found depends on two detectors."
         ),
     )
 
@@ -53,14 +53,15 @@ class OutcomeShares:
             "higher",
             "Anonymized",
             "How many faces were changed and are still faces?",
-            "The face is not missed, and the judge's detector finds a face at the same place.",
+            "The face is not missed, and a face is found at the same place: by the judge's detector or, where it finds "
+            "none, by a second one (BlazeFace).",
         ),
         _card(
             Outcome.DESTROYED,
             "lower",
             "Destroyed",
             "How many faces are no longer faces, and so of no use?",
-            "The face is not missed, and neither the judge's detector nor a second one finds a face there any more.",
+            "The face is not missed, and neither the judge's detector nor a second one (BlazeFace) finds a face there.",
         ),
         _card(
             Outcome.MISSED,

@@ -48,7 +48,8 @@ def test_what_must_be_fetched_is_said_and_the_run_stays_as_it_was_without(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (run / "plan.json").read_bytes()
-    here = [(packages.cached(file), file) for file in instrument_class("yunet").card.files]
+    detectors = ("yunet", "blazeface")
+    here = [(packages.cached(file), file) for name in detectors for file in instrument_class(name).card.files]
     monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "nearly empty"))
     for path, file in here:
         assert path is not None

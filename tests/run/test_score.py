@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,11 +13,15 @@ from PIL import Image as Pillow
 
 from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
 from bench.core.exposure import distances
-from bench.core.types import Floats32, Image
+from bench.core.types import Detection, Floats32, Image
+from bench.run import opened
 from bench.run.assemble import assemble_evidence, assemble_originals
 from bench.run.config import RunConfig
 from bench.run.pipeline import get_ready, locations_for, run
+from bench.run.score import score_shard
+from bench.run.shards import ShardJob
 from bench.store.run_folder import RunFolder
+from bench.store.tables import read_table
 from tests.benchmarks.stages import Stages
 
 pytestmark = pytest.mark.weights
@@ -66,8 +71,8 @@ def softened(image: Image) -> Image:
     return output
 
 
-def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str, Evidence]:
-    """The evidence on ``outputs`` of one photo, by method, read by SFace."""
+def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> RunFolder:
+    """A run over ``outputs`` of one photo, a method each, read by SFace."""
     (folder / "photos").mkdir(parents=True)
     Pillow.fromarray(photo).save(folder / "photos" / "a.png")
     for name, image in outputs.items():
@@ -82,8 +87,7 @@ def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str
     )
     plan = get_ready(config, root=None)
     places = locations_for(config)
-    done = run(plan, folder / "run", locations=places, root=None, workers=1, progress=Stages())
-    return {method.label: evidence(done, method.label) for method in plan.methods}
+    return run(plan, folder / "run", locations=places, root=None, workers=1, progress=Stages())
 
 
 def evidence(done: RunFolder, method: str) -> Evidence:
@@ -93,13 +97,19 @@ def evidence(done: RunFolder, method: str) -> Evidence:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     from skimage import data
 
     photo = np.asarray(Pillow.fromarray(data.astronaut()).resize((256, 256)), np.uint8)
     outputs = {"copied": copied_to_a_corner(photo), "pixelated": pixelated(photo), "turned": turned(photo)}
     outputs |= {"brighter": brighter(photo), "bar": barred(photo), "soft": softened(photo)}
     return judged(tmp_path_factory.mktemp("scored"), photo, outputs)
+
+
+@pytest.fixture(scope="module")
+def found(done: RunFolder) -> dict[str, Evidence]:
+    """The evidence on each method."""
+    return {method.label: evidence(done, method.label) for method in done.plan.methods}
 
 
 def to_original(evidence: Evidence, reading: Floats32) -> float:
@@ -150,3 +160,29 @@ def test_what_is_untouched_has_the_originals_readings(found: dict[str, Evidence]
     for column in map(look_column, LOOKS):
         np.testing.assert_array_equal(control.anonymized["sface"][column], control.original["sface"][column])
     assert len(control.extra.sample) == 0
+
+
+class Blind:
+    """A detector that sees nothing: what a picture that hides from the judge's makes of it."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        return [[] for _ in images]
+
+
+def test_a_face_that_hides_from_one_detector_is_not_destroyed(
+    done: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(done.path, folder.path)
+    shutil.rmtree(folder.path / "score")
+    real = opened.detector
+    monkeypatch.setattr(opened, "detector", lambda name, device: Blind() if name == "yunet" else real(name, device))
+    ended = {}
+    for method in ("soft", "copied"):
+        assert score_shard(ShardJob(folder.path, "photos", 0, None, method))
+        rows = read_table(folder.score_dir("photos", method, 0) / "outcomes.parquet")
+        ended[method] = (str(rows["outcome"][0]), str(rows["found_by"][0]))
+    # Of the second one nothing is left at the place, whoever looks.
+    assert ended == {"soft": ("anonymized", "blazeface"), "copied": ("destroyed", "")}
+    before = read_table(done.score_dir("photos", "soft", 0) / "outcomes.parquet")
+    assert before["found_by"].tolist() == ["yunet"]

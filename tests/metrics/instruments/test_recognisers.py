@@ -145,7 +145,7 @@ def test_another_buffalo_file_makes_another_plan_and_voids_its_thresholds(
     cards = []
     for file in files:
         monkeypatch.setenv("UNMASK_BUFFALO_L", str(file))
-        (_, card) = choose_instruments([create_metric("deid_rate")], ["yunet", "buffalo_l"])
+        (*_, card) = choose_instruments([create_metric("deid_rate")], ["yunet", "buffalo_l"])
         assert card.params["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
         cards.append(card)
     point = {"fmr": 1e-3, "threshold": 0.5, "low": 0.4, "high": 0.6}

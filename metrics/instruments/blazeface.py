@@ -1,0 +1,124 @@
+"""BlazeFace: the second detector, asked before a face counts as destroyed; a TensorFlow.js graph run in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+import cv2
+import numpy as np
+import torch
+
+from bench.core.cards import InstrumentCard, PackageFile
+from bench.core.errors import CheckpointError
+from bench.core.types import Box, Detection, Float, Image
+from metrics.instruments.hardware import torch_device
+from metrics.instruments.tfjs_graph import TfjsGraph
+from metrics.instruments.tfjs_weights import read_json, read_weights
+
+SIDE: Final = 256
+SCORE: Final = 0.6
+"""Faces the network is less sure of are not counted."""
+NMS_IOU: Final = 0.3
+LAYERS: Final = (
+    (16, 2, "Identity", "Identity_2"),
+    (8, 6, "Identity_1", "Identity_3"),
+)
+"""Cells a side, anchors a cell, and the outputs with their scores and their boxes."""
+_PACKAGE: Final = ("npm", "@vladmandic/human", "3.3.6")
+
+
+class BlazeFace:
+    """Role ``detector``. Its landmarks are eyes and nose; the corners of the mouth are NaN (it knows its middle)."""
+
+    card: ClassVar[InstrumentCard] = InstrumentCard(
+        name="blazeface",
+        version="1",
+        role="detector",
+        description="BlazeFace (256-pixel, back camera): asked about places where the judge's detector finds no face.",
+        licence="Apache-2.0 (network: Google MediaPipe); MIT (package)",
+        source="Bazarevsky et al.: BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, CVPR workshop "
+        "2019; weights: npm @vladmandic/human 3.3.6",
+        files=(
+            PackageFile(
+                "weights",
+                *_PACKAGE,
+                member="models/blazeface.bin",
+                sha256="dc9a97fdc50bc43216554bdd69aa3e7b9361a519ee7bdd996a2f69a98a6f9b72",
+                size=538_928,
+            ),
+            PackageFile(
+                "graph",
+                *_PACKAGE,
+                member="models/blazeface.json",
+                sha256="cd7bbfc078270572beb39f9e5ae67aadbd50b5e67cff37e6d4f6b3ea39312e5f",
+                size=79_038,
+            ),
+        ),
+        params={"side_px": SIDE, "score": SCORE, "nms_iou": NMS_IOU},
+        limits=(
+            "Sees an image at 256 pixels: faces below about a tenth of its longer side are not found, so it is asked "
+            "about crops. No method that ships with unmask uses it; a method made to hide from it too does hide."
+        ),
+    )
+
+    def __init__(self, graph: TfjsGraph, device: torch.device) -> None:
+        self._graph, self._device = graph, device
+
+    @classmethod
+    def open(cls, files: Mapping[str, Path], device: str) -> Self:
+        """Raises CheckpointError if the files are not the network they should be."""
+        model = read_json(files["graph"])
+        if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:
+            raise CheckpointError(f"{files['graph'].name} is not a TensorFlow.js graph model; fetch it again")
+        weights = read_weights(model["weightsManifest"], files["weights"])
+        outputs = [name for *_, scores, boxes in LAYERS for name in (scores, boxes)]
+        where = torch_device(device, cls.card.name)
+        return cls(TfjsGraph(model["modelTopology"], weights, outputs, where), where)
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """All faces of each image, best first, in the image's own pixels."""
+        return [self._faces(image) for image in images]
+
+    @torch.inference_mode()
+    def _faces(self, image: Image) -> list[Detection]:
+        height, width = image.shape[:2]
+        scale = SIDE / max(height, width)
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        seen = np.zeros((SIDE, SIDE, 3), np.float32)
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        seen[: size[1], : size[0]] = cv2.resize(image, size, interpolation=interpolation)
+        outputs = self._graph.run(torch.from_numpy(seen[None] / 127.5 - 1).to(self._device))
+        back = np.array([width / size[0], height / size[1]])
+        found: list[Detection] = []
+        for cells, anchors, scores, boxes in LAYERS:
+            rows = outputs[boxes][0].cpu().numpy().astype(np.float64)
+            score = torch.sigmoid(outputs[scores][0, :, 0]).cpu().numpy()
+            centres = _centres(cells, anchors)
+            found += [_detection(rows[k], centres[k], float(score[k]), back) for k in np.flatnonzero(score >= SCORE)]
+        return _distinct(found)
+
+
+def _centres(cells: int, anchors: int) -> Float:
+    """(cells * cells * anchors, 2) pixels of the input, row by row."""
+    axis = (np.arange(cells) + 0.5) * (SIDE / cells)
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    return np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), anchors, axis=0)
+
+
+def _detection(row: Float, centre: Float, score: float, back: Float) -> Detection:
+    """``row``: the box's centre and size, then right eye, left eye, nose, mouth and ears, all about the anchor."""
+    x, y = (centre + row[0:2] - row[2:4] / 2) * back
+    w, h = row[2:4] * back
+    points = np.full((5, 2), np.nan, np.float32)
+    points[:3] = (centre + row[4:10].reshape(3, 2)) * back
+    return Detection(Box(float(x), float(y), float(w), float(h)), points, score)
+
+
+def _distinct(found: Sequence[Detection]) -> list[Detection]:
+    kept: list[Detection] = []
+    for face in sorted(found, key=lambda face: (-face.score, face.box.x, face.box.y)):
+        if all(face.box.iou(other.box) <= NMS_IOU for other in kept):
+            kept.append(face)
+    return kept
