@@ -11,9 +11,10 @@
   down from 1; where all units agree it is exactly that interval.
 - A magnitude |x| has the interval of x, folded: one that holds 0 begins at 0.
 - The worst of K attacks: the end that is bad news is the worst of the attacks' own 95 % ends, which covers, since the
-  truly worst attack is among them; the other end is the worst of the ends at 97.5 % divided among the K (Bonferroni),
-  since every attack has to be covered for the worst to be. Percentiles of the worst in each replicate would
-  not do: where attacks are equally good they lie too far on the bad side, the more attacks the further.
+  truly worst attack is among them; the other end is the worst of the ends at 2.5 % divided among the K (Bonferroni;
+  attacks that agree in every replicate are one), since every attack has to be covered for the worst to be. Percentiles
+  of the worst in each replicate would not do: where attacks are equally good they lie too far on the bad side, the more
+  attacks the further.
 - Replicates in which the number is undefined are left out; if more than half are, there is no interval.
 """
 
@@ -101,7 +102,8 @@ def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
     if not known:
         return NO_INTERVAL
     own = [interval(each, m, level) for each in known]
-    shared = [interval(each, m, 1 - (1 - level) / len(known)) for each in known]
+    distinct = len({each.values[:, m].tobytes() for each in known})
+    shared = [interval(each, m, 1 - (1 - level) / distinct) for each in known]
     if any(math.isnan(low) for low, _ in (*own, *shared)):
         return NO_INTERVAL
     if replicates.lowest_is_worst:

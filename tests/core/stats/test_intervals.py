@@ -255,3 +255,9 @@ def test_a_chance_that_was_not_measured_has_no_value() -> None:
     (found,) = chance_estimates(item, ClusterResamples(np.arange(9), 100), np.ones((1, 9), np.bool_), (0.0, 1.0))
     assert math.isnan(found.value)
     assert math.isnan(found.low)
+
+
+def test_attacks_that_agree_on_every_face_are_one() -> None:
+    design = ClusterResamples(np.arange(11), 200)
+    one = replicate_means(UnitValues("m", "i", np.zeros(11), share=True), design)
+    assert interval(worst_replicates([one] * 9, lowest=True)) == interval(one)
