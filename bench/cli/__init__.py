@@ -38,7 +38,6 @@ app = typer.Typer(
     name="unmask",
     help="How well does a face anonymizer protect people, and what does it cost in usefulness?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

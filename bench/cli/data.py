@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from bench.cli import data_build
-from bench.cli.fetch_progress import fetch_progress
 from bench.cli.options import Root, existing_root
-from bench.core.errors import DataError
-from bench.data.catalog import DatasetEntry, find_entry, load_catalog
-from bench.data.clips import ClipSet, open_clips
-from bench.data.dataset import Dataset
-from bench.data.identities import people
-from bench.data.opening import is_available, open_dataset, parse_dataset, search_roots
-from bench.data.upkeep import fetch_dataset, verify_dataset
+
+if TYPE_CHECKING:
+    from bench.data.catalog import DatasetEntry
+    from bench.data.clips import ClipSet
+    from bench.data.dataset import Dataset
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
 app.add_typer(data_build.app, name="build")
@@ -34,17 +26,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(root: Root = None, as_json: Json = False) -> None:
     """Show every data set: what it may be used for, its licence, where it lies or how to get it."""
+    from bench.cli.tables import print_rows
+    from bench.data.catalog import load_catalog
+    from bench.data.opening import is_available, search_roots
+
     root = existing_root(root)
     search_roots(root)  # a root that does not exist is an error, not a machine without data sets
     rows = [(entry, is_available(entry, root)) for entry in load_catalog().values()]
     if as_json:
         _print_json([{**_summary(entry), "found": found or None} for entry, found in rows])
         return
-    table = Table("Name", "Roles", "Here", "What it is", "Licence")
-    for entry, found in rows:
-        here = "-" if entry.by_path else "yes" if found else "no"
-        table.add_row(entry.name, ", ".join(entry.roles), here, escape(entry.title), escape(entry.licence))
-    Console().print(table)
+    table = [
+        {
+            "Name": entry.name,
+            "Roles": ", ".join(entry.roles),
+            "Here": "-" if entry.by_path else "yes" if found else "no",
+            "What it is": entry.title,
+            "Licence": entry.licence,
+        }
+        for entry, found in rows
+    ]
+    print_rows(table, whole=["Name", "Here"])
     for entry, found in rows:
         typer.echo(f"{entry.name}: {found or entry.how_to_get}")
 
@@ -56,6 +58,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a data set's card and, if it is here, what is in it, split by split."""
+    from dataclasses import asdict
+
+    from bench.cli.tables import print_facts
+    from bench.data.opening import is_available, parse_dataset
+
     root = existing_root(root)
     _, entry = parse_dataset(spec)
     here = entry.by_path or bool(is_available(entry, root))
@@ -66,12 +73,7 @@ def show(
         notes = list(opened.notes) if opened else []
         _print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
-    table = Table(show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in _facts(entry, opened):
-        table.add_row(key, escape(value))
-    Console().print(table)
+    print_facts(_facts(entry, opened))
     for name, counts in splits.items():
         typer.echo(f"{name}: " + ", ".join(f"{value:,} {what}" for what, value in counts.items()))
 
@@ -79,6 +81,12 @@ def show(
 @app.command()
 def fetch(name: Name, root: Root = None) -> None:
     """Fetch a data set, where a program may; else say how to get it by hand (exit code 1)."""
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
+    from bench.data.catalog import find_entry
+    from bench.data.upkeep import fetch_dataset
+
     with fetch_progress(Console(stderr=True)) as progress:
         where = fetch_dataset(find_entry(name), root=existing_root(root), progress=progress)
     typer.echo(f"{name}: {where}")
@@ -92,6 +100,11 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compare a copy with the catalogue: sha256, number of photos or clips and of people; exit code 1 if it differs."""
+    from dataclasses import asdict
+
+    from bench.data.catalog import find_entry
+    from bench.data.upkeep import verify_dataset
+
     checks = list(verify_dataset(find_entry(name), root=existing_root(root), decode=decode))
     wrong = any(check.state == "wrong" for check in checks)
     if as_json:
@@ -104,6 +117,9 @@ def verify(
 
 
 def _open(spec: str, entry: DatasetEntry, root: Path | None) -> Dataset | ClipSet:
+    from bench.data.clips import open_clips
+    from bench.data.opening import open_dataset
+
     return open_clips(spec, root=root) if entry.clips else open_dataset(spec, root=root)
 
 
@@ -112,6 +128,7 @@ def _summary(entry: DatasetEntry) -> dict[str, Any]:
 
 
 def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[str, str]]:
+
     show_faces = opened.card.show_faces if opened is not None else entry.show_faces
     facts = [
         ("name", entry.name),
@@ -133,6 +150,8 @@ def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[
 
 def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -> dict[str, dict[str, int]]:
     """Split -> counts, for every split that the copy has."""
+    from bench.core.errors import DataError
+
     found = {opened.split: _counts(opened)}
     for name in entry.split_names:
         if name in found:
@@ -145,6 +164,11 @@ def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -
 
 
 def _counts(dataset: Dataset | ClipSet) -> dict[str, int]:
+    from collections import Counter
+
+    from bench.data.clips import ClipSet
+    from bench.data.identities import people
+
     if isinstance(dataset, ClipSet):
         groups = Counter(ref.group for ref in dataset.refs if ref.group)
         annotated = {"annotated clips": len(dataset.truths)} if dataset.truths else {}

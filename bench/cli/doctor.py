@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from bench.cli.doctor_checks import Check, all_checks
 from bench.cli.options import Root
+
+if TYPE_CHECKING:
+    from bench.cli.doctor_checks import Check
 
 _STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
@@ -25,6 +23,10 @@ def doctor(
 
     Downloads nothing. Exit code 1 only if something is broken that a run without options needs.
     """
+    from dataclasses import asdict
+
+    from bench.cli.doctor_checks import all_checks
+
     checks = all_checks(root)
     problems = [check for check in checks if check.state == "problem"]
     if as_json:
@@ -41,6 +43,11 @@ def doctor(
 
 
 def _print(checks: list[Check]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bench.cli.tables import page_console
+
     table = Table("", "", "State", "What is there", "What to do")
     section = ""
     for check in checks:
@@ -50,4 +57,4 @@ def _print(checks: list[Check]) -> None:
         first = check.section if check.section != section else ""
         table.add_row(first, check.name, state, escape(check.detail), escape(check.fix))
         section = check.section
-    Console().print(table)
+    page_console().print(table)

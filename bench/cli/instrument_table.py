@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bench.core import registry
 from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import UnavailableError, UnknownNameError
+from bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
 from bench.data import packages
 
 
@@ -87,7 +87,7 @@ def instrument_row(name: str) -> InstrumentRow:
     try:
         card = registry.measuring_card(name)
     except UnavailableError as error:
-        return InstrumentRow(name, None, str(error), ())
+        return InstrumentRow(name, None, str(error), (), broken=isinstance(error, BrokenPluginError))
     except UnknownNameError:
         raise
     except Exception as error:

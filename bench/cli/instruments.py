@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from bench.cli.fetch_progress import fetch_progress, human_size
-from bench.cli.instrument_table import InstrumentRow, instrument_rows
-from bench.core.errors import UnavailableError
-from bench.core.files import sha256_of
-from bench.data import cache, packages
+if TYPE_CHECKING:
+    from bench.cli.instrument_table import InstrumentRow
+
 
 app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
 
@@ -25,34 +20,43 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every instrument: role, size, licence, whether its files are here."""
+    from bench.cli.fetch_progress import human_size
+    from bench.cli.instrument_table import instrument_rows
+    from bench.cli.tables import print_rows
+    from bench.data import cache
+
     rows = instrument_rows()
     if as_json:
         _print_json([row.as_json() for row in rows])
         return
-    table = Table("Name", "Role", "Default", "Size", "Files", "Licence", "What it is")
+    table = []
     for row in rows:
-        if row.card is None:
-            table.add_row(row.name, "", "", "", row.state, "", escape(row.reason))
-        else:
-            size = human_size(row.size) if row.files else "-"
-            default = "yes" if row.card.default else "no"
-            table.add_row(
-                row.name,
-                row.card.role,
-                default,
-                size,
-                row.state,
-                escape(row.card.licence),
-                escape(row.card.description),
-            )
-    console = Console()
-    console.print(table)
-    console.print(f"Cache folder: {cache.cache_dir()}", highlight=False, markup=False, soft_wrap=True)
+        card = row.card
+        table.append(
+            {
+                "Name": row.name,
+                "Role": card.role if card else "",
+                "Default": ("yes" if card.default else "no") if card else "",
+                "Size": human_size(row.size) if row.files else "-" if card else "",
+                "Files": row.state,
+                "Licence": card.licence if card else "",
+                "What it is": card.description if card else row.reason,
+            }
+        )
+    print_rows(table, whole=["Name", "Role", "Default", "Size"])
+    typer.echo(f"Cache folder: {cache.cache_dir()}")
 
 
 @app.command()
 def fetch(names: Names = None, as_json: Json = False) -> None:
     """Fetch the files of the named instruments (default: of every instrument a run uses without being asked)."""
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
+    from bench.cli.instrument_table import instrument_rows
+    from bench.core.errors import UnavailableError
+    from bench.data import packages
+
     rows = instrument_rows(names or ())
     if names:
         for row in rows:
@@ -73,6 +77,8 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
 
 
 def _print_fetched(rows: list[InstrumentRow]) -> None:
+    from bench.cli.fetch_progress import human_size
+
     for row in rows:
         said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
         typer.echo(f"{row.name}: {said}")
@@ -81,6 +87,8 @@ def _print_fetched(rows: list[InstrumentRow]) -> None:
 @app.command()
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Hash the fetched files again (default: of all instruments); exit code 1 if one is not what was pinned."""
+    from bench.cli.instrument_table import instrument_rows
+
     results = [result for row in instrument_rows(names or ()) for result in _verify(row)]
     wrong = [result for result in results if result["state"] == "wrong"]
     if as_json:
@@ -97,6 +105,9 @@ def verify(names: Names = None, as_json: Json = False) -> None:
 
 
 def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
+    from bench.core.files import sha256_of
+    from bench.data import packages
+
     results = []
     for file in row.files:
         path = packages.cache_path(file)

@@ -10,21 +10,40 @@ import typer
 
 from bench.core.errors import UsageError
 
+CHOOSING, MEASURING, RUNNING = "What is anonymized", "What is measured", "How it runs"
+"""Groups of options in a command's help."""
+
 NO_OUTPUT: Final = 3
 """Exit code of a run in which a method gave nothing usable on a whole data set."""
 
 Root = Annotated[
     Path | None,
-    typer.Option("--root", help="Where local copies of data sets lie (else UNMASK_DATA).", show_default=False),
+    typer.Option(
+        "--root",
+        help="Where local copies of data sets lie (else UNMASK_DATA).",
+        show_default=False,
+        rich_help_panel=RUNNING,
+    ),
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Processes that share the work.", rich_help_panel=RUNNING)
+]
+ConfiguredWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes that share the work (default 1).", rich_help_panel=RUNNING),
+]
+ConfiguredOut = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="The run's folder; resumes.", show_default=False, rich_help_panel=RUNNING),
+]
 TimeLimit = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--time-limit",
         min=0.1,
         metavar="SECONDS",
-        help="What a method may take for one image; what takes longer is an error of that image.",
+        help="What a method may take for one image, else it is an error of that image (default 120).",
+        rich_help_panel=RUNNING,
     ),
 ]
 

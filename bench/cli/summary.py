@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.cli.tables import page_console
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow, PlanSettings
 from bench.store.video_folder import VideoRunFolder
@@ -52,10 +54,10 @@ COLUMN_WIDTH = 17
 MOST_NAME = 40
 """Characters of a method's label on one line of a table."""
 
-ERRORS_WIDTH = 16
+MOST_REASON = 120
+"""Characters of a method's commonest reason; the log has the rest."""
 
-PAGE_WIDTH = 100
-"""Characters of a line where the output is no terminal, and at most where it is one."""
+ERRORS_WIDTH = 16
 
 MOST_LINES = 8
 """Lines of each kind of remark below a table; the report has all."""
@@ -68,7 +70,7 @@ def print_summary(folder: RunFolder) -> bool:
     """
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
-    console, width = _console()
+    console = page_console()
     complete = True
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
@@ -81,7 +83,7 @@ def print_summary(folder: RunFolder) -> bool:
         failures = [row for row in estimates.failures if row.dataset == dataset.label]
         errors = {label: [row.reason for row in failures if row.method == label] for label in labels}
         counts = {label: f"{len(reasons)} of {images}" for label, reasons in errors.items()}
-        _print_table(console, width, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
+        _print_table(console, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
         lines = [_failure(folder.path, *item, images, "images") for item in errors.items() if item[1]]
         _print_lines(console, lines, len(lines))
         findings = [f for f in estimates.findings if f.dataset == dataset.label]
@@ -97,7 +99,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
     """The same for a run over clips."""
     plan, estimates = folder.plan, folder.estimates
     labels = [contestant.label for contestant in plan.contestants]
-    console, width = _console()
+    console = page_console()
     headlines = [
         (head, metric, plan.trackers[0].label if instrument == TRACKER else instrument, region)
         for head, metric, instrument, region in VIDEO_HEADLINES
@@ -115,7 +117,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         failed = {label: sum(row.failed_frames for row in results if row.method == label) for label in labels}
         errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
         counts = {label: f"{count} of {frames}" for label, count in failed.items()}
-        _print_table(console, width, title, counts, headlines, _rows(estimates.estimates, dataset.label))
+        _print_table(console, title, counts, headlines, _rows(estimates.estimates, dataset.label))
         of_method = {contestant.label: contestant.method for contestant in plan.contestants}
         lines = [
             f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
@@ -138,6 +140,7 @@ def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str
     """One line about a method's failures: how many, the commonest reason, where to read more."""
     counted = Counter(reasons)
     (reason, count), *others = counted.most_common()
+    reason = textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
     shown = reason if not others else f"{reason} ({count} times; {len(others)} other reasons)"
     return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
 
@@ -156,12 +159,6 @@ def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES)
         console.print(f"and {len(lines) - most} more: see the report", markup=False, highlight=False)
 
 
-def _console() -> tuple[Console, int]:
-    console = Console()
-    width = min(console.width, PAGE_WIDTH) if console.is_terminal else PAGE_WIDTH
-    return Console(width=width), width
-
-
 def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...], EstimateRow]:
     """(method, metric, instrument, region) -> the row over everybody."""
     return {
@@ -173,7 +170,6 @@ def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...
 
 def _print_table(
     console: Console,
-    width: int,
     title: str,
     errors: Mapping[str, str],
     headlines: Sequence[tuple[str, str, str, str]],
@@ -183,7 +179,7 @@ def _print_table(
     shown = [h for h in headlines if any((label, *h[1:]) in rows for label in errors)]
     console.print(f"\n{title}", markup=False, highlight=False)
     names = min(max(map(len, errors)), MOST_NAME)
-    room = width - names - 4
+    room = console.width - names - 4
     first = max((room - ERRORS_WIDTH) // COLUMN_WIDTH, 1)
     each = max(room // COLUMN_WIDTH, 1)
     for start in (0, *range(first, len(shown), each)):

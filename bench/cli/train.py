@@ -7,12 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-
-from bench.cli.fetch_progress import fetch_progress
-from bench.core import registry
-from bench.core.training import TrainingInputs
-from bench.data import packages
 
 
 class Network(StrEnum):
@@ -64,6 +58,13 @@ def train(
 
     OUT then holds generator.safetensors with its card generator.json, losses.csv and losses.svg, grid.png, state.pt.
     """
+    from rich.console import Console
+
+    from bench.cli.fetch_progress import fetch_progress
+    from bench.core import registry
+    from bench.core.training import TrainingInputs
+    from bench.data import packages
+
     job = registry.open_training(network.value, config, settings or [])
     console = Console()
     files = {}

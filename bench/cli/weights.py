@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from bench.cli.fetch_progress import human_size
-from bench.core.registry import weights_inspector
-from bench.core.weights import WeightsReport
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.core.weights import WeightsReport
+
 
 app = typer.Typer(help="Checkpoints: what a file is and whether it fits.", no_args_is_help=True)
 
@@ -36,19 +33,21 @@ def inspect(
 
     Exit code 1, with one line that says why, if the file is unsafe or does not fit.
     """
+    from dataclasses import asdict
+
+    from bench.cli.tables import print_facts
+    from bench.core.registry import weights_inspector
+
     report = weights_inspector()(file)
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
         return
-    table = Table(show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in _facts(report):
-        table.add_row(key, escape(value))
-    Console().print(table)
+    print_facts(_facts(report))
 
 
 def _facts(report: WeightsReport) -> list[tuple[str, str]]:
+    from bench.cli.fetch_progress import human_size
+
     facts = [
         ("file", report.path),
         ("format", f"{report.format}, {' and '.join(report.stored_as)}"),

@@ -14,6 +14,7 @@
     |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
     +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
     +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
+    |   +-- BrokenPluginError      somebody else's plug-in fails when it is loaded or made
     +-- WorkerDiedError            a process of ours was killed, or killed itself
     +-- StoreError                 a run folder is damaged or was written by another version
         +-- PlanMismatchError      ``--out`` holds another plan; says what differs
@@ -25,6 +26,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+REASON_LENGTH: Final = 300
+"""Characters of an exception's text in a message or a row."""
+_TEXT_READ: Final = 20_000
+"""Characters of it that are looked at."""
 
 
 class UnmaskError(Exception):
@@ -94,6 +101,10 @@ class UnavailableError(UnmaskError):
     """An optional part cannot run here; the message says why and what to do."""
 
 
+class BrokenPluginError(UnavailableError):
+    """A plug-in of another distribution fails when it is loaded or made."""
+
+
 class WorkerDiedError(UnmaskError):
     """A worker process ended without an answer: out of memory, killed, or crashed inside a library."""
 
@@ -109,3 +120,39 @@ class PlanMismatchError(StoreError):
         shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
         super().__init__(f"{where} holds a different plan ({shown}); choose another --out, or delete it")
         self.differences = tuple(differences)
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception as one line, whatever its text is and even if it has none that can be made."""
+    try:
+        text = one_line(error)
+        if isinstance(error, SystemExit):
+            return f"sys.exit({text}) was called"[:REASON_LENGTH]
+        if isinstance(error, UnmaskError) and text:
+            return text
+        name = one_line(type(error).__name__)
+        return f"{name}: {text}"[:REASON_LENGTH] if text else name
+    except BaseException as other:
+        reraise_interrupt(other)
+        return "an exception whose text cannot be made"
+
+
+def one_line(value: object) -> str:
+    """``str(value)`` on one line, without control characters, no longer than a row's reason."""
+    try:
+        text = str.__str__(str(value))[:_TEXT_READ]
+    except BaseException as error:
+        reraise_interrupt(error)
+        return ""
+    words = " ".join(text.split())
+    shown = "".join(c if c.isprintable() else "?" for c in words)
+    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+
+
+def reraise_interrupt(error: BaseException) -> None:
+    """Lets Ctrl-C through. Processes of methods never see it: there, a KeyboardInterrupt is the method's own."""
+    if isinstance(error, KeyboardInterrupt):
+        from multiprocessing import parent_process
+
+        if parent_process() is None:
+            raise error

@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from bench.core.cards import InstrumentCard
 from bench.core.errors import SpecError, UnavailableError, UnknownNameError
+from bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
 from bench.core.training import TrainingJob
@@ -117,8 +118,7 @@ _MEASURING = ("instrument", "person_detector", "tracker")
 def targets(kind: str) -> Mapping[str, str]:
     """All names of a kind (a key of ``_TABLES``), ours first, then entry points."""
     ours = _TABLES[kind]
-    found = {point.name: point.value for point in entry_points(group=f"unmask.{kind}s")}
-    return {**ours, **{name: value for name, value in sorted(found.items()) if name not in ours}}
+    return {**ours, **{name: value for name, value in plugin_targets(f"unmask.{kind}s").items() if name not in ours}}
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -135,14 +135,38 @@ def _load(kind: str, name: str) -> Any:
     table = targets(kind)
     if name not in table:
         raise UnknownNameError(kind, name, table)
-    module, _, attribute = table[name].partition(":")
+    if name not in _TABLES[kind]:
+        return load_plugin(kind, name, table[name])
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return _imported(table[name])
     except ImportError as error:
         # A missing optional dependency is the user's to mend; a missing module of ours is a bug.
         if error.name is not None and error.name.split(".")[0] in ("bench", "methods", "metrics", "reports"):
             raise
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
+
+
+def _imported(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def available(kind: str) -> Iterator[tuple[str, Any]]:
+    """Every registered class of a kind that can be loaded, by name."""
+    for name in names(kind):
+        with suppress(UnavailableError):
+            yield name, _load(kind, name)
+
+
+def unavailable_plugins() -> Iterator[str]:
+    """One line for each metric or instrument of somebody else that a run cannot use, and therefore leaves out."""
+    for kind in ("metric", "instrument"):
+        for name in names(kind):
+            if name not in _TABLES[kind]:
+                try:
+                    _ = create_metric(name) if kind == "metric" else _load(kind, name)
+                except UnavailableError as error:
+                    yield str(error)
 
 
 def method_class(name: str) -> type[Method]:
@@ -180,7 +204,9 @@ def _create(kind: str, spec: Spec) -> Any:
     required = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and k not in spec.params]
     if required:
         raise SpecError(f"{word} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
-    return cls(**spec.params)
+    if spec.name in _TABLES[kind]:
+        return cls(**spec.params)
+    return create_plugin(kind, spec.name, cls, spec.params)
 
 
 def instrument_class(name: str) -> type[Instrument]:
@@ -223,44 +249,43 @@ def measuring_card(name: str) -> InstrumentCard:
 
 def create_metric(name: str) -> Metric:
     """A metric by its registered name."""
-    metric: Metric = _load("metric", name)()
+    cls = _load("metric", name)
+    metric: Metric = cls() if name in METRICS else create_plugin("metric", name, cls)
     return metric
 
 
 def video_metrics() -> Iterator[tuple[str, VideoMetric]]:
-    """Every registered metric of clips, by name."""
-    for name in names("video_metric"):
-        yield name, _load("video_metric", name)()
+    """Every registered metric of clips that can be loaded, by name."""
+    for name, cls in available("video_metric"):
+        with suppress(UnavailableError):
+            yield name, cls() if name in VIDEO_METRICS else create_plugin("video_metric", name, cls)
 
 
 def all_metrics() -> Iterator[tuple[str, Metric]]:
-    """Every registered metric, by name."""
+    """Every registered metric that can be loaded, by name."""
     for name in names("metric"):
-        yield name, create_metric(name)
+        with suppress(UnavailableError):
+            yield name, create_metric(name)
 
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    module, _, attribute = DEVICE_CHECK.partition(":")
-    getattr(importlib.import_module(module), attribute)(device)
+    _imported(DEVICE_CHECK)(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:
     """What tells of a weights file which network it is; the networks are known to the methods only."""
-    module, _, attribute = WEIGHTS_INSPECTOR.partition(":")
-    inspector: Callable[[Path], WeightsReport] = getattr(importlib.import_module(module), attribute)
+    inspector: Callable[[Path], WeightsReport] = _imported(WEIGHTS_INSPECTOR)
     return inspector
 
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    module, _, attribute = TRAINING_FACES.partition(":")
-    made: TrainingFaces = getattr(importlib.import_module(module), attribute)()
+    made: TrainingFaces = _imported(TRAINING_FACES)()
     return made
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
-    module, _, attribute = TRAININGS.partition(":")
-    job: TrainingJob = getattr(importlib.import_module(module), attribute)(network, config, overrides)
+    job: TrainingJob = _imported(TRAININGS)(network, config, overrides)
     return job

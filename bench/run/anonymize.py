@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
 from bench.run.draws import seed_of
 from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
-from bench.run.shards import READING, ShardJob, decode_chunks
+from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
 from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
@@ -28,7 +28,6 @@ from bench.store.tables import read_table, table_key, write_table
 
 STAGE_VERSION: Final = 6
 """Raise it whenever this stage's results could change."""
-T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
@@ -103,7 +102,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
     rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
-        for chunk in _in_turn(decode_chunks(dataset, refs)):
+        for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
                 Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
@@ -145,13 +144,3 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
 def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) -> list[Result]:
     starts = range(0, len(samples), size)
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
-
-
-def _in_turn(chunks: Iterator[T]) -> Iterator[T]:
-    """The chunks, each read while no other thread reads."""
-    while True:
-        with READING:
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bench.core.errors import UnmaskError
+from bench.core.errors import one_line, reason_of, reraise_interrupt
 from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.run import opened
 from bench.run.memory import peak_memory
@@ -21,10 +20,8 @@ from bench.run.placement import size_reason
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
 
-REASON_LENGTH: Final = 300
-"""Characters of a row's reason; the whole text and the traceback are in the method's log."""
-_TEXT_READ: Final = 20_000
-"""Characters of an exception's text that are looked at."""
+TIME_LIMIT_S: Final = 120.0
+"""Seconds that one image may take, unless the user says otherwise."""
 TRACE_LENGTH: Final = 20_000
 """Characters of a traceback that are kept."""
 
@@ -144,39 +141,6 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
     except BaseException as error:  # an object may refuse even to be looked at
         reraise_interrupt(error)
         return MethodFailure(f"what the method returned cannot be read: {reason_of(error)}")
-
-
-def reraise_interrupt(error: BaseException) -> None:
-    """Lets Ctrl-C through. Processes of methods never see it: there, a KeyboardInterrupt is the method's own."""
-    if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
-        raise error
-
-
-def reason_of(error: BaseException) -> str:
-    """An exception as one line, whatever its text is and even if it has none that can be made."""
-    try:
-        text = one_line(error)
-        if isinstance(error, SystemExit):
-            return f"the method called sys.exit({text})"[:REASON_LENGTH]
-        if isinstance(error, UnmaskError) and text:
-            return text
-        name = one_line(type(error).__name__)
-        return f"{name}: {text}"[:REASON_LENGTH] if text else name
-    except BaseException as other:
-        reraise_interrupt(other)
-        return "an exception whose text cannot be made"
-
-
-def one_line(value: object) -> str:
-    """``str(value)`` on one line, without control characters, no longer than a row's reason."""
-    try:
-        text = str.__str__(str(value))[:_TEXT_READ]
-    except BaseException as error:
-        reraise_interrupt(error)
-        return ""
-    words = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else "?" for c in words)
-    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
 def trace_of(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.core.errors import ConfigError
+from bench.run.calling import TIME_LIMIT_S
 
 DEFAULT_METHODS = (
     "none",
@@ -82,6 +83,19 @@ class RunConfig(BaseModel):
         return target
 
 
+class Running(BaseModel):
+    """How a run is carried out; further keys of a config file. Nothing here is part of a plan."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    out: Path
+    """The run's folder; from the working folder where it is relative."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that share the work."""
+    time_limit: float = Field(default=TIME_LIMIT_S, ge=0.1)
+    """Seconds that a method may take for one image."""
+
+
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
     """`read_settings` for ``unmask run``."""
     return read_settings(RunConfig, path, overrides)
@@ -92,19 +106,37 @@ def read_settings(model: type[M], path: Path | None, overrides: Mapping[str, Any
 
     Raises `ConfigError`: one line that names the key.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not TOML: {error}") from error
-    values.update({key: value for key, value in overrides.items() if value not in (None, (), [])})
+    written = {key: value for key, value in _written(path).items() if key not in Running.model_fields}
+    return _validated(model, path, {**written, **_asked(overrides)}, [*model.model_fields, *Running.model_fields])
+
+
+def read_running(path: Path | None, overrides: Mapping[str, Any], default_out: str) -> Running:
+    """The same for how the run is carried out; ``default_out``: its folder where neither says."""
+    written = {key: value for key, value in _written(path).items() if key in Running.model_fields}
+    values = {"out": default_out, **written, **_asked(overrides)}
+    return _validated(Running, path, values, list(Running.model_fields))
+
+
+def _asked(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in overrides.items() if value not in (None, (), [])}
+
+
+def _written(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _validated(model: type[M], path: Path | None, values: Mapping[str, Any], known: Sequence[str]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"
-        hint = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        hint = f"; known keys: {', '.join(known)}" if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"{path or 'options'}: {where}: {first['msg']}{hint}") from error

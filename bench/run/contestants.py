@@ -19,15 +19,14 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import psutil
 
+from bench.core.errors import REASON_LENGTH
 from bench.core.types import Image, MethodFailure, Sample
-from bench.run.calling import REASON_LENGTH, Attempt
+from bench.run.calling import TIME_LIMIT_S, Attempt
 from bench.run.executors import START_METHOD, start_fork_server
 from bench.run.serving import TOKEN, end_group, serve
 
 T = TypeVar("T")
 
-TIME_LIMIT_S: Final = 120.0
-"""Seconds that one image may take, unless the user says otherwise."""
 LOAD_LIMIT_S: Final = 600.0
 """Seconds that a method may take to load."""
 MOST_LOSSES: Final = 5

@@ -24,6 +24,8 @@ from bench.store.tables import concatenate, read_table
 NEARLY_EQUAL: Final = 0.95
 """Correlation asked of another input where there is no background: a swapped face is no other photo."""
 
+ANOTHER: Final = "the output is another input"
+
 Pictures = Callable[[str], tuple[Image, Sequence[Box]]]
 """Sample id -> the input's image and its faces. Raises `ImageError`."""
 
@@ -51,7 +53,7 @@ def fault_of(
     signatures = others()
     for other in signatures.like(output) if signatures is not None else ():
         if other != name and _shows(view, seen, other, read):
-            return f"the output is another input: {other}"
+            return f"{ANOTHER}: {other}"
     return ""
 
 

@@ -77,8 +77,8 @@ def calibrate_on(
 
 def recognisers_of(asked: Sequence[str]) -> list[str]:
     """The recognisers named in ``asked``, or all that are on by default."""
-    names = asked or registry.names("instrument")
-    cards = {name: registry.instrument_class(name).card for name in names}
+    every = [(name, registry.instrument_class(name)) for name in asked] or registry.available("instrument")
+    cards = {name: cls.card for name, cls in every}
     for name in asked:
         if cards[name].role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")

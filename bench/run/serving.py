@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from bench.core.errors import reason_of
 from bench.core.types import Box, MethodFailure, Sample
 from bench.run import opened
-from bench.run.calling import Attempt, attempt, expect, reason_of, trace_of
+from bench.run.calling import Attempt, attempt, expect, trace_of
 from bench.run.executors import limit_threads
 from bench.run.memory import peak_memory
 

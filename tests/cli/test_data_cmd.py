@@ -83,7 +83,7 @@ def test_a_root_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: pyt
 def test_show_counts_every_split(root: Path) -> None:
     out = call("show", "orl", "--root", root).stdout
     assert "Samaria" in out
-    assert "1 other files passed over" in out
+    assert "1 other files passed over" in " ".join(out.replace("│", " ").split())
     shown = call_json("show", "orl:split=all", "--root", root)
     assert shown["splits"]["all"] == {"photos": 8, "people": 4, "people with two or more photos": 4}
     halves = [shown["splits"].get(name, {"photos": 0})["photos"] for name in ("calibrate", "probe")]

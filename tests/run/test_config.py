@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.core.errors import ConfigError
-from bench.run.config import DEFAULT_METHODS, load_config
+from bench.run.config import DEFAULT_METHODS, load_config, read_running
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
@@ -18,6 +18,18 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
     assert config.seed == 5
     assert config.age_groups == ((0, 17), (18, 120))
     assert config.methods == DEFAULT_METHODS
+
+
+def test_a_file_may_say_how_the_run_is_carried_out(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('out = "runs/mine"\nworkers = 3\nseed = 4\n')
+    assert load_config(path, {}).seed == 4
+    running = read_running(path, {"workers": 2, "time_limit": None}, "runs/run")
+    assert (running.out, running.workers, running.time_limit) == (Path("runs/mine"), 2, 120)
+    assert read_running(None, {}, "runs/run").out == Path("runs/run")
+    path.write_text("workers = 0")
+    with pytest.raises(ConfigError, match="workers"):
+        read_running(path, {}, "runs/run")
 
 
 @pytest.mark.parametrize(

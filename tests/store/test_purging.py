@@ -56,8 +56,7 @@ def test_only_figures_are_left(run: Path) -> None:
     assert sample not in texts
     assert "jdoe" not in texts
     assert not list(run.rglob("*.png"))
-    index = build_report([RunFolder.open(run)], run / "report")
-    assert "photo-0" not in index.read_text("utf-8") or index.is_file()
+    assert build_report([RunFolder.open(run)], run / "report").is_file()
     assert purge(RunFolder.open(run)) == ["report"]
 
 
@@ -75,9 +74,10 @@ def test_an_interrupted_purge_is_finished_by_the_next(run: Path, monkeypatch: py
     def interrupt(path: Path) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("bench.store.purging._remove", interrupt)
-        purge(RunFolder.open(run))
+        with pytest.raises(KeyboardInterrupt):
+            purge(RunFolder.open(run))
     with pytest.raises(StoreError, match="was purged"):
         settle_plan(RunFolder(run), RunFolder(run).plan, Locations())
     purge(RunFolder.open(run))

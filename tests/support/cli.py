@@ -10,15 +10,17 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 
 
-def unmask(*arguments: str, timeout: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """``unmask ARGUMENTS`` with plain output."""
+def unmask(
+    *arguments: str, timeout: float = 300, cwd: Path | None = None, columns: str = "200"
+) -> subprocess.CompletedProcess[str]:
+    """``unmask ARGUMENTS`` with plain output; ``columns``: what a line may hold, "" = nothing says."""
     return subprocess.run(
         [sys.executable, "-m", "bench", *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
         cwd=cwd or REPO,
-        env={**os.environ, "CI": "true", "COLUMNS": "200"},
+        env={**os.environ, "CI": "true", "COLUMNS": columns},
         check=False,
     )
 

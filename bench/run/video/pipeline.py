@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.core import registry
 from bench.core.cards import PackageFile
 from bench.core.spec import parse_spec
-from bench.run.contestants import TIME_LIMIT_S
+from bench.run.calling import TIME_LIMIT_S
 from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_missing
 from bench.run.plan import CONTROL

@@ -110,7 +110,7 @@ def _part(kind: str, text: str) -> PlannedPart:
 
 
 def _recognisers(asked: Sequence[str]) -> list[InstrumentCard]:
-    every = {name: registry.instrument_class(name).card for name in registry.names("instrument")}
+    every = {name: cls.card for name, cls in registry.available("instrument")}
     known = {name: card for name, card in every.items() if card.role == "recogniser"}
     for name in asked:
         if name not in known:
