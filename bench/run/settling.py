@@ -27,8 +27,9 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     their place, is made again: then the plan in force and its results stay until the new ones are complete.
     Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
     """
-    refuse_purged(folder)
-    finish_publication(folder.path)
+    with suppress(OSError):  # as `settle` says better
+        refuse_purged(folder)
+        finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
     folder.propose(plan)
     write_locations(folder.path, locations)
@@ -85,8 +86,11 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
 
     Raises `StoreError` for a purged run.
     """
-    refuse_purged(folder)
-    if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
+    try:
+        refuse_purged(folder)
+        if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
+            return []
+    except OSError:  # no place for a run, as `settle_plan` will say
         return []
     added, edited = plan_changes(folder, plan, locations)
     return [

@@ -30,12 +30,14 @@ class Pseudonyms:
         self._hidden: dict[str, str] = {}
         bare: dict[str, str] = {}
         for sample, shown in self.photos.items():
-            for name in (sample, PurePosixPath(sample).name, PurePosixPath(sample).stem):
-                bare.setdefault(name, shown)
-        self._bare = {**bare, **{shown: shown for shown in self.photos.values()}}
+            for name in {PurePosixPath(sample).name, PurePosixPath(sample).stem}:
+                # A name that several photos share tells of none.
+                bare[name] = A_FILE if name in bare else shown
+        self._bare = {**bare, **self.photos, **{shown: shown for shown in self.photos.values()}}
         # Others, such as ``1``, may be any word of a text; they are looked for as file names and between quotes only.
-        told = {name for name in bare if " " in name or (name in self.photos and {".", "/"} & set(name))}
+        told = {name for name in self._bare if (" " in name or name in self.photos) and {".", "/"} & set(name)}
         self._told = sorted(told, key=len, reverse=True)
+        self._spaced = sorted((name for name in bare if " " in name), key=len, reverse=True)
 
     def photo(self, sample: str) -> str:
         return self.photos.get(sample, A_FILE)
@@ -59,9 +61,18 @@ class Pseudonyms:
         for name in self._told:
             if name in text:
                 text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w/-])", self._bare[name], text)
+        for name in self._spaced:
+            if f"{name}." in text:
+                text = re.sub(rf"(?<![\w-]){re.escape(name)}(?=\.(?:{_IMAGE})\b)", self._bare[name], text)
         text = re.sub(r"'([^']+)'", lambda found: f"'{self._bare.get(found[1], found[1])}'", text)
-        text = _FILE.sub(lambda found: self._bare.get(PurePosixPath(found[0]).stem, A_FILE), text)
+        text = _FILE.sub(lambda found: self._file(found[0]), text)
         return _PATH.sub("(a path)", text)
+
+    def _file(self, name: str) -> str:
+        """For a file's name that is no sample's id: of a photo by another extension, or of something else."""
+        shown = self._bare.get(PurePosixPath(name).stem, A_FILE)
+        # In another folder it need not be the photo that has its bare name.
+        return A_FILE if "/" in name and shown not in name else shown
 
 
 class DatasetNames(Strict):

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image as Pillow
 
 from bench.core.types import Image
-from tests.run.test_executors import install
 from tests.support.cli import unmask
 
 pytestmark = pytest.mark.weights
@@ -33,6 +32,16 @@ class Mine:
 '''
 
 
+def install(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the plug-in a distribution that gives the method ``mine``."""
+    info = site / "mine-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "mine_plugin.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[unmask.methods]\nmine = mine_plugin:Mine\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+
 def outputs(run: Path, method: str) -> dict[str, tuple[int, int]]:
     """Stored pictures: first grey value and time of writing."""
     files = run.glob(f"outputs/*/{method}/*/*.png")
@@ -45,7 +54,7 @@ def plan(run: Path) -> dict[str, Any]:
 
 def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     site, photos, run = tmp_path / "site", tmp_path / "photos", tmp_path / "run"
-    install(site, "mine", PLUGIN, monkeypatch)
+    install(site, monkeypatch)
     photos.mkdir()
     Pillow.fromarray(astronaut).resize((200, 200)).save(photos / "a.png")
     value = tmp_path / "value.txt"

@@ -34,6 +34,9 @@ def test_photos_and_people_are_numbered(names: Pseudonyms) -> None:
         ("output is 250x200, the input is 200x250", "output is 250x200, the input is 200x250"),
         ("a copy of 'x' under two names, x times", "a copy of 'photo-00004' under two names, x times"),
         ("labels.csv: not read: sex", "labels.csv: not read: sex"),
+        ("the output file 1.jpg matches Bob/1.jpg too", "the output file (a file) matches photo-00002 too"),
+        ("a portrait of bob, it says", "a portrait of bob, it says"),
+        ("another input: Cid/portrait.png or x.jpg", "another input: (a file) or photo-00004"),
         ("took 3/4 of a second; see https://example.org/a/b", "took 3/4 of a second; see https://example.org/a/b"),
     ],
 )  # fmt: skip
