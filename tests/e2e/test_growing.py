@@ -10,8 +10,8 @@ import pytest
 from PIL import Image as Pillow
 
 from bench.core.types import Image
-from tests.run.test_executors import install
 from tests.support.cli import unmask
+from tests.support.hostile import install_method
 
 pytestmark = pytest.mark.weights
 
@@ -44,7 +44,7 @@ def plan(run: Path) -> dict[str, Any]:
 
 def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     site, photos, run = tmp_path / "site", tmp_path / "photos", tmp_path / "run"
-    install(site, "mine", PLUGIN, monkeypatch)
+    install_method(site, "mine", PLUGIN, monkeypatch)
     photos.mkdir()
     Pillow.fromarray(astronaut).resize((200, 200)).save(photos / "a.png")
     value = tmp_path / "value.txt"
