@@ -23,20 +23,29 @@ class PlainProgress:
     """One line every few seconds on standard error."""
 
     def __init__(self) -> None:
-        self._stage, self._jobs, self._done, self._skipped = "", 0, 0, 0
+        self._stage, self._job = "", ""
+        self._jobs = self._done = self._skipped = self._shown = 0
         self._began = self._told = 0.0
 
     def start(self, stage: str, jobs: int) -> None:
-        self._stage, self._jobs, self._done, self._skipped = stage, jobs, 0, 0
+        self._stage, self._job, self._jobs = stage, "", jobs
+        self._done = self._skipped = self._shown = 0
         self._began = self._told = time.monotonic()
 
-    def done(self, job: str, *, skipped: bool) -> None:
-        self._done += 1
-        self._skipped += skipped
-        now = time.monotonic()
-        if now - self._told >= LINE_EVERY_S and self._done < self._jobs:
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
+        self._job = job
+        self._done += units
+        self._skipped += units if skipped else 0
+        self.partly(0)
+
+    def partly(self, units: int) -> None:
+        # A job that ends is counted a moment before what others have done of theirs.
+        now, self._shown = time.monotonic(), max(self._shown, self._done + units)
+        done = self._shown
+        if now - self._told >= LINE_EVERY_S and done < self._jobs:
             self._told = now
-            print(f"{self._stage}: {self._done}/{self._jobs} ({job})", file=sys.stderr, flush=True)
+            last = f" ({self._job})" if self._job else ""
+            print(f"{self._stage}: {done}/{self._jobs}{last}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         kept = f", {self._skipped} done before" if self._skipped else ""
@@ -50,8 +59,10 @@ class BarProgress:
     def __init__(self) -> None:
         self._bars: Progress | None = None
         self._task = TaskID(0)
+        self._done = self._total = self._shown = 0
 
     def start(self, stage: str, jobs: int) -> None:
+        self._done, self._total, self._shown = 0, jobs, 0
         self._bars = Progress(
             TextColumn(f"{stage:<10}"),
             BarColumn(),
@@ -63,9 +74,17 @@ class BarProgress:
         self._task = self._bars.add_task("", total=jobs)
         self._bars.start()
 
-    def done(self, job: str, *, skipped: bool) -> None:
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
         if self._bars is not None:
-            self._bars.update(self._task, advance=1, description=f"{job}{' (done before)' if skipped else ''}")
+            self._done += units
+            said = f"{job}{' (done before)' if skipped else ''}"
+            self._bars.update(self._task, description=said)
+            self.partly(0)
+
+    def partly(self, units: int) -> None:
+        if self._bars is not None:
+            self._shown = max(self._shown, min(self._done + units, self._total))
+            self._bars.update(self._task, completed=self._shown)
 
     def end(self) -> None:
         if self._bars is not None:

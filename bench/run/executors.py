@@ -6,12 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psutil
 from threadpoolctl import threadpool_limits
@@ -20,11 +26,15 @@ from bench.core.errors import WorkerDiedError
 
 
 class Progress(Protocol):
-    """Told of every finished job."""
+    """Told of every finished job, in units (photos, where a job is a shard of them)."""
 
-    def start(self, stage: str, jobs: int) -> None: ...
+    def start(self, stage: str, jobs: int) -> None:
+        """``jobs``: the units of the stage."""
 
-    def done(self, job: str, *, skipped: bool) -> None: ...
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None: ...
+
+    def partly(self, units: int) -> None:
+        """``units``: how many are done of jobs that are not finished."""
 
     def end(self) -> None: ...
 
@@ -36,20 +46,28 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
-class Stoppable(Protocol):
-    """What does one method's jobs, one after the other, and can be ended from another thread."""
-
-    def close(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 Job = TypeVar("Job", bound=Named)
-Host = TypeVar("Host", bound=Stoppable)
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 """Workers are fresh processes, since threads and plain forks do not mix. Where the system can, they are forked from a
 process that has done nothing but import: torch and torchvision alone take four seconds, for every method again."""
+
+
+_listener: Callable[[int], None] | None = None
+"""What `advance` calls: in a worker it adds to the pool's count, else to the stage's own."""
+_LOOK_S = 0.5
+"""How often a stage looks at what its workers have done."""
+
+
+def advance(units: int) -> None:
+    """Tells whoever shows progress that so many units of the job at hand are done."""
+    if _listener is not None:
+        _listener(units)
+
+
+def units_of(job: Named) -> int:
+    """The units that a job counts for: its photos, else 1."""
+    return int(getattr(job, "units", 1))
 
 
 def warm_up(modules: Sequence[str]) -> None:
@@ -76,7 +94,7 @@ def start_fork_server() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def _end_workers() -> None:
+def end_workers() -> None:
     """Ends all workers at once, whatever they are at: half-done work is never published."""
     for worker in multiprocessing.active_children():
         worker.terminate()
@@ -92,22 +110,41 @@ def cores_each(processes: int) -> int:
     return max((os.cpu_count() or 1) // processes, 1)
 
 
+class _CountingPool(ProcessPoolExecutor):
+    """Workers that add up what they `advance`."""
+
+    def __init__(self, workers: int) -> None:
+        context: Any = multiprocessing.get_context(START_METHOD)
+        self._count = context.Value("q", 0)
+        arguments = (cores_each(workers), self._count)
+        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
+
+    @property
+    def units(self) -> int:
+        return int(self._count.value)
+
+
 @contextmanager
 def worker_pool(workers: int) -> Iterator[Executor]:
     """Fresh processes that share the machine's cores evenly."""
     start_fork_server()
-    context = multiprocessing.get_context(START_METHOD)
-    share = (cores_each(workers),)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=share) as pool:
+    with _CountingPool(workers) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
-            _end_workers()
+            end_workers()
             raise
 
 
-def _start_worker(threads: int) -> None:
+def _start_worker(threads: int, count: Any) -> None:
     """Runs in a fresh worker."""
+    global _listener
+
+    def add(units: int) -> None:
+        with count.get_lock():
+            count.value += units
+
+    _listener = add
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -144,16 +181,18 @@ def run_stage(
     stage: str, work: Callable[[Job], bool], jobs: Sequence[Job], pool: Executor | None, progress: Progress
 ) -> None:
     """Does all jobs of a stage. The first error stops the stage; finished jobs stay finished."""
-    progress.start(stage, len(jobs))
+    progress.start(stage, sum(map(units_of, jobs)))
     try:
         if pool is None:
-            for job in jobs:
-                progress.done(job.name, skipped=not work(job))
+            with partly_done(progress) as finished:
+                for job in jobs:
+                    skipped = not work(job)
+                    finished()
+                    progress.done(job.name, skipped=skipped, units=units_of(job))
             return
         pending = {pool.submit(work, job): job for job in jobs}
         try:
-            for future in as_completed(pending):
-                progress.done(pending[future].name, skipped=not future.result())
+            _watch(pool, pending, progress)
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, BrokenExecutor):
@@ -166,82 +205,39 @@ def run_stage(
         progress.end()
 
 
-def run_hosted(
-    stage: str,
-    work: Callable[[Job, Host], bool],
-    is_done: Callable[[Job], bool],
-    groups: Sequence[Sequence[Job]],
-    open_host: Callable[[Job, int], Host],
-    workers: int,
-    progress: Progress,
-) -> None:
-    """Does each group of jobs (those of one method) with hosts of its own, which keep what the method does to its
-    process from everybody else. Up to ``workers`` hosts are at work at once: of several groups, or for the jobs of one
-    where there are fewer groups than workers.
+def _watch(pool: Executor, jobs: dict[Future[bool], Job], progress: Progress) -> None:
+    """Waits for all jobs, and shows what workers have done of those that are not finished."""
+    before = pool.units if isinstance(pool, _CountingPool) else 0
+    left = set(jobs)
+    finished = 0
+    while left:
+        ready, left = wait(left, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        for future in ready:
+            skipped, units = not future.result(), units_of(jobs[future])
+            finished += 0 if skipped else units
+            progress.done(jobs[future].name, skipped=skipped, units=units)
+        if isinstance(pool, _CountingPool):
+            progress.partly(max(pool.units - before - finished, 0))
 
-    ``open_host`` is given the first job of the group and the number of threads that the host may use. The first error
-    stops the stage; finished jobs stay finished.
-    """
-    progress.start(stage, sum(len(group) for group in groups))
-    left = []
-    for group in groups:
-        todo: deque[Job] = deque()
-        for job in group:
-            if is_done(job):
-                progress.done(job.name, skipped=True)
-            else:
-                todo.append(job)
-        if todo:
-            left.append(todo)
-    at_once = min(workers, len(left)) or 1
-    each = max(workers // at_once, 1)
-    hosts = _Hosts()
 
-    def do(todo: deque[Job], first: Job) -> None:
-        with hosts.opened(open_host, first, cores_each(at_once * each)) as host:
-            while todo and not hosts.stopping:
-                try:
-                    job = todo.popleft()
-                except IndexError:  # another host of this group was faster
-                    return
-                work(job, host)
-                progress.done(job.name, skipped=False)
+@contextmanager
+def partly_done(progress: Progress) -> Iterator[Callable[[], None]]:
+    """Shows what this process's threads `advance`; each calls what is yielded when its job is finished."""
+    global _listener
+    lock = threading.Lock()
+    of_thread: dict[int, int] = {}
 
+    def add(units: int) -> None:
+        with lock:
+            of_thread[threading.get_ident()] = of_thread.get(threading.get_ident(), 0) + units
+            progress.partly(sum(of_thread.values()))
+
+    def finished() -> None:
+        with lock:
+            of_thread.pop(threading.get_ident(), None)
+
+    _listener = add
     try:
-        with ThreadPoolExecutor(at_once * each) as threads:
-            running = [threads.submit(do, todo, todo[0]) for todo in left for _ in range(min(each, len(todo)))]
-            try:
-                for future in as_completed(running):
-                    future.result()
-            except BaseException:
-                hosts.stop()
-                threads.shutdown(wait=False, cancel_futures=True)
-                _end_workers()
-                raise
+        yield finished
     finally:
-        progress.end()
-
-
-class _Hosts:
-    """The hosts at work, so that all can be ended at once."""
-
-    def __init__(self) -> None:
-        self.stopping = False
-        self._open: list[Stoppable] = []
-
-    @contextmanager
-    def opened(self, open_host: Callable[[Job, int], Host], job: Job, threads: int) -> Iterator[Host]:
-        host = open_host(job, threads)
-        self._open.append(host)
-        if self.stopping:
-            host.stop()
-        try:
-            yield host
-        finally:
-            self._open.remove(host)
-            host.close()
-
-    def stop(self) -> None:
-        self.stopping = True
-        for host in list(self._open):
-            host.stop()
+        _listener = None

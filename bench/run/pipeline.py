@@ -12,8 +12,9 @@ from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from bench.run.calibration import SHIPPED, calibration_for
 from bench.run.calling import TIME_LIMIT_S
 from bench.run.config import RunConfig
-from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
+from bench.run.executors import Progress, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_needed
+from bench.run.hosting import run_hosted
 from bench.run.own_calibration import measure_own_card
 from bench.run.plan import (
     CONTROL,

@@ -18,6 +18,7 @@ from bench.core.spec import parse_spec
 from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
 from bench.data.dataset import fingerprint
+from bench.run.executors import advance
 from bench.run.stored_outputs import output_paths
 from bench.store.beside import located_dataset, located_method
 from bench.store.run_folder import RunFolder
@@ -67,6 +68,11 @@ class ShardJob:
     @property
     def planned_method(self) -> PlannedMethod:
         return next(m for m in self.plan.methods if m.label == self.method)
+
+    @property
+    def units(self) -> int:
+        """Photos, for progress."""
+        return len(self.samples)
 
     @property
     def samples(self) -> list[str]:
@@ -121,9 +127,11 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
             chunk.append(Decoded(ref, None, error.reason))
         if len(chunk) >= CHUNK_IMAGES or pixels >= CHUNK_PIXELS:
             yield chunk
+            advance(len(chunk))
             chunk, pixels = [], 0
     if chunk:
         yield chunk
+        advance(len(chunk))
 
 
 class Gather:

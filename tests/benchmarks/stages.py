@@ -18,7 +18,10 @@ class Stages:
     def start(self, stage: str, jobs: int) -> None:
         self.stage, self._began = stage, time.perf_counter()
 
-    def done(self, job: str, *, skipped: bool) -> None:
+    def partly(self, units: int) -> None:
+        """Not shown."""
+
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
         print(f"{self.stage}: {job}", file=sys.stderr)
 
     def end(self) -> None:

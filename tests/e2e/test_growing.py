@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from bench.core.types import Image
 from tests.support.cli import unmask
+from tests.support.hostile import install_method
 
 pytestmark = pytest.mark.weights
 
@@ -32,16 +33,6 @@ class Mine:
 '''
 
 
-def install(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the plug-in a distribution that gives the method ``mine``."""
-    info = site / "mine-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "mine_plugin.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[unmask.methods]\nmine = mine_plugin:Mine\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
-
-
 def outputs(run: Path, method: str) -> dict[str, tuple[int, int]]:
     """Stored pictures: first grey value and time of writing."""
     files = run.glob(f"outputs/*/{method}/*/*.png")
@@ -54,7 +45,7 @@ def plan(run: Path) -> dict[str, Any]:
 
 def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     site, photos, run = tmp_path / "site", tmp_path / "photos", tmp_path / "run"
-    install(site, monkeypatch)
+    install_method(site, "mine", PLUGIN, monkeypatch)
     photos.mkdir()
     Pillow.fromarray(astronaut).resize((200, 200)).save(photos / "a.png")
     value = tmp_path / "value.txt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,7 @@ from bench.core.errors import WorkerDiedError
 from bench.core.types import Image, MethodFailure, Sample
 from bench.run.calling import Result, call_method
 from bench.run.contestants import DIED, MOST_LOSSES, Contestant
-from bench.run.executors import run_stage, shared_pool
-from bench.run.shards import ShardJob
+from bench.run.executors import advance, run_stage, shared_pool
 from tests.support.cli import unmask
 from tests.support.hostile import install
 from tests.support.naming import named_results
@@ -106,14 +106,57 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
-def end_process(job: ShardJob) -> bool:
+@dataclass(frozen=True)
+class Piece:
+    name: str
+    units: int = 3
+
+
+def end_process(job: Piece) -> bool:
     os._exit(9)
 
 
-def test_a_worker_of_a_stage_that_dies_is_told_in_one_line(tmp_path: Path) -> None:
-    jobs = [ShardJob(tmp_path, "photos", 0), ShardJob(tmp_path, "photos", 1)]
+def test_a_worker_of_a_stage_that_dies_is_told_in_one_line() -> None:
+    jobs = [Piece("one"), Piece("two")]
     with shared_pool(2) as pool, pytest.raises(WorkerDiedError, match=r"died in stage score.*goes on from here"):
         run_stage("score", end_process, jobs, pool, PlainProgress())
+
+
+def go_slowly(job: Piece) -> bool:
+    for _ in range(job.units):
+        advance(1)
+        time.sleep(0.7)
+    return True
+
+
+class Recorder:
+    """Notes what a person would see: the units done, of how many."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.total = self.finished = 0
+
+    def start(self, stage: str, jobs: int) -> None:
+        self.total = jobs
+
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
+        self.finished += units
+
+    def partly(self, units: int) -> None:
+        self.seen.append(self.finished + units)
+
+    def end(self) -> None: ...
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_counts_photos_of_shards_that_are_not_finished(workers: int) -> None:
+    progress = Recorder()
+    with shared_pool(workers) as pool:
+        run_stage("score", go_slowly, [Piece("one"), Piece("two")], pool, progress)
+    assert progress.total == 6
+    assert set(progress.seen) & {1, 2}
+    assert progress.seen == sorted(progress.seen)
+    assert progress.finished == 6
 
 
 def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **limits: float) -> Contestant:

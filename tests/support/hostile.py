@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -201,11 +202,20 @@ class Cardless(Base):
 def install(site: Path, monkeypatch: pytest.MonkeyPatch, *, entry: str = "") -> None:
     """Makes `SOURCE` a distribution whose classes are methods by their lower-case names; ``entry``: further lines of
     its entry points."""
-    info = site / "hostile-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "hostile_plugin.py").write_text(SOURCE)
     classes = [line.split()[1].split("(")[0].rstrip(":") for line in SOURCE.splitlines() if line.startswith("class ")]
     points = [f"{name.lower()} = hostile_plugin:{name}" for name in classes if name != "Base"]
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("\n".join(["[unmask.methods]", *points, entry, ""]))
+    _install(site, "hostile", SOURCE, [*points, entry], monkeypatch)
+
+
+def install_method(site: Path, name: str, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes ``source`` a distribution that gives a method ``name``, a class of that name."""
+    _install(site, name, source, [f"{name} = {name}_plugin:{name.title()}"], monkeypatch)
+
+
+def _install(site: Path, name: str, source: str, points: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / f"{name}_plugin.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("\n".join(["[unmask.methods]", *points, ""]))
     monkeypatch.setenv("PYTHONPATH", str(site))

@@ -9,8 +9,9 @@ from bench.core import registry
 from bench.core.cards import PackageFile
 from bench.core.spec import parse_spec
 from bench.run.calling import TIME_LIMIT_S
-from bench.run.executors import Progress, run_hosted, run_stage, shared_pool, warm_up
+from bench.run.executors import Progress, run_stage, shared_pool, warm_up
 from bench.run.fetching import FetchProgress, fetch_missing
+from bench.run.hosting import run_hosted
 from bench.run.plan import CONTROL
 from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
 from bench.run.video.config import VideoConfig

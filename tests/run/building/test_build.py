@@ -34,7 +34,10 @@ class Silent:
     def start(self, stage: str, jobs: int) -> None:
         self._stage = stage
 
-    def done(self, job: str, *, skipped: bool) -> None:
+    def partly(self, units: int) -> None:
+        """Not shown."""
+
+    def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
         if self._stage == "label":
             self.skipped += skipped
             self.labelled += not skipped
