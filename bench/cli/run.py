@@ -119,13 +119,12 @@ def run(
         plan = get_ready(settings, root=where, progress=fetching)
     for line in unavailable_plugins():
         typer.echo(f"left out: {line}", err=True)
-    locations = locations_for(settings)
-    destination = carried.out.absolute()
-    for line in announce_changes(RunFolder(destination), plan, locations):
+    locations, target = locations_for(settings), carried.out.absolute()
+    for line in announce_changes(RunFolder(target), plan, locations):
         typer.echo(line, err=True)
     folder = run_plan(
         plan,
-        destination,
+        target,
         locations=locations,
         root=where,
         workers=carried.workers,

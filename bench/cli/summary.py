@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,9 @@ COLUMN_WIDTH = 17
 
 MOST_NAME = 40
 """Characters of a method's label on one line of a table."""
+
+MOST_REASON = 120
+"""Characters of a method's commonest reason; the log has the rest."""
 
 ERRORS_WIDTH = 16
 
@@ -136,6 +140,7 @@ def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str
     """One line about a method's failures: how many, the commonest reason, where to read more."""
     counted = Counter(reasons)
     (reason, count), *others = counted.most_common()
+    reason = textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
     shown = reason if not others else f"{reason} ({count} times; {len(others)} other reasons)"
     return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
 

@@ -14,6 +14,11 @@ TEMP_PREFIX = ".tmp-"
 """What is not published yet is named so; whoever owns the folder may sweep it."""
 
 
+def temp_prefix() -> str:
+    """`TEMP_PREFIX` with the number of this process, so that a sweep leaves alone what another one is writing."""
+    return f"{TEMP_PREFIX}{os.getpid()}-"
+
+
 @contextmanager
 def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Yields a temp path in the same folder; renames it to ``path`` on success, removes it otherwise.
@@ -24,7 +29,7 @@ def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
         make_private_folder(path.parent)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=temp_prefix(), dir=path.parent)
     os.close(handle)
     temp = Path(name)
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
 from bench.run.draws import seed_of
 from bench.run.guard import Guard
 from bench.run.prepare import faces_by_sample, located_key
-from bench.run.shards import READING, ShardJob, decode_chunks
+from bench.run.shards import ShardJob, decode_chunks
 from bench.store.atomic import replacing_folder
 from bench.store.beside import located_method
 from bench.store.schemas import PlannedMethod
@@ -28,7 +28,6 @@ from bench.store.tables import read_table, table_key, write_table
 
 STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
-T = TypeVar("T")
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
@@ -101,9 +100,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
         callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
     guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
-    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "ms", "error")}
+    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
-        for chunk in _in_turn(decode_chunks(dataset, refs)):
+        for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
                 Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
@@ -120,9 +119,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(
-                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
-                ):
+                unlike = guard.is_unlike(sample, result)
+                values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
+                for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
@@ -132,6 +131,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 "sample": np.array(rows["sample"], np.str_),
                 "file": np.array(rows["file"], np.str_),
                 "sha256": np.array(rows["sha256"], np.str_),
+                "unlike": np.array(rows["unlike"], np.bool_),
                 "ms": np.array(rows["ms"], np.float64),
                 "error": np.array(rows["error"], np.str_),
                 "peak_memory_mib": np.full(len(rows["sample"]), callee.memory, np.float64),
@@ -144,13 +144,3 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
 def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) -> list[Result]:
     starts = range(0, len(samples), size)
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
-
-
-def _in_turn(chunks: Iterator[T]) -> Iterator[T]:
-    """The chunks, each read while no other thread reads."""
-    while True:
-        with READING:
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk

@@ -13,7 +13,7 @@ import numpy as np
 from bench.core.errors import ImageError
 from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from bench.data import Dataset
-from bench.run.placement import is_better, lies_in_place, misplacement
+from bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from bench.run.prepare import faces_by_sample
 from bench.run.shards import READING, ShardJob, shard_jobs
 from bench.run.signatures import SIDE, Signatures
@@ -79,6 +79,13 @@ class Guard:
             return output
         reason = fault_of(name, sample.image, sample.boxes or (), output, lambda: self._inputs.signatures, self._read)
         return MethodFailure(reason) if reason else output
+
+    def is_unlike(self, sample: Sample, output: Image | MethodFailure) -> bool:
+        """Whether an output shows nothing of its input outside the faces."""
+        if isinstance(output, MethodFailure):
+            return False
+        view = view_of(sample.image, sample.boxes or ())
+        return is_unlike(view, view_of(output, (), view.grey.shape))
 
     @property
     def _inputs(self) -> _Inputs:

@@ -19,7 +19,7 @@ from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools, Float
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest, unchanged_outputs
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -94,8 +94,9 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 if method.label == label:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-                    same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
-                    found.findings += [_finding(evidence, same)] if same else []
+                    if label != control:
+                        outputs_said = output_findings(folder, plan, dataset.label, label, control)
+                        found.findings += [_finding(evidence, item) for item in outputs_said]
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 table = folder.faces_path(dataset.label, method.label)
                 write_face_table(table, evidence, reasons, values, names[dataset.label])

@@ -113,7 +113,8 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
     pixels = 0
     for ref in refs:
         try:
-            image = dataset.read(ref)
+            with READING:
+                image = dataset.read(ref)
             chunk.append(Decoded(ref, image))
             pixels += image.shape[0] * image.shape[1]
         except ImageError as error:

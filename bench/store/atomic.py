@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file
+from bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file, temp_prefix
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def replacing_folder(path: Path, *, private: bool = True) -> Iterator[Path]:
             make_private_folder(path.parent)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-        temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=path.parent))
+        temp = Path(tempfile.mkdtemp(prefix=temp_prefix(), dir=path.parent))
         temp.chmod(0o700 if private else 0o755)
     try:
         yield temp
@@ -61,9 +63,21 @@ def write_json(path: Path, value: Any, *, private: bool = True) -> None:
 
 
 def sweep_temporaries(root: Path) -> None:
-    """Removes what killed writers left behind below ``root``."""
-    for left in root.rglob(f"{TEMP_PREFIX}*"):
+    """Removes what killed writers left behind below ``root``; another process may be at work there."""
+    for left in list(root.rglob(f"{TEMP_PREFIX}*")):
+        writer = left.name.removeprefix(TEMP_PREFIX).partition("-")[0]
+        if writer.isdecimal() and int(writer) != os.getpid() and _is_running(int(writer)):
+            continue
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # somebody else's
+        return True

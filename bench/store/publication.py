@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX, make_private_folder
+from bench.core.files import make_private_folder, temp_prefix
 
 PUBLISHING: Final = "publishing"
 PURGED: Final = "purged.json"
@@ -33,7 +33,7 @@ RESULTS: Final = (FACES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
 def replacing_results(run: Path) -> Iterator[Path]:
     """Yields a temporary folder for new `RESULTS`; they take the place of the old ones on success, else they are
     removed."""
-    temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=run))
+    temp = Path(tempfile.mkdtemp(prefix=temp_prefix(), dir=run))
     try:
         yield temp
         finish_publication(run)

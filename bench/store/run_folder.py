@@ -17,6 +17,10 @@
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
+    RUN/locations.json                               where data sets and the files of methods lie
+    RUN/names.json                                   who the pseudonyms in estimates.json and faces/ are
+    RUN/publishing/                                  new results on the way to their places
+    RUN/purged.json                                  says that all but the figures was removed
     RUN/reproduction.json                            which published protocol it follows, if any
 """
 
@@ -154,8 +158,11 @@ class RunFolder:
         """What a page calls a sample."""
         if self._show_names:
             return sample
-        planned = next(d for d in self.plan.datasets if d.label == dataset)
-        return Pseudonyms(planned.samples).photo(sample)
+        return self._pseudonyms[dataset].photo(sample)
+
+    @cached_property
+    def _pseudonyms(self) -> dict[str, Pseudonyms]:
+        return {dataset.label: Pseudonyms(dataset.samples) for dataset in self.plan.datasets}
 
     def write_estimates(self, estimates: Estimates) -> None:
         """Seals them and writes them down."""

@@ -124,6 +124,12 @@ def _values(column: Any) -> Iterator[bytes | memoryview]:
             yield memoryview(chunk.buffers()[2])[each[0] : each[-1]]
 
 
+def table_stamp(table: pa.Table) -> list[str]:
+    """Key and seal of a table: equal = the same rows, made in the same way."""
+    metadata = table.schema.metadata or {}
+    return [metadata.get(name, b"").decode("utf-8", "replace") for name in (_KEY, _SEAL)]
+
+
 def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:
     """Tables with the same columns, one below the other."""
     if not parts:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,19 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / "x" / "keep").write_text("whole")
     sweep_temporaries(tmp_path)
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["keep"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        (tmp_path / f".tmp-{other.pid}-abc").mkdir()
+        sweep_temporaries(tmp_path)
+        assert (tmp_path / f".tmp-{other.pid}-abc").exists()
+    finally:
+        other.kill()
+        other.wait()
+    sweep_temporaries(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_survives_undecodable_names(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class OnnxNetwork:
         values = {**self._weights, names[0]: image}
         for node in self._graph.node:
             settings = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-            given = [values.get(name) for name in node.input]
+            given: list[Any] = [values.get(name) for name in node.input]
             operator = _skipped if self._logits and node.op_type == "Sigmoid" else _OPERATORS[node.op_type]
             values[node.output[0]] = operator(settings, *given)
         return {item.name: values[item.name] for item in self._graph.output}
