@@ -65,7 +65,8 @@ class ClipEvidence:
     """The same on the outputs; NaN rows where no face was found again."""
     known_place: Mapping[str, Floats32]
     """The same on the outputs at the original's box and landmarks, whether a face is found there or not: who holds the
-    original knows them. NaN rows where there is no output, or nothing can be read."""
+    original knows them. NaN rows where there is no output or nothing can be read, and where the recogniser cannot tell
+    the original from a black picture."""
     people: Mapping[str, Tracks]
     """Tracker -> people in the original."""
     people_output: Mapping[str, Tracks]

@@ -14,7 +14,9 @@ import pytest
 from bench.core.types import Box, Image
 from bench.core.video import Frame
 from bench.data.video import VideoReader
+from bench.run.video.assemble import readable_at_place
 from bench.run.video.neighbours import Neighbours
+from bench.run.video.score import BLANK
 from bench.run.video.timing import Times, frames_shown
 from tests.support.clips import drifting_face
 
@@ -181,3 +183,12 @@ def test_real_footage(shared_data: Path, name: str) -> None:
         assert told([change(image) for image in frames]) == [None] * len(frames)
     late = told([covered(frames[min(k + 5, len(frames) - 1)]) for k in range(len(frames))])
     assert sum(number is not None for number in late) >= 0.85 * len(frames)
+
+
+def test_an_original_that_looks_like_a_black_picture_says_nothing_at_its_place() -> None:
+    axes = np.eye(4, dtype=np.float32)
+    tiny, face, black = axes[0] * 0.9 + axes[1] * 0.436, axes[2], axes[0]
+    table = {"known_place": np.stack([black, face]), BLANK: np.stack([black, black])}
+    left = readable_at_place(np.stack([tiny, face]), table, 0.5)
+    assert np.isnan(left[0]).all()
+    assert left[1].tolist() == face.tolist()

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.evidence import KNOWN_PLACE, OperatingPoint, Settings, point_at
-from bench.core.exposure import FMR, exposed, frame_seconds, own_distances
-from bench.core.types import Outcome
+from bench.core.exposure import FMR, distances, exposed, frame_seconds, own_distances
+from bench.core.types import Floats32, Outcome
 from bench.core.video import Tracks
 from bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
 from bench.run.explained import missed
 from bench.run.video.anonymize import written_problem
 from bench.run.video.jobs import opened_clips
 from bench.run.video.prepare import stored_tracks
+from bench.run.video.score import BLANK
 from bench.store.tables import Table, read_table
 from bench.store.video_folder import VideoRunFolder
 from bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
@@ -119,7 +120,10 @@ def clip_evidence(
         ),
         original=one.readings,
         anonymized={name: table["embedding"] for name, table in readings.items()},
-        known_place={name: table[KNOWN_PLACE] for name, table in readings.items()},
+        known_place={
+            name: readable_at_place(one.readings[name], table, point_at(points.get(name, ()), FMR).threshold)
+            for name, table in readings.items()
+        },
         people=one.people,
         people_output={t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
         truth=one.truth,
@@ -135,6 +139,13 @@ def _outcomes(
     outcome: NDArray[np.str_] = ended["outcome"].astype("<U16")
     outcome[left & (outcome != Outcome.ERROR.value)] = Outcome.MISSED.value
     return outcome
+
+
+def readable_at_place(originals: Floats32, table: Table, threshold: float) -> Floats32:
+    """(N, D) the readings at the original's place; NaN where a black picture would match the original just as well, as
+    it does faces of a few pixels: such a match says nothing."""
+    unreadable = distances(originals, table[BLANK]) <= threshold
+    return np.where(unreadable[:, None], np.float32(np.nan), table[KNOWN_PLACE])
 
 
 def _not_measured(one: OriginalClip) -> ClipEvidence:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.core.errors import StoreError, VideoError
 from bench.core.evidence import KNOWN_PLACE
-from bench.core.types import Detection, FaceView, Image, Outcome
+from bench.core.types import Box, Detection, FaceView, Image, Outcome
 from bench.core.video import Frame
 from bench.data.video import VideoReader
 from bench.run import opened
@@ -37,8 +37,15 @@ from bench.run.video.prepare import (
 )
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 3
+STAGE_VERSION: Final = 4
 """Raise it whenever this stage's results could change."""
+
+
+BLANK: Final = "blank"
+"""Column of a recogniser's readings: what it makes of a black picture. An original that it cannot tell from that says
+nothing at the known place."""
+_LANDMARKS: Final = ((38.0, 52.0), (74.0, 52.0), (56.0, 72.0), (42.0, 92.0), (70.0, 92.0))
+_BLACK: Final = FaceView(np.zeros((112, 112, 3), np.uint8), Box(0, 0, 112, 112), np.array(_LANDMARKS, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,8 @@ def _copied(job: ClipJob) -> dict[str, Table]:
     names = [card["name"] for card in job.plan.instruments[1:]] + [f"people-{t.label}" for t in job.plan.trackers]
     tables = {name: dict(read_table(original / f"{name}.parquet")) for name in names}
     for card in job.plan.instruments[1:]:
-        tables[card["name"]][KNOWN_PLACE] = tables[card["name"]]["embedding"]
+        read = tables[card["name"]]["embedding"]
+        tables[card["name"]] |= {KNOWN_PLACE: read, BLANK: np.full_like(read, np.nan)}
     return {"outcomes": missed, **tables}
 
 
@@ -158,7 +166,7 @@ class _Scoring:
             **{
                 name: gathered.table()
                 or dict.fromkeys(
-                    ("embedding", KNOWN_PLACE), opened.face_instrument(name, self._device).read([])["embedding"]
+                    ("embedding", KNOWN_PLACE, BLANK), opened.face_instrument(name, self._device).read([])["embedding"]
                 )
                 for name, gathered in self._readings.items()
             },
@@ -209,8 +217,9 @@ class _Scoring:
             columns = {
                 "embedding": self._embeddings(name, found),
                 KNOWN_PLACE: self._embeddings(name, known_place),
+                BLANK: np.repeat(self._embeddings(name, [_BLACK]), len(rows), axis=0),
             }
-            for values in columns.values():
+            for values in (columns["embedding"], columns[KNOWN_PLACE]):
                 values[copied] = self._before[name]["embedding"][[rows[k] for k in copied]]
             self._readings[name].add(columns)
 
