@@ -106,11 +106,6 @@ class Board:
             return f"{faces} of {who}"
         return f"{faces}: {max((row.faces if row else 0) - unnamed, 0):,} of {who}, {unnamed:,} unnamed"
 
-    @property
-    def tested(self) -> bool:
-        """Whether the methods were tested against each other: those of several runs were not, so no rank holds."""
-        return len(self.runs) == 1
-
     @cached_property
     def small(self) -> bool:
         people, unnamed = self.reference.people(self.dataset)

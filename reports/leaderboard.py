@@ -137,7 +137,7 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
     if entrant.control:
         about = "control: the photos as they are"
     elif outcomes.share("destroyed") >= USELESS_SHARE:
-        about = "destroys faces: private, but of no use"
+        about = "destroys faces: of no use"
     elif outcomes.share("error") >= USELESS_SHARE:
         about = "fails on most faces"
     else:
