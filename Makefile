@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis clean help
+.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 
 bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol (needs utkface: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.thesis
+
+bench-hard-to-fool: setup ## contestants that protect nobody, and what a run says of them (needs lfw: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.hard_to_fool
 
 clean:           ## the environment and the demo's runs
 	rm -rf $(VENV) $(OUT) $(OUT)-video

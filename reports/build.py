@@ -65,7 +65,7 @@ def build_report(
     views = tagged_runs(runs)
     if with_faces:
         refuse_faces(views)
-    with replacing_folder(out) as temp:
+    with replacing_folder(out, private=False) as temp:
         _write(temp, views, face_source if with_faces else None)
     return out / INDEX
 

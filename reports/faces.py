@@ -69,22 +69,26 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
     count = len(planned.samples)
     # Spread over the data set, so that the strip is not six photos of one person.
     chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
-    rows = [GridRow("original", tuple(_original(planned, s, source, out, f"{folder}/{i}-original.jpg")
-                                      for i, s in enumerate(chosen)))]  # fmt: skip
+    shown = tuple(board.reference.folder.shown_photo(board.dataset, sample) for sample in chosen)
+    originals = tuple(
+        _original(planned, sample, name, source, out, f"{folder}/{i}-original.jpg")
+        for i, (sample, name) in enumerate(zip(chosen, shown, strict=True))
+    )
+    rows = [GridRow("original", originals)]
     for entrant in (e for e in board.entrants if not e.control):
         pictures = tuple(
             _output(board, entrant, s, out, f"{folder}/{i}-{files[entrant.name]}.jpg") for i, s in enumerate(chosen)
         )
         rows.append(GridRow(entrant.name, pictures))
-    return FaceGrid(board.title, tuple(chosen), tuple(rows))
+    return FaceGrid(board.title, shown, tuple(rows))
 
 
-def _original(planned: PlannedDataset, sample: str, source: FaceSource, out: Path, file: str) -> Picture:
+def _original(planned: PlannedDataset, sample: str, shown: str, source: FaceSource, out: Path, file: str) -> Picture:
     try:
         image = Pil.fromarray(np.ascontiguousarray(source(planned, sample)))
     except ImageError as error:
         return Picture("", 0, 0, f"not readable: {error.reason}")
-    return _save(image, out, file, f"Original of {sample}")
+    return _save(image, out, file, f"Original of {shown}")
 
 
 def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -> Picture:
@@ -92,7 +96,8 @@ def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -
     if path is None:
         return Picture("", 0, 0, "no output")
     with Pil.open(path) as image:
-        return _save(image.convert("RGB"), out, file, f"{entrant.method} on {sample}")
+        shown = entrant.run.folder.shown_photo(board.dataset, sample)
+        return _save(image.convert("RGB"), out, file, f"{entrant.method} on {shown}")
 
 
 def _save(image: Pil.Image, out: Path, file: str, alt: str) -> Picture:

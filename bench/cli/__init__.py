@@ -10,7 +10,21 @@ from typing import Any, Final
 import typer
 
 from bench import __version__
-from bench.cli import calibrate, data, doctor, instruments, list_, report, reproduce, run, score, train, video, weights
+from bench.cli import (
+    calibrate,
+    data,
+    doctor,
+    instruments,
+    list_,
+    purge,
+    report,
+    reproduce,
+    run,
+    score,
+    train,
+    video,
+    weights,
+)
 from bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -31,6 +45,7 @@ app.command("run")(run.run)
 app.command("video")(video.video)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("purge")(purge.purge)
 app.command("calibrate")(calibrate.calibrate)
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")

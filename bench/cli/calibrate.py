@@ -56,7 +56,7 @@ def calibrate(
             settings=PlanSettings(seed=seed, limit=limit, device=device),
             exclude=exclude or [],
         )
-    write_json(out.absolute(), card)
+    write_json(out.absolute(), card, private=False)
     table = Table(title=f"{card['dataset']}: {card['faces']} faces of {card['people']} people")
     for head in ("recogniser", "FMR", "cosine distance", "95 % interval", "TAR", "impostor pairs"):
         table.add_column(head)

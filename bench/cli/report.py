@@ -21,7 +21,14 @@ Root = Annotated[
 ]
 
 
-def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Root = None) -> None:
+ShowNames = Annotated[
+    bool, typer.Option("--show-names", help="Call photos and people by their own names, not by pseudonyms.")
+]
+
+
+def report(
+    runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Root = None, show_names: ShowNames = False
+) -> None:
     """Write a leaderboard with its pages: one static folder that needs nothing from outside."""
     # Drawing libraries are slow to import, and no other command needs them.
     from bench.store.run_folder import RunFolder
@@ -32,7 +39,7 @@ def report(runs: Runs, out: Out = None, with_faces: WithFaces = False, root: Roo
     if any(VideoRunFolder(path).plan_path.is_file() for path in runs):
         typer.echo(f"report: {_video_report(runs, out, with_faces)}")
         return
-    folders = [RunFolder.open(path) for path in runs]
+    folders = [RunFolder.open(path, show_names=show_names) for path in runs]
     index = build_report(
         folders,
         out if out is not None else runs[0] / "report",

@@ -130,8 +130,8 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
     console.print(
-        "95 % intervals over clips below each value (none for a single clip); privacy by the worst recogniser for the "
-        "people shown"
+        "95 % intervals over clips below each value (none for fewer than three); privacy by the worst recogniser for "
+        "the people shown"
     )
     return complete
 

@@ -14,20 +14,40 @@ TEMP_PREFIX = ".tmp-"
 """What is not published yet is named so; whoever owns the folder may sweep it."""
 
 
+def temp_prefix() -> str:
+    """`TEMP_PREFIX` with the number of this process, so that a sweep leaves alone what another one is writing."""
+    return f"{TEMP_PREFIX}{os.getpid()}-"
+
+
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """Yields a temp path in the same folder; renames it to ``path`` on success, removes it otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMP_PREFIX, dir=path.parent)
+def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Yields a temp path in the same folder; renames it to ``path`` on success, removes it otherwise.
+
+    ``private``: only the owner may read the file, and the folders that are made for it.
+    """
+    if private:
+        make_private_folder(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=temp_prefix(), dir=path.parent)
     os.close(handle)
     temp = Path(name)
     try:
         yield temp
-        # mkstemp makes private files; results and caches are meant to be shared like any other file.
-        temp.chmod(0o644)
+        # mkstemp makes private files; caches and what is exported are meant to be shared like any other file.
+        temp.chmod(0o600 if private else 0o644)
         temp.replace(path)
     finally:
         temp.unlink(missing_ok=True)
+
+
+def make_private_folder(path: Path) -> None:
+    """Makes a folder, and those above it that are missing, for the owner alone, whatever the umask is."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o700)
 
 
 def sha256_of(path: Path) -> str:

@@ -99,6 +99,7 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
                 opened.load()
             except Exception as error:  # whatever a decoder trips over, the bytes are to blame
                 raise ImageError("truncated or damaged image") from error
+            _check_size(opened.size)  # a HEIC's can differ from its header's
             return _to_rgb(_upright(opened), opened.format, transparent == "refused")
     except ImageError:
         raise

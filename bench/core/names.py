@@ -15,7 +15,8 @@ class NameMatcher:
 
     An input ``people/ann/1.jpg`` is answered by the first of these that exists: the same path; that path with another
     extension; a file of the same bare name; of the same bare name with another extension. Of several files of one bare
-    name it is the one that shares the longest end of the path. Unicode forms (NFC, NFD) are one name, and case counts.
+    name it is the one that shares the longest end of the path. Then the same four regardless of capitals. Unicode forms
+    (NFC, NFD) are one name throughout.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class NameMatcher:
         self._extensions, self._what = extensions, what
         self._prefix, self._suffix = prefix, suffix
         self._claims: dict[str, tuple[int, tuple[str, ...]]] = {}
-        self._tables: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
+        self._tables: tuple[dict[str, list[str]], ...] = tuple({} for _ in range(8))
         for file in files:
             for table, key in zip(self._tables, self._keys(PurePosixPath(_form(file))), strict=True):
                 table.setdefault(key, []).append(file)
@@ -72,9 +73,10 @@ class NameMatcher:
                 return step, _nearest(table[key], name, wanted)
         return len(self._tables), ()
 
-    def _keys(self, path: PurePosixPath) -> tuple[str, str, str, str]:
+    def _keys(self, path: PurePosixPath) -> tuple[str, ...]:
         stem = self._without_extension(path.name)
-        return str(path), str(path.with_name(stem)), path.name, stem
+        keys = (str(path), str(path.with_name(stem)), path.name, stem)
+        return *keys, *(key.casefold() for key in keys)
 
     def _without_extension(self, name: str) -> str:
         """An ending that is none of ours, as in ``v1.2``, belongs to the name."""

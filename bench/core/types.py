@@ -141,11 +141,11 @@ class Outcome(StrEnum):
     """How one face ended. Every face of every input ends in exactly one."""
 
     ANONYMIZED = "anonymized"
-    """Changed, and a face is still found there."""
+    """Not missed, and a face is still found there."""
     DESTROYED = "destroyed"
-    """Changed, and no face is found any more: private, but useless."""
+    """Not missed, and no face is found there any more."""
     MISSED = "missed"
-    """The method left the face as it was: a privacy failure."""
+    """The method left the face as it was (`bench.run.explained`): a privacy failure."""
     ERROR = "error"
     """The method crashed or gave nothing usable: a failure of both."""
 

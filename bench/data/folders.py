@@ -59,11 +59,17 @@ class Listing:
     """Folders that hold a run of ours, relative; what lies below them are no photos."""
     excluded: list[str] = field(default_factory=list)
     """Folders that the caller left out, relative."""
+    excluded_files: int = 0
+    """Files that the caller left out."""
 
     @property
     def ignored(self) -> int:
         """Files and folders that are no samples."""
-        return len(self.others) + self.hidden + self.litter + self.doubled + len(self.runs) + len(self.excluded)
+        return len(self.others) + self.hidden + self.litter + self.doubled + self._left_out
+
+    @property
+    def _left_out(self) -> int:
+        return len(self.runs) + len(self.excluded) + self.excluded_files
 
     def notes(self, known: Iterable[Path] = (), what: str = "images") -> list[str]:
         """What was passed over, a sentence each. ``known``: other files that are read for what they are."""
@@ -83,6 +89,10 @@ class Listing:
             notes.append(f"folder {name} holds a run of unmask and was passed over")
         for name in self.excluded:
             notes.append(f"folder {name} holds the outputs of a method and was left out")
+        if self.excluded_files:
+            holding = "1 file holds" if self.excluded_files == 1 else f"{self.excluded_files:,} files hold"
+            were = "was" if self.excluded_files == 1 else "were"
+            notes.append(f"{holding} the outputs of a method and {were} left out")
         return notes
 
 
@@ -136,7 +146,8 @@ def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Lis
 
 
 def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[Path] = ()) -> Listing:
-    """Every sample below ``root``, however deep, but for folders that hold a run of ours and those of ``exclude``.
+    """Every sample below ``root``, however deep, but for folders that hold a run of ours and what ``exclude`` names.
+
     Links to folders are not followed (they could lead anywhere): such a folder is listed itself.
 
     Raises `DataError` for a folder that cannot be listed (leaving its samples out would change the results) and where
@@ -144,6 +155,7 @@ def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[
     """
     listing = Listing()
     apart = {path.resolve() for path in exclude}
+    names_apart = {path.name for path in apart}
 
     def failed(error: OSError) -> None:
         name = shown(Path(os.fsdecode(error.filename or root)))
@@ -159,7 +171,10 @@ def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[
             continue
         subfolders[:] = [name for name in sorted(subfolders) if _enters(listing, root, here / name, apart)]
         for name in sorted(names):
-            _place(listing, root, here / name, is_sample)
+            if name in names_apart and (here / name).resolve() in apart:
+                listing.excluded_files += 1
+            else:
+                _place(listing, root, here / name, is_sample)
     return listing
 
 

@@ -45,7 +45,7 @@ def open_dataset(
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
 
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
-    ``exclude``: folders inside the data set's whose files are none of it (the outputs of a method).
+    ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
     Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
     Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
     """

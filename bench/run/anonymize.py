@@ -100,7 +100,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
         callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
     guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
-    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "ms", "error")}
+    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
     with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
         for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
@@ -119,9 +119,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                for name, value in zip(
-                    rows, (ref.id, file, digest, ms if file else float("nan"), failure), strict=True
-                ):
+                unlike = guard.is_unlike(sample, result)
+                values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
+                for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
         shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
@@ -131,6 +131,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 "sample": np.array(rows["sample"], np.str_),
                 "file": np.array(rows["file"], np.str_),
                 "sha256": np.array(rows["sha256"], np.str_),
+                "unlike": np.array(rows["unlike"], np.bool_),
                 "ms": np.array(rows["ms"], np.float64),
                 "error": np.array(rows["error"], np.str_),
                 "peak_memory_mib": np.full(len(rows["sample"]), callee.memory, np.float64),

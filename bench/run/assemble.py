@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.core.canonical import digest
-from bench.core.evidence import ANY_LOOK, Evidence, ExtraFaces, FaceTruth, OperatingPoint, Settings, Units
-from bench.core.types import Bools
+from bench.core.evidence import (
+    ANY_LOOK,
+    SKIN_TERCILES,
+    Evidence,
+    ExtraFaces,
+    FaceTruth,
+    OperatingPoint,
+    Settings,
+    Units,
+)
+from bench.core.types import Bools, Outcome
 from bench.core.values import Finding
+from bench.run.explained import missed
 from bench.run.prepare import FACE_ROLES
 from bench.run.regions import REGIONS
 from bench.run.score import EXTRA
@@ -21,8 +31,6 @@ from bench.run.shards import shard_jobs
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 from bench.store.tables import concatenate, read_table
-
-SKIN_TERCILES = ("dark", "medium", "light")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,7 @@ def assemble_evidence(
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
                 (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+    left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     memory = made["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
@@ -192,7 +201,7 @@ def assemble_evidence(
         faces=originals.faces,
         images=originals.images,
         truth=originals.truth,
-        outcome=ended["outcome"],
+        outcome=np.where(left, Outcome.MISSED.value, ended["outcome"]),
         landmarks=ended["landmarks"].reshape(-1, 5, 2),
         original=originals.readings,
         anonymized=readings,
@@ -204,6 +213,8 @@ def assemble_evidence(
         operating_points=points,
         settings=originals.settings,
         extra=_extra_faces(scores, plan),
+        equal=ended["equal"],
+        explained=ended["explained"],
     )
     return evidence, ended["reason"], made["error"]
 
@@ -215,20 +226,31 @@ def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> 
     return digest(given) if any(given) else ""
 
 
-def unchanged_outputs(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Finding | None:
-    """How many of a method's outputs are their inputs, pixel for pixel; ``None`` where none is."""
+def output_findings(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Iterator[Finding]:
+    """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them."""
     given = _output_digests(folder, plan, dataset, method)
     inputs = _output_digests(folder, plan, dataset, control)
-    same = sum(a == b != "" for a, b in zip(given, inputs, strict=True))
     many = sum(map(bool, given))
-    text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
-    return Finding("unchanged", same, many, text) if same else None
+    same = sum(a == b != "" for a, b in zip(given, inputs, strict=True))
+    if same:
+        text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
+        yield Finding("unchanged", same, many, text)
+    unlike = sum(int(table["unlike"].sum()) for table in _output_tables(folder, plan, dataset, method))
+    if unlike:
+        text = (
+            f"{unlike} of {many} outputs show nothing of their inputs outside the faces either: other photos, or "
+            "changed from edge to edge"
+        )
+        yield Finding("unlike", unlike, many, text)
 
 
 def _output_digests(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[str]:
+    return [str(name) for table in _output_tables(folder, plan, dataset, method) for name in table["sha256"]]
+
+
+def _output_tables(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[dict[str, NDArray[Any]]]:
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
-    tables = [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
-    return [str(name) for table in tables for name in table["sha256"]]
+    return [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
 
 
 def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from bench.core.errors import ImageError
 from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from bench.data import Dataset
-from bench.run.placement import is_better, lies_in_place, misplacement
+from bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from bench.run.prepare import faces_by_sample
 from bench.run.shards import READING, ShardJob, shard_jobs
 from bench.run.signatures import SIDE, Signatures
@@ -23,6 +23,8 @@ from bench.store.tables import concatenate, read_table
 
 NEARLY_EQUAL: Final = 0.95
 """Correlation asked of another input where there is no background: a swapped face is no other photo."""
+
+ANOTHER: Final = "the output is another input"
 
 Pictures = Callable[[str], tuple[Image, Sequence[Box]]]
 """Sample id -> the input's image and its faces. Raises `ImageError`."""
@@ -51,7 +53,7 @@ def fault_of(
     signatures = others()
     for other in signatures.like(output) if signatures is not None else ():
         if other != name and _shows(view, seen, other, read):
-            return f"the output is another input: {other}"
+            return f"{ANOTHER}: {other}"
     return ""
 
 
@@ -77,6 +79,13 @@ class Guard:
             return output
         reason = fault_of(name, sample.image, sample.boxes or (), output, lambda: self._inputs.signatures, self._read)
         return MethodFailure(reason) if reason else output
+
+    def is_unlike(self, sample: Sample, output: Image | MethodFailure) -> bool:
+        """Whether an output shows nothing of its input outside the faces."""
+        if isinstance(output, MethodFailure):
+            return False
+        view = view_of(sample.image, sample.boxes or ())
+        return is_unlike(view, view_of(output, (), view.grey.shape))
 
     @property
     def _inputs(self) -> _Inputs:

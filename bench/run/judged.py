@@ -15,7 +15,8 @@ from bench.core.errors import ImageError, StoreError
 from bench.core.images import decode_image
 from bench.core.types import Box, Detection, FaceView, Image, Outcome, Region, RegionPair
 from bench.run import opened
-from bench.run.located import change, match_faces, outcomes, unmatched
+from bench.run.explained import Explanation, explanation
+from bench.run.located import match_faces, outcomes, unmatched
 from bench.run.prepare import as_stored, detection_columns, detections_of, faces_by_sample
 from bench.run.regions import region_pairs
 from bench.run.shards import ShardJob, decode_chunks
@@ -37,8 +38,8 @@ class Judged:
     """The face found again in the place of each original face."""
     extra: list[Detection]
     """Faces on the output at places where no original face is."""
-    changes: list[float]
-    """Share of each face's pixels that changed."""
+    explanations: list[Explanation | None]
+    """Of each face; None where there is no output."""
     _shared: dict[Region, list[RegionPair]] = field(default_factory=dict)
 
     @cached_property
@@ -108,8 +109,18 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
             file, reason = files.get(entry.ref.id, ("", "no output was stored"))
             output = _load(outputs / file) if file else None
             again, extra = _look(job, output, faces) if stored is None else _stored(stored, entry.ref.id, faces)
-            changes = [float("nan") if output is None else change(entry.image, output, face.box) for face in faces]
-            items.append(Judged(entry.ref.id, entry.image, faces, output, reason, again, extra, changes))
+            items.append(
+                Judged(
+                    entry.ref.id,
+                    entry.image,
+                    faces,
+                    output,
+                    reason,
+                    again,
+                    extra,
+                    [None if output is None else explanation(entry.image, output, face.box) for face in faces],
+                )
+            )
         yield items
 
 
@@ -141,27 +152,32 @@ def _load(path: Path) -> Image:
 
 
 def outcome_rows(chunk: Sequence[Judged]) -> dict[str, NDArray[Any]]:
-    """A row a face of an original: how it ended, and where it is found again."""
+    """A row a face of an original: how it ended, as far as pixels and detectors tell, and where it is found again.
+
+    No face is `missed` here: recognisers say which of those that are ``explained`` are (`bench.run.explained`).
+    """
     faces: list[str] = []
     ended: list[str] = []
     reasons: list[str] = []
     again: list[Detection | None] = []
-    changes: list[float] = []
+    explanations: list[Explanation | None] = []
     for item in chunk:
         faces += [f"{item.sample}#{k}" for k in range(len(item.faces))]
         again += item.again
-        changes += item.changes
+        explanations += item.explanations
         reasons += [item.reason if item.output is None else ""] * len(item.faces)
         if item.output is None:
             ended += [Outcome.ERROR] * len(item.faces)
         else:
             there = np.array([detection is not None for detection in item.again], np.bool_)
-            ended += outcomes(np.array(item.changes, np.float64), there)
+            ended += outcomes(np.zeros(len(there), np.bool_), there)
     return {
         "face": np.array(faces, np.str_),
         "outcome": np.array([str(outcome) for outcome in ended], np.str_),
         "reason": np.array(reasons, np.str_),
-        "change": np.array(changes, np.float32),
+        "residual": np.array([np.nan if e is None else e.residual for e in explanations], np.float32),
+        "explained": np.array([e is not None and e.explained for e in explanations], np.bool_),
+        "equal": np.array([e is not None and e.equal for e in explanations], np.bool_),
         **detection_columns(again),
     }
 

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from bench.core.types import Box, Detection, FaceLabel, Image, Outcome
+from bench.core.types import Bools, Box, Detection, FaceLabel, Outcome
 
 SAME_PLACE_IOU = 0.3
 """A face on the output belongs to an original face if their boxes overlap at least this much."""
-
-UNCHANGED_LEVELS = 5.0
-"""Mean absolute difference over the channels (grey levels of 255) up to which a pixel counts as left as it was:
-saving as a JPEG of quality 90 leaves nearly all pixels within it."""
-
-MISSED_SHARE = 0.25
-"""A face counts as missed if a smaller share of its pixels changed: a neighbour's black box that reaches into its
-corner does not anonymize it."""
 
 
 def assign_labels(found: Sequence[Detection], labels: Sequence[FaceLabel], shape: tuple[int, ...]) -> list[FaceLabel]:
@@ -74,19 +65,9 @@ def unmatched(matched: Sequence[Detection | None], seen: Sequence[Detection]) ->
     return [detection for detection in seen if id(detection) not in taken]
 
 
-def change(original: Image, anonymized: Image, box: Box) -> float:
-    """Share of the pixels of a face box that were changed, 0..1; NaN for a box outside the image."""
-    left, top, right, bottom = box.clipped(*original.shape[:2])
-    if right <= left or bottom <= top:
-        return float("nan")
-    a = original[top:bottom, left:right].astype(np.int16)
-    difference = np.abs(a - anonymized[top:bottom, left:right]).mean(axis=2)
-    return float((difference > UNCHANGED_LEVELS).mean())
-
-
-def outcomes(changes: NDArray[np.float64], found_again: NDArray[np.bool_]) -> list[Outcome]:
-    """The outcome of each face of an image that the method did return."""
+def outcomes(missed: Bools, found_again: Bools) -> list[Outcome]:
+    """(N,) the outcome of each face of images that the method did return."""
     return [
-        Outcome.MISSED if share < MISSED_SHARE else Outcome.ANONYMIZED if again else Outcome.DESTROYED
-        for share, again in zip(changes, found_again, strict=True)
+        Outcome.MISSED if left else Outcome.ANONYMIZED if again else Outcome.DESTROYED
+        for left, again in zip(missed, found_again, strict=True)
     ]

@@ -32,10 +32,12 @@ from bench.run.reduce import reduce_run
 from bench.run.score import score_shard
 from bench.run.settling import refuse_half_made, settle_plan
 from bench.run.shards import shard_jobs
+from bench.run.unchanged import hash_evidence, is_reduced
 from bench.store.atomic import sweep_temporaries, write_json
 from bench.store.beside import Locations
 from bench.store.provenance import gather_provenance
 from bench.store.publication import replacing_results
+from bench.store.purging import refuse_purged
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -96,13 +98,19 @@ def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | No
     """
     labels = [method.label for method in plan.methods]
     run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), pool, progress)
+    made_from = hash_evidence(folder, plan)
+    if is_reduced(folder, plan, made_from):
+        run_stage("reduce", lambda job: False, shard_jobs(folder.path, plan, root, labels), None, progress)
+        return RunFolder.open(folder.path)
     with replacing_results(folder.path) as temp:
         results = RunFolder(folder.path, temp)
         write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
         if plan.settings.calibration != SHIPPED:
             measure_own_card(results, plan, root=root, pool=pool, progress=progress)
         reduce_run(results, plan, progress)
-        write_json(results.provenance_path, gather_provenance(plan))
+        # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
+        made = {"made_from": made_from, "estimates": results.estimates.seal}
+        write_json(results.provenance_path, gather_provenance(plan) | made)
     finished = RunFolder.open(folder.path)
     finished.next_plan_path.unlink(missing_ok=True)
     return finished
@@ -116,6 +124,7 @@ def renew_plan(
 
     Raises `StoreError` where a method of the run is being made again.
     """
+    refuse_purged(folder)
     plan = folder.plan
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)

@@ -25,6 +25,8 @@ TIMES_BETTER: Final = 3.0
 """... and leave less unexplained (1 minus correlation) than the own place, by this factor, at each of `LEVELS`."""
 IN_PLACE: Final = 0.9
 """Correlation from which on nothing else is tried."""
+UNLIKE: Final = 0.4
+"""Correlation below which an output shows nothing of its input; two photos chosen by chance seldom reach it."""
 LEVELS: Final = (0.0, 1.5, 3.0)
 """Gaussian sigmas (pixels of ``FINE``) applied to both pictures: what an output that was blurred or made noisy has lost
 must not speak against its own place alone."""
@@ -75,6 +77,11 @@ def misplacement(view: View, seen: View, width: int) -> Explanation | None:
 def lies_in_place(view: View, seen: View) -> bool:
     """Whether the input explains the output as it lies, if need be after both were blurred. A negative does, too."""
     return max(abs(fit(view, seen, level)) for level in LEVELS) >= IN_PLACE
+
+
+def is_unlike(view: View, seen: View) -> bool:
+    """Whether an output shows nothing of its input outside the faces; False where that cannot be told."""
+    return not view.whole and max(abs(fit(view, seen, level)) for level in LEVELS) < UNLIKE
 
 
 def size_reason(image: Image, boxes: Sequence[Box], output: Image) -> str:

@@ -18,7 +18,7 @@ from bench.run.config import RunConfig
 from bench.run.draws import without_seeds
 from bench.run.fetching import FetchProgress
 from bench.run.sources import hash_code, hashed_parameters, path_parameters
-from bench.run.stored_outputs import output_folders, refuse_unmatched
+from bench.run.stored_outputs import output_paths, refuse_unmatched
 from bench.store.beside import CALIBRATION, Locations
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
@@ -31,7 +31,7 @@ def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchPro
 
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    apart = output_folders(config.methods)
+    apart = output_paths(config.methods)
     opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}

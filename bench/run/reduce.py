@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
 from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools
+from bench.core.types import Bools, Float
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, outputs_digest, unchanged_outputs
+from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -27,6 +27,7 @@ from bench.run.face_table import write_face_table
 from bench.run.plan import CONTROL
 from bench.run.ranking import compare_methods, rank_rows
 from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from bench.store.names import Pseudonyms, without_names, write_names
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import (
     ComparisonRow,
@@ -45,6 +46,11 @@ from bench.store.schemas import (
 )
 
 NO_FACE: Final = "the judge found no face in it"
+STRONG_REDUCTION: Final = 4
+"""Times that a picture is reduced for the detector, from which on that is said."""
+_SEEN: Final = 10
+"""Pixels of the smallest faces that the detector finds."""
+_REDUCED: Final = "before faces were looked for, so that faces below about one percent of the longer side are not found"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
@@ -70,10 +76,12 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
     control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
     found = _Found()
+    names: dict[str, Pseudonyms] = {}
     for dataset in plan.datasets:
         originals = assemble_originals(folder, plan, dataset.label)
+        names[dataset.label] = Pseudonyms(dataset.samples, originals.truth.identity)
         design = _design(originals, plan)
-        found.inputs.append(_input_row(originals, dataset.notes))
+        found.inputs.append(_input_row(originals, dataset.notes, plan.instruments[0]))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
         for label, drawn in by_draws(plan.methods):
@@ -86,10 +94,12 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                 if method.label == label:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-                    same = unchanged_outputs(folder, plan, dataset.label, label, control) if label != control else None
-                    found.findings += [_finding(evidence, same)] if same else []
+                    if label != control:
+                        outputs_said = output_findings(folder, plan, dataset.label, label, control)
+                        found.findings += [_finding(evidence, item) for item in outputs_said]
                 values = [item for item in asked if isinstance(item, UnitValues)]
-                write_face_table(folder.faces_path(dataset.label, method.label), evidence, reasons, values)
+                table = folder.faces_path(dataset.label, method.label)
+                write_face_table(table, evidence, reasons, values, names[dataset.label])
                 progress.done(f"{method.label} {dataset.label}", skipped=False)
             answers[label] = _answers(averaged(draws), design, cards, recognisers)
             outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
@@ -110,7 +120,8 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
     progress.end()
-    folder.write_estimates(found.estimates_of(plan.run))
+    write_names(folder.path, names)
+    folder.write_estimates(without_names(found.estimates_of(plan.run), names))
 
 
 class _Found:
@@ -171,15 +182,21 @@ def _answers(
     return made + worst_answers(made, cards, recognisers)
 
 
-def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
+def _input_row(originals: Originals, notes: Sequence[str], judge: Mapping[str, Any]) -> InputRow:
     inputs = originals.inputs
     unplaced = int(inputs["unplaced_labels"].sum())
     readable = inputs["readable"]
     empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
+    times = reductions(np.maximum(inputs["height"], inputs["width"]), judge)
+    strongly = int((times >= STRONG_REDUCTION).sum())
     problems = [
-        Problem(sample=str(sample), reason=NO_FACE if ok else str(reason))
-        for sample, ok, reason in zip(inputs["sample"], readable, inputs["reason"], strict=True)
+        Problem(sample=str(sample), reason=_no_face(reduced) if ok else str(reason))
+        for sample, ok, reason, reduced in zip(inputs["sample"], readable, inputs["reason"], times, strict=True)
         if not ok or str(sample) in empty
+    ]
+    about = [
+        (unplaced, f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"),
+        (strongly, f"{counted(strongly, 'picture')} reduced {STRONG_REDUCTION} times or more {_REDUCED}"),
     ]
     return InputRow(
         dataset=originals.dataset,
@@ -188,7 +205,24 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
-        notes=[*notes, *([f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else [])],
+        notes=[*notes, *(note for count, note in about if count)],
+    )
+
+
+def reductions(longest: NDArray[Any], judge: Mapping[str, Any]) -> Float:
+    """(N,) how many times smaller the judge's detector sees each picture, by its longer side in pixels; 1 where it
+    looks at pictures as they are or in tiles."""
+    side = judge["params"].get("longest_side")
+    if not side or any("tile" in name for name in judge["params"]):
+        return np.ones(len(longest))
+    return np.maximum(longest / float(side), 1.0)
+
+
+def _no_face(times: float) -> str:
+    if times < STRONG_REDUCTION:
+        return NO_FACE
+    return (
+        f"{NO_FACE}, reduced {times:.0f} times before it looked: faces under {_SEEN * times:.0f} pixels are not found"
     )
 
 

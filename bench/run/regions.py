@@ -13,6 +13,8 @@ from bench.core.types import Bools, Box, Image, Region, RegionPair
 REGIONS: Final[tuple[Region, ...]] = ("face", "image", "background")
 FACE_SIDE: Final = 128
 """Pixels; the thesis and DeepPrivacy judge 128 x 128 face images."""
+LARGEST_SQUARE: Final = 10_000
+"""Pixels; a larger square is cut of the reduced image."""
 FACE_FACTOR: Final = 1.3
 """Side of a face region over the longer side of the judge's box."""
 
@@ -20,6 +22,8 @@ FACE_FACTOR: Final = 1.3
 def face_crop(image: Image, box: Box) -> Image:
     """The square about ``box``, 128 x 128; what lies outside the image is black."""
     square = box.square(FACE_FACTOR)
+    if square.w > LARGEST_SQUARE:
+        image, square = _reduced(image, square)
     left, top = round(square.x), round(square.y)
     side = max(round(square.w), 1)
     crop: Image = np.zeros((side, side, 3), np.uint8)
@@ -29,6 +33,14 @@ def face_crop(image: Image, box: Box) -> Image:
     shrink = side >= FACE_SIDE
     resized = cv2.resize(crop, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
+
+
+def _reduced(image: Image, square: Box) -> tuple[Image, Box]:
+    """The image and a square that reaches far beyond it, at a size that can be cut (a box in 65,535 x 16 pixels)."""
+    scale = LARGEST_SQUARE / square.w
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, Box(square.x * scale, square.y * scale, LARGEST_SQUARE, LARGEST_SQUARE)
 
 
 def background_mask(shape: tuple[int, ...], boxes: Sequence[Box]) -> Bools:

@@ -19,7 +19,7 @@ from bench.run.regions import REGIONS
 from bench.run.shards import Gather, ShardJob, scatter
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 4
+STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
 EXTRA: Final = "+extra"
 """Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from bench.core.files import make_private_folder
 from bench.store.atomic import write_json
 from bench.store.beside import Locations, read_locations, write_locations
 from bench.store.json_files import read_model
 from bench.store.publication import finish_publication
+from bench.store.purging import refuse_purged
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan
 
@@ -24,6 +27,7 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     their place, is made again: then the plan in force and its results stay until the new ones are complete.
     Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
     """
+    refuse_purged(folder)
     finish_publication(folder.path)
     settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
     folder.propose(plan)
@@ -77,7 +81,11 @@ def refuse_half_made(folder: RunFolder) -> None:
 
 
 def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
-    """What a finished run will have anew under ``plan``, as lines for a person."""
+    """What a finished run will have anew under ``plan``, as lines for a person.
+
+    Raises `StoreError` for a purged run.
+    """
+    refuse_purged(folder)
     if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
         return []
     added, edited = plan_changes(folder, plan, locations)
@@ -98,7 +106,9 @@ def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) ->
             return
         if folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
+        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
+            folder.chmod(0o700)
         write_json(path, plan.model_dump(mode="json", by_alias=True))
     except OSError as error:
         raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error

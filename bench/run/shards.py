@@ -19,7 +19,7 @@ from bench.core.types import Image, SampleRef
 from bench.data import Dataset, open_dataset
 from bench.data.dataset import fingerprint
 from bench.run.executors import advance
-from bench.run.stored_outputs import output_folders
+from bench.run.stored_outputs import output_paths
 from bench.store.beside import located_dataset, located_method
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import Plan, PlannedDataset, PlannedMethod
@@ -179,7 +179,7 @@ def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[D
     Raises `DataError` where it is not at its place, or something else is there.
     """
     spec = next(d.spec for d in plan.datasets if d.label == label)
-    apart = output_folders([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
+    apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
     return _opened(run, plan.run, label, located_dataset(run, label, spec), root, tuple(apart))
 
 

@@ -6,15 +6,18 @@ import ast
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 from bench.core import registry
+from bench.core.canonical import canonical_json
 from bench.core.errors import DataError
 from bench.core.files import sha256_of
 from bench.core.spec import Spec
 from bench.data.digests import DigestCache
+from bench.store.provenance import packages
 
 OWN: Final = "methods"
 """The package of our own methods."""
@@ -64,6 +67,19 @@ def hash_code(name: str) -> str:
         files = [item for each in modules for item in _plug_in_files(each)]
         return _digest((file, relative.as_posix()) for relative, file in files)
     return _digest((file, dotted) for dotted, file in sorted(_imported(module).items()))
+
+
+def hash_arithmetic(metrics: Iterable[str]) -> str:
+    """sha256 over all code that makes numbers of readings: the harness, our metrics, those packages of ``metrics`` that
+    are plug-ins; and the versions of the packages that they use."""
+    files = []
+    for top in ("bench", "metrics"):
+        root = Path(str(import_module(top).__file__)).parent
+        files += [(file, f"{top}/{name.as_posix()}") for name, file in _files_below(root) if file.suffix == ".py"]
+    for name in (name for name in metrics if name not in registry.METRICS):
+        module = registry.targets("metric")[name].partition(":")[0]
+        files += [(file, f"{module}/{relative.as_posix()}") for relative, file in _plug_in_files(module)]
+    return hashlib.sha256(f"{canonical_json(packages())}{_digest(iter(files))}".encode()).hexdigest()
 
 
 def hash_content(path: Path) -> str:

@@ -12,9 +12,21 @@ from bench.data import Dataset
 from bench.run.draws import without_seeds
 
 
-def output_folders(methods: Sequence[str]) -> list[Path]:
-    """The folders of stored outputs that method SPECs name: below a data set's folder they hold no inputs."""
-    return [_folder(spec) for spec in _stored(methods)]
+def output_paths(methods: Sequence[str]) -> list[Path]:
+    """The folders of stored outputs that method SPECs name, and the files in them where these can lie beside inputs
+    (``suffix=_anonymized``): in a data set's folder they are no inputs."""
+    paths = []
+    for spec in _stored(methods):
+        folder = _folder(spec)
+        prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
+        paths.append(folder)
+        if prefix or suffix:
+            paths += [path for path in folder.rglob("*") if _called(path.stem, prefix, suffix) and path.is_file()]
+    return paths
+
+
+def _called(stem: str, prefix: str, suffix: str) -> bool:
+    return len(stem) > len(prefix) + len(suffix) and stem.startswith(prefix) and stem.endswith(suffix)
 
 
 def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset]) -> None:

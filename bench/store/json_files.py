@@ -33,7 +33,8 @@ def read_model(model: type[M], path: Path, remedy: str = "run the same command a
     try:
         found = model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
+        # Of another version most fields differ; the version is what says why.
+        first = min(error.errors(), key=lambda each: each["loc"] != ("schema",))
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         what = f"{where}: {first['msg']}"
         if where == "schema":

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX
+from bench.core.files import make_private_folder, temp_prefix
 
 PUBLISHING: Final = "publishing"
+PURGED: Final = "purged.json"
+"""Says that a run's pictures, readings and names were removed; its results stay."""
 PLAN: Final = "plan.json"
 NEXT_PLAN: Final = "next-plan.json"
 ESTIMATES: Final = "estimates.json"
@@ -31,7 +33,7 @@ RESULTS: Final = (FACES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
 def replacing_results(run: Path) -> Iterator[Path]:
     """Yields a temporary folder for new `RESULTS`; they take the place of the old ones on success, else they are
     removed."""
-    temp = Path(tempfile.mkdtemp(prefix=TEMP_PREFIX, dir=run))
+    temp = Path(tempfile.mkdtemp(prefix=temp_prefix(), dir=run))
     try:
         yield temp
         finish_publication(run)
@@ -53,7 +55,7 @@ def finish_publication(run: Path) -> None:
                 continue
             if old.is_dir():
                 shutil.rmtree(old)
-            old.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(old.parent)
             new.replace(old)
         shutil.rmtree(source)
     except OSError as error:

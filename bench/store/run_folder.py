@@ -17,6 +17,10 @@
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
+    RUN/locations.json                               where data sets and the files of methods lie
+    RUN/names.json                                   who the pseudonyms in estimates.json and faces/ are
+    RUN/publishing/                                  new results on the way to their places
+    RUN/purged.json                                  says that all but the figures was removed
     RUN/reproduction.json                            which published protocol it follows, if any
 """
 
@@ -31,7 +35,8 @@ import pyarrow as pa
 from bench.core.errors import StoreError
 from bench.store.atomic import write_json
 from bench.store.json_files import read_model, read_object
-from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, finish_publication
+from bench.store.names import Names, Pseudonyms, read_names, with_names
+from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, PURGED, finish_publication
 from bench.store.schemas import Estimates, Plan
 from bench.store.tables import read_arrow, read_table
 
@@ -42,14 +47,19 @@ class RunFolder:
     ``results``: where plan, estimates and the rest of `bench.store.publication.RESULTS` lie, if not in the run itself.
     """
 
-    def __init__(self, path: Path, results: Path | None = None) -> None:
+    def __init__(self, path: Path, results: Path | None = None, *, show_names: bool = False) -> None:
         self.path = path
+        self._show_names = show_names
         self.results = path if results is None else results
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
-        """Raises `StoreError` if ``path`` is not a finished run."""
-        folder = cls.planned(path)
+    def open(cls, path: Path, *, show_names: bool = False) -> RunFolder:
+        """``show_names``: give the photos' own names, from ``names.json``, instead of pseudonyms.
+
+        Raises `StoreError` if ``path`` is not a finished run.
+        """
+        cls.planned(path)
+        folder = cls(path, show_names=show_names)
         if not folder.estimates_path.exists():
             raise StoreError(f"{path} is not finished (no estimates.json); run the same `unmask run` again to go on")
         if folder.plan.run != folder.estimates.run:
@@ -74,6 +84,11 @@ class RunFolder:
     @property
     def next_plan_path(self) -> Path:
         return self.path / NEXT_PLAN
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether pictures, readings and names were removed."""
+        return (self.path / PURGED).exists()
 
     @property
     def estimates_path(self) -> Path:
@@ -131,7 +146,23 @@ class RunFolder:
 
     @cached_property
     def estimates(self) -> Estimates:
-        return read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
+        found = read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
+        return with_names(found, self.names) if self._show_names else found
+
+    @cached_property
+    def names(self) -> Names:
+        """The key to the pseudonyms; empty where the run has none."""
+        return read_names(self.path)
+
+    def shown_photo(self, dataset: str, sample: str) -> str:
+        """What a page calls a sample."""
+        if self._show_names:
+            return sample
+        return self._pseudonyms[dataset].photo(sample)
+
+    @cached_property
+    def _pseudonyms(self) -> dict[str, Pseudonyms]:
+        return {dataset.label: Pseudonyms(dataset.samples) for dataset in self.plan.datasets}
 
     def write_estimates(self, estimates: Estimates) -> None:
         """Seals them and writes them down."""
@@ -147,7 +178,12 @@ class RunFolder:
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
         ``metric|instrument|region`` for each per-face metric."""
-        return read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
+        table = read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
+        own = {"face": self.names.face, "sample": self.names.photo, "identity": self.names.person}
+        for column, name in own.items() if self._show_names else ():
+            shown = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
+            table = table.set_column(table.column_names.index(column), column, shown)
+        return table
 
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
         """The lossless output for a sample; ``None`` where the method gave none."""

@@ -254,8 +254,6 @@ class Estimates(Strict):
     """`Plan.run` of the plan it belongs to."""
     seal: str = ""
     """sha256 of the rest, as canonical JSON: what was changed by hand is refused."""
-    made_from: str = ""
-    """sha256 over the keys of all tables and the code that the numbers were made with: equal = the same numbers."""
     estimates: list[EstimateRow]
     gaps: list[GapRow] = []
     ranks: list[RankRow] = []

@@ -37,7 +37,7 @@ def write_table(path: Path, columns: Table, key: str) -> None:
     table = table.replace_schema_metadata({_KEY: key.encode(), _SEAL: _seal(table, key.encode())})
     # A dictionary of numbers that are all different saves nothing and takes ten times their memory.
     repeated = [name for name, values in arrays.items() if pa.types.is_string(values.type)]
-    with naming(path), replacing_file(path) as temp:
+    with naming(path), replacing_file(path, private=True) as temp:
         pq.write_table(
             table,
             temp,
@@ -122,6 +122,12 @@ def _values(column: Any) -> Iterator[bytes | memoryview]:
     for chunk, each in zip(chunks, ends, strict=True):
         if each[-1] > each[0]:
             yield memoryview(chunk.buffers()[2])[each[0] : each[-1]]
+
+
+def table_stamp(table: pa.Table) -> list[str]:
+    """Key and seal of a table: equal = the same rows, made in the same way."""
+    metadata = table.schema.metadata or {}
+    return [metadata.get(name, b"").decode("utf-8", "replace") for name in (_KEY, _SEAL)]
 
 
 def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:

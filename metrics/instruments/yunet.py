@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Final, Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.types import Box, Detection, Float, Image
@@ -25,6 +27,13 @@ BORDER: Final = 1 / 3
 """Second try: a black border of this share of the longer side on every side, for faces that fill their image."""
 SECOND_LONGEST_SIDE: Final = 640
 """Second try: the longer side, border included, is reduced to this, for faces larger than the network knows."""
+TILED_FROM: Final = 4096
+"""Images with a longer side above this are looked at in tiles too: the reduction would lose faces of 40 pixels."""
+TILED_PIXELS: Final = 25_000_000
+"""For the tiles, larger images are reduced to this many pixels, which bounds their number."""
+OVERLAP: Final = 256
+"""Pixels that neighbouring tiles share; a larger face is found in the whole image."""
+_RIM: Final = 2
 _TOP: Final = 5000
 _SMALLEST_SIDE: Final = 64
 """Narrower inputs get a black strip: OpenCV's network returns garbage where a side is 32 pixels (one cell) or less."""
@@ -35,7 +44,7 @@ class YuNet:
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="yunet",
-        version="1",
+        version="2",
         role="detector",
         description="The judge's face detector: boxes, five landmarks and a score (YuNet 2023mar, float32).",
         licence="MIT (network: YuNet); Apache-2.0 (file: OpenCV Zoo)",
@@ -56,12 +65,17 @@ class YuNet:
             "nms_iou": NMS_IOU,
             "longest_side": LONGEST_SIDE,
             "smallest_long_side": SMALLEST_LONG_SIDE,
+            "tiled_from": TILED_FROM,
+            "tiled_pixels": TILED_PIXELS,
+            "tile_overlap": OVERLAP,
             "second_try_border": round(BORDER, 4),
             "second_try_longest_side": SECOND_LONGEST_SIDE,
             "second_try_score": SCORE,
         },
         limits=(
             "Images are reduced to 1024 pixels first: faces below about one percent of the longer side are not found. "
+            "Those above 4096 pixels are also looked at in overlapping tiles, at 25 megapixels at most: faces below "
+            "about 10 pixels there are not found. "
             "Only where it finds nothing at all does it try again, smaller and with a black border. It may find a face "
             "that people would not see (in an anonymized image too), and miss profiles. Always runs on the CPU."
         ),
@@ -81,24 +95,45 @@ class YuNet:
         return [self._first_try(image) or self._second_try(image) for image in images]
 
     def _first_try(self, image: Image) -> list[Detection]:
-        return self._find(image, SMALLEST_LONG_SIDE, LONGEST_SIDE)
+        whole = self._find(image, LONGEST_SIDE)
+        if max(image.shape[:2]) <= TILED_FROM:
+            return whole
+        return _in_order(_distinct([*whole, *self._in_tiles(image)]))
 
     def _second_try(self, image: Image) -> list[Detection]:
-        border = round(max(image.shape[:2]) * BORDER)
-        framed = np.pad(image, ((border, border), (border, border), (0, 0)))
-        return self._find(framed, SMALLEST_LONG_SIDE, SECOND_LONGEST_SIDE, offset=border)
+        return self._find(image, SECOND_LONGEST_SIDE, border=BORDER)
 
-    def _find(self, image: Image, low: int, high: int, *, offset: int = 0) -> list[Detection]:
+    def _in_tiles(self, image: Image) -> list[Detection]:
+        """Faces in overlapping squares of the image, which is reduced to `TILED_PIXELS` first."""
+        height, width = image.shape[:2]
+        scale = min(1.0, math.sqrt(TILED_PIXELS / (height * width)))
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        if size != (width, height):
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        back = np.array([width / size[0], height / size[1]])
+        return [
+            _moved(face, back, np.array([left, top]))
+            for top in _starts(size[1])
+            for left in _starts(size[0])
+            for face in self._find(image[top : top + LONGEST_SIDE, left : left + LONGEST_SIDE], LONGEST_SIDE)
+            if not _cut_off(face.box, left, top, size)
+        ]
+
+    def _find(self, image: Image, high: int, *, border: float = 0.0) -> list[Detection]:
+        """Faces of the image at a longer side of at most ``high``, inside a black border of ``border`` longer sides."""
         height, width = image.shape[:2]
         longest = max(height, width)
-        scale = min(max(longest, low), high) / longest
+        framed = longest * (1 + 2 * border)
+        scale = min(max(framed, SMALLEST_LONG_SIDE), high) / framed
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
         bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+        # Reduced before the border is added: of an image of 65,535 x 16 pixels the border would take 13 GiB.
         if size != (width, height):
             bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        right, bottom = (max(_SMALLEST_SIDE - side, 0) for side in size)
-        if right or bottom:
-            bgr = cv2.copyMakeBorder(bgr, 0, bottom, 0, right, cv2.BORDER_CONSTANT)
+        edge = round(max(size) * border)
+        right, bottom = (edge + max(_SMALLEST_SIDE - side - 2 * edge, 0) for side in size)
+        if right or bottom or edge:
+            bgr = cv2.copyMakeBorder(bgr, edge, bottom, edge, right, cv2.BORDER_CONSTANT)
         network = self._network()
         network.setInputSize((bgr.shape[1], bgr.shape[0]))
         # OpenCV's stubs deny it, but this is None where nothing was found.
@@ -106,8 +141,9 @@ class YuNet:
         if rows is None:
             return []
         back = np.array([width / size[0], height / size[1]])
-        found = [_detection(np.asarray(row, np.float64), back, offset) for row in rows]
-        return sorted(found, key=lambda face: (-face.score, face.box.x, face.box.y))
+        return _in_order(
+            [_moved(_detection(np.asarray(row, np.float64)), back, np.array([-edge, -edge])) for row in rows]
+        )
 
     def _network(self) -> cv2.FaceDetectorYN:
         if not hasattr(self._local, "network"):
@@ -116,9 +152,48 @@ class YuNet:
         return network
 
 
-def _detection(row: Float, back: Float, offset: int) -> Detection:
-    """``row``: x, y, w, h, five points, score; ``back``: input to image pixels; ``offset``: the border's width."""
-    corner, extent = row[0:2] * back - offset, row[2:4] * back
-    points = row[4:14].reshape(5, 2) * back - offset
-    box = Box(float(corner[0]), float(corner[1]), float(extent[0]), float(extent[1]))
-    return Detection(box, points.astype(np.float32), float(np.clip(row[14], 0.0, 1.0)))
+def _detection(row: Float) -> Detection:
+    """``row``: x, y, w, h, five points, score."""
+    box = Box(*(float(value) for value in row[0:4]))
+    return Detection(box, row[4:14].reshape(5, 2).astype(np.float32), float(np.clip(row[14], 0.0, 1.0)))
+
+
+def _moved(face: Detection, back: Float, shift: NDArray[np.int64]) -> Detection:
+    """The face after a shift in the input's pixels, then in the image's: ``back`` of them are one of the input's."""
+    x, y = (np.array([face.box.x, face.box.y]) + shift) * back
+    w, h = np.array([face.box.w, face.box.h]) * back
+    points = ((face.landmarks.astype(np.float64) + shift) * back).astype(np.float32)
+    return Detection(Box(float(x), float(y), float(w), float(h)), points, face.score)
+
+
+def _in_order(faces: Sequence[Detection]) -> list[Detection]:
+    return sorted(faces, key=lambda face: (-face.score, face.box.x, face.box.y))
+
+
+def _starts(side: int) -> list[int]:
+    """Where the tiles of a side begin: `LONGEST_SIDE` long, `OVERLAP` shared by two neighbours at least."""
+    last = max(side - LONGEST_SIDE, 0)
+    count = 1 + math.ceil(last / (LONGEST_SIDE - OVERLAP))
+    return [round(k) for k in np.linspace(0, last, count)]
+
+
+def _cut_off(box: Box, left: int, top: int, size: tuple[int, int]) -> bool:
+    """Whether a tile's edge inside the image cuts a face off; it lies whole in the next tile, or is large enough for
+    the look at the whole image."""
+    x, y = box.x + left, box.y + top
+    right, bottom = min(left + LONGEST_SIDE, size[0]), min(top + LONGEST_SIDE, size[1])
+    return (
+        (left > 0 and x <= left + _RIM)
+        or (top > 0 and y <= top + _RIM)
+        or (right < size[0] and x + box.w >= right - _RIM)
+        or (bottom < size[1] and y + box.h >= bottom - _RIM)
+    )
+
+
+def _distinct(faces: Sequence[Detection]) -> list[Detection]:
+    """The faces without those that a better one overlaps by more than `NMS_IOU`."""
+    kept: list[Detection] = []
+    for face in _in_order(faces):
+        if all(face.box.iou(other.box) <= NMS_IOU for other in kept):
+            kept.append(face)
+    return kept

@@ -4,7 +4,7 @@ About the data set, said with a method that leaves every face as it is (the cont
 
 - ``chance-off``: strangers are matched far more or less often than the thresholds promise;
 - ``copies``: one photo under two names;
-- ``likely-repeats``: unlabelled originals that look like one person.
+- ``likely-repeats``: unlabelled originals of which some look like one person.
 
 About a method:
 
@@ -76,9 +76,8 @@ def _of_the_data(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     unlabelled = int((evidence.truth.identity == "").sum())
     if known.repeats:
         text = (
-            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that look like one person to "
-            f"every recogniser ({known.repeats:,}) do not count as two people, which lowers the measured rates of "
-            "strangers matched slightly"
+            f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that all recognisers "
+            f"clearly take for one person ({known.repeats:,}) do not count as two people, other repeats of a person do"
         )
         yield Finding("likely-repeats", unlabelled, len(evidence.faces), text)
 

@@ -25,7 +25,7 @@ EXCESS: Final = f"excess_match@{LABEL}"
 
 _OTHERS = (
     "Other people: everybody but those labelled as the same person; two originals that are one photo are left out, and "
-    "so are unlabelled ones that every recogniser calls one person at a false match rate of 1e-4. "
+    "so are unlabelled ones within 0.6 of every recogniser's distance at a false match rate of 1e-4. "
 )
 _FIXED = (
     "Interval: bootstrap over identities of the faces released, the originals compared with held fixed; its upper "
@@ -66,8 +66,8 @@ class StrangerMatch:
             "For each face the share of other people's originals at or below the threshold from the nearest of its "
             f"candidates; mean over the faces. On the control this is the false match rate of this data set at the "
             f"threshold whose stated rate is {LABEL}. {_FIXED}",
-            "Unlabelled people who look alike are taken for repeats and left out, which lowers it slightly. Neither "
-            "high nor low is better: it is what the rates of privacy have to be read against.",
+            "Where nobody is labelled some repeats of one person are not found and count as strangers, which raises "
+            "it slightly. Neither high nor low is better: it is what the rates of privacy have to be read against.",
         ),
         _card(
             GROUP,
@@ -89,8 +89,9 @@ class StrangerMatch:
             f"matches (stranger_match_group@{LABEL}); mean over the faces. 0 = nothing of the person is left that this "
             f"recogniser tells from the group. {_SMALL} Interval as of deid_rate: over identities, and over the "
             "threshold's own interval. Chance = 0. ",
-            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). Group, not "
-            "person, may be what a method keeps on purpose.",
+            "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). A method that "
+            "keeps more than the group, such as the exact age within 0-19, matches more often than the group does: "
+            "part of the excess is then that, not the person.",
         ),
     )
 

@@ -34,13 +34,50 @@ def frechet_distance(a: Floats32, b: Floats32, weights: Float) -> float:
     w = weights[drawn]
     mean_a, factor_a = _moments(a[drawn], w, count)
     mean_b, factor_b = _moments(b[drawn], w, count)
-    cross = factor_a @ factor_b.T
-    # Singular values as roots of the eigenvalues of M M^T: several times faster than a singular value decomposition,
-    # and the digits lost are those of singular values that add nothing.
-    squared = linalg.eigvalsh(cross @ cross.T, check_finite=False, overwrite_a=True)
-    root_trace = float(np.sqrt(np.clip(squared, 0.0, None)).sum())
     traces = float((factor_a**2).sum() + (factor_b**2).sum())
-    return max(0.0, float(((mean_a - mean_b) ** 2).sum()) + traces - 2 * root_trace)
+    return max(0.0, float(((mean_a - mean_b) ** 2).sum()) + traces - 2 * _singular_sum(factor_a @ factor_b.T))
+
+
+def frechet_distances(a: Floats32, b: Floats32, weights: Float) -> Float:
+    """(R,) `frechet_distance` under each row of weights (R, N), with the products of rows made once for all.
+
+    Up to D rows: their (N, N) products about the middle, centred anew under each row's weights, are F_a F_b^T.
+    """
+    drawn = (weights > 0).any(axis=0)
+    if drawn.sum() > a.shape[1]:
+        return np.array([frechet_distance(a, b, row) for row in weights])
+    x, y = (rows[drawn].astype(np.float64) for rows in (a, b))
+    middle_x, middle_y = x.mean(axis=0), y.mean(axis=0)
+    x -= middle_x
+    y -= middle_y
+    products, square_x, square_y = x @ y.T, (x**2).sum(axis=1), (y**2).sum(axis=1)
+    apart, squares = middle_x - middle_y, square_x + square_y
+    return np.array([_from_products(row, x, y, apart, products, squares) for row in weights[:, drawn]])
+
+
+def _from_products(w: Float, x: Float, y: Float, apart: Float, products: Float, squares: Float) -> float:
+    """`frechet_distance` from rows about their middles, which are ``apart``, and what is made of them once."""
+    count = float(w.sum())
+    if count < 2:
+        return math.nan
+    mean_x, mean_y = w @ x / count, w @ y / count
+    used = w > 0
+    cross = products[np.ix_(used, used)]
+    left, right = w[used] @ cross / count, cross @ w[used] / count
+    cross = cross - left[None, :] - right[:, None] + float(w[used] @ right) / count
+    root = np.sqrt(w[used] / (count - 1))
+    cross *= root[:, None]
+    cross *= root[None, :]
+    spread = count * float(mean_x @ mean_x + mean_y @ mean_y)
+    traces = (float(w @ squares) - spread) / (count - 1)
+    return max(0.0, float(((apart + mean_x - mean_y) ** 2).sum()) + traces - 2 * _singular_sum(cross))
+
+
+def _singular_sum(matrix: Float) -> float:
+    """Sum of the singular values, as roots of the eigenvalues of M M^T: several times faster than a singular value
+    decomposition, and the digits lost are those of singular values that add nothing."""
+    squared = linalg.eigvalsh(matrix @ matrix.T, check_finite=False, overwrite_a=True)
+    return float(np.sqrt(np.clip(squared, 0.0, None)).sum())
 
 
 def kernel_distance(a: Floats32, b: Floats32, weights: Float) -> float:
@@ -158,6 +195,7 @@ class Distribution:
                 region,
                 unit,
                 resampling="jackknife",
+                compute_all=partial(frechet_distances, original, output),
                 subgroups=False,
                 tested_from=UNBIASED_FROM,
             )

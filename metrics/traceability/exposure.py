@@ -27,7 +27,8 @@ _RULES = (
 _LIMITS = (
     "Face tracks are those of the judge's detector on the original, linked by position and face; one person whose "
     "track breaks counts as two. A track counts as scored if any of its frames could be: one that cannot be read might "
-    "still expose. Thresholds were calibrated on photos, not on surveillance frames. Small and blurred faces are hard "
+    "still expose. Looks (turned, mirrored, inverted, blurred faces) and faces elsewhere in the frame are not tried on "
+    "clips. Thresholds were calibrated on photos, not on surveillance frames. Small and blurred faces are hard "
     "for recognisers in the original too: read it beside the control and the chance level."
 )
 
@@ -50,18 +51,25 @@ def _exposure_card(
     )
 
 
-def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: str) -> MetricCard:
+_MISSED = (
+    "Missed: the output's pixels at the face are the input's; or a smooth tone curve and noise of at most 1.5 times "
+    "what JPEG quality 50 leaves make them of the input's, and a recogniser still matches the face at a false match "
+    "rate of 1e-3. "
+)
+
+
+def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: str, how: str = "") -> MetricCard:
     return MetricCard(
         name=f"frames_{outcome.value}",
-        version="1",
+        version="2",
         family="exposure",
         direction=direction,
         unit="share",
         bounds=(0.0, 1.0),
         title=title,
         question=question,
-        how="Share of all faces in all frames of the originals, whatever track they belong to; the four outcomes add "
-        "up to 1.",
+        how=f"{how}Share of all faces in all frames of the originals, whatever track they belong to; the four outcomes "
+        "add up to 1.",
         source="unmask",
         limits="Long tracks weigh more. A face that the judge does not find in the original is not in the count.",
     )
@@ -98,7 +106,7 @@ class Exposure:
         ),
         MetricCard(
             name="tracks_missed",
-            version="1",
+            version="2",
             family="exposure",
             direction="lower",
             unit="share",
@@ -106,13 +114,15 @@ class Exposure:
             title="Tracks with a missed frame",
             question="How many people are left as they were in at least one frame?",
             how="Share of face tracks with at least one frame in which the judge finds a face in the original and the "
-            "method left it as it was. One is enough for a viewer who stops the clip there.",
+            "method left it as it was, see frames_missed. One is enough for a viewer who stops the clip there.",
             source="unmask",
             limits=_LIMITS,
         ),
         _outcome_card(Outcome.ANONYMIZED, "higher", "Frames anonymized", "In how many frames is a face a new face?"),
         _outcome_card(Outcome.DESTROYED, "lower", "Frames destroyed", "In how many frames is a face no face any more?"),
-        _outcome_card(Outcome.MISSED, "lower", "Frames missed", "In how many frames was a face left as it was?"),
+        _outcome_card(
+            Outcome.MISSED, "lower", "Frames missed", "In how many frames was a face left as it was?", _MISSED
+        ),
         _outcome_card(Outcome.ERROR, "lower", "Frames failed", "In how many frames did the method give no output?"),
     )
 

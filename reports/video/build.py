@@ -61,7 +61,7 @@ def build_video_report(folder: VideoRunFolder, out: Path) -> Path:
     """
     check_replaceable(out)
     view = VideoView(folder)
-    with replacing_folder(out) as temp:
+    with replacing_folder(out, private=False) as temp:
         _write(temp, view)
     return out / INDEX
 

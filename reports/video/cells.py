@@ -24,7 +24,7 @@ from reports.video.means import Mean, mean_of
 from reports.video.view import VideoView
 
 ONE_CLIP: Final = "one clip: no interval"
-FEW_CLIPS: Final = "fewer than two clips have it: no interval"
+FEW_CLIPS: Final = "fewer than three clips have it: no interval"
 BESIDE: Final = {"people": ("people_original", "original"), "identity_kept": ("identity_kept_original", "original")}
 """Metric -> the metric that is told beside it, and what that is called."""
 

@@ -15,7 +15,7 @@ from bench.core.values import UnitValues
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """``None`` = not measured; no interval for fewer than two clips."""
+    """``None`` = not measured; no interval for fewer than three clips."""
 
     value: float | None
     low: float | None

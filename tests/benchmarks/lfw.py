@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.cli.progress import PlainProgress
 from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, run
+from bench.run.pipeline import get_ready, locations_for, run
 from bench.store.run_folder import RunFolder
 from bench.store.schemas import EstimateRow
 from tests.benchmarks.printing import cell, print_claims
@@ -37,7 +37,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch)
         plan = get_ready(config, root=None)
-        folder = run(plan, out, root=None, workers=os.cpu_count() or 1, progress=PlainProgress())
+        places, workers = locations_for(config), os.cpu_count() or 1
+        folder = run(plan, out, locations=places, root=None, workers=workers, progress=PlainProgress())
         print_figures(folder)
         return check(folder)
 

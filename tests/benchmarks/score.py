@@ -18,7 +18,7 @@ from typing import Any
 from bench.core.registry import instrument_class
 from bench.run import opened
 from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, run
+from bench.run.pipeline import get_ready, locations_for, run
 from tests.benchmarks.stages import Stages
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
@@ -61,11 +61,25 @@ def main() -> None:
     # Opening networks is not scoring them: one image warms everything up first.
     with tempfile.TemporaryDirectory() as scratch:
         warm = RunConfig(datasets=(dataset,), methods=METHODS, limit=1)
-        run(get_ready(warm, root=None), Path(scratch) / "warm", root=None, workers=1, progress=watch)
+        run(
+            get_ready(warm, root=None),
+            Path(scratch) / "warm",
+            locations=locations_for(warm),
+            root=None,
+            workers=1,
+            progress=watch,
+        )
         watch.seconds.clear()
         watch.inside.clear()
         config = RunConfig(datasets=(dataset,), methods=METHODS, limit=limit)
-        folder = run(get_ready(config, root=None), Path(scratch) / "run", root=None, workers=1, progress=watch)
+        folder = run(
+            get_ready(config, root=None),
+            Path(scratch) / "run",
+            locations=locations_for(config),
+            root=None,
+            workers=1,
+            progress=watch,
+        )
         faces = folder.estimates.inputs[0].faces
         methods = len(folder.plan.methods)
     times = {"prepare": 1, "anonymize": methods - 1, "score": methods, "reduce": methods}

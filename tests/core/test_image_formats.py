@@ -8,14 +8,18 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageCms
 
 from bench.core import images
+from bench.core.errors import ImageError
 from bench.core.images import MAX_ASPECT, MAX_SIDE, decode_image
 from bench.core.types import Image
 from tests.core.test_images import handmade_png, photo, png, refused, saved
 
+AVIF = saved(Pillow.fromarray(photo()), "AVIF")
 D50 = (0.9642, 1.0, 0.8249)
 ADOBE_LIKE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 P3_LIKE = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
@@ -198,6 +202,25 @@ def test_heic_and_avif_that_cannot_be_read() -> None:
     refused(saved(Pillow.fromarray(photo()), "AVIF")[:-50])
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["HEIC", "AVIF", "profile"]), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255))))
+def test_nothing_but_image_errors_on_mutilated_phone_photos(kind: str, changes: list[tuple[int, int]]) -> None:
+    whole = {"HEIC": TURNED_HEIC, "AVIF": AVIF, "profile": rgb_profile(P3_LIKE, 2.2)}[kind]
+    mutilated = bytearray(whole)
+    for at, value in changes:
+        mutilated[at % len(whole)] = value
+    data = bytes(mutilated)
+    try:
+        got = decode_image(
+            saved(Pillow.fromarray(photo()), "PNG", icc_profile=data) if kind == "profile" else data, "x"
+        )
+    except ImageError:
+        assert kind != "profile", "a damaged profile is no reason to refuse a photo"
+        return
+    assert got.dtype == np.uint8
+    assert got.ndim == 3
+
+
 def test_a_missing_decoder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "_heif_is_readable", lambda: False)
     assert "pillow-heif is missing" in refused(TURNED_HEIC)
@@ -208,7 +231,7 @@ def test_jpeg_xl_and_raw_files_are_never_taken_for_their_previews() -> None:
     assert "JPEG XL" in refused(b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a" + bytes(50))
     preview = saved(Pillow.fromarray(photo()), "TIFF")
     for name in ("a.NEF", "a.dng", "b/c.cr2"):
-        with pytest.raises(images.ImageError, match="raw file"):
+        with pytest.raises(ImageError, match="raw file"):
             decode_image(preview, name)
     assert "raw file" in refused(b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(50))
     for tags in ({254: 1}, {50706: b"\x01\x04\x00\x00"}):

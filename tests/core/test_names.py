@@ -65,6 +65,11 @@ def test_composed_and_decomposed_names_are_one_name(stored: str, asked: str) -> 
     assert matched(both, both) == dict(zip(both, both, strict=True)), "where both are there, each is its own"
 
 
+def test_capitals_count_only_where_nothing_else_tells() -> None:
+    assert matched(["A/1.MP4"], ["a/1.mp4"]) == {"a/1.mp4": "A/1.MP4"}
+    assert matched(["a.mp4", "A.mp4"], ["A.mp4", "a.mp4"]) == {"A.mp4": "A.mp4", "a.mp4": "a.mp4"}
+
+
 def test_prefix_and_suffix_belong_to_the_bare_name() -> None:
     files = ["ann/blurred_1_anonymized.mp4", "ann/1.mp4"]
     assert matched(files, ["ann/1.avi"], "blurred_", "_anonymized") == {"ann/1.avi": "ann/blurred_1_anonymized.mp4"}

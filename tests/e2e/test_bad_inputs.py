@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image as Pillow
 
 from bench.core.types import Image
 from tests.support.cli import unmask
+from tests.support.naming import named_results
 
 pytestmark = pytest.mark.weights
 
@@ -64,7 +64,7 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
-    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    results = named_results(out)
     given = results["inputs"][0]
     assert given["images"] == 15
     reasons = {problem["sample"]: problem["reason"] for problem in given["problems"]}
@@ -105,6 +105,9 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     exif[0x0112] = 6
     turned = small.transpose(Pillow.Transpose.ROTATE_90)
     turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    panorama = Pillow.new("RGB", (20_000, 600), (90, 120, 60))
+    panorama.paste(small.resize((128, 128)), (9_000, 200))
+    panorama.save(photos / "panorama.png")
     # The face is not at the picture's corner; in the turned photo x and y are of the upright picture.
     lines = ("file,identity,sex,x,y", "one.png,Ann,f,1,1", "two.png,Bob,f,115,60", "turned.jpg,Cid,f,115,60")
     (photos / "labels.csv").write_text("\n".join(lines))
@@ -112,17 +115,19 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     command = ("run", "--dataset", f"folder:{photos}", "--method", "blackout", "--metrics", "outcome")
     done = unmask(*command, "--instrument", "yunet", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads((out / "estimates.json").read_text("utf-8"))["inputs"]
-    assert (row["images"], row["faces"], row["unreadable"]) == (6, 4, 2)
+    (row,) = named_results(out)["inputs"]
+    assert (row["images"], row["faces"], row["unreadable"]) == (7, 4, 2)
     reasons = {problem["sample"]: problem["reason"] for problem in row["problems"]}
     assert "not followed" in reasons["linked"]
     assert "raw file" in reasons["raw.nef"]
+    assert "reduced 20 times before it looked: faces under 195 pixels are not found" in reasons["panorama.png"]
     said = [
         "1 file was passed over, which cannot be read as images: 1 .vob",
         "1 linked folder was not followed",
         "labels.csv: not read: sex",
         "1 picture under two names",
         "1 label with x and y in no face",
+        "1 picture reduced 4 times or more before faces were looked for",
     ]
     page = (out / "report" / "data.html").read_text("utf-8")
     for text in said:
@@ -152,7 +157,7 @@ def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) 
         *("--out", str(out), "--no-report"),
     )
     assert done.returncode == 0, done.stderr
-    results = json.loads((out / "estimates.json").read_text("utf-8"))
+    results = named_results(out)
     values = {
         row["metric"]: row["value"]
         for row in results["estimates"]
@@ -184,7 +189,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         out = tmp_path / f"run-{limit}"
         done = unmask(*arguments, "--limit", str(limit), "--out", str(out))
         assert done.returncode == 0, done.stderr
-        failures = json.loads((out / "estimates.json").read_text("utf-8"))["failures"]
+        failures = named_results(out)["failures"]
         assert {row["sample"] for row in failures} == errors
         assert all("the output file 1.png matches" in row["reason"] for row in failures)
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
@@ -60,6 +61,17 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
 
     call()
     first = plan(run)
+    published = (run / "estimates.json").stat().st_ino
+    assert any(line.startswith("reduce: ") and "done before" in line for line in call().splitlines())
+    assert (run / "estimates.json").stat().st_ino == published
+    table = next(run.glob("score/*/mine/*/outcomes.parquet"))
+    whole = table.read_bytes()
+    pq.write_table(pq.read_table(table).slice(1), table)
+    damaged = unmask("run", "-d", f"folder:{photos}", "-m", f"mine=mine:value={value}", "--metrics", "outcome",
+                     "--no-report", "--out", str(run))  # fmt: skip
+    assert damaged.returncode == 1
+    assert f"{table} is not as unmask wrote it" in damaged.stderr
+    table.write_bytes(whole)
     control = outputs(run, "none")
     assert str(tmp_path) not in "".join(path.read_text("utf-8") for path in run.glob("[!l]*.json"))
 

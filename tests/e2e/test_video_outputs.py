@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.data.clips_made import make_clip
@@ -20,6 +22,14 @@ UNEVEN = (0, 40, 80, 200, 240, 280, 400, 440, 560, 600, 720, 760)
 
 def moving(number: int) -> Any:
     return drifting_face(4 * number)
+
+
+def checks(number: int) -> Any:
+    """A chequered ground with a square that moves."""
+    down, across = np.mgrid[0:120, 0:160] // 20
+    image = np.repeat(np.where((down + across) % 2 == 0, 40, 210).astype(np.uint8)[:, :, None], 3, 2)
+    image[50:70, 10 + 5 * number : 40 + 5 * number] = (200, 30, 30)
+    return image
 
 
 def results(clips: Path, outputs: Path, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -37,6 +47,15 @@ def doubled(times: Sequence[int], step: int) -> list[int]:
 def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """Untouched copies of one clip, each with other frames or times than the original."""
     clips, outputs = tmp_path_factory.mktemp("clips"), tmp_path_factory.mktemp("outputs")
+    for name, form, codec, pixels in (("codec", "avi", "mpeg4", "yuv420p"), ("full", "mp4", "libx264", "yuvj420p")):
+        write_clip(clips / f"{name}.mp4", 12, moving)
+        coded = [moving(n) for n in range(12)]
+        make_clip(
+            outputs / f"{name}.{form}", coded, form=form, codec=codec, pixel_format=pixels,
+            rate=Fraction(10), time_base=Fraction(1, 10),
+        )  # fmt: skip
+    write_clip(clips / "range.mp4", 12, moving)
+    write_clip(outputs / "range.mp4", 12, lambda n: np.rint(16 + moving(n) * (219 / 255)).astype(np.uint8))
     names = ("constant", "lost", "half", "sped-up", "longer", "same", "turned", "mirrored")
     for name in names:
         write_clip(clips / f"{name}.mp4", 12, moving, pts=UNEVEN if name == "constant" else None)
@@ -47,6 +66,10 @@ def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     write_clip(outputs / "tall.mp4", 3, lambda n: wall(n, (240, 320)))
     make_clip(clips / "phone.mov", [wall(n) for n in range(3)], form="mov", rotation=90)
     write_clip(outputs / "phone.mp4", 3, wall)
+    write_clip(clips / "stripes.mp4", 3, wall)
+    write_clip(clips / "checks.mp4", 3, checks)
+    write_clip(outputs / "stripes.mp4", 3, checks)
+    write_clip(outputs / "checks.mp4", 3, wall)
     ticks = doubled(UNEVEN, 40)
     assert len(ticks) == 20
     write_clip(outputs / "constant.mp4", 20, lambda n: moving(ticks[n]), pts=range(0, 800, 40))
@@ -60,9 +83,9 @@ def returned(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     return results(clips, outputs, tmp_path_factory.mktemp("run") / "run")
 
 
-def test_frames_doubled_to_a_constant_rate_are_matched_by_their_time(returned: Any) -> None:
+def test_an_untouched_clip_is_missed_whatever_its_frame_rate_codec_and_luma_range(returned: Any) -> None:
     rows, _ = returned
-    for name in ("constant.mp4", "same.mp4"):
+    for name in ("constant.mp4", "same.mp4", "codec.mp4", "full.mp4", "range.mp4"):
         assert rows[name]["failed_frames"] == 0
         assert rows[name]["missed"][0][0] == 0.0
         assert len(rows[name]["missed"]) == 1, "every frame was left as it was"
@@ -95,6 +118,12 @@ def test_a_clip_that_lies_turned_or_mirrored_is_a_failure(returned: Any) -> None
     rows, _ = returned
     assert rows["turned.mp4"]["error"] == "the output lies turned by 180 degrees"
     assert rows["mirrored.mp4"]["error"] == "the output is the mirrored input"
+
+
+def test_outputs_that_are_other_clips_are_named(returned: Any) -> None:
+    rows, _ = returned
+    assert rows["stripes.mp4"]["error"] == "the output is another input: checks.mp4"
+    assert rows["checks.mp4"]["error"] == "the output is another input: stripes.mp4"
 
 
 def test_an_output_that_fits_two_clips_is_an_error_for_both(returned: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bench.run.contestants import DIED, MOST_LOSSES, Contestant
 from bench.run.executors import advance, run_stage, shared_pool
 from tests.support.cli import unmask
 from tests.support.hostile import install
+from tests.support.naming import named_results
 
 pytestmark = pytest.mark.weights
 
@@ -82,7 +82,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     assert max(map(len, done.stdout.split("images failed")[0].splitlines())) <= 100
     assert "Traceback" not in done.stderr
     assert "flood" not in done.stderr.replace("flood folder", "")
-    rows = json.loads((out / "estimates.json").read_text())["failures"]
+    rows = named_results(out)["failures"]
     for method, reasons in CASES.items():
         seen = {row["sample"]: row["reason"] for row in rows if row["method"] == method}
         assert seen.keys() == reasons.keys(), (method, seen)

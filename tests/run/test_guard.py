@@ -9,16 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 
 from bench.core.errors import DataError
-from bench.core.types import Box, Image
+from bench.core.protocols import Method
+from bench.core.registry import create_method
+from bench.core.spec import parse_spec
+from bench.core.types import Box, Image, MethodFailure, Sample
 from bench.data import open_dataset
 from bench.run.calling import checked
 from bench.run.guard import fault_of
+from bench.run.placement import is_unlike
 from bench.run.signatures import SIDE, Signatures, signature_of
-from bench.run.views import background
+from bench.run.views import background, view_of
 from tests.support import edits
 from tests.support.edits import Edit
+from tests.support.fooling import Contestant, contestants
 
 Photos = dict[str, tuple[Image, Sequence[Box]]]
 
@@ -125,6 +131,18 @@ def test_a_shift_is_told_in_pixels_of_the_output(astronaut_photo: tuple[Image, S
     ]
 
 
+def test_photos_of_something_else_are_unlike_their_inputs(demo: Photos) -> None:
+    """No input explains them, so they are no failures; that they are other photos is counted."""
+    strange = np.asarray(skimage.data.coffee(), np.uint8)
+    views = [view_of(image, boxes) for image, boxes in demo.values()]
+    beside = [view for view in views if not view.whole]
+    assert sum(is_unlike(view, view_of(strange, (), view.grey.shape)) for view in beside) >= 0.75 * len(beside)
+    assert not any(is_unlike(view, view_of(strange, (), view.grey.shape)) for view in views if view.whole)
+    for what in ("black faces", "JPEG of quality 10", "negative", "blurred from edge to edge", "strong noise"):
+        for view, (image, boxes) in zip(views, demo.values(), strict=True):
+            assert not is_unlike(view, view_of(ALLOWED[what](image, boxes), (), view.grey.shape))
+
+
 def test_red_for_blue_is_told(demo: Photos) -> None:
     told = faults(demo, lambda image, boxes: image[..., ::-1])
     colourful = [bool((image[..., 0].astype(int) - image[..., 2]).std() > 12) for image, _ in demo.values()]
@@ -182,6 +200,41 @@ def test_another_persons_face_in_its_place_is_no_other_input(demo: Photos) -> No
         left, top, right, bottom = boxes[0].clipped(*donor.shape[:2])
         outputs[name] = edits.swapped_faces(*demo[name], donor[top:bottom, left:right])
     assert not any(foreign(demo, outputs).values())
+
+
+@pytest.mark.parametrize("contestant", contestants(), ids=lambda contestant: contestant.name)
+def test_what_happens_to_the_whole_photo_is_told_and_what_happens_to_faces_is_not(
+    demo: Photos, contestant: Contestant
+) -> None:
+    """A moved, flipped or foreign face is for attacks and findings to see."""
+    samples = [Sample(name, image, tuple(boxes)) for name, (image, boxes) in demo.items()]
+    outputs = dict(zip(demo, contestant.anonymize(samples, seed=0), strict=True))
+    faults = foreign(demo, outputs)
+    told = [reason for reason in faults.values() if reason]
+    if contestant.name in ("upside-down", "moved", "zoomed-out", "shuffled"):
+        assert len(told) >= 0.7 * len(demo)
+    else:
+        # A mirrored face that fills its photo is a mirrored photo.
+        beside = [name for name, (image, boxes) in demo.items() if not view_of(image, boxes).whole]
+        assert len(beside) >= 4
+        assert not any(faults[name] for name in beside)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("method", ["k-same", "deepprivacy", "dp-att", "stargan", "pixelate:blocks=6"])
+def test_a_method_that_repaints_all_of_a_photo_is_no_failure(
+    shared_data: Path,
+    open_instrument: Callable[[str], Any],
+    load_method: Callable[[Method], Method],
+    method: str,
+) -> None:
+    photos = _photos("utkface:split=all", 571, 8, shared_data, open_instrument("yunet").detect)
+    samples = [Sample(name, image, tuple(boxes)) for name, (image, boxes) in photos.items()]
+    loaded = load_method(create_method(parse_spec(f"{method}{',' if ':' in method else ':'}detector=harness")))
+    outputs = loaded.anonymize(samples, seed=0)
+    images = [output for output in outputs if not isinstance(output, MethodFailure)]
+    assert len(images) == len(samples)
+    assert not any(foreign(photos, dict(zip(photos, images, strict=True))).values())
 
 
 @pytest.mark.data

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from bench.core.types import Box, Image
 from bench.core.video import Frame
+from bench.data.video import VideoReader
 from bench.run.video.neighbours import Neighbours
 from bench.run.video.timing import Times, frames_shown
 from tests.support.clips import drifting_face
@@ -147,3 +150,34 @@ def test_between_equal_frames_there_is_nothing_to_tell() -> None:
 
 def test_long_clips_are_compared_with_what_is_near() -> None:
     assert shown(lambda k: walk((k - 1) % 8), lambda k: walk(k % 8), 150)[100:104] != [None] * 4
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["pets2009_s2l1/vtest.avi", "surv_fight/fight/fi049.mp4"])
+def test_real_footage(shared_data: Path, name: str) -> None:
+    frames = [frame.image for frame in islice(VideoReader(shared_data / name), 40)]
+    height, width = frames[0].shape[:2]
+    face = Box(width / 3, height / 4, width / 6, height / 4)
+    left, top, right, bottom = face.clipped(height, width)
+
+    def covered(image: Image) -> Image:
+        made = image.copy()
+        made[top:bottom, left:right] = 0
+        return made
+
+    def coarse(image: Image) -> Image:
+        return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, [1, 20])[1], cv2.IMREAD_COLOR), np.uint8)
+
+    def told(outputs: Sequence[Image]) -> list[int | None]:
+        clip = Neighbours(Frame(k, k, k / 25, image) for k, image in enumerate(frames))
+        return [clip.shown(k, output, [face.scaled(2.0)], frozenset()) for k, output in enumerate(outputs)]
+
+    for change in (
+        covered,
+        coarse,
+        other_range,
+        lambda image: np.asarray(cv2.GaussianBlur(image, (0, 0), 8), np.uint8),
+    ):
+        assert told([change(image) for image in frames]) == [None] * len(frames)
+    late = told([covered(frames[min(k + 5, len(frames) - 1)]) for k in range(len(frames))])
+    assert sum(number is not None for number in late) >= 0.85 * len(frames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.core.types import Box
+from bench.run.memory import peak_memory
 from bench.run.regions import FACE_SIDE, background_mask, face_crop, region_pairs
 
 
@@ -33,3 +34,12 @@ def test_face_and_background_share_no_pixel() -> None:
     assert face.anonymized.max() == 0
     assert len(region_pairs(original, changed, [box, box], "face")) == 2
     assert len(region_pairs(original, changed, [], "image")) == 1
+
+
+def test_a_square_far_larger_than_its_image_takes_no_memory() -> None:
+    strip = np.full((400, 65_535, 3), 200, np.uint8)
+    before = peak_memory()
+    crop = face_crop(strip, Box(0, 0, 65_535, 400))
+    assert peak_memory() - before < 1000  # the whole square would be 20 GiB
+    assert crop.shape == (FACE_SIDE, FACE_SIDE, 3)
+    assert 1 <= (crop.max(axis=(1, 2)) > 0).sum() <= 2  # a line of it, in the middle

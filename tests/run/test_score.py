@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, look_column
+from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
 from bench.core.exposure import distances
 from bench.core.types import Floats32, Image
 from bench.run.assemble import assemble_evidence, assemble_originals
 from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, run
+from bench.run.pipeline import get_ready, locations_for, run
 from bench.store.run_folder import RunFolder
 from tests.benchmarks.stages import Stages
 
@@ -47,6 +48,24 @@ def turned(image: Image) -> Image:
     return output
 
 
+def brighter(image: Image) -> Image:
+    return np.clip(image.astype(np.int16) + 6, 0, 255).astype(np.uint8)
+
+
+def barred(image: Image) -> Image:
+    """A black bar over the eyes."""
+    output = image.copy()
+    output[44:58, 84:140] = 0
+    return output
+
+
+def softened(image: Image) -> Image:
+    """A blur that no compression explains, and that every recogniser sees through."""
+    output = image.copy()
+    output[FACE] = cv2.GaussianBlur(image, (0, 0), 1.2)[FACE]
+    return output
+
+
 def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str, Evidence]:
     """The evidence on ``outputs`` of one photo, by method, read by SFace."""
     (folder / "photos").mkdir(parents=True)
@@ -62,13 +81,15 @@ def judged(folder: Path, photo: Image, outputs: Mapping[str, Image]) -> dict[str
         replicates=100,
     )
     plan = get_ready(config, root=None)
-    done = run(plan, folder / "run", root=None, workers=1, progress=Stages())
+    places = locations_for(config)
+    done = run(plan, folder / "run", locations=places, root=None, workers=1, progress=Stages())
     return {method.label: evidence(done, method.label) for method in plan.methods}
 
 
 def evidence(done: RunFolder, method: str) -> Evidence:
     originals = assemble_originals(done, done.plan, "photos")
-    return assemble_evidence(done, done.plan, originals, method, {})[0]
+    points = {"sface": (OperatingPoint(1e-3, 0.636, 0.628, 0.642),)}
+    return assemble_evidence(done, done.plan, originals, method, points)[0]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +98,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
 
     photo = np.asarray(Pillow.fromarray(data.astronaut()).resize((256, 256)), np.uint8)
     outputs = {"copied": copied_to_a_corner(photo), "pixelated": pixelated(photo), "turned": turned(photo)}
+    outputs |= {"brighter": brighter(photo), "bar": barred(photo), "soft": softened(photo)}
     return judged(tmp_path_factory.mktemp("scored"), photo, outputs)
 
 
@@ -108,6 +130,17 @@ def test_a_face_turned_in_its_place_is_known_by_one_of_its_looks(found: dict[str
     assert min(looks, key=lambda look: looks[look]) == "turned-180"
     assert looks["turned-180"] < 0.4 < plain
     assert all(np.isfinite(list(looks.values())))
+
+
+def test_missed_is_measured(found: dict[str, Evidence]) -> None:
+    outcome = {name: evidence.outcome.tolist() for name, evidence in found.items()}
+    assert outcome["none"] == outcome["brighter"] == ["missed"]
+    # Both are attacked like anything else.
+    assert outcome["bar"][0] in ("anonymized", "destroyed")
+    assert outcome["soft"] == ["anonymized"]
+    assert to_original(found["soft"], found["soft"].anonymized["sface"]["embedding"]) < 0.3
+    assert [name for name, evidence in found.items() if evidence.equal.all()] == ["none"]
+    assert {name for name, evidence in found.items() if evidence.explained.all()} == {"none", "brighter"}
 
 
 def test_what_is_untouched_has_the_originals_readings(found: dict[str, Evidence]) -> None:

@@ -107,3 +107,10 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
     with pytest.raises(ConfigError, match="not empty"):
         settle_plan(RunFolder(tmp_path), BASE, HERE)
+
+
+def test_a_run_s_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    for name in ("there", "new"):
+        settle_plan(RunFolder(tmp_path / name), BASE, HERE)
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o700

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from bench.core.errors import SpecError
 from bench.data import open_dataset
-from bench.run.stored_outputs import output_folders, refuse_unmatched
+from bench.run.stored_outputs import output_paths, refuse_unmatched
 
 
 def save(*paths: Path) -> None:
@@ -20,7 +20,7 @@ def save(*paths: Path) -> None:
 
 
 def refusal(folder: Path, *specs: str) -> str:
-    dataset = open_dataset(f"folder:{folder}", exclude=output_folders(specs))
+    dataset = open_dataset(f"folder:{folder}", exclude=output_paths(specs))
     try:
         refuse_unmatched(specs, [dataset])
     except SpecError as error:
@@ -31,8 +31,8 @@ def refusal(folder: Path, *specs: str) -> str:
 def test_a_folder_inside_the_data_set_holds_no_inputs(tmp_path: Path) -> None:
     save(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "anonymized/a.png", tmp_path / "anonymized/b.png")
     spec = f"mine=outputs:dir={tmp_path}/anonymized"
-    assert output_folders(["blur", spec, "none"]) == [(tmp_path / "anonymized").resolve()]
-    dataset = open_dataset(f"folder:{tmp_path}", exclude=output_folders([spec]))
+    assert output_paths(["blur", spec, "none"]) == [(tmp_path / "anonymized").resolve()]
+    dataset = open_dataset(f"folder:{tmp_path}", exclude=output_paths([spec]))
     assert sorted(ref.id for ref in dataset.refs) == [
         "a.png",
         "b.png",
@@ -52,6 +52,13 @@ def test_outputs_beside_their_inputs_need_their_suffix(tmp_path: Path) -> None:
     save(*(tmp_path / f"{name}.png" for name in ("a", "b", "a_anonymized", "b_anonymized")))
     assert refusal(tmp_path, f"outputs:dir={tmp_path}") != ""
     assert refusal(tmp_path, f"outputs:dir={tmp_path},suffix=_anonymized") == ""
+
+
+def test_outputs_beside_their_inputs_are_no_inputs_whatever_their_suffix(tmp_path: Path) -> None:
+    save(*(tmp_path / f"sub/{name}.png" for name in ("a", "b", "a_out", "b_out")))
+    dataset = open_dataset(f"folder:{tmp_path}", exclude=output_paths([f"outputs:dir={tmp_path},suffix=_out"]))
+    assert sorted(ref.id for ref in dataset.refs) == ["sub/a.png", "sub/b.png"]
+    assert "2 files hold the outputs of a method and were left out" in dataset.notes
 
 
 def test_a_folder_that_answers_for_no_input_is_refused_before_the_run(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,19 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["keep"]
 
 
+def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        (tmp_path / f".tmp-{other.pid}-abc").mkdir()
+        sweep_temporaries(tmp_path)
+        assert (tmp_path / f".tmp-{other.pid}-abc").exists()
+    finally:
+        other.kill()
+        other.wait()
+    sweep_temporaries(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_json_survives_undecodable_names(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "caf\udce9"})
     assert b"udce9" in (tmp_path / "a.json").read_bytes()
@@ -75,3 +91,23 @@ def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
         write_table(path, {"a": np.zeros(3)}, "")
     with pytest.raises(StoreError, match=r"shard cannot be written"), replacing_folder(path.parent / "shard"):
         pass
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+def test_results_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "run" / "a.json", {})
+        write_table(tmp_path / "run" / "x" / "y" / "t.parquet", {"a": np.zeros(3)}, "")
+        with replacing_folder(tmp_path / "run" / "outputs" / "d") as temp:
+            assert temp.stat().st_mode & 0o777 == 0o700
+            (temp / "1.png").write_bytes(b"x")
+            (temp / "sub").mkdir()
+        with replacing_folder(tmp_path / "report", private=False) as temp:
+            (temp / "index.html").write_text("x")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_dir()}
+    assert modes | {(tmp_path / "run").stat().st_mode & 0o777} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_file()} == {0o600}
+    assert (tmp_path / "report").stat().st_mode & 0o777 == 0o755

@@ -12,7 +12,7 @@ import pytest
 from bench.core.errors import StoreError
 from bench.store.json_schema import SHIPPED, schema_text, shipped_schema
 from bench.store.run_folder import RunFolder
-from bench.store.schemas import Estimates
+from bench.store.schemas import ESTIMATES_SCHEMA, Estimates
 from tests.support.sealing import seal_run
 
 ROW = {
@@ -77,7 +77,7 @@ def test_another_version_is_refused_with_what_to_do(run: Path, version: int) -> 
     path.write_text(json.dumps({"schema": f"unmask.estimates/{version}", "run": "x", "estimates": []}))
     message = said(run)
     assert (
-        f"not written by this version of unmask (unmask.estimates/{version}; this one reads unmask.estimates/2)"
+        f"not written by this version of unmask (unmask.estimates/{version}; this one reads {ESTIMATES_SCHEMA})"
         in message
     )
     assert message.endswith(f"run `unmask score {run}`")

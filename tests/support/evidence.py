@@ -58,6 +58,7 @@ def make_evidence(
     looks: Mapping[str, float] | None = None,
     extra: Mapping[int, int] | None = None,
     dim: int | None = None,
+    photo_noise: float = 0.6,
 ) -> Evidence:
     """One face an image, ``n_people * photos_each`` images, ordered by person.
 
@@ -70,7 +71,8 @@ def make_evidence(
     ``known_place`` is the noise of the readings at the original's landmarks, ``looks`` that of single looks (all others
     are then there, unrelated to the originals); both are there for destroyed faces too. ``extra`` puts the original
     face of one image (value) into the output of another (key), at a place where the original has none. ``dim`` is the
-    length of all embeddings: the smaller, the more often strangers look alike.
+    length of all embeddings: the smaller, the more often strangers look alike. ``photo_noise`` is how far apart the
+    photos of one person lie.
     """
     n = n_people * photos_each
     rng = np.random.default_rng(seed)
@@ -83,7 +85,9 @@ def make_evidence(
 
     original: dict[str, dict[str, NDArray[Any]]] = {}
     for name, size in dims.items():
-        original[name] = {"embedding": _unit(_unit(_draw(rng, n_people, size))[person] + 0.6 * _draw(rng, n, size))}
+        original[name] = {
+            "embedding": _unit(_unit(_draw(rng, n_people, size))[person] + photo_noise * _draw(rng, n, size))
+        }
     for name in ATTRIBUTES:
         p_female = np.clip(np.where(female, 0.9, 0.1) + rng.normal(0, 0.1, n), 0, 1)
         original[name] = {"age": _f32(ages + rng.normal(0, 3, n)), "p_female": _f32(p_female)}

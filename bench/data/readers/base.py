@@ -27,7 +27,7 @@ class Place:
     attributes: Path | None = None
     """A second labels file (CelebA has two)."""
     exclude: tuple[Path, ...] = ()
-    """Folders below ``path`` that are none of it."""
+    """Folders and files below ``path`` that are none of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,10 +65,10 @@ def build(
         progress.end()
     shards = sorted(out.glob("*/faces-*.npz"))
     made = cards.card(settings, plan, choice, {path.relative_to(out).as_posix(): sha256_of(path) for path in shards})
-    write_json(out / "tables.json", cards.tables_json(made))
+    write_json(out / "tables.json", cards.tables_json(made), private=False)
     with replacing_file(out / "card.md") as temp:
         temp.write_text(cards.as_markdown(made), encoding="utf-8")
-    write_json(out / CARD, made)
+    write_json(out / CARD, made, private=False)
     shutil.rmtree(out / FOLDER, ignore_errors=True)
     return made
 
@@ -97,7 +97,7 @@ def _claim(out: Path, plan: dict[str, Any]) -> None:
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out} holds something else; choose another --out")
-    write_json(out / PLAN, plan)
+    write_json(out / PLAN, plan, private=False)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from bench.core.exposure import FMR, exposed, frame_seconds, own_distances
 from bench.core.types import Outcome
 from bench.core.video import Tracks
 from bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
+from bench.run.explained import missed
 from bench.run.video.anonymize import written_problem
 from bench.run.video.jobs import opened_clips
 from bench.run.video.prepare import stored_tracks
@@ -85,7 +86,12 @@ def original_clips(
 
 
 def clip_evidence(
-    folder: VideoRunFolder, plan: VideoPlan, dataset: str, one: OriginalClip, contestant: Contestant
+    folder: VideoRunFolder,
+    plan: VideoPlan,
+    dataset: str,
+    one: OriginalClip,
+    contestant: Contestant,
+    points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> ClipEvidence:
     """One clip under one contestant."""
     outputs = folder.output_dir(dataset, contestant.method, one.number)
@@ -105,7 +111,7 @@ def clip_evidence(
             frame=one.faces["frame"],
             track=one.faces["track"],
             box=one.faces["box"],
-            outcome=ended["outcome"],
+            outcome=_outcomes(ended, one, readings, points),
             landmarks=one.faces["landmarks"].reshape(-1, 5, 2),
             found=ended["landmarks"].reshape(-1, 5, 2),
             flicker_original=one.faces["flicker"].astype(np.float64),
@@ -118,6 +124,17 @@ def clip_evidence(
         people_output={t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
         truth=one.truth,
     )
+
+
+def _outcomes(
+    ended: Table, one: OriginalClip, readings: Mapping[str, Table], points: Mapping[str, tuple[OperatingPoint, ...]]
+) -> NDArray[np.str_]:
+    """(N,) how each face ended, now that recognisers say which of the explained ones are missed."""
+    originals = {name: {"embedding": rows} for name, rows in one.readings.items()}
+    left = missed(ended["explained"], ended["equal"], originals, readings, points)
+    outcome: NDArray[np.str_] = ended["outcome"].astype("<U16")
+    outcome[left & (outcome != Outcome.ERROR.value)] = Outcome.MISSED.value
+    return outcome
 
 
 def _not_measured(one: OriginalClip) -> ClipEvidence:
@@ -158,7 +175,7 @@ def video_evidence(
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> VideoEvidence:
     """The evidence on one contestant, over the clips that could be read."""
-    made = tuple(clip_evidence(folder, plan, dataset, one, contestant) for one in clips if not one.problem)
+    made = tuple(clip_evidence(folder, plan, dataset, one, contestant, points) for one in clips if not one.problem)
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
     return VideoEvidence(dataset, contestant.label, made, points, settings)
 

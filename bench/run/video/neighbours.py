@@ -8,20 +8,27 @@ frame all the same. Nothing is said of frames between which nothing moves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.core.errors import ImageError, VideoError
 from bench.core.types import Bools, Box, Image, MethodFailure
 from bench.core.video import Frame
 from bench.data.video import VideoReader
-from bench.run.guard import fault_of
-from bench.run.video.jobs import ClipJob
+from bench.run.guard import ANOTHER, fault_of
+from bench.run.signatures import SIDE, Signatures, signature_of
+from bench.run.video.jobs import ClipJob, clip_jobs
 from bench.run.video.prepare import faces_by_frame, people_by_frame
+from bench.run.views import background
 from bench.store.tables import read_table
+from bench.store.video_folder import VideoRunFolder
 
 WINDOW: Final = 64
 """Frames before and after that are compared with; memory holds as many small ones."""
@@ -31,6 +38,9 @@ MOVED: Final = 18
 """Grey levels by which two frames must differ in a place before it is asked which of them an output follows."""
 NEAR: Final = 0.25
 """Of that difference: an output that is no farther from a frame follows it."""
+NEARER: Final = 0.8
+"""Outside faces and people an output must differ from the other frame by less than this part of what it differs from
+its own: one that is blurred all over is near to none."""
 LEAST_PLACES: Final = 12
 """Reduced pixels that must speak."""
 AGAINST: Final = 4
@@ -70,9 +80,11 @@ class Neighbours:
         off = seen - own
         if float(np.abs(off).max()) < MOVED:
             return None
-        apart = float(np.abs(off).mean())
-        distances = {k: float(np.abs(small - seen).mean()) for k, small in self._small.items()}
-        for other in sorted((k for k in distances if distances[k] < apart), key=distances.__getitem__):
+        where = outside if outside.any() else np.ones_like(outside)
+        least = NEARER * float(np.abs(off)[where].mean())
+        apart = {k: np.abs(small - seen) for k, small in self._small.items()}
+        near = [k for k, distance in apart.items() if float(distance[where].mean()) < least]
+        for other in sorted(near, key=lambda k: float(apart[k].mean())):
             difference = self._small[other] - own
             differs = np.abs(difference) > MOVED
             for_own = differs & (np.abs(off) <= NEAR * np.abs(difference))
@@ -96,9 +108,10 @@ class Neighbours:
 
 
 class FrameGuard:
-    """What is wrong with a method's outputs for the frames of a clip: they lie wrongly, or show another frame."""
+    """What is wrong with the outputs for the frames of a clip: they lie wrongly, or show another frame or clip."""
 
     def __init__(self, job: ClipJob, reader: VideoReader) -> None:
+        self._job, self._other_clip = job, ""
         original = job.folder.original_dir(job.dataset, job.number)
         self._faces = faces_by_frame(read_table(original / "faces.parquet"))
         self._people = people_by_frame(read_table(original / "detections.parquet"))
@@ -108,14 +121,66 @@ class FrameGuard:
         """The output (H, W, 3) of ``frame``, or what is wrong with it. Frames come in order."""
         if isinstance(output, MethodFailure) or np.array_equal(output, frame.image):
             return output
+        if self._other_clip:
+            return MethodFailure(self._other_clip)
         heads = [detection.box for _, detection in self._faces.get(frame.number, [])]
         bodies = [person.box for person in self._people.get(frame.number, [])]
         changed = [*(box.scaled(HEAD) for box in heads), *(box.scaled(BODY) for box in bodies)]
         other = self._neighbours.shown(frame.number, output, changed, frozenset(self._faces))
         if other is not None:
             return MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
-        reason = fault_of("", frame.image, heads, output)
+        reason = self._fault(frame, heads, output)
         return MethodFailure(reason) if reason else output
+
+    def _fault(self, frame: Frame, heads: Sequence[Box], output: Image) -> str:
+        """As of photos; whether an output is another clip of the data set is asked of its first frame."""
+        if frame.number > 0:
+            return fault_of("", frame.image, heads, output)
+        first = partial(_first_frames, self._job.run, self._job.dataset, self._job.root)
+        reason = fault_of(
+            self._job.clip.id, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
+        )
+        self._other_clip = reason if reason.startswith(ANOTHER) else ""
+        return reason
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstFrames:
+    """The first frames of all clips of a data set."""
+
+    signatures: Signatures
+    clips: Mapping[str, ClipJob]
+
+    def read(self, name: str) -> tuple[Image, Sequence[Box]]:
+        """The first frame of a clip and its faces. Raises `ImageError`."""
+        return _first_frame(self.clips[name])
+
+
+@lru_cache(maxsize=2)
+def _first_frames(run: Path, dataset: str, root: Path | None) -> _FirstFrames:
+    """Once per process, and only where an output is not explained by its own clip."""
+    plan = VideoRunFolder(run).plan
+    clips = {job.clip.id: job for job in clip_jobs(run, plan, root) if job.dataset == dataset}
+    names, grey, masks = [], [], []
+    for name, job in clips.items():
+        try:
+            image, boxes = _first_frame(job)
+        except ImageError:
+            continue
+        names.append(name)
+        grey.append(signature_of(image))
+        masks.append(background(boxes, image.shape[:2], (SIDE, SIDE)))
+    return _FirstFrames(Signatures.of(names, np.stack(grey), masks), clips)
+
+
+def _first_frame(job: ClipJob) -> tuple[Image, Sequence[Box]]:
+    clips, ref = job.open()
+    try:
+        frame = next(iter(VideoReader(clips.path(ref))))
+    except VideoError as error:
+        raise ImageError(error.reason) from error
+    faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))
+    return frame.image, [detection.box for _, detection in faces.get(0, [])]
 
 
 def reduced(image: Image) -> Small:

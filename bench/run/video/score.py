@@ -18,7 +18,8 @@ from bench.core.types import Detection, FaceView, Image, Outcome
 from bench.core.video import Frame
 from bench.data.video import VideoReader
 from bench.run import opened
-from bench.run.located import change, match_faces, outcomes
+from bench.run.explained import Explanation, explanation
+from bench.run.located import match_faces, outcomes
 from bench.run.prepare import as_stored, detection_columns
 from bench.run.shards import Gather, scatter
 from bench.run.video.anonymize import output_key, written_problem
@@ -36,7 +37,7 @@ from bench.run.video.prepare import (
 )
 from bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 2
+STAGE_VERSION: Final = 3
 """Raise it whenever this stage's results could change."""
 
 
@@ -114,7 +115,7 @@ def _copied(job: ClipJob) -> dict[str, Table]:
     count = len(faces["frame"])
     missed = {
         "outcome": np.full(count, str(Outcome.MISSED)),
-        "change": np.zeros(count, np.float32),
+        **_explained_columns([Explanation(0.0, True)] * count),
         **{name: faces[name] for name in ("box", "landmarks", "score", "flicker")},
     }
     names = [card["name"] for card in job.plan.instruments[1:]] + [f"people-{t.label}" for t in job.plan.trackers]
@@ -181,13 +182,14 @@ class _Scoring:
     def _outcome_rows(self, pair: Pair, found: Sequence[Detection | None]) -> Mapping[str, NDArray[Any]]:
         known = self._known(pair)
         boxes = [detection.box for _, detection in known]
-        changes = [change(pair.frame.image, pair.output, box) for box in boxes]
+        explanations = [explanation(pair.frame.image, pair.output, box) for box in boxes]
         ended = [Outcome.ERROR] * len(known)
         if not pair.error:
-            ended = outcomes(np.array(changes), np.array([d is not None for d in found], np.bool_))
+            there = np.array([d is not None for d in found], np.bool_)
+            ended = outcomes(np.zeros(len(there), np.bool_), there)
         tracks = [int(self._tracks[row]) for row, _ in known]
         flicker = self._flicker.of(pair.output, pair.frame.number, boxes, tracks)
-        return _outcome_columns(ended, changes, found, flicker)
+        return _outcome_columns(ended, explanations, found, flicker)
 
     def _read(self, chunk: Sequence[Pair], again: Sequence[Sequence[Detection | None]]) -> None:
         """Every recogniser's reading of every face: found again (NaN where none is), and at the original's place."""
@@ -232,13 +234,21 @@ def _view(pair: Pair, face: Detection | None) -> FaceView | None:
 
 def _outcome_columns(
     ended: Sequence[Outcome],
-    changes: Sequence[float],
+    explanations: Sequence[Explanation],
     found: Sequence[Detection | None],
     flicker: NDArray[np.float32],
 ) -> Mapping[str, NDArray[Any]]:
     return {
         "outcome": np.array([str(outcome) for outcome in ended], np.str_),
-        "change": np.array(changes, np.float32),
+        **_explained_columns(explanations),
         **detection_columns(found),
         "flicker": flicker,
+    }
+
+
+def _explained_columns(explanations: Sequence[Explanation]) -> Mapping[str, NDArray[Any]]:
+    return {
+        "residual": np.array([e.residual for e in explanations], np.float32),
+        "explained": np.array([e.explained for e in explanations], np.bool_),
+        "equal": np.array([e.equal for e in explanations], np.bool_),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from bench.core.images import decode_image
-from bench.core.types import Detection, Image
+from bench.core.types import Box, Detection, Image
+from bench.run.memory import peak_memory
 
 pytestmark = pytest.mark.weights
 
@@ -71,6 +73,36 @@ def test_images_without_faces_give_none_whatever_their_shape(yunet: Any, shape: 
     assert yunet.detect([np.full((*shape, 3), 90, np.uint8)]) == [[]]
 
 
+@pytest.mark.parametrize("shape", [(16, 65_535), (16, 1_000_000), (400_000, 30)])
+def test_long_strips_take_no_memory(yunet: Any, shape: tuple[int, int]) -> None:
+    strip = np.full((*shape, 3), 90, np.uint8)
+    before = peak_memory()
+    assert yunet.detect([strip]) == [[]]
+    assert peak_memory() - before < 800
+
+
+def test_faces_of_a_panorama_are_found_in_tiles(yunet: Any, astronaut: Image) -> None:
+    """20,000 x 1,000 pixels with 40 faces of about 100: reduced to 1,024 they would be 5 pixels large."""
+    pano = np.full((1000, 20_000, 3), 120, np.uint8)
+    part = astronaut[:256, 100:356]
+    corners = [(500 * k + 37, 100 + 300 * (k % 3)) for k in range(39)] + [(20_000 - 256, 700)]
+    for left, top in corners:
+        pano[top : top + 256, left : left + 256] = part
+    (faces,) = yunet.detect([pano])
+    (plain,) = yunet.detect([np.ascontiguousarray(part)])
+    assert len(faces) == len(corners)
+    for left, top in corners:
+        at = Box(plain[0].box.x + left, plain[0].box.y + top, plain[0].box.w, plain[0].box.h)
+        assert sum(face.box.iou(at) > 0.6 for face in faces) == 1
+    keys = [(-face.score, face.box.x) for face in faces]
+    assert keys == sorted(keys)
+
+
+def test_a_face_larger_than_a_tile_is_found_once(yunet: Any, astronaut: Image) -> None:
+    (faces,) = yunet.detect([resized(astronaut, 5000, 5000)])
+    assert len([face for face in faces if contains(face, FACE[0] * 5000 / 512, FACE[1] * 5000 / 512)]) == 1
+
+
 def test_no_images_no_answers(yunet: Any) -> None:
     assert yunet.detect([]) == []
 
@@ -118,3 +150,21 @@ def test_recall_on_photos(yunet: Any, shared_data: Path, archive: str) -> None:
         images = [decode_image(photos.read(name), name) for name in chosen]
     found = yunet.detect(images)
     assert sum(bool(faces) for faces in found) >= 19
+
+
+def test_a_long_strip_takes_little_memory_and_large_faces_stay_where_they_are(yunet: Any, astronaut: Image) -> None:
+    strip = np.zeros((600, 30_000, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        assert yunet.detect([strip]) == [[]]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * strip.nbytes
+    # A face larger than the network knows, in a picture larger than is framed: found by the second try.
+    (plain,) = yunet.detect([astronaut])
+    left, top, right, bottom = plain[0].box.scaled(1.1).clipped(512, 512)
+    close = resized(astronaut[top:bottom, left:right], 3000, 4000)
+    (found,) = yunet.detect([close])
+    nose = (plain[0].landmarks[2] - (left, top)) * (3000 / (right - left), 4000 / (bottom - top))
+    np.testing.assert_allclose(found[0].landmarks[2], nose, atol=300)

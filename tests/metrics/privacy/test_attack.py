@@ -19,11 +19,10 @@ def attack(evidence: Evidence, name: str = "sface") -> Attack:
 
 
 def deidentified(evidence: Evidence, name: str = "sface") -> float:
-    return next(
-        float(np.nanmean(v.values))
-        for v in DeidRate().ask(evidence)
-        if v.metric == "deid_rate@1e-3" and v.instrument == name
-    )
+    """NaN where no face could be scored."""
+    rates = (v.values for v in DeidRate().ask(evidence) if v.metric == "deid_rate@1e-3" and v.instrument == name)
+    scored = [value for value in next(rates) if np.isfinite(value)]
+    return float(np.mean(scored)) if scored else float("nan")
 
 
 def test_the_nearest_candidate_counts_for_the_own_original_and_for_strangers() -> None:
@@ -59,7 +58,11 @@ def test_an_error_releases_the_original_whatever_was_read() -> None:
     evidence = make_evidence(5, 2, outcomes=[Outcome.ERROR] * 10)
     assert (attack(evidence).own_distance == 0).all()
     evidence.anonymized["sface"]["embedding"][:] = np.roll(evidence.original["sface"]["embedding"], 2, axis=0)
-    assert deidentified(dataclasses.replace(evidence)) == 0.0
+    again = dataclasses.replace(evidence)
+    assert deidentified(again) == 0.0
+    rows = evidence.original["sface"]["embedding"].astype(float)
+    i, j = np.zeros(10, np.int64), np.arange(10)
+    assert attack(again).distances(i, j) == pytest.approx(1 - rows[0] @ rows.T, abs=2e-6)
 
 
 def test_a_face_moved_elsewhere_in_its_photo_is_still_matched() -> None:

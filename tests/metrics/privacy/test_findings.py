@@ -54,6 +54,18 @@ def test_a_set_of_lookalikes_is_no_proof_of_donors() -> None:
     assert "matches-others" in said(released(make_evidence(100, 1, dim=4), np.roll(np.arange(100), 1)))
 
 
+def test_outputs_between_two_people_that_are_nearer_to_their_own_match_nobody_else() -> None:
+    evidence = make_evidence(30, 1)
+    for name in NAMES:
+        rows = evidence.original[name]["embedding"]
+        evidence.anonymized[name]["embedding"][:] = 0.55 * rows + 0.45 * np.roll(rows, 1, axis=0)
+    assert "matches-others" not in said(evidence)
+    for name in NAMES:
+        rows = evidence.original[name]["embedding"]
+        evidence.anonymized[name]["embedding"][:] = 0.45 * rows + 0.55 * np.roll(rows, 1, axis=0)
+    assert said(dataclasses.replace(evidence))["matches-others"].count == 30
+
+
 def test_a_constant_face_is_one_person() -> None:
     evidence = make_evidence(30, 1)
     for name in NAMES:

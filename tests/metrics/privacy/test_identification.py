@@ -82,8 +82,15 @@ def test_another_photo_of_the_person_is_the_right_person() -> None:
         rows = evidence.original[name]["embedding"]
         evidence.anonymized[name]["embedding"][:] = rows[np.arange(20) ^ 1]
     assert ask(evidence)["rank1_same_photo"].values.tolist() == [1.0] * 20
-    unlabelled = make_evidence(10, 2, labelled=False)
-    assert ask(unlabelled)["rank1_same_photo"].chance == pytest.approx(1 / 19, abs=0.004)
+
+
+def test_a_likely_repeat_of_an_unlabelled_person_is_neither_right_nor_wrong() -> None:
+    evidence = make_evidence(10, 2, labelled=False, photo_noise=0.4)
+    for name in ("sface", "mobilefacenet"):
+        rows = evidence.original[name]["embedding"]
+        evidence.anonymized[name]["embedding"][:] = rows[np.arange(20) ^ 1]
+    assert ask(evidence)["rank1_same_photo"].values.mean() > 0.8
+    assert ask(evidence)["rank1_same_photo"].chance == pytest.approx(1 / 19, abs=0.002)
 
 
 def test_unrelated_outputs_score_about_chance() -> None:

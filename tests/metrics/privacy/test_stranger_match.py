@@ -116,8 +116,8 @@ def test_one_recogniser_that_errs_makes_nobody_a_copy() -> None:
     assert strangers(evidence).different[0, 1]
 
 
-def test_unlabelled_originals_that_all_recognisers_call_one_person_are_repeats() -> None:
-    labelled, unlabelled = make_evidence(30, 2), make_evidence(30, 2, labelled=False)
+def test_unlabelled_originals_that_all_recognisers_clearly_take_for_one_person_are_repeats() -> None:
+    labelled, unlabelled = (make_evidence(30, 2, labelled=known, photo_noise=0.4) for known in (True, False))
     assert strangers(labelled).repeats == 0
     known = strangers(unlabelled)
     assert known.repeats == pytest.approx(30, abs=4)
@@ -126,8 +126,17 @@ def test_unlabelled_originals_that_all_recognisers_call_one_person_are_repeats()
     assert strangers(alone).repeats == 0  # one recogniser would only confirm its own false matches
 
 
+def test_lookalikes_at_the_threshold_are_no_repeats() -> None:
+    """Children match at half of the pairs; to leave those out would make chance look good."""
+    evidence = make_evidence(60, 1, labelled=False, dim=5)
+    rows = evidence.original["sface"]["embedding"].astype(float)
+    near = (1 - rows @ rows.T <= 0.42) & ~np.eye(60, dtype=bool)
+    assert near.mean() > 0.05
+    assert strangers(evidence).repeats < near.sum() / 2 * 0.1
+
+
 def test_two_faces_of_one_photo_are_two_people() -> None:
-    evidence = make_evidence(30, 2, labelled=False)
+    evidence = make_evidence(30, 2, labelled=False, photo_noise=0.4)
     sample = np.array([f"photo{k // 2}" for k in range(60)])
     together = dataclasses.replace(evidence, faces=dataclasses.replace(evidence.faces, sample=sample))
     assert strangers(together).repeats == 0

@@ -11,7 +11,13 @@ from bench.core.stats.intervals import estimates
 from bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from bench.core.types import Float, Floats32
 from bench.core.values import SetStatistic
-from metrics.quality.distribution import Distribution, frechet_distance, kernel_distance, kernel_distances
+from metrics.quality.distribution import (
+    Distribution,
+    frechet_distance,
+    frechet_distances,
+    kernel_distance,
+    kernel_distances,
+)
 from tests.support.evidence import make_evidence
 
 
@@ -89,6 +95,17 @@ def test_kid_is_the_mean_over_pairs_of_different_images() -> None:
     ]
     single = kernel_distance(a.astype(np.float32), b.astype(np.float32), np.ones(9))
     assert single == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "dim"), [(30, 64), (60, 64), (80, 10)])
+def test_fids_of_many_draws_are_those_of_one_at_a_time(n: int, dim: int) -> None:
+    a, b = sets(n, dim)
+    weights = np.random.default_rng(3).integers(0, 3, (6, n)).astype(np.float64)
+    weights[0], weights[1] = 1.0, 0.0
+    weights[2] = np.arange(n) >= n // 20
+    one_by_one = [frechet_distance(a, b, row) for row in weights]
+    assert frechet_distances(a, b, weights) == pytest.approx(one_by_one, rel=1e-6, nan_ok=True)
+    assert math.isnan(one_by_one[1])
 
 
 def test_kids_of_many_draws_are_those_of_one_at_a_time() -> None:

@@ -1,0 +1,69 @@
+"""Results call photos and people by pseudonyms; the key lies beside the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.store.names import Names, Pseudonyms, read_names, with_names, without_names, write_names
+from bench.store.schemas import Estimates
+
+SAMPLES = ["Ann Lee/1.jpg", "Bob/1.jpg", "Bob/portrait of bob.png", "x", "Ann Lee/1.jpg.png"]
+
+
+@pytest.fixture
+def names() -> Pseudonyms:
+    return Pseudonyms(SAMPLES, ["Bob", "", "Ann Lee", "Bob"])
+
+
+def test_photos_and_people_are_numbered(names: Pseudonyms) -> None:
+    assert [names.photo(sample) for sample in SAMPLES] == [f"photo-0000{k}" for k in range(1, 6)]
+    assert names.face("Bob/1.jpg#12") == "photo-00002#12"
+    assert [names.person(name) for name in ("Ann Lee", "Bob", "")] == ["person-00002", "person-00001", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the output is another input: Bob/1.jpg", "the output is another input: photo-00002"),
+        ("file portrait of bob.png matches Ann Lee/1.jpg too", "file photo-00003 matches photo-00001 too"),
+        ("2 output files match: out/portrait of bob.jpg", "2 output files match: photo-00003"),
+        ("ValueError: cannot open /home/jdoe/secret/net.bin (5)", "ValueError: cannot open (a path) (5)"),
+        ("no output file for someone_else.jpeg", "no output file for (a file)"),
+        ("output is 250x200, the input is 200x250", "output is 250x200, the input is 200x250"),
+        ("a copy of 'x' under two names, x times", "a copy of 'photo-00004' under two names, x times"),
+        ("labels.csv: not read: sex", "labels.csv: not read: sex"),
+        ("took 3/4 of a second; see https://example.org/a/b", "took 3/4 of a second; see https://example.org/a/b"),
+    ],
+)  # fmt: skip
+def test_texts_lose_file_names_and_paths(names: Pseudonyms, text: str, shown: str) -> None:
+    assert names.hidden(text) == shown
+
+
+def test_results_lose_names_and_get_them_back(names: Pseudonyms, tmp_path: Path) -> None:
+    row = {"dataset": "d", "method": "m"}
+    before = Estimates.model_validate(
+        {
+            "run": "r",
+            "estimates": [],
+            "inputs": [
+                {"dataset": "d", "images": 5, "faces": 3, "unreadable": 1, "without_face": 0,
+                 "notes": ["Bob/1.jpg twice"], "problems": [{"sample": "Ann Lee/1.jpg", "reason": "empty file"}]}
+            ],
+            "failures": [{**row, "sample": "Bob/1.jpg", "reason": "cannot read Bob/1.jpg"}],
+            "findings": [{**row, "kind": "k", "count": 1, "of": 2, "text": "Bob/1.jpg is Ann Lee/1.jpg"}],
+        }
+    )  # fmt: skip
+    hidden = without_names(before, {"d": names})
+    text = hidden.model_dump_json()
+    assert "Ann" not in text
+    assert "Bob" not in text
+    write_names(tmp_path, {"d": names})
+    assert (tmp_path / "names.json").stat().st_mode & 0o777 == 0o600
+    back = with_names(hidden, read_names(tmp_path))
+    assert back.failures[0].sample == "Bob/1.jpg"
+    assert back.inputs[0].problems[0].sample == "Ann Lee/1.jpg"
+    assert read_names(tmp_path).face("d", "photo-00002#3") == "Bob/1.jpg#3"
+    assert read_names(tmp_path).person("d", "person-00001") == "Bob"
+    assert with_names(hidden, Names(datasets={})) == hidden

@@ -1,0 +1,90 @@
+"""A purged run shows and names nobody; its report is what it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.core.errors import StoreError
+from bench.run.pipeline import renew_plan
+from bench.run.settling import settle_plan
+from bench.store.atomic import write_json
+from bench.store.beside import Locations, write_locations
+from bench.store.names import Pseudonyms, write_names
+from bench.store.purging import purge
+from bench.store.run_folder import RunFolder
+from reports.build import build_report
+from tests.reports.synthetic import make_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    folder = make_run(path, outputs=True)
+    write_locations(path, Locations(datasets={"demo": {"path": "/home/jdoe/photos"}}))
+    write_names(path, {"demo": Pseudonyms(folder.plan.datasets[0].samples)})
+    for name in ("prepare/demo/00000/sface.parquet", "score/demo/blur/00000/sface.parquet", "logs/blur.txt"):
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(b"a face")
+    write_json(
+        path / "calibration" / "operating_points.json", {**folder.plan.operating_points, "people_sha256": ["ab"]}
+    )
+    (path / "calibration" / "prepare").mkdir()
+    (path / "calibration" / "prepare" / "x.parquet").write_bytes(b"a face")
+    build_report([folder], path / "report")
+    return path
+
+
+def figures(path: Path) -> list[str]:
+    numbers = json.loads((path / "estimates.json").read_text("utf-8"))
+    return [json.dumps(numbers[key], sort_keys=True) for key in ("estimates", "gaps", "ranks", "comparisons")]
+
+
+def test_only_figures_are_left(run: Path) -> None:
+    before, sample = figures(run), RunFolder(run).plan.datasets[0].samples[0]
+    removed = purge(RunFolder.open(run))
+    assert set(removed) == {"locations.json", "logs", "names.json", "outputs", "prepare", "report", "score"}
+    left = {path.relative_to(run).parts[0] for path in run.rglob("*") if path.is_file()}
+    assert left <= {"plan.json", "estimates.json", "provenance.json", "faces", "calibration", "purged.json"}
+    assert [path.name for path in (run / "calibration").iterdir()] == ["operating_points.json"]
+    assert figures(run) == before
+    texts = "".join(path.read_text("utf-8") for path in run.rglob("*.json"))
+    assert sample not in texts
+    assert "jdoe" not in texts
+    assert not list(run.rglob("*.png"))
+    assert build_report([RunFolder.open(run)], run / "report").is_file()
+    assert purge(RunFolder.open(run)) == ["report"]
+
+
+def test_a_purged_run_goes_on_in_no_way_and_says_so(run: Path) -> None:
+    plan = RunFolder(run).plan
+    purge(RunFolder.open(run))
+    folder = RunFolder.open(run)
+    with pytest.raises(StoreError, match="was purged"):
+        settle_plan(folder, plan, Locations())
+    with pytest.raises(StoreError, match="was purged"):
+        renew_plan(folder, [], [])
+
+
+def test_an_interrupted_purge_is_finished_by_the_next(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.store.purging._remove", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            purge(RunFolder.open(run))
+    with pytest.raises(StoreError, match="was purged"):
+        settle_plan(RunFolder(run), RunFolder(run).plan, Locations())
+    purge(RunFolder.open(run))
+    assert not (run / "outputs").exists()
+
+
+def test_the_command_says_what_it_removed(run: Path) -> None:
+    done = CliRunner().invoke(app, ["purge", str(run)])
+    assert done.exit_code == 0, done.output
+    assert "outputs, prepare" in done.output
