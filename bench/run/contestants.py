@@ -23,6 +23,7 @@ from bench.core.errors import REASON_LENGTH
 from bench.core.types import Image, MethodFailure, Sample
 from bench.run.calling import TIME_LIMIT_S, Attempt
 from bench.run.executors import START_METHOD, start_fork_server
+from bench.run.method_log import MethodLog
 from bench.run.serving import TOKEN, end_group, serve
 
 T = TypeVar("T")
@@ -31,13 +32,10 @@ LOAD_LIMIT_S: Final = 600.0
 """Seconds that a method may take to load."""
 MOST_LOSSES: Final = 5
 """After so many calls in a row that cost the process, a method is given no more images in this run."""
-LOG_BYTES: Final = 1_000_000
-"""Size at which a method's log ends."""
 LOAD_FAILED: Final = "the method could not be loaded: "
 DIED: Final = "the method's process died on this image"
 TOO_LONG: Final = "took longer than "
 GIVEN_UP: Final = f"not tried: the method's process was lost {MOST_LOSSES} times in a row; last: "
-_LEFT_OUT: Final = b"\n(further output is left out)\n"
 _MESSAGE_BYTES: Final = 64 * 2**20
 
 
@@ -68,7 +66,7 @@ class Contestant:
         self.failure = ""
         """Why no image is tried any more; '' = the method works, as far as is known."""
         self._spec, self._device, self._threads, self._load_limit = spec, device, threads, load_limit
-        self._log = _Log(log)
+        self._log = MethodLog(log)
         self._process: Any = None
         self._connection: Connection | None = None
         self._token = secrets.token_hex(16)
@@ -297,42 +295,3 @@ def _end_orphans(token: str) -> None:
         with suppress(psutil.Error):
             if process.pid != os.getpid() and process.environ().get(TOKEN) == token:
                 process.kill()
-
-
-class _Log:
-    """A bounded file that several contestants of one method may write to."""
-
-    _lock = threading.Lock()
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._readers: list[threading.Thread] = []
-
-    def follow(self, output: Connection) -> None:
-        """Writes what comes out of a process, and reads on when the log is full, so that the process never blocks."""
-        reader = threading.Thread(target=self._copy, args=(output,), daemon=True)
-        reader.start()
-        self._readers.append(reader)
-
-    def write(self, data: bytes) -> None:
-        """Adds text without control characters, unless the log is full."""
-        shown = data.translate(None, delete=bytes(c for c in range(32) if c not in (9, 10)))
-        with self._lock, suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            size = self._path.stat().st_size if self._path.exists() else 0
-            if size >= LOG_BYTES:
-                return
-            with self._path.open("ab") as file:
-                file.write(shown[: LOG_BYTES - size])
-                if size + len(shown) >= LOG_BYTES:
-                    file.write(_LEFT_OUT)
-
-    def close(self) -> None:
-        for reader in self._readers:
-            reader.join(1)
-
-    def _copy(self, output: Connection) -> None:
-        with suppress(OSError):
-            while data := os.read(output.fileno(), 65536):
-                self.write(data)
-        output.close()

@@ -79,7 +79,7 @@ def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None
     assert "score: 18/18" in again.stderr
     assert "18 done before" in again.stderr
     reduced = next(line for line in again.stderr.splitlines() if line.startswith("reduce: "))
-    assert "9 done before" in reduced
+    assert "18 done before" in reduced
 
     other = unmask(*ARGUMENTS, str(run), "--seed", "7")
     assert other.returncode == 1
