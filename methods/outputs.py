@@ -64,7 +64,6 @@ class StoredOutputs:
 
     @property
     def card(self) -> MethodCard:
-        added = {name: text for name, text in (("prefix", self._prefix), ("suffix", self._suffix)) if text}
         return MethodCard(
             name="outputs",
             version="3",
@@ -74,7 +73,8 @@ class StoredOutputs:
             # Not the whole path: the same images are the same plan wherever they lie, and paths can name people.
             params={
                 "dir": self._dir.resolve().name,
-                **added,
+                "prefix": self._prefix,
+                "suffix": self._suffix,
                 "images": len(self._folder.files),
                 "fingerprint": self._fingerprint,
             },

@@ -141,7 +141,7 @@ def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str
     counted = Counter(reasons)
     (reason, count), *others = counted.most_common()
     reason = textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
-    shown = reason if not others else f"{reason} ({count} times; {len(others)} other reasons)"
+    shown = reason if not others else f"{reason} (and {len(reasons) - count} for other reasons)"
     return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
 
 

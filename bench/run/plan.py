@@ -108,7 +108,8 @@ def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
     known = {word for name, metric in everything for word in _handles(name, metric)}
     for word in asked:
         if word not in known:
-            registry.create_metric(word)  # says what is wrong with one that is registered, but broken
+            if word in registry.names("metric"):
+                registry.create_metric(word)  # says what is wrong with one that is registered, but broken
             raise UnknownNameError("metric", word, known)
     for name, metric in everything:
         if _handles(name, metric) & set(asked):

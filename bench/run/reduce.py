@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from bench.core.cards import MetricCard
 from bench.core.evidence import Evidence
 from bench.core.headlines import headline_keys
 from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools, Float
+from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
@@ -46,11 +46,6 @@ from bench.store.schemas import (
 )
 
 NO_FACE: Final = "the judge found no face in it"
-STRONG_REDUCTION: Final = 4
-"""Times that a picture is reduced for the detector, from which on that is said."""
-_SEEN: Final = 10
-"""Pixels of the smallest faces that the detector finds."""
-_REDUCED: Final = "before faces were looked for, so that faces below about one percent of the longer side are not found"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
@@ -81,7 +76,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         originals = assemble_originals(folder, plan, dataset.label)
         names[dataset.label] = Pseudonyms(dataset.samples, originals.truth.identity)
         design = _design(originals, plan)
-        found.inputs.append(_input_row(originals, dataset.notes, plan.instruments[0]))
+        found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
         for label, drawn in by_draws(plan.methods):
@@ -182,22 +177,17 @@ def _answers(
     return made + worst_answers(made, cards, recognisers)
 
 
-def _input_row(originals: Originals, notes: Sequence[str], judge: Mapping[str, Any]) -> InputRow:
+def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     inputs = originals.inputs
     unplaced = int(inputs["unplaced_labels"].sum())
     readable = inputs["readable"]
     empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
-    times = reductions(np.maximum(inputs["height"], inputs["width"]), judge)
-    strongly = int((times >= STRONG_REDUCTION).sum())
     problems = [
-        Problem(sample=str(sample), reason=_no_face(reduced) if ok else str(reason))
-        for sample, ok, reason, reduced in zip(inputs["sample"], readable, inputs["reason"], times, strict=True)
+        Problem(sample=str(sample), reason=NO_FACE if ok else str(reason))
+        for sample, ok, reason in zip(inputs["sample"], readable, inputs["reason"], strict=True)
         if not ok or str(sample) in empty
     ]
-    about = [
-        (unplaced, f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"),
-        (strongly, f"{counted(strongly, 'picture')} reduced {STRONG_REDUCTION} times or more {_REDUCED}"),
-    ]
+    about = [f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else []
     return InputRow(
         dataset=originals.dataset,
         images=len(readable),
@@ -205,24 +195,7 @@ def _input_row(originals: Originals, notes: Sequence[str], judge: Mapping[str, A
         unreadable=int((~readable).sum()),
         without_face=len(empty),
         problems=problems,
-        notes=[*notes, *(note for count, note in about if count)],
-    )
-
-
-def reductions(longest: NDArray[Any], judge: Mapping[str, Any]) -> Float:
-    """(N,) how many times smaller the judge's detector sees each picture, by its longer side in pixels; 1 where it
-    looks at pictures as they are or in tiles."""
-    side = judge["params"].get("longest_side")
-    if not side or any("tile" in name for name in judge["params"]):
-        return np.ones(len(longest))
-    return np.maximum(longest / float(side), 1.0)
-
-
-def _no_face(times: float) -> str:
-    if times < STRONG_REDUCTION:
-        return NO_FACE
-    return (
-        f"{NO_FACE}, reduced {times:.0f} times before it looked: faces under {_SEEN * times:.0f} pixels are not found"
+        notes=[*notes, *about],
     )
 
 

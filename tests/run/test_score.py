@@ -179,7 +179,7 @@ def test_a_face_that_hides_from_one_detector_is_not_destroyed(
     monkeypatch.setattr(opened, "detector", lambda name, device: Blind() if name == "yunet" else real(name, device))
     ended = {}
     for method in ("soft", "copied"):
-        assert score_shard(ShardJob(folder.path, "photos", 0, None, method))
+        assert score_shard(ShardJob(folder.path, "photos", 0, None, method, folder.plan.run))
         rows = read_table(folder.score_dir("photos", method, 0) / "outcomes.parquet")
         ended[method] = (str(rows["outcome"][0]), str(rows["found_by"][0]))
     # Of the second one nothing is left at the place, whoever looks.
