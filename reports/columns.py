@@ -8,7 +8,6 @@ from typing import Final
 from bench.core.cards import Family, MetricCard
 from bench.core.headlines import headline_keys, speaking_key
 from reports.boards import Board
-from reports.cells import FID_UNBIASED, bias_text
 from reports.numbers import unit_mark
 from reports.runs import WORST, Column
 
@@ -39,8 +38,6 @@ class Head:
     """``higher is better`` or ``lower is better``; empty where neither is."""
     arrow: str
     unit: str
-    bias: str
-    """Why the whole column is biased; empty = it is not."""
 
 
 def headline_heads(board: Board) -> list[Head]:
@@ -75,13 +72,7 @@ def make_head(board: Board, column: Column) -> Head:
         better_text(card),
         {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "none": ""}[card.direction],
         unit_mark(card.unit),
-        f"biased, n < {FID_UNBIASED:,}" if _biased(board, column) else "",
     )
-
-
-def _biased(board: Board, column: Column) -> bool:
-    rows = [run.row(board.dataset, method, column) for run in board.runs for method in run.methods]
-    return any(bias_text(row) for row in rows if row is not None)
 
 
 def better_text(card: MetricCard) -> str:
@@ -92,7 +83,7 @@ def instrument_text(board: Board, column: Column) -> str:
     """``worst of 4 recognisers``, ``sface``, ``standard, whole image``."""
     if column.instrument == WORST:
         names = {c.instrument for c in board.columns if c.metric == column.metric} - {WORST}
-        measured = f"worst of {len(names)} recognisers" if names else "worst recogniser"
+        measured = f"worst of {len(names)} attacks" if names else "worst attack"
     else:
         measured = column.instrument
     plain = column.region == "face" or board.metric(column).family == "cost"

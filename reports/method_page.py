@@ -180,9 +180,7 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
     scale = board.scale(head.column)
     whole = run.row(board.dataset, entrant.method, column)
     return Subgroups(
-        Head(
-            column, head.card, head.title, instrument_text(board, column), head.better, head.arrow, head.unit, head.bias
-        ),
+        Head(column, head.card, head.title, instrument_text(board, column), head.better, head.arrow, head.unit),
         tuple(
             Gap(
                 g.by,

@@ -106,9 +106,11 @@ class RunView:
         return self._comparisons.get((dataset, column, frozenset((one, other))))
 
     def leads(self, dataset: str, column: Column) -> list[str]:
-        """The contestants that nobody is clearly better than: one = the best, several = tied best."""
+        """The contestants that nobody is clearly better than: one = the best, several = tied best; none where no two
+        methods can be told apart, for then leading means nothing."""
         found = {m: r.best for m in self.contestants if (r := self.rank(dataset, m, column)) is not None}
-        return [m for m, best in found.items() if best == min(found.values())]
+        first = [m for m, best in found.items() if best == min(found.values())]
+        return [] if len(first) == len(found) > 1 else first
 
     @cached_property
     def controls(self) -> list[str]:

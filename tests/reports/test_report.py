@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -21,6 +22,7 @@ from reports.numbers import format_value
 from reports.runs import RunView
 from tests.reports.pages import Element, links, read_page, target
 from tests.reports.synthetic import FINDING, HOSTILE, HOSTILE_SAMPLE, METHODS, make_run
+from tests.support.sealing import seal_run
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def test_shown_values_are_the_estimates(run: RunFolder, pages: dict[str, Element
             (2, "eer", "worst"),
             (3, "gender_estimated_correct", "face-api"),
             (6, "ssim", "standard"),
-            (8, "fid", "standard"),
+            (8, "kid", "standard"),
         ):
             found = next(
                 (
@@ -131,7 +133,7 @@ def test_shown_values_are_the_estimates(run: RunFolder, pages: dict[str, Element
             if found is None or found.value is None:
                 assert cell.text.startswith("not measured")
                 continue
-            share = metric not in ("ssim", "fid")
+            share = metric not in ("ssim", "kid")
             shown = format_value(found.value, "share" if share else "")
             assert cell.text.startswith(" ".join(shown.split()))
             assert f"{found.n} faces scored" in cell.text
@@ -174,7 +176,9 @@ def test_outcomes_are_words_as_well_as_colours(pages: dict[str, Element]) -> Non
 def test_small_sets_and_biased_numbers_say_so(pages: dict[str, Element]) -> None:
     text = pages["index.html"].text.replace("\N{NO-BREAK SPACE}", " ")
     assert "60 faces of 45 people: intervals are wide" in text
-    assert "biased, n < 2,048" in text
+    own = next(p for p in pages.values() if p.all("h1") and p.all("h1")[0].text == "blur-sigma0.15")
+    (line,) = [r for r in own.all("tr") if r.text.startswith("FID") and "face" not in r.all("th")[0].text][:1]
+    assert "biased: fewer than 2,048 images" in line.text
 
 
 def test_numbers_of_few_faces_say_so(pages: dict[str, Element]) -> None:
@@ -365,3 +369,18 @@ def test_a_method_that_runs_an_instrument_is_named_beside_it(tmp_path: Path) -> 
     assert own_tools({"dp-att": card}, ["sface", "face-api"]) == ["dp-att runs face-api itself"]
     boxes = replace(card, params={}, detector="harness")
     assert own_tools({"blur": boxes}, ["yunet", "sface"]) == ["blur runs yunet itself"]
+
+
+def test_nobody_leads_where_no_two_methods_can_be_told_apart(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    body = json.loads(folder.estimates_path.read_text("utf-8"))
+    for rank in body["ranks"]:
+        if rank["metric"] == "eer":
+            rank |= {"best": 1, "worst": len(METHODS) - 1}
+    folder.estimates_path.write_text(json.dumps(body), "utf-8")
+    seal_run(folder.path)
+    view = RunView(RunFolder.open(folder.path))
+    (dataset,) = view.datasets
+    column = next(column for column in view.columns(dataset) if column.metric == "eer")
+    assert view.leads(dataset, column) == []
+    assert view.leads(dataset, next(c for c in view.columns(dataset) if c.metric == "deid_rate@1e-3"))
