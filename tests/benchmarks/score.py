@@ -22,7 +22,7 @@ from bench.run.pipeline import get_ready, locations_for, run
 from tests.benchmarks.stages import Stages
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
-CALLS = ("detect", "read", "compare")
+CALLS = ("detect", "read", "read_looks", "compare")
 
 
 class Stopwatch(Stages):
