@@ -172,7 +172,8 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
 
 def dataset_label(spec: Spec) -> str:
     """The name results carry: the label if one was given, else the data set's name or its folder's name."""
-    if "path" in spec.params and spec.label.startswith(spec.name):
+    unlabelled = parse_spec(written(Spec(spec.name, spec.params), positional="path"), positional="path")
+    if "path" in spec.params and spec.label == unlabelled.label:
         tail = Path(str(spec.params["path"])).resolve().name
         return default_label(f"{spec.name}:{tail or 'root'}")
     return spec.label

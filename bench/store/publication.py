@@ -53,6 +53,8 @@ def finish_publication(run: Path) -> None:
             new, old = source / name, run / name
             if not new.exists():
                 continue
+            if new.is_dir() and old.exists() and not old.is_dir():
+                raise StoreError(f"{old} is a file where a folder belongs; remove it and run the same command again")
             if old.is_dir():
                 shutil.rmtree(old)
             make_private_folder(old.parent)

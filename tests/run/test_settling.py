@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from bench.core.spec import parse_spec
+from bench.run.plan import dataset_label
 from bench.run.settling import announce_changes, refuse_half_made, settle_plan
 from bench.store.beside import Locations
 from bench.store.run_folder import RunFolder
@@ -114,3 +116,17 @@ def test_a_run_s_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
     for name in ("there", "new"):
         settle_plan(RunFolder(tmp_path / name), BASE, HERE)
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("spec", "label"),
+    [
+        ("folder:photos12", "folder-photos12"),
+        ("folder:/elsewhere/photos12", "folder-photos12"),
+        ("folder-photos12=folder:moved", "folder-photos12"),
+        ("folder:path=/a/b,show_faces=true", "folder-b"),
+        ("demo:split=quick", "demo-splitquick"),
+    ],
+)
+def test_a_data_set_keeps_the_label_that_it_is_given(spec: str, label: str) -> None:
+    assert dataset_label(parse_spec(spec, positional="path")) == label

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from bench.core.errors import StoreError
 from bench.store.publication import PUBLISHING, finish_publication, replacing_results
 
 OLD = {"plan.json": "old", "estimates.json": "old", "faces/demo/a.parquet": "old", "faces/demo/gone.parquet": "old"}
@@ -63,5 +65,18 @@ def test_a_crash_between_two_moves_is_made_good_by_whoever_opens_next(
         patched.setattr(Path, "replace", replace)
         with pytest.raises(KeyboardInterrupt):
             finish_publication(run)
+    finish_publication(run)
+    assert content(run) == {**NEW, "outputs/x.png": "kept"}
+
+
+def test_a_file_where_a_folder_belongs_is_named_and_loses_nothing(run: Path) -> None:
+    shutil.rmtree(run / "faces")
+    (run / "faces").write_text("in the way")
+    with (
+        pytest.raises(StoreError, match="faces is a file where a folder belongs; remove it"),
+        replacing_results(run) as temp,
+    ):
+        write(temp, NEW)
+    (run / "faces").unlink()
     finish_publication(run)
     assert content(run) == {**NEW, "outputs/x.png": "kept"}
