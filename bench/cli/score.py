@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root, split_names
+from bench.cli.options import NO_OUTPUT, Root, Workers, existing_root, split_names
 
 
 def score(
@@ -43,5 +43,7 @@ def score(
     with fetch_progress(Console(stderr=True)) as fetching:
         plan = renew_plan(folder, split_names(metrics), split_names(instrument), progress=fetching)
     folder = rescore(folder, plan, root=where, workers=workers, progress=show_progress())
-    print_summary(folder)
+    complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
+    if not complete:
+        raise typer.Exit(NO_OUTPUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,8 +99,8 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
     outputs = job.folder.outputs_dir(job.dataset, job.method, job.shard)
     made = read_table(outputs / "outputs.parquet")
     files = {
-        str(name): (str(file), str(error))
-        for name, file, error in zip(made["sample"], made["file"], made["error"], strict=True)
+        str(name): (str(file), str(sha256), str(error))
+        for name, file, sha256, error in zip(made["sample"], made["file"], made["sha256"], made["error"], strict=True)
     }
     dataset, refs = job.open()
     for chunk in decode_chunks(dataset, refs):
@@ -108,8 +109,8 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
             if entry.image is None:
                 continue
             faces = originals.get(entry.ref.id, [])
-            file, reason = files.get(entry.ref.id, ("", "no output was stored"))
-            output = _load(outputs / file) if file else None
+            file, sha256, reason = files.get(entry.ref.id, ("", "", "no output was stored"))
+            output = _load(outputs / file, sha256) if file else None
             again, extra = _look(job, output, faces) if stored is None else _stored(stored, entry.ref.id, faces)
             items.append(
                 Judged(
@@ -163,13 +164,16 @@ def _stored(
     return [next(stored.again) for _ in faces], stored.extra.get(sample, [])
 
 
-def _load(path: Path) -> Image:
+def _load(path: Path, sha256: str) -> Image:
+    """The stored output. Raises `StoreError` where it is missing, damaged, or not the one that was stored."""
+    remedy = "delete its folder and run the same `unmask run` again"
     try:
-        return decode_image(path.read_bytes(), path.name)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"{path} is not the picture that was stored there; {remedy}")
+        return decode_image(data, path.name)
     except (OSError, ImageError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}); delete its folder and run the same `unmask run` again"
-        ) from error
+        raise StoreError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def outcome_rows(chunk: Sequence[Judged]) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from bench.core.errors import StoreError
 from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
 from bench.core.exposure import distances
 from bench.core.types import Detection, Floats32, Image
@@ -167,6 +168,16 @@ class Blind:
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         return [[] for _ in images]
+
+
+def test_an_output_that_was_exchanged_is_refused(done: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(done.path, folder.path)
+    shutil.rmtree(folder.path / "score")
+    stored = folder.outputs_dir("photos", "soft", 0) / "0.png"
+    Pillow.new("RGB", Pillow.open(stored).size).save(stored)
+    with pytest.raises(StoreError, match="is not the picture that was stored there; delete its folder"):
+        score_shard(ShardJob(folder.path, "photos", 0, None, "soft", folder.plan.run))
 
 
 def test_a_face_that_hides_from_one_detector_is_not_destroyed(
