@@ -107,6 +107,9 @@ class StoredOutputs:
         none = f"outputs: none of {len(ids)} inputs has an output in {self._text!r}"
         example = next(iter([*self._folder.files.values()]), None)
         name = next(iter(self._folder.others), "") if example is None else self._name(example)
+        if not name and self._folder.unusable:
+            file, reason = next(iter(self._folder.unusable.items()))
+            return f"{none}, none of whose images can be read: {file} is {reason}; put the images themselves there"
         if not name:
             return f"{none}, which holds no images; write outputs:dir=PATH with the anonymized images"
         added = _spelled(*self._guessed(tuple(ids)))

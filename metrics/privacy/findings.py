@@ -94,14 +94,16 @@ def _chance_off(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
         if low > OFF * FMR or high < FMR / OFF:
             (group,) = match_shares(attack, known, [threshold], same_group=True)
             told = (
-                f", {100 * np.nanmean(group):.2g} % in the same age group and gender"
+                f", {100 * np.nanmean(group):.3g} % in the same age group and gender"
                 if np.isfinite(group).any()
                 else ""
             )
-            off.append(f"{attack.recogniser} {100 * rate:.2g} % ({100 * low:.2g} to {100 * high:.2g}){told}")
+            off.append(f"{attack.recogniser} {100 * rate:.3g} % ({100 * low:.3g} to {100 * high:.3g}){told}")
     if off:
+        labelled = bool((evidence.truth.identity != "").any())
+        pairs = "two people" if labelled else "two faces that may be of one person, since nobody is named,"
         text = (
-            f"{len(off)} of {asked} attacks match originals of two people at another rate than the stated "
+            f"{len(off)} of {asked} attacks match originals of {pairs} at another rate than the stated "
             f"{100 * FMR:g} %: {'; '.join(off)}. Read the rates of privacy against the measured chance"
         )
         yield Finding("chance-off", len(off), asked, text)

@@ -288,3 +288,11 @@ def test_a_changed_folder_is_another_card_and_a_moved_one_is_not(tmp_path: Path)
     assert str(tmp_path) not in str(here)
     save(tmp_path / "there/out/1.png", noise(30, 40, 9))
     assert StoredOutputs(dir=str(tmp_path / "there/out")).card != here
+
+
+def test_links_that_lead_outside_are_named_where_nothing_else_is_there(tmp_path: Path) -> None:
+    outputs, elsewhere = tmp_path / "outputs", tmp_path / "elsewhere.jpg"
+    outputs.mkdir()
+    elsewhere.write_bytes(b"x")
+    (outputs / "a.jpg").symlink_to(elsewhere)
+    assert "a.jpg is a link that leads outside the folder" in StoredOutputs(dir=str(outputs)).mismatch(["a.jpg"])

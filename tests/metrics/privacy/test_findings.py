@@ -104,6 +104,7 @@ def test_the_control_says_where_chance_is_far_from_what_thresholds_promise() -> 
     often = said(control(dim=5))
     assert (often["chance-off"].count, often["chance-off"].of) == (2, 2)
     assert "another rate than the stated 0.1 %" in often["chance-off"].text
+    assert "e+" not in often["chance-off"].text
     assert "chance-off" not in said(control(people=12))
     assert "chance-off" not in said(make_evidence(60, 1, dim=5))
 
