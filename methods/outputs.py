@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 from bench.core.cards import MethodCard, Scalar
 from bench.core.errors import ImageError, SpecError
-from bench.core.files import sha256_of
+from bench.core.files import is_hidden, sha256_of
 from bench.core.images import IMAGE_EXTENSIONS, decode_image
 from bench.core.types import Image, MethodFailure, Sample
 
@@ -192,11 +192,11 @@ class StoredOutputs:
     def _folder(self) -> _Folder:
         found, inside = _Folder(), self._dir.resolve()
         for folder, subfolders, names in os.walk(self._dir):
-            subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
+            subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
             found.links |= {self._name(Path(folder, name)) for name in subfolders if Path(folder, name).is_symlink()}
             for name in sorted(names):
                 path = Path(folder, name)
-                if path.suffix.lower() not in IMAGE_EXTENSIONS or _is_hidden(name):
+                if path.suffix.lower() not in IMAGE_EXTENSIONS or is_hidden(name):
                     continue
                 called = self._without_affixes(path)
                 if called is None:
@@ -298,7 +298,3 @@ def _shared_end(first: str, second: str) -> int:
 def _spelled(prefix: str, suffix: str) -> str:
     """As a SPEC has it: ``suffix=_anonymized``."""
     return ",".join(f"{name}={text}" for name, text in (("prefix", prefix), ("suffix", suffix)) if text)
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"

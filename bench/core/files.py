@@ -14,6 +14,11 @@ TEMP_PREFIX = ".tmp-"
 """What is not published yet is named so; whoever owns the folder may sweep it."""
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is always passed over."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def temp_prefix() -> str:
     """`TEMP_PREFIX` with the number of this process, so that a sweep leaves alone what another one is writing."""
     return f"{TEMP_PREFIX}{os.getpid()}-"

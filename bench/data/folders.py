@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from bench.core.errors import DataError
+from bench.core.files import is_hidden
 from bench.core.images import IMAGE_EXTENSIONS
 
 _SIGNATURES: Final = (
@@ -247,11 +248,6 @@ def _unique(name: str, taken: dict[str, Path]) -> str:
     while name in taken:
         name += "~"
     return name
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is always passed over."""
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _is_image(path: Path, sniff: bool) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
 from bench.core.errors import DataError, ImageError
+from bench.core.files import is_hidden
 from bench.data.digests import DigestCache
 
 MAX_FILE_BYTES: Final = 1 << 30
@@ -120,7 +121,7 @@ class ZipStore:
         except _ARCHIVE_ERRORS as error:
             raise DataError(f"{path} cannot be read as a zip ({error}); get it again") from error
         files = [info for info in members if not info.is_dir()]
-        visible = [info for info in files if not self._is_hidden(info.filename)]
+        visible = [info for info in files if not any(map(is_hidden, info.filename.split("/")))]
         self._members = {i.filename: i for i in visible if PurePosixPath(i.filename).suffix.lower() in keep}
         self.hidden = len(files) - len(visible)
         self.others = [PurePosixPath(i.filename) for i in visible if i.filename not in self._members]
@@ -152,7 +153,3 @@ class ZipStore:
         if self._handle is None or self._handle[0] != os.getpid():
             self._handle = (os.getpid(), zipfile.ZipFile(self._path))
         return self._handle[1]
-
-    @staticmethod
-    def _is_hidden(name: str) -> bool:
-        return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))

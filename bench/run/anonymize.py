@@ -110,7 +110,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
             ]
             results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
             for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
-                result = guard.checked(ref.id, sample, answer)
+                result, unlike = guard.checked(ref.id, sample, answer)
                 failure = result.reason if isinstance(result, MethodFailure) else ""
                 file = digest = ""
                 if not isinstance(result, MethodFailure):
@@ -119,7 +119,6 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
-                unlike = guard.is_unlike(sample, result)
                 values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
                 for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)

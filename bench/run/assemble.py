@@ -176,9 +176,7 @@ def assemble_evidence(
     """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
     scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
-    made = concatenate(
-        [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
-    )
+    made = _outputs(folder, plan, originals.dataset, method)
     ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -222,20 +220,19 @@ def assemble_evidence(
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
     """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
     byte, and failed on the same. '' = it gave nothing."""
-    given = _output_digests(folder, plan, dataset, method)
-    return digest(given) if any(given) else ""
+    digests = [str(name) for name in _outputs(folder, plan, dataset, method)["sha256"]]
+    return digest(digests) if any(digests) else ""
 
 
 def output_findings(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Iterator[Finding]:
     """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them."""
-    given = _output_digests(folder, plan, dataset, method)
-    inputs = _output_digests(folder, plan, dataset, control)
-    many = sum(map(bool, given))
-    same = sum(a == b != "" for a, b in zip(given, inputs, strict=True))
+    outputs, inputs = (_outputs(folder, plan, dataset, label) for label in (method, control))
+    there = outputs["sha256"] != ""
+    many, same = int(there.sum()), int((there & (outputs["sha256"] == inputs["sha256"])).sum())
     if same:
         text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
         yield Finding("unchanged", same, many, text)
-    unlike = sum(int(table["unlike"].sum()) for table in _output_tables(folder, plan, dataset, method))
+    unlike = int(outputs["unlike"].sum())
     if unlike:
         text = (
             f"{unlike} of {many} outputs show nothing of their inputs outside the faces either: other photos, or "
@@ -244,13 +241,11 @@ def output_findings(folder: RunFolder, plan: Plan, dataset: str, method: str, co
         yield Finding("unlike", unlike, many, text)
 
 
-def _output_digests(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[str]:
-    return [str(name) for table in _output_tables(folder, plan, dataset, method) for name in table["sha256"]]
-
-
-def _output_tables(folder: RunFolder, plan: Plan, dataset: str, method: str) -> list[dict[str, NDArray[Any]]]:
+def _outputs(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
+    """outputs.parquet of all shards, a row an image."""
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
-    return [read_table(folder.outputs_dir(job.dataset, method, job.shard) / "outputs.parquet") for job in jobs]
+    folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]
+    return concatenate([read_table(path / "outputs.parquet") for path in folders])
 
 
 def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -43,8 +43,23 @@ def fault_of(
     ``name``, ``image``, ``boxes``: of the input. ``others`` and ``read``: all inputs of the data set, the input itself
     among them; without them the output is only compared with its own.
     """
+    return _fault(name, *_views(image, boxes, output), output, others, read)
+
+
+def _views(image: Image, boxes: Sequence[Box], output: Image) -> tuple[View, View]:
+    """Of an input and of its output, at one size."""
     view = view_of(image, boxes)
-    seen = view_of(output, (), view.grey.shape)
+    return view, view_of(output, (), view.grey.shape)
+
+
+def _fault(
+    name: str,
+    view: View,
+    seen: View,
+    output: Image,
+    others: Callable[[], Signatures | None],
+    read: Pictures | None,
+) -> str:
     found = misplacement(view, seen, output.shape[1])
     if found is not None:
         return f"the output {found.text}"
@@ -73,19 +88,14 @@ class Guard:
     def __init__(self, job: ShardJob, dataset: Dataset) -> None:
         self._job, self._dataset = job, dataset
 
-    def checked(self, name: str, sample: Sample, output: Image | MethodFailure) -> Image | MethodFailure:
-        """The output, or what is wrong with it. ``name``: the sample's id in the data set."""
+    def checked(self, name: str, sample: Sample, output: Image | MethodFailure) -> tuple[Image | MethodFailure, bool]:
+        """The output, or what is wrong with it; and whether it shows nothing of its input outside the faces, which is
+        no failure. ``name``: the sample's id in the data set."""
         if isinstance(output, MethodFailure):
-            return output
-        reason = fault_of(name, sample.image, sample.boxes or (), output, lambda: self._inputs.signatures, self._read)
-        return MethodFailure(reason) if reason else output
-
-    def is_unlike(self, sample: Sample, output: Image | MethodFailure) -> bool:
-        """Whether an output shows nothing of its input outside the faces."""
-        if isinstance(output, MethodFailure):
-            return False
-        view = view_of(sample.image, sample.boxes or ())
-        return is_unlike(view, view_of(output, (), view.grey.shape))
+            return output, False
+        view, seen = _views(sample.image, sample.boxes or (), output)
+        reason = _fault(name, view, seen, output, lambda: self._inputs.signatures, self._read)
+        return (MethodFailure(reason), False) if reason else (output, is_unlike(view, seen))
 
     @property
     def _inputs(self) -> _Inputs:

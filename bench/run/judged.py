@@ -41,9 +41,13 @@ class Judged:
     """Faces on the output at places where no original face is."""
     found_by: list[str]
     """The detector that finds a face in the place of each original face: the judge's, the second one, or ''."""
-    explanations: list[Explanation | None]
-    """Of each face; None where there is no output."""
     _shared: dict[Region, list[RegionPair]] = field(default_factory=dict)
+
+    @cached_property
+    def explanations(self) -> list[Explanation | None]:
+        """Of each face; None where there is no output. Worked out where outcomes are written, not for mere readings."""
+        output = self.output
+        return [None if output is None else explanation(self.original, output, face.box) for face in self.faces]
 
     @cached_property
     def boxes(self) -> list[Box]:
@@ -122,7 +126,6 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
                     again,
                     extra,
                     _found_by(job, output, faces, again) if stored is None else [""] * len(faces),
-                    [None if output is None else explanation(entry.image, output, face.box) for face in faces],
                 )
             )
         yield items

@@ -49,7 +49,7 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     imports = [name for method in methods for name in method.card["imports"]]
     # In the background, while the plan below reads the same modules for their cards.
     warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
-    plan = make_plan(config, root=root, progress=progress)
+    plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
 

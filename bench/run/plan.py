@@ -28,16 +28,23 @@ SECOND_DETECTOR = "blazeface"
 CONTROL = "none"
 
 
-def make_plan(config: RunConfig, *, root: Path | None = None, progress: FetchProgress | None = None) -> Plan:
+def make_plan(
+    config: RunConfig,
+    *,
+    methods: Sequence[PlannedMethod] | None = None,
+    root: Path | None = None,
+    progress: FetchProgress | None = None,
+) -> Plan:
     """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
 
+    ``methods``: `planned_methods` of the config, where they are there already: they hash code, weights and outputs.
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
     apart = output_paths(config.methods)
     opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
     datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
     people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
-    methods = [without_paths(method) for method in planned_methods(config.methods)]
+    methods = [without_paths(method) for method in methods or planned_methods(config.methods)]
     refuse_unmatched(config.methods, [dataset for _, dataset in opened])
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])

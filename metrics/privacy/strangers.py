@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.core.evidence import Evidence, point_at
 from bench.core.types import Bools, Float, Floats32
-from metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, unit_rows
+from metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, same_person, unit_rows
 
 MIN_PEOPLE = 20
 """People of a group below which its rate is not measured."""
@@ -107,7 +107,7 @@ def _strangers(evidence: Evidence) -> Strangers:
     for rows, alike, one_person in _alike(evidence):
         numbers = np.arange(rows.start, rows.stop)
         labelled = (identity[rows, None] != "") & (identity[None, :] != "")
-        same = (numbers[:, None] == np.arange(n)) | (labelled & (identity[rows, None] == identity[None, :]))
+        same = same_person(identity, numbers[:, None], np.arange(n))
         copied = alike & ~same
         repeated = one_person & ~same & ~copied & ~labelled & (sample[rows, None] != sample[None, :])
         different[rows] = ~(same | copied | repeated)
