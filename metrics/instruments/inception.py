@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -23,7 +23,7 @@ from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import Floats32, Image
-from metrics.instruments.hardware import torch_device
+from metrics.instruments.onnx_session import fast_network
 from metrics.instruments.safe_pickle import load_torchscript_tensors
 
 DIMENSIONS: Final = 2048
@@ -148,6 +148,17 @@ def folded(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False)
 
 
+class _Pooled(nn.Module):
+    """pytorch-fid's network with its one output as (N, 2048)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.network(images)[0].flatten(1))
+
+
 class Inception:
     """2048 features of an image for FID and KID; role ``features``."""
 
@@ -176,9 +187,7 @@ class Inception:
     )
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self._device = torch_device(device, self.card.name)
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        self._network: Any = network.to(self._device).to(memory_format=torch.channels_last)
+        self._network = fast_network(_Pooled(network), device, self.card.name, sides=(SIDE, SIDE))
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
@@ -191,12 +200,12 @@ class Inception:
         features = np.empty((len(images), DIMENSIONS), np.float32)
         for start in range(0, len(images), BATCH):
             batch = torch.cat([self._resized(image) for image in images[start : start + BATCH]])
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            features[start : start + len(batch)] = self._network(batch)[0].flatten(1).cpu().numpy()
+            features[start : start + len(batch)] = self._network(batch.numpy())
         return {"features": features}
 
-    def _resized(self, image: Image) -> torch.Tensor:
+    @staticmethod
+    def _resized(image: Image) -> torch.Tensor:
         """(1, 3, 299, 299) in [0, 1]; the same resizing as the network's, which then finds nothing left to do. Done
         here so that images of different sizes fit into one batch."""
-        pixels = torch.from_numpy(np.array(image)).to(self._device).permute(2, 0, 1)[None].float() / 255.0
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
         return functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)

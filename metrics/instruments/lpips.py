@@ -11,7 +11,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self, cast
 
 import cv2
 import lpips
@@ -23,7 +23,7 @@ from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.errors import CheckpointError
 from bench.core.protocols import Columns
 from bench.core.types import Floats32, Image, RegionPair
-from metrics.instruments.hardware import torch_device
+from metrics.instruments.onnx_session import fast_network
 from metrics.instruments.safe_pickle import load_numpy_pickle
 
 LONGEST_SIDE: Final = {"alex": 256, "vgg": 64}
@@ -46,11 +46,9 @@ def prepared(image: Image, longest: int) -> Image:
     return cast(Image, cv2.resize(image, size, interpolation=interpolation))
 
 
-def as_input(images: Sequence[Image], device: torch.device) -> torch.Tensor:
+def as_input(images: Sequence[Image]) -> Floats32:
     """N images of one size, uint8 RGB -> (N, 3, H, W) float32 in [-1, 1], the range LPIPS expects."""
-    stacked = torch.from_numpy(np.stack(images)).to(device)
-    # (N, H, W, 3) seen as (N, 3, H, W) is already laid out with the channels innermost.
-    return stacked.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:
@@ -100,21 +98,15 @@ class _Lpips:
     column: ClassVar[str]
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self._device = torch_device(device, self.card.name)
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        self._network: Any = network.to(self._device).to(memory_format=torch.channels_last)
+        self.network = network
+        """Frozen; trainings look through its layers."""
+        self._distance = fast_network(network, device, self.card.name, sides=None, inputs=2)
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
         return cls(build_network(cls.net, load_numpy_pickle(files["backbone"])), device)
 
-    @property
-    def network(self) -> nn.Module:
-        """Frozen; trainings look through its layers."""
-        return cast(nn.Module, self._network)
-
-    @torch.inference_mode()
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """{"lpips_...|standard": (N,) float32 >= 0, 0 = same}; NaN where the mask is empty."""
         values = np.full(len(pairs), np.nan, np.float32)
@@ -132,9 +124,8 @@ class _Lpips:
         for rows in by_shape.values():
             for start in range(0, len(rows), BATCH):
                 chosen = rows[start : start + BATCH]
-                originals = as_input([ready[row][0] for row in chosen], self._device)
-                outputs = as_input([ready[row][1] for row in chosen], self._device)
-                values[chosen] = self._network(originals, outputs).flatten().cpu().numpy()
+                images = (as_input([ready[row][side] for row in chosen]) for side in (0, 1))
+                values[chosen] = self._distance(*images).ravel()
         return {self.column: values}
 
 
