@@ -47,7 +47,7 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     registry.check_device(config.device)
     methods = planned_methods(config.methods)
     imports = [name for method in methods for name in method.card["imports"]]
-    # In the background, while the plan below reads the same modules for their cards.
+    # In the background, while the plan is made.
     warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)

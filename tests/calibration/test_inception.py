@@ -13,7 +13,8 @@ import torch
 from bench.core.errors import CheckpointError
 from bench.core.types import Image
 from bench.data.packages import cached
-from metrics.instruments.inception import Inception, layer_names, state_dict
+from metrics.instruments.inception import Inception
+from metrics.instruments.inception_network import layer_names, state_dict
 
 Opener = Callable[[str], Any]
 pytestmark = pytest.mark.weights

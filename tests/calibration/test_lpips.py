@@ -17,7 +17,8 @@ import torchmetrics.functional.image.lpips as torchmetrics_lpips
 from bench.core.errors import CheckpointError
 from bench.core.types import Floats32, Image, RegionPair
 from bench.data.packages import cached
-from metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, build_network, prepared
+from metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, prepared
+from metrics.instruments.lpips_network import build_network
 from metrics.instruments.safe_pickle import load_numpy_pickle
 
 Opener = Callable[[str], Any]

@@ -18,9 +18,10 @@ from bench.core.errors import CheckpointError
 from bench.core.images import decode_image
 from bench.core.types import Box, FaceView, Image
 from metrics.instruments.age_and_gender import AgeAndGender
-from metrics.instruments.face_api import FaceApi, build_network
+from metrics.instruments.face_api import FaceApi
 from metrics.instruments.faceres import FaceRes, expected_age
 from metrics.instruments.tfjs_weights import read_json, read_weights
+from metrics.instruments.tiny_xception import build_network
 
 NAMES = ("age-and-gender", "face-api", "faceres")
 Opener = Callable[[str], Any]

@@ -22,8 +22,8 @@ from bench.core.registry import create_tracker
 from bench.core.spec import Spec, parse_spec
 from bench.core.types import Box, Floats32, Image
 from bench.core.video import PersonBox, Tracks
-from metrics.instruments.deepsort import DeepSort, Sort
-from metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
+from metrics.instruments.deepsort import DIMENSION, DeepSort, Sort
+from metrics.instruments.deepsort_appearance import Appearance, crop
 from metrics.instruments.deepsort_gallery import Gallery
 from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, tracker
