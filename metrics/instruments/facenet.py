@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,14 @@ from bench.core.protocols import Columns
 from bench.core.types import FaceView, Floats32, Image
 from metrics.instruments.crops import square
 from metrics.instruments.embedding import embed
-from metrics.instruments.hardware import torch_device
 from metrics.instruments.looks import read_looks
-
-if TYPE_CHECKING:
-    from metrics.instruments.keras_inception_resnet import FaceNetwork
+from metrics.instruments.onnx_session import fast_network
 
 DIMENSION: Final = 128
 SIZE: Final = 160
 FACTOR: Final = 1.1
 """The square's side over the longer side of the judge's box, which ends at hairline and chin."""
 BATCH: Final = 16
-"""Fastest of 1, 4, 8, 16 and 32 on two cores."""
 
 
 class FaceNet:
@@ -62,14 +58,14 @@ class FaceNet:
 
     imports: ClassVar[tuple[str, ...]] = ("h5py", "torch")
 
-    def __init__(self, network: FaceNetwork) -> None:
+    def __init__(self, network: Callable[..., Floats32]) -> None:
         self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        from metrics.instruments.keras_inception_resnet import FaceNetwork
+        from metrics.instruments.keras_inception_resnet import load_keras
 
-        return cls(FaceNetwork(files["weights"], torch_device(device, cls.card.name)))
+        return cls(fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(SIZE, SIZE)))
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)}
@@ -78,7 +74,7 @@ class FaceNet:
         return read_looks(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        return self._network.embed(standardised(crops))
+        return self._network(standardised(crops).transpose(0, 3, 1, 2))
 
 
 def standardised(crops: NDArray[np.uint8]) -> Floats32:

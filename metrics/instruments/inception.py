@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.protocols import Columns
 from bench.core.types import Image
-from metrics.instruments.hardware import torch_device
 
 if TYPE_CHECKING:
     from metrics.instruments.inception_network import InceptionNetwork
@@ -56,7 +55,7 @@ class Inception:
         """Raises CheckpointError if the file is not the network it should be."""
         from metrics.instruments.inception_network import InceptionNetwork
 
-        return cls(InceptionNetwork(files["weights"], torch_device(device, cls.card.name)))
+        return cls(InceptionNetwork(files["weights"], device, cls.card.name))
 
     def read(self, images: Sequence[Image]) -> Columns:
         """{"features": (N, 2048) float32} of RGB uint8 images of any sizes."""

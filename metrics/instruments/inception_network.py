@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -17,6 +17,7 @@ from torchvision.models.inception import BasicConv2d
 
 from bench.core.errors import CheckpointError
 from bench.core.types import Floats32, Image
+from metrics.instruments.onnx_session import fast_network
 from metrics.instruments.safe_pickle import load_torchscript_tensors
 
 DIMENSIONS: Final = 2048
@@ -141,28 +142,39 @@ def folded(network: nn.Module) -> nn.Module:
     return network.requires_grad_(False)
 
 
-class InceptionNetwork:
-    """The network on a device, from images to arrays. Raises CheckpointError if the file is not the network it should
-    be."""
+class _Pooled(nn.Module):
+    """pytorch-fid's network with its one output as (N, 2048)."""
 
-    def __init__(self, weights: Path, device: torch.device) -> None:
-        self._device = device
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        network: Any = build_network(load_torchscript_tensors(weights)).to(device)
-        self._network = network.to(memory_format=torch.channels_last)
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.network(images)[0].flatten(1))
+
+
+class InceptionNetwork:
+    """The network on a device, from images to arrays.
+
+    Raises CheckpointError if the file is not the network it should be, `UnavailableError` naming ``name`` for a GPU.
+    """
+
+    def __init__(self, weights: Path, device: str, name: str) -> None:
+        network = build_network(load_torchscript_tensors(weights))
+        self._network = fast_network(_Pooled(network), device, name, sides=(SIDE, SIDE))
 
     @torch.inference_mode()
     def features(self, images: Sequence[Image]) -> Floats32:
         """(N, 2048) float32 of RGB uint8 images of any sizes."""
         features = np.empty((len(images), DIMENSIONS), np.float32)
         for start in range(0, len(images), BATCH):
-            batch = torch.cat([self._resized(image) for image in images[start : start + BATCH]])
-            batch = batch.contiguous(memory_format=torch.channels_last)
-            features[start : start + len(batch)] = self._network(batch)[0].flatten(1).cpu().numpy()
+            batch = torch.cat([_resized(image) for image in images[start : start + BATCH]])
+            features[start : start + len(batch)] = self._network(batch.numpy())
         return features
 
-    def _resized(self, image: Image) -> torch.Tensor:
-        """(1, 3, 299, 299) in [0, 1]; the same resizing as the network's, which then finds nothing left to do. Done
-        here so that images of different sizes fit into one batch."""
-        pixels = torch.from_numpy(np.array(image)).to(self._device).permute(2, 0, 1)[None].float() / 255.0
-        return functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+
+def _resized(image: Image) -> torch.Tensor:
+    """(1, 3, 299, 299) in [0, 1]; the same resizing as the network's, which then finds nothing left to do. Done here so
+    that images of different sizes fit into one batch."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
+    return functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)

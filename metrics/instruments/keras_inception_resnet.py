@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.core.errors import CheckpointError
-from bench.core.types import Float, Floats32
+from bench.core.types import Float
 
 _BN_EPSILON = 1e-3
 """Keras' value, as in the file's own description of the network."""
@@ -171,23 +171,6 @@ def load_keras(path: Path) -> InceptionResNetV1:
     except (OSError, KeyError) as error:
         raise CheckpointError(f"{path.name} is not the FaceNet file that the card pins: {error}") from error
     return network.eval().requires_grad_(False)
-
-
-class FaceNetwork:
-    """The network of `load_keras` on a device, from arrays to arrays."""
-
-    def __init__(self, path: Path, device: torch.device) -> None:
-        self._device = device
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        self._network = load_keras(path).to(device).to(memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def embed(self, crops: Floats32) -> Floats32:
-        """(N, 160, 160, 3), each image standardised -> (N, 128), not normalised."""
-        # (N, H, W, 3) seen as (N, 3, H, W) is already laid out that way.
-        planes = torch.from_numpy(crops).permute(0, 3, 1, 2)
-        output: Floats32 = self._network(planes.to(self._device)).cpu().numpy()
-        return output
 
 
 class _Filler:

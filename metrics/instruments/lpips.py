@@ -7,7 +7,7 @@ the ImageNet backbones at first use; here they come out of the pinned checkpoint
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
@@ -16,13 +16,12 @@ import numpy as np
 
 from bench.core.cards import InstrumentCard, PackageFile
 from bench.core.protocols import Columns
-from bench.core.types import Image, RegionPair
-from metrics.instruments.hardware import torch_device
+from bench.core.types import Floats32, Image, RegionPair
+from metrics.instruments.onnx_session import fast_network
+from metrics.instruments.safe_pickle import load_numpy_pickle
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from metrics.instruments.lpips_network import LpipsNetwork
 
 LONGEST_SIDE: Final = {"alex": 256, "vgg": 64}
 """VGG16 costs thirty times as much as AlexNet, so it sees images at 64 px, the size of the patches on which LPIPS was
@@ -44,6 +43,11 @@ def prepared(image: Image, longest: int) -> Image:
     return cast(Image, cv2.resize(image, size, interpolation=interpolation))
 
 
+def as_input(images: Sequence[Image]) -> Floats32:
+    """N images of one size, uint8 RGB -> (N, 3, H, W) float32 in [-1, 1], the range LPIPS expects."""
+    return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
 class _Lpips:
     """What both backbones share; role ``pair``."""
 
@@ -52,20 +56,18 @@ class _Lpips:
     column: ClassVar[str]
     imports: ClassVar[tuple[str, ...]] = ("lpips", "torch", "torchvision")
 
-    def __init__(self, network: LpipsNetwork) -> None:
-        self._network = network
+    def __init__(self, network: nn.Module, distance: Callable[..., Floats32]) -> None:
+        self.network = network
+        """Frozen; trainings look through its layers."""
+        self._distance = distance
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
-        from metrics.instruments.lpips_network import LpipsNetwork
+        from metrics.instruments.lpips_network import build_network
 
-        return cls(LpipsNetwork(cls.net, files["backbone"], torch_device(device, cls.card.name)))
-
-    @property
-    def network(self) -> nn.Module:
-        """Frozen; trainings look through its layers."""
-        return self._network.module
+        network = build_network(cls.net, load_numpy_pickle(files["backbone"]))
+        return cls(network, fast_network(network, device, cls.card.name, sides=None, inputs=2))
 
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """{"lpips_...|standard": (N,) float32 >= 0, 0 = same}; NaN where the mask is empty."""
@@ -84,9 +86,8 @@ class _Lpips:
         for rows in by_shape.values():
             for start in range(0, len(rows), BATCH):
                 chosen = rows[start : start + BATCH]
-                values[chosen] = self._network.distances(
-                    [ready[row][0] for row in chosen], [ready[row][1] for row in chosen]
-                )
+                images = (as_input([ready[row][side] for row in chosen]) for side in (0, 1))
+                values[chosen] = self._distance(*images).ravel()
         return {self.column: values}
 
 

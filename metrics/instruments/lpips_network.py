@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import lpips
 import numpy as np
@@ -14,39 +14,7 @@ import torch
 from torch import nn
 
 from bench.core.errors import CheckpointError
-from bench.core.types import Floats32, Image
-from metrics.instruments.safe_pickle import load_numpy_pickle
-
-
-class LpipsNetwork:
-    """``alex`` or ``vgg`` on a device, from images to arrays.
-
-    Reads the backbone's arrays without running their pickle. Raises CheckpointError where they do not fit.
-    """
-
-    def __init__(self, net: str, backbone: Path, device: torch.device) -> None:
-        self._device = device
-        network: Any = build_network(net, load_numpy_pickle(backbone)).to(device)
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        self._network = network.to(memory_format=torch.channels_last)
-
-    @property
-    def module(self) -> nn.Module:
-        """Frozen; trainings look through its layers."""
-        return cast(nn.Module, self._network)
-
-    @torch.inference_mode()
-    def distances(self, originals: Sequence[Image], outputs: Sequence[Image]) -> Floats32:
-        """(N,) float32 >= 0 between N and N uint8 RGB images of one size."""
-        distances = self._network(as_input(originals, self._device), as_input(outputs, self._device))
-        return np.asarray(distances.flatten().cpu().numpy(), np.float32)
-
-
-def as_input(images: Sequence[Image], device: torch.device) -> torch.Tensor:
-    """N images of one size, uint8 RGB -> (N, 3, H, W) float32 in [-1, 1], the range LPIPS expects."""
-    stacked = torch.from_numpy(np.stack(images)).to(device)
-    # (N, H, W, 3) seen as (N, 3, H, W) is already laid out with the channels innermost.
-    return stacked.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+from bench.core.types import Floats32
 
 
 def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:

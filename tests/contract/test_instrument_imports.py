@@ -43,7 +43,10 @@ print(*sorted(early), "|", *sorted(late), "|", *classes[kind, name].imports)
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        *(("instrument", name) for name in ("blazeface", "facenet", "face-api", "faceres", "lpips-alex", "inception")),
+        *(
+            ("instrument", name)
+            for name in ("blazeface", "facenet", "dlib", "face-api", "faceres", "lpips-alex", "inception")
+        ),
         ("person_detector", "yolov3-tiny"),
         ("tracker", "deepsort"),
         ("tracker", "sort"),
