@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import cv2
 import numpy as np
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.types import Box, Detection, Float, Image
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Box, Detection, Float, Image
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 if TYPE_CHECKING:
-    from metrics.instruments.tfjs_graph import TfjsGraph
+    from unmask.metrics.instruments.tfjs_graph import TfjsGraph
 
 SIDE: Final = 256
 SCORE: Final = 0.6
@@ -72,7 +72,7 @@ class BlazeFace:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        from metrics.instruments.tfjs_graph import TfjsGraph
+        from unmask.metrics.instruments.tfjs_graph import TfjsGraph
 
         model = read_json(files["graph"])
         if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:

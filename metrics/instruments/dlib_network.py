@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Float, Floats32
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Float, Floats32
 
 _MEAN: Final = (122.782, 117.001, 104.298)
 _LEVELS: Final = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))

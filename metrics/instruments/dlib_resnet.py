@@ -10,11 +10,11 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.embedding import embed
-from metrics.instruments.onnx_session import fast_network
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.onnx_session import fast_network
 
 DIMENSION: Final = 128
 CHIP: Final = 150
@@ -67,7 +67,7 @@ class DlibResNet:
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        from metrics.instruments.dlib_network import load_dlib
+        from unmask.metrics.instruments.dlib_network import load_dlib
 
         network = fast_network(load_dlib(files["weights"]), device, cls.card.name, sides=(CHIP, CHIP))
         return cls(network, files["landmarks"])

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import numpy as np
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView
-from metrics.instruments.crops import square, usable
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView
+from unmask.metrics.instruments.crops import square, usable
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 if TYPE_CHECKING:
-    from metrics.instruments.tiny_xception import AgeGenderNetwork
+    from unmask.metrics.instruments.tiny_xception import AgeGenderNetwork
 
 SIDE: Final = 112
 FACTOR: Final = 1.0
@@ -71,7 +71,7 @@ class FaceApi:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        from metrics.instruments.tiny_xception import AgeGenderNetwork
+        from unmask.metrics.instruments.tiny_xception import AgeGenderNetwork
 
         weights = read_weights(read_json(files["manifest"]), files["weights"])
         return cls(AgeGenderNetwork(weights, torch_device(device, cls.card.name)))

@@ -9,13 +9,13 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import square
-from metrics.instruments.embedding import embed
-from metrics.instruments.looks import read_looks
-from metrics.instruments.onnx_session import fast_network
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import square
+from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.onnx_session import fast_network
 
 DIMENSION: Final = 128
 SIZE: Final = 160
@@ -63,7 +63,7 @@ class FaceNet:
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        from metrics.instruments.keras_inception_resnet import load_keras
+        from unmask.metrics.instruments.keras_inception_resnet import load_keras
 
         return cls(fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(SIZE, SIZE)))
 

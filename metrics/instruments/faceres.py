@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import numpy as np
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import square, usable
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import square, usable
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 if TYPE_CHECKING:
-    from metrics.instruments.tfjs_graph import TfjsGraph
+    from unmask.metrics.instruments.tfjs_graph import TfjsGraph
 
 SIDE: Final = 224
 FACTOR: Final = 1.3
@@ -73,7 +73,7 @@ class FaceRes:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        from metrics.instruments.tfjs_graph import TfjsGraph
+        from unmask.metrics.instruments.tfjs_graph import TfjsGraph
 
         model = read_json(files["graph"])
         if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import Image
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Image
 
 if TYPE_CHECKING:
-    from metrics.instruments.inception_network import InceptionNetwork
+    from unmask.metrics.instruments.inception_network import InceptionNetwork
 
 
 class Inception:
@@ -53,7 +53,7 @@ class Inception:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the file is not the network it should be."""
-        from metrics.instruments.inception_network import InceptionNetwork
+        from unmask.metrics.instruments.inception_network import InceptionNetwork
 
         return cls(InceptionNetwork(files["weights"], device, cls.card.name))
 

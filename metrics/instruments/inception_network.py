@@ -15,10 +15,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32, Image
-from metrics.instruments.onnx_session import fast_network
-from metrics.instruments.safe_pickle import load_torchscript_tensors
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32, Image
+from unmask.metrics.instruments.onnx_session import fast_network
+from unmask.metrics.instruments.safe_pickle import load_torchscript_tensors
 
 DIMENSIONS: Final = 2048
 SIDE: Final = 299

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
 
 
 def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:

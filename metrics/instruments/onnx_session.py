@@ -14,9 +14,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from bench.core.errors import CheckpointError, UnavailableError
-from bench.core.types import Floats32
-from metrics.instruments.hardware import cores, onnx_providers, torch_device
+from unmask.bench.core.errors import CheckpointError, UnavailableError
+from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
 
 if TYPE_CHECKING:
     from torch import nn

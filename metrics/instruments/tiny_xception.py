@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32, Image
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32, Image
 
 MEANS: Final = (122.782, 117.001, 104.298)
 """RGB means that the network subtracts; then it divides by 255."""

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import cv2
 import numpy as np
 
-from bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
-from bench.core.errors import CheckpointError, SpecError, UnavailableError
-from bench.core.files import remembered_sha256
-from bench.core.types import Box, Float, Image
-from bench.core.video import PersonBox
-from metrics.instruments.darknet_cfg import Layer, Yolo
-from metrics.instruments.hardware import torch_device
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
+from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import Box, Float, Image
+from unmask.bench.core.video import PersonBox
+from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
+from unmask.metrics.instruments.hardware import torch_device
 
 if TYPE_CHECKING:
-    from metrics.instruments.darknet import PersonFinder
+    from unmask.metrics.instruments.darknet import PersonFinder
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
@@ -79,7 +79,7 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        from metrics.instruments.darknet import PersonFinder, load_darknet
+        from unmask.metrics.instruments.darknet import PersonFinder, load_darknet
 
         where = torch_device(device, self._name)
         network = load_darknet(cfg, weights, self._size, mend)

