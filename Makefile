@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo golden test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
+.PHONY: setup demo golden test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ wheel-smoke: setup ## builds the wheel, installs it elsewhere, runs it from anot
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-smoke
 
 check: test lint types contracts wheel-smoke ## everything that CI runs
+
+bench-startup: setup ## CPU seconds of commands that measure nothing: help, lists, doctor, errors
+	$(BIN)/python -m tests.benchmarks.startup
 
 bench-score: setup ## faces per second per stage, and the share spent outside networks
 	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.score

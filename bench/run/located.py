@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from unmask.bench.core.types import Bools, Box, Detection, FaceLabel, Image, Outcome
 
@@ -52,7 +52,7 @@ def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[De
     if not originals or not found:
         return matched
     overlap = np.array([[box.iou(detection.box) for detection in found] for box in originals])
-    for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+    for row, column in zip(*scipy.optimize.linear_sum_assignment(-overlap), strict=True):
         if overlap[row, column] >= SAME_PLACE_IOU:
             matched[int(row)] = found[int(column)]
     return matched
