@@ -86,14 +86,12 @@ class Listing:
         if self.doubled:
             linked = _were(self.doubled, "linked folder")
             notes.append(f"{linked} passed over, whose files are listed at their own place")
-        for name in self.runs:
-            notes.append(f"folder {name} holds a run of unmask and was passed over")
-        for name in self.excluded:
-            notes.append(f"folder {name} holds the outputs of a method and was left out")
-        if self.excluded_files:
-            holding = "1 file holds" if self.excluded_files == 1 else f"{self.excluded_files:,} files hold"
-            were = "was" if self.excluded_files == 1 else "were"
-            notes.append(f"{holding} the outputs of a method and {were} left out")
+        # Without their names, which may be people's: notes end up in results.
+        if self.runs:
+            notes.append(f"{_hold(len(self.runs), 'folder')} a run of unmask and {_past(len(self.runs))} passed over")
+        for many, what in ((len(self.excluded), "folder"), (self.excluded_files, "file")):
+            if many:
+                notes.append(f"{_hold(many, what)} the outputs of a method and {_past(many)} left out")
         return notes
 
 
@@ -120,7 +118,15 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def _were(number: int, one: str, many: str = "") -> str:
-    return f"{counted(number, one, many)} {'was' if number == 1 else 'were'}"
+    return f"{counted(number, one, many)} {_past(number)}"
+
+
+def _past(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _hold(number: int, what: str) -> str:
+    return f"{counted(number, what)} {'holds' if number == 1 else 'hold'}"
 
 
 def require_folder(path: Path, what: str) -> Path:

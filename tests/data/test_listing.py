@@ -136,7 +136,7 @@ class TestRunFolders:
         put(photos / "runs/run/outputs/photos/blur/0/0.png")
         dataset = opened(f"folder:{photos}")
         assert ids(dataset) == {"a.jpg"}
-        assert "folder runs/run holds a run of unmask and was passed over" in dataset.notes
+        assert "1 folder holds a run of unmask and was passed over" in dataset.notes
 
     def test_a_plan_of_something_else_hides_nothing(self, photos: Path) -> None:
         put(photos / "trip/plan.json", '{"schema": "holiday/1", "days": 3}')
@@ -160,7 +160,7 @@ def test_excluded_folders_are_left_out_and_named(photos: Path) -> None:
     left = open_dataset(f"folder:{photos}", exclude=[photos / "anonymized", photos / "nowhere"])
     assert ids(whole) == {"a.jpg", "anonymized/a.jpg"}
     assert ids(left) == {"a.jpg"}
-    assert left.notes == ("folder anonymized holds the outputs of a method and was left out",)
+    assert left.notes == ("1 folder holds the outputs of a method and was left out",)
     assert left.card.fingerprint != whole.card.fingerprint
     (photos / "alias").symlink_to(photos / "anonymized")
     with_alias = open_dataset(f"folder:{photos}", exclude=[photos / "anonymized"])
