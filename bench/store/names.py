@@ -17,6 +17,7 @@ from bench.store.json_files import read_model
 from bench.store.schemas import Estimates, Strict
 
 NAMES: Final = "names.json"
+_REMEDY: Final = "take it away: results stay readable, under pseudonyms"
 _IMAGE: Final = "jpe?g|jpe|jfif|png|apng|webp|gif|bmp|tiff?|jp2|p[gpnb]m|heic|heif|avif"
 _PART: Final = r"[^\s'\",;:()<>|]"
 _ENDING: Final = r"\.[A-Za-z]\w{0,6}\b"
@@ -176,7 +177,7 @@ def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
 def read_names(run: Path) -> Names:
     """Without any where the run has none. Raises `StoreError` for a damaged file."""
     path = run / NAMES
-    return read_model(Names, path) if path.exists() else Names(datasets={})
+    return read_model(Names, path, _REMEDY) if path.exists() else Names(datasets={})
 
 
 def without_names(estimates: Estimates, pseudonyms: Mapping[str, Pseudonyms]) -> Estimates:
