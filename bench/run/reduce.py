@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -188,6 +189,8 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         if not ok or str(sample) in empty
     ]
     about = [f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else []
+    for note, count in sorted(Counter(str(note) for note in inputs["note"] if note).items()):
+        about.append(f"{counted(count, 'picture')} with {note}: the values are taken for sRGB")
     return InputRow(
         dataset=originals.dataset,
         images=len(readable),
