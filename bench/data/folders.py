@@ -36,6 +36,7 @@ _RUN_SCHEMA: Final = re.compile(rb'"schema"\s*:\s*"unmask\.(video-)?(plan|estima
 _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx", ".localized", ".git", ".gitignore"})
 """What systems and tools leave in every folder, in lower case; nobody needs to be told."""
 _ENDING: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
+_ARCHIVES: Final = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ENDINGS_NAMED: Final = 6
 
 
@@ -129,12 +130,19 @@ def _hold(number: int, what: str) -> str:
     return f"{counted(number, what)} {'holds' if number == 1 else 'hold'}"
 
 
+def no_folder(path: Path) -> str:
+    """What a path is that is no folder, and what to name instead."""
+    if path.suffix.lower() in _ARCHIVES:
+        return "is not a folder but an archive; unpack it, and name the folder that then holds the files"
+    return f"is not a folder; name the folder that holds the file, {shown(path.parent)}"
+
+
 def require_folder(path: Path, what: str) -> Path:
     """Raises a `DataError` unless ``path`` is a folder that can be listed. ``what``: how to call it in the message."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise DataError(f"{what} {shown(path)} is not a folder; name the folder that holds the files")
+            raise DataError(f"{what} {shown(path)} {no_folder(path)}")
         with os.scandir(path):
             return path
     except FileNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -202,7 +203,23 @@ class TestPlaces:
             for open_it in (open_dataset, open_clips):
                 with pytest.raises(SpecError, match="is a folder: for its photos write folder:"):
                     open_it(spec)
-        with pytest.raises(UnknownNameError):
+        put(photos.parent / "photos.zip", "x")
+        said = {
+            "photos/a.jpg": "'photos/a.jpg' is not a folder; name the folder that holds the file, 'photos'",
+            "photos.zip": "'photos.zip' is not a folder but an archive; unpack it",
+            "./gone": "there is no './gone'; write folder:PATH",
+            "gone/photos": "there is no 'gone/photos'; write folder:PATH",
+        }
+        for spec, message in said.items():
+            with pytest.raises(SpecError, match=f"^{re.escape(message)}"):
+                open_dataset(spec)
+        for spec, message in {
+            "folder:photos/a.jpg": "holds the file, 'photos'",
+            "folder:photos.zip": "unpack it",
+        }.items():
+            with pytest.raises(DataError, match=message):
+                open_dataset(spec)
+        with pytest.raises(UnknownNameError, match="for a folder of photos write folder:PATH"):
             open_dataset("photosx")
 
     def test_a_path_may_begin_with_a_tilde(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

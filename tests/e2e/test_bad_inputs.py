@@ -65,6 +65,10 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("unreadable: ")]
+    assert line.count("; ") == 3
+    assert len(re.findall(r"(?:empty|truncated|text|huge|tiny)\.(?:jpg|png): \w", line)) == 3
+    assert line.endswith("; and 2 more: see the report")
     results = named_results(out)
     given = results["inputs"][0]
     assert given["images"] == 15
