@@ -20,7 +20,14 @@ from bench.core.stats.resampling import ClusterResamples
 from bench.core.types import Bools
 from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
+from bench.run.assemble import (
+    Originals,
+    assemble_evidence,
+    assemble_originals,
+    output_findings,
+    output_rows,
+    outputs_digest,
+)
 from bench.run.calibration import usable_points
 from bench.run.draws import averaged, by_draws
 from bench.run.executors import Progress
@@ -80,6 +87,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
+        inputs = output_rows(folder, plan, dataset.label, control)
         for label, drawn in by_draws(plan.methods):
             draws = []
             for method in drawn:
@@ -91,7 +99,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
                     if label != control:
-                        outputs_said = output_findings(folder, plan, dataset.label, label, control)
+                        outputs_said = output_findings(folder, plan, dataset.label, label, inputs)
                         found.findings += [_finding(evidence, item) for item in outputs_said]
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 table = folder.faces_path(dataset.label, method.label)
