@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-from bench.store.names import hide_paths
+from unmask.bench.store.names import hide_paths
 
 LOG_BYTES: Final = 1_000_000
 """Size at which a method's log ends."""

@@ -11,10 +11,10 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from bench.core.errors import REASON_LENGTH
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model
-from bench.store.schemas import Estimates, Strict
+from unmask.bench.core.errors import REASON_LENGTH
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model
+from unmask.bench.store.schemas import Estimates, Strict
 
 NAMES: Final = "names.json"
 _REMEDY: Final = "take it away: results stay readable, under pseudonyms"

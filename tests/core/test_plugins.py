@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.core import plugins
-from bench.core.errors import BrokenPluginError
-from bench.core.plugins import create_plugin, load_plugin
+from unmask.bench.core import plugins
+from unmask.bench.core.errors import BrokenPluginError
+from unmask.bench.core.plugins import create_plugin, load_plugin
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timer that interrupts")
 

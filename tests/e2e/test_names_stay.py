@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.types import Image
 from tests.support.cli import unmask
 from tests.support.hostile import install_method
+from unmask.bench.core.types import Image
 
 pytestmark = pytest.mark.weights
 
 TELLER = r'''
-from bench.core.cards import MethodCard
-from bench.core.types import MethodFailure
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import MethodFailure
 
 TEXTS = [
     "cannot open /home/Jane Roe/models/net.bin",
