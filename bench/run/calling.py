@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -144,10 +147,14 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, bounded; where the exception's own text cannot be made, without it."""
+    """The traceback, bounded, with files as they are called below ``sys.path``; where the exception's own text cannot
+    be made, without it."""
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException as other:
         reraise_interrupt(other)
         text = "".join(traceback.format_tb(error.__traceback__)) + reason_of(error)
+    # Where a module lies on this machine can name people; its place below a folder of sys.path says as much.
+    for folder in sorted({folder for folder in sys.path if Path(folder).is_absolute()}, key=len, reverse=True):
+        text = text.replace(f'File "{folder.rstrip(os.sep)}{os.sep}', 'File "')
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")
