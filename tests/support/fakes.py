@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from bench.core import registry
-from bench.core.cards import InstrumentCard, MethodCard, Role
-from bench.core.evidence import LOOKS, look_column
+from bench.core.cards import InstrumentCard, MethodCard, MetricCard, Role
+from bench.core.evidence import LOOKS, Evidence, look_column
 from bench.core.protocols import Columns
 from bench.core.types import Box, Detection, FaceView, Floats32, Image, MethodFailure, RegionPair, Sample
+from bench.core.values import Finding, Histogram, UnitValues
 from bench.core.video import PersonBox, Tracks
 from bench.run import opened
 from tests.support import painted
@@ -292,7 +293,7 @@ class EditFaces:
 
 
 class Noise:
-    """Draws the colour of every face by the run's seed."""
+    """Draws the colour of every face by the run's seed; an odd seed also hides it from every detector."""
 
     card = MethodCard("noise", "1", "painted", "MIT", "a test")
 
@@ -302,7 +303,9 @@ class Noise:
         outputs = [sample.image.copy() for sample in batch]
         for output in outputs:
             for face in painted.faces_seen(output):
-                output[painted.place_of(face.box)] = np.random.default_rng(seed).integers(0, 200, 3)
+                rows, columns = painted.place_of(face.box)
+                output[rows.start + 1 : rows.stop, columns] = np.random.default_rng(seed).integers(0, 200, 3)
+                output[rows.start, columns.start, 2] = painted.UNSEEN if seed % 2 else painted.SEEN
         return outputs
 
 
@@ -316,6 +319,21 @@ class ByName(EditFaces):
         self.expected.append(list(ids))
 
 
+class Marks:
+    """Counts faces: a value for each, a histogram and a finding."""
+
+    needs: ClassVar[tuple[str, ...]] = ("yunet",)
+    cards: ClassVar[tuple[MetricCard, ...]] = (
+        MetricCard("marks", "1", "utility", "higher", "faces", (0.0, None), "Marks", "?", "", ""),
+    )
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | Histogram | Finding]:
+        faces = len(evidence.faces)
+        yield UnitValues("marks", "counted", np.ones(faces))
+        yield Histogram("marks", "counted", (0.0, 1.0, 2.0), {"faces": (0, faces)})
+        yield Finding("marks", faces, faces, f"{faces} of {faces} faces were counted")
+
+
 INSTRUMENTS = (Judge, SecondDetector, Recogniser, SFace, Attributes, Skin, Features, Pixels)
 _HERE = "tests.support.fakes"
 TABLES: Mapping[str, Mapping[str, str]] = {
@@ -326,13 +344,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "noise": f"{_HERE}:Noise",
         "by-name": f"{_HERE}:ByName",
     },
+    "metric": {**registry.METRICS, "marks": f"{_HERE}:Marks"},
     "person_detector": {"yolov3-tiny": f"{_HERE}:People"},
     "tracker": {"deepsort": f"{_HERE}:ByEmbedding", "sort": f"{_HERE}:ByScore"},
 }
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes these the registered ones, but for metrics, and forgets what was opened before."""
+    """Makes these the registered ones, beside our metrics, and forgets what was opened before."""
     real = registry.targets
     monkeypatch.setattr(registry, "targets", lambda kind: TABLES.get(kind) or real(kind))
     for name in ("open_instrument", "method", "person_detector", "tracker"):
