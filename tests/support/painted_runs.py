@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 from PIL import Image as Pillow
 
 from bench.core import registry
@@ -151,6 +152,16 @@ def write_clip(path: Path, frames: Sequence[Image], times: Sequence[int] | None 
             zip(frames, times or range(0, 1000 * len(frames), 1000 // RATE), strict=False)
         ):
             to.write(Frame(k, pts, pts / 1000, image), image)
+
+
+def write_avi(path: Path, frames: Sequence[Image]) -> None:
+    """A lossless clip in a container whose beginning can be read where its end is missing."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], "bgr0"
+        for image in [*frames, None]:
+            frame = None if image is None else av.VideoFrame.from_ndarray(image, format="rgb24")
+            container.mux(stream.encode(frame))
 
 
 class ClipRun:
