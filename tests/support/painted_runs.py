@@ -14,6 +14,7 @@ from bench.core import registry
 from bench.core.evidence import ANY_LOOK, Evidence
 from bench.core.types import Image
 from bench.core.video import Frame, VideoInfo
+from bench.core.video_evidence import VideoEvidence
 from bench.data.video import VideoWriter
 from bench.run.anonymize import anonymize_shard
 from bench.run.assemble import Originals, assemble_evidence, assemble_originals
@@ -27,6 +28,7 @@ from bench.run.reduce import reduce_run
 from bench.run.score import score_shard
 from bench.run.shards import ShardJob, shard_jobs
 from bench.run.video.anonymize import anonymize_clip
+from bench.run.video.assemble import original_clips, video_evidence
 from bench.run.video.config import VideoConfig
 from bench.run.video.jobs import ClipJob, clip_jobs
 from bench.run.video.plan import make_video_plan
@@ -167,11 +169,20 @@ def write_avi(path: Path, frames: Sequence[Image]) -> None:
 class ClipRun:
     """One data set, ``clips``."""
 
-    def __init__(self, folder: Path, clips: Mapping[str, Sequence[Image] | bytes]) -> None:
-        """``clips``: name -> frames, or the bytes of a file that may be none."""
+    def __init__(
+        self, folder: Path, clips: Mapping[str, Sequence[Image] | bytes], truth: str = "", dataset: str = "clips:{path}"
+    ) -> None:
+        """``clips``: name -> frames, or the bytes of a file that may be none. ``truth``: of ``gt.txt``.
+
+        ``dataset``: the SPEC; ``{path}`` stands for the folder of the clips.
+        """
         self.data, self.folder = folder / "clips", VideoRunFolder(folder / "run")
+        self._dataset = dataset.format(path=self.data)
         self.data.mkdir(parents=True)
+        if truth:
+            (self.data / "gt.txt").write_text(truth)
         for name, frames in clips.items():
+            (self.data / name).parent.mkdir(exist_ok=True)
             if isinstance(frames, bytes):
                 (self.data / name).write_bytes(frames)
             else:
@@ -180,7 +191,7 @@ class ClipRun:
     def planned(self, *methods: str, **settings: Any) -> ClipRun:
         """Writes a plan of these methods down, also over another one."""
         usual: dict[str, Any] = {"replicates": 100, "control_qualities": (), "trackers": ("sort",)}
-        config = VideoConfig(datasets=(f"clips=clips:{self.data}",), methods=methods, **(usual | settings))
+        config = VideoConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
         body = make_video_plan(config).model_dump(exclude={"schema_", "run"})
         recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
         self.plan = VideoPlan.sealed({**body, "operating_points": calibration(recognisers)})
@@ -215,6 +226,14 @@ class ClipRun:
         reduce_video(self.folder, self.plan, None, Stages())
         self.folder = VideoRunFolder(self.folder.path)
         return self.folder.estimates
+
+    def evidence(self, contestant: str) -> VideoEvidence:
+        cards = {card["name"]: registry.instrument_card(card["name"]) for card in self.plan.instruments}
+        points = usable_points(self.plan.operating_points, cards)
+        (dataset,) = self.plan.datasets
+        clips = original_clips(self.folder, self.plan, dataset, None)
+        entry = next(c for c in self.plan.contestants if c.label == contestant)
+        return video_evidence(self.folder, self.plan, dataset.label, clips, entry, points)
 
     def table_of(self, stage: str, name: str, label: str = "", clip: int = 0) -> Path:
         """``stage``: original, output or score."""
