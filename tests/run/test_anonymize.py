@@ -45,7 +45,7 @@ def stored(run: PhotoRun, method: str, sample: str) -> Image:
 
 
 def ready(run: PhotoRun, *methods: str, **settings: object) -> PhotoRun:
-    run.planned(*methods, **settings).prepare()
+    run.planned(*methods, instruments=("sface",), **settings).prepare()
     return run
 
 

@@ -39,18 +39,17 @@ def run_of(folder: Path, *methods: str, **settings: object) -> ClipRun:
     return ClipRun(folder, clips).planned(*methods, **settings).through()
 
 
-@pytest.mark.parametrize(
-    ("how", "outcome"),
-    [("nothing", "missed"), ("tone", "missed"), ("masked", "anonymized"), ("black", "destroyed")],
-)
-def test_how_faces_end_now_that_recognisers_have_been_asked(tmp_path: Path, how: str, outcome: str) -> None:
-    evidence = run_of(tmp_path, f"x=edit:how={how}").evidence("x")
-    # The clip that could not be read is in no evidence; the one without a face is.
-    assert [clip.clip for clip in evidence.clips] == ["street.mp4", "wall.mp4"]
-    street_clip, wall = evidence.clips
-    assert street_clip.faces.outcome.tolist() == [outcome] * 5
-    assert len(wall.faces) == 0
-    assert wall.known_place["sface"].shape == (0, fakes.DIMENSION)
+def test_how_faces_end_now_that_recognisers_have_been_asked(tmp_path: Path) -> None:
+    expected = {"nothing": "missed", "tone": "missed", "masked": "anonymized", "black": "destroyed"}
+    run = run_of(tmp_path, *(f"{how}=edit:how={how}" for how in expected))
+    for how, outcome in expected.items():
+        evidence = run.evidence(how)
+        # The clip that could not be read is in no evidence; the one without a face is.
+        assert [clip.clip for clip in evidence.clips] == ["street.mp4", "wall.mp4"]
+        street_clip, wall = evidence.clips
+        assert street_clip.faces.outcome.tolist() == [outcome] * 5, how
+        assert len(wall.faces) == 0
+        assert wall.known_place["sface"].shape == (0, fakes.DIMENSION)
 
 
 def test_frames_that_failed_are_errors_whatever_recognisers_say(tmp_path: Path) -> None:
@@ -97,29 +96,20 @@ def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, pai
     assert run.evidence("x").clips[0].faces.outcome.tolist() == ["destroyed"] * 5
 
 
-@pytest.mark.parametrize(
-    ("stage", "name", "label"),
-    [
-        ("original", "faces", ""),
-        ("original", "sface", ""),
-        ("output", "frames", "x"),
-        ("output", "written", "x"),
-        ("score", "outcomes", "x"),
-        ("score", "sface", "x"),
-        ("score", "people-sort", "x"),
-    ],
-)
-def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(
-    tmp_path: Path, stage: str, name: str, label: str
-) -> None:
+def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_path: Path) -> None:
     run = run_of(tmp_path, "x=edit")
-    path = run.table_of(stage, name, label, clip=1)
-    path.unlink()
-    with pytest.raises(StoreError, match=rf"{name}.parquet is missing; run the same"):
-        run.evidence("x")
-    path.write_bytes(b"no table")
-    with pytest.raises(StoreError, match=r"cannot be read .*; delete it and run the same"):
-        run.evidence("x")
+    tables = {"original": ("faces", "sface"), "output": ("frames", "written"),
+              "score": ("outcomes", "sface", "people-sort")}  # fmt: skip
+    for stage, name in [(stage, name) for stage, names in tables.items() for name in names]:
+        path = run.table_of(stage, name, "x", clip=1)
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(StoreError, match=rf"{name}.parquet is missing; run the same"):
+            run.evidence("x")
+        path.write_bytes(b"no table")
+        with pytest.raises(StoreError, match=r"cannot be read .*; delete it and run the same"):
+            run.evidence("x")
+        path.write_bytes(content)
 
 
 def annotated(folder: Path, last: int, frames: int | None = None) -> ClipEvidence:

@@ -36,6 +36,9 @@ CLIPS: Mapping[str, Sequence[Image] | bytes] = {
 }
 
 
+STREET = {"street.mp4": CLIPS["street.mp4"]}
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """All methods, reduced once for the whole file."""
@@ -140,7 +143,7 @@ def test_results_of_a_clip_under_a_method(estimates: VideoEstimates) -> None:
 
 
 def test_a_clip_of_which_every_frame_failed_says_why(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
-    run = ClipRun(tmp_path, CLIPS).planned("x=edit:fails_on=1,batch=1").through()
+    run = ClipRun(tmp_path, STREET).planned("x=edit:fails_on=1,batch=1").through()
     result = {row.clip: row for row in run.reduce().results if row.method == "x"}["street.mp4"]
     assert (result.error, result.failed_frames, result.ms) == ("ValueError: cannot do person 1", FRAMES, None)
 
@@ -167,7 +170,7 @@ def test_timelines_of_all_clips(run: ClipRun) -> None:
 
 
 def test_the_same_readings_give_the_same_bytes(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
-    run = ClipRun(tmp_path, CLIPS).planned("masked=edit:how=masked").through()
+    run = ClipRun(tmp_path, STREET).planned("masked=edit:how=masked").through()
     run.reduce()
     paths = (run.folder.estimates_path, run.folder.timelines_path("clips", "masked"))
     before = {path: path.read_bytes() for path in paths}
@@ -176,8 +179,8 @@ def test_the_same_readings_give_the_same_bytes(tmp_path: Path, painted_world: py
 
 
 def test_a_missing_table_is_no_number(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
-    run = ClipRun(tmp_path, CLIPS).planned("masked=edit:how=masked").through()
-    run.table_of("score", "outcomes", "masked", clip=2).unlink()
+    run = ClipRun(tmp_path, STREET).planned("masked=edit:how=masked").through()
+    run.table_of("score", "outcomes", "masked").unlink()
     with pytest.raises(StoreError, match=r"outcomes.parquet is missing; run the same"):
         run.reduce()
     assert not run.folder.estimates_path.exists()
@@ -186,7 +189,7 @@ def test_a_missing_table_is_no_number(tmp_path: Path, painted_world: pytest.Monk
 def test_a_recogniser_that_was_not_calibrated_is_not_measured(
     tmp_path: Path, painted_world: pytest.MonkeyPatch
 ) -> None:
-    run = ClipRun(tmp_path, CLIPS).planned("masked=edit:how=masked").through()
+    run = ClipRun(tmp_path, STREET).planned("masked=edit:how=masked").through()
     fakes.raise_version(painted_world, fakes.SFace)
     numbers = run.reduce()
     stale = row(numbers, "masked", "tracks_exposed", "sface")
