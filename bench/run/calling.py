@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.core.errors import one_line, reason_of, reraise_interrupt
 from bench.core.types import Box, Image, MethodFailure, Sample
+from bench.data.folders import counted
 from bench.run import opened
 from bench.run.memory import peak_memory
 from bench.run.placement import size_reason
@@ -111,8 +112,8 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
         results = list(islice(iter(method.anonymize(guarded, seed=seed)), len(batch) + 1))
         ms = (time.perf_counter() - start) * 1000 / len(batch)
         if len(results) != len(batch):
-            several = "more" if len(results) > len(batch) else str(len(results))
-            return Attempt(failure=f"the method returned {several} images for {len(batch)}")
+            images = "more images" if len(results) > len(batch) else counted(len(results), "image")
+            return Attempt(failure=f"the method returned {images} for {len(batch)}")
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))

@@ -65,7 +65,7 @@ def test_a_method_that_writes_into_its_input_changes_a_copy() -> None:
     ("results", "failure"),
     [
         (lambda images: [], "the method returned 0 images for 2"),
-        (lambda images: images[:1], "the method returned 1 images for 2"),
+        (lambda images: images[:1], "the method returned 1 image for 2"),
         (lambda images: [*images, images[0]], "the method returned more images for 2"),
         (lambda images: itertools.repeat(images[0]), "the method returned more images for 2"),
         (lambda images: None, "TypeError: 'NoneType' object is not iterable"),
