@@ -234,6 +234,8 @@ def test_outputs_that_show_another_frame_are_failures(run: ClipRun, painted_worl
     run_frames = [picture(k, [Face(1, 110, 50)]) for k in range(6)]
     write_clip(run.data / "street.mp4", run_frames)
     ready(run, "edit").anonymize("edit", Late("", 9.0))
+    # The time of an output that is a failure counts for nothing.
+    assert np.isnan(run.output("edit", "frames", STREET)["ms"]).tolist() == [False] + [True] * 5
     assert run.output("edit", "frames", STREET)["error"].tolist() == [
         "",
         *(f"the output shows frame {max(k - 3, 0)} of the input instead of frame {k}" for k in range(1, 6)),
