@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import StoreError
-from bench.core.seeds import derive_seed
-from bench.core.types import Image, Sample
-from bench.run.calling import Attempt
 from tests.support import fakes
 from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Image, Sample
+from unmask.bench.run.calling import Attempt
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

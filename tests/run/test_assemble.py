@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import StoreError
-from bench.core.evidence import KNOWN_PLACE, FaceTruth, Settings
-from bench.core.types import Image
-from bench.run.assemble import face_groups, output_findings, outputs_digest
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, Face, picture
 from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth, Settings
+from unmask.bench.core.types import Image
+from unmask.bench.run.assemble import face_groups, output_findings, outputs_digest
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

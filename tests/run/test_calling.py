@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.types import Image, MethodFailure, Sample
-from bench.run.calling import TRACE_LENGTH, Attempt, Here, attempt, call_method, checked, expect, trace_of
 from tests.support import fakes
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.run.calling import TRACE_LENGTH, Attempt, Here, attempt, call_method, checked, expect, trace_of
 
 SHAPE = (6, 8, 3)
 

@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.core.cards import MetricCard
-from bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
-from bench.core.stats.compare import holm
-from bench.core.values import SetStatistic, UnitValues
-from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer
-from reports.video.board import SPANS
 from tests.support.answers import DESIGN, MASKS, N, asked, card, share, statistic
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
+from unmask.bench.core.stats.compare import holm
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.rows import Answer
+from unmask.reports.video.board import SPANS
 
 INSTRUMENTS = ["sface", "face-api", "standard"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import DataError
-from bench.core.evidence import LOOKS, look_column
-from bench.core.types import Image
-from bench.run.regions import background_mask
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, SIZE, Face, picture
 from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.types import Image
+from unmask.bench.run.regions import background_mask
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

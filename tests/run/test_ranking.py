@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from bench.core.cards import Direction, Family, MetricCard
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Float
-from bench.core.values import UnitValues
-from bench.run.ranking import compare_methods, no_heads, rank_rows
-from bench.run.rows import Answer, answer, worst_answers
-from bench.store.schemas import ComparisonRow
+from unmask.bench.core.cards import Direction, Family, MetricCard
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import UnitValues
+from unmask.bench.run.ranking import compare_methods, no_heads, rank_rows
+from unmask.bench.run.rows import Answer, answer, worst_answers
+from unmask.bench.store.schemas import ComparisonRow
 
 N = 40
 DESIGN = ClusterResamples(np.arange(N), 200)

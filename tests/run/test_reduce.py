@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError
-from bench.core.seeds import derive_seed
-from bench.core.types import Image
-from bench.store.names import read_names
-from bench.store.schemas import Estimates
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, Face, picture
 from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Image
+from unmask.bench.store.names import read_names
+from unmask.bench.store.schemas import Estimates
 
 ANN, BOB, CAT = Face(0, 10, 20), Face(1, 90, 40), Face(SFACE_BLIND, 60, 30)
 PHOTOS: dict[str, Image | bytes] = {

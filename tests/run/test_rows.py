@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import ANY_LOOK
-from bench.core.types import Bools, Float
-from bench.core.values import UnitValues
-from bench.run.rows import MIN_GROUP, Answer, GapRows, estimate_rows, worst_answers
 from tests.support.answers import DESIGN, GROUPS, MASKS, N, asked, card, share, statistic
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import UnitValues
+from unmask.bench.run.rows import MIN_GROUP, Answer, GapRows, estimate_rows, worst_answers
 
 
 def test_the_worst_attack_may_be_one_that_tries_every_look() -> None:

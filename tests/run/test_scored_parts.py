@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError
-from bench.core.evidence import KNOWN_PLACE, look_column
-from bench.core.types import Image
 from tests.support import fakes
 from tests.support.painted import NOBODY, SFACE_BLIND, Face, picture, place_of
 from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.evidence import KNOWN_PLACE, look_column
+from unmask.bench.core.types import Image
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.cards import Direction, Family, MetricCard
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
-from bench.run.rows import Answer, answer
+from unmask.bench.core.cards import Direction, Family, MetricCard
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.run.rows import Answer, answer
 
 N = 60
 GROUPS = ["all", "gender=female", "gender=male"]

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import MethodCard
-from bench.core.types import Box, Image, MethodFailure, Sample
 from tests.support import painted
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 
 SIDE = painted.SIDE
 Edit = Callable[[Image, Box], None]

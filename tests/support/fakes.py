@@ -11,16 +11,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pytest
 
-from bench.core import registry
-from bench.core.cards import InstrumentCard, MetricCard, Role
-from bench.core.evidence import LOOKS, Evidence, look_column
-from bench.core.protocols import Columns
-from bench.core.types import Box, Detection, FaceView, Floats32, Image, RegionPair
-from bench.core.values import Finding, Histogram, UnitValues
-from bench.core.video import PersonBox, Tracks
-from bench.run import opened
 from tests.support import painted
 from tests.support.fake_methods import ByName, EditFaces
+from unmask.bench.core import registry
+from unmask.bench.core.cards import InstrumentCard, MetricCard, Role
+from unmask.bench.core.evidence import LOOKS, Evidence, look_column
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image, RegionPair
+from unmask.bench.core.values import Finding, Histogram, UnitValues
+from unmask.bench.core.video import PersonBox, Tracks
+from unmask.bench.run import opened
 
 DIMENSION = 8
 

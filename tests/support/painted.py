@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bench.core.types import Box, Detection, Image
+from unmask.bench.core.types import Box, Detection, Image
 
 SIDE = 32
 """Pixels of a face's box."""

@@ -10,39 +10,39 @@ from typing import Any
 import av
 from PIL import Image as Pillow
 
-from bench.core import registry
-from bench.core.evidence import ANY_LOOK, Evidence
-from bench.core.types import Image
-from bench.core.video import Frame, VideoInfo
-from bench.core.video_evidence import VideoEvidence
-from bench.data.video import VideoWriter
-from bench.run.anonymize import anonymize_shard
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals
-from bench.run.calibration import attack_identity, usable_points
-from bench.run.calling import Callee
-from bench.run.config import RunConfig
-from bench.run.pipeline import locations_for
-from bench.run.plan import make_plan
-from bench.run.prepare import prepare_shard
-from bench.run.reduce import reduce_run
-from bench.run.score import score_shard
-from bench.run.shards import ShardJob, shard_jobs
-from bench.run.video.anonymize import anonymize_clip
-from bench.run.video.assemble import original_clips, video_evidence
-from bench.run.video.config import VideoConfig
-from bench.run.video.jobs import ClipJob, clip_jobs
-from bench.run.video.plan import make_video_plan
-from bench.run.video.prepare import prepare_clip
-from bench.run.video.reduce import reduce_video
-from bench.run.video.score import score_clip
-from bench.store.atomic import write_json
-from bench.store.beside import write_locations
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Estimates, Plan
-from bench.store.tables import read_table
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import VideoEstimates, VideoPlan
 from tests.benchmarks.stages import Stages
+from unmask.bench.core import registry
+from unmask.bench.core.evidence import ANY_LOOK, Evidence
+from unmask.bench.core.types import Image
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.bench.data.video import VideoWriter
+from unmask.bench.run.anonymize import anonymize_shard
+from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
+from unmask.bench.run.calibration import attack_identity, usable_points
+from unmask.bench.run.calling import Callee
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.pipeline import locations_for
+from unmask.bench.run.plan import make_plan
+from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.reduce import reduce_run
+from unmask.bench.run.score import score_shard
+from unmask.bench.run.shards import ShardJob, shard_jobs
+from unmask.bench.run.video.anonymize import anonymize_clip
+from unmask.bench.run.video.assemble import original_clips, video_evidence
+from unmask.bench.run.video.config import VideoConfig
+from unmask.bench.run.video.jobs import ClipJob, clip_jobs
+from unmask.bench.run.video.plan import make_video_plan
+from unmask.bench.run.video.prepare import prepare_clip
+from unmask.bench.run.video.reduce import reduce_video
+from unmask.bench.run.video.score import score_clip
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import write_locations
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.tables import read_table
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 RATE = 10
 """Frames per second of painted clips."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError, VideoError
-from bench.core.types import Image, Sample
-from bench.data.video import VideoReader
-from bench.run.calling import Attempt
-from bench.run.video import anonymize
 from tests.support import fakes
 from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import ClipRun, write_clip
+from unmask.bench.core.errors import StoreError, VideoError
+from unmask.bench.core.types import Image, Sample
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run.calling import Attempt
+from unmask.bench.run.video import anonymize
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

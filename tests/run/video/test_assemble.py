@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError, VideoError
-from bench.core.types import Image, Outcome
-from bench.core.video_evidence import NOT_MEASURED, ClipEvidence
-from bench.run.video import anonymize
-from bench.run.video.assemble import EXPOSED, states, timeline
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, SIZE, Face, picture
 from tests.support.painted_runs import ClipRun
 from tests.support.video import POINTS, RECOGNISER, Clip
 from tests.support.video import Face as Seen
 from tests.support.video import video_evidence as made_up
+from unmask.bench.core.errors import StoreError, VideoError
+from unmask.bench.core.types import Image, Outcome
+from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence
+from unmask.bench.run.video import anonymize
+from unmask.bench.run.video.assemble import EXPOSED, states, timeline
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

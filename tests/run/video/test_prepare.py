@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import VideoError
-from bench.core.types import Image
-from bench.data.video import VideoReader
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, SIZE, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_avi, write_clip
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.types import Image
+from unmask.bench.data.video import VideoReader
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -220,7 +220,7 @@ def test_a_reader_that_fails_half_way_leaves_no_half_clip(run: ClipRun, painted_
             yield frame
 
     painted_world.setattr(VideoReader, "__iter__", broken)
-    painted_world.setattr("bench.run.video.jobs.CHUNK_FRAMES", 2)
+    painted_world.setattr("unmask.bench.run.video.jobs.CHUNK_FRAMES", 2)
     run.prepare()
     assert run.original("clip", STREET)["problem"].tolist() == ["the disk is gone"]
     assert len(run.original("frames", STREET)["pts"]) == 0

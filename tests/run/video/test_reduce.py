@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError
-from bench.core.types import Image
-from bench.store.tables import read_table
-from bench.store.video_schemas import VideoEstimates
 from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_clip
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.types import Image
+from unmask.bench.store.tables import read_table
+from unmask.bench.store.video_schemas import VideoEstimates
 
 FRAMES = 4
 METHODS = ("masked=edit:how=masked", "twin=edit:how=masked,batch=2", "tone=edit:how=tone",

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError
-from bench.core.evidence import KNOWN_PLACE
-from bench.core.types import Image
-from bench.run.video.score import BLANK
 from tests.support import fakes
 from tests.support.painted import NOBODY, SFACE_BLIND, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_clip
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.evidence import KNOWN_PLACE
+from unmask.bench.core.types import Image
+from unmask.bench.run.video.score import BLANK
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
