@@ -66,7 +66,7 @@ class StoredOutputs:
     def card(self) -> MethodCard:
         return MethodCard(
             name="outputs",
-            version="3",
+            version="4",
             description="Images anonymized elsewhere, read from a folder and matched by file name.",
             licence="as the images",
             source="the folder given",
@@ -238,11 +238,11 @@ class StoredOutputs:
 def read_output(path: Path) -> Image | MethodFailure:
     """The image, read by the rules that inputs are read by; upright it must have its input's size.
 
-    But for one rule: an output with transparent pixels is a failure, because what they hide is still in the file, and
-    so is an original face under them.
+    But for one rule: an output whose file holds more than the picture (colours under transparent pixels, further frames
+    or pages, a thumbnail) is a failure, because the original face may still be there.
     """
     try:
-        return decode_image(path.read_bytes(), path.name, transparent="refused")
+        return decode_image(path.read_bytes(), path.name, hidden="refused")
     except (OSError, ImageError) as error:
         reason = error.reason if isinstance(error, ImageError) else error.strerror or "unreadable"
         return MethodFailure(f"output cannot be read: {reason}")
