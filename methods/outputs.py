@@ -7,6 +7,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -137,10 +138,7 @@ class StoredOutputs:
         return paths[0]
 
     def _candidates(self, sample_id: str) -> tuple[tuple[int, int], tuple[Path, ...]]:
-        """How well the best fitting files fit (lower is better), and which they are; () = none does.
-
-        Looks names up among the files of the folder, so no id can reach outside it.
-        """
+        """How well the best fitting files of the folder fit (lower is better), and which they are; () = none does."""
         for step, key in enumerate(_KEYS):
             found = self._tables[step].get(key(sample_id), ())
             if found:
@@ -191,7 +189,7 @@ class StoredOutputs:
     @cached_property
     def _folder(self) -> _Folder:
         found, inside = _Folder(), self._dir.resolve()
-        for folder, subfolders, names in os.walk(self._dir):
+        for folder, subfolders, names in os.walk(self._dir, onerror=_refuse):
             subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
             found.links |= {self._name(Path(folder, name)) for name in subfolders if Path(folder, name).is_symlink()}
             for name in sorted(names):
@@ -231,7 +229,10 @@ class StoredOutputs:
         """sha256 over names and contents: a changed folder is a changed plan, a copied or moved one is not."""
         total = hashlib.sha256()
         for name, path in self._folder.files.items():
-            total.update(f"{name}\0{sha256_of(path)}\n".encode("utf-8", "surrogateescape"))
+            contents = ""
+            with suppress(OSError):  # what cannot be read becomes a counted row
+                contents = sha256_of(path)
+            total.update(f"{name}\0{contents}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
 
 
@@ -248,18 +249,18 @@ def read_output(path: Path) -> Image | MethodFailure:
         return MethodFailure(f"output cannot be read: {reason}")
 
 
+def _refuse(error: OSError) -> None:
+    raise SpecError(f"outputs: {str(error.filename)!r} cannot be listed ({error.strerror}); check its permissions")
+
+
 def _without_extension(name: str) -> str:
     """``a/b.jpg`` -> ``a/b``; an ending that is no image's, as in ``a/v1.2``, belongs to the name."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_EXTENSIONS else str(path)
 
 
-def _bare_name(name: str) -> str:
-    return PurePosixPath(name).name
-
-
 def _bare_stem(name: str) -> str:
-    return _without_extension(_bare_name(name))
+    return _without_extension(PurePosixPath(name).name)
 
 
 def _folded(name: str) -> str:
@@ -267,19 +268,17 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def _loosely(key: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda name: _folded(key(name))
+
+
 _PLAIN: Final[tuple[Callable[[str], str], ...]] = (
     lambda name: str(PurePosixPath(name)),
     _without_extension,
-    _bare_name,
+    lambda name: PurePosixPath(name).name,
     _bare_stem,
 )
-_KEYS: Final[tuple[Callable[[str], str], ...]] = (
-    *_PLAIN,
-    lambda name: _folded(str(PurePosixPath(name))),
-    lambda name: _folded(_without_extension(name)),
-    lambda name: _folded(_bare_name(name)),
-    lambda name: _folded(_bare_stem(name)),
-)
+_KEYS: Final = (*_PLAIN, *map(_loosely, _PLAIN))
 """What must be equal for a file to answer for an input, the best first."""
 
 
