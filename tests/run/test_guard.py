@@ -204,6 +204,16 @@ def test_outputs_renumbered_by_one_are_named(demo: Photos) -> None:
     _renumbered(demo)
 
 
+@pytest.mark.data
+def test_one_photo_in_place_of_all_is_named(shared_data: Path, open_instrument: Callable[[str], Any]) -> None:
+    """Also where a part of it, enlarged and moved, looks like a part of the input."""
+    photos = _photos("lfw", 97, 12, shared_data, open_instrument("yunet").detect)
+    for first in photos:
+        told = foreign(photos, dict.fromkeys(photos, edits.blurred(photos[first][0], 0.02)))
+        assert told.pop(first) == ""
+        assert set(told.values()) == {f"the output is another input: {first}"}
+
+
 def _renumbered(photos: Photos) -> None:
     names = list(photos)
     after = dict(zip(names, [*names[1:], names[0]], strict=True))
