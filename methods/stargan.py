@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.core.cards import MethodCard
-from methods.gan.attributes import THESIS
-from methods.gan.cascade import LICENCE, AttributeMethod
-from methods.gan.estimator import DEFAULT
-from methods.gan.shipped import SHIPPED
+from unmask.bench.core.cards import MethodCard
+from unmask.methods.gan.attributes import THESIS
+from unmask.methods.gan.cascade import LICENCE, AttributeMethod
+from unmask.methods.gan.estimator import DEFAULT
+from unmask.methods.gan.shipped import SHIPPED
 
 
 class StarGan(AttributeMethod):

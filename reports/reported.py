@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.core.errors import ConfigError
+from unmask.bench.core.errors import ConfigError
 
 FILE: Final = "reported.toml"
 Text = Annotated[str, Field(min_length=1)]
@@ -85,4 +85,4 @@ def parse_reported(text: str) -> Reported:
 @cache
 def load_reported() -> Reported:
     """The systems that come with unmask."""
-    return parse_reported(files("reports").joinpath(FILE).read_text("utf-8"))
+    return parse_reported(files("unmask.reports").joinpath(FILE).read_text("utf-8"))

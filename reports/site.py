@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import jinja2
 
-from bench import __version__
-from bench.core.errors import UsageError
+from unmask import __version__
+from unmask.bench.core.errors import UsageError
 
 MARKER: Final = "report.json"
 SCHEMA: Final = "unmask.report/1"
@@ -22,7 +22,7 @@ class Site:
         self.out = out
         self._shared = {"version": __version__, **shared}
         self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("reports", "templates"),
+            loader=jinja2.PackageLoader("unmask.reports", "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

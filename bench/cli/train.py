@@ -60,10 +60,10 @@ def train(
     """
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.core import registry
-    from bench.core.training import TrainingInputs
-    from bench.data import packages
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.core import registry
+    from unmask.bench.core.training import TrainingInputs
+    from unmask.bench.data import packages
 
     job = registry.open_training(network.value, config, settings or [])
     console = Console()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bench.core.errors import one_line, reason_of, reraise_interrupt
-from bench.core.types import Box, Image, MethodFailure, Sample
-from bench.run import opened
-from bench.run.memory import peak_memory
-from bench.run.placement import size_reason
+from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.run import opened
+from unmask.bench.run.memory import peak_memory
+from unmask.bench.run.placement import size_reason
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
@@ -148,10 +151,14 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, bounded; where the exception's own text cannot be made, without it."""
+    """The traceback, bounded, with files as they are called below ``sys.path``; where the exception's own text cannot
+    be made, without it."""
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException as other:
         reraise_interrupt(other)
         text = "".join(traceback.format_tb(error.__traceback__)) + reason_of(error)
+    # Where a module lies on this machine can name people; its place below a folder of sys.path says as much.
+    for folder in sorted({folder for folder in sys.path if Path(folder).is_absolute()}, key=len, reverse=True):
+        text = text.replace(f'File "{folder.rstrip(os.sep)}{os.sep}', 'File "')
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")

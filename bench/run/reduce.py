@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,25 +12,32 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core import registry
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.headlines import headline_keys
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools
-from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
-from bench.run.calibration import usable_points
-from bench.run.draws import averaged, by_draws
-from bench.run.executors import Progress
-from bench.run.face_table import write_face_table
-from bench.run.plan import CONTROL
-from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from bench.store.names import Pseudonyms, without_names, write_names
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import (
+from unmask.bench.core import registry
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.headlines import headline_keys
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools
+from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.data.folders import counted
+from unmask.bench.run.assemble import (
+    Originals,
+    assemble_evidence,
+    assemble_originals,
+    output_findings,
+    output_rows,
+    outputs_digest,
+)
+from unmask.bench.run.calibration import usable_points
+from unmask.bench.run.draws import averaged, by_draws
+from unmask.bench.run.executors import Progress
+from unmask.bench.run.face_table import write_face_table
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from unmask.bench.store.names import Pseudonyms, without_names, write_names
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import (
     ComparisonRow,
     EstimateRow,
     Estimates,
@@ -79,6 +87,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
+        inputs = output_rows(folder, plan, dataset.label, control)
         for label, drawn in by_draws(plan.methods):
             draws = []
             for method in drawn:
@@ -90,7 +99,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
                     if label != control:
-                        outputs_said = output_findings(folder, plan, dataset.label, label, control)
+                        outputs_said = output_findings(folder, plan, dataset.label, label, inputs)
                         found.findings += [_finding(evidence, item) for item in outputs_said]
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 table = folder.faces_path(dataset.label, method.label)
@@ -188,6 +197,8 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         if not ok or str(sample) in empty
     ]
     about = [f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else []
+    for note, count in sorted(Counter(str(note) for note in inputs["note"] if note).items()):
+        about.append(f"{counted(count, 'picture')} with {note}: the values are taken for sRGB")
     return InputRow(
         dataset=originals.dataset,
         images=len(readable),

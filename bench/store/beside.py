@@ -7,13 +7,14 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from bench.core.errors import StoreError
-from bench.core.spec import parse_spec, written
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model
-from bench.store.schemas import Strict
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.spec import parse_spec, written
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model
+from unmask.bench.store.schemas import Strict
 
 LOCATIONS: Final = "locations.json"
+_REMEDY: Final = "mend it, or delete it and give the same `unmask run` again, which writes it anew"
 CALIBRATION: Final = "--calibrate-on"
 """Stands for the run's calibration set among the labels of `Locations`; no label can look like it."""
 
@@ -31,7 +32,7 @@ class Locations(Strict):
 def read_locations(run: Path) -> Locations:
     """Empty where the run has none. Raises `StoreError` for a damaged file."""
     path = run / LOCATIONS
-    return read_model(Locations, path) if path.exists() else Locations()
+    return read_model(Locations, path, _REMEDY) if path.exists() else Locations()
 
 
 def write_locations(run: Path, locations: Locations) -> None:

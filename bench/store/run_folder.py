@@ -32,13 +32,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from bench.core.errors import StoreError
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model, read_object
-from bench.store.names import Names, Pseudonyms, read_names, with_names
-from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, PURGED, finish_publication
-from bench.store.schemas import Estimates, Plan
-from bench.store.tables import read_arrow, read_table
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import read_locations
+from unmask.bench.store.json_files import read_model, read_object
+from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names
+from unmask.bench.store.publication import (
+    ESTIMATES,
+    FACES,
+    NEXT_PLAN,
+    OWN_CARD,
+    PLAN,
+    PROVENANCE,
+    PURGED,
+    finish_publication,
+)
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.tables import read_arrow, read_table
 
 
 class RunFolder:
@@ -75,6 +85,9 @@ class RunFolder:
             if (path / "video-plan.json").is_file():
                 raise StoreError(f"{path} is a run over clips; run the same `unmask video` again")
             raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
+        # Not every command needs what stands in them; that one is broken must not come out at the next.
+        read_locations(path)
+        read_names(path)
         return folder
 
     @property

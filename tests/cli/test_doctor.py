@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import sys
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -14,10 +15,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bench.cli import doctor_checks, instruments
-from bench.cli.doctor import doctor
-from bench.data import npm
 from tests.cli import fake_instruments
+from unmask.bench.cli import doctor_checks, instruments
+from unmask.bench.cli.doctor import doctor
+from unmask.bench.data import npm
 
 app = typer.Typer()
 app.command()(doctor)
@@ -82,7 +83,7 @@ def test_a_changed_file_is_named() -> None:
 def test_a_plug_in_that_cannot_be_loaded_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     here = "tests.cli.fake_instruments"
     table = {"usual": f"{here}:Usual", "bad": f"{here}:NoSuchClass"}
-    monkeypatch.setattr("bench.core.registry.targets", lambda kind: table)
+    monkeypatch.setattr("unmask.bench.core.registry.targets", lambda kind: table)
     assert "NoSuchClass" in check("bad", code=1)["detail"]
     assert check("usual", code=1)["state"] == "note"
 
@@ -114,6 +115,53 @@ def test_a_package_that_is_there_but_does_not_load(monkeypatch: pytest.MonkeyPat
     assert "libGL.so.1" in found.detail
 
 
+def installed(folder: Path, name: str, *, needs: str = "") -> Path:
+    """A distribution ``name`` in ``folder``, with one module, put there as pip does; returns the module."""
+    package, notes = folder / name, folder / f"{name}-1.0.dist-info"
+    package.mkdir(parents=True)
+    notes.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    requires = f"Requires-Dist: {needs}\n" if needs else ""
+    (notes / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}")
+    rows = f"{name}/__init__.py,,{(package / '__init__.py').stat().st_size}\n../../bin/{name},,3\n"
+    (notes / "RECORD").write_text(f"{rows}{notes.name}/METADATA,,1\n{notes.name}/RECORD,,\n")
+    return package / "__init__.py"
+
+
+def test_packages_that_take_long_to_import_are_looked_at_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(metadata, "requires", lambda name: ["lpips", "scikit-learn"])
+    module = installed(tmp_path / "site", "lpips", needs="numpy>=1; python_version > '3'")
+    assert check("lpips")["state"] == "ok"
+    assert check("scikit-learn")["state"] == "ok"
+    module.write_text("cut off")
+    assert "is not the one that was installed" in check("lpips", code=1)["detail"]
+    module.unlink()
+    found = check("lpips", code=1)
+    assert found["state"] == "problem"
+    assert "lpips/__init__.py is missing" in found["detail"]
+    assert "--force-reinstall" in found["fix"]
+
+
+def test_a_package_that_lacks_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(metadata, "requires", lambda name: ["lpips"])
+    installed(tmp_path / "site", "lpips", needs="a-package-that-nobody-installed")
+    assert "a-package-that-nobody-installed, which it needs" in check("lpips", code=1)["detail"]
+
+
+def test_torchvision_must_have_been_built_for_this_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda name: ["torchvision"])
+    assert check("torchvision")["state"] == "ok"
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    module = installed(tmp_path / "site", "torchvision")
+    (module.parent / "_C.so").write_bytes(b"built for another torch")
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    assert "cannot be imported" in check("torchvision", code=1)["detail"]
+
+
 def test_npm_is_a_problem_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_checks, "npm_command", lambda: None)
     assert check("npm")["state"] == "note"
@@ -134,7 +182,7 @@ def test_data_sets_are_found_or_say_how_to_get_them(tmp_path: Path) -> None:
     assert check("lfw")["state"] == "note"
     assert check("lfw")["fix"]
     root = tmp_path / "data"
-    from bench.data.catalog import find_entry
+    from unmask.bench.data.catalog import find_entry
 
     path = next(source.path for source in find_entry("lfw").sources if source.kind == "local")
     (root / path).parent.mkdir(parents=True)

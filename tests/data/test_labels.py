@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.types import FaceLabel
-from bench.data.dataset import duplicate_groups
-from bench.data.identities import people
-from bench.run.calibration import person_hash
 from tests.data.test_listing import notes
 from tests.data.test_readers import failure, ids, jpeg, labels, opened, put, ref_of
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.dataset import duplicate_groups
+from unmask.bench.data.identities import people
+from unmask.bench.run.calibration import person_hash
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,44 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
+
+
+WRITTEN = {
+    "Excel with a line for itself": b"sep=;\r\nfile;identity\r\na.jpg;Ann, Lee\r\n",
+    "Excel with that line quoted": b'"sep=,"\r\nfile,identity\r\na.jpg,"Ann, Lee"\r\n',
+    "Excel for its own country": b"\xef\xbb\xbffile;identity\r\na.jpg;Ann, Lee\r\n",
+    "Excel as Unicode text": "file\tidentity\r\na.jpg\tAnn, Lee\r\n".encode("utf-16"),
+    "UTF-16 of the other order": b"\xfe\xff" + "file\tidentity\r\na.jpg\tAnn, Lee\r\n".encode("utf-16-be"),
+    "Excel with empty columns and rows": b"file;identity;;\r\na.jpg;Ann, Lee;;\r\n;;;\r\n;;;;;\r\n",
+    "empty cells behind the last column": b'file,identity\na.jpg,"Ann, Lee",,\n',
+    "pandas with its index": b',file,identity\n0,a.jpg,"Ann, Lee"\n',
+    "an old Macintosh": b'file,identity\ra.jpg,"Ann, Lee"\r',
+}
+
+
+class TestOtherPrograms:
+    @pytest.mark.parametrize("writer", WRITTEN)
+    def test_what_they_write_is_read(self, photos: Path, writer: str) -> None:
+        put(photos / "a.jpg")
+        (photos / "labels.csv").write_bytes(WRITTEN[writer])
+        dataset = opened(f"folder:{photos}")
+        assert labels(dataset)["a.jpg"] == (FaceLabel(identity="Ann, Lee"),)
+        assert "not read" not in notes(dataset)
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"sep=|\nfile|identity\na.jpg|Ann\n", "states a delimiter that is not read; use commas"),
+            ("file,identity\na.jpg,Ann\n".encode("utf-16-le"), "UTF-16 without its mark does; save it as UTF-8"),
+            ("file,identity\na.jpg,José\n".encode("cp1252"), "is not UTF-8 text (byte 23); save it as UTF-8"),
+            (b"sep=;\n", "the head line is missing"),
+            (b"file,identity\na.jpg,Ann,Lee\n", "line 2: 3 values for 2 columns"),
+        ],
+    )
+    def test_what_cannot_be_read_is_said(self, photos: Path, data: bytes, message: str) -> None:
+        put(photos / "a.jpg")
+        (photos / "labels.csv").write_bytes(data)
+        assert message in failure(f"folder:{photos}")
 
 
 class TestColumns:
@@ -137,7 +175,7 @@ class TestLabelFilesThatAreNone:
     def test_a_file_that_grows_while_it_is_read(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put(photos / "a.jpg")
         put(photos / "labels.csv", "file\na.jpg\n" + "\n" * 1000)
-        monkeypatch.setattr("bench.data.labels.MAX_BYTES", 100)
+        monkeypatch.setattr("unmask.bench.data.labels.MAX_BYTES", 100)
         assert "that cannot be a labels file" in failure(f"folder:{photos}")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.types import Box, Detection, FaceLabel, Outcome
-from bench.run.located import assign_labels, match_faces, outcomes, unmatched
+from unmask.bench.core.types import Box, Detection, FaceLabel, Outcome
+from unmask.bench.run.located import assign_labels, match_faces, outcomes, unmatched
 
 
 def face(x: float, y: float, side: float = 40) -> Detection:
@@ -47,5 +47,5 @@ def test_faces_elsewhere_are_those_of_no_original() -> None:
 
 
 def test_outcomes() -> None:
-    left, again = np.array([True, True, False, False]), np.array([True, False, True, False])
-    assert outcomes(left, again) == [Outcome.MISSED, Outcome.MISSED, Outcome.ANONYMIZED, Outcome.DESTROYED]
+    assert outcomes(np.array([True, False])) == [Outcome.ANONYMIZED, Outcome.DESTROYED]
+    assert outcomes(np.zeros(0, np.bool_)) == []

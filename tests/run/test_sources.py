@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from bench.core import registry
-from bench.core.spec import parse_spec
-from bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
+from unmask.bench.core import registry
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
 
 CLASS = "class Mine:\n    def __init__(self, *, net: str = '', tone: str = ''): ...\n"
 
@@ -81,8 +81,8 @@ def test_a_name_that_leads_to_another_packages_class_counts_both(plug_in: Callab
 
 def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
-        "one": "from methods import shared\nclass One: ...",
-        "two": "import methods.deep.layers",
+        "one": "from unmask.methods import shared\nclass One: ...",
+        "two": "import unmask.methods.deep.layers",
         "shared": "from .deep.base import X",
         "deep/__init__": "",
         "deep/base": "X = 1",
@@ -93,10 +93,10 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     (tmp_path / "deep").mkdir()
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text)
-    package = ModuleType("methods")
+    package = ModuleType("unmask.methods")
     package.__file__ = str(tmp_path / "__init__.py")
-    monkeypatch.setitem(sys.modules, "methods", package)
-    monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"methods.{name}"}))
+    monkeypatch.setitem(sys.modules, "unmask.methods", package)
+    monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"unmask.methods.{name}"}))
     monkeypatch.setattr(registry, "METHODS", {"one": "", "two": ""})
 
     def edit(name: str) -> set[str]:

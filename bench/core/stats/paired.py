@@ -23,9 +23,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
-from bench.core.stats.intervals import (
+from unmask.bench.core.stats.intervals import (
     LEAST_CLUSTERS,
     NO_INTERVAL,
     Interval,
@@ -37,9 +38,9 @@ from bench.core.stats.intervals import (
     mean_interval,
     percentile_interval,
 )
-from bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 EXACT_UP_TO: Final = 25
 """Clusters with discordant units up to which a share's p is held against the exact sign test."""
@@ -232,7 +233,7 @@ def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _
         minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
         plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
         minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
-        p=float(stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
+        p=float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
     )
 
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from methods.gan.compact.editor import EditorConfig
-from methods.gan.compact.inpainter import InpainterConfig
+from unmask.methods.gan.compact.editor import EditorConfig
+from unmask.methods.gan.compact.inpainter import InpainterConfig
 
 Config = TypeVar("Config", InpainterConfig, EditorConfig)
 LARGEST: Final = {"width": 512, "fine": 512, "blocks": 16, "latent": 256}

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.training.faces import Faces, batch_of
-from methods.gan.training.sets import training_batches
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.training.faces import Faces, batch_of
+from unmask.methods.gan.training.sets import training_batches
 
 
 @dataclass(frozen=True, slots=True)

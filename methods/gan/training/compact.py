@@ -13,22 +13,22 @@ import torch
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 
-from bench.core.errors import ConfigError
-from bench.core.files import replacing_file
-from bench.core.registry import instrument_class
-from methods.gan.checkpoints import load_generator
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.compact.stored import save_compact
-from methods.gan.shipped import checkpoint_path
-from methods.gan.training.classifier import ClassifierConfig, accuracy, train_classifier
-from methods.gan.training.editing import EditingConfig, train_editor
-from methods.gan.training.faces import Faces
-from methods.gan.training.inpainting import InpaintingConfig, train_inpainter
-from methods.gan.training.losses import Features
-from methods.gan.training.outputs import TrainingFolder
-from methods.gan.training.toning import with_skin
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.core.registry import instrument_class
+from unmask.methods.gan.checkpoints import load_generator
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.shipped import checkpoint_path
+from unmask.methods.gan.training.classifier import ClassifierConfig, accuracy, train_classifier
+from unmask.methods.gan.training.editing import EditingConfig, train_editor
+from unmask.methods.gan.training.faces import Faces
+from unmask.methods.gan.training.inpainting import InpaintingConfig, train_inpainter
+from unmask.methods.gan.training.losses import Features
+from unmask.methods.gan.training.outputs import TrainingFolder
+from unmask.methods.gan.training.toning import with_skin
 
 PERCEPTUAL = "lpips-alex"
 """The registered instrument whose network the perceptual loss and the feature critic look through."""

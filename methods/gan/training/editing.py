@@ -17,19 +17,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.core.errors import ConfigError
-from methods.gan.attributes import TONE
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.critics import FeatureCritic, PixelCritic
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.training.classifier import attribute_loss
-from methods.gan.training.faces import Faces, batch_of
-from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, fooled, learning_rate, log_row, set_rates, told_apart, trim_rows
-from methods.gan.training.sets import training_batches
-from methods.gan.training.state import load_state, save_state, update_average
-from methods.gan.training.toning import drawn_tones, toned
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.attributes import TONE
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.training.classifier import attribute_loss
+from unmask.methods.gan.training.faces import Faces, batch_of
+from unmask.methods.gan.training.grids import save_grid
+from unmask.methods.gan.training.losses import (
+    Features,
+    fooled,
+    learning_rate,
+    log_row,
+    set_rates,
+    told_apart,
+    trim_rows,
+)
+from unmask.methods.gan.training.sets import training_batches
+from unmask.methods.gan.training.state import load_state, save_state, update_average
+from unmask.methods.gan.training.toning import drawn_tones, toned
 
 COLUMNS = (
     "l1",

@@ -15,13 +15,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from methods.gan.compact.critics import FeatureCritic, PixelCritic
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.training.faces import Batch, Faces, batch_of
-from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import Features, fooled, learning_rate, log_row, set_rates, told_apart, trim_rows
-from methods.gan.training.sets import training_batches
-from methods.gan.training.state import load_state, save_state, update_average
+from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.training.faces import Batch, Faces, batch_of
+from unmask.methods.gan.training.grids import save_grid
+from unmask.methods.gan.training.losses import (
+    Features,
+    fooled,
+    learning_rate,
+    log_row,
+    set_rates,
+    told_apart,
+    trim_rows,
+)
+from unmask.methods.gan.training.sets import training_batches
+from unmask.methods.gan.training.state import load_state, save_state, update_average
 
 COLUMNS = ("l1", "lpips", "adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
 

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import torch
 
-from bench.core.errors import ConfigError, UnavailableError, UnknownNameError
-from bench.core.training import TrainingInputs, TrainingJob
-from methods.gan.training.attgan import AttGanTraining, train_attgan
-from methods.gan.training.compact import PERCEPTUAL, CompactEditing, CompactInpainting, train_compact
-from methods.gan.training.outputs import TrainingFolder
-from methods.gan.training.sets import TrainingSet, read_training_set
-from methods.gan.training.settings import read_config, settings_from
-from methods.gan.training.stargan import StarGanTraining, train_stargan
+from unmask.bench.core.errors import ConfigError, UnavailableError, UnknownNameError
+from unmask.bench.core.training import TrainingInputs, TrainingJob
+from unmask.methods.gan.training.attgan import AttGanTraining, train_attgan
+from unmask.methods.gan.training.compact import PERCEPTUAL, CompactEditing, CompactInpainting, train_compact
+from unmask.methods.gan.training.outputs import TrainingFolder
+from unmask.methods.gan.training.sets import TrainingSet, read_training_set
+from unmask.methods.gan.training.settings import read_config, settings_from
+from unmask.methods.gan.training.stargan import StarGanTraining, train_stargan
 
 Report = Callable[[str], None]
 PUBLISHED: Final[Mapping[str, tuple[type[Any], Callable[..., Path]]]] = {

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from bench.core.files import replacing_file
-from methods.gan.compact.critics import FeatureCritic, PixelCritic
+from unmask.bench.core.files import replacing_file
+from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
 
 Critics = tuple[PixelCritic, FeatureCritic]
 

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from bench.core.errors import PlanMismatchError, StoreError
-from bench.core.files import TEMP_PREFIX, replacing_file
-from methods.gan.training.record import plot_losses, read_losses
+from unmask.bench.core.errors import PlanMismatchError, StoreError
+from unmask.bench.core.files import TEMP_PREFIX, replacing_file
+from unmask.methods.gan.training.record import plot_losses, read_losses
 
 CARD_SCHEMA: Final = "unmask.training-card/1"
 GENERATOR: Final = "generator.safetensors"

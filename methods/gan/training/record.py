@@ -12,9 +12,9 @@ import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.core.errors import UnmaskError
-from bench.core.files import replacing_file
-from methods.gan.training.losses import log_row
+from unmask.bench.core.errors import UnmaskError
+from unmask.bench.core.files import replacing_file
+from unmask.methods.gan.training.losses import log_row
 
 
 class Means:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import ConfigError, DataError
-from bench.core.files import sha256_of
-from methods.gan.training.faces import Batch, Faces, batch_of
+from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.files import sha256_of
+from unmask.methods.gan.training.faces import Batch, Faces, batch_of
 
 SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.errors import ConfigError, UnknownNameError
 
 FOLDER: Final = Path(__file__).parent / "configs"
 AT_LEAST_ONE: Final = ("steps", "epochs", "batch", "save_every", "width", "fine", "blocks")

@@ -17,21 +17,21 @@ import torch
 from pydantic import Field
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from bench.core.errors import ConfigError
-from methods.gan.networks.stargan import (
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
     StarGanDiscriminator,
     StarGanDiscriminatorConfig,
     StarGanGenerator,
 )
-from methods.gan.training.faces import Batch, Faces, batch_of
-from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import trim_rows
-from methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
-from methods.gan.training.record import Means, Progress, write_row
-from methods.gan.training.sets import training_batches
-from methods.gan.training.state import load_state, save_state
-from methods.gan.training.wgan import Precision, Stepper, autocast, gradient_penalty, shares
+from unmask.methods.gan.training.faces import Batch, Faces, batch_of
+from unmask.methods.gan.training.grids import save_grid
+from unmask.methods.gan.training.losses import trim_rows
+from unmask.methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
+from unmask.methods.gan.training.record import Means, Progress, write_row
+from unmask.methods.gan.training.sets import training_batches
+from unmask.methods.gan.training.state import load_state, save_state
+from unmask.methods.gan.training.wgan import Precision, Stepper, autocast, gradient_penalty, shares
 
 COLUMNS = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from bench.core.files import replacing_file
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.files import replacing_file
 
 
 def save_state(path: Path, step: int, parts: dict[str, Any]) -> None:

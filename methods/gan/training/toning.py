@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.core.registry import instrument_class
-from bench.core.types import Box, FaceView
-from methods.gan.skin import recolour
-from methods.gan.training.faces import Faces
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Box, FaceView
+from unmask.methods.gan.skin import recolour
+from unmask.methods.gan.training.faces import Faces
 
 ESTIMATOR: Final = "skin-kmeans"
 CHUNK: Final = 256

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bench.core.errors import ConfigError
-from methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Reconstruction = Literal["l1", "smooth_l1", "ms_ssim_l1"]

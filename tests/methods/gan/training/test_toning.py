@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from bench.core.errors import ConfigError
-from methods.dp_att_s import DpAttS
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import save_compact
-from methods.gan.training.editing import EditingConfig, take_over, train_editor
-from methods.gan.training.faces import Faces
-from methods.gan.training.losses import Features
-from methods.gan.training.toning import drawn_tones, toned, with_skin
 from tests.methods.gan.training.shards import arrays
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.dp_att_s import DpAttS
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.editing import EditingConfig, take_over, train_editor
+from unmask.methods.gan.training.faces import Faces
+from unmask.methods.gan.training.losses import Features
+from unmask.methods.gan.training.toning import drawn_tones, toned, with_skin
 
 SKIN = (190, 140, 120)
 DARK, LIGHT = (111, 55, 55), (176, 138, 132)
