@@ -147,7 +147,7 @@ def _load(kind: str, name: str) -> Any:
                 raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     except ImportError as error:
         # A missing optional dependency is the user's to mend; a missing module of ours is a bug.
-        if error.name is not None and error.name.split(".")[0] in ("bench", "methods", "metrics", "reports"):
+        if error.name is not None and error.name.split(".")[0] == "unmask":
             raise
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
     return cls
