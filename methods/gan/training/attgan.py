@@ -7,8 +7,7 @@ latter, the rule for the best epoch, and stops early (3.1.2, 4.4.1, 4.6).
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,24 +24,12 @@ from methods.gan.networks.attgan import (
     AttGanDiscriminatorConfig,
     AttGanGenerator,
 )
-from methods.gan.training.faces import Batch, Faces, batch_of
-from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import trim_rows
-from methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
-from methods.gan.training.record import Means, Progress, write_row
-from methods.gan.training.sets import training_batches
-from methods.gan.training.state import load_state, save_state
-from methods.gan.training.wgan import (
-    Precision,
-    Reconstruction,
-    Stepper,
-    autocast,
-    gradient_penalty,
-    reconstruction_loss,
-    shares,
-)
+from methods.gan.training.faces import Batch, Faces, first_faces
+from methods.gan.training.hardware import Hardware, Precision, Stepper, frozen
+from methods.gan.training.loop import Course
+from methods.gan.training.losses import Reconstruction, gradient_penalty, reconstruction_loss, shares, weighted
+from methods.gan.training.outputs import save_published
 
-COLUMNS = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -92,7 +79,7 @@ class AttGanTraining:
     """Whether half of the faces are mirrored; the published code does not."""
     held_out_share: Share = 0.05
     """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     save_every: Count = 500
     """Steps between two saved states, each with a row of losses; every epoch ends with one too."""
@@ -100,134 +87,123 @@ class AttGanTraining:
     """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
 
-def train_attgan(
-    settings: AttGanTraining,
-    faces: Faces,
-    held_out: Faces,
-    folder: TrainingFolder,
-    device: torch.device,
-    report: Callable[[str], None] = print,
-) -> Path:
-    """Trains (or goes on with ``folder``) until ``settings`` say stop; the file of the best epoch's generator.
+class AttGanTrainer:
+    """See `methods.gan.training.loop.Trainer`."""
 
-    A step is a batch: of every n_d + 1 the last is the generator's, the others are the critic's.
-    """
-    per_epoch = len(faces) // settings.batch
-    if per_epoch <= settings.n_d:
-        raise ConfigError(
-            f"{len(faces)} faces make {per_epoch} batches of {settings.batch} an epoch, too few for one step of the "
-            f"generator every {settings.n_d + 1}; lower batch"
-        )
-    side = faces.images.shape[1]
-    if side % 2**settings.layers:
-        raise ConfigError(f"layers = {settings.layers} cannot halve faces of {side} px so often; lower layers")
-    casting = autocast(settings.precision, device)
-    torch.manual_seed(settings.seed)
-    generator = AttGanGenerator(_network(settings)).to(device)
-    critic = AttGanDiscriminator(
-        AttGanDiscriminatorConfig(
-            len(settings.attributes), side, settings.critic_width, settings.critic_hidden, layers=settings.layers
-        )
-    ).to(device)
-    generator_step = Stepper(generator.parameters(), settings.rate, settings.betas, settings.precision, device)
-    critic_step = Stepper(critic.parameters(), settings.rate, settings.betas, settings.precision, device)
-    progress, means = Progress(), Means()
-    # The published trainer's names, so that its checkpoints and ours are read alike.
-    parts = {
-        "G": generator,
-        "D": critic,
-        "optim_G": generator_step,
-        "optim_D": critic_step,
-        "progress": progress,
-    }
-    step = load_state(folder.path / STATE, parts, device)
-    trim_rows(folder.path / LOSSES, step)
-    shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
-    clock = time.monotonic()
-    for batch in training_batches(faces, settings.batch, settings.seed, step, settings.mirror):
-        epoch = step // per_epoch
-        if epoch >= settings.epochs or progress.stalled(settings.patience):
-            break
-        factor = 0.1 ** (epoch // settings.decay_epochs)
-        rng = np.random.default_rng((settings.seed, step, 3))
-        photo, own = batch.image.to(device), batch.labels.to(device)
-        other = own[torch.from_numpy(rng.permutation(len(own))).to(device)]
+    columns = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
 
+    def __init__(self, settings: AttGanTraining, faces: Faces, held_out: Faces, hardware: Hardware) -> None:
+        """Raises ConfigError where the settings make no network, or too few batches an epoch."""
+        per_epoch, side = len(faces) // settings.batch, faces.images.shape[1]
+        if per_epoch <= settings.n_d:
+            raise ConfigError(
+                f"{len(faces)} faces make {per_epoch} batches of {settings.batch} an epoch, too few for one step of "
+                f"the generator every {settings.n_d + 1}; lower batch"
+            )
+        if side % 2**settings.layers:
+            raise ConfigError(f"layers = {settings.layers} cannot halve faces of {side} px so often; lower layers")
+        self.settings, self._hardware, self._shown = settings, hardware, first_faces(held_out)
+        self.course = Course(
+            settings.epochs * per_epoch,
+            settings.batch,
+            settings.save_every,
+            settings.seed,
+            settings.mirror,
+            settings.patience,
+            lambda means: epoch_score(means, settings),
+        )
+        self._decay_steps = settings.decay_epochs * per_epoch
+        torch.manual_seed(settings.seed)
+        self._generator = AttGanGenerator(_network(settings)).to(hardware.device)
+        self._critic = AttGanDiscriminator(
+            AttGanDiscriminatorConfig(
+                len(settings.attributes), side, settings.critic_width, settings.critic_hidden, layers=settings.layers
+            )
+        ).to(hardware.device)
+        self._steppers = [
+            Stepper(network.parameters(), settings.rate, settings.betas, hardware)
+            for network in (self._generator, self._critic)
+        ]
+        # The published trainer's names, so that its checkpoints and ours are read alike.
+        names = ("G", "D", "optim_G", "optim_D")
+        self.parts = dict(zip(names, (self._generator, self._critic, *self._steppers), strict=True))
+        self._generator_losses = hardware.compiled(self.generator_losses)
+        self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Of every n_d + 1 batches the last is the generator's, the others are the critic's."""
+        settings, photo, own = self.settings, batch.image, batch.labels
+        factor = 0.1 ** (step // self._decay_steps)
+        other = own[torch.from_numpy(rng.permutation(len(own))).to(own.device)]
+        generator_step, critic_step = self._steppers
         if (step + 1) % (settings.n_d + 1):
-            with casting:
-                with torch.no_grad():
-                    made = generator(photo, told(other, settings))
-                real_score, real_logits = critic(photo)
-                made_score, _ = critic(made)
-                losses = {
-                    "d_adv": made_score.float().mean() - real_score.float().mean(),
-                    "d_cls": bce(real_logits, own),
-                }
-            between = shares(rng, len(photo), device)
-            losses["d_gp"] = gradient_penalty(lambda x: critic(x)[0], photo, made, between)
-            total = losses["d_adv"] + settings.lambda_gp * losses["d_gp"]
-            critic_step.step(total + settings.lambda_critic_cls * losses["d_cls"], factor)
+            with self._hardware.autocast():
+                losses, fake = self._critic_losses(photo, own, other)
+            between = shares(rng, len(photo), photo.device)
+            losses["d_gp"] = gradient_penalty(lambda x: self._critic(x)[0], photo, fake, between)
+            weights = {"d_adv": 1.0, "d_gp": settings.lambda_gp, "d_cls": settings.lambda_critic_cls}
+            critic_step.step(weighted(losses, weights), factor)
         else:
-            critic.requires_grad_(False)
-            with casting:
-                features = generator.encode(photo)
-                made_score, made_logits = critic(generator.decode(features, told(other, settings)))
-                rebuilt = generator.decode(features, told(own, settings))
-                losses = {"g_adv": -made_score.float().mean(), "g_cls": bce(made_logits, other)}
-                losses["g_rec"] = reconstruction_loss(
-                    settings.reconstruction, rebuilt, photo, settings.alpha, settings.compensation
-                )
-            total = losses["g_adv"] + settings.lambda_cls * losses["g_cls"] + settings.lambda_rec * losses["g_rec"]
-            generator_step.step(total, factor)
-            critic.requires_grad_(True)
+            with frozen(self._critic), self._hardware.autocast():
+                losses = self._generator_losses(photo, own, other)
+            weights = {"g_adv": 1.0, "g_cls": settings.lambda_cls, "g_rec": settings.lambda_rec}
+            generator_step.step(weighted(losses, weights), factor)
+        return losses
 
-        step += 1
-        taken = {name: float(value.detach()) for name, value in losses.items()}
-        means.add(taken)
-        progress.epoch.add(taken)
-        ends = step % per_epoch == 0
-        if step % settings.save_every and not ends:
-            continue
-        row = write_row(folder.path / LOSSES, COLUMNS, step, means.taken())
-        means = Means()
-        progress.seconds, clock = progress.seconds + time.monotonic() - clock, time.monotonic()
-        save_grid(folder.path / "grid.png", samples(generator, shown, settings, device))
-        if ends and progress.finish_epoch(epoch_score(progress.epoch.taken(), settings)):
-            # Before the state that knows of it: a kill between the two repeats the epoch, and loses no weights.
-            folder.save_generator(generator, _metadata(settings), _card(progress))
-        save_state(folder.path / STATE, step, parts)
-        pace = progress.seconds / step
-        report(f"epoch {epoch + 1}/{settings.epochs} step {step} {pace:.2f} s/step, best {progress.best}: {row}")
-    return folder.finish(_card(progress))
+    def critic_losses(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """All but the gradient penalty, and the faces that the generator makes of ``photo``."""
+        with torch.no_grad():
+            fake = self._generator(photo, signed(other, self.settings))
+        real_score, real_logits = self._critic(photo)
+        fake_score, _ = self._critic(fake)
+        adversarial = fake_score.float().mean() - real_score.float().mean()
+        return {"d_adv": adversarial, "d_cls": bce(real_logits, own)}, fake
+
+    def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
+        settings = self.settings
+        features = self._generator.encode(photo)
+        fake_score, fake_logits = self._critic(self._generator.decode(features, signed(other, settings)))
+        rebuilt = self._generator.decode(features, signed(own, settings))
+        return {
+            "g_adv": -fake_score.float().mean(),
+            "g_cls": bce(fake_logits, other),
+            "g_rec": reconstruction_loss(
+                settings.reconstruction, rebuilt, photo, settings.alpha, settings.compensation
+            ),
+        }
+
+    @torch.no_grad()
+    def samples(self) -> list[torch.Tensor]:
+        """The faces, rebuilt, and with each attribute turned round (at twice the strength, as tested)."""
+        generator, settings, own = self._generator, self.settings, self._shown.labels
+        generator.eval()
+        features = generator.encode(self._shown.image)
+        rows = [self._shown.image, generator.decode(features, signed(own, settings))]
+        for k in range(own.shape[1]):
+            turned = signed(own, settings)
+            turned[:, k] = -2 * turned[:, k]
+            rows.append(generator.decode(features, turned))
+        generator.train()
+        return rows
+
+    def save(self, path: Path) -> None:
+        """Writes the generator under its published names, float32."""
+        save_published(path, self._generator, self.settings.attributes)
 
 
-def told(labels: torch.Tensor, settings: AttGanTraining) -> torch.Tensor:
-    """0..1 labels as the generator is told them: from -thres_int to +thres_int."""
+def signed(labels: torch.Tensor, settings: AttGanTraining) -> torch.Tensor:
+    """0..1 labels as the generator takes them: from -thres_int to +thres_int."""
     return (2 * labels - 1) * settings.thres_int
 
 
-def epoch_score(means: dict[str, float], settings: AttGanTraining) -> float:
+def epoch_score(means: Mapping[str, float], settings: AttGanTraining) -> float:
     """|g_adv| + lambda_rec g_rec + lambda_cls g_cls of an epoch's means; the lowest is the best (thesis 4.6).
 
     The adversarial loss has no sign that would be good: far from zero either way means that one network is winning.
     """
     return abs(means["g_adv"]) + settings.lambda_rec * means["g_rec"] + settings.lambda_cls * means["g_cls"]
-
-
-@torch.no_grad()
-def samples(
-    generator: AttGanGenerator, shown: Batch, settings: AttGanTraining, device: torch.device
-) -> list[torch.Tensor]:
-    """Rows of the grid: the faces, rebuilt, and with each attribute turned round (at twice the strength, as tested)."""
-    generator.eval()
-    features, own = generator.encode(shown.image.to(device)), shown.labels.to(device)
-    rows = [shown.image, generator.decode(features, told(own, settings)).cpu()]
-    for k in range(own.shape[1]):
-        turned = told(own, settings)
-        turned[:, k] = -2 * turned[:, k]
-        rows.append(generator.decode(features, turned).cpu())
-    generator.train()
-    return rows
 
 
 def _network(settings: AttGanTraining) -> AttGanConfig:
@@ -247,14 +223,3 @@ def _network(settings: AttGanTraining) -> AttGanConfig:
     except ValueError as error:
         raise ConfigError(f"no AttGAN has these settings: {error}") from error
     return config
-
-
-def _metadata(settings: AttGanTraining) -> dict[str, str]:
-    # One entry only: safetensors writes several in an order of its own, and equal weights must give equal bytes.
-    return {"attributes": ";".join(settings.attributes)}
-
-
-def _card(progress: Progress) -> dict[str, object]:
-    return {"best_epoch": progress.best, "epochs": len(progress.scores), "epoch_scores": progress.scores} | {
-        "seconds": round(progress.seconds, 1)
-    }

@@ -1,179 +1,136 @@
-"""The compact networks' trainings behind `unmask train`: their settings, what they look through, what they leave."""
+"""What the compact networks' trainings share: settings, the perceptual loss, the critics, the learning rate."""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from pydantic import Field
-from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
 
-from bench.core.errors import ConfigError
-from bench.core.files import replacing_file
-from bench.core.registry import instrument_class
-from methods.gan.checkpoints import load_generator
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.compact.stored import save_compact
-from methods.gan.shipped import checkpoint_path
-from methods.gan.training.classifier import ClassifierConfig, accuracy, train_classifier
-from methods.gan.training.editing import EditingConfig, train_editor
-from methods.gan.training.faces import Faces
-from methods.gan.training.inpainting import InpaintingConfig, train_inpainter
-from methods.gan.training.losses import Features
-from methods.gan.training.outputs import TrainingFolder
-from methods.gan.training.toning import with_skin
-
-PERCEPTUAL = "lpips-alex"
-"""The registered instrument whose network the perceptual loss and the feature critic look through."""
-Report = Callable[[str], None]
-Files = Mapping[str, Mapping[str, Path]]
-Share = Annotated[float, Field(gt=0, lt=1)]
+from methods.gan.compact.critics import FeatureCritic, PixelCritic
+from methods.gan.training.losses import hinge
 
 
-@dataclass(frozen=True, slots=True)
-class CompactInpainting:
-    """Settings of a compact DeepPrivacy's training."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactConfig:
+    """Settings that the compact networks have in common."""
 
-    training: InpaintingConfig = field(default_factory=InpaintingConfig)
-    held_out_share: Share = 0.05
-    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    licence: str = ""
-    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def seed(self) -> int:
-        return self.training.seed
-
-    @property
-    def needs(self) -> dict[str, str]:
-        """Weights that the training builds on: name -> sha256."""
-        return {}
-
-
-@dataclass(frozen=True, slots=True)
-class CompactEditing:
-    """Settings of a compact AttGAN's training: first a classifier of the attributes, then the editor."""
-
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    editing: EditingConfig = field(default_factory=EditingConfig)
-    inpainter: str = "shipped"
-    """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
-    start: str = ""
-    """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
-    held_out_share: Share = 0.05
-    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    licence: str = ""
-    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        if len(self.editing.attributes) < 5:
-            raise ConfigError("editing.attributes needs at least five names, of which the last four are age groups")
-        return self.editing.attributes
-
-    @property
-    def seed(self) -> int:
-        return self.editing.seed
-
-    @property
-    def needs(self) -> dict[str, str]:
-        """Weights that the training builds on: name -> sha256."""
-        used = {"inpainter": checkpoint_path(self.inpainter, "deepprivacy")}
-        if self.start:
-            used["start"] = checkpoint_path(self.start, "dp-att")
-        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in used.items()}
+    steps: int
+    batch: int = 16
+    rate: float = 2e-4
+    """Adam's, for the generator; falls by a cosine to a twentieth over the last half."""
+    critic_rate: float = 3e-4
+    betas: tuple[float, float] = (0.5, 0.99)
+    l1: float = 3.0
+    lpips: float = 6.0
+    pixel_critic: float = 0.5
+    feature_critic: float = 0.5
+    critics_from: int
+    """Steps of the generator without its critics, in which it learns where eyes belong."""
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what is shipped."""
+    seed: int = 0
+    save_every: int
+    """Steps between two saved states, each with a row of losses."""
+    width: int = 40
+    fine: int = 24
+    blocks: int = 2
 
 
-Compact = CompactInpainting | CompactEditing
+class Features(nn.Module):
+    """LPIPS with AlexNet (Zhang et al., CVPR 2018): the perceptual loss, and the layers that `FeatureCritic` judges.
+
+    The arithmetic of the `lpips` package's network, without the package; its weights are copied in by `copied`.
+    """
+
+    channels = (64, 192, 384, 256, 256)
+
+    def __init__(self) -> None:
+        super().__init__()
+        before = (3, *self.channels)
+        shapes = ((11, 4, 2), (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1))  # kernel, stride, padding
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before[k], self.channels[k], *shape) for k, shape in enumerate(shapes)
+        )
+        self.heads = nn.ModuleList(nn.Conv2d(count, 1, 1, bias=False) for count in self.channels)
+        self.shift = nn.Buffer(torch.tensor((-0.030, -0.088, -0.188))[None, :, None, None])
+        self.scale = nn.Buffer(torch.tensor((0.458, 0.448, 0.450))[None, :, None, None])
+        self.requires_grad_(False)
+
+    @classmethod
+    def copied(cls, lpips_network: Any) -> Features:
+        """With the weights of an ``lpips.LPIPS(net="alex")``."""
+        features = cls()
+        theirs = [module for module in lpips_network.net.modules() if isinstance(module, nn.Conv2d)]
+        for ours, convolution in zip(features.convolutions, theirs, strict=True):
+            ours.load_state_dict(convolution.state_dict())
+        for ours, head in zip(features.heads, lpips_network.lins, strict=True):
+            ours.load_state_dict(head.model[-1].state_dict())
+        return features
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """(N, 3, H, W) in [-1, 1] -> five layers, looked at in half size: 64 px is what LPIPS was tuned on."""
+        x = (functional.avg_pool2d(image, 2) - self.shift) / self.scale
+        layers: list[torch.Tensor] = []
+        for k, convolution in enumerate(self.convolutions):
+            x = functional.relu(convolution(functional.max_pool2d(x, 3, 2) if k in (1, 2) else x))
+            layers.append(x)
+        return layers
+
+    def distance(self, a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> torch.Tensor:
+        """LPIPS (N,) from the layers of two images; in float32 whatever autocast says, as small differences need."""
+        with torch.autocast(a[0].device.type, enabled=False):
+            total = torch.zeros(len(a[0]), device=a[0].device)
+            for head, x, y in zip(self.heads, a, b, strict=True):
+                difference = functional.normalize(x.float(), eps=1e-8) - functional.normalize(y.float(), eps=1e-8)
+                total = total + head(difference.square()).mean((1, 2, 3))
+            return total
 
 
-def train_compact(
-    settings: Compact,
-    faces: Faces,
-    held_out: Faces,
-    folder: TrainingFolder,
-    device: torch.device,
-    files: Files,
-    report: Report = print,
-) -> Path:
-    """Trains (or goes on with ``folder``); the file of the averaged generator, in half precision."""
-    instrument: Any = instrument_class(PERCEPTUAL).open(files[PERCEPTUAL], str(device))
-    features = Features(instrument.network)
-    clock = _Clock(folder.path / "seconds.txt", report)
-    if isinstance(settings, CompactInpainting):
-        made = train_inpainter(settings.training, faces, held_out, features, folder.path, device, clock)
-        card: dict[str, Any] = {"seconds": clock.seconds}
-        folder.publish(lambda path: save_compact(path, "compact-inpainter", made, made.config), card)
-        return folder.finish(card)
-    inpainter = _inpainter(settings.inpainter, device)
-    if settings.editing.tones:
-        faces, held_out = with_skin(faces), with_skin(held_out)
-        report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
-    classifier = _classifier(settings, faces, held_out, folder.path / "classifier.safetensors", device, clock)
-    right = accuracy(classifier, held_out, device)
-    start = _editor(settings.start, device) if settings.start else None
-    editor = train_editor(
-        settings.editing, faces, held_out, inpainter, classifier, features, folder.path, device, start, clock
-    )
-    card = {"seconds": clock.seconds, "classifier_right": right}
-    folder.publish(lambda path: save_compact(path, "compact-editor", editor, editor.config), card)
-    return folder.finish(card)
+class Critics(nn.Module):
+    """The compact networks' critics: one of pixels, one of the layers of `Features`.
+
+    The pixel critic sees the mask too: a face may be right and its seam not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pixels = PixelCritic(4)
+        self.layers = FeatureCritic(Features.channels)
+
+    def adversarial(
+        self, fake: torch.Tensor, fake_layers: list[torch.Tensor], keep: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The generator's losses: how far both critics are from taking ``fake`` for real."""
+        return {
+            "adv_pixels": -self.pixels(torch.cat([fake, keep], 1)).mean(),
+            "adv_layers": -torch.stack([x.mean() for x in self.layers(fake_layers)]).mean(),
+        }
+
+    def losses(
+        self,
+        real: torch.Tensor,
+        real_layers: list[torch.Tensor],
+        fake: torch.Tensor,
+        fake_layers: list[torch.Tensor],
+        keep: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """The critics' own losses; the fake is detached."""
+        fake, fake_layers = fake.detach(), [x.detach() for x in fake_layers]
+        pairs = zip(self.layers(real_layers), self.layers(fake_layers), strict=True)
+        return {
+            "critic_pixels": hinge(self.pixels(torch.cat([real, keep], 1)), self.pixels(torch.cat([fake, keep], 1))),
+            "critic_layers": torch.stack([hinge(a, b) for a, b in pairs]).mean(),
+        }
 
 
-def _inpainter(checkpoint: str, device: torch.device) -> Inpainter:
-    path = checkpoint_path(checkpoint, "deepprivacy")
-    loaded = load_generator(path, str(device))
-    if not isinstance(loaded.module, Inpainter):
-        raise ConfigError(f"inpainter = {path.name} is a {loaded.identified.architecture.title}, not a compact one")
-    return loaded.module.to(memory_format=torch.channels_last)
-
-
-def _editor(checkpoint: str, device: torch.device) -> Editor:
-    path = checkpoint_path(checkpoint, "dp-att")
-    loaded = load_generator(path, str(device))
-    if not isinstance(loaded.module, Editor):
-        raise ConfigError(f"start = {path.name} is a {loaded.identified.architecture.title}, not a compact AttGAN")
-    return loaded.module
-
-
-def _classifier(
-    settings: CompactEditing, faces: Faces, held_out: Faces, path: Path, device: torch.device, report: Report
-) -> AttributeClassifier:
-    """Trained anew after a kill in its midst: it takes minutes, and its course depends on the seed alone."""
-    if not path.exists():
-        trained = train_classifier(settings.classifier, faces, held_out, device, report)
-        with replacing_file(path) as temp:
-            save_file({name: value.contiguous() for name, value in trained.state_dict().items()}, temp)
-    # Read back even when just trained, so that what follows a kill is given the very same.
-    classifier = AttributeClassifier(faces.labels.shape[1], settings.classifier.width)
-    classifier.load_state_dict(load_file(path))
-    return classifier.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-
-
-class _Clock:
-    """Passes reports on, and keeps the time spent in a file that outlives a kill."""
-
-    def __init__(self, path: Path, report: Report) -> None:
-        self._path, self._report = path, report
-        self._before = float(path.read_text()) if path.exists() else 0.0
-        self._began = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return round(self._before + time.monotonic() - self._began, 1)
-
-    def __call__(self, line: str) -> None:
-        with replacing_file(self._path) as temp:
-            temp.write_text(f"{self.seconds}\n")
-        self._report(line)
+def falling_rate(step: int, steps: int) -> float:
+    """Factor of the base rate: 1 for the first half, then down to a twentieth by a cosine."""
+    half = steps / 2
+    if step < half:
+        return 1.0
+    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min((step - half) / half, 1.0)))

@@ -11,9 +11,11 @@ from PIL import Image as Pillow
 
 
 def save_grid(path: Path, rows: Sequence[torch.Tensor]) -> None:
-    """Writes (N, 3, H, W) tensors in [-1, 1], one below the other."""
+    """Writes (N, 3, H, W) tensors in [-1, 1], one below the other; no file where there are none."""
+    if not rows:
+        return
     strips = []
     for row in rows:
-        pixels = ((row.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        pixels = ((row.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         strips.append(np.concatenate(list(pixels), 1))
     Pillow.fromarray(np.concatenate(strips)).save(path)

@@ -1,35 +1,97 @@
-"""`unmask train`: which loop a config asks for, its settings, its data, and where everything goes."""
+"""`unmask train`: the network that a config asks for, its settings, its data, and where everything goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import torch
+from pydantic import Field
+from torch import nn
 
-from bench.core.errors import ConfigError, UnavailableError, UnknownNameError
+from bench.core.errors import ConfigError, UnknownNameError
+from bench.core.registry import instrument_class
 from bench.core.training import TrainingInputs, TrainingJob
-from methods.gan.training.attgan import AttGanTraining, train_attgan
-from methods.gan.training.compact import PERCEPTUAL, CompactEditing, CompactInpainting, train_compact
-from methods.gan.training.outputs import TrainingFolder
+from methods.gan.checkpoints import load_generator
+from methods.gan.compact.editor import Editor
+from methods.gan.compact.inpainter import Inpainter
+from methods.gan.shipped import checkpoint_path
+from methods.gan.training.attgan import AttGanTrainer, AttGanTraining
+from methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
+from methods.gan.training.compact import Features
+from methods.gan.training.editing import EditingConfig, EditorTrainer
+from methods.gan.training.faces import Faces
+from methods.gan.training.hardware import Hardware, Precision, open_hardware
+from methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
+from methods.gan.training.loop import Report, Trainer, train
+from methods.gan.training.outputs import GENERATOR, TrainingFolder
 from methods.gan.training.sets import TrainingSet, read_training_set
 from methods.gan.training.settings import read_config, settings_from
-from methods.gan.training.stargan import StarGanTraining, train_stargan
+from methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from methods.gan.training.toning import with_skin
 
-Report = Callable[[str], None]
-PUBLISHED: Final[Mapping[str, tuple[type[Any], Callable[..., Path]]]] = {
-    "attgan": (AttGanTraining, train_attgan),
-    "stargan": (StarGanTraining, train_stargan),
+PERCEPTUAL: Final = "lpips-alex"
+"""The registered instrument whose network the perceptual loss and the feature critic look through."""
+Share = Annotated[float, Field(gt=0, lt=1)]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactInpainting:
+    """Settings of a compact DeepPrivacy's training."""
+
+    training: InpaintingConfig = field(default_factory=InpaintingConfig)
+    precision: Precision = "auto"
+    held_out_share: Share = 0.05
+    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
+    licence: str = ""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def seed(self) -> int:
+        return self.training.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactEditing:
+    """Settings of a compact AttGAN's training: first a classifier of the attributes, then the editor."""
+
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    editing: EditingConfig = field(default_factory=EditingConfig)
+    inpainter: str = "shipped"
+    """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+    start: str = ""
+    """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
+    precision: Precision = "auto"
+    held_out_share: Share = 0.05
+    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
+    licence: str = ""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        if len(self.editing.attributes) < 5:
+            raise ConfigError("editing.attributes needs at least five names, of which the last four are age groups")
+        return self.editing.attributes
+
+    @property
+    def seed(self) -> int:
+        return self.editing.seed
+
+
+KINDS: Final[Mapping[str, Mapping[str, type[Any]]]] = {
+    "deepprivacy": {"compact": CompactInpainting},
+    "attgan": {"published": AttGanTraining, "compact": CompactEditing},
+    "stargan": {"published": StarGanTraining},
 }
-COMPACT: Final[Mapping[str, type[Any]]] = {"deepprivacy": CompactInpainting, "attgan": CompactEditing}
-KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "deepprivacy": ("compact",),
-    "attgan": ("published", "compact"),
-    "stargan": ("published",),
-}
-"""Network -> what it can be trained as; the first where a config names no kind."""
+"""Network -> what it can be trained as -> its settings; the first kind where a config names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +106,76 @@ class Job:
 
     def run(self, inputs: TrainingInputs, report: Report = print) -> Path:
         """Reads the faces, claims ``inputs.out`` and trains. Raises UnmaskError for what a user can mend."""
-        device = _device(inputs.device)
+        hardware = open_hardware(inputs.device, self.settings.precision)
         if inputs.threads is not None:
             torch.set_num_threads(inputs.threads)
-        attributes = self.settings.attributes
-        found = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, attributes)
-        report(f"{len(found.faces)} faces to train on, {len(found.held_out)} held out")
-        folder = TrainingFolder(inputs.out, self._facts(found, inputs.device))
+        data = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, self.settings.attributes)
+        report(f"{len(data.faces)} faces to train on, {len(data.held_out)} held out")
+        folder = TrainingFolder(inputs.out, self._facts(data, inputs.device))
         folder.claim()
-        if self.kind == "compact":
-            return train_compact(self.settings, found.faces, found.held_out, folder, device, inputs.files, report)
-        _, train = PUBLISHED[self.network]
-        return train(self.settings, found.faces, found.held_out, folder, device, report)
+        faces, held_out = data.faces.to(hardware.device), data.held_out.to(hardware.device)
+        return self._train(inputs, faces, held_out, folder, hardware, report)
 
-    def _facts(self, found: TrainingSet, device: str) -> dict[str, Any]:
-        settings = asdict(self.settings)
+    def _train(
+        self,
+        inputs: TrainingInputs,
+        faces: Faces,
+        held_out: Faces,
+        folder: TrainingFolder,
+        hardware: Hardware,
+        report: Report,
+    ) -> Path:
+        settings, facts = self.settings, {}
+        trainer: Trainer
+        if isinstance(settings, AttGanTraining):
+            trainer = AttGanTrainer(settings, faces, held_out, hardware)
+        elif isinstance(settings, StarGanTraining):
+            trainer = StarGanTrainer(settings, faces, held_out, hardware)
+        else:
+            instrument: Any = instrument_class(PERCEPTUAL).open(inputs.files[PERCEPTUAL], "cpu")
+            features = hardware.placed(Features.copied(instrument.network))
+            if isinstance(settings, CompactInpainting):
+                trainer = InpainterTrainer(settings.training, held_out, features, hardware)
+            else:
+                inpainter = _opened(settings.inpainter, "inpainter", "deepprivacy", Inpainter, hardware)
+                start = _opened(settings.start, "start", "dp-att", Editor, hardware) if settings.start else None
+                if settings.editing.tones:
+                    faces, held_out = with_skin(faces), with_skin(held_out)
+                    report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
+                learned = TrainingFolder(folder.path / "classifier", {"settings": asdict(settings.classifier)})
+                learned.claim()
+                train(ClassifierTrainer(settings.classifier, faces, hardware), faces, learned, report)
+                # Read back even when just trained, so that what follows a kill is given the very same.
+                classifier = load_classifier(
+                    learned.path / GENERATOR, faces.labels.shape[1], settings.classifier.width, hardware
+                )
+                facts = {"classifier_right": accuracy(classifier, held_out)}
+                trainer = EditorTrainer(settings.editing, held_out, inpainter, classifier, features, hardware, start)
+        train(trainer, faces, folder, report, facts=facts)
+        return folder.path / GENERATOR
+
+    def _weights(self) -> dict[str, str]:
+        """Weights that the training builds on: name of their setting -> sha256."""
+        if not isinstance(self.settings, CompactEditing):
+            return {}
+        paths = {"inpainter": checkpoint_path(self.settings.inpainter, "deepprivacy")}
+        if self.settings.start:
+            paths["start"] = checkpoint_path(self.settings.start, "dp-att")
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+
+    def _facts(self, data: TrainingSet, device: str) -> dict[str, Any]:
+        settings, weights = asdict(self.settings), self._weights()
         licence = settings.pop("licence")
-        weights = self.settings.needs if self.kind == "compact" else {}
-        for name in weights:  # told by what is in them, not by where they lie on this machine
+        for name in weights:  # known by what is in them, not by where they lie on this machine
             del settings[name]
         return {
             "network": self.network,
             "kind": self.kind,
             "config": self.name,
-            "licence": licence or found.licence or "not stated",
+            "licence": licence or data.licence or "not stated",
             "seed": self.settings.seed,
             "device": device,
-            "data": found.card,
+            "data": data.card,
             "weights": weights,
             "settings": settings,
         }
@@ -87,18 +192,17 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     meant = table.pop("network", network)
     if meant != network:
         raise ConfigError(f"{name} trains {meant}, not {network}; run: unmask train {meant} {config}")
-    kind = table.pop("kind", KINDS[network][0])
-    if kind not in KINDS[network]:
-        raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(KINDS[network])}, which {network} has here")
-    cls = COMPACT[network] if kind == "compact" else PUBLISHED[network][0]
-    settings = settings_from(cls, table, name)
+    kinds = KINDS[network]
+    kind = table.pop("kind", next(iter(kinds)))
+    if kind not in kinds:
+        raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
+    settings = settings_from(kinds[kind], table, name)
     return Job(name, network, kind, settings, (PERCEPTUAL,) if kind == "compact" else ())
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UnavailableError(f"cannot train on {name!r}: torch has no such device here; use --device cpu") from error
-    return device
+def _opened(checkpoint: str, setting: str, shipped: str, kind: type[Network], hardware: Hardware) -> Network:
+    path = checkpoint_path(checkpoint, shipped)
+    loaded = load_generator(path, str(hardware.device))
+    if not isinstance(loaded.module, kind):
+        raise ConfigError(f"{setting} = {path.name} is a {loaded.identified.architecture.title}, not a compact one")
+    return hardware.placed(loaded.module)

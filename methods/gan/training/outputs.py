@@ -1,10 +1,10 @@
-"""The folder of a training: whose it is, the trained network with its card, and what may be gone on with."""
+"""The folder of a training: whose it is, the trained network with its card, and what may differ when it is resumed."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ STATE: Final = "state.pt"
 REDRAW: Final = 60.0
 """Seconds between two drawings of the losses."""
 FREE: Final = ("epochs", "patience", "device", "config", "licence")
-"""May differ when a training is gone on with: when to stop, where to run, names; none says what a step does."""
+"""May differ when a training is resumed: when to stop, where to run, names; none says what a step does."""
 
 
 class TrainingFolder:
@@ -32,7 +32,7 @@ class TrainingFolder:
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self.path = path
         self._facts = dict(facts)
-        """Network, settings and data: the same for a training however often it is gone on with."""
+        """Network, settings and data: the same for a training however often it is resumed."""
         self._drawn = time.monotonic()
 
     def claim(self) -> None:
@@ -52,13 +52,8 @@ class TrainingFolder:
             left.unlink(missing_ok=True)
         _write_json(file, self._facts)
 
-    def save_generator(self, network: nn.Module, metadata: Mapping[str, str], card: Mapping[str, Any]) -> Path:
-        """Publishes the network's weights under their published names, float32, and the card beside."""
-        tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-        return self.publish(lambda path: save_file(tensors, path, dict(metadata)), card)
-
     def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
-        """The same, for weights that ``save`` writes."""
+        """Publishes the network that ``save`` writes to a path, and the card beside; the path of the network."""
         path = self.path / GENERATOR
         with replacing_file(path) as temp:
             save(temp)
@@ -83,6 +78,13 @@ class TrainingFolder:
     def _draw(self) -> None:
         plot_losses(self.path / LOSSES, self.path / Path(LOSSES).with_suffix(".svg"))
         self._drawn = time.monotonic()
+
+
+def save_published(path: Path, network: nn.Module, attributes: Sequence[str]) -> None:
+    """Writes a network's weights under their published names, float32, with the names of its attributes."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    # One entry only: safetensors writes several in an order of its own, and equal weights must give equal bytes.
+    save_file(tensors, path, {"attributes": ";".join(attributes)})
 
 
 def _differences(there: Any, here: Any, where: str = "") -> list[str]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.core.errors import ConfigError, DataError
 from bench.core.files import sha256_of
-from methods.gan.training.faces import Batch, Faces, batch_of
+from methods.gan.training.faces import Faces
 
 SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``
@@ -89,26 +90,6 @@ def read_training_set(
     return TrainingSet(faces, held, card, "; ".join(dict.fromkeys(text for text in terms if text)))
 
 
-def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(number, rows) of batch ``start`` and all that follow, without end, the same ones whenever it starts there."""
-    per_epoch = count // size
-    if not per_epoch:
-        raise ConfigError(f"{count} training faces are fewer than one batch of {size}")
-    number, shuffled, order = start, -1, np.zeros(0, np.int64)
-    while True:
-        epoch, within = divmod(number, per_epoch)
-        if epoch != shuffled:
-            shuffled, order = epoch, np.random.default_rng((seed, epoch)).permutation(count)
-        yield number, order[within * size : (within + 1) * size]
-        number += 1
-
-
-def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:
-    """The batches of `in_order`; half of the faces mirrored where asked."""
-    for number, rows in in_order(len(faces), size, seed, start):
-        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None)
-
-
 def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None) -> tuple[Faces, Faces]:
     """(the rest, the held-out share); images are read last, one shard at a time, into their place."""
     parts = [_open(path) for path in paths]
@@ -131,7 +112,7 @@ def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None)
             filled[k] += int(chosen.sum())
         start += len(pixels)
     rest, kept = (
-        Faces(pixels, boxes[chosen], landmarks[chosen], labels[chosen])
+        Faces(*(torch.from_numpy(array) for array in (pixels, boxes[chosen], landmarks[chosen], labels[chosen])))
         for pixels, chosen in zip(images, (~held, held), strict=True)
     )
     return rest, kept

@@ -1,4 +1,4 @@
-"""Trains the published StarGAN v1 (Choi et al. 2018) as yunjey/stargan does, at any width. One loop, top to bottom.
+"""Trains the published StarGAN v1 (Choi et al. 2018) as yunjey/stargan does, at any width.
 
 The critic learns from every batch (WGAN-GP on patches, and which labels it sees), the generator from every
 ``n_critic``-th: the face with somebody else's labels must convince the critic, and turned back it must be itself again.
@@ -6,8 +6,6 @@ The critic learns from every batch (WGAN-GP on patches, and which labels it sees
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,16 +22,12 @@ from methods.gan.networks.stargan import (
     StarGanDiscriminatorConfig,
     StarGanGenerator,
 )
-from methods.gan.training.faces import Batch, Faces, batch_of
-from methods.gan.training.grids import save_grid
-from methods.gan.training.losses import trim_rows
-from methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
-from methods.gan.training.record import Means, Progress, write_row
-from methods.gan.training.sets import training_batches
-from methods.gan.training.state import load_state, save_state
-from methods.gan.training.wgan import Precision, Stepper, autocast, gradient_penalty, shares
+from methods.gan.training.faces import Batch, Faces, first_faces
+from methods.gan.training.hardware import Hardware, Precision, Stepper, frozen
+from methods.gan.training.loop import Course
+from methods.gan.training.losses import gradient_penalty, shares, weighted
+from methods.gan.training.outputs import save_published
 
-COLUMNS = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
 Share = Annotated[float, Field(gt=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -67,7 +61,7 @@ class StarGanTraining:
     """Whether half of the faces are mirrored; the authors' are."""
     held_out_share: Share = 0.05
     """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     save_every: Count = 1000
     """Steps between two saved states, each with a row of losses."""
@@ -75,82 +69,90 @@ class StarGanTraining:
     """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
 
-def train_stargan(
-    settings: StarGanTraining,
-    faces: Faces,
-    held_out: Faces,
-    folder: TrainingFolder,
-    device: torch.device,
-    report: Callable[[str], None] = print,
-) -> Path:
-    """Trains (or goes on with ``folder``) to ``settings.steps``; the file of the generator."""
-    side = faces.images.shape[1]
-    if side % 2**settings.critic_layers or side % 4:
-        raise ConfigError(
-            f"critic_layers = {settings.critic_layers} cannot halve faces of {side} px so often; lower critic_layers"
-        )
-    if settings.steps < settings.n_critic:
-        raise ConfigError("steps must be at least n_critic, or the generator never learns")
-    casting = autocast(settings.precision, device)
-    torch.manual_seed(settings.seed)
-    labels = len(settings.attributes)
-    generator = StarGanGenerator(StarGanConfig(labels, settings.width, settings.blocks)).to(device)
-    critic = StarGanDiscriminator(
-        StarGanDiscriminatorConfig(labels, side, settings.critic_width, settings.critic_layers)
-    ).to(device)
-    generator_step = Stepper(generator.parameters(), settings.rate, settings.betas, settings.precision, device)
-    critic_step = Stepper(critic.parameters(), settings.rate, settings.betas, settings.precision, device)
-    progress, means = Progress(), Means()
-    parts = {"G": generator, "D": critic, "optim_G": generator_step, "optim_D": critic_step, "progress": progress}
-    step = load_state(folder.path / STATE, parts, device)
-    trim_rows(folder.path / LOSSES, step)
-    shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
-    clock = time.monotonic()
-    for batch in training_batches(faces, settings.batch, settings.seed, step, settings.mirror):
-        if step >= settings.steps:
-            break
+class StarGanTrainer:
+    """See `methods.gan.training.loop.Trainer`."""
+
+    columns = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
+
+    def __init__(self, settings: StarGanTraining, faces: Faces, held_out: Faces, hardware: Hardware) -> None:
+        """Raises ConfigError where the settings make no network, or the generator would never learn."""
+        side, labels = faces.images.shape[1], len(settings.attributes)
+        if side % 2**settings.critic_layers or side % 4:
+            raise ConfigError(
+                f"critic_layers = {settings.critic_layers} cannot halve faces of {side} px so often; "
+                "lower critic_layers"
+            )
+        if settings.steps < settings.n_critic:
+            raise ConfigError("steps must be at least n_critic, or the generator never learns")
+        self.settings, self._hardware, self._shown = settings, hardware, first_faces(held_out)
+        self.course = Course(settings.steps, settings.batch, settings.save_every, settings.seed, settings.mirror)
+        torch.manual_seed(settings.seed)
+        self._generator = StarGanGenerator(StarGanConfig(labels, settings.width, settings.blocks)).to(hardware.device)
+        self._critic = StarGanDiscriminator(
+            StarGanDiscriminatorConfig(labels, side, settings.critic_width, settings.critic_layers)
+        ).to(hardware.device)
+        self._steppers = [
+            Stepper(network.parameters(), settings.rate, settings.betas, hardware)
+            for network in (self._generator, self._critic)
+        ]
+        names = ("G", "D", "optim_G", "optim_D")
+        self.parts = dict(zip(names, (self._generator, self._critic, *self._steppers), strict=True))
+        self._generator_losses = hardware.compiled(self.generator_losses)
+        self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """One of the critic, and with every n_critic-th batch one of the generator."""
+        settings, photo, own = self.settings, batch.image.contiguous(), batch.labels
         factor = rate_factor(step, settings.steps)
-        rng = np.random.default_rng((settings.seed, step, 3))
-        photo, own = batch.image.contiguous().to(device), batch.labels.to(device)
-        other = own[torch.from_numpy(rng.permutation(len(own))).to(device)]
-
-        with casting:
-            with torch.no_grad():
-                made = generator(photo, other)
-            real_score, real_logits = critic(photo)
-            made_score, _ = critic(made)
-            losses = {
-                "d_adv": made_score.float().mean() - real_score.float().mean(),
-                "d_cls": label_loss(real_logits, own),
-            }
-        losses["d_gp"] = gradient_penalty(lambda x: critic(x)[0], photo, made, shares(rng, len(photo), device))
-        total = losses["d_adv"] + settings.lambda_cls * losses["d_cls"] + settings.lambda_gp * losses["d_gp"]
-        critic_step.step(total, factor)
-
+        other = own[torch.from_numpy(rng.permutation(len(own))).to(own.device)]
+        generator_step, critic_step = self._steppers
+        with self._hardware.autocast():
+            losses, fake = self._critic_losses(photo, own, other)
+        between = shares(rng, len(photo), photo.device)
+        losses["d_gp"] = gradient_penalty(lambda x: self._critic(x)[0], photo, fake, between)
+        weights = {"d_adv": 1.0, "d_cls": settings.lambda_cls, "d_gp": settings.lambda_gp}
+        critic_step.step(weighted(losses, weights), factor)
         if (step + 1) % settings.n_critic == 0:
-            critic.requires_grad_(False)
-            with casting:
-                made = generator(photo, other)
-                made_score, made_logits = critic(made)
-                losses["g_adv"] = -made_score.float().mean()
-                losses["g_cls"] = label_loss(made_logits, other)
-                losses["g_rec"] = l1_loss(generator(made, own), photo)
-            total = losses["g_adv"] + settings.lambda_cls * losses["g_cls"] + settings.lambda_rec * losses["g_rec"]
-            generator_step.step(total, factor)
-            critic.requires_grad_(True)
+            with frozen(self._critic), self._hardware.autocast():
+                losses |= self._generator_losses(photo, own, other)
+            weights = {"g_adv": 1.0, "g_cls": settings.lambda_cls, "g_rec": settings.lambda_rec}
+            generator_step.step(weighted(losses, weights), factor)
+        return losses
 
-        step += 1
-        means.add({name: float(value.detach()) for name, value in losses.items()})
-        if step % settings.save_every and step < settings.steps:
-            continue
-        row = write_row(folder.path / LOSSES, COLUMNS, step, means.taken())
-        means = Means()
-        progress.seconds, clock = progress.seconds + time.monotonic() - clock, time.monotonic()
-        save_grid(folder.path / "grid.png", samples(generator, shown, device))
-        folder.save_generator(generator, _metadata(settings), _card(progress, step, len(faces) // settings.batch))
-        save_state(folder.path / STATE, step, parts)
-        report(f"step {step}/{settings.steps} {progress.seconds / step:.2f} s/step {row}")
-    return folder.finish(_card(progress, step, len(faces) // settings.batch))
+    def critic_losses(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """All but the gradient penalty, and the faces that the generator makes of ``photo``."""
+        with torch.no_grad():
+            fake = self._generator(photo, other)
+        real_score, real_logits = self._critic(photo)
+        fake_score, _ = self._critic(fake)
+        adversarial = fake_score.float().mean() - real_score.float().mean()
+        return {"d_adv": adversarial, "d_cls": label_loss(real_logits, own)}, fake
+
+    def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
+        fake = self._generator(photo, other)
+        fake_score, fake_logits = self._critic(fake)
+        return {
+            "g_adv": -fake_score.float().mean(),
+            "g_cls": label_loss(fake_logits, other),
+            "g_rec": l1_loss(self._generator(fake, own), photo),
+        }
+
+    @torch.no_grad()
+    def samples(self) -> list[torch.Tensor]:
+        """The faces, with their own labels, and with each label turned round."""
+        image, own = self._shown.image.contiguous(), self._shown.labels
+        rows = [image, self._generator(image, own)]
+        for k in range(own.shape[1]):
+            turned = own.clone()
+            turned[:, k] = 1 - turned[:, k]
+            rows.append(self._generator(image, turned))
+        return rows
+
+    def save(self, path: Path) -> None:
+        """Writes the generator under its published names, float32."""
+        save_published(path, self._generator, self.settings.attributes)
 
 
 def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -161,24 +163,3 @@ def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def rate_factor(step: int, steps: int) -> float:
     """Of the base rate: 1 for the first half, then in a line towards 0."""
     return min(1.0, 2 * (1 - step / steps))
-
-
-@torch.no_grad()
-def samples(generator: StarGanGenerator, shown: Batch, device: torch.device) -> list[torch.Tensor]:
-    """Rows of the grid: the faces, with their own labels, and with each label turned round."""
-    image, own = shown.image.contiguous().to(device), shown.labels.to(device)
-    rows = [shown.image, generator(image, own).cpu()]
-    for k in range(own.shape[1]):
-        turned = own.clone()
-        turned[:, k] = 1 - turned[:, k]
-        rows.append(generator(image, turned).cpu())
-    return rows
-
-
-def _metadata(settings: StarGanTraining) -> dict[str, str]:
-    # One entry only: safetensors writes several in an order of its own, and equal weights must give equal bytes.
-    return {"attributes": ";".join(settings.attributes)}
-
-
-def _card(progress: Progress, step: int, per_epoch: int) -> dict[str, object]:
-    return {"epochs": round(step / per_epoch, 2), "seconds": round(progress.seconds, 1)}

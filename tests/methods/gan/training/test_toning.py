@@ -16,9 +16,12 @@ from methods.gan.compact.classifier import AttributeClassifier
 from methods.gan.compact.editor import Editor, EditorConfig
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.compact.stored import save_compact
-from methods.gan.training.editing import EditingConfig, take_over, train_editor
+from methods.gan.training.compact import Features
+from methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
 from methods.gan.training.faces import Faces
-from methods.gan.training.losses import Features
+from methods.gan.training.hardware import open_hardware
+from methods.gan.training.loop import train
+from methods.gan.training.outputs import TrainingFolder
 from methods.gan.training.toning import drawn_tones, toned, with_skin
 from tests.methods.gan.training.shards import arrays
 
@@ -29,16 +32,16 @@ DARK, LIGHT = (111, 55, 55), (176, 138, 132)
 def faces(count: int = 8) -> Faces:
     found = arrays(count, 128)
     found["images"][:, 32:96, 32:96] = SKIN
-    return Faces(found["images"], found["boxes"], found["landmarks"], found["labels"])
+    return Faces(*(torch.from_numpy(found[name]) for name in ("images", "boxes", "landmarks", "labels")))
 
 
 def test_only_the_erased_part_changes_and_takes_the_tone() -> None:
     some = faces(3)
-    image = torch.from_numpy(some.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    image = some.images.permute(0, 3, 1, 2).float() / 127.5 - 1
     keep = torch.ones(3, 1, 128, 128)
     keep[:, :, 40:80, 40:80] = 0
     tones = np.array([DARK, LIGHT, (np.nan,) * 3], np.float32)
-    made = toned(image, np.array([SKIN] * 3, np.float32), tones, keep)
+    made = toned(image, torch.tensor([SKIN] * 3), torch.from_numpy(tones), keep)
     colours = (made[:, :, 50:70, 50:70].mean((2, 3)) + 1) * 127.5
     assert np.allclose(colours[0], DARK, atol=2)
     assert np.allclose(colours[1], LIGHT, atol=2)
@@ -61,7 +64,7 @@ def test_faces_without_an_estimable_skin_are_left_out() -> None:
     known = with_skin(some)
     assert len(known) == 3
     assert known.skin is not None
-    assert np.abs(known.skin - np.array(SKIN)).max() < 12
+    assert (known.skin - torch.tensor(SKIN)).abs().max() < 12
 
 
 @pytest.mark.weights
@@ -72,11 +75,11 @@ def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[
     config = EditingConfig(
         tones=(DARK, LIGHT), steps=3, batch=4, critics_from=1, save_every=3, width=8, fine=8, blocks=1
     )
-    features = Features(open_instrument("lpips-alex").network)
+    features = Features.copied(open_instrument("lpips-alex").network)
     known = with_skin(faces())
-    editor = train_editor(
-        config, known, known, inpainter, classifier, features, tmp_path, torch.device("cpu"), report=lambda _: None
-    )
+    trainer = EditorTrainer(config, known, inpainter, classifier, features, open_hardware("cpu"))
+    assert train(trainer, known, TrainingFolder(tmp_path, {}), lambda _: None)
+    editor = trainer.average
     assert editor.config.attributes[-3:] == ("tone_r", "tone_g", "tone_b")
     save_compact(tmp_path / "s.safetensors", "compact-editor", editor, editor.config)
     save_compact(tmp_path / "dp.safetensors", "compact-inpainter", inpainter, inpainter.config)
@@ -88,7 +91,7 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
     torch.manual_seed(0)
     plain = Editor(EditorConfig(("female", "old"), 8, 8, 1)).eval()
     toning = Editor(EditorConfig(("old", "tone_r", "female"), 8, 8, 1)).eval()
-    take_over(plain, toning)
+    copy_weights(plain, toning)
     image, keep = torch.rand(2, 3, 128, 128) * 2 - 1, torch.zeros(2, 1, 128, 128)
     told = torch.tensor([[0.5, -0.5], [-0.5, 0.5]])
     expected = plain(image, keep, told)
@@ -99,4 +102,4 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
 
 def test_an_editor_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="start"):
-        take_over(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))
+        copy_weights(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))

@@ -1,4 +1,4 @@
-"""The loops: they learn, a killed one goes on to the same losses, and what they leave can be used."""
+"""The loop: it learns, a killed one resumes to the same bytes, and no bad state replaces a good one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench.data.packages import fetch_all
 from methods.gan.checkpoints import inspect_checkpoint
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.compact.stored import save_compact
+from methods.gan.training.hardware import Stepper
 from tests.methods.gan.training.shards import write_shard
 
 ATTGAN = """
@@ -94,6 +95,13 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.fixture
+def perceptual(open_instrument: Callable[[str], Any]) -> Any:
+    """The files of the instrument that compact networks are trained with."""
+    open_instrument("lpips-alex")
+    return {"lpips-alex": fetch_all(instrument_class("lpips-alex").card.files)}
+
+
 @pytest.mark.parametrize("network", ["attgan", "stargan"])
 def test_leaves_all_that_is_promised(tmp_path: Path, network: str) -> None:
     path = train(tmp_path, network, CONFIGS[network])
@@ -121,7 +129,7 @@ def test_leaves_all_that_is_promised(tmp_path: Path, network: str) -> None:
 
 
 @pytest.mark.parametrize("network", ["attgan", "stargan"])
-def test_goes_on_to_the_same_losses(tmp_path: Path, network: str) -> None:
+def test_resumes_to_the_same_bytes(tmp_path: Path, network: str) -> None:
     whole = train(tmp_path, network, CONFIGS[network])
     with pytest.raises(Killed):
         train(tmp_path, network, CONFIGS[network], "killed", killer(2))
@@ -170,7 +178,7 @@ def test_other_settings_are_another_training(tmp_path: Path) -> None:
         train(tmp_path, "stargan", STARGAN)
 
 
-def test_more_epochs_go_on(tmp_path: Path) -> None:
+def test_a_training_resumes_with_more_epochs(tmp_path: Path) -> None:
     train(tmp_path, "attgan", ATTGAN)
     train(tmp_path, "attgan", ATTGAN.replace("epochs = 3", "epochs = 4"))
     train(tmp_path, "attgan", ATTGAN.replace("epochs = 3", "epochs = 4"), "whole")
@@ -205,7 +213,74 @@ def test_impossible_settings(tmp_path: Path, network: str, change: str, says: st
         train(tmp_path, network, change + "\n".join(kept))
 
 
-def test_divergence_keeps_the_last_good_state(tmp_path: Path) -> None:
+SMALL = "steps = 4\nbatch = 2\nsave_every = 1\ncritics_from = 1\nwidth = 8\nfine = 8\nblocks = 1\n"
+INPAINTING = f'kind = "compact"\nheld_out_share = 0.3\n[training]\n{SMALL}'
+EDITING = 'kind = "compact"\nheld_out_share = 0.3\n[classifier]\nepochs = 1\nbatch = 4\nwidth = 16\n[editing]\n' + SMALL
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, update: int) -> None:
+    """The ``update``-th update of any network leaves one weight that is no number, and every loss of its step fine."""
+    count, step = [0], Stepper.step
+
+    def poisoned(self: Stepper, loss: torch.Tensor, factor: float) -> None:
+        step(self, loss, factor)
+        count[0] += 1
+        if count[0] == update:
+            with torch.no_grad():
+                self._optimizer.param_groups[0]["params"][0][0, ...] = float("nan")
+
+    monkeypatch.setattr(Stepper, "step", poisoned)
+
+
+def all_finite(folder: Path) -> bool:
+    state = torch.load(folder / "state.pt", weights_only=True)
+    parts = [part for part in state.values() if isinstance(part, dict)]
+    return all(bool(value.isfinite().all()) for part in parts for value in part.values() if torch.is_tensor(value))
+
+
+@pytest.mark.parametrize(("network", "update"), [("attgan", 6), ("stargan", 9)])
+def test_a_weight_that_is_no_number_replaces_no_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, update: int
+) -> None:
+    poison(monkeypatch, update)
+    with pytest.raises(UnmaskError, match=r"diverged: a weight of G is no number at step"):
+        train(tmp_path, network, CONFIGS[network])
+    last = int(rows(tmp_path / "out")[-1]["step"])
+    assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["step"] == last
+    assert all_finite(tmp_path / "out")
+    monkeypatch.undo()
+    train(tmp_path, network, CONFIGS[network], "whole")
+    train(tmp_path, network, CONFIGS[network])
+    assert (tmp_path / "out" / "losses.csv").read_bytes() == (tmp_path / "whole" / "losses.csv").read_bytes()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(("network", "text", "update"), [("deepprivacy", INPAINTING, 5), ("attgan", EDITING, 8)])
+def test_a_compact_network_that_diverges_keeps_its_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perceptual: Any, network: str, text: str, update: int
+) -> None:
+    write_shard(tmp_path / "faces.npz", 12, 128)
+    poison(monkeypatch, update)
+    with pytest.raises(UnmaskError, match="diverged: a weight of"):
+        train(tmp_path, network, text, files=perceptual)
+    out = tmp_path / "out"
+    assert torch.load(out / "state.pt", weights_only=True)["step"] == int(rows(out)[-1]["step"]) < 4
+    assert all_finite(out)
+    assert all(bool(value.isfinite().all()) for value in load_file(out / "generator.safetensors").values())
+
+
+@pytest.mark.weights
+def test_a_classifier_that_diverges_teaches_no_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perceptual: Any
+) -> None:
+    write_shard(tmp_path / "faces.npz", 12, 128)
+    poison(monkeypatch, 1)
+    with pytest.raises(UnmaskError, match="a weight of classifier is no number"):
+        train(tmp_path, "attgan", EDITING, files=perceptual)
+    assert not list(tmp_path.glob("out/**/*.safetensors"))
+
+
+def test_losses_that_are_no_numbers_end_a_training(tmp_path: Path) -> None:
     text = STARGAN.replace("steps = 9", "steps = 300").replace("save_every = 3", "save_every = 1") + "rate = 1e30\n"
     with pytest.raises(UnmaskError, match="diverged"):
         train(tmp_path, "stargan", text)
@@ -220,33 +295,28 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.weights
-def test_compact_trainings(tmp_path: Path, open_instrument: Callable[[str], Any]) -> None:
-    """The whole way: an inpainter, then an editor on top of it; each killed once, each with the same losses."""
-    open_instrument("lpips-alex")
-    files = {"lpips-alex": fetch_all(instrument_class("lpips-alex").card.files)}
+def test_compact_trainings(tmp_path: Path, perceptual: Any) -> None:
+    """The whole way: an inpainter, then an editor on top of it; each killed once, each with the same bytes."""
     write_shard(tmp_path / "faces.npz", 12, 128)
-    small = "steps = 3\nbatch = 2\nsave_every = 1\ncritics_from = 1\nwidth = 8\nfine = 8\nblocks = 1\n"
-    inpainting = f"held_out_share = 0.3\n[training]\n{small}"
-    path = train(tmp_path, "deepprivacy", f'kind = "compact"\n{inpainting}', files=files)
+    path = train(tmp_path, "deepprivacy", INPAINTING, files=perceptual)
     assert inspect_checkpoint(path).methods == ("deepprivacy",)
     assert inspect_checkpoint(path).training["seconds"] > 0
-    editing = (
-        f'kind = "compact"\nheld_out_share = 0.3\ninpainter = "{path}"\n'
-        f"[classifier]\nepochs = 1\nbatch = 4\nwidth = 32\n[editing]\n{small}"
-    )
-    editor = train(tmp_path, "attgan", editing, "editor", files=files)
+    editing = f'inpainter = "{path}"\n{EDITING}'
+    editor = train(tmp_path, "attgan", editing, "editor", files=perceptual)
     assert inspect_checkpoint(editor).architecture == "compact-editor"
     card = inspect_checkpoint(editor).training
     assert set(card["classifier_right"]) == {"attribute_0", "age_group"}
     assert len(card["weights"]["inpainter"]) == 64
-    for network, text, whole in (("deepprivacy", f'kind = "compact"\n{inpainting}', path), ("attgan", editing, editor)):
-        with pytest.raises(Killed):
-            train(tmp_path, network, text, f"{network}-killed", killer(2), files=files)
-        again = train(tmp_path, network, text, f"{network}-killed", files=files)
-        assert (again.parent / "losses.csv").read_bytes() == (whole.parent / "losses.csv").read_bytes()
-        weights = load_file(whole)
-        assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
+    for network, text, whole in (("deepprivacy", INPAINTING, path), ("attgan", editing, editor)):
+        for after in (1, 3):  # the editor's first line is of its classifier
+            with pytest.raises(Killed):
+                train(tmp_path, network, text, f"{network}-killed-{after}", killer(after), files=perceptual)
+            again = train(tmp_path, network, text, f"{network}-killed-{after}", files=perceptual)
+            for name in ("losses.csv", "grid.png"):
+                assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+            weights = load_file(whole)
+            assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
     other = tmp_path / "other.safetensors"
     save_compact(other, "compact-inpainter", Inpainter(InpainterConfig(8, 8, 1)), InpainterConfig(8, 8, 1))
     with pytest.raises(PlanMismatchError, match=r"weights\.inpainter"):
-        train(tmp_path, "attgan", editing.replace(str(path), str(other)), "editor", files=files)
+        train(tmp_path, "attgan", editing.replace(str(path), str(other)), "editor", files=perceptual)
