@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from bench.core.errors import ConfigError, UnknownNameError
@@ -24,31 +23,25 @@ from methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer,
 from methods.gan.training.compact import Features
 from methods.gan.training.editing import EditingConfig, EditorTrainer
 from methods.gan.training.faces import Faces
-from methods.gan.training.hardware import Hardware, Precision, open_hardware
+from methods.gan.training.hardware import Hardware, open_hardware
 from methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
 from methods.gan.training.loop import Report, Trainer, train
 from methods.gan.training.outputs import GENERATOR, TrainingFolder
 from methods.gan.training.sets import TrainingSet, read_training_set
-from methods.gan.training.settings import read_config, settings_from
+from methods.gan.training.settings import CommonSettings, read_config, settings_from
 from methods.gan.training.stargan import StarGanTrainer, StarGanTraining
 from methods.gan.training.toning import with_skin
 
 PERCEPTUAL: Final = "lpips-alex"
 """The registered instrument whose network the perceptual loss and the feature critic look through."""
-Share = Annotated[float, Field(gt=0, lt=1)]
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompactInpainting:
+class CompactInpainting(CommonSettings):
     """Settings of a compact DeepPrivacy's training."""
 
     training: InpaintingConfig = field(default_factory=InpaintingConfig)
-    precision: Precision = "auto"
-    held_out_share: Share = 0.05
-    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    licence: str = ""
-    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -60,7 +53,7 @@ class CompactInpainting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompactEditing:
+class CompactEditing(CommonSettings):
     """Settings of a compact AttGAN's training: first a classifier of the attributes, then the editor."""
 
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
@@ -69,11 +62,6 @@ class CompactEditing:
     """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
     start: str = ""
     """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
-    precision: Precision = "auto"
-    held_out_share: Share = 0.05
-    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
-    licence: str = ""
-    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
     @property
     def attributes(self) -> tuple[str, ...]:

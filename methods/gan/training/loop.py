@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 import torch
 from torch import nn
+from torchvision.utils import save_image
 
 from bench.core.errors import CheckpointError, UnmaskError
 from bench.core.files import replacing_file
 from methods.gan.training.faces import Batch, Faces, training_batches
-from methods.gan.training.grids import save_grid
 from methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
 from methods.gan.training.record import Progress, trim_rows, write_row
 
@@ -89,7 +89,7 @@ def train(
     parts = {**trainer.parts, "progress": progress}
     step = saved = load_state(folder.path / STATE, parts, faces.images.device)
     trim_rows(folder.path / LOSSES, step)
-    clock = _Clock(progress)
+    counted = time.monotonic()
     for batch in training_batches(faces, course.batch, course.seed, step, course.mirror):
         complete = step >= course.steps or progress.stalled(course.patience)
         if complete or (stop_at is not None and time.time() >= stop_at):
@@ -99,13 +99,13 @@ def train(
         step += 1
         epoch_ends = course.score is not None and step % per_epoch == 0
         row_is_due = step % course.save_every == 0 or step == course.steps or epoch_ends
-        if not row_is_due and clock.since_saved() < SAVE_SECONDS:
+        if not row_is_due and time.monotonic() - counted < SAVE_SECONDS:
             continue
         check_finite(progress, parts, step)
-        clock.count()
+        counted = progress.count_time(counted)
         if row_is_due:
             row = write_row(folder.path / LOSSES, trainer.columns, step, progress.row.taken())
-            save_grid(folder.path / "grid.png", trainer.samples())
+            _save_grid(folder.path / "grid.png", trainer.samples())
             if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.taken()))):
                 # Before the state that knows of it: a kill between the two repeats steps, and loses no weights.
                 folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
@@ -115,7 +115,7 @@ def train(
         saved = step
     if step > saved:
         check_finite(progress, parts, step)
-        clock.count()
+        progress.count_time(counted)
         save_state(folder.path / STATE, step, parts)
     if complete:
         folder.finish(_card(progress, step, per_epoch, facts))
@@ -162,20 +162,12 @@ def load_state(path: Path, parts: Mapping[str, Any], device: torch.device) -> in
         raise CheckpointError(f"{path} does not fit this training ({first}); train into another folder") from error
 
 
-class _Clock:
-    """Adds the time of training to a `Progress`."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._counted = time.monotonic()
-
-    def since_saved(self) -> float:
-        return time.monotonic() - self._counted
-
-    def count(self) -> None:
-        now = time.monotonic()
-        self._progress.seconds += now - self._counted
-        self._counted = now
+def _save_grid(path: Path, rows: Sequence[torch.Tensor]) -> None:
+    """Each row of faces below the other; no file where there are none."""
+    if rows:
+        pictures = torch.cat(list(rows)).float()
+        with replacing_file(path) as temp:
+            save_image(pictures, temp, "png", nrow=len(rows[0]), padding=0, normalize=True, value_range=(-1, 1))
 
 
 def _card(progress: Progress, step: int, per_epoch: int, facts: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -34,27 +33,6 @@ def attribute_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     single, groups = logits[:, :-4], logits[:, -4:]
     yes_or_no = functional.binary_cross_entropy_with_logits(single, labels[:, :-4])
     return yes_or_no + functional.cross_entropy(groups, labels[:, -4:])
-
-
-def gradient_penalty(
-    score: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor, share: torch.Tensor
-) -> torch.Tensor:
-    """mean over images of (||d score / d x||_2 - 1)^2 at x = real + share (fake - real) (Gulrajani et al. 2017, eq. 3).
-
-    ``score`` maps (N, C, H, W) to answers whose sum per image is differentiated; ``share`` (N, 1, 1, 1) in [0, 1].
-    In float32 whatever autocast says: the gradient of a gradient has no digits to lose, and needs no loss scaling.
-    """
-    with torch.autocast(real.device.type, enabled=False):
-        real, fake = real.detach().float(), fake.detach().float()
-        between = (real + share * (fake - real)).requires_grad_(True)
-        (slope,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
-        penalty: torch.Tensor = (torch.linalg.vector_norm(slope.flatten(1), dim=1) - 1).square().mean()
-        return penalty
-
-
-def shares(rng: np.random.Generator, count: int, device: torch.device) -> torch.Tensor:
-    """(count, 1, 1, 1) uniform draws: where between a real and a fake image the penalty is taken."""
-    return torch.from_numpy(rng.random((count, 1, 1, 1), np.float32)).to(device)
 
 
 def reconstruction_loss(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import save_file
-from torch import nn
 
 from bench.core.errors import PlanMismatchError, StoreError
 from bench.core.files import TEMP_PREFIX, replacing_file
@@ -78,13 +76,6 @@ class TrainingFolder:
     def _draw(self) -> None:
         plot_losses(self.path / LOSSES, self.path / Path(LOSSES).with_suffix(".svg"))
         self._drawn = time.monotonic()
-
-
-def save_published(path: Path, network: nn.Module, attributes: Sequence[str]) -> None:
-    """Writes a network's weights under their published names, float32, with the names of its attributes."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    # One entry only: safetensors writes several in an order of its own, and equal weights must give equal bytes.
-    save_file(tensors, path, {"attributes": ";".join(attributes)})
 
 
 def _differences(there: Any, here: Any, where: str = "") -> list[str]:

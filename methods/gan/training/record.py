@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ class Progress:
         """Counts the losses of one step."""
         self.row.add(losses)
         self.epoch.add(losses)
+
+    def count_time(self, since: float) -> float:
+        """Adds the time since ``since`` (`time.monotonic`); returns now."""
+        now = time.monotonic()
+        self.seconds += now - since
+        return now
 
     @property
     def best(self) -> int:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from bench.core.errors import ConfigError, UnknownNameError
+from methods.gan.training.hardware import Precision
 
 FOLDER: Final = Path(__file__).parent / "configs"
 AT_LEAST_ONE: Final = ("steps", "epochs", "batch", "save_every", "width", "fine", "blocks")
 """Whole numbers that every settings class means in the same way."""
 T = TypeVar("T")
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonSettings:
+    """Settings that every network has."""
+
+    precision: Precision = "auto"
+    held_out_share: Share = 0.05
+    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
+    licence: str = ""
+    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
 
 
 def shipped_names() -> list[str]:

@@ -11,9 +11,10 @@ from bench.core.errors import ConfigError
 from methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
 from methods.gan.training.attgan import AttGanTraining, epoch_score, signed
 from methods.gan.training.hardware import open_hardware
-from methods.gan.training.losses import gradient_penalty, reconstruction_loss
+from methods.gan.training.losses import reconstruction_loss
 from methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
 from methods.gan.training.stargan import label_loss, rate_factor
+from methods.gan.training.wgan import gradient_penalty
 from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1
 
 
@@ -120,7 +121,7 @@ def test_a_wasserstein_critic_with_penalty_finds_the_distance() -> None:
 
 
 def test_how_labels_are_given_and_epochs_scored() -> None:
-    settings = AttGanTraining(("female", "old"))
+    settings = AttGanTraining(attributes=("female", "old"))
     assert signed(torch.tensor([[0.0, 1.0]]), settings).tolist() == [[-0.5, 0.5]]
     # thesis 4.6: |g_adv| + 100 g_rec + 10 g_cls, whatever the sign of the first
     for adversarial in (-3.0, 3.0):

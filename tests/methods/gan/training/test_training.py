@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.core.errors import ConfigError, PlanMismatchError, StoreError, UnmaskError
+from bench.core.errors import CheckpointError, ConfigError, PlanMismatchError, StoreError, UnmaskError
 from bench.core.registry import instrument_class, open_training
 from bench.core.training import TrainingInputs
 from bench.data.packages import fetch_all
@@ -278,6 +278,15 @@ def test_a_classifier_that_diverges_teaches_no_editor(
     with pytest.raises(UnmaskError, match="a weight of classifier is no number"):
         train(tmp_path, "attgan", EDITING, files=perceptual)
     assert not list(tmp_path.glob("out/**/*.safetensors"))
+
+
+def test_no_network_is_shipped_with_weights_beyond_half_precision(tmp_path: Path) -> None:
+    network = Inpainter(InpainterConfig(8, 8, 1))
+    with torch.no_grad():
+        network.patches.bias[0] = 1e6
+    with pytest.raises(CheckpointError, match=r"patches\.bias"):
+        save_compact(tmp_path / "x.safetensors", "compact-inpainter", network, network.config)
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_losses_that_are_no_numbers_end_a_training(tmp_path: Path) -> None:
