@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from bench.core.errors import ConfigError
@@ -27,7 +26,7 @@ from methods.gan.training.faces import Batch, Faces
 from methods.gan.training.hardware import Hardware
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import Reconstruction, reconstruction_loss
-from methods.gan.training.settings import Count, Positive, Weight
+from methods.gan.training.settings import Count, Positive, Weight, Within
 from methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
 
 
@@ -37,22 +36,22 @@ class AttGanTraining(WganSettings):
 
     norm: Literal["batch", "instance"] = "batch"
     """Of the generator; the critic always has instance norm."""
-    shortcut_layers: Annotated[int, Field(ge=0)] = 1
-    inject_layers: Annotated[int, Field(ge=0)] = 1
-    layers: Annotated[int, Field(ge=2, le=8)] = 5
+    shortcut_layers: Annotated[int, Within(0)] = 1
+    inject_layers: Annotated[int, Within(0)] = 1
+    layers: Annotated[int, Within(2, 8)] = 5
     """Times that both networks halve the image: 5 for 128 px."""
-    critic_hidden: Annotated[int, Field(ge=1, le=8192)] = 1024
-    thres_int: Annotated[float, Field(gt=0, le=1)] = 0.5
+    critic_hidden: Annotated[int, Within(1, 8192)] = 1024
+    thres_int: Annotated[float, Within(0, 1, above=True)] = 0.5
     """The generator takes an attribute as plus or minus this."""
     reconstruction: Reconstruction = "l1"
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.84
+    alpha: Annotated[float, Within(0, 1)] = 0.84
     """Share of MS-SSIM in ``ms_ssim_l1``."""
     compensation: Positive = 0.2
     """Factor of ``ms_ssim_l1``: the thesis found its default of 200 out of proportion."""
     lambda_rec: Weight = 100.0
     lambda_cls: Weight = 10.0
     lambda_critic_cls: Weight = 1.0
-    n_d: Annotated[int, Field(ge=0)] = 5
+    n_d: Annotated[int, Within(0)] = 5
     """Batches for the critic between two for the generator."""
     epochs: Count = 200
     patience: Count = 20

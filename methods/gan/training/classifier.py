@@ -16,19 +16,20 @@ from methods.gan.training.faces import Batch, Faces, batch_of
 from methods.gan.training.hardware import Hardware, Stepper
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import attribute_loss
+from methods.gan.training.settings import Count, Positive, Seed, Weight, Width
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
     """Every setting of a run."""
 
-    epochs: int = 12
-    batch: int = 64
-    rate: float = 1e-3
+    epochs: Count = 12
+    batch: Count = 64
+    rate: Positive = 1e-3
     """Adam's; falls to nothing by a cosine."""
-    weight_decay: float = 1e-3
-    seed: int = 0
-    width: int = 32
+    weight_decay: Weight = 1e-3
+    seed: Seed = 0
+    width: Width = 32
 
 
 class ClassifierTrainer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -13,32 +13,33 @@ from torch.nn import functional
 
 from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.training.losses import hinge
+from methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactConfig:
     """Settings that the compact networks have in common."""
 
-    steps: int
-    batch: int = 16
-    rate: float = 2e-4
+    steps: Count
+    batch: Count = 16
+    rate: Positive = 2e-4
     """Adam's, for the generator; falls by a cosine to a twentieth over the last half."""
-    critic_rate: float = 3e-4
-    betas: tuple[float, float] = (0.5, 0.99)
-    l1: float = 3.0
-    lpips: float = 6.0
-    pixel_critic: float = 0.5
-    feature_critic: float = 0.5
-    critics_from: int
+    critic_rate: Positive = 3e-4
+    betas: tuple[Share, Share] = (0.5, 0.99)
+    l1: Weight = 3.0
+    lpips: Weight = 6.0
+    pixel_critic: Weight = 0.5
+    feature_critic: Weight = 0.5
+    critics_from: Annotated[int, Within(0)]
     """Steps of the generator without its critics, in which it learns where eyes belong."""
-    average: float = 0.998
+    average: Share = 0.998
     """Decay of the running average of the weights, which is what is shipped."""
-    seed: int = 0
-    save_every: int
+    seed: Seed = 0
+    save_every: Count
     """Steps between two saved states, each with a row of losses."""
-    width: int = 40
-    fine: int = 24
-    blocks: int = 2
+    width: Width = 40
+    fine: Width = 24
+    blocks: Count = 2
 
 
 class Features(nn.Module):

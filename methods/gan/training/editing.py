@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,10 @@ from methods.gan.training.faces import Batch, Faces, first_faces
 from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import attribute_loss, weighted
+from methods.gan.training.settings import Count, Weight, Within
 from methods.gan.training.toning import drawn_tones, toned
+
+Channel = Annotated[int, Within(0, 255)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +39,20 @@ class EditingConfig(CompactConfig):
 
     attributes: tuple[str, ...] = ("female", "0-19", "20-29", "30-39", "40+")
     """The last four are the age groups."""
-    tones: tuple[tuple[int, int, int], ...] = ()
+    tones: tuple[tuple[Channel, Channel, Channel], ...] = ()
     """Skin tones (RGB) to teach besides; the editor then has three more attributes, one a channel."""
-    steps: int = 16_000
-    critics_from: int = 300
-    save_every: int = 100
-    real: float = 0.2
+    steps: Count = 16_000
+    critics_from: Annotated[int, Within(0)] = 300
+    save_every: Count = 100
+    real: Annotated[float, Within(0, 1)] = 0.2
     """Share of the batch that is edited as it is, not after erasing and inventing."""
-    other: float = 0.4
+    other: Annotated[float, Within(0, 1)] = 0.4
     """Share that is given somebody else's attributes."""
-    own_attributes: float = 0.5
+    own_attributes: Weight = 0.5
     """Weight of the fixed classifier."""
-    critic_attributes: float = 0.5
+    critic_attributes: Weight = 0.5
     """Weight of the classifier that learns beside the critics, on real faces only."""
-    stay: float = 1.0
+    stay: Weight = 1.0
     """Weight of the L1 to the input where the attributes are somebody else's: change no more than they need."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,15 +21,16 @@ from methods.gan.training.faces import Batch, Faces, first_faces
 from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import weighted
+from methods.gan.training.settings import Count, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InpaintingConfig(CompactConfig):
     """Every setting of a run."""
 
-    steps: int = 20_000
-    critics_from: int = 400
-    save_every: int = 200
+    steps: Count = 20_000
+    critics_from: Annotated[int, Within(0)] = 400
+    save_every: Count = 200
 
 
 class InpainterTrainer:

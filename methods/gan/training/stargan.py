@@ -11,7 +11,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from bench.core.errors import ConfigError
@@ -24,7 +23,7 @@ from methods.gan.networks.stargan import (
 from methods.gan.training.faces import Batch, Faces
 from methods.gan.training.hardware import Hardware
 from methods.gan.training.loop import Course
-from methods.gan.training.settings import Count, Positive, Weight
+from methods.gan.training.settings import Count, Positive, Weight, Within
 from methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
 
 
@@ -32,9 +31,9 @@ from methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
 class StarGanTraining(WganSettings):
     """Every setting of a run. The defaults are the authors'."""
 
-    blocks: Annotated[int, Field(ge=1, le=64)] = 6
+    blocks: Annotated[int, Within(1, 64)] = 6
     """The generator's residual blocks (``repeat_num``)."""
-    critic_layers: Annotated[int, Field(ge=1, le=9)] = 6
+    critic_layers: Annotated[int, Within(1, 9)] = 6
     """Times that the critic halves the image: 6 leave 2 x 2 patches of 128 px."""
     lambda_rec: Weight = 10.0
     lambda_cls: Weight = 1.0

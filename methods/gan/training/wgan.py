@@ -9,25 +9,24 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from safetensors.torch import save_file
 from torch import nn
 
 from methods.gan.training.faces import Faces, first_faces
 from methods.gan.training.hardware import Hardware, Stepper, frozen
 from methods.gan.training.losses import weighted
-from methods.gan.training.settings import CommonSettings, Count, Positive, Share, Weight
+from methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WganSettings(CommonSettings):
     """Settings that the published networks have in common."""
 
-    attributes: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+    attributes: Annotated[tuple[str, ...], Within(1, 100)]
     """Columns of the data's labels, in the order of the network's input."""
-    width: Annotated[int, Field(ge=1, le=512)] = 64
+    width: Width = 64
     """Channels of the generator's first layer."""
-    critic_width: Annotated[int, Field(ge=1, le=512)] = 64
+    critic_width: Width = 64
     lambda_rec: Weight
     lambda_cls: Weight
     """Of the generator's classification loss."""
@@ -38,7 +37,7 @@ class WganSettings(CommonSettings):
     betas: tuple[Share, Share] = (0.5, 0.999)
     mirror: bool
     """Whether half of the faces are mirrored."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     save_every: Count
     """Steps between two saved states, each with a row of losses."""
 
