@@ -20,7 +20,7 @@ from bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from bench.core.protocols import Instrument, Method, Metric
 from bench.core.spec import Spec
-from bench.core.training import TrainingJob
+from bench.core.training import FacePacker, TrainingJob
 from bench.core.training_faces import TrainingFaces
 from bench.core.video import PersonDetector, Tracker
 from bench.core.video_evidence import VideoMetric
@@ -101,6 +101,7 @@ VIDEO_METRICS: Mapping[str, str] = {
 DEVICE_CHECK = "metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
 TRAININGS = "methods.gan.training.jobs:open_training"
+FACE_PACKER = "methods.gan.training.packing:Packer"
 TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
@@ -290,3 +291,9 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
     job: TrainingJob = _imported(TRAININGS)(network, config, overrides)
     return job
+
+
+def face_packer() -> FacePacker:
+    """What packs training faces for another machine."""
+    packer: FacePacker = _imported(FACE_PACKER)()
+    return packer

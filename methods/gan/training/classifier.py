@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.training.faces import Batch, Faces, batch_of
+from methods.gan.training.faces import Batch, Faces, batch_of, on
 from methods.gan.training.hardware import Hardware, Stepper
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import attribute_loss
@@ -77,7 +77,7 @@ def roughened(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     n, device = len(image), image.device
 
     def drawn(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(device)
+        return on(device, values.astype(np.float32))
 
     shift, angle = drawn(rng.uniform(-0.08, 0.08, (n, 2))), drawn(rng.uniform(-0.12, 0.12, n))
     zoom = drawn(rng.uniform(0.9, 1.12, n))

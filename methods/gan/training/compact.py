@@ -1,18 +1,17 @@
-"""What the compact networks' trainings share: settings, the perceptual loss, the critics, the learning rate."""
+"""What the compact networks' trainings share: settings, the critics, the course of the learning rate."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from methods.gan.compact.critics import FeatureCritic, PixelCritic
 from methods.gan.training.losses import hinge
+from methods.gan.training.perceptual import Features
 from methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width, Within
 
 
@@ -40,56 +39,6 @@ class CompactConfig:
     width: Width = 40
     fine: Width = 24
     blocks: Count = 2
-
-
-class Features(nn.Module):
-    """LPIPS with AlexNet (Zhang et al., CVPR 2018): the perceptual loss, and the layers that `FeatureCritic` judges.
-
-    The arithmetic of the `lpips` package's network, without the package; its weights are copied in by `copied`.
-    """
-
-    channels = (64, 192, 384, 256, 256)
-
-    def __init__(self) -> None:
-        super().__init__()
-        before = (3, *self.channels)
-        shapes = ((11, 4, 2), (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1))  # kernel, stride, padding
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(before[k], self.channels[k], *shape) for k, shape in enumerate(shapes)
-        )
-        self.heads = nn.ModuleList(nn.Conv2d(count, 1, 1, bias=False) for count in self.channels)
-        self.shift = nn.Buffer(torch.tensor((-0.030, -0.088, -0.188))[None, :, None, None])
-        self.scale = nn.Buffer(torch.tensor((0.458, 0.448, 0.450))[None, :, None, None])
-        self.requires_grad_(False)
-
-    @classmethod
-    def copied(cls, lpips_network: Any) -> Features:
-        """With the weights of an ``lpips.LPIPS(net="alex")``."""
-        features = cls()
-        theirs = [module for module in lpips_network.net.modules() if isinstance(module, nn.Conv2d)]
-        for ours, convolution in zip(features.convolutions, theirs, strict=True):
-            ours.load_state_dict(convolution.state_dict())
-        for ours, head in zip(features.heads, lpips_network.lins, strict=True):
-            ours.load_state_dict(head.model[-1].state_dict())
-        return features
-
-    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """(N, 3, H, W) in [-1, 1] -> five layers, looked at in half size: 64 px is what LPIPS was tuned on."""
-        x = (functional.avg_pool2d(image, 2) - self.shift) / self.scale
-        layers: list[torch.Tensor] = []
-        for k, convolution in enumerate(self.convolutions):
-            x = functional.relu(convolution(functional.max_pool2d(x, 3, 2) if k in (1, 2) else x))
-            layers.append(x)
-        return layers
-
-    def distance(self, a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> torch.Tensor:
-        """LPIPS (N,) from the layers of two images; in float32 whatever autocast says, as small differences need."""
-        with torch.autocast(a[0].device.type, enabled=False):
-            total = torch.zeros(len(a[0]), device=a[0].device)
-            for head, x, y in zip(self.heads, a, b, strict=True):
-                difference = functional.normalize(x.float(), eps=1e-8) - functional.normalize(y.float(), eps=1e-8)
-                total = total + head(difference.square()).mean((1, 2, 3))
-            return total
 
 
 class Critics(nn.Module):

@@ -22,11 +22,12 @@ from methods.gan.compact.classifier import AttributeClassifier
 from methods.gan.compact.editor import Editor, EditorConfig
 from methods.gan.compact.inpainter import Inpainter
 from methods.gan.compact.stored import save_compact
-from methods.gan.training.compact import CompactConfig, Critics, Features, falling_rate
-from methods.gan.training.faces import Batch, Faces, first_faces
+from methods.gan.training.compact import CompactConfig, Critics, falling_rate
+from methods.gan.training.faces import Batch, Faces, first_faces, on
 from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import attribute_loss, weighted
+from methods.gan.training.perceptual import Features
 from methods.gan.training.settings import Count, Weight, Within
 from methods.gan.training.toning import drawn_tones, toned
 
@@ -165,17 +166,17 @@ class EditorTrainer:
         """Draws who is edited as they are, to whose attributes, and in which tone."""
         config, photo, own = self.config, batch.image, batch.labels
         count, device = len(batch), photo.device
-        real = torch.from_numpy(rng.random(count) < config.real).to(device)
-        swapped = torch.from_numpy(rng.random(count) < config.other).to(device)
-        labels = torch.where(swapped[:, None], own[torch.from_numpy(rng.permutation(count)).to(device)], own)
+        real = on(device, rng.random(count) < config.real)
+        swapped = on(device, rng.random(count) < config.other)
+        labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
         noise = rng.standard_normal((count, self._inpainter.config.latent, 8, 8)).astype(np.float32)
-        invented = self._inpainter(photo, batch.keep, batch.landmarks, torch.from_numpy(noise).to(device))
+        invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
         source = torch.where(real[:, None, None, None], photo, invented.float())
         if not config.tones:
             return Task(source, labels, labels, photo, source, swapped)
         if batch.skin is None:
             raise ValueError("with tones, every face needs the colour of its skin")
-        tones = torch.from_numpy(drawn_tones(config.tones, count, rng)).to(device)
+        tones = on(device, drawn_tones(config.tones, count, rng))
         # Only the erased part changes its tone: the neck of a person who asks for another one does not.
         photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
         return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,20 +68,25 @@ class Batch:
         return len(self.image)
 
 
+def on(device: torch.device, array: NDArray[Any]) -> torch.Tensor:
+    """The array as a tensor on ``device``, without waiting for what a GPU is doing."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
 def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
     """The faces of ``rows``; with ``rng``, half of them mirrored and their masks grown or shrunk a little."""
     device, side = faces.images.device, faces.images.shape[1]
-    chosen = faces.of(torch.from_numpy(rows).to(device))
+    chosen = faces.of(on(device, rows))
     image = chosen.images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
     boxes, landmarks = chosen.boxes.long(), chosen.landmarks
     if rng is not None:
-        boxes = (boxes + torch.from_numpy(rng.integers(-JITTER, JITTER + 1, (len(rows), 4))).to(device)).clamp(min=0)
+        boxes = (boxes + on(device, rng.integers(-JITTER, JITTER + 1, (len(rows), 4)))).clamp(min=0)
     left, top, right, bottom = boxes[..., None].unbind(1)
     at = torch.arange(side, device=device)
     inside = ((at >= top) & (at < bottom))[:, :, None] & ((at >= left) & (at < right))[:, None]
     keep = (~inside).float()[:, None]
     if rng is not None:
-        flip = torch.from_numpy(rng.random(len(rows)) < 0.5).to(device)
+        flip = on(device, rng.random(len(rows)) < 0.5)
         image = torch.where(flip[:, None, None, None], image.flip(3), image)
         keep = torch.where(flip[:, None, None, None], keep.flip(3), keep)
         mirrored = landmarks[:, MIRRORED].clone()

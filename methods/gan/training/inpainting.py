@@ -16,11 +16,12 @@ import torch
 
 from methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from methods.gan.compact.stored import save_compact
-from methods.gan.training.compact import CompactConfig, Critics, Features, falling_rate
+from methods.gan.training.compact import CompactConfig, Critics, falling_rate
 from methods.gan.training.faces import Batch, Faces, first_faces
 from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
 from methods.gan.training.loop import Course
 from methods.gan.training.losses import weighted
+from methods.gan.training.perceptual import Features
 from methods.gan.training.settings import Count, Within
 
 
@@ -63,9 +64,10 @@ class InpainterTrainer:
         config, factor = self.config, falling_rate(step, self.config.steps)
         noise = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         latent = torch.randn(len(batch), self._generator.config.latent, 8, 8, generator=noise)
+        latent = latent.to(batch.image.device, non_blocking=True)
         with frozen(self._critics), self._hardware.autocast():
             losses, fake, fake_layers, real_layers = self._generator_losses(
-                batch.image, batch.keep, batch.landmarks, latent.to(batch.image.device), step >= config.critics_from
+                batch.image, batch.keep, batch.landmarks, latent, step >= config.critics_from
             )
         weights = {
             "l1": config.l1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,28 +12,31 @@ import torch
 from torch import nn
 
 from bench.core.errors import ConfigError, UnknownNameError
-from bench.core.registry import instrument_class
 from bench.core.training import TrainingInputs, TrainingJob
 from methods.gan.checkpoints import load_generator
+from methods.gan.compact.classifier import AttributeClassifier
 from methods.gan.compact.editor import Editor
 from methods.gan.compact.inpainter import Inpainter
 from methods.gan.shipped import checkpoint_path
 from methods.gan.training.attgan import AttGanTrainer, AttGanTraining
 from methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
-from methods.gan.training.compact import Features
 from methods.gan.training.editing import EditingConfig, EditorTrainer
 from methods.gan.training.faces import Faces
 from methods.gan.training.hardware import Hardware, open_hardware
 from methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
 from methods.gan.training.loop import Report, Trainer, train
 from methods.gan.training.outputs import GENERATOR, TrainingFolder
+from methods.gan.training.packs import perceptual_weights
+from methods.gan.training.perceptual import (
+    PERCEPTUAL_INSTRUMENT,
+    Features,
+    packed_features,
+    perceptual_features,
+)
 from methods.gan.training.sets import TrainingSet, read_training_set
 from methods.gan.training.settings import CommonSettings, read_config, settings_from
 from methods.gan.training.stargan import StarGanTrainer, StarGanTraining
-from methods.gan.training.toning import with_skin
 
-PERCEPTUAL: Final = "lpips-alex"
-"""The registered instrument whose network the perceptual loss and the feature critic look through."""
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -92,9 +95,12 @@ class Job:
     settings: Any
     instruments: tuple[str, ...] = field(default=())
 
-    def run(self, inputs: TrainingInputs, report: Report = print) -> Path:
-        """Reads the faces, claims ``inputs.out`` and trains. Raises UnmaskError for what a user can mend."""
-        hardware = open_hardware(inputs.device, self.settings.precision)
+    def run(self, inputs: TrainingInputs, report: Report = print) -> Path | None:
+        """Reads the faces, claims ``inputs.out`` and trains; None where ``inputs.stop_at`` came before the end.
+
+        Raises UnmaskError for what a user can mend.
+        """
+        hardware = open_hardware(inputs.device, self.settings.precision, inputs.compiles)
         if inputs.threads is not None:
             torch.set_num_threads(inputs.threads)
         data = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, self.settings.attributes)
@@ -102,45 +108,46 @@ class Job:
         folder = TrainingFolder(inputs.out, self._facts(data, inputs.device))
         folder.claim()
         faces, held_out = data.faces.to(hardware.device), data.held_out.to(hardware.device)
-        return self._train(inputs, faces, held_out, folder, hardware, report)
-
-    def _train(
-        self,
-        inputs: TrainingInputs,
-        faces: Faces,
-        held_out: Faces,
-        folder: TrainingFolder,
-        hardware: Hardware,
-        report: Report,
-    ) -> Path:
-        settings, facts = self.settings, {}
+        facts: dict[str, Any] = {}
         trainer: Trainer
-        if isinstance(settings, AttGanTraining):
-            trainer = AttGanTrainer(settings, faces, held_out, hardware)
-        elif isinstance(settings, StarGanTraining):
-            trainer = StarGanTrainer(settings, faces, held_out, hardware)
+        if isinstance(self.settings, AttGanTraining):
+            trainer = AttGanTrainer(self.settings, faces, held_out, hardware)
+        elif isinstance(self.settings, StarGanTraining):
+            trainer = StarGanTrainer(self.settings, faces, held_out, hardware)
+        elif isinstance(self.settings, CompactInpainting):
+            trainer = InpainterTrainer(self.settings.training, held_out, _features(inputs, hardware), hardware)
         else:
-            instrument: Any = instrument_class(PERCEPTUAL).open(inputs.files[PERCEPTUAL], "cpu")
-            features = hardware.placed(Features.copied(instrument.network))
-            if isinstance(settings, CompactInpainting):
-                trainer = InpainterTrainer(settings.training, held_out, features, hardware)
-            else:
-                inpainter = _opened(settings.inpainter, "inpainter", "deepprivacy", Inpainter, hardware)
-                start = _opened(settings.start, "start", "dp-att", Editor, hardware) if settings.start else None
-                if settings.editing.tones:
-                    faces, held_out = with_skin(faces), with_skin(held_out)
-                    report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
-                learned = TrainingFolder(folder.path / "classifier", {"settings": asdict(settings.classifier)})
-                learned.claim()
-                train(ClassifierTrainer(settings.classifier, faces, hardware), faces, learned, report)
-                # Read back even when just trained, so that what follows a kill is given the very same.
-                classifier = load_classifier(
-                    learned.path / GENERATOR, faces.labels.shape[1], settings.classifier.width, hardware
-                )
-                facts = {"classifier_right": accuracy(classifier, held_out)}
-                trainer = EditorTrainer(settings.editing, held_out, inpainter, classifier, features, hardware, start)
-        train(trainer, faces, folder, report, facts=facts)
-        return folder.path / GENERATOR
+            if self.settings.editing.tones:
+                faces, held_out = with_skin(faces), with_skin(held_out)
+                report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
+            classifier = self._classifier(faces, folder, hardware, inputs, report)
+            if classifier is None:
+                return None
+            facts = {"classifier_right": accuracy(classifier, held_out)}
+            trainer = self._editor_trainer(held_out, classifier, inputs, hardware)
+        done = train(trainer, faces, folder, report, inputs.stop_at, facts)
+        return folder.path / GENERATOR if done else None
+
+    def _classifier(
+        self, faces: Faces, folder: TrainingFolder, hardware: Hardware, inputs: TrainingInputs, report: Report
+    ) -> AttributeClassifier | None:
+        """Trained in a folder of its own; None where the time to stop came first."""
+        config: ClassifierConfig = self.settings.classifier
+        own = TrainingFolder(folder.path / "classifier", {"settings": asdict(config)})
+        own.claim()
+        if not train(ClassifierTrainer(config, faces, hardware), faces, own, report, inputs.stop_at):
+            return None
+        # Read back even when just trained, so that a resumed training gets the very same.
+        return load_classifier(own.path / GENERATOR, faces.labels.shape[1], config.width, hardware)
+
+    def _editor_trainer(
+        self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
+    ) -> EditorTrainer:
+        settings: CompactEditing = self.settings
+        inpainter = _opened(settings.inpainter, "inpainter", "deepprivacy", Inpainter, hardware)
+        start = _opened(settings.start, "start", "dp-att", Editor, hardware) if settings.start else None
+        features = _features(inputs, hardware)
+        return EditorTrainer(settings.editing, held_out, inpainter, classifier, features, hardware, start)
 
     def _weights(self) -> dict[str, str]:
         """Weights that the training builds on: name of their setting -> sha256."""
@@ -185,7 +192,23 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if kind not in kinds:
         raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
     settings = settings_from(kinds[kind], table, name)
-    return Job(name, network, kind, settings, (PERCEPTUAL,) if kind == "compact" else ())
+    return Job(name, network, kind, settings, (PERCEPTUAL_INSTRUMENT,) if kind == "compact" else ())
+
+
+def with_skin(faces: Faces) -> Faces:
+    """The faces whose skin colour can be estimated, with it; the others are left out, as in the thesis."""
+    if faces.skin is None:
+        from methods.gan.training.packing import estimated_skin  # not at hand on a GPU machine, where faces are packed
+
+        arrays = (tensor.cpu().numpy() for tensor in (faces.images, faces.boxes, faces.landmarks))
+        faces = replace(faces, skin=torch.from_numpy(estimated_skin(*arrays)).to(faces.images.device))
+    assert faces.skin is not None
+    return faces.of(faces.skin.isfinite().all(1))
+
+
+def _features(inputs: TrainingInputs, hardware: Hardware) -> Features:
+    path = next((path for path in map(perceptual_weights, inputs.data) if path is not None), None)
+    return hardware.placed(perceptual_features(inputs.files) if path is None else packed_features(path)).eval()
 
 
 def _opened(checkpoint: str, setting: str, shipped: str, kind: type[Network], hardware: Hardware) -> Network:

@@ -1,4 +1,4 @@
-"""The faces of a training, read from .npz shards: training and held-out ones apart, labels in the order asked for."""
+"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the order asked for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bench.core.errors import ConfigError, DataError
 from bench.core.files import sha256_of
+from methods.gan.training import packs
 from methods.gan.training.faces import Faces
 
-SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
+SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes", "skin")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``
 (the names of the labels) may be missing."""
 CARD: Final = "card.json"
@@ -42,17 +43,23 @@ class TrainingSet:
     """What those cards say of the terms; '' = nothing."""
 
 
-def find_shards(given: Sequence[Path]) -> list[Path]:
-    """The .npz files named, and those in the folders named, in order. Raises DataError where there are none."""
-    found: list[Path] = []
-    for path in given:
-        shards = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-        if not shards or not all(shard.is_file() for shard in shards):
+def find_shards(paths: Sequence[Path]) -> list[Path]:
+    """The files of faces named, and those in the folders named, in order: .npz, or packed .safetensors.
+
+    Raises DataError where there are none, or where a pack is not complete.
+    """
+    shards: list[Path] = []
+    for path in paths:
+        files = sorted(path.glob("*.npz")) or sorted(path.glob(f"faces-*{packs.SUFFIX}")) if path.is_dir() else [path]
+        if not files or not all(file.is_file() for file in files):
             raise DataError(f"no training faces at {path}; make them with: unmask data build diverse-faces")
-        found += shards
-    if not found:
-        raise DataError("no training faces given; add --data FOLDER (made by: unmask data build diverse-faces)")
-    return list(dict.fromkeys(found))
+        shards += files
+    if not shards:
+        raise DataError("no training faces; add --data FOLDER (made by: unmask data build diverse-faces)")
+    for shard in shards:
+        if shard.suffix == packs.SUFFIX:
+            packs.check_complete(shard)
+    return list(dict.fromkeys(shards))
 
 
 def read_training_set(
@@ -92,15 +99,16 @@ def read_training_set(
 
 def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None) -> tuple[Faces, Faces]:
     """(the rest, the held-out share); images are read last, one shard at a time, into their place."""
-    parts = [_open(path) for path in paths]
+    parts = [open_shard(path) for path in paths]
     held = np.concatenate([_held_out(part, path, share) for part, path in zip(parts, paths, strict=True)])
     labels = np.concatenate([_labels(part, path, attributes) for part, path in zip(parts, paths, strict=True)])
     boxes = np.concatenate([part["boxes"] for part in parts])
-    landmarks = np.concatenate([part["landmarks"] for part in parts])
+    landmarks = np.concatenate([part["landmarks"] for part in parts]).astype(np.float32)
+    skin = np.concatenate([part["skin"] for part in parts]) if all("skin" in part for part in parts) else None
     images: list[NDArray[np.uint8]] = []
     filled, start = [0, 0], 0
     for path, part in zip(paths, parts, strict=True):
-        pixels = _images(path, len(part["boxes"]))
+        pixels = shard_images(path, len(part["boxes"]))
         if not images:
             shape = pixels.shape[1:]
             images = [np.empty((int(chosen.sum()), *shape), np.uint8) for chosen in (~held, held)]
@@ -112,13 +120,22 @@ def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None)
             filled[k] += int(chosen.sum())
         start += len(pixels)
     rest, kept = (
-        Faces(*(torch.from_numpy(array) for array in (pixels, boxes[chosen], landmarks[chosen], labels[chosen])))
+        Faces(
+            torch.from_numpy(pixels),
+            torch.from_numpy(boxes[chosen]),
+            torch.from_numpy(landmarks[chosen]),
+            torch.from_numpy(labels[chosen]),
+            None if skin is None else torch.from_numpy(skin[chosen]),
+        )
         for pixels, chosen in zip(images, (~held, held), strict=True)
     )
     return rest, kept
 
 
-def _open(path: Path) -> dict[str, Any]:
+def open_shard(path: Path) -> dict[str, Any]:
+    """All arrays of a file of faces but its images, those of `SMALL` that it has. Raises DataError."""
+    if path.suffix == packs.SUFFIX:
+        return packs.open_part(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             part = {name: file[name] for name in SMALL if name in file.files}
@@ -133,7 +150,10 @@ def _open(path: Path) -> dict[str, Any]:
     return part
 
 
-def _images(path: Path, count: int) -> NDArray[np.uint8]:
+def shard_images(path: Path, count: int) -> NDArray[np.uint8]:
+    """(count, S, S, 3): the images of a file of faces. Raises DataError."""
+    if path.suffix == packs.SUFFIX:
+        return packs.read_images(path, count)
     try:
         with np.load(path, allow_pickle=False) as file:
             pixels: NDArray[np.uint8] = file["images"]

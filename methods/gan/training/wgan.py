@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from methods.gan.training.faces import Faces, first_faces
+from methods.gan.training.faces import Faces, first_faces, on
 from methods.gan.training.hardware import Hardware, Stepper, frozen
 from methods.gan.training.losses import weighted
 from methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
@@ -94,7 +94,7 @@ class WganTrainer:
         """One update of the critic at ``factor`` times the base rate; its losses."""
         with self.hardware.autocast():
             losses, fake = self._critic_losses(photo, own, other)
-        between = torch.from_numpy(rng.random((len(photo), 1, 1, 1), np.float32)).to(photo.device)
+        between = on(photo.device, rng.random((len(photo), 1, 1, 1), np.float32))
         losses["d_gp"] = gradient_penalty(lambda x: self.critic(x)[0], photo, fake, between)
         self._steppers[1].step(weighted(losses, self._weights), factor)
         return losses
@@ -117,7 +117,7 @@ class WganTrainer:
 
 def shuffled(labels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """(B, A) labels of the same batch in another order: somebody else's for most."""
-    return labels[torch.from_numpy(rng.permutation(len(labels))).to(labels.device)]
+    return labels[on(labels.device, rng.permutation(len(labels)))]
 
 
 def gradient_penalty(
