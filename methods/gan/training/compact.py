@@ -57,8 +57,8 @@ class Critics(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """The generator's losses: how far both critics are from taking ``fake`` for real."""
         return {
-            "adv_pixels": -self.pixels(torch.cat([fake, keep], 1)).mean(),
-            "adv_layers": -torch.stack([x.mean() for x in self.layers(fake_layers)]).mean(),
+            "adv_pixels": -self.pixels(torch.cat([fake, keep], 1)).float().mean(),
+            "adv_layers": -torch.stack([x.float().mean() for x in self.layers(fake_layers)]).mean(),
         }
 
     def losses(

@@ -116,6 +116,9 @@ def train(
     if step > saved:
         check_finite(progress, parts, step)
         progress.count_time(counted)
+        _save_grid(folder.path / "grid.png", trainer.samples())
+        if course.score is None:
+            folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
         save_state(folder.path / STATE, step, parts)
     if complete:
         folder.finish(_card(progress, step, per_epoch, facts))
@@ -172,7 +175,13 @@ def _save_grid(path: Path, rows: Sequence[torch.Tensor]) -> None:
 
 def _card(progress: Progress, step: int, per_epoch: int, facts: Mapping[str, Any] | None) -> dict[str, Any]:
     scores = {"best_epoch": progress.best, "epoch_scores": progress.scores} if progress.scores else {}
-    return {"epochs": round(step / per_epoch, 2), "seconds": round(progress.seconds, 1), **scores, **(facts or {})}
+    return {
+        "steps": step,
+        "epochs": round(step / per_epoch, 2),
+        "seconds": round(progress.seconds, 1),
+        **scores,
+        **(facts or {}),
+    }
 
 
 def _shown(progress: Progress) -> str:

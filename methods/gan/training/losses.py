@@ -15,7 +15,7 @@ Reconstruction = Literal["l1", "smooth_l1", "ms_ssim_l1"]
 
 def hinge(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     """The critics' loss (Lim and Ye 2017) of their answers, a scalar."""
-    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+    return functional.relu(1 - real.float()).mean() + functional.relu(1 + fake.float()).mean()
 
 
 def weighted(losses: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:

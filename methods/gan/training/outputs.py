@@ -66,9 +66,9 @@ class TrainingFolder:
 
     def write_card(self, card: Mapping[str, Any]) -> None:
         """The card of the published weights, with the last row of the losses; now and then the plot of all rows."""
-        steps, series = read_losses(self.path / LOSSES)
+        _, series = read_losses(self.path / LOSSES)
         last = {name: values[-1] for name, values in series.items() if values[-1] == values[-1]}
-        facts = {"schema": CARD_SCHEMA, **self._facts, **card, "steps": steps[-1] if steps else 0, "losses": last}
+        facts = {"schema": CARD_SCHEMA, **self._facts, **card, "losses": last}
         _write_json(self.path / Path(GENERATOR).with_suffix(".json"), {**facts, "torch": torch.__version__})
         if time.monotonic() - self._drawn > REDRAW:
             self._draw()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from methods.gan.training.packing import Packer
 from methods.gan.training.perceptual import Features, packed_features
 from methods.gan.training.sets import read_training_set
 from tests.methods.gan.training.shards import ATTRIBUTES, arrays, write_shard
-from tests.methods.gan.training.test_training import EDITING, INPAINTING, STARGAN, rows
+from tests.methods.gan.training.test_training import ATTGAN, EDITING, INPAINTING, STARGAN, rows
 
 SKIN = (190, 140, 120)
 
@@ -199,11 +200,37 @@ def test_training_on_a_pack_stops_in_time_and_resumes_to_the_same_bytes(
         if path is not None:
             break
         assert "stopped in time" in lines[-1]
+        card = tmp_path / "stopped" / "generator.json"  # what was trained so far can be looked at
+        assert not card.exists() or f"at step {json.loads(card.read_text())['steps']}/4" in lines[-1]
     assert path is not None
     for name in ("losses.csv", "grid.png"):
         assert (path.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
     weights = load_file(whole)
     assert all(torch.equal(value, weights[name]) for name, value in load_file(path).items())
+
+
+PUBLISHED = {
+    "stargan": f"{STARGAN}steps = 2\n".replace("steps = 9\n", ""),
+    "attgan": f'{ATTGAN}reconstruction = "ms_ssim_l1"\nepochs = 1\n'.replace("epochs = 3\n", ""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "text"), [*CASES.items(), *PUBLISHED.items()])
+def test_compiled_steps_learn_the_same(
+    tmp_path: Path, perceptual: None, monkeypatch: pytest.MonkeyPatch, network: str, text: str
+) -> None:
+    """Traced and differentiated as for a GPU, but without a compiler."""
+    data, config = packed(tmp_path, counts=(8, 2)), tmp_path / "mine.toml"
+    config.write_text(text.replace("steps = 4", "steps = 2").replace("save_every = 3", "save_every = 1"))
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    tables = []
+    for compiles in (False, True):
+        inputs = TrainingInputs((data,), (), tmp_path / str(compiles), "cpu", 1, compiles=compiles)
+        open_training(network, str(config)).run(inputs, lambda line: None)
+        tables.append([[float(value or 0) for value in row.values()] for row in rows(inputs.out)])
+    assert len(tables[0]) > 0
+    np.testing.assert_allclose(*tables, rtol=2e-3, atol=1e-4)
 
 
 def test_a_state_is_saved_every_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
