@@ -102,7 +102,7 @@ DEVICE_CHECK = "metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
 TRAININGS = "methods.gan.training.jobs:open_training"
 FACE_PACKER = "methods.gan.training.packing:Packer"
-TRAINING_FACES = "methods.gan.data.preparing:PreparedFaces"
+TRAINING_FACES = "methods.gan.training.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "method": METHODS,

@@ -100,15 +100,12 @@ class AttGanTrainer(WganTrainer):
             return self.step_critic(batch.image, batch.labels, other, rng, factor)
         return self.step_generator(batch.image, batch.labels, other, factor)
 
-    def critic_losses(
-        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        with torch.no_grad():
-            fake = self.generator(photo, signed(other, self.settings))
-        real_score, real_logits = self.critic(photo)
-        fake_score, _ = self.critic(fake)
-        adversarial = fake_score.float().mean() - real_score.float().mean()
-        return {"d_adv": adversarial, "d_cls": bce(real_logits, own)}, fake
+    def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        fake: torch.Tensor = self.generator(photo, signed(labels, self.settings))
+        return fake
+
+    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return bce(logits, labels)
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
         settings = self.settings
@@ -117,7 +114,7 @@ class AttGanTrainer(WganTrainer):
         rebuilt = self.generator.decode(features, signed(own, settings))
         return {
             "g_adv": -fake_score.float().mean(),
-            "g_cls": bce(fake_logits, other),
+            "g_cls": self.label_loss(fake_logits, other),
             "g_rec": reconstruction_loss(
                 settings.reconstruction, rebuilt, photo, settings.alpha, settings.compensation
             ),

@@ -184,9 +184,9 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if network not in KINDS:
         raise UnknownNameError("network to train", network, KINDS)
     name, table = read_config(config, overrides)
-    meant = table.pop("network", network)
-    if meant != network:
-        raise ConfigError(f"{name} trains {meant}, not {network}; run: unmask train {meant} {config}")
+    own = table.pop("network", network)
+    if own != network:
+        raise ConfigError(f"{name} trains {own}, not {network}; run: unmask train {own} {config}")
     kinds = KINDS[network]
     kind = table.pop("kind", next(iter(kinds)))
     if kind not in kinds:

@@ -104,9 +104,9 @@ def train(
         check_finite(progress, parts, step)
         counted = progress.count_time(counted)
         if row_is_due:
-            row = write_row(folder.path / LOSSES, trainer.columns, step, progress.row.taken())
+            row = write_row(folder.path / LOSSES, trainer.columns, step, progress.row.values())
             _save_grid(folder.path / "grid.png", trainer.samples())
-            if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.taken()))):
+            if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.values()))):
                 # Before the state that knows of it: a kill between the two repeats steps, and loses no weights.
                 folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
             progress.finish_row()
@@ -129,7 +129,7 @@ def train(
 
 def check_finite(progress: Progress, parts: Mapping[str, Any], step: int) -> None:
     """Raises UnmaskError where a loss or a weight is no finite number: such a state must not replace a good one."""
-    lost = [name for name, value in progress.row.taken().items() if not np.isfinite(value)]
+    lost = [name for name, value in progress.row.values().items() if not np.isfinite(value)]
     for name, part in parts.items():
         if isinstance(part, nn.Module):
             values = [value for value in part.state_dict().values() if value.is_floating_point()]

@@ -29,7 +29,7 @@ class Means:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
-    def taken(self) -> dict[str, float]:
+    def values(self) -> dict[str, float]:
         """Column -> mean."""
         return {name: float(value) / self._counts[name] for name, value in self._sums.items()}
 
@@ -153,8 +153,8 @@ def plot_losses(table: Path, path: Path) -> None:
         figure = Figure(figsize=(3.4 * columns, 2.4 * rows))
         for k, (name, values) in enumerate(series.items()):
             axes = figure.add_subplot(rows, columns, k + 1)
-            known = [(step, value) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
-            axes.plot(*zip(*known, strict=True), linewidth=1, marker="." if len(known) == 1 else "")
+            points = [(step, value) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
+            axes.plot(*zip(*points, strict=True), linewidth=1, marker="." if len(points) == 1 else "")
             axes.set_title(name)
             axes.locator_params(axis="x", nbins=4)
             axes.ticklabel_format(axis="y", scilimits=(-2, 4))

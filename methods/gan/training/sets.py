@@ -85,15 +85,15 @@ def read_training_set(
     if held.images.shape[1:] != faces.images.shape[1:]:
         raise DataError("the held-out faces have another size than those to train on; build both alike")
     cards = [card for path in (*data, *held_out) for card in _cards(path)]
-    told = [card for k, card in enumerate(cards) if card not in cards[:k]]
+    sets = [card for k, card in enumerate(cards) if card not in cards[:k]]
     card: dict[str, Any] = {
         "training_faces": len(faces),
         "held_out_faces": len(held),
         "files": {sha256_of(path): path.name for path in training},
         "held_out_files": {sha256_of(path): path.name for path in testing},
-        "sets": told,
+        "sets": sets,
     }
-    terms = [text for card in told for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
+    terms = [text for card in sets for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
     return TrainingSet(faces, held, card, "; ".join(dict.fromkeys(text for text in terms if text)))
 
 
@@ -188,11 +188,11 @@ def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDAr
     if labels is None or labels.ndim != 2:
         raise DataError(f"{path} has no labels; make labelled faces with: unmask data build diverse-faces")
     if "attributes" in part:
-        known = [str(name) for name in part["attributes"]]
-        missing = [name for name in attributes if name not in known]
-        if missing or len(known) != labels.shape[1]:
-            raise DataError(f"{path} has labels for {', '.join(known)}; the config asks for {', '.join(attributes)}")
-        labels = labels[:, [known.index(name) for name in attributes]]
+        names = [str(name) for name in part["attributes"]]
+        missing = [name for name in attributes if name not in names]
+        if missing or len(names) != labels.shape[1]:
+            raise DataError(f"{path} has labels for {', '.join(names)}; the config asks for {', '.join(attributes)}")
+        labels = labels[:, [names.index(name) for name in attributes]]
     elif labels.shape[1] != len(attributes):
         raise DataError(f"{path} has {labels.shape[1]} labels a face, the config names {len(attributes)} attributes")
     chosen: NDArray[np.float32] = labels.astype(np.float32)

@@ -90,12 +90,12 @@ def settings_from(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
     Checked here and not by pydantic, because a GPU machine has torch and little else.
     """
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    settings = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind, include_extras=True)
-    unknown = next((key for key in table if key not in known), None)
+    unknown = next((key for key in table if key not in settings), None)
     if unknown is not None:
-        raise ConfigError(f"{where}: unknown key {unknown!r}; known: {', '.join(known)}")
-    for name, setting in known.items():
+        raise ConfigError(f"{where}: unknown key {unknown!r}; known: {', '.join(settings)}")
+    for name, setting in settings.items():
         if name not in table and setting.default is MISSING and setting.default_factory is MISSING:
             raise ConfigError(f"{where}: {name} is missing")
     return kind(**{key: _checked(hints[key], value, f"{where}: {key}") for key, value in table.items()})

@@ -80,15 +80,12 @@ class StarGanTrainer(WganTrainer):
             losses |= self.step_generator(photo, own, other, factor)
         return losses
 
-    def critic_losses(
-        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        with torch.no_grad():
-            fake = self.generator(photo, other)
-        real_score, real_logits = self.critic(photo)
-        fake_score, _ = self.critic(fake)
-        adversarial = fake_score.float().mean() - real_score.float().mean()
-        return {"d_adv": adversarial, "d_cls": label_loss(real_logits, own)}, fake
+    def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        fake: torch.Tensor = self.generator(photo, labels)
+        return fake
+
+    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return label_loss(logits, labels)
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
         fake = self.generator(photo, other)

@@ -78,15 +78,28 @@ class WganTrainer:
         self._generator_losses = hardware.compiled(self.generator_losses)
         self._critic_losses = hardware.compiled(self.critic_losses)
 
-    def critic_losses(
-        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """All but the gradient penalty, and the faces that the generator makes of ``photo``."""
+    def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S): what the generator makes of ``photo`` for 0/1 ``labels`` (B, A)."""
+        raise NotImplementedError
+
+    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Of the critic's (B, A) logits against the labels, a scalar."""
         raise NotImplementedError
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
         """``own``, ``other``: (B, A) labels of the photo's person and of somebody else."""
         raise NotImplementedError
+
+    def critic_losses(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """All but the gradient penalty, and the faces that the generator makes of ``photo``."""
+        with torch.no_grad():
+            fake = self.repainted(photo, other)
+        real_score, real_logits = self.critic(photo)
+        fake_score, _ = self.critic(fake)
+        adversarial = fake_score.float().mean() - real_score.float().mean()
+        return {"d_adv": adversarial, "d_cls": self.label_loss(real_logits, own)}, fake
 
     def step_critic(
         self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator, factor: float

@@ -12,8 +12,8 @@ from bench.core.registry import instrument_class
 from bench.core.types import Box, FaceView, Image
 from bench.data import open_dataset
 from methods.gan.attributes import TONES
-from methods.gan.data.preparing import PreparedFaces
 from methods.gan.skin import curve, likely_skin, recolour
+from methods.gan.training.preparing import PreparedFaces
 
 SKIN = (200.0, 150.0, 120.0)
 

@@ -16,7 +16,7 @@ from bench.core.cards import InstrumentCard, Role
 from bench.core.protocols import Columns
 from bench.core.training_faces import FaceCrop, Rgb
 from bench.core.types import Box, Detection, FaceView, Floats32, Image
-from methods.gan.data.preparing import PreparedFaces
+from methods.gan.training.preparing import PreparedFaces
 
 LANDMARKS = np.array([[8, 10], [24, 10], [16, 16], [10, 24], [22, 24]], np.float32)
 
