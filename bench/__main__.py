@@ -1,6 +1,6 @@
 """``python -m bench`` is ``unmask``."""
 
-from bench.cli import main
+from unmask.bench.cli import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.core.types import Float, Floats32
+from unmask.bench.core.types import Float, Floats32
 
 SIDE: Final = 64
 TEMPLATE: Final[Float] = np.array([[22.5, 26.0], [41.5, 26.0], [32.0, 36.9], [24.1, 47.9], [39.9, 47.9]])

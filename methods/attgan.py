@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.core.cards import MethodCard
-from methods.gan.cascade import LICENCE, AttributeMethod
+from unmask.bench.core.cards import MethodCard
+from unmask.methods.gan.cascade import LICENCE, AttributeMethod
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

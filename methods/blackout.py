@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.core.cards import MethodCard
-from bench.core.types import Box, Image
-from methods.faces import BoxMethod, covered, grown
-from methods.params import number
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Box, Image
+from unmask.methods.faces import BoxMethod, covered, grown
+from unmask.methods.params import number
 
 
 class Blackout(BoxMethod):

@@ -7,10 +7,10 @@ import math
 import cv2
 import numpy as np
 
-from bench.core.cards import MethodCard
-from bench.core.types import Bools, Box, Image
-from methods.faces import BoxMethod, covered, grown
-from methods.params import choice, number
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Bools, Box, Image
+from unmask.methods.faces import BoxMethod, covered, grown
+from unmask.methods.params import choice, number
 
 SHAPES = ("rectangle", "ellipse")
 TAIL = 4

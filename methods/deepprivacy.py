@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.core.cards import MethodCard
-from bench.core.files import remembered_sha256
-from bench.core.types import FaceView
-from methods.gan.compact.crop import Crop
-from methods.gan.repaint import RepaintMethod
-from methods.gan.shipped import SHIPPED, checkpoint_path, shown_checkpoint
-from methods.params import number
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import FaceView
+from unmask.methods.gan.compact.crop import Crop
+from unmask.methods.gan.repaint import RepaintMethod
+from unmask.methods.gan.shipped import SHIPPED, checkpoint_path, shown_checkpoint
+from unmask.methods.params import number
 
 if TYPE_CHECKING:
-    from methods.gan.engines import InpaintEngine
+    from unmask.methods.gan.engines import InpaintEngine
 
 
 class DeepPrivacy(RepaintMethod):
@@ -55,14 +55,14 @@ class DeepPrivacy(RepaintMethod):
             },
             detector=self._detector,
             weights={**self.detector_weights(), "deepprivacy": remembered_sha256(self._path)},
-            imports=("torch", *self.detector_imports(), "methods.gan.engines"),
+            imports=("torch", *self.detector_imports(), "unmask.methods.gan.engines"),
             limits="Hair, ears and everything else outside the box stay as they are and can identify. A published "
             "network keeps the proportions of eyes, nose and mouth; the shipped one, a compact one (128 px, see its "
             "card), gives everybody the usual ones, and so loses which way a head is turned. " + self.detector_limits(),
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
-        from methods.gan.engines import InpaintEngine
+        from unmask.methods.gan.engines import InpaintEngine
 
         super().load(files, device)
         if self._engine is None:

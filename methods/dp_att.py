@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.core.cards import MethodCard
-from methods.gan.cascade import LICENCE, Cascade
+from unmask.bench.core.cards import MethodCard
+from unmask.methods.gan.cascade import LICENCE, Cascade
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

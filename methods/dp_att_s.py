@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.core.cards import MethodCard
-from methods.gan.attributes import THESIS_SKIN, parse_tone
-from methods.gan.cascade import LICENCE, Cascade
+from unmask.bench.core.cards import MethodCard
+from unmask.methods.gan.attributes import THESIS_SKIN, parse_tone
+from unmask.methods.gan.cascade import LICENCE, Cascade
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

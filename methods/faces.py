@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.core.cards import MethodCard
-from bench.core.seeds import sample_rng
-from bench.core.types import Box, Detection, Image, MethodFailure, Sample
-from methods import mtcnn
-from methods.params import choice
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.seeds import sample_rng
+from unmask.bench.core.types import Box, Detection, Image, MethodFailure, Sample
+from unmask.methods import mtcnn
+from unmask.methods.params import choice
 
 DETECTORS = ("mtcnn", "harness")
 

@@ -11,15 +11,15 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from bench.core.cards import MethodCard
-from bench.core.errors import CheckpointError
-from bench.core.files import remembered_sha256
-from bench.core.types import Bools, Box, Detection, Float, Floats32, Image
-from methods.alignment import SIDE, ellipse, to_frame
-from methods.faces import FaceMethod
-from methods.gan.repaint import landmarks_in
-from methods.gan.shipped import SHIPPED, checkpoint_path
-from methods.params import whole
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import Bools, Box, Detection, Float, Floats32, Image
+from unmask.methods.alignment import SIDE, ellipse, to_frame
+from unmask.methods.faces import FaceMethod
+from unmask.methods.gan.repaint import landmarks_in
+from unmask.methods.gan.shipped import SHIPPED, checkpoint_path
+from unmask.methods.params import whole
 
 WEIGHTS: Final = "k-same"
 FEATHER: Final = 0.15

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from bench.core.errors import UnavailableError
-from bench.core.types import Box, Detection, Image
+from unmask.bench.core.errors import UnavailableError
+from unmask.bench.core.types import Box, Detection, Image
 
 SMALLEST_FACE = 20
 """Pixels, in the image that the network sees; the network's first stage looks for nothing smaller."""

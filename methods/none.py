@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.core.cards import MethodCard
-from bench.core.types import Image, Sample
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Image, Sample
 
 
 class Unchanged:

@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
-from bench.core.cards import MethodCard, Scalar
-from bench.core.errors import ImageError, SpecError
-from bench.core.files import is_hidden, sha256_of
-from bench.core.images import IMAGE_EXTENSIONS, decode_image
-from bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.core.cards import MethodCard, Scalar
+from unmask.bench.core.errors import ImageError, SpecError
+from unmask.bench.core.files import is_hidden, sha256_of
+from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
+from unmask.bench.core.types import Image, MethodFailure, Sample
 
 _LOOKED_AT: Final = 50
 """Files, at most, from whose names an unknown prefix or suffix is guessed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.core.cards import Scalar
-from bench.core.errors import SpecError
+from unmask.bench.core.cards import Scalar
+from unmask.bench.core.errors import SpecError
 
 
 def number(method: str, name: str, value: Scalar, low: float, high: float, *, above: bool = False) -> float:

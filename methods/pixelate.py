@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import MethodCard
-from bench.core.types import Box, Image
-from methods.faces import BoxMethod
-from methods.params import number, whole
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Box, Image
+from unmask.methods.faces import BoxMethod
+from unmask.methods.params import number, whole
 
 SMALLEST_BLOCK = 2.0
 """Pixels: blocks of one pixel would hand a tiny face back unchanged."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bench.core.cards import DatasetCard, MetricCard
-from bench.store.schemas import InputRow
-from reports.comparable import data_difference, metric_difference
-from reports.numbers import Scale, count, scale_of
-from reports.runs import WORST, Column, RunView
+from unmask.bench.core.cards import DatasetCard, MetricCard
+from unmask.bench.store.schemas import InputRow
+from unmask.reports.comparable import data_difference, metric_difference
+from unmask.reports.numbers import Scale, count, scale_of
+from unmask.reports.runs import WORST, Column, RunView
 
 SMALL_PEOPLE = 100
 """With fewer people than this, intervals are too wide to tell most methods apart, and the page says so."""

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.core.errors import UsageError
-from bench.store.atomic import replacing_folder
-from bench.store.run_folder import RunFolder
-from reports import export, pages
-from reports.boards import Board, Entrant, make_boards
-from reports.cards import own_tools
-from reports.columns import FAMILIES, FAMILY_TITLES, better_text
-from reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
-from reports.leaderboard import Leaderboard, make_leaderboard
-from reports.method_page import Section, make_section
-from reports.metric_page import metric_cards, metric_on_boards
-from reports.plots import Plot, tradeoff_plots
-from reports.reported import load_reported
-from reports.runs import RunView
-from reports.runs_page import pairs, tagged_runs
-from reports.site import Site, check_replaceable
-from reports.slugs import slugs
-from reports.thesis.page import make_thesis_page, thesis_runs
+from unmask.bench.core.errors import UsageError
+from unmask.bench.store.atomic import replacing_folder
+from unmask.bench.store.run_folder import RunFolder
+from unmask.reports import export, pages
+from unmask.reports.boards import Board, Entrant, make_boards
+from unmask.reports.cards import own_tools
+from unmask.reports.columns import FAMILIES, FAMILY_TITLES, better_text
+from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
+from unmask.reports.leaderboard import Leaderboard, make_leaderboard
+from unmask.reports.method_page import Section, make_section
+from unmask.reports.metric_page import metric_cards, metric_on_boards
+from unmask.reports.plots import Plot, tradeoff_plots
+from unmask.reports.reported import load_reported
+from unmask.reports.runs import RunView
+from unmask.reports.runs_page import pairs, tagged_runs
+from unmask.reports.site import Site, check_replaceable
+from unmask.reports.slugs import slugs
+from unmask.reports.thesis.page import make_thesis_page, thesis_runs
 
 INDEX = "index.html"
 

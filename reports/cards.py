@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, PackageFile
-from bench.core.errors import StoreError
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, PackageFile
+from unmask.bench.core.errors import StoreError
 
 JUDGE = "yunet"
 """The instrument that finds the faces; its boxes are what `detector=harness` hands over."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.core.cards import MetricCard
-from bench.store.schemas import EstimateRow
-from reports.boards import Board, Entrant
-from reports.numbers import (
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.store.schemas import EstimateRow
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.numbers import (
     NOT_MEASURED,
     Bar,
     Scale,
@@ -18,7 +18,7 @@ from reports.numbers import (
     format_value,
     rank_range,
 )
-from reports.runs import WORST, Column
+from unmask.reports.runs import WORST, Column
 
 FID_UNBIASED = 2048
 """Below this many images FID is biased upwards by an amount that depends on the method (Binkowski et al. 2018)."""

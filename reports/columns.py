@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.core.cards import Family, MetricCard
-from bench.core.headlines import headline_keys, speaking_key
-from reports.boards import Board
-from reports.numbers import unit_mark
-from reports.runs import WORST, Column
+from unmask.bench.core.cards import Family, MetricCard
+from unmask.bench.core.headlines import headline_keys, speaking_key
+from unmask.reports.boards import Board
+from unmask.reports.numbers import unit_mark
+from unmask.reports.runs import WORST, Column
 
 FAMILIES: Final[tuple[Family, ...]] = ("outcome", "privacy", "utility", "skin", "quality", "cost")
 FAMILY_TITLES: Final[dict[str, str]] = {

@@ -6,8 +6,8 @@ so is better than a table that looks complete.
 
 from __future__ import annotations
 
-from bench.core.cards import InstrumentCard, MetricCard
-from reports.runs import WORST, Column, RunView
+from unmask.bench.core.cards import InstrumentCard, MetricCard
+from unmask.reports.runs import WORST, Column, RunView
 
 
 def data_difference(a: RunView, b: RunView, dataset: str) -> str:

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from reports.cells import Cell
-from reports.leaderboard import Leaderboard
+from unmask.reports.cells import Cell
+from unmask.reports.leaderboard import Leaderboard
 
 _CSV_HEAD = (
     *("dataset", "run", "method", "role", "metric", "instrument", "region", "unit"),

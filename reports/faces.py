@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from PIL import Image as Pil
 
-from bench.core.errors import ImageError, UsageError
-from bench.core.types import Image
-from bench.store.schemas import PlannedDataset
-from reports.boards import Board, Entrant
-from reports.runs import RunView
+from unmask.bench.core.errors import ImageError, UsageError
+from unmask.bench.core.types import Image
+from unmask.bench.store.schemas import PlannedDataset
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.runs import RunView
 
 FaceSource = Callable[[PlannedDataset, str], Image]
 """The original of a sample, (H, W, 3) uint8 RGB; raises `ImageError` where it cannot be read."""

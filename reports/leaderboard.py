@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.core.headlines import HEADLINE_PRIVACY
-from bench.store.schemas import EstimateRow
-from reports.boards import Board, Entrant
-from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads
-from reports.numbers import DASH, NOT_MEASURED, format_number, format_value
-from reports.runs import Column
+from unmask.bench.core.headlines import HEADLINE_PRIVACY
+from unmask.bench.store.schemas import EstimateRow
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads
+from unmask.reports.numbers import DASH, NOT_MEASURED, format_number, format_value
+from unmask.reports.runs import Column
 
 USELESS_SHARE: Final = 0.5
 """A method that destroys at least this share of the faces does not count as keeping them usable."""

@@ -8,16 +8,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.core.cards import MetricCard
-from bench.store.schemas import FindingRow, GapRow, MethodProblem
-from reports.boards import Board, Entrant
-from reports.cells import Cell, chance_text, entrant_cell, estimate_cell
-from reports.charts.histogram import Threshold, histogram
-from reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
-from reports.leaderboard import Outcomes, outcomes_of
-from reports.numbers import NBSP, NOT_MEASURED, fmr_text, format_interval, format_p, format_value
-from reports.runs import WORST, Column
-from reports.worst_cases import WorstCases, worst_cases
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.store.schemas import FindingRow, GapRow, MethodProblem
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
+from unmask.reports.charts.histogram import Threshold, histogram
+from unmask.reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
+from unmask.reports.leaderboard import Outcomes, outcomes_of
+from unmask.reports.numbers import NBSP, NOT_MEASURED, fmr_text, format_interval, format_p, format_value
+from unmask.reports.runs import WORST, Column
+from unmask.reports.worst_cases import WorstCases, worst_cases
 
 SIGNIFICANT = 0.05
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.core.cards import MetricCard
-from reports.boards import Board, Entrant
-from reports.cells import Cell, entrant_cell
-from reports.columns import instrument_text
-from reports.leaderboard import chance_values
-from reports.numbers import ends_text, format_number
-from reports.runs import Column
+from unmask.bench.core.cards import MetricCard
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.columns import instrument_text
+from unmask.reports.leaderboard import chance_values
+from unmask.reports.numbers import ends_text, format_number
+from unmask.reports.runs import Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.core.errors import DataError
-from bench.core.types import Image
-from bench.data import Dataset, open_dataset
-from bench.store.beside import located_dataset
-from bench.store.schemas import PlannedDataset
-from reports.faces import FaceSource
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import Image
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.store.beside import located_dataset
+from unmask.bench.store.schemas import PlannedDataset
+from unmask.reports.faces import FaceSource
 
 
 def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:

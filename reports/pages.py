@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.core.cards import DatasetCard, InstrumentCard, MetricCard
-from bench.core.headlines import HEADLINE_PRIVACY
-from bench.store.schemas import EstimateRow, InputRow
-from reports.boards import Board, Entrant
-from reports.cells import Cell, entrant_cell
-from reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
-from reports.leaderboard import Leaderboard, chance_values
-from reports.numbers import count, ends_text, fmr_text, format_interval, format_value
-from reports.runs import ALL, WORST, Column, RunView
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MetricCard
+from unmask.bench.core.headlines import HEADLINE_PRIVACY
+from unmask.bench.store.schemas import EstimateRow, InputRow
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
+from unmask.reports.leaderboard import Leaderboard, chance_values
+from unmask.reports.numbers import count, ends_text, fmr_text, format_interval, format_value
+from unmask.reports.runs import ALL, WORST, Column, RunView
 
 STRANGERS = "stranger_match@1e-3"
 STRANGERS_GROUP = "stranger_match_group@1e-3"

@@ -7,11 +7,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from bench.core.headlines import HEADLINE_UTILITY
-from bench.store.schemas import EstimateRow
-from reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
-from reports.columns import Head
-from reports.leaderboard import Leaderboard, Line, chance_values
+from unmask.bench.core.headlines import HEADLINE_UTILITY
+from unmask.bench.store.schemas import EstimateRow
+from unmask.reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
+from unmask.reports.columns import Head
+from unmask.reports.leaderboard import Leaderboard, Line, chance_values
 
 VERTICALS: Final = (HEADLINE_UTILITY, "lpips_alex")
 

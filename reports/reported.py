@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.core.errors import ConfigError
+from unmask.bench.core.errors import ConfigError
 
 FILE: Final = "reported.toml"
 Text = Annotated[str, Field(min_length=1)]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from bench.core import headlines
-from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
-from bench.core.errors import StoreError
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
-from reports.cards import own_instruments, read_card
+from unmask.bench.core import headlines
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
+from unmask.reports.cards import own_instruments, read_card
 
 CONTROL: Final = "none"
 """Registered name of the method that returns its input."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.core.errors import UsageError
-from bench.core.headlines import HEADLINES
-from bench.store.run_folder import RunFolder
-from reports.comparable import data_difference, method_difference, metric_difference
-from reports.numbers import NOT_MEASURED, format_interval, format_value
-from reports.runs import WORST, Column, RunView
+from unmask.bench.core.errors import UsageError
+from unmask.bench.core.headlines import HEADLINES
+from unmask.bench.store.run_folder import RunFolder
+from unmask.reports.comparable import data_difference, method_difference, metric_difference
+from unmask.reports.numbers import NOT_MEASURED, format_interval, format_value
+from unmask.reports.runs import WORST, Column, RunView
 
 
 @dataclass(frozen=True, slots=True)

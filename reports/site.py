@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import jinja2
 
-from bench import __version__
-from bench.core.errors import UsageError
+from unmask import __version__
+from unmask.bench.core.errors import UsageError
 
 MARKER: Final = "report.json"
 SCHEMA: Final = "unmask.report/1"

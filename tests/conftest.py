@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.protocols import Method
-from bench.core.registry import instrument_class
-from bench.core.types import Image
 from tests.support.fetched import files_of
+from unmask.bench.core.protocols import Method
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Image
 
 # Before torch is loaded: threads that spin while they wait slow a busy machine down many times over.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

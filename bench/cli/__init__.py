@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import typer
 
-from bench import __version__
-from bench.cli import (
+from unmask import __version__
+from unmask.bench.cli import (
     calibrate,
     data,
     doctor,
@@ -25,7 +25,7 @@ from bench.cli import (
     video,
     weights,
 )
-from bench.core.errors import UnmaskError
+from unmask.bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
 _MACHINE: Final = (

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root
+from unmask.bench.cli.options import Root, Workers, existing_root
 
 
 def calibrate(
@@ -36,12 +36,12 @@ def calibrate(
     from rich.console import Console
     from rich.table import Table
 
-    from bench.cli.progress import show_progress
-    from bench.core import registry
-    from bench.run.executors import shared_pool
-    from bench.run.own_calibration import calibrate_on, recognisers_of
-    from bench.store.atomic import write_json
-    from bench.store.schemas import PlanSettings
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.core import registry
+    from unmask.bench.run.executors import shared_pool
+    from unmask.bench.run.own_calibration import calibrate_on, recognisers_of
+    from unmask.bench.store.atomic import write_json
+    from unmask.bench.store.schemas import PlanSettings
 
     registry.check_device(device)
     progress = show_progress()

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import data_build, data_pack
-from bench.cli.options import Root, existing_root
+from unmask.bench.cli import data_build, data_pack
+from unmask.bench.cli.options import Root, existing_root
 
 if TYPE_CHECKING:
-    from bench.data.catalog import DatasetEntry
-    from bench.data.clips import ClipSet
-    from bench.data.dataset import Dataset
+    from unmask.bench.data.catalog import DatasetEntry
+    from unmask.bench.data.clips import ClipSet
+    from unmask.bench.data.dataset import Dataset
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
 app.add_typer(data_build.app, name="build")
@@ -27,9 +27,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(root: Root = None, as_json: Json = False) -> None:
     """Show every data set: what it may be used for, its licence, where it lies or how to get it."""
-    from bench.cli.tables import print_rows
-    from bench.data.catalog import load_catalog
-    from bench.data.opening import is_available, search_roots
+    from unmask.bench.cli.tables import print_rows
+    from unmask.bench.data.catalog import load_catalog
+    from unmask.bench.data.opening import is_available, search_roots
 
     root = existing_root(root)
     search_roots(root)  # a root that does not exist is an error, not a machine without data sets
@@ -61,8 +61,8 @@ def show(
     """Show a data set's card and, if it is here, what is in it, split by split."""
     from dataclasses import asdict
 
-    from bench.cli.tables import print_facts
-    from bench.data.opening import is_available, parse_dataset
+    from unmask.bench.cli.tables import print_facts
+    from unmask.bench.data.opening import is_available, parse_dataset
 
     root = existing_root(root)
     _, entry = parse_dataset(spec)
@@ -84,9 +84,9 @@ def fetch(name: Name, root: Root = None) -> None:
     """Fetch a data set, where a program may; else say how to get it by hand (exit code 1)."""
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.data.catalog import find_entry
-    from bench.data.upkeep import fetch_dataset
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.data.catalog import find_entry
+    from unmask.bench.data.upkeep import fetch_dataset
 
     with fetch_progress(Console(stderr=True)) as progress:
         where = fetch_dataset(find_entry(name), root=existing_root(root), progress=progress)
@@ -103,8 +103,8 @@ def verify(
     """Compare a copy with the catalogue: sha256, number of photos or clips and of people; exit code 1 if it differs."""
     from dataclasses import asdict
 
-    from bench.data.catalog import find_entry
-    from bench.data.upkeep import verify_dataset
+    from unmask.bench.data.catalog import find_entry
+    from unmask.bench.data.upkeep import verify_dataset
 
     checks = list(verify_dataset(find_entry(name), root=existing_root(root), decode=decode))
     wrong = any(check.state == "wrong" for check in checks)
@@ -118,8 +118,8 @@ def verify(
 
 
 def _open(spec: str, entry: DatasetEntry, root: Path | None) -> Dataset | ClipSet:
-    from bench.data.clips import open_clips
-    from bench.data.opening import open_dataset
+    from unmask.bench.data.clips import open_clips
+    from unmask.bench.data.opening import open_dataset
 
     return open_clips(spec, root=root) if entry.clips else open_dataset(spec, root=root)
 
@@ -151,7 +151,7 @@ def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[
 
 def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -> dict[str, dict[str, int]]:
     """Split -> counts, for every split that the copy has."""
-    from bench.core.errors import DataError
+    from unmask.bench.core.errors import DataError
 
     found = {opened.split: _counts(opened)}
     for name in entry.split_names:
@@ -167,8 +167,8 @@ def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -
 def _counts(dataset: Dataset | ClipSet) -> dict[str, int]:
     from collections import Counter
 
-    from bench.data.clips import ClipSet
-    from bench.data.identities import people
+    from unmask.bench.data.clips import ClipSet
+    from unmask.bench.data.identities import people
 
     if isinstance(dataset, ClipSet):
         groups = Counter(ref.group for ref in dataset.refs if ref.group)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root
-from bench.core.errors import UsageError
+from unmask.bench.cli.options import Root, Workers, existing_root
+from unmask.bench.core.errors import UsageError
 
 app = typer.Typer(help="Make training data: labelled face crops, and a balanced test set.", no_args_is_help=True)
 
@@ -144,11 +144,11 @@ def _build(
 ) -> None:
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.progress import show_progress
-    from bench.data.opening import refuse_nested
-    from bench.run.building import BuildSettings, build, parse_age_groups, parse_source
-    from bench.run.building.card import group_table
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.data.opening import refuse_nested
+    from unmask.bench.run.building import BuildSettings, build, parse_age_groups, parse_source
+    from unmask.bench.run.building.card import group_table
 
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
     options["age_groups"] = parse_age_groups(options["age_groups"])

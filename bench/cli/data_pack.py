@@ -15,9 +15,9 @@ def pack(
     """Pack a built set for a GPU machine: faces as JPEG in parts of at most 60 MB, skin colours, LPIPS's weights."""
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.core import registry
-    from bench.data import packages
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.core import registry
+    from unmask.bench.data import packages
 
     packer = registry.face_packer()
     files = {}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Root
+from unmask.bench.cli.options import Root
 
 if TYPE_CHECKING:
-    from bench.cli.doctor_checks import Check
+    from unmask.bench.cli.doctor_checks import Check
 
 _STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
@@ -25,7 +25,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from bench.cli.doctor_checks import all_checks
+    from unmask.bench.cli.doctor_checks import all_checks
 
     checks = all_checks(root)
     problems = [check for check in checks if check.state == "problem"]
@@ -46,7 +46,7 @@ def _print(checks: list[Check]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from bench.cli.tables import page_console
+    from unmask.bench.cli.tables import page_console
 
     table = Table("", "", "State", "What is there", "What to do")
     section = ""

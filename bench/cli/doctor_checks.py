@@ -15,11 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from bench.cli.fetch_progress import human_size
-from bench.cli.instrument_table import InstrumentRow, instrument_rows
-from bench.core.errors import ConfigError, DataError
-from bench.data import cache, packages
-from bench.data.npm import npm_command
+from unmask.bench.cli.fetch_progress import human_size
+from unmask.bench.cli.instrument_table import InstrumentRow, instrument_rows
+from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.data import cache, packages
+from unmask.bench.data.npm import npm_command
 
 _MODULES = {
     "dlib-bin": "dlib",
@@ -173,8 +173,8 @@ def instrument_check(row: InstrumentRow) -> Check:
 def dataset_checks(root: Path | None) -> list[Check]:
     """Where each data set of the catalogue was found, or how to get it. ``root`` as for `bench.data.open_dataset`."""
     # Imported here: reading the catalogue brings pydantic, which no other check needs.
-    from bench.data.catalog import load_catalog
-    from bench.data.opening import is_available, search_roots
+    from unmask.bench.data.catalog import load_catalog
+    from unmask.bench.data.opening import is_available, search_roots
 
     checks = []
     try:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.core import registry
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
-from bench.data import packages
+from unmask.bench.core import registry
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
+from unmask.bench.data import packages
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.cli.instrument_table import InstrumentRow
+    from unmask.bench.cli.instrument_table import InstrumentRow
 
 
 app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
@@ -20,10 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every instrument: role, size, licence, whether its files are here."""
-    from bench.cli.fetch_progress import human_size
-    from bench.cli.instrument_table import instrument_rows
-    from bench.cli.tables import print_rows
-    from bench.data import cache
+    from unmask.bench.cli.fetch_progress import human_size
+    from unmask.bench.cli.instrument_table import instrument_rows
+    from unmask.bench.cli.tables import print_rows
+    from unmask.bench.data import cache
 
     rows = instrument_rows()
     if as_json:
@@ -52,10 +52,10 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
     """Fetch the files of the named instruments (default: of every instrument a run uses without being asked)."""
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.instrument_table import instrument_rows
-    from bench.core.errors import UnavailableError
-    from bench.data import packages
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.instrument_table import instrument_rows
+    from unmask.bench.core.errors import UnavailableError
+    from unmask.bench.data import packages
 
     rows = instrument_rows(names or ())
     if names:
@@ -77,7 +77,7 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
 
 
 def _print_fetched(rows: list[InstrumentRow]) -> None:
-    from bench.cli.fetch_progress import human_size
+    from unmask.bench.cli.fetch_progress import human_size
 
     for row in rows:
         said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
@@ -87,7 +87,7 @@ def _print_fetched(rows: list[InstrumentRow]) -> None:
 @app.command()
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Hash the fetched files again (default: of all instruments); exit code 1 if one is not what was pinned."""
-    from bench.cli.instrument_table import instrument_rows
+    from unmask.bench.cli.instrument_table import instrument_rows
 
     results = [result for row in instrument_rows(names or ()) for result in _verify(row)]
     wrong = [result for result in results if result["state"] == "wrong"]
@@ -105,8 +105,8 @@ def verify(names: Names = None, as_json: Json = False) -> None:
 
 
 def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
-    from bench.core.files import sha256_of
-    from bench.data import packages
+    from unmask.bench.core.files import sha256_of
+    from unmask.bench.data import packages
 
     results = []
     for file in row.files:

@@ -30,8 +30,8 @@ def list_(
     """List methods, metrics, data sets or instruments; with a NAME, all that is known of one."""
     import json as json_module
 
-    from bench.cli.tables import print_facts, print_rows
-    from bench.core.errors import UnknownNameError
+    from unmask.bench.cli.tables import print_facts, print_rows
+    from unmask.bench.core.errors import UnknownNameError
 
     listing = _LISTINGS[kind]
     if name is not None:
@@ -79,8 +79,8 @@ def _plain(value: object) -> object:
 
 
 def _methods() -> dict[str, Any]:
-    from bench.core import registry
-    from bench.core.errors import UnavailableError
+    from unmask.bench.core import registry
+    from unmask.bench.core.errors import UnavailableError
 
     found: dict[str, Any] = {}
     for name in registry.names("method"):
@@ -111,7 +111,7 @@ def _method_facts(entry: tuple[str, Any, str]) -> Row:
 
 
 def _metrics() -> dict[str, Any]:
-    from bench.core import registry
+    from unmask.bench.core import registry
 
     cards = [card for _, metric in registry.all_metrics() for card in metric.cards]
     cards += [card for _, metric in registry.video_metrics() for card in metric.cards]
@@ -136,7 +136,7 @@ def _card_facts(card: Any) -> Row:
 
 
 def _datasets() -> dict[str, Any]:
-    from bench.data.catalog import load_catalog
+    from unmask.bench.data.catalog import load_catalog
 
     return dict(load_catalog())
 
@@ -151,8 +151,8 @@ def _dataset_facts(entry: Any) -> Row:
 
 
 def _instruments() -> dict[str, Any]:
-    from bench.core import registry
-    from bench.core.errors import UnavailableError
+    from unmask.bench.core import registry
+    from unmask.bench.core.errors import UnavailableError
 
     found: dict[str, Any] = {}
     for name in registry.measuring_names():

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bench.core.errors import UsageError
+from unmask.bench.core.errors import UsageError
 
 CHOOSING, MEASURING, RUNNING = "What is anonymized", "What is measured", "How it runs"
 """Groups of options in a command's help."""

@@ -13,10 +13,10 @@ def purge(run: Annotated[Path, typer.Argument(help="A run's folder.", show_defau
 
     Afterwards `unmask report` still works on it; `unmask run` and `unmask score` do not.
     """
-    from bench.core.errors import UsageError
-    from bench.store.purging import purge as purge_run
-    from bench.store.run_folder import RunFolder
-    from bench.store.video_folder import VideoRunFolder
+    from unmask.bench.core.errors import UsageError
+    from unmask.bench.store.purging import purge as purge_run
+    from unmask.bench.store.run_folder import RunFolder
+    from unmask.bench.store.video_folder import VideoRunFolder
 
     if VideoRunFolder(run).plan_path.exists():
         raise UsageError(

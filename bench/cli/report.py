@@ -31,10 +31,10 @@ def report(
 ) -> None:
     """Write a leaderboard with its pages: one static folder that needs nothing from outside."""
     # Drawing libraries are slow to import, and no other command needs them.
-    from bench.store.run_folder import RunFolder
-    from bench.store.video_folder import VideoRunFolder
-    from reports.build import build_report
-    from reports.originals import original_images
+    from unmask.bench.store.run_folder import RunFolder
+    from unmask.bench.store.video_folder import VideoRunFolder
+    from unmask.reports.build import build_report
+    from unmask.reports.originals import original_images
 
     if any(VideoRunFolder(path).plan_path.is_file() for path in runs):
         typer.echo(f"report: {_video_report(runs, out, with_faces)}")
@@ -50,9 +50,9 @@ def report(
 
 
 def _video_report(runs: list[Path], out: Path | None, with_faces: bool) -> Path:
-    from bench.core.errors import UsageError
-    from bench.store.video_folder import VideoRunFolder
-    from reports.video.build import build_video_report
+    from unmask.bench.core.errors import UsageError
+    from unmask.bench.store.video_folder import VideoRunFolder
+    from unmask.reports.video.build import build_video_report
 
     if len(runs) > 1:
         raise UsageError("a run over clips has a report of its own; name it alone")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, Workers, existing_root
+from unmask.bench.cli.options import Root, Workers, existing_root
 
 app = typer.Typer(help="Published evaluations, run again.", no_args_is_help=True)
 
@@ -50,12 +50,12 @@ def thesis(
     """
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.progress import show_progress
-    from bench.cli.summary import print_summary
-    from bench.data.opening import refuse_nested
-    from bench.run.protocol import choose_methods
-    from bench.run.reproduce import prepare_thesis, run_thesis
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.summary import print_summary
+    from unmask.bench.data.opening import refuse_nested
+    from unmask.bench.run.protocol import choose_methods
+    from unmask.bench.run.reproduce import prepare_thesis, run_thesis
 
     cast = choose_methods(method or [])
     for role, reason in cast.left_out.items():
@@ -83,7 +83,7 @@ def thesis(
     print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
-        from reports.build import build_report
+        from unmask.reports.build import build_report
 
         index = build_report([folder], folder.path / "report")
         typer.echo(f"report:  {index}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import (
+from unmask.bench.cli.options import (
     CHOOSING,
     MEASURING,
     NO_OUTPUT,
@@ -88,16 +88,16 @@ def run(
     """
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.progress import show_progress
-    from bench.cli.summary import print_summary
-    from bench.core.registry import unavailable_plugins
-    from bench.data.opening import refuse_nested
-    from bench.run.config import load_config, read_running
-    from bench.run.pipeline import get_ready, locations_for
-    from bench.run.pipeline import run as run_plan
-    from bench.run.settling import announce_changes
-    from bench.store.run_folder import RunFolder
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.summary import print_summary
+    from unmask.bench.core.registry import unavailable_plugins
+    from unmask.bench.data.opening import refuse_nested
+    from unmask.bench.run.config import load_config, read_running
+    from unmask.bench.run.pipeline import get_ready, locations_for
+    from unmask.bench.run.pipeline import run as run_plan
+    from unmask.bench.run.settling import announce_changes
+    from unmask.bench.store.run_folder import RunFolder
 
     asked = {
         "datasets": dataset,
@@ -134,7 +134,7 @@ def run(
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
-        from reports.build import build_report
+        from unmask.reports.build import build_report
 
         typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
     if not complete:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import NO_OUTPUT, Root, Workers, existing_root, split_names
+from unmask.bench.cli.options import NO_OUTPUT, Root, Workers, existing_root, split_names
 
 
 def score(
@@ -26,13 +26,13 @@ def score(
     """Score a run's stored outputs again; no method runs."""
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.progress import show_progress
-    from bench.cli.summary import print_summary
-    from bench.core.errors import UsageError
-    from bench.run.pipeline import renew_plan, rescore
-    from bench.store.beside import relocate
-    from bench.store.run_folder import RunFolder
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.summary import print_summary
+    from unmask.bench.core.errors import UsageError
+    from unmask.bench.run.pipeline import renew_plan, rescore
+    from unmask.bench.store.beside import relocate
+    from unmask.bench.store.run_folder import RunFolder
 
     folder, where = RunFolder.planned(run.absolute()), existing_root(root)
     for text in locate or []:

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.tables import page_console
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import EstimateRow, PlanSettings
-from bench.store.video_folder import VideoRunFolder
+from unmask.bench.cli.tables import page_console
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import EstimateRow, PlanSettings
+from unmask.bench.store.video_folder import VideoRunFolder
 
 ATTRIBUTES = PlanSettings().default_attributes
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import (
+from unmask.bench.cli.options import (
     CHOOSING,
     MEASURING,
     NO_OUTPUT,
@@ -106,13 +106,13 @@ def video(
     """
     from rich.console import Console
 
-    from bench.cli.fetch_progress import fetch_progress
-    from bench.cli.progress import show_progress
-    from bench.cli.summary import print_video_summary
-    from bench.data.opening import refuse_nested
-    from bench.run.config import read_running, read_settings
-    from bench.run.video.config import VideoConfig
-    from bench.run.video.pipeline import get_video_ready, run_video
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.summary import print_video_summary
+    from unmask.bench.data.opening import refuse_nested
+    from unmask.bench.run.config import read_running, read_settings
+    from unmask.bench.run.video.config import VideoConfig
+    from unmask.bench.run.video.pipeline import get_video_ready, run_video
 
     asked = {
         "datasets": dataset,
@@ -145,7 +145,7 @@ def video(
     complete = print_video_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
-        from reports.video.build import build_video_report
+        from unmask.reports.video.build import build_video_report
 
         typer.echo(f"report:  {build_video_report(folder, folder.path / 'report')}")
     if not complete:

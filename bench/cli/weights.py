@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bench.core.weights import WeightsReport
+    from unmask.bench.core.weights import WeightsReport
 
 
 app = typer.Typer(help="Checkpoints: what a file is and whether it fits.", no_args_is_help=True)
@@ -35,8 +35,8 @@ def inspect(
     """
     from dataclasses import asdict
 
-    from bench.cli.tables import print_facts
-    from bench.core.registry import weights_inspector
+    from unmask.bench.cli.tables import print_facts
+    from unmask.bench.core.registry import weights_inspector
 
     report = weights_inspector()(file)
     if as_json:
@@ -46,7 +46,7 @@ def inspect(
 
 
 def _facts(report: WeightsReport) -> list[tuple[str, str]]:
-    from bench.cli.fetch_progress import human_size
+    from unmask.bench.cli.fetch_progress import human_size
 
     facts = [
         ("file", report.path),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Bools, Float, Floats32
+from unmask.bench.core.types import Bools, Float, Floats32
 
 Readings = Mapping[str, Mapping[str, NDArray[Any]]]
 """Instrument -> reading -> (N,) or (N, D) float32."""

@@ -17,9 +17,9 @@ from typing import Final
 
 import numpy as np
 
-from bench.core.types import Float, Floats32, Outcome
-from bench.core.video import Ints
-from bench.core.video_evidence import ClipEvidence
+from unmask.bench.core.types import Float, Floats32, Outcome
+from unmask.bench.core.video import Ints
+from unmask.bench.core.video_evidence import ClipEvidence
 
 FMR: Final = 1e-3
 """The false match rate at which two faces count as one person."""

@@ -25,8 +25,8 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
-from bench.core.errors import ImageError
-from bench.core.types import Image
+from unmask.bench.core.errors import ImageError
+from unmask.bench.core.types import Image
 
 MAX_PIXELS: Final = 100_000_000
 MIN_SIDE: Final = 16

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, TypeVar
 
-from bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
-from bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
+from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
+from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, MethodCard, MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
+from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 
 Columns = Mapping[str, NDArray[Any]]
 """Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""

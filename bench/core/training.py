@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from bench.core.errors import UsageError
+from unmask.bench.core.errors import UsageError
 
 Files = Mapping[str, Mapping[str, Path]]
 """Instrument -> key -> file."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.core.types import Detection, Floats32, Image
+from unmask.bench.core.types import Detection, Floats32, Image
 
 Rgb = tuple[int, int, int]
 

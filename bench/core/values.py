@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.core.types import Bools, Float, Region, Unit
+from unmask.bench.core.types import Bools, Float, Region, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard
-from bench.core.types import Box, Floats32, Image
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.types import Box, Floats32, Image
 
 Ints = NDArray[np.int64]
 

@@ -10,11 +10,11 @@ from typing import ClassVar, Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import OperatingPoint, Settings, Strings
-from bench.core.types import Float, Floats32
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video import Ints, Tracks
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import OperatingPoint, Settings, Strings
+from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video import Ints, Tracks
 
 NOT_MEASURED: Final = ""
 

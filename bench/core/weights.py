@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.core.cards import Scalar
+from unmask.bench.core.cards import Scalar
 
 
 @dataclass(frozen=True, slots=True)

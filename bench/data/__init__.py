@@ -1,6 +1,6 @@
 """datasets.toml: open, fetch, verify."""
 
-from bench.data.dataset import Dataset
-from bench.data.opening import open_dataset
+from unmask.bench.data.dataset import Dataset
+from unmask.bench.data.opening import open_dataset
 
 __all__ = ["Dataset", "open_dataset"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
-from bench.core.errors import DataError
+from unmask.bench.core.errors import DataError
 
 _CHUNK = 1 << 20
 MAX_BYTES = 64 << 30

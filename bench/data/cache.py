@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import platformdirs
 
-from bench.core.errors import FetchError
-from bench.core.files import TEMP_PREFIX, remembered_sha256, replacing_file
+from unmask.bench.core.errors import FetchError
+from unmask.bench.core.files import TEMP_PREFIX, remembered_sha256, replacing_file
 
 ENVIRONMENT = "UNMASK_CACHE"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.errors import ConfigError, UnknownNameError
 
 ImageLayout = Literal["packages", "folder", "lfw", "utkface", "celeba", "orl", "fairface", "fdf"]
 ClipLayout = Literal[

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from bench.core.canonical import digest
-from bench.core.cards import DatasetCard
-from bench.core.images import decode_image
-from bench.core.types import Image, SampleRef
-from bench.data.folders import counted
-from bench.data.identities import person_key
-from bench.data.stores import Store
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.cards import DatasetCard
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.types import Image, SampleRef
+from unmask.bench.data.folders import counted
+from unmask.bench.data.identities import person_key
+from unmask.bench.data.stores import Store
 
 
 @dataclass(frozen=True, slots=True)

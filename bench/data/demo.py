@@ -9,9 +9,9 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.core.cards import PackageFile
-from bench.core.errors import ConfigError
-from bench.core.types import FaceLabel, Gender
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.types import FaceLabel, Gender
 
 _FILE = Path(__file__).with_name("demo.toml")
 M = TypeVar("M", bound=BaseModel)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.core.cards import PackageFile
-from bench.data import packages
-from bench.data.demo import Package, Pinned, read_list
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.data import packages
+from unmask.bench.data.demo import Package, Pinned, read_list
 
 _FILE = Path(__file__).with_name("demo_clips.toml")
 Progress = Callable[[str, int, int | None], None]

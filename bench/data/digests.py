@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from bench.core import files
-from bench.core.errors import FetchError
-from bench.data import cache
+from unmask.bench.core import files
+from unmask.bench.core.errors import FetchError
+from unmask.bench.data import cache
 
 _WORTH_SAVING: Final = 200
 """Newly hashed files from which on the memory is written; fewer are hashed again faster than that."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.core.files import is_hidden
-from bench.core.images import IMAGE_EXTENSIONS
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.files import is_hidden
+from unmask.bench.core.images import IMAGE_EXTENSIONS
 
 _SIGNATURES: Final = (
     b"\xff\xd8\xff",

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from bench.core.errors import ChecksumError, FetchError
-from bench.core.files import sha256_of
-from bench.data import cache
+from unmask.bench.core.errors import ChecksumError, FetchError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.data import cache
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the file's name, bytes done, and bytes in all (``None`` = unknown)."""

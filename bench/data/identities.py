@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from typing import Literal
 
-from bench.core.types import SampleRef
+from unmask.bench.core.types import SampleRef
 
 SUBSETS = (("train", 0.8), ("val", 0.9), ("test", 1.0))
 """Split name and upper bound of its share, for data sets without identities and without an official split."""

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.core.types import FaceLabel, Gender
-from bench.data.folders import counted
-from bench.data.identities import person_key
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import FaceLabel, Gender
+from unmask.bench.data.folders import counted
+from unmask.bench.data.identities import person_key
 
 GENDERS: Final[dict[str, Gender]] = {
     "f": "female",

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bench.core.cards import DatasetCard
-from bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
-from bench.core.spec import Spec, parse_spec
-from bench.core.types import SampleRef
-from bench.data import cache, demo_clips
-from bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
-from bench.data.dataset import Dataset, duplicate_notes, fingerprint
-from bench.data.folders import require_folder, shown
-from bench.data.identities import identity_half, in_order
-from bench.data.readers import READERS, Found, Place, Record
-from bench.data.readers.demo import is_here, read_demo
+from unmask.bench.core.cards import DatasetCard
+from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
+from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.types import SampleRef
+from unmask.bench.data import cache, demo_clips
+from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
+from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
+from unmask.bench.data.folders import require_folder, shown
+from unmask.bench.data.identities import identity_half, in_order
+from unmask.bench.data.readers import READERS, Found, Place, Record
+from unmask.bench.data.readers.demo import is_here, read_demo
 
 ENVIRONMENT: Final = "UNMASK_DATA"
 Progress = Callable[[str, int, int | None], None]

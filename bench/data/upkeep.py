@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bench.core.cards import PackageFile
-from bench.core.errors import DataError, ImageError, VideoError
-from bench.core.files import sha256_of
-from bench.data import cache, https, packages
-from bench.data.archives import safe_extract
-from bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
-from bench.data.clips import ClipSet, open_clips
-from bench.data.dataset import Dataset
-from bench.data.demo import load_demo
-from bench.data.demo_clips import load_demo_clips
-from bench.data.identities import people
-from bench.data.opening import find_copy, is_available, open_dataset
-from bench.data.packages import ensure
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.errors import DataError, ImageError, VideoError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.data import cache, https, packages
+from unmask.bench.data.archives import safe_extract
+from unmask.bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
+from unmask.bench.data.clips import ClipSet, open_clips
+from unmask.bench.data.dataset import Dataset
+from unmask.bench.data.demo import load_demo
+from unmask.bench.data.demo_clips import load_demo_clips
+from unmask.bench.data.identities import people
+from unmask.bench.data.opening import find_copy, is_available, open_dataset
+from unmask.bench.data.packages import ensure
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -105,7 +105,7 @@ def _verify_clips(clips: ClipSet, counts: Counts, decode: bool) -> Iterator[Chec
     yield from _files([ref.id for ref in clips.refs if ref.digest.startswith("none:")])
     if decode:
         # Imported here: most commands on data sets need no video library.
-        from bench.data.video import VideoReader
+        from unmask.bench.data.video import VideoReader
 
         broken = []
         for ref in clips.refs:

@@ -10,21 +10,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core import registry
-from bench.core.images import encode_png
-from bench.core.protocols import Method
-from bench.core.spec import parse_spec
-from bench.core.types import MethodFailure, Sample, SampleRef
-from bench.run.calling import Callee, Here, Result, call_method
-from bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
-from bench.run.draws import seed_of
-from bench.run.guard import Guard
-from bench.run.prepare import faces_by_sample, located_key
-from bench.run.shards import ShardJob, decode_chunks
-from bench.store.atomic import replacing_folder
-from bench.store.beside import located_method
-from bench.store.schemas import PlannedMethod
-from bench.store.tables import read_table, table_key, write_table
+from unmask.bench.core import registry
+from unmask.bench.core.images import encode_png
+from unmask.bench.core.protocols import Method
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import MethodFailure, Sample, SampleRef
+from unmask.bench.run.calling import Callee, Here, Result, call_method
+from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
+from unmask.bench.run.draws import seed_of
+from unmask.bench.run.guard import Guard
+from unmask.bench.run.prepare import faces_by_sample, located_key
+from unmask.bench.run.shards import ShardJob, decode_chunks
+from unmask.bench.store.atomic import replacing_folder
+from unmask.bench.store.beside import located_method
+from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.tables import read_table, table_key, write_table
 
 STAGE_VERSION: Final = 6
 """Raise it whenever this stage's results could change."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.canonical import digest
-from bench.core.evidence import (
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.evidence import (
     ANY_LOOK,
     SKIN_TERCILES,
     Evidence,
@@ -21,16 +21,16 @@ from bench.core.evidence import (
     Settings,
     Units,
 )
-from bench.core.types import Bools, Outcome
-from bench.core.values import Finding
-from bench.run.explained import missed
-from bench.run.prepare import FACE_ROLES
-from bench.run.regions import REGIONS
-from bench.run.score import EXTRA
-from bench.run.shards import shard_jobs
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
-from bench.store.tables import concatenate, read_table
+from unmask.bench.core.types import Bools, Outcome
+from unmask.bench.core.values import Finding
+from unmask.bench.run.explained import missed
+from unmask.bench.run.prepare import FACE_ROLES
+from unmask.bench.run.regions import REGIONS
+from unmask.bench.run.score import EXTRA
+from unmask.bench.run.shards import shard_jobs
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
+from unmask.bench.store.tables import concatenate, read_table
 
 
 @dataclass(frozen=True, slots=True)

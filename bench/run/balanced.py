@@ -16,24 +16,24 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core import registry
-from bench.core.errors import DataError
-from bench.core.spec import parse_spec
-from bench.data import Dataset
-from bench.data.cache import cache_dir
-from bench.data.dataset import fingerprint
-from bench.run.assemble import Originals, assemble_originals
-from bench.run.calibration import CARD_SCHEMA
-from bench.run.executors import Progress, run_stage
-from bench.run.fetching import FetchProgress, fetch_needed
-from bench.run.plan import JUDGE, locations_of, plain, planned_dataset
-from bench.run.prepare import prepare_shard
-from bench.run.shards import shard_jobs
-from bench.store.atomic import write_json
-from bench.store.beside import write_locations
-from bench.store.reproduction import Cell, Selection
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan, PlannedDataset, PlanSettings
+from unmask.bench.core import registry
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.data import Dataset
+from unmask.bench.data.cache import cache_dir
+from unmask.bench.data.dataset import fingerprint
+from unmask.bench.run.assemble import Originals, assemble_originals
+from unmask.bench.run.calibration import CARD_SCHEMA
+from unmask.bench.run.executors import Progress, run_stage
+from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.plan import JUDGE, locations_of, plain, planned_dataset
+from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.shards import shard_jobs
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import write_locations
+from unmask.bench.store.reproduction import Cell, Selection
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlanSettings
 
 K = TypeVar("K")
 

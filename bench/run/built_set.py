@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from bench.core.errors import DataError
-from bench.data import Dataset
-from bench.run.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
-from bench.run.plan import planned_dataset
-from bench.store.reproduction import Cell, Selection
-from bench.store.schemas import PlanSettings
+from unmask.bench.core.errors import DataError
+from unmask.bench.data import Dataset
+from unmask.bench.run.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
+from unmask.bench.run.plan import planned_dataset
+from unmask.bench.store.reproduction import Cell, Selection
+from unmask.bench.store.schemas import PlanSettings
 
 CARD: Final = "card.json"
 LABELS: Final = "labels.csv"

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
-from bench.core.errors import DataError
-from bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
-from bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
-from bench.data import Dataset
-from bench.data.identities import person_key
+from unmask.bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
+from unmask.bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
+from unmask.bench.data import Dataset
+from unmask.bench.data.identities import person_key
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
@@ -24,7 +24,7 @@ CARD_SCHEMA: Final = "unmask.operating-points/1"
 
 def shipped_card() -> dict[str, Any]:
     """The card measured on lfw's calibration half, as it lies in the package."""
-    text = files("bench.run").joinpath("operating_points", "lfw.json").read_text("utf-8")
+    text = files("unmask.bench.run").joinpath("operating_points", "lfw.json").read_text("utf-8")
     card: dict[str, Any] = json.loads(text)
     return card
 

@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from bench.core.errors import one_line, reason_of, reraise_interrupt
-from bench.core.types import Box, Image, MethodFailure, Sample
-from bench.run import opened
-from bench.run.memory import peak_memory
-from bench.run.placement import size_reason
+from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.run import opened
+from unmask.bench.run.memory import peak_memory
+from unmask.bench.run.placement import size_reason
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.core.errors import ConfigError
-from bench.run.calling import TIME_LIMIT_S
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.run.calling import TIME_LIMIT_S
 
 DEFAULT_METHODS = (
     "none",

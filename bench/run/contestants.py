@@ -19,12 +19,12 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import psutil
 
-from bench.core.errors import REASON_LENGTH
-from bench.core.types import Image, MethodFailure, Sample
-from bench.run.calling import TIME_LIMIT_S, Attempt
-from bench.run.executors import START_METHOD, start_fork_server
-from bench.run.method_log import MethodLog
-from bench.run.serving import TOKEN, end_group, serve
+from unmask.bench.core.errors import REASON_LENGTH
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.run.calling import TIME_LIMIT_S, Attempt
+from unmask.bench.run.executors import START_METHOD, start_fork_server
+from unmask.bench.run.method_log import MethodLog
+from unmask.bench.run.serving import TOKEN, end_group, serve
 
 T = TypeVar("T")
 

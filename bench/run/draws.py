@@ -13,12 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from bench.core.errors import SpecError
-from bench.core.seeds import derive_seed
-from bench.core.spec import Spec
-from bench.core.types import Bools, Float
-from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.store.schemas import PlannedMethod
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.store.schemas import PlannedMethod
 
 SEEDS: Final = "seeds"
 """The parameter of every SPEC of a method that the harness keeps to itself."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 import psutil
 from threadpoolctl import threadpool_limits
 
-from bench.core.errors import WorkerDiedError
+from unmask.bench.core.errors import WorkerDiedError
 
 
 class Progress(Protocol):

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.optimize import nnls
 
-from bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, OperatingPoint, Readings, look_column, point_at
-from bench.core.exposure import FMR, distances
-from bench.core.types import Bools, Box, Float, Floats32, Image
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, OperatingPoint, Readings, look_column, point_at
+from unmask.bench.core.exposure import FMR, distances
+from unmask.bench.core.types import Bools, Box, Float, Floats32, Image
 
 EXPLAINED: Final = 1.5
 """The residual, in units of what JPEG quality 50 leaves, up to which a face counts as explained. That quality itself

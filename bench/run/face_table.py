@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence
-from bench.core.values import UnitValues
-from bench.store.names import Pseudonyms
-from bench.store.tables import write_table
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.values import UnitValues
+from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.tables import write_table
 
 
 def write_face_table(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bench.core import registry
-from bench.core.cards import PackageFile
-from bench.data.packages import cached, fetch_all
-from bench.store.schemas import Plan
+from unmask.bench.core import registry
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.data.packages import cached, fetch_all
+from unmask.bench.store.schemas import Plan
 
 FetchProgress = Callable[[str, int, int | None], None]
 """(file, bytes so far, bytes in all or None)."""

@@ -10,16 +10,16 @@ from typing import Final
 
 import numpy as np
 
-from bench.core.errors import ImageError
-from bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
-from bench.data import Dataset
-from bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
-from bench.run.prepare import faces_by_sample
-from bench.run.shards import READING, ShardJob, shard_jobs
-from bench.run.signatures import SIDE, Signatures
-from bench.run.views import View, background, view_of
-from bench.store.run_folder import RunFolder
-from bench.store.tables import concatenate, read_table
+from unmask.bench.core.errors import ImageError
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
+from unmask.bench.data import Dataset
+from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
+from unmask.bench.run.prepare import faces_by_sample
+from unmask.bench.run.shards import READING, ShardJob, shard_jobs
+from unmask.bench.run.signatures import SIDE, Signatures
+from unmask.bench.run.views import View, background, view_of
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.tables import concatenate, read_table
 
 NEARLY_EQUAL: Final = 0.95
 """Correlation asked of another input where there is no background: a swapped face is no other photo."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from bench.run.executors import Named, Progress, cores_each, end_workers, partly_done, units_of
+from unmask.bench.run.executors import Named, Progress, cores_each, end_workers, partly_done, units_of
 
 
 class Stoppable(Protocol):

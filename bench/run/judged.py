@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import ImageError, StoreError
-from bench.core.images import decode_image
-from bench.core.types import Box, Detection, FaceView, Image, Outcome, Region, RegionPair
-from bench.run import opened
-from bench.run.explained import Explanation, explanation
-from bench.run.located import match_faces, outcomes, place_crop, shifted, unmatched
-from bench.run.prepare import as_stored, detection_columns, detections_of, faces_by_sample
-from bench.run.regions import region_pairs
-from bench.run.shards import ShardJob, decode_chunks
-from bench.store.tables import Table, read_table
+from unmask.bench.core.errors import ImageError, StoreError
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.types import Box, Detection, FaceView, Image, Outcome, Region, RegionPair
+from unmask.bench.run import opened
+from unmask.bench.run.explained import Explanation, explanation
+from unmask.bench.run.located import match_faces, outcomes, place_crop, shifted, unmatched
+from unmask.bench.run.prepare import as_stored, detection_columns, detections_of, faces_by_sample
+from unmask.bench.run.regions import region_pairs
+from unmask.bench.run.shards import ShardJob, decode_chunks
+from unmask.bench.store.tables import Table, read_table
 
 
 @dataclass(frozen=True)

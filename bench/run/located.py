@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from bench.core.types import Bools, Box, Detection, FaceLabel, Image, Outcome
+from unmask.bench.core.types import Bools, Box, Detection, FaceLabel, Image, Outcome
 
 PLACE_FACTOR = 2.0
 """Side of the square in which a second detector looks for a face, over the longer side of its box."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, cast
 
-from bench.core import registry
-from bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
-from bench.core.spec import parse_spec
-from bench.core.video import PersonDetector, Tracker
-from bench.data.packages import fetch_all
+from unmask.bench.core import registry
+from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.video import PersonDetector, Tracker
+from unmask.bench.data.packages import fetch_all
 
 
 @lru_cache(maxsize=32)

@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from bench.core import registry
-from bench.core.errors import UsageError
-from bench.core.evidence import LOOKS, look_column
-from bench.data import open_dataset
-from bench.run.assemble import assemble_originals
-from bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
-from bench.run.executors import Progress, run_stage
-from bench.run.plan import JUDGE, locations_of, plain, planned_dataset
-from bench.run.prepare import prepare_shard
-from bench.run.shards import opened_data, shard_jobs
-from bench.store.atomic import write_json
-from bench.store.beside import CALIBRATION, located_dataset, write_locations
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan, PlanSettings
+from unmask.bench.core import registry
+from unmask.bench.core.errors import UsageError
+from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.data import open_dataset
+from unmask.bench.run.assemble import assemble_originals
+from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
+from unmask.bench.run.executors import Progress, run_stage
+from unmask.bench.run.plan import JUDGE, locations_of, plain, planned_dataset
+from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.shards import opened_data, shard_jobs
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import CALIBRATION, located_dataset, write_locations
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlanSettings
 
 
 def calibrate_on(

@@ -7,16 +7,16 @@ from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
-from bench.core import registry
-from bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
-from bench.run.calibration import SHIPPED, calibration_for
-from bench.run.calling import TIME_LIMIT_S
-from bench.run.config import RunConfig
-from bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from bench.run.fetching import FetchProgress, fetch_needed
-from bench.run.hosting import run_hosted
-from bench.run.own_calibration import measure_own_card
-from bench.run.plan import (
+from unmask.bench.core import registry
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
+from unmask.bench.run.calibration import SHIPPED, calibration_for
+from unmask.bench.run.calling import TIME_LIMIT_S
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
+from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.hosting import run_hosted
+from unmask.bench.run.own_calibration import measure_own_card
+from unmask.bench.run.plan import (
     CONTROL,
     choose_instruments,
     choose_metrics,
@@ -27,19 +27,19 @@ from bench.run.plan import (
     planned_metric,
     refuse_unmeasurable,
 )
-from bench.run.prepare import prepare_shard
-from bench.run.reduce import reduce_run
-from bench.run.score import score_shard
-from bench.run.settling import refuse_half_made, settle_plan
-from bench.run.shards import shard_jobs
-from bench.run.unchanged import hash_evidence, is_reduced
-from bench.store.atomic import sweep_temporaries, write_json
-from bench.store.beside import Locations
-from bench.store.provenance import gather_provenance
-from bench.store.publication import replacing_results
-from bench.store.purging import refuse_purged
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
+from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.reduce import reduce_run
+from unmask.bench.run.score import score_shard
+from unmask.bench.run.settling import refuse_half_made, settle_plan
+from unmask.bench.run.shards import shard_jobs
+from unmask.bench.run.unchanged import hash_evidence, is_reduced
+from unmask.bench.store.atomic import sweep_temporaries, write_json
+from unmask.bench.store.beside import Locations
+from unmask.bench.store.provenance import gather_provenance
+from unmask.bench.store.publication import replacing_results
+from unmask.bench.store.purging import refuse_purged
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 
 
 def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:

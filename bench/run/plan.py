@@ -7,20 +7,20 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.core import registry
-from bench.core.cards import DatasetCard, InstrumentCard
-from bench.core.errors import ConfigError, DataError, UnavailableError, UnknownNameError
-from bench.core.protocols import Metric
-from bench.core.spec import Spec, default_label, parse_spec, written
-from bench.data import Dataset, open_dataset
-from bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
-from bench.run.config import RunConfig
-from bench.run.draws import without_seeds
-from bench.run.fetching import FetchProgress
-from bench.run.sources import hash_code, hashed_parameters, path_parameters
-from bench.run.stored_outputs import output_paths, refuse_unmatched
-from bench.store.beside import CALIBRATION, Locations
-from bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
+from unmask.bench.core import registry
+from unmask.bench.core.cards import DatasetCard, InstrumentCard
+from unmask.bench.core.errors import ConfigError, DataError, UnavailableError, UnknownNameError
+from unmask.bench.core.protocols import Metric
+from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.draws import without_seeds
+from unmask.bench.run.fetching import FetchProgress
+from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
+from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.store.beside import CALIBRATION, Locations
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
 JUDGE = "yunet"
 SECOND_DETECTOR = "blazeface"

@@ -10,15 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION
-from bench.core.types import Box, Detection, FaceLabel, FaceView, Image, Region
-from bench.run import opened
-from bench.run.located import assign_labels
-from bench.run.regions import REGIONS, region_images
-from bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
-from bench.run.signatures import signature_of
-from bench.store.schemas import Plan
-from bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION
+from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Image, Region
+from unmask.bench.run import opened
+from unmask.bench.run.located import assign_labels
+from unmask.bench.run.regions import REGIONS, region_images
+from unmask.bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
+from unmask.bench.run.signatures import signature_of
+from unmask.bench.store.schemas import Plan
+from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
 STAGE_VERSION: Final = 2
 """Raise it whenever this stage's results could change."""

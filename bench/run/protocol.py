@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.core import registry
-from bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError, UnmaskError
-from bench.core.spec import parse_spec
-from bench.run.draws import SEEDS as DRAWS
-from bench.run.draws import without_seeds
-from bench.run.plan import CONTROL
+from unmask.bench.core import registry
+from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError, UnmaskError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.draws import SEEDS as DRAWS
+from unmask.bench.run.draws import without_seeds
+from unmask.bench.run.plan import CONTROL
 
 ROLES: Final[Mapping[str, str]] = {
     "none": "none",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.headlines import Key
-from bench.core.stats.compare import Comparison, compare, holm, rank_ranges, significantly_better
-from bench.core.stats.resampling import ClusterResamples
-from bench.run.rows import Answer, finite
-from bench.store.schemas import ComparisonRow, RankRow
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.headlines import Key
+from unmask.bench.core.stats.compare import Comparison, compare, holm, rank_ranges, significantly_better
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.run.rows import Answer, finite
+from unmask.bench.store.schemas import ComparisonRow, RankRow
 
 Pair = frozenset[str]
 HeadsOf = Callable[[Sequence[Key], Collection[Key]], Sequence[Key]]

@@ -11,25 +11,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core import registry
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.headlines import headline_keys
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools
-from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from bench.data.folders import counted
-from bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
-from bench.run.calibration import usable_points
-from bench.run.draws import averaged, by_draws
-from bench.run.executors import Progress
-from bench.run.face_table import write_face_table
-from bench.run.plan import CONTROL
-from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from bench.store.names import Pseudonyms, without_names, write_names
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import (
+from unmask.bench.core import registry
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.headlines import headline_keys
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools
+from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.data.folders import counted
+from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
+from unmask.bench.run.calibration import usable_points
+from unmask.bench.run.draws import averaged, by_draws
+from unmask.bench.run.executors import Progress
+from unmask.bench.run.face_table import write_face_table
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from unmask.bench.store.names import Pseudonyms, without_names, write_names
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import (
     ComparisonRow,
     EstimateRow,
     Estimates,

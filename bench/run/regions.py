@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Box, Image, Region, RegionPair
+from unmask.bench.core.types import Bools, Box, Image, Region, RegionPair
 
 REGIONS: Final[tuple[Region, ...]] = ("face", "image", "background")
 FACE_SIDE: Final = 128

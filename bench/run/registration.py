@@ -9,8 +9,8 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Floats32
-from bench.run.views import BLUR, STRUCTURE, View, detail_of, reduced_size, resized
+from unmask.bench.core.types import Bools, Floats32
+from unmask.bench.run.views import BLUR, STRUCTURE, View, detail_of, reduced_size, resized
 
 COARSE: Final = 40
 """Pixels of the longer side at which shifts and scales are sought."""

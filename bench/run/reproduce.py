@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.core.spec import parse_spec
-from bench.data import open_dataset
-from bench.run.balanced import balanced_test_set
-from bench.run.built_set import built_test_set
-from bench.run.config import load_config
-from bench.run.draws import by_draws
-from bench.run.executors import Progress, shared_pool
-from bench.run.fetching import FetchProgress
-from bench.run.pipeline import get_ready, locations_for, run
-from bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
-from bench.run.settling import settle_plan
-from bench.store.beside import Locations
-from bench.store.reproduction import Reproduction, write_reproduction
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.data import open_dataset
+from unmask.bench.run.balanced import balanced_test_set
+from unmask.bench.run.built_set import built_test_set
+from unmask.bench.run.config import load_config
+from unmask.bench.run.draws import by_draws
+from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.fetching import FetchProgress
+from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
+from unmask.bench.run.settling import settle_plan
+from unmask.bench.store.beside import Locations
+from unmask.bench.store.reproduction import Reproduction, write_reproduction
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 
 TEST_SET: Final = "utkface:split=test"
 LABEL: Final = "balanced"

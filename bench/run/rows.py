@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import ANY_LOOK
-from bench.core.headlines import WORST
-from bench.core.stats.gaps import GapTest, GroupPermutations, gap_between
-from bench.core.stats.intervals import chance_estimates, estimates
-from bench.core.stats.paired import Scored
-from bench.core.stats.resampling import (
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.headlines import WORST
+from unmask.bench.core.stats.gaps import GapTest, GroupPermutations, gap_between
+from unmask.bench.core.stats.intervals import chance_estimates, estimates
+from unmask.bench.core.stats.paired import Scored
+from unmask.bench.core.stats.resampling import (
     ClusterResamples,
     Replicates,
     replicate_means,
@@ -22,9 +22,9 @@ from bench.core.stats.resampling import (
     worst_attack,
     worst_replicates,
 )
-from bench.core.types import Bools, Region, Unit
-from bench.core.values import Estimate, SetStatistic, UnitValues
-from bench.store.schemas import EstimateRow, GapRow
+from unmask.bench.core.types import Bools, Region, Unit
+from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
+from unmask.bench.store.schemas import EstimateRow, GapRow
 
 MIN_GROUP = 5
 """Units scored below which a subgroup takes no part in a gap: its value is noise."""

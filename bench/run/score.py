@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import ANY_LOOK, KNOWN_PLACE
-from bench.core.types import FaceView, RegionPair
-from bench.run import opened
-from bench.run.anonymize import outputs_key
-from bench.run.judged import Detections, Judged, extra_rows, judged_chunks, outcome_rows
-from bench.run.prepare import (
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE
+from unmask.bench.core.types import FaceView, RegionPair
+from unmask.bench.run import opened
+from unmask.bench.run.anonymize import outputs_key
+from unmask.bench.run.judged import Detections, Judged, extra_rows, judged_chunks, outcome_rows
+from unmask.bench.run.prepare import (
     FACE_ROLES,
     face_reader,
     instrument_parts,
@@ -22,9 +22,9 @@ from bench.run.prepare import (
     part_key,
     second_detectors,
 )
-from bench.run.regions import REGIONS
-from bench.run.shards import Gather, ShardJob, scatter
-from bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.run.regions import REGIONS
+from unmask.bench.run.shards import Gather, ShardJob, scatter
+from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
 STAGE_VERSION: Final = 6
 """Raise it whenever this stage's results could change."""

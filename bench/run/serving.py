@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core.errors import reason_of
-from bench.core.types import Box, MethodFailure, Sample
-from bench.run import opened
-from bench.run.calling import Attempt, attempt, expect, trace_of
-from bench.run.executors import limit_threads
-from bench.run.memory import peak_memory
+from unmask.bench.core.errors import reason_of
+from unmask.bench.core.types import Box, MethodFailure, Sample
+from unmask.bench.run import opened
+from unmask.bench.run.calling import Attempt, attempt, expect, trace_of
+from unmask.bench.run.executors import limit_threads
+from unmask.bench.run.memory import peak_memory
 
 TOKEN: Final = "UNMASK_CONTESTANT"
 """Environment variable by which the programs that a method starts can be found again."""

@@ -9,15 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bench.core.errors import ConfigError, PlanMismatchError, StoreError
-from bench.core.files import make_private_folder
-from bench.store.atomic import write_json
-from bench.store.beside import Locations, read_locations, write_locations
-from bench.store.json_files import read_model
-from bench.store.publication import finish_publication
-from bench.store.purging import refuse_purged
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
+from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from unmask.bench.core.files import make_private_folder
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import Locations, read_locations, write_locations
+from unmask.bench.store.json_files import read_model
+from unmask.bench.store.publication import finish_publication
+from unmask.bench.store.purging import refuse_purged
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 
 
 def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:

@@ -12,18 +12,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.canonical import digest
-from bench.core.errors import DataError, ImageError, SpecError
-from bench.core.spec import parse_spec
-from bench.core.types import Image, SampleRef
-from bench.data import Dataset, open_dataset
-from bench.data.dataset import fingerprint
-from bench.run.executors import advance
-from bench.run.stored_outputs import output_paths
-from bench.store.beside import located_dataset, located_method
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan, PlannedDataset, PlannedMethod
-from bench.store.tables import concatenate
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.errors import DataError, ImageError, SpecError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Image, SampleRef
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.dataset import fingerprint
+from unmask.bench.run.executors import advance
+from unmask.bench.run.stored_outputs import output_paths
+from unmask.bench.store.beside import located_dataset, located_method
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod
+from unmask.bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000

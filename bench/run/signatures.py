@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Bools, Floats32, Image
-from bench.run.views import compared, detail_of
+from unmask.bench.core.types import Bools, Floats32, Image
+from unmask.bench.run.views import compared, detail_of
 
 SIDE: Final = 32
 """Pixels of a signature's side."""

@@ -11,13 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from bench.core import registry
-from bench.core.canonical import canonical_json
-from bench.core.errors import DataError
-from bench.core.files import sha256_of
-from bench.core.spec import Spec
-from bench.data.digests import DigestCache
-from bench.store.provenance import packages
+from unmask.bench.core import registry
+from unmask.bench.core.canonical import canonical_json
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.core.spec import Spec
+from unmask.bench.data.digests import DigestCache
+from unmask.bench.store.provenance import packages
 
 OWN: Final = "methods"
 """The package of our own methods."""

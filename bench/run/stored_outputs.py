@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.core import registry
-from bench.core.errors import SpecError, UnmaskError
-from bench.core.spec import Spec, parse_spec
-from bench.data import Dataset
-from bench.run.draws import without_seeds
+from unmask.bench.core import registry
+from unmask.bench.core.errors import SpecError, UnmaskError
+from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.data import Dataset
+from unmask.bench.run.draws import without_seeds
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench.core.canonical import digest
-from bench.core.errors import StoreError
-from bench.run.shards import shard_jobs
-from bench.run.sources import hash_arithmetic
-from bench.store.names import NAMES
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
-from bench.store.tables import read_arrow, table_stamp
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.errors import StoreError
+from unmask.bench.run.shards import shard_jobs
+from unmask.bench.run.sources import hash_arithmetic
+from unmask.bench.store.names import NAMES
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
+from unmask.bench.store.tables import read_arrow, table_stamp
 
 
 def hash_evidence(folder: RunFolder, plan: Plan) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Box, Floats32, Image
+from unmask.bench.core.types import Bools, Box, Floats32, Image
 
 FINE: Final = 96
 """Pixels of the longer side at which pictures are compared."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
-from bench.core.errors import StoreError
-from bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file, temp_prefix
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file, temp_prefix
 
 
 @contextmanager

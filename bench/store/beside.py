@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from bench.core.errors import StoreError
-from bench.core.spec import parse_spec, written
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model
-from bench.store.schemas import Strict
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.spec import parse_spec, written
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model
+from unmask.bench.store.schemas import Strict
 
 LOCATIONS: Final = "locations.json"
 CALIBRATION: Final = "--calibrate-on"

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bench.core.errors import StoreError
-from bench.store.schemas import Estimates, Sealed
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.schemas import Estimates, Sealed
 
 M = TypeVar("M", bound=BaseModel)
 

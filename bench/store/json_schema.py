@@ -1,6 +1,6 @@
 """The JSON schemas of the plans and the estimates of runs that ship in the wheel.
 
-``python -m bench.store.json_schema`` writes them anew after a change of a schemas module; a test compares.
+``python -m unmask.bench.store.json_schema`` writes them anew after a change of a schemas module; a test compares.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from bench.store.schemas import Estimates, Plan
-from bench.store.video_schemas import VideoEstimates, VideoPlan
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 SHIPPED: Final[dict[str, type[BaseModel]]] = {
     "plan.schema.json": Plan,
@@ -34,7 +34,7 @@ def schema_text(model: type[BaseModel]) -> str:
 
 def shipped_schema(name: str) -> dict[str, Any]:
     """A schema as it lies in the package, e.g. ``estimates.schema.json``."""
-    found: dict[str, Any] = json.loads(files("bench.store").joinpath("json_schemas", name).read_text("utf-8"))
+    found: dict[str, Any] = json.loads(files("unmask.bench.store").joinpath("json_schemas", name).read_text("utf-8"))
     return found
 
 

@@ -9,9 +9,9 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model
-from bench.store.schemas import Estimates, Strict
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model
+from unmask.bench.store.schemas import Estimates, Strict
 
 NAMES: Final = "names.json"
 _IMAGE: Final = "jpe?g|jpe|jfif|png|apng|webp|gif|bmp|tiff?|jp2|p[gpnb]m|heic|heif|avif"

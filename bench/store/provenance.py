@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from bench import __version__
-from bench.core.cards import OWN_WEIGHTS
-from bench.store.schemas import Plan
-from bench.store.video_schemas import VideoPlan
+from unmask import __version__
+from unmask.bench.core.cards import OWN_WEIGHTS
+from unmask.bench.store.schemas import Plan
+from unmask.bench.store.video_schemas import VideoPlan
 
 
 def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import StoreError
-from bench.core.files import make_private_folder, temp_prefix
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.files import make_private_folder, temp_prefix
 
 PUBLISHING: Final = "publishing"
 PURGED: Final = "purged.json"

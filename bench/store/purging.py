@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import StoreError
-from bench.store.atomic import naming, write_json
-from bench.store.json_files import read_object
-from bench.store.names import Pseudonyms
-from bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, replacing_results
-from bench.store.reproduction import FILE as REPRODUCTION
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.atomic import naming, write_json
+from unmask.bench.store.json_files import read_object
+from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, replacing_results
+from unmask.bench.store.reproduction import FILE as REPRODUCTION
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 
 _KEPT: Final = (PLAN, ESTIMATES, PROVENANCE, FACES, "calibration", REPRODUCTION, PURGED)
 

@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from bench.core.errors import StoreError
-from bench.store.atomic import write_json
-from bench.store.schemas import Strict
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.schemas import Strict
 
 REPRODUCTION_SCHEMA: Final = "unmask.reproduction/1"
 FILE: Final = "reproduction.json"

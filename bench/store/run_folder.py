@@ -32,13 +32,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from bench.core.errors import StoreError
-from bench.store.atomic import write_json
-from bench.store.json_files import read_model, read_object
-from bench.store.names import Names, Pseudonyms, read_names, with_names
-from bench.store.publication import ESTIMATES, FACES, NEXT_PLAN, OWN_CARD, PLAN, PROVENANCE, PURGED, finish_publication
-from bench.store.schemas import Estimates, Plan
-from bench.store.tables import read_arrow, read_table
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model, read_object
+from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names
+from unmask.bench.store.publication import (
+    ESTIMATES,
+    FACES,
+    NEXT_PLAN,
+    OWN_CARD,
+    PLAN,
+    PROVENANCE,
+    PURGED,
+    finish_publication,
+)
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.tables import read_arrow, read_table
 
 
 class RunFolder:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.core.canonical import digest
+from unmask.bench.core.canonical import digest
 
 PLAN_SCHEMA: Final = "unmask.plan/2"
 ESTIMATES_SCHEMA: Final = "unmask.estimates/2"

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bench.core.errors import StoreError
-from bench.core.files import replacing_file
-from bench.store.atomic import naming
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.store.atomic import naming
 
 _KEY: Final = b"unmask.key"
 _SEAL: Final = b"unmask.sha256"

@@ -25,9 +25,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.core.errors import StoreError
-from bench.store.json_files import read_model, read_object
-from bench.store.video_schemas import VideoEstimates, VideoPlan
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.json_files import read_model, read_object
+from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 
 class VideoRunFolder:

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from bench.store.schemas import ComparisonRow, EstimateRow, PlannedMethod, RankRow, Sealed, Strict
+from unmask.bench.store.schemas import ComparisonRow, EstimateRow, PlannedMethod, RankRow, Sealed, Strict
 
 VIDEO_PLAN_SCHEMA: Final = "unmask.video-plan/1"
 VIDEO_ESTIMATES_SCHEMA: Final = "unmask.video-estimates/1"

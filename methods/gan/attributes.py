@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import SpecError
+from unmask.bench.core.errors import SpecError
 
 THESIS: Final = "female;0-19;20-29;30-39;40+"
 """DP-ATT's attributes, in order."""

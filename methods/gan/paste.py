@@ -7,9 +7,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bench.core.types import Box, Image
-from methods.faces import covered
-from methods.gan.compact.crop import SIDE, Crop
+from unmask.bench.core.types import Box, Image
+from unmask.methods.faces import covered
+from unmask.methods.gan.compact.crop import SIDE, Crop
 
 WAYS: Final = ("box", "feather")
 FEATHER: Final = 0.12

@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from bench.core.types import Box, Detection, FaceView, Floats32, Image
-from methods.faces import FaceMethod
-from methods.gan.compact.crop import Crop, cut
-from methods.gan.paste import WAYS, paste_back
-from methods.params import choice
+from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
+from unmask.methods.faces import FaceMethod
+from unmask.methods.gan.compact.crop import Crop, cut
+from unmask.methods.gan.paste import WAYS, paste_back
+from unmask.methods.params import choice
 
 USUAL_PLACES: Final = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.76], [0.65, 0.76]], np.float32)
 """Landmarks of a frontal face as shares of MTCNN's box, for boxes that come without."""

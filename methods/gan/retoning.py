@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from methods.gan.compact.crop import Crop
-from methods.gan.skin import recolour
+from unmask.methods.gan.compact.crop import Crop
+from unmask.methods.gan.skin import recolour
 
 MIDDLE: Final = ((0.25, 0.75), (0.35, 0.75))
 """Shares of the box, across and down, that are skin in nearly every face: cheeks and nose, without brows and beard."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import CheckpointError
+from unmask.bench.core.errors import CheckpointError
 
 SHIPPED: Final = "shipped"
 FOLDER: Final = Path(__file__).parents[1] / "weights"

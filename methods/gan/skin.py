@@ -7,8 +7,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bench.core.training_faces import Rgb
-from bench.core.types import Float, Image
+from unmask.bench.core.training_faces import Rgb
+from unmask.bench.core.types import Float, Image
 
 COLOURED: Final = (0.15, 0.45)
 """Shares of the skin's own saturation at which a pixel begins to be skin and is skin: eyes and teeth are not."""

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Float
-from bench.core.values import SetStatistic
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic
 
 
 class Memory:

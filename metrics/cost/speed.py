@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Float
-from bench.core.values import UnitValues
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import UnitValues
 
 _LIMITS = (
     "Depends on the machine, its load and the sizes of the photos: compare methods within one run only. Loading of "

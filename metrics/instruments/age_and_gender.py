@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Final, Self
 import dlib
 import numpy as np
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Float, Floats32, Image
-from metrics.instruments.onnx_session import open_session, read_model
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Float, Floats32, Image
+from unmask.metrics.instruments.onnx_session import open_session, read_model
 
 PADDING: Final = 0.2
 """Of the chip, around the face; the networks were trained with it."""

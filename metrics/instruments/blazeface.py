@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.types import Box, Detection, Float, Image
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_graph import TfjsGraph
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Box, Detection, Float, Image
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 256
 SCORE: Final = 0.6

@@ -15,15 +15,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from bench.core.cards import OWN_WEIGHTS, InstrumentCard
-from bench.core.errors import CheckpointError, UnavailableError
-from bench.core.files import remembered_sha256
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32
-from metrics.instruments.crops import aligned
-from metrics.instruments.embedding import embed
-from metrics.instruments.looks import read_looks
-from metrics.instruments.onnx_session import free_batch, open_session, read_model
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
+from unmask.bench.core.errors import CheckpointError, UnavailableError
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32
+from unmask.metrics.instruments.crops import aligned
+from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.onnx_session import free_batch, open_session, read_model
 
 DIMENSION: Final = 512
 SIZE: Final = 112

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import FaceView, Float, Floats32, Image
+from unmask.bench.core.types import FaceView, Float, Floats32, Image
 
 ARCFACE_TEMPLATE: Final = (
     (38.2946, 51.6963),

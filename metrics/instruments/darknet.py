@@ -16,9 +16,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
-from metrics.instruments.darknet_cfg import Convolution, Layer, MaxPool, Route, Shortcut, Upsample, Yolo, read_cfg
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.darknet_cfg import (
+    Convolution,
+    Layer,
+    MaxPool,
+    Route,
+    Shortcut,
+    Upsample,
+    Yolo,
+    read_cfg,
+)
 
 MAX_WEIGHTS: Final = 100_000_000
 """Numbers in a file; YOLOv3 has 62,001,757."""

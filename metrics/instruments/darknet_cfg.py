@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from bench.core.errors import CheckpointError
+from unmask.bench.core.errors import CheckpointError
 
 MAX_BYTES: Final = 100_000
 MAX_LAYERS: Final = 256

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
 
-from bench.core.cards import InstrumentCard, PackageFile, Scalar
-from bench.core.errors import SpecError
-from bench.core.types import Floats32, Image
-from bench.core.video import PersonBox, Tracks
-from metrics.instruments.deepsort_appearance import DIMENSION, SIZE, Appearance
-from metrics.instruments.deepsort_gallery import Gallery
+from unmask.bench.core.cards import InstrumentCard, PackageFile, Scalar
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.types import Floats32, Image
+from unmask.bench.core.video import PersonBox, Tracks
+from unmask.metrics.instruments.deepsort_appearance import DIMENSION, SIZE, Appearance
+from unmask.metrics.instruments.deepsort_gallery import Gallery
 
 SHOWN_AFTER: Final = 1
 """A confirmed track still counts in the first frame in which it is not seen (yolov3_deepsort), where the Kalman filter

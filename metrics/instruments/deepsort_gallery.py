@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Float, Floats32
+from unmask.bench.core.types import Float, Floats32
 
 _FIRST = 64
 """Looks that a track has room for at first."""

@@ -10,10 +10,10 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.embedding import embed
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.embedding import embed
 
 DIMENSION: Final = 128
 CHIP: Final = 150

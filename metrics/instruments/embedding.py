@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import located, usable
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import located, usable
 
 
 def embed(

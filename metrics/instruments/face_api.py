@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import square, usable
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import square, usable
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 112
 FACTOR: Final = 1.0

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import square
-from metrics.instruments.embedding import embed
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.keras_inception_resnet import load_keras
-from metrics.instruments.looks import read_looks
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import square
+from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.looks import read_looks
 
 DIMENSION: Final = 128
 SIZE: Final = 160

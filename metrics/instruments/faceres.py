@@ -9,14 +9,14 @@ from typing import ClassVar, Final, Self
 import numpy as np
 import torch
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.crops import square, usable
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.tfjs_graph import TfjsGraph
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.crops import square, usable
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 224
 FACTOR: Final = 1.3

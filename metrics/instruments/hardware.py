@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bench.core.errors import UnavailableError
+from unmask.bench.core.errors import UnavailableError
 
 if TYPE_CHECKING:
     import torch

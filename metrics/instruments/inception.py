@@ -19,12 +19,12 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import Floats32, Image
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.safe_pickle import load_torchscript_tensors
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Floats32, Image
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.safe_pickle import load_torchscript_tensors
 
 DIMENSIONS: Final = 2048
 SIDE: Final = 299

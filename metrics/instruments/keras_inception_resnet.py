@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Float
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Float
 
 _BN_EPSILON = 1e-3
 """Keras' value, as in the file's own description of the network."""

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import LOOKS, look_column
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32, Image
-from metrics.instruments.embedding import embed
+from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32, Image
+from unmask.metrics.instruments.embedding import embed
 
 BLUR: Final = 1.8 / 112
 """Sigma of the Gaussian over the crop's side: takes fine disturbances away and leaves a face that is recognised."""

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.errors import CheckpointError
-from bench.core.protocols import Columns
-from bench.core.types import Floats32, Image, RegionPair
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.safe_pickle import load_numpy_pickle
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Floats32, Image, RegionPair
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.safe_pickle import load_numpy_pickle
 
 LONGEST_SIDE: Final = {"alex": 256, "vgg": 64}
 """VGG16 costs thirty times as much as AlexNet, so it sees images at 64 px, the size of the patches on which LPIPS was

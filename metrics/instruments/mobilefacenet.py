@@ -11,13 +11,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32
-from metrics.instruments.crops import aligned
-from metrics.instruments.embedding import embed, normalised
-from metrics.instruments.hardware import cores
-from metrics.instruments.looks import read_looks
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32
+from unmask.metrics.instruments.crops import aligned
+from unmask.metrics.instruments.embedding import embed, normalised
+from unmask.metrics.instruments.hardware import cores
+from unmask.metrics.instruments.looks import read_looks
 
 DIMENSION: Final = 192
 

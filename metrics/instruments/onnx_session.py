@@ -12,8 +12,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from bench.core.errors import CheckpointError, UnavailableError
-from metrics.instruments.hardware import cores, onnx_providers
+from unmask.bench.core.errors import CheckpointError, UnavailableError
+from unmask.metrics.instruments.hardware import cores, onnx_providers
 
 
 def read_model(path: Path) -> onnx.ModelProto:

@@ -21,14 +21,14 @@ from typing import ClassVar, Final, Self, cast
 import cv2
 import numpy as np
 
-from bench.core.cards import InstrumentCard
-from bench.core.protocols import Columns
-from bench.core.types import Bools, Float, Floats32, Image, RegionPair
-from metrics.quality.functional.differences import PSNR_CAP_DB, level_counts, of_level_counts, psnr_of
-from metrics.quality.functional.ms_ssim import fitting_window, ms_ssim
-from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
-from metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
-from metrics.quality.functional.windows import gaussian_window
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Bools, Float, Floats32, Image, RegionPair
+from unmask.metrics.quality.functional.differences import PSNR_CAP_DB, level_counts, of_level_counts, psnr_of
+from unmask.metrics.quality.functional.ms_ssim import fitting_window, ms_ssim
+from unmask.metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
+from unmask.metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
+from unmask.metrics.quality.functional.windows import gaussian_window
 
 EQUAL_SIDE: Final = 192
 """Pixels of an equal pair that are looked at; large enough for every window."""

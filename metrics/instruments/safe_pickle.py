@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
 
 MAX_FILE_BYTES: Final = 200_000_000
 MAX_STRUCTURE_BYTES: Final = 1_000_000

@@ -9,13 +9,13 @@ from typing import ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.protocols import Columns
-from bench.core.types import FaceView, Floats32
-from metrics.instruments.crops import aligned
-from metrics.instruments.embedding import embed
-from metrics.instruments.looks import read_looks
-from metrics.instruments.onnx_session import (
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import FaceView, Floats32
+from unmask.metrics.instruments.crops import aligned
+from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.onnx_session import (
     expand_weights,
     free_batch,
     keep_inputs,

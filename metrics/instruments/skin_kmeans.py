@@ -14,10 +14,10 @@ from typing import ClassVar, Final, NamedTuple, Self
 import cv2
 import numpy as np
 
-from bench.core.cards import InstrumentCard
-from bench.core.protocols import Columns
-from bench.core.types import Bools, FaceView, Float, Image
-from metrics.instruments.crops import square
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.protocols import Columns
+from unmask.bench.core.types import Bools, FaceView, Float, Image
+from unmask.metrics.instruments.crops import square
 
 SIDE: Final = 48
 """The face is clustered at 48 x 48 = 2,304 pixels: enough for three mean colours."""

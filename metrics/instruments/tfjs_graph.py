@@ -14,8 +14,8 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
 
 MAX_NODES: Final = 2_000
 MAX_KERNEL: Final = 16

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
 
 MAX_JSON_BYTES: Final = 1_000_000
 MAX_BINARY_BYTES: Final = 100_000_000

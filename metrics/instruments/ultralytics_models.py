@@ -21,13 +21,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core.cards import OWN_WEIGHTS, InstrumentCard
-from bench.core.errors import CheckpointError, SpecError, UnavailableError
-from bench.core.files import remembered_sha256
-from bench.core.types import Box, Image
-from bench.core.video import PersonBox
-from metrics.instruments.hardware import torch_device
-from metrics.instruments.onnx_session import read_model
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
+from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import Box, Image
+from unmask.bench.core.video import PersonBox
+from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.onnx_session import read_model
 
 _PACKAGE: Final = "ultralytics"
 PERSON: Final = "person"

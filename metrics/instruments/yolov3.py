@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torchvision.ops import nms
 
-from bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
-from bench.core.errors import CheckpointError, SpecError, UnavailableError
-from bench.core.files import remembered_sha256
-from bench.core.types import Box, Image
-from bench.core.video import PersonBox
-from metrics.instruments.darknet import GRID, Darknet, load_darknet
-from metrics.instruments.darknet_cfg import Layer, Yolo
-from metrics.instruments.hardware import torch_device
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
+from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
+from unmask.bench.core.files import remembered_sha256
+from unmask.bench.core.types import Box, Image
+from unmask.bench.core.video import PersonBox
+from unmask.metrics.instruments.darknet import GRID, Darknet, load_darknet
+from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
+from unmask.metrics.instruments.hardware import torch_device
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, PackageFile
-from bench.core.types import Box, Detection, Float, Image
+from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.types import Box, Detection, Float, Image
 
 SCORE: Final = 0.6
 """Faces the network is less sure of are not counted. 0.6 finds every face of our four photo sets; at 0.5 the second try

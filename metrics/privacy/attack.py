@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, Strings, look_column
-from bench.core.exposure import FARTHEST, distances
-from bench.core.seeds import derive_seed
-from bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, Strings, look_column
+from unmask.bench.core.exposure import FARTHEST, distances
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 
 Ints = NDArray[np.int64]
 MAX_PAIRS = 100_000

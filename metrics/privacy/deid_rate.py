@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence, point_at
-from bench.core.types import Float, Outcome
-from bench.core.values import UnitValues
-from metrics.privacy.attack import attacks
-from metrics.privacy.outcome import face_found
-from metrics.privacy.strangers import match_shares, strangers
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence, point_at
+from unmask.bench.core.types import Float, Outcome
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.attack import attacks
+from unmask.metrics.privacy.outcome import face_found
+from unmask.metrics.privacy.strangers import match_shares, strangers
 
 FMRS = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
 DETECTED_FMR = "1e-3"

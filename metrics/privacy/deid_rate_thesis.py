@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Float
-from bench.core.values import UnitValues
-from metrics.privacy.attack import attacks
-from metrics.privacy.deid_rate import CANDIDATES, not_matched
-from metrics.privacy.strangers import match_shares, strangers
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.attack import attacks
+from unmask.metrics.privacy.deid_rate import CANDIDATES, not_matched
+from unmask.metrics.privacy.strangers import match_shares, strangers
 
 THESIS_THRESHOLD = 0.3
 

@@ -25,12 +25,12 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
-from bench.core.evidence import Evidence, point_at
-from bench.core.types import Float, Outcome
-from bench.core.values import Finding
-from metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
-from metrics.privacy.deid_rate import not_matched
-from metrics.privacy.strangers import Strangers, match_shares, strangers
+from unmask.bench.core.evidence import Evidence, point_at
+from unmask.bench.core.types import Float, Outcome
+from unmask.bench.core.values import Finding
+from unmask.metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
+from unmask.metrics.privacy.deid_rate import not_matched
+from unmask.metrics.privacy.strangers import Strangers, match_shares, strangers
 
 FMR: Final = 1e-3
 NEAR_FMR: Final = 1e-4

@@ -8,14 +8,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.stats.identification import best_match_rank, chance_within
-from bench.core.types import Bools, Float
-from bench.core.values import UnitValues
-from metrics.privacy.attack import Attack, attacks
-from metrics.privacy.deid_rate import CANDIDATES
-from metrics.privacy.strangers import strangers
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.stats.identification import best_match_rank, chance_within
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.attack import Attack, attacks
+from unmask.metrics.privacy.deid_rate import CANDIDATES
+from unmask.metrics.privacy.strangers import strangers
 
 Protocol = Literal["same_photo", "cross_photo"]
 RANKS = (1, 5)

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import Evidence, Strings
-from bench.core.types import Bools, Float, Floats32, Outcome
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Evidence, Strings
+from unmask.bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 
 def outcome_share(outcome: Strings, which: Outcome) -> Float:

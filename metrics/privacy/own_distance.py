@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.exposure import FARTHEST
-from bench.core.values import UnitValues
-from metrics.privacy.attack import attacks
-from metrics.privacy.deid_rate import CANDIDATES
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.exposure import FARTHEST
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.attack import attacks
+from unmask.metrics.privacy.deid_rate import CANDIDATES
 
 
 class OwnDistance:

@@ -8,14 +8,14 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import Evidence, point_at
-from bench.core.types import Float
-from bench.core.values import Finding, UnitValues
-from metrics.privacy.attack import attacks
-from metrics.privacy.deid_rate import CANDIDATES, not_matched
-from metrics.privacy.findings import findings
-from metrics.privacy.strangers import MIN_PEOPLE, match_shares, strangers
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Evidence, point_at
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import Finding, UnitValues
+from unmask.metrics.privacy.attack import attacks
+from unmask.metrics.privacy.deid_rate import CANDIDATES, not_matched
+from unmask.metrics.privacy.findings import findings
+from unmask.metrics.privacy.strangers import MIN_PEOPLE, match_shares, strangers
 
 FMR: Final = 1e-3
 LABEL: Final = "1e-3"

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.core.evidence import Evidence, point_at
-from bench.core.types import Bools, Float, Floats32
-from metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, same_person, unit_rows
+from unmask.bench.core.evidence import Evidence, point_at
+from unmask.bench.core.types import Bools, Float, Floats32
+from unmask.metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, same_person, unit_rows
 
 MIN_PEOPLE = 20
 """People of a group below which its rate is not measured."""

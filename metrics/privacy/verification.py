@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.stats.error_rates import PairDistances, measurable
-from bench.core.types import Bools, Float
-from bench.core.values import Histogram, SetStatistic
-from metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
-from metrics.privacy.deid_rate import CANDIDATES
-from metrics.privacy.strangers import strangers
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.stats.error_rates import PairDistances, measurable
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import Histogram, SetStatistic
+from unmask.metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
+from unmask.metrics.privacy.deid_rate import CANDIDATES
+from unmask.metrics.privacy.strangers import strangers
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}
 UNLABELLED_FMR = 1e-2

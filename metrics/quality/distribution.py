@@ -10,10 +10,10 @@ from typing import ClassVar, get_args
 import numpy as np
 from scipy import linalg
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Float, Floats32, Region, Unit
-from bench.core.values import Histogram, SetStatistic, UnitValues
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Float, Floats32, Region, Unit
+from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 INSTRUMENT = "inception"
 UNBIASED_FROM = 2048

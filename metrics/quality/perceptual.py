@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from bench.core.cards import MetricCard
-from bench.core.evidence import Evidence
-from bench.core.values import UnitValues
-from metrics.quality.pixel_quality import of_changed, unit_values
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.quality.pixel_quality import of_changed, unit_values
 
 METRICS = {"lpips-alex": "lpips_alex", "lpips-vgg": "lpips_vgg"}
 """Instrument -> metric."""

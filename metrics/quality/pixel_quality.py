@@ -9,10 +9,10 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import Evidence
-from bench.core.types import Outcome, Region
-from bench.core.values import UnitValues
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Outcome, Region
+from unmask.bench.core.values import UnitValues
 
 INSTRUMENT = "pixels"
 CHANGED = ("psnr", "ssim")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.exposure import nearest
-from bench.core.seeds import derive_seed
-from bench.core.types import Floats32, Outcome
-from bench.core.video_evidence import VideoEvidence
+from unmask.bench.core.exposure import nearest
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.video_evidence import VideoEvidence
 
 PARTNERS = 20
 """Tracks of other clips that each track is compared with."""

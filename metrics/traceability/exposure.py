@@ -9,13 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import point_at
-from bench.core.exposure import FMR, exposed, longest_run, own_distances
-from bench.core.types import Float, Outcome
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import NOT_MEASURED, VideoEvidence
-from metrics.traceability.chance import chance_of_exposure
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import point_at
+from unmask.bench.core.exposure import FMR, exposed, longest_run, own_distances
+from unmask.bench.core.types import Float, Outcome
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import NOT_MEASURED, VideoEvidence
+from unmask.metrics.traceability.chance import chance_of_exposure
 
 JUDGE = "yunet"
 _RULES = (

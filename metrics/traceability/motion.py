@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import MetricCard
-from bench.core.types import Float, Floats32
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import VideoEvidence
 
 JUDGE = "yunet"
 PIXELS = "frames"

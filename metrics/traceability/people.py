@@ -9,10 +9,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import VideoEvidence
 
 _COUNT: Final = (
     "Number of distinct confirmed tracks of people in a clip, by the tracker named (its card says when a track is "

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import point_at
-from bench.core.exposure import FMR, distances
-from bench.core.seeds import derive_seed
-from bench.core.types import Float, Floats32
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import point_at
+from unmask.bench.core.exposure import FMR, distances
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import VideoEvidence
 
 MOST_FRAMES = 200
 """Evenly chosen frames of a track; all their pairs are compared."""

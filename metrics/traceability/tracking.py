@@ -8,12 +8,12 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video import Tracks
-from bench.core.video_evidence import ClipEvidence, VideoEvidence
-from metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video import Tracks
+from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
+from unmask.metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
 
 AGAINST_ORIGINAL: Final = "_original"
 """Ends the names of scores whose reference is the original's own tracks."""

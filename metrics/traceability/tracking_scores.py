@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import trackeval
 
-from bench.core.types import Float, Floats32
-from bench.core.video import Ints, Tracks
+from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.video import Ints, Tracks
 
 ALPHAS: Final = 19
 """HOTA's overlap thresholds: 0.05, 0.10, ..., 0.95."""

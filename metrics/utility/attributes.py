@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence
-from bench.core.types import Float
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Float
 
 NO_GROUP = -1.0
 """An age that was estimated but lies in none of the groups."""

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import Direction, MetricCard
-from bench.core.evidence import Evidence, Readings
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
-from metrics.utility.attributes import instruments_with
+from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Evidence, Readings
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.metrics.utility.attributes import instruments_with
 
 CHANNELS = ("r", "g", "b")
 _NAMES = {"r": "red", "g": "green", "b": "blue"}

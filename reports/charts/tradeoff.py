@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reports.charts.labels import Rect, place_labels
-from reports.charts.svg import ACCENT, INK, MUTED, PAPER, RC, inline_svg
+from unmask.reports.charts.labels import Rect, place_labels
+from unmask.reports.charts.svg import ACCENT, INK, MUTED, PAPER, RC, inline_svg
 
 
 @dataclass(frozen=True, slots=True)

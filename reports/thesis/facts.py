@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.core.cards import InstrumentCard, MethodCard
-from reports.thesis.measured import Measured
-from reports.thesis.published import Difference, Facts
-from reports.thesis.words import listed
+from unmask.bench.core.cards import InstrumentCard, MethodCard
+from unmask.reports.thesis.measured import Measured
+from unmask.reports.thesis.published import Difference, Facts
+from unmask.reports.thesis.words import listed
 
 SHIPPED = "shipped"
 """The value of a method's ``checkpoint`` for the weights that come with unmask."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.numbers import NBSP
-from reports.runs import WORST
-from reports.thesis.decisions import (
+from unmask.reports.numbers import NBSP
+from unmask.reports.runs import WORST
+from unmask.reports.thesis.decisions import (
     Answer,
     Range,
     Verdict,
@@ -19,10 +19,10 @@ from reports.thesis.decisions import (
     verdict,
     within,
 )
-from reports.thesis.gains import gain_sentence
-from reports.thesis.measured import Measured
-from reports.thesis.published import Hypothesis, Published, Rules, Tone
-from reports.thesis.words import ANSWERS, one_line, show, show_difference
+from unmask.reports.thesis.gains import gain_sentence
+from unmask.reports.thesis.measured import Measured
+from unmask.reports.thesis.published import Hypothesis, Published, Rules, Tone
+from unmask.reports.thesis.words import ANSWERS, one_line, show, show_difference
 
 BASE = "deepprivacy"
 PROPOSED = "dp-att"

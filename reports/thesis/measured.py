@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.cards import InstrumentCard, MethodCard
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_means
-from bench.core.types import Float
-from bench.core.values import UnitValues
-from bench.store.reproduction import Reproduction
-from reports.runs import Column, RunView
-from reports.thesis.decisions import UNMEASURED, Range
+from unmask.bench.core.cards import InstrumentCard, MethodCard
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import UnitValues
+from unmask.bench.store.reproduction import Reproduction
+from unmask.reports.runs import Column, RunView
+from unmask.reports.thesis.decisions import UNMEASURED, Range
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.store.reproduction import Reproduction, read_reproduction
-from reports.runs import RunView
-from reports.slugs import slugs
-from reports.thesis.facts import ours
-from reports.thesis.gains import AttributeGains, attribute_gains
-from reports.thesis.hypotheses import Decided, decide
-from reports.thesis.measured import Measured
-from reports.thesis.published import Cited, Inconsistency, Source, load_published
-from reports.thesis.tables import DeidView, TableView, beside, deid_views
-from reports.thesis.words import CLASSES
+from unmask.bench.store.reproduction import Reproduction, read_reproduction
+from unmask.reports.runs import RunView
+from unmask.reports.slugs import slugs
+from unmask.reports.thesis.facts import ours
+from unmask.reports.thesis.gains import AttributeGains, attribute_gains
+from unmask.reports.thesis.hypotheses import Decided, decide
+from unmask.reports.thesis.measured import Measured
+from unmask.reports.thesis.published import Cited, Inconsistency, Source, load_published
+from unmask.reports.thesis.tables import DeidView, TableView, beside, deid_views
+from unmask.reports.thesis.words import CLASSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.core.errors import ConfigError
+from unmask.bench.core.errors import ConfigError
 
 FILE: Final = "published.toml"
 Text = Annotated[str, Field(min_length=1)]
@@ -148,4 +148,4 @@ def parse_published(text: str) -> Published:
 @cache
 def load_published() -> Published:
     """What comes with unmask."""
-    return parse_published(files("reports.thesis").joinpath(FILE).read_text("utf-8"))
+    return parse_published(files("unmask.reports.thesis").joinpath(FILE).read_text("utf-8"))

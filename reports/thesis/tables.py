@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from reports.runs import WORST
-from reports.thesis.decisions import Range
-from reports.thesis.measured import Measured
-from reports.thesis.published import Row, Rules, Table
-from reports.thesis.words import Shown, show
+from unmask.reports.runs import WORST
+from unmask.reports.thesis.decisions import Range
+from unmask.reports.thesis.measured import Measured
+from unmask.reports.thesis.published import Row, Rules, Table
+from unmask.reports.thesis.words import Shown, show
 
 Place = Literal["", "inside", "above", "below"]
 

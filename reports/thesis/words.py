@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.numbers import NBSP, NOT_MEASURED, format_interval, format_number, format_value, unit_mark
-from reports.thesis.decisions import Answer, Range, Verdict
+from unmask.reports.numbers import NBSP, NOT_MEASURED, format_interval, format_number, format_value, unit_mark
+from unmask.reports.thesis.decisions import Answer, Range, Verdict
 
 ANSWERS: dict[Answer, str] = {"yes": "yes", "no": "no", "open": "undecided", "unmeasured": NOT_MEASURED}
 CLASSES: dict[Verdict, str] = {

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.core.cards import MetricCard
-from bench.store.video_schemas import LOSSLESS, Contestant
-from reports.columns import better_text
-from reports.leaderboard import USELESS_SHARE
-from reports.numbers import ends_text
-from reports.runs import WORST, Column
-from reports.video.cells import VideoCell, cost_cells, estimate
-from reports.video.view import JUDGE, VideoView
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.store.video_schemas import LOSSLESS, Contestant
+from unmask.reports.columns import better_text
+from unmask.reports.leaderboard import USELESS_SHARE
+from unmask.reports.numbers import ends_text
+from unmask.reports.runs import WORST, Column
+from unmask.reports.video.cells import VideoCell, cost_cells, estimate
+from unmask.reports.video.view import JUDGE, VideoView
 
 TRACKER: Final = "tracker"
 """Stands for the run's first tracker."""

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.core.cards import DatasetCard
-from bench.store.atomic import replacing_folder
-from bench.store.video_folder import VideoRunFolder
-from reports.cards import own_tools
-from reports.numbers import NBSP, count
-from reports.pages import calibration_view
-from reports.site import Site, check_replaceable
-from reports.slugs import slugs
-from reports.video import export, how, numbers
-from reports.video.board import VideoBoard, make_board
-from reports.video.codec import CodecTable, codec_table
-from reports.video.following import RULE
-from reports.video.inputs import Inputs, make_inputs
-from reports.video.numbers import Matrix
-from reports.video.reading import Finding, findings
-from reports.video.tables import PeopleTables, people_tables, thesis
-from reports.video.timelines import Timelines, make_timelines
-from reports.video.view import VideoView
+from unmask.bench.core.cards import DatasetCard
+from unmask.bench.store.atomic import replacing_folder
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.reports.cards import own_tools
+from unmask.reports.numbers import NBSP, count
+from unmask.reports.pages import calibration_view
+from unmask.reports.site import Site, check_replaceable
+from unmask.reports.slugs import slugs
+from unmask.reports.video import export, how, numbers
+from unmask.reports.video.board import VideoBoard, make_board
+from unmask.reports.video.codec import CodecTable, codec_table
+from unmask.reports.video.following import RULE
+from unmask.reports.video.inputs import Inputs, make_inputs
+from unmask.reports.video.numbers import Matrix
+from unmask.reports.video.reading import Finding, findings
+from unmask.reports.video.tables import PeopleTables, people_tables, thesis
+from unmask.reports.video.timelines import Timelines, make_timelines
+from unmask.reports.video.view import VideoView
 
 INDEX: Final = "index.html"
 SMALL_CLIPS: Final = 20

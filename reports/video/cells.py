@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.core.cards import MetricCard
-from bench.store.schemas import EstimateRow
-from bench.store.video_schemas import Contestant
-from reports.cells import Cell, estimate_cell
-from reports.numbers import (
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.video_schemas import Contestant
+from unmask.reports.cells import Cell, estimate_cell
+from unmask.reports.numbers import (
     NOT_MEASURED,
     bar_of,
     count,
@@ -19,9 +19,9 @@ from reports.numbers import (
     rank_range,
     scale_of,
 )
-from reports.runs import ALL, Column
-from reports.video.means import Mean, mean_of
-from reports.video.view import VideoView
+from unmask.reports.runs import ALL, Column
+from unmask.reports.video.means import Mean, mean_of
+from unmask.reports.video.view import VideoView
 
 ONE_CLIP: Final = "one clip: no interval"
 FEW_CLIPS: Final = "fewer than three clips have it: no interval"

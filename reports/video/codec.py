@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.store.video_schemas import LOSSLESS, MATCHED, Contestant
-from reports.numbers import count, format_interval, format_value
-from reports.runs import WORST, Column
-from reports.video.board import VideoHead, make_head, measured
-from reports.video.cells import ONE_CLIP, VideoCell, cost_cells, estimate
-from reports.video.following import Change, Followed, followed
-from reports.video.view import JUDGE, VideoView
+from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, Contestant
+from unmask.reports.numbers import count, format_interval, format_value
+from unmask.reports.runs import WORST, Column
+from unmask.reports.video.board import VideoHead, make_head, measured
+from unmask.reports.video.cells import ONE_CLIP, VideoCell, cost_cells, estimate
+from unmask.reports.video.following import Change, Followed, followed
+from unmask.reports.video.view import JUDGE, VideoView
 
 WORDS: Final = {
     Change.BEYOND: "changed beyond the codec",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from reports.runs import Column
-from reports.video.view import VideoView
+from unmask.reports.runs import Column
+from unmask.reports.video.view import VideoView
 
 _HEAD = (
     *("dataset", "run", "contestant", "method", "quality", "role", "metric", "instrument", "group", "unit"),

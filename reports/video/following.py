@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bench.store.schemas import EstimateRow
-from bench.store.video_schemas import Contestant
-from reports.numbers import NBSP
-from reports.video.means import Mean, mean_of
-from reports.video.view import JUDGE, VideoView
+from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.video_schemas import Contestant
+from unmask.reports.numbers import NBSP
+from unmask.reports.video.means import Mean, mean_of
+from unmask.reports.video.view import JUDGE, VideoView
 
 CLOSE: Final = 0.05
 """How far IDF1 may lie below the re-encoded control's, and still count as hardly changed."""

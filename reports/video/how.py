@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.core.cards import InstrumentCard, MetricCard
-from reports.cards import read_card
-from reports.columns import better_text
-from reports.pages import InstrumentGroup
-from reports.video.reading import listed
-from reports.video.tables import thesis
-from reports.video.view import FAMILIES, FAMILY_TITLES, VideoView
+from unmask.bench.core.cards import InstrumentCard, MetricCard
+from unmask.reports.cards import read_card
+from unmask.reports.columns import better_text
+from unmask.reports.pages import InstrumentGroup
+from unmask.reports.video.reading import listed
+from unmask.reports.video.tables import thesis
+from unmask.reports.video.view import FAMILIES, FAMILY_TITLES, VideoView
 
 ROLE_TITLES: Final = {
     "people": "Person detector: finds people",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.store.video_schemas import ClipRow
-from reports.numbers import NOT_MEASURED
-from reports.video.view import VideoView
+from unmask.bench.store.video_schemas import ClipRow
+from unmask.reports.numbers import NOT_MEASURED
+from unmask.reports.video.view import VideoView
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_means
-from bench.core.values import UnitValues
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
+from unmask.bench.core.values import UnitValues
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.core.cards import MetricCard
-from reports.columns import better_text
-from reports.numbers import ends_text
-from reports.runs import ALL, WORST, Column
-from reports.video.cells import VideoCell, estimate
-from reports.video.view import FAMILIES, FAMILY_TITLES, VideoView
+from unmask.bench.core.cards import MetricCard
+from unmask.reports.columns import better_text
+from unmask.reports.numbers import ends_text
+from unmask.reports.runs import ALL, WORST, Column
+from unmask.reports.video.cells import VideoCell, estimate
+from unmask.reports.video.view import FAMILIES, FAMILY_TITLES, VideoView
 
 
 @dataclass(frozen=True, slots=True)

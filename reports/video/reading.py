@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.core.exposure import FMR
-from bench.store.schemas import EstimateRow
-from bench.store.video_schemas import Contestant
-from reports.leaderboard import USELESS_SHARE
-from reports.numbers import NBSP, count, format_interval, format_value
-from reports.runs import WORST
-from reports.video.following import IDF1, Change, followed
-from reports.video.view import JUDGE, VideoView
+from unmask.bench.core.exposure import FMR
+from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.video_schemas import Contestant
+from unmask.reports.leaderboard import USELESS_SHARE
+from unmask.reports.numbers import NBSP, count, format_interval, format_value
+from unmask.reports.runs import WORST
+from unmask.reports.video.following import IDF1, Change, followed
+from unmask.reports.video.view import JUDGE, VideoView
 
 STRANGERS: Final = 10 * FMR
 """Share of strangers taken for one person above which the page warns."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.store.video_schemas import ClipResult, ClipRow, Contestant
-from reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
-from reports.runs import ALL
-from reports.video.cells import missing_text
-from reports.video.view import VideoView
+from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant
+from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
+from unmask.reports.runs import ALL
+from unmask.reports.video.cells import missing_text
+from unmask.reports.video.view import VideoView
 
 AVERAGE = "people_difference"
 

@@ -9,12 +9,12 @@ from typing import Final
 
 from markupsafe import Markup
 
-from bench.core.errors import StoreError
-from bench.store.tables import read_table
-from bench.store.video_schemas import ClipRow, Contestant
-from reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
-from reports.numbers import DASH, NBSP, count
-from reports.video.view import VideoView
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.tables import read_table
+from unmask.bench.store.video_schemas import ClipRow, Contestant
+from unmask.reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
+from unmask.reports.numbers import DASH, NBSP, count
+from unmask.reports.video.view import VideoView
 
 EXPOSING: Final = ("missed", "error", "exposed")
 """States in which the person is not protected."""

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
-from bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
-from bench.core.errors import StoreError
-from bench.store.schemas import EstimateRow, RankRow
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, Contestant
-from reports.cards import read_card
-from reports.numbers import Scale, scale_of
-from reports.runs import ALL, CONTROL, WORST, Column
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.schemas import EstimateRow, RankRow
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, Contestant
+from unmask.reports.cards import read_card
+from unmask.reports.numbers import Scale, scale_of
+from unmask.reports.runs import ALL, CONTROL, WORST, Column
 
 JUDGE: Final = "yunet"
 """Finds the faces of the originals, and says how each ended."""

@@ -14,21 +14,21 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.cli.progress import PlainProgress
-from bench.core.evidence import ANY_LOOK
-from bench.core.images import encode_png
-from bench.core.registry import instrument_class
-from bench.core.types import Sample
-from bench.data import open_dataset
-from bench.data.packages import fetch_all
-from bench.run import opened
-from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, locations_for, run
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import EstimateRow, Estimates
 from tests.benchmarks.printing import print_claims
 from tests.support.fooling import Contestant, contestants
 from tests.support.perturbing import perturbations
+from unmask.bench.cli.progress import PlainProgress
+from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.images import encode_png
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Sample
+from unmask.bench.data import open_dataset
+from unmask.bench.data.packages import fetch_all
+from unmask.bench.run import opened
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import EstimateRow, Estimates
 
 HONEST = ("blackout", "blur:sigma=0.15")
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.core.registry import instrument_class
-from bench.run import opened
-from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, locations_for, run
 from tests.benchmarks.stages import Stages
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.run import opened
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.pipeline import get_ready, locations_for, run
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 CALLS = ("detect", "read", "read_looks", "compare")

@@ -13,20 +13,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.cli.progress import PlainProgress
-from bench.run.protocol import choose_methods
-from bench.run.reproduce import prepare_thesis, run_thesis
-from bench.store.reproduction import read_reproduction
-from bench.store.run_folder import RunFolder
-from reports.build import build_report
-from reports.runs import WORST, RunView
-from reports.thesis.decisions import Range
-from reports.thesis.hypotheses import decide
-from reports.thesis.measured import Measured
-from reports.thesis.published import load_published
-from reports.thesis.tables import beside
-from reports.thesis.words import one_line
 from tests.benchmarks.printing import cell, print_claims
+from unmask.bench.cli.progress import PlainProgress
+from unmask.bench.run.protocol import choose_methods
+from unmask.bench.run.reproduce import prepare_thesis, run_thesis
+from unmask.bench.store.reproduction import read_reproduction
+from unmask.bench.store.run_folder import RunFolder
+from unmask.reports.build import build_report
+from unmask.reports.runs import WORST, RunView
+from unmask.reports.thesis.decisions import Range
+from unmask.reports.thesis.hypotheses import decide
+from unmask.reports.thesis.measured import Measured
+from unmask.reports.thesis.published import load_published
+from unmask.reports.thesis.tables import beside
+from unmask.reports.thesis.words import one_line
 
 FOUND, ARCFACE = "detection_rate", "mobilefacenet"
 CALIBRATED, EXCESS, THESIS = "deid_rate@1e-3", "excess_match@1e-3", "deid_rate_thesis_cosine"

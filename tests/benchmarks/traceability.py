@@ -13,13 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.cli.progress import PlainProgress
-from bench.run.video.config import VideoConfig
-from bench.run.video.pipeline import get_video_ready, run_video
-from bench.store.schemas import EstimateRow
-from bench.store.video_folder import VideoRunFolder
-from reports.video.view import VideoView
 from tests.benchmarks.printing import cell, print_claims
+from unmask.bench.cli.progress import PlainProgress
+from unmask.bench.run.video.config import VideoConfig
+from unmask.bench.run.video.pipeline import get_video_ready, run_video
+from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.reports.video.view import VideoView
 
 TOLD = ("blur:sigma=0.15,detector=harness", "deepprivacy:detector=harness", "dp-att:detector=harness")
 """Given the judge's boxes: these faces are too small for the methods' own detector, and a method that changes nothing

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 from skimage import data
 
-from bench.core.video import Frame, VideoInfo
-from bench.data.video import VideoWriter
-from bench.run.memory import peak_memory
-from bench.run.video.config import VideoConfig
-from bench.run.video.pipeline import get_video_ready, run_video
-from bench.store.tables import read_table
-from bench.store.video_folder import VideoRunFolder
 from tests.benchmarks.stages import Stages
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video import VideoWriter
+from unmask.bench.run.memory import peak_memory
+from unmask.bench.run.video.config import VideoConfig
+from unmask.bench.run.video.pipeline import get_video_ready, run_video
+from unmask.bench.store.tables import read_table
+from unmask.bench.store.video_folder import VideoRunFolder
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 LONG_CLIPS = (((120, 160), (1_000, 10_000), ("sort", "deepsort")), ((1080, 1920), (100, 1_000), ("sort",)))

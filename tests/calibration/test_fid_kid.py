@@ -8,8 +8,8 @@ import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from bench.core.types import Floats32
-from metrics.quality.distribution import frechet_distance, kernel_distance
+from unmask.bench.core.types import Floats32
+from unmask.metrics.quality.distribution import frechet_distance, kernel_distance
 
 FID_TOLERANCE = 1e-3  # relative; pytorch-fid takes a matrix square root, we take singular values
 KID_TOLERANCE = 1e-4

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Image
-from bench.data.packages import cached
-from metrics.instruments.inception import Inception, layer_names, state_dict
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Image
+from unmask.bench.data.packages import cached
+from unmask.metrics.instruments.inception import Inception, layer_names, state_dict
 
 Opener = Callable[[str], Any]
 pytestmark = pytest.mark.weights

@@ -14,11 +14,11 @@ import pytest
 import torch
 import torchmetrics.functional.image.lpips as torchmetrics_lpips
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32, Image, RegionPair
-from bench.data.packages import cached
-from metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, build_network, prepared
-from metrics.instruments.safe_pickle import load_numpy_pickle
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32, Image, RegionPair
+from unmask.bench.data.packages import cached
+from unmask.metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, build_network, prepared
+from unmask.metrics.instruments.safe_pickle import load_numpy_pickle
 
 Opener = Callable[[str], Any]
 BACKBONES: dict[str, type[LpipsAlex] | type[LpipsVgg]] = {"lpips-alex": LpipsAlex, "lpips-vgg": LpipsVgg}

@@ -12,9 +12,19 @@ import skimage.metrics
 import torch
 from torch.nn import functional
 
-from bench.core.types import Float, Image, RegionPair
-from metrics.instruments.pixels import compare_pixels
-from metrics.quality.functional import l1, ms_ssim, ms_ssim_l1, ms_ssim_l1_parts, mse, psnr, rmse, smooth_l1, ssim
+from unmask.bench.core.types import Float, Image, RegionPair
+from unmask.metrics.instruments.pixels import compare_pixels
+from unmask.metrics.quality.functional import (
+    l1,
+    ms_ssim,
+    ms_ssim_l1,
+    ms_ssim_l1_parts,
+    mse,
+    psnr,
+    rmse,
+    smooth_l1,
+    ssim,
+)
 
 skimage_metrics: Any = skimage.metrics
 """Untyped."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import trackeval
 
-from bench.core.video import Tracks
-from metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
+from unmask.bench.core.video import Tracks
+from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
 
 TOLERANCE = 1e-12
 FRAMES = 40

@@ -8,8 +8,8 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
-from bench.core.stats.error_rates import eer, tar_at_fmr
-from bench.core.types import Float
+from unmask.bench.core.stats.error_rates import eer, tar_at_fmr
+from unmask.bench.core.types import Float
 
 TOLERANCE = 1e-9
 

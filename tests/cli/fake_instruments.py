@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from bench.core import registry
-from bench.core.cards import InstrumentCard, PackageFile, Role
+from unmask.bench.core import registry
+from unmask.bench.core.cards import InstrumentCard, PackageFile, Role
 
 WEIGHTS = b"weights" * 1000
 LABELS = b"labels"

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner, Result
 
-from bench.cli.data import app
-from bench.core.errors import DataError, UnknownNameError, UsageError
-from bench.data import https, upkeep
-from bench.data.catalog import DatasetEntry, HttpsSource, find_entry
-from bench.data.opening import find_copy
 from tests.data.clips_made import make_clip, pictures
+from unmask.bench.cli.data import app
+from unmask.bench.core.errors import DataError, UnknownNameError, UsageError
+from unmask.bench.data import https, upkeep
+from unmask.bench.data.catalog import DatasetEntry, HttpsSource, find_entry
+from unmask.bench.data.opening import find_copy
 
 
 def jpeg(shade: int = 90) -> bytes:

@@ -14,10 +14,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from bench.cli import doctor_checks, instruments
-from bench.cli.doctor import doctor
-from bench.data import npm
 from tests.cli import fake_instruments
+from unmask.bench.cli import doctor_checks, instruments
+from unmask.bench.cli.doctor import doctor
+from unmask.bench.data import npm
 
 app = typer.Typer()
 app.command()(doctor)
@@ -82,7 +82,7 @@ def test_a_changed_file_is_named() -> None:
 def test_a_plug_in_that_cannot_be_loaded_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     here = "tests.cli.fake_instruments"
     table = {"usual": f"{here}:Usual", "bad": f"{here}:NoSuchClass"}
-    monkeypatch.setattr("bench.core.registry.targets", lambda kind: table)
+    monkeypatch.setattr("unmask.bench.core.registry.targets", lambda kind: table)
     assert "NoSuchClass" in check("bad", code=1)["detail"]
     assert check("usual", code=1)["state"] == "note"
 
@@ -134,7 +134,7 @@ def test_data_sets_are_found_or_say_how_to_get_them(tmp_path: Path) -> None:
     assert check("lfw")["state"] == "note"
     assert check("lfw")["fix"]
     root = tmp_path / "data"
-    from bench.data.catalog import find_entry
+    from unmask.bench.data.catalog import find_entry
 
     path = next(source.path for source in find_entry("lfw").sources if source.kind == "local")
     (root / path).parent.mkdir(parents=True)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bench.cli.instruments import app
-from bench.core.errors import FetchError, UnavailableError, UnknownNameError
 from tests.cli import fake_instruments
+from unmask.bench.cli.instruments import app
+from unmask.bench.core.errors import FetchError, UnavailableError, UnknownNameError
 
 
 @pytest.fixture(autouse=True)

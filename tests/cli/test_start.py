@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import __version__
 from tests.support import hostile
 from tests.support.cli import REPO, unmask
+from unmask import __version__
 
 HEAVY = ("torch", "torchvision", "onnxruntime", "dlib", "cv2", "sklearn", "matplotlib", "pyarrow")
 
@@ -21,8 +21,8 @@ HEAVY = ("torch", "torchvision", "onnxruntime", "dlib", "cv2", "sklearn", "matpl
     ("code", "heavy"),
     [
         ("import bench", HEAVY),
-        ("import bench.cli", (*HEAVY, "numpy", "scipy", "PIL", "pydantic", "rich.table")),
-        ("import bench.core.registry", HEAVY),
+        ("import unmask.bench.cli", (*HEAVY, "numpy", "scipy", "PIL", "pydantic", "rich.table")),
+        ("import unmask.bench.core.registry", HEAVY),
     ],
 )
 def test_imports_pull_in_nothing_heavy(code: str, heavy: tuple[str, ...]) -> None:
@@ -113,6 +113,6 @@ def test_the_shell_completes_commands() -> None:
         "COMP_WORDS": "unmask li",
         "COMP_CWORD": "1",
     }
-    code = "import sys; sys.argv = ['unmask']; from bench.cli import main; main()"
+    code = "import sys; sys.argv = ['unmask']; from unmask.bench.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=REPO)
     assert done.stdout.split() == ["list"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from bench.cli import app
 from tests.methods.gan.training.shards import write_shard
 from tests.methods.gan.training.test_training import ATTGAN, rows
 from tests.support.cli import start_unmask, unmask
+from unmask.bench.cli import app
 
 
 def command(folder: Path, out: str, *more: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_mistakes_end_in_one_line() -> None:
 
 def test_help_needs_no_torch() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from bench.cli import app;"
+        "import sys; from typer.testing import CliRunner; from unmask.bench.cli import app;"
         "shown = CliRunner().invoke(app, ['train', '--help']);"
         "print(shown.exit_code, 'torch' in sys.modules, 'dp-att-s' in shown.stdout)"
     )

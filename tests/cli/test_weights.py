@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from typer.testing import CliRunner
 
-from bench.cli import app
-from methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
 from tests.support.cli import unmask
+from unmask.bench.cli import app
+from unmask.methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
 
 
 def test_inspect_says_what_a_file_is(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.core.canonical import canonical_json
-from bench.core.cards import Role
-from bench.core.errors import UnavailableError
-from bench.core.evidence import LOOKS, look_column
-from bench.core.registry import instrument_class, names
-from bench.core.types import Box, FaceView, Image, RegionPair
-from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
+from unmask.bench.core.canonical import canonical_json
+from unmask.bench.core.cards import Role
+from unmask.bench.core.errors import UnavailableError
+from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.registry import instrument_class, names
+from unmask.bench.core.types import Box, FaceView, Image, RegionPair
+from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}
 """Instruments whose weights are the user's own."""

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.cards import MethodCard
-from bench.core.errors import SpecError
-from bench.core.protocols import Method
-from bench.core.registry import create_method, names
-from bench.core.seeds import sample_rng
-from bench.core.spec import Spec
-from bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.protocols import Method
+from unmask.bench.core.registry import create_method, names
+from unmask.bench.core.seeds import sample_rng
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 
 Load = Callable[[Method], Method]
 IDS = ("a/1.png", "a/2.png", "b/1.jpg")

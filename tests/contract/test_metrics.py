@@ -10,12 +10,12 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence, Settings
-from bench.core.protocols import Metric
-from bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
-from bench.core.types import Bools, Outcome, Region
-from bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence, Settings
+from unmask.bench.core.protocols import Metric
+from unmask.bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
+from unmask.bench.core.types import Bools, Outcome, Region
+from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 
 ROLES = {"detector", "recogniser", "attributes", "skin", "features", "pair"}
 MIXED = [Outcome.ANONYMIZED, Outcome.ANONYMIZED, Outcome.DESTROYED, Outcome.MISSED, Outcome.ERROR, Outcome.ANONYMIZED]

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.canonical import canonical_json
-from bench.core.cards import InstrumentCard
-from bench.core.errors import SpecError, UnavailableError
-from bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detector, create_tracker, names
-from bench.core.spec import Spec
-from bench.core.types import Image
-from bench.core.video import PersonBox
 from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, person_detector, tracker
+from unmask.bench.core.canonical import canonical_json
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.errors import SpecError, UnavailableError
+from unmask.bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detector, create_tracker, names
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Image
+from unmask.bench.core.video import PersonBox
 
 USERS_OWN = {"yolov3", "ultralytics"}
 """Detectors that need files of the user's; their own tests are in tests/metrics/instruments."""

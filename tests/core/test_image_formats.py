@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from bench.core import images
-from bench.core.errors import ImageError
-from bench.core.images import MAX_ASPECT, MAX_SIDE, decode_image
-from bench.core.types import Image
 from tests.core.test_images import handmade_png, photo, png, refused, saved
+from unmask.bench.core import images
+from unmask.bench.core.errors import ImageError
+from unmask.bench.core.images import MAX_ASPECT, MAX_SIDE, decode_image
+from unmask.bench.core.types import Image
 
 AVIF = saved(Pillow.fromarray(photo()), "AVIF")
 D50 = (0.9642, 1.0, 0.8249)

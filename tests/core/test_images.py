@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from PIL import ImageFile
 
-from bench.core.errors import ImageError
-from bench.core.images import decode_image, encode_png
-from bench.core.types import Image
+from unmask.bench.core.errors import ImageError
+from unmask.bench.core.images import decode_image, encode_png
+from unmask.bench.core.types import Image
 
 
 def photo(height: int = 48, width: int = 64) -> Image:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from bench.core.names import NameMatcher
+from unmask.bench.core.names import NameMatcher
 
 ENDINGS = frozenset({".mp4", ".avi", ".jpg"})
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.core.errors import SpecError
-from bench.core.spec import parse_spec
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.spec import parse_spec
 
 
 def test_forms() -> None:

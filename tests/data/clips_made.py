@@ -12,7 +12,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from bench.core.types import Image
+from unmask.bench.core.types import Image
 
 
 def pictures(count: int, width: int = 64, height: int = 48, *, seed: int = 0, noise: bool = False) -> list[Image]:

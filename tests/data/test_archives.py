@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import DataError
-from bench.data.archives import copy_members, members, read_member, safe_extract
+from unmask.bench.core.errors import DataError
+from unmask.bench.data.archives import copy_members, members, read_member, safe_extract
 
 
 def make_zip(path: Path, files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> Path:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bench.core.errors import ConfigError, UnknownNameError
-from bench.data import open_dataset
-from bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
-from bench.data.clips.opening import READERS as CLIP_READERS
-from bench.data.demo import labels_of, load_demo
-from bench.data.packages import cached
-from bench.data.readers import READERS
+from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.data import open_dataset
+from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
+from unmask.bench.data.clips.opening import READERS as CLIP_READERS
+from unmask.bench.data.demo import labels_of, load_demo
+from unmask.bench.data.packages import cached
+from unmask.bench.data.readers import READERS
 
 MINIMAL = """
 [x]
@@ -96,7 +96,7 @@ def test_the_catalogue_needs_no_network_and_no_torch() -> None:
     code = (
         "import socket, sys\n"
         "socket.socket.connect = lambda *a: sys.exit('network')\n"
-        "import bench.data.catalog as c, bench.data\n"
+        "import unmask.bench.data.catalog as c, bench.data\n"
         "assert c.load_catalog()\n"
         "assert not {'torch', 'cv2', 'onnxruntime', 'unearth'} & set(sys.modules), 'heavy import'\n"
     )

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import DataError, SpecError, UnknownNameError, VideoError
-from bench.data import open_dataset
-from bench.data.catalog import find_entry
-from bench.data.clips import ClipSet, clip_files, open_clips
-from bench.data.demo_clips import load_demo_clips
-from bench.data.packages import cached
-from bench.data.upkeep import verify_dataset
-from bench.data.video import VideoReader
 from tests.data.clips_made import make_clip, pictures
+from unmask.bench.core.errors import DataError, SpecError, UnknownNameError, VideoError
+from unmask.bench.data import open_dataset
+from unmask.bench.data.catalog import find_entry
+from unmask.bench.data.clips import ClipSet, clip_files, open_clips
+from unmask.bench.data.demo_clips import load_demo_clips
+from unmask.bench.data.packages import cached
+from unmask.bench.data.upkeep import verify_dataset
+from unmask.bench.data.video import VideoReader
 
 
 @pytest.fixture(autouse=True)

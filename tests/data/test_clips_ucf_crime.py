@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import DataError, SpecError
-from bench.data.clips import ClipSet, open_clips, thesis
-from bench.data.clips.ucf_crime import clip_id
+from unmask.bench.core.errors import DataError, SpecError
+from unmask.bench.data.clips import ClipSet, open_clips, thesis
+from unmask.bench.data.clips.ucf_crime import clip_id
 
 
 @pytest.fixture(autouse=True)

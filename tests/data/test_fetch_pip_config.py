@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.pip_config import PipConfig, read_pip_config
+from unmask.bench.data.pip_config import PipConfig, read_pip_config
 
 
 @pytest.fixture(autouse=True)

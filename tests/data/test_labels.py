@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.types import FaceLabel
-from bench.data.dataset import duplicate_groups
-from bench.data.identities import people
-from bench.run.calibration import person_hash
 from tests.data.test_listing import notes
 from tests.data.test_readers import failure, ids, jpeg, labels, opened, put, ref_of
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.dataset import duplicate_groups
+from unmask.bench.data.identities import people
+from unmask.bench.run.calibration import person_hash
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ class TestLabelFilesThatAreNone:
     def test_a_file_that_grows_while_it_is_read(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put(photos / "a.jpg")
         put(photos / "labels.csv", "file\na.jpg\n" + "\n" * 1000)
-        monkeypatch.setattr("bench.data.labels.MAX_BYTES", 100)
+        monkeypatch.setattr("unmask.bench.data.labels.MAX_BYTES", 100)
         assert "that cannot be a labels file" in failure(f"folder:{photos}")
 
 

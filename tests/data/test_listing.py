@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
-from bench.data import Dataset, open_dataset
-from bench.data.clips import open_clips
-from bench.data.opening import refuse_nested
 from tests.data.test_readers import failure, ids, jpeg, opened, put, refusal, zipped
+from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.clips import open_clips
+from unmask.bench.data.opening import refuse_nested
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import DataError, ImageError, SpecError, UnknownNameError
-from bench.core.types import FaceLabel, SampleRef
-from bench.data import Dataset, open_dataset
-from bench.data.identities import identity_half, people
+from unmask.bench.core.errors import DataError, ImageError, SpecError, UnknownNameError
+from unmask.bench.core.types import FaceLabel, SampleRef
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.identities import identity_half, people
 
 
 def jpeg(shade: int = 100, form: str = "JPEG", size: int = 20) -> bytes:
@@ -247,7 +247,7 @@ class TestFolder:
         for k in range(201):
             put(photos / f"{k}.jpg", jpeg(k))
         first = opened(f"folder:{photos}").card.fingerprint
-        monkeypatch.setattr("bench.core.files.sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
+        monkeypatch.setattr("unmask.bench.core.files.sha256_of", lambda path: pytest.fail(f"{path} was hashed again"))
         assert opened(f"folder:{photos}").card.fingerprint == first
         monkeypatch.undo()
         put(photos / "7.jpg", jpeg(250))

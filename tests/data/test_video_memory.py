@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from av.video.frame import VideoFrame
 
-from bench.data.video import VideoReader
 from tests.data.clips_made import make_clip, pictures
+from unmask.bench.data.video import VideoReader
 
 FRAMES = 10_000
 MOST_MIB = 10
@@ -22,9 +22,9 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 import numpy as np
-from bench.core.video import Frame, VideoInfo
-from bench.data.video import VideoReader, VideoWriter
-from bench.run.memory import peak_memory
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video import VideoReader, VideoWriter
+from unmask.bench.run.memory import peak_memory
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])
 info = VideoInfo(224, 168, 0, Fraction(25), Fraction(1, 25), "none", "rgb24", 400.0, False, None)

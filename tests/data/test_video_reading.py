@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import DataError, VideoError
-from bench.core.types import Image
-from bench.data.video import VideoReader, probe, read_frames
-from bench.data.video.clock import Clock
 from tests.data.clips_made import cut, make_clip, only_sound, pictures
+from unmask.bench.core.errors import DataError, VideoError
+from unmask.bench.core.types import Image
+from unmask.bench.data.video import VideoReader, probe, read_frames
+from unmask.bench.data.video.clock import Clock
 
 
 def images(path: Path) -> list[Image]:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import SpecError, VideoError
-from bench.core.types import Image
-from bench.core.video import Frame, VideoInfo
-from bench.data.video import VideoReader, VideoWriter, parse_quality, probe
 from tests.data.clips_made import make_clip, pictures
+from unmask.bench.core.errors import SpecError, VideoError
+from unmask.bench.core.types import Image
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video import VideoReader, VideoWriter, parse_quality, probe
 
 
 def info_of(made: list[Image], *, time_base: Fraction = Fraction(1, 25), kbps: float | None = None) -> VideoInfo:

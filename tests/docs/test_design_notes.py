@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bench.core.cards import MetricCard
-from bench.core.registry import all_metrics
-from bench.store.schemas import (
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.registry import all_metrics
+from unmask.bench.store.schemas import (
     ComparisonRow,
     EstimateRow,
     Estimates,

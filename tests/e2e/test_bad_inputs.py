@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.types import Image
 from tests.support.cli import unmask
 from tests.support.naming import named_results
+from unmask.bench.core.types import Image
 
 pytestmark = pytest.mark.weights
 

@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.types import Image
 from tests.support.cli import unmask
 from tests.support.hostile import install_method
+from unmask.bench.core.types import Image
 
 pytestmark = pytest.mark.weights
 
 PLUGIN = '''
 from pathlib import Path
 import numpy as np
-from bench.core.cards import MethodCard
+from unmask.bench.core.cards import MethodCard
 
 class Mine:
     """Fills the image with the value in its file."""

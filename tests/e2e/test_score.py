@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.registry import instrument_class
-from bench.core.types import Image
-from bench.data import packages
 from tests.support.cli import unmask
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Image
+from unmask.bench.data import packages
 
 pytestmark = pytest.mark.weights
 

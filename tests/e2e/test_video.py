@@ -14,9 +14,9 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from bench.data.video import VideoReader
 from tests.support.cli import start_unmask, unmask
 from tests.support.clips import cut_short, drifting_face, wall, write_clip
+from unmask.bench.data.video import VideoReader
 
 pytestmark = pytest.mark.weights
 

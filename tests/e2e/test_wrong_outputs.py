@@ -11,8 +11,8 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from bench.core.types import Image
 from tests.support.cli import unmask
+from unmask.bench.core.types import Image
 
 FEW = ("--instrument", "sface", "--metrics", "outcome", "--workers", "1", "--device", "cpu")
 PHOTOS: tuple[Callable[[], Image], ...] = (

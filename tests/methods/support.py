@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.core.registry import create_method
-from bench.core.spec import parse_spec
-from bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from bench.core.registry import create_method
-from bench.core.spec import parse_spec
-from bench.core.types import Box, MethodFailure, Sample
 from tests.methods.support import apply, changed, noise
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Box, MethodFailure, Sample
 
 ALL = ("blackout", "blur", "blur:shape=ellipse", "pixelate")
 

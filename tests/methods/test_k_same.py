@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from bench.core.errors import CheckpointError, SpecError
-from bench.core.types import Box, Image, Sample
-from methods.alignment import SIDE, TEMPLATE, to_frame
-from methods.k_same import Gallery, KSame, aligned, mean_of_nearest, read_gallery
-from methods.k_same_gallery import build_gallery
 from tests.methods.support import apply, changed
+from unmask.bench.core.errors import CheckpointError, SpecError
+from unmask.bench.core.types import Box, Image, Sample
+from unmask.methods.alignment import SIDE, TEMPLATE, to_frame
+from unmask.methods.k_same import Gallery, KSame, aligned, mean_of_nearest, read_gallery
+from unmask.methods.k_same_gallery import build_gallery
 
 FACE = Box(176, 60, 96, 125)
 
@@ -53,7 +53,7 @@ def test_the_mean_is_over_the_k_nearest_entries(gallery: Gallery) -> None:
 
 
 def _nearest_first(gallery: Gallery, face: Image, k: int) -> list[list[int]]:
-    from methods.k_same import as_vector
+    from unmask.methods.k_same import as_vector
 
     place = (as_vector(face) - gallery.mean) @ gallery.axes.T
     return [sorted(range(len(gallery.entries)), key=lambda n: float(np.linalg.norm(gallery.entries[n] - place)))[:k]]

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from bench.core.registry import create_method
-from bench.core.spec import parse_spec
-from bench.core.types import Box, Detection, Image, MethodFailure, Sample
-from methods.mtcnn import Mtcnn
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Box, Detection, Image, MethodFailure, Sample
+from unmask.methods.mtcnn import Mtcnn
 
 FACE = Box(175, 65, 95, 125)
 """The astronaut's face, by eye."""
@@ -61,7 +61,7 @@ def test_a_failing_detector_is_a_failure_not_an_unchanged_image(monkeypatch: pyt
 def test_cards_need_no_torch() -> None:
     """Listing methods must not take the seconds that importing torch takes."""
     code = (
-        "import sys; from bench.core.registry import create_method; from bench.core.spec import parse_spec\n"
+        "import sys; from unmask.bench.core.registry import create_method; from unmask.bench.core.spec import parse_spec\n"
         "for s in ('none', 'blur', 'blackout', 'pixelate'): create_method(parse_spec(s)).card\n"
         "assert 'torch' not in sys.modules and 'facenet_pytorch' not in sys.modules"
     )

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.cards import Scalar
-from bench.core.images import IMAGE_EXTENSIONS, decode_image
-from bench.core.registry import create_method
-from bench.core.spec import Spec
-from bench.core.types import Image, MethodFailure, Sample
-from bench.run.calling import checked
-from methods.outputs import StoredOutputs
 from tests.methods.support import noise
+from unmask.bench.core.cards import Scalar
+from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.run.calling import checked
+from unmask.methods.outputs import StoredOutputs
 
 INPUT = noise(30, 40)
 

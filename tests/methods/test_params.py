@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.core.errors import SpecError
-from bench.core.registry import create_method
-from bench.core.spec import parse_spec
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import parse_spec
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from bench.store.atomic import write_json
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Estimates, Plan
-from bench.store.tables import write_table
 from tests.support.sealing import seal_run
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.tables import write_table
 
 HOSTILE = "<script>alert(1)<_script>"
 """A label as nobody could give it (SPECs refuse it); the pages must not rely on that. A slash would split its path."""

@@ -7,10 +7,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.store.schemas import HistogramRow
-from reports.charts.histogram import Threshold, histogram
-from reports.charts.labels import Rect, place_labels
-from reports.charts.tradeoff import Axis, Point, Reading, pareto_front, tradeoff_plot
+from unmask.bench.store.schemas import HistogramRow
+from unmask.reports.charts.histogram import Threshold, histogram
+from unmask.reports.charts.labels import Rect, place_labels
+from unmask.reports.charts.tradeoff import Axis, Point, Reading, pareto_front, tradeoff_plot
 
 UP = Axis("privacy", True, (0.0, 100.0), 99.9)
 DOWN = Axis("distance", False, None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.numbers import bar_of, format_interval, format_p, format_value, rank_range, scale_of
+from unmask.reports.numbers import bar_of, format_interval, format_p, format_value, rank_range, scale_of
 
 
 @pytest.mark.parametrize(

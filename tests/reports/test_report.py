@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import ImageError, StoreError, UsageError
-from bench.core.types import Image
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import PlannedDataset
-from reports.build import build_report
-from reports.cards import own_tools
-from reports.numbers import format_value
-from reports.runs import RunView
 from tests.reports.pages import Element, links, read_page, target
 from tests.reports.synthetic import FINDING, HOSTILE, HOSTILE_SAMPLE, METHODS, make_run
 from tests.support.sealing import seal_run
+from unmask.bench.core.errors import ImageError, StoreError, UsageError
+from unmask.bench.core.types import Image
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import PlannedDataset
+from unmask.reports.build import build_report
+from unmask.reports.cards import own_tools
+from unmask.reports.numbers import format_value
+from unmask.reports.runs import RunView
 
 
 @pytest.fixture(scope="module")

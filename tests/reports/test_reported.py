@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import ConfigError
-from reports.build import build_report
-from reports.reported import load_reported, parse_reported
 from tests.reports.pages import read_page
 from tests.reports.synthetic import METHODS, make_run
+from unmask.bench.core.errors import ConfigError
+from unmask.reports.build import build_report
+from unmask.reports.reported import load_reported, parse_reported
 
 SYSTEM = """
 [source]

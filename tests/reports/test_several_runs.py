@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bench.core.errors import UsageError
-from reports.build import build_report
 from tests.reports.pages import Element, read_page
 from tests.reports.synthetic import METHODS, make_run
+from unmask.bench.core.errors import UsageError
+from unmask.reports.build import build_report
 
 
 def both(tmp_path: Path, **changes: Any) -> Path:

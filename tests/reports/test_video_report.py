@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import StoreError, UsageError
-from bench.store.video_folder import VideoRunFolder
-from reports.numbers import MINUS, format_interval, format_value
-from reports.video.build import build_video_report
 from tests.reports.pages import Element, links, read_page, target
 from tests.support.cli import unmask
 from tests.support.video_run import CONTESTANTS, HOSTILE, UNICODE, Shown, make_video_run
+from unmask.bench.core.errors import StoreError, UsageError
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.reports.numbers import MINUS, format_interval, format_value
+from unmask.reports.video.build import build_video_report
 
 
 @pytest.fixture(scope="module")

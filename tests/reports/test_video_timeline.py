@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.charts.timeline import LANES, STATES, Lane, LaneGroup, Stretch, axis_ticks, grid_runs, timeline_svg
-from reports.video.timelines import state_words, time_code
+from unmask.reports.charts.timeline import LANES, STATES, Lane, LaneGroup, Stretch, axis_ticks, grid_runs, timeline_svg
+from unmask.reports.video.timelines import state_words, time_code
 
 
 def test_a_lane_is_cut_where_its_state_changes() -> None:

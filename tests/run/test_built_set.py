@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.core.errors import DataError
-from bench.data import Dataset, open_dataset
-from bench.run.built_set import built_test_set
-from bench.store.schemas import PlanSettings
+from unmask.bench.core.errors import DataError
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.run.built_set import built_test_set
+from unmask.bench.store.schemas import PlanSettings
 
 GROUPS = ["0-19", "20-29", "30-39", "40+"]
 

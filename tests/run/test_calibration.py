@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.errors import DataError
-from bench.core.evidence import ANY_LOOK
-from bench.core.registry import instrument_class
-from bench.data import open_dataset
-from bench.run.calibration import (
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.data import open_dataset
+from unmask.bench.run.calibration import (
     calibration_for,
     measure_card,
     people_of,
@@ -21,8 +21,8 @@ from bench.run.calibration import (
     shipped_card,
     usable_points,
 )
-from bench.run.config import RunConfig
-from bench.run.plan import make_plan
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.plan import make_plan
 
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
 ATTACKS = (*RECOGNISERS, *(f"{name}{ANY_LOOK}" for name in RECOGNISERS[:3]))
@@ -66,7 +66,7 @@ def test_attacks_through_looks_have_points_of_their_own(monkeypatch: pytest.Monk
     assert set(usable_points(card, {"dlib": cards["dlib"]})) == {"dlib"}
     newer = {**cards, "sface": replace(cards["sface"], version="next")}
     assert set(usable_points(card, newer)) == {"dlib"}
-    monkeypatch.setattr("bench.run.calibration.LOOKS_VERSION", 2)
+    monkeypatch.setattr("unmask.bench.run.calibration.LOOKS_VERSION", 2)
     assert set(usable_points(card, cards)) == {"sface", "dlib"}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import ConfigError
-from bench.run.config import DEFAULT_METHODS, load_config, read_running
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.run.config import DEFAULT_METHODS, load_config, read_running
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ import psutil
 import pytest
 from PIL import Image as Pillow
 
-from bench.cli.progress import PlainProgress
-from bench.core import registry
-from bench.core.errors import WorkerDiedError
-from bench.core.types import Image, MethodFailure, Sample
-from bench.run.calling import Result, call_method
-from bench.run.contestants import DIED, MOST_LOSSES, Contestant
-from bench.run.executors import advance, run_stage, shared_pool
 from tests.support.cli import unmask
 from tests.support.hostile import install
 from tests.support.naming import named_results
+from unmask.bench.cli.progress import PlainProgress
+from unmask.bench.core import registry
+from unmask.bench.core.errors import WorkerDiedError
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.run.calling import Result, call_method
+from unmask.bench.run.contestants import DIED, MOST_LOSSES, Contestant
+from unmask.bench.run.executors import advance, run_stage, shared_pool
 
 pytestmark = pytest.mark.weights
 

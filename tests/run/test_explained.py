@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from bench.core.evidence import ANY_LOOK, KNOWN_PLACE, OperatingPoint, look_column
-from bench.core.types import Box, Image
-from bench.data import open_dataset
-from bench.run.explained import EXPLAINED, explanation, missed
-from bench.run.opened import detector
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, OperatingPoint, look_column
+from unmask.bench.core.types import Box, Image
+from unmask.bench.data import open_dataset
+from unmask.bench.run.explained import EXPLAINED, explanation, missed
+from unmask.bench.run.opened import detector
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import skimage.data
 
-from bench.core.errors import DataError
-from bench.core.protocols import Method
-from bench.core.registry import create_method
-from bench.core.spec import parse_spec
-from bench.core.types import Box, Image, MethodFailure, Sample
-from bench.data import open_dataset
-from bench.run.calling import checked
-from bench.run.guard import fault_of
-from bench.run.placement import is_unlike
-from bench.run.signatures import SIDE, Signatures, signature_of
-from bench.run.views import background, view_of
 from tests.support import edits
 from tests.support.edits import Edit
 from tests.support.fooling import Contestant, contestants
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.protocols import Method
+from unmask.bench.core.registry import create_method
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.data import open_dataset
+from unmask.bench.run.calling import checked
+from unmask.bench.run.guard import fault_of
+from unmask.bench.run.placement import is_unlike
+from unmask.bench.run.signatures import SIDE, Signatures, signature_of
+from unmask.bench.run.views import background, view_of
 
 Photos = dict[str, tuple[Image, Sequence[Box]]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.types import Box, Detection, FaceLabel, Outcome
-from bench.run.located import assign_labels, match_faces, outcomes, unmatched
+from unmask.bench.core.types import Box, Detection, FaceLabel, Outcome
+from unmask.bench.run.located import assign_labels, match_faces, outcomes, unmatched
 
 
 def face(x: float, y: float, side: float = 40) -> Detection:

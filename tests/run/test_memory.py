@@ -7,14 +7,14 @@ import sys
 
 import numpy as np
 
-from bench.run.memory import peak_memory
+from unmask.bench.run.memory import peak_memory
 
 LARGE = 300
 """MiB; well above what the child takes."""
 
 CHILD = f"""
 import numpy as np
-from bench.run.memory import peak_memory
+from unmask.bench.run.memory import peak_memory
 before = peak_memory()
 large = np.ones({LARGE} << 20, np.uint8)
 with_it = peak_memory()

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.core.types import Box, Image
-from bench.core.video import Frame
-from bench.data.video import VideoReader
-from bench.run.video.assemble import readable_at_place
-from bench.run.video.neighbours import Neighbours
-from bench.run.video.score import BLANK
-from bench.run.video.timing import Times, frames_shown
 from tests.support.clips import drifting_face
+from unmask.bench.core.types import Box, Image
+from unmask.bench.core.video import Frame
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run.video.assemble import readable_at_place
+from unmask.bench.run.video.neighbours import Neighbours
+from unmask.bench.run.video.score import BLANK
+from unmask.bench.run.video.timing import Times, frames_shown
 
 FACE = Box(110, 60, 100, 120)
 

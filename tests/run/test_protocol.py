@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.core import registry
-from bench.core.errors import CheckpointError, ConfigError, SpecError, UnknownNameError
-from bench.core.spec import Spec
-from bench.run.protocol import ROLES, choose_methods
+from unmask.bench.core import registry
+from unmask.bench.core.errors import CheckpointError, ConfigError, SpecError, UnknownNameError
+from unmask.bench.core.spec import Spec
+from unmask.bench.run.protocol import ROLES, choose_methods
 
 
 class _Here:

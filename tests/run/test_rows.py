@@ -8,16 +8,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.core.cards import Direction, Family, MetricCard
-from bench.core.evidence import ANY_LOOK
-from bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
-from bench.core.stats.compare import holm
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
-from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from reports.video.board import SPANS
+from unmask.bench.core.cards import Direction, Family, MetricCard
+from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
+from unmask.bench.core.stats.compare import holm
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from unmask.reports.video.board import SPANS
 
 N = 60
 GROUPS = ["all", "gender=female", "gender=male"]

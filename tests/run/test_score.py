@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import StoreError
-from bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
-from bench.core.exposure import distances
-from bench.core.types import Detection, Floats32, Image
-from bench.run import opened
-from bench.run.assemble import assemble_evidence, assemble_originals
-from bench.run.config import RunConfig
-from bench.run.pipeline import get_ready, locations_for, run
-from bench.run.score import score_shard
-from bench.run.shards import ShardJob
-from bench.store.run_folder import RunFolder
-from bench.store.tables import read_table
 from tests.benchmarks.stages import Stages
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
+from unmask.bench.core.exposure import distances
+from unmask.bench.core.types import Detection, Floats32, Image
+from unmask.bench.run import opened
+from unmask.bench.run.assemble import assemble_evidence, assemble_originals
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.run.score import score_shard
+from unmask.bench.run.shards import ShardJob
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.tables import read_table
 
 pytestmark = pytest.mark.weights
 

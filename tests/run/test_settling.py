@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench.core.errors import ConfigError, PlanMismatchError, StoreError
-from bench.core.spec import parse_spec
-from bench.run.plan import dataset_label
-from bench.run.settling import announce_changes, refuse_half_made, settle_plan
-from bench.store.beside import Locations
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import Plan
+from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.plan import dataset_label
+from unmask.bench.run.settling import announce_changes, refuse_half_made, settle_plan
+from unmask.bench.store.beside import Locations
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 
 
 def method(label: str, code: str = "a", **more: Any) -> dict[str, Any]:

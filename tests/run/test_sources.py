@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from bench.core import registry
-from bench.core.spec import parse_spec
-from bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
+from unmask.bench.core import registry
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
 
 CLASS = "class Mine:\n    def __init__(self, *, net: str = '', tone: str = ''): ...\n"
 
@@ -81,8 +81,8 @@ def test_a_name_that_leads_to_another_packages_class_counts_both(plug_in: Callab
 
 def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
-        "one": "from methods import shared\nclass One: ...",
-        "two": "import methods.deep.layers",
+        "one": "from unmask.methods import shared\nclass One: ...",
+        "two": "import unmask.methods.deep.layers",
         "shared": "from .deep.base import X",
         "deep/__init__": "",
         "deep/base": "X = 1",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core.errors import SpecError
-from bench.data import open_dataset
-from bench.run.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.core.errors import SpecError
+from unmask.bench.data import open_dataset
+from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 
 
 def save(*paths: Path) -> None:

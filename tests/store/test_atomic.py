@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench.core.errors import StoreError
-from bench.core.files import replacing_file
-from bench.store.atomic import replacing_folder, sweep_temporaries, write_json
-from bench.store.tables import write_table
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.store.atomic import replacing_folder, sweep_temporaries, write_json
+from unmask.bench.store.tables import write_table
 
 
 def test_a_failed_writer_leaves_the_old_file(tmp_path: Path) -> None:

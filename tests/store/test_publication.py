@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import StoreError
-from bench.store.publication import PUBLISHING, finish_publication, replacing_results
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.publication import PUBLISHING, finish_publication, replacing_results
 
 OLD = {"plan.json": "old", "estimates.json": "old", "faces/demo/a.parquet": "old", "faces/demo/gone.parquet": "old"}
 NEW = {"plan.json": "new", "estimates.json": "new", "faces/demo/a.parquet": "new", "provenance.json": "new"}

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.core.errors import StoreError
-from bench.run.pipeline import renew_plan
-from bench.run.settling import settle_plan
-from bench.store.atomic import write_json
-from bench.store.beside import Locations, write_locations
-from bench.store.names import Pseudonyms, write_names
-from bench.store.purging import purge
-from bench.store.run_folder import RunFolder
-from reports.build import build_report
 from tests.reports.synthetic import make_run
+from unmask.bench.cli import app
+from unmask.bench.core.errors import StoreError
+from unmask.bench.run.pipeline import renew_plan
+from unmask.bench.run.settling import settle_plan
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import Locations, write_locations
+from unmask.bench.store.names import Pseudonyms, write_names
+from unmask.bench.store.purging import purge
+from unmask.bench.store.run_folder import RunFolder
+from unmask.reports.build import build_report
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_an_interrupted_purge_is_finished_by_the_next(run: Path, monkeypatch: py
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("bench.store.purging._remove", interrupt)
+        patched.setattr("unmask.bench.store.purging._remove", interrupt)
         with pytest.raises(KeyboardInterrupt):
             purge(RunFolder.open(run))
     with pytest.raises(StoreError, match="was purged"):

@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from bench.core.errors import StoreError
-from bench.store.json_schema import SHIPPED, schema_text, shipped_schema
-from bench.store.run_folder import RunFolder
-from bench.store.schemas import ESTIMATES_SCHEMA, Estimates
 from tests.support.sealing import seal_run
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.json_schema import SHIPPED, schema_text, shipped_schema
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import ESTIMATES_SCHEMA, Estimates
 
 ROW = {
     "dataset": "demo",
@@ -32,7 +32,9 @@ ROW = {
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_schema_is_current(name: str) -> None:
-    assert json.loads(schema_text(SHIPPED[name])) == shipped_schema(name), "run python -m bench.store.json_schema"
+    assert json.loads(schema_text(SHIPPED[name])) == shipped_schema(name), (
+        "run python -m unmask.bench.store.json_schema"
+    )
 
 
 def test_results_validate_and_wrong_ones_do_not() -> None:

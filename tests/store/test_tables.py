@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.core.errors import StoreError
-from bench.store.tables import concatenate, read_table, table_key, write_table
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.tables import concatenate, read_table, table_key, write_table
 
 
 def made(rows: int) -> dict[str, Any]:

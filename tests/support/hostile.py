@@ -10,8 +10,8 @@ import pytest
 SOURCE = r'''
 import os, signal, subprocess, sys, threading, time
 import numpy as np
-from bench.core.cards import MethodCard
-from bench.core.types import MethodFailure
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import MethodFailure
 
 
 class Base:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.store.run_folder import RunFolder
+from unmask.bench.store.run_folder import RunFolder
 
 
 def named_results(run: Path) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import torch
 from onnx import numpy_helper
 from torch.nn import functional
 
-from bench.core.types import Detection, Image, Sample
-from metrics.instruments.crops import ARCFACE_TEMPLATE, similarity_transform
-from metrics.instruments.facenet import FACTOR, SIZE
-from metrics.instruments.keras_inception_resnet import load_keras
-from metrics.instruments.onnx_session import expand_weights, keep_inputs, read_model
 from tests.support.fooling import Contestant
+from unmask.bench.core.types import Detection, Image, Sample
+from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, similarity_transform
+from unmask.metrics.instruments.facenet import FACTOR, SIZE
+from unmask.metrics.instruments.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.onnx_session import expand_weights, keep_inputs, read_model
 
 LEVELS: Final = 8.0
 STEP: Final = 2.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from bench.store.atomic import write_json
-from bench.store.schemas import Estimates, Plan
-from bench.store.tables import read_columns, write_table
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.tables import read_columns, write_table
 
 
 def seal_run(run: Path) -> None:

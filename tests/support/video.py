@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.core.evidence import OperatingPoint, Settings
-from bench.core.types import Floats32, Outcome
-from bench.core.video import Tracks
-from bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
+from unmask.bench.core.evidence import OperatingPoint, Settings
+from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.video import Tracks
+from unmask.bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
 
 DIMENSION = 32
 RECOGNISER = "mobilefacenet"

@@ -7,11 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from bench.core.registry import create_person_detector, create_tracker
-from bench.core.spec import parse_spec
-from bench.core.types import Box, Floats32, Image
-from bench.core.video import PersonBox, PersonDetector, Tracker
 from tests.support.fetched import files_of
+from unmask.bench.core.registry import create_person_detector, create_tracker
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Box, Floats32, Image
+from unmask.bench.core.video import PersonBox, PersonDetector, Tracker
 
 
 def person_detector(spec: str = "yolov3-tiny") -> PersonDetector:

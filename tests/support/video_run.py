@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.core import registry
-from bench.run.plan import plain
-from bench.store.atomic import write_json
-from bench.store.tables import write_table
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import VideoEstimates, VideoPlan
+from unmask.bench.core import registry
+from unmask.bench.run.plan import plain
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.tables import write_table
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 HOSTILE = 'group/"><script>alert(1)</script>&.mp4'
 UNICODE = "Straße/中文 видео.mp4"

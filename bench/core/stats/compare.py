@@ -14,11 +14,11 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.core.cards import Direction
-from bench.core.stats.paired import Scored, Side, difference, measure_common, scored_units
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools
-from bench.core.values import SetStatistic
+from unmask.bench.core.cards import Direction
+from unmask.bench.core.stats.paired import Scored, Side, difference, measure_common, scored_units
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools
+from unmask.bench.core.values import SetStatistic
 
 ALPHA = 0.05
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Float
+from unmask.bench.core.types import Float
 
 _SLACK = 1 + 1e-12  # 0.001 * 3000 must not come out as 2.9999999
 

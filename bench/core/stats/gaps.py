@@ -25,8 +25,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.seeds import derive_seed
-from bench.core.stats.intervals import (
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.stats.intervals import (
     LEAST_CLUSTERS,
     LEVEL,
     bootstrap_error,
@@ -34,9 +34,9 @@ from bench.core.stats.intervals import (
     jackknife_error,
     t_quantile,
 )
-from bench.core.stats.resampling import Replicates
-from bench.core.types import Bools, Float
-from bench.core.values import UnitValues
+from unmask.bench.core.stats.resampling import Replicates
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import UnitValues
 
 PERMUTATIONS: Final = 499
 MAX_CELLS: Final = 2000

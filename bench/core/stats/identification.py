@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.types import Bools, Float
+from unmask.bench.core.types import Bools, Float
 
 
 def best_match_rank(distances: Float, match: Bools, gallery: Bools | None = None) -> Float:

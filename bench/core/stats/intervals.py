@@ -26,9 +26,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import special
 
-from bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
-from bench.core.types import Bools, Float
-from bench.core.values import Estimate, UnitValues
+from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import Estimate, UnitValues
 
 LEVEL = 0.95
 LEAST_CLUSTERS = 3

@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 from scipy import special, stats
 
-from bench.core.stats.intervals import (
+from unmask.bench.core.stats.intervals import (
     LEAST_CLUSTERS,
     NO_INTERVAL,
     Interval,
@@ -37,9 +37,9 @@ from bench.core.stats.intervals import (
     mean_interval,
     percentile_interval,
 )
-from bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 EXACT_UP_TO: Final = 25
 """Clusters with discordant units up to which a share's p is held against the exact sign test."""

@@ -18,9 +18,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.seeds import derive_seed
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 JACKKNIFE_GROUPS = 20
 # More clusters than this are bagged at random first: memory stays bounded and the standard error as good as unchanged.

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import OperatingPoint
-from bench.core.stats.error_rates import measurable, step_threshold
-from bench.core.stats.intervals import percentile_interval, share_interval
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Float, Floats32
+from unmask.bench.core.evidence import OperatingPoint
+from unmask.bench.core.stats.error_rates import measurable, step_threshold
+from unmask.bench.core.stats.intervals import percentile_interval, share_interval
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Float, Floats32
 
 CALIBRATION_FMRS = (1e-2, 1e-3, 1e-4)
 BLOCK = 1024

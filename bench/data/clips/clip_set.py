@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core.cards import DatasetCard
-from bench.core.errors import VideoError
-from bench.core.video import ClipRef, Tracks
-from bench.data.clips.files import ClipFiles
+from unmask.bench.core.cards import DatasetCard
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.video import ClipRef, Tracks
+from unmask.bench.data.clips.files import ClipFiles
 
 Spans = tuple[tuple[int, int], ...]
 """First and last frame of each stretch, as the data set counts them."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import VideoError
-from bench.data.digests import DigestCache
-from bench.data.folders import Listing, list_files, require_folder
-from bench.data.sequences import INFO_FILE, list_sequence
-from bench.data.stores import refusal
+from unmask.bench.core.errors import VideoError
+from unmask.bench.data.digests import DigestCache
+from unmask.bench.data.folders import Listing, list_files, require_folder
+from unmask.bench.data.sequences import INFO_FILE, list_sequence
+from unmask.bench.data.stores import refusal
 
 CLIP_EXTENSIONS: Final = frozenset(
     f".{ending}"

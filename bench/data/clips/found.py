@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.core.video import Tracks
-from bench.data.clips.clip_set import Spans
+from unmask.bench.core.video import Tracks
+from unmask.bench.data.clips.clip_set import Spans
 
 
 @dataclass(frozen=True, slots=True)

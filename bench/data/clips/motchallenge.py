@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.core.errors import DataError, VideoError
-from bench.core.files import is_hidden
-from bench.data.clips.files import is_clip
-from bench.data.clips.found import ClipRecord, FoundClips
-from bench.data.clips.truth import Numbering, read_truth
-from bench.data.folders import require_folder, sample_id, shown
-from bench.data.sequences import is_sequence, list_sequence
+from unmask.bench.core.errors import DataError, VideoError
+from unmask.bench.core.files import is_hidden
+from unmask.bench.data.clips.files import is_clip
+from unmask.bench.data.clips.found import ClipRecord, FoundClips
+from unmask.bench.data.clips.truth import Numbering, read_truth
+from unmask.bench.data.folders import require_folder, sample_id, shown
+from unmask.bench.data.sequences import is_sequence, list_sequence
 
 TRUTHS = ("gt/gt.txt", "gt.txt")
 

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.core.canonical import digest
-from bench.core.errors import DataError
-from bench.core.video import ClipRef, Tracks
-from bench.data import cache, demo_clips
-from bench.data.catalog import DatasetEntry
-from bench.data.clips.clip_set import ClipSet
-from bench.data.clips.files import ClipFiles, natural
-from bench.data.clips.found import ClipReader, ClipRecord, FoundClips
-from bench.data.clips.motchallenge import read_motchallenge
-from bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
-from bench.data.clips.ucf_crime import read_ucf_crime
-from bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.video import ClipRef, Tracks
+from unmask.bench.data import cache, demo_clips
+from unmask.bench.data.catalog import DatasetEntry
+from unmask.bench.data.clips.clip_set import ClipSet
+from unmask.bench.data.clips.files import ClipFiles, natural
+from unmask.bench.data.clips.found import ClipReader, ClipRecord, FoundClips
+from unmask.bench.data.clips.motchallenge import read_motchallenge
+from unmask.bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
+from unmask.bench.data.clips.ucf_crime import read_ucf_crime
+from unmask.bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.data.clips.files import list_clips
-from bench.data.clips.found import ClipRecord, FoundClips
-from bench.data.clips.truth import read_truth
-from bench.data.labels import read_rows
+from unmask.bench.core.errors import DataError
+from unmask.bench.data.clips.files import list_clips
+from unmask.bench.data.clips.found import ClipRecord, FoundClips
+from unmask.bench.data.clips.truth import read_truth
+from unmask.bench.data.labels import read_rows
 
 LABELS: Final = "labels.csv"
 FIGHT_GROUPS: Final = ("fight", "noFight")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.core.video import Tracks
-from bench.data.labels import read_text
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.video import Tracks
+from unmask.bench.data.labels import read_text
 
 PEDESTRIAN: Final = 1
 MAX_FRAME: Final = 10_000_000

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.data.clips import thesis
-from bench.data.clips.clip_set import Spans
-from bench.data.clips.files import list_clips
-from bench.data.clips.found import ClipRecord, FoundClips
-from bench.data.labels import read_text
+from unmask.bench.core.errors import DataError
+from unmask.bench.data.clips import thesis
+from unmask.bench.data.clips.clip_set import Spans
+from unmask.bench.data.clips.files import list_clips
+from unmask.bench.data.clips.found import ClipRecord, FoundClips
+from unmask.bench.data.labels import read_text
 
 LISTS: Final = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
 ANNOTATION: Final = "Temporal_Anomaly_Annotation.txt"

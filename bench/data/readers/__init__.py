@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bench.data.readers.base import Found, Place, Reader, Record
-from bench.data.readers.celeba import read_celeba
-from bench.data.readers.fairface import read_fairface
-from bench.data.readers.fdf import read_fdf
-from bench.data.readers.folder import read_folder
-from bench.data.readers.lfw import read_lfw
-from bench.data.readers.orl import read_orl
-from bench.data.readers.utkface import read_utkface
+from unmask.bench.data.readers.base import Found, Place, Reader, Record
+from unmask.bench.data.readers.celeba import read_celeba
+from unmask.bench.data.readers.fairface import read_fairface
+from unmask.bench.data.readers.fdf import read_fdf
+from unmask.bench.data.readers.folder import read_folder
+from unmask.bench.data.readers.lfw import read_lfw
+from unmask.bench.data.readers.orl import read_orl
+from unmask.bench.data.readers.utkface import read_utkface
 
 READERS: Final[Mapping[str, Reader]] = {
     "folder": read_folder,

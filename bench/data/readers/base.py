@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.core.images import IMAGE_EXTENSIONS
-from bench.core.types import FaceLabel
-from bench.data.folders import list_images, passed_over, require_folder, shown
-from bench.data.stores import FileStore, Store, ZipStore
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.images import IMAGE_EXTENSIONS
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.folders import list_images, passed_over, require_folder, shown
+from unmask.bench.data.stores import FileStore, Store, ZipStore
 
 _LISTED_AT_MOST: Final = 3
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from bench.core.errors import DataError
-from bench.core.types import FaceLabel, Gender
-from bench.data.labels import read_rows, read_text
-from bench.data.readers.base import Found, Place, Record, open_images, require_file, with_missing
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import FaceLabel, Gender
+from unmask.bench.data.labels import read_rows, read_text
+from unmask.bench.data.readers.base import Found, Place, Record, open_images, require_file, with_missing
 
 _GENDERS: dict[str, Gender] = {"1": "male", "0": "female", "-1": "female"}
 

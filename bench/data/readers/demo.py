@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.data import packages
-from bench.data.demo import labels_of, load_demo
-from bench.data.readers.base import Found, Record
-from bench.data.stores import CacheStore
+from unmask.bench.data import packages
+from unmask.bench.data.demo import labels_of, load_demo
+from unmask.bench.data.readers.base import Found, Record
+from unmask.bench.data.stores import CacheStore
 
 Progress = Callable[[str, int, int | None], None]
 

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from bench.core.errors import DataError
-from bench.core.types import FaceLabel
-from bench.data.labels import parse_gender, read_rows
-from bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.labels import parse_gender, read_rows
+from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
 
 SPLITS: Final = ("train", "val")
 OPEN_RANGE_AGE: Final = 75.0

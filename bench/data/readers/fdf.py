@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import DataError
-from bench.core.types import FaceLabel
-from bench.data.folders import list_images, require_folder
-from bench.data.readers.base import Found, Place, Record
-from bench.data.stores import FileStore
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.folders import list_images, require_folder
+from unmask.bench.data.readers.base import Found, Place, Record
+from unmask.bench.data.stores import FileStore
 
 SPLITS: Final = ("train", "val")
 

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
-from bench.core.errors import DataError
-from bench.data.folders import counted
-from bench.data.labels import MAX_BYTES, LabelTable, read_labels
-from bench.data.readers.base import Found, Place, Record, open_images, with_missing
-from bench.data.stores import refusal
+from unmask.bench.core.errors import DataError
+from unmask.bench.data.folders import counted
+from unmask.bench.data.labels import MAX_BYTES, LabelTable, read_labels
+from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.data.stores import refusal
 
 LABELS = "labels.csv"
 _WORDS: Final = r"(?:anon|anonymi[sz]ed?|blurred|de-?faced|de-?identified|pixelated|redacted)"

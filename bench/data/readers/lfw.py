@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from bench.core.types import FaceLabel
-from bench.data.labels import LabelTable, read_labels
-from bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.labels import LabelTable, read_labels
+from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
 
 
 def read_lfw(place: Place) -> Found:

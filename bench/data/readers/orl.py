@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.data.readers.base import Found, Place
-from bench.data.readers.lfw import read_lfw
+from unmask.bench.data.readers.base import Found, Place
+from unmask.bench.data.readers.lfw import read_lfw
 
 
 def read_orl(place: Place) -> Found:

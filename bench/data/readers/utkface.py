@@ -6,10 +6,10 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
-from bench.core.types import FaceLabel
-from bench.data.identities import file_subset
-from bench.data.labels import MAX_AGE, LabelTable, read_labels
-from bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data.identities import file_subset
+from unmask.bench.data.labels import MAX_AGE, LabelTable, read_labels
+from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
 
 RACES: Final = ("White", "Black", "Asian", "Indian", "Other")
 _NAME: Final = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")

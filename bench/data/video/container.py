@@ -19,7 +19,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from bench.core.errors import VideoError
+from unmask.bench.core.errors import VideoError
 
 MAX_PIXELS: Final = 36_000_000
 """Of one frame: 8K. A decoder may hold sixteen of them."""

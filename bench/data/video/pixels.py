@@ -16,7 +16,7 @@ from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from bench.core.types import Image
+from unmask.bench.core.types import Image
 
 Matrix = tuple[int, int, int, int]
 """The upper left of a display matrix, (a, b, c, d): a pixel (x, y) goes to (a x + c y, b x + d y)."""

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.core.errors import SpecError, VideoError
-from bench.core.video import VideoInfo
+from unmask.bench.core.errors import SpecError, VideoError
+from unmask.bench.core.video import VideoInfo
 
 MAX_KBPS: Final = 1_000_000
 _RATE = re.compile(r"([1-9][0-9]{0,6})k\Z")

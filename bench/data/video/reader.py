@@ -19,13 +19,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from bench.core.errors import VideoError
-from bench.core.video import Frame, VideoInfo
-from bench.data.sequences import ImageSequence
-from bench.data.video.clock import Clock, step
-from bench.data.video.container import check_size, opened
-from bench.data.video.damage import Damage
-from bench.data.video.pixels import clockwise, display_matrix, upright
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.sequences import ImageSequence
+from unmask.bench.data.video.clock import Clock, step
+from unmask.bench.data.video.container import check_size, opened
+from unmask.bench.data.video.damage import Damage
+from unmask.bench.data.video.pixels import clockwise, display_matrix, upright
 
 _KBIT = 1000.0
 

@@ -13,8 +13,8 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
-from bench.core.errors import VideoError
-from bench.data.video.container import open_container, open_file
+from unmask.bench.core.errors import VideoError
+from unmask.bench.data.video.container import open_container, open_file
 
 
 def unfit(codec: str) -> VideoError:

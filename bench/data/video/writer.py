@@ -27,13 +27,13 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from bench.core.errors import VideoError
-from bench.core.files import replacing_file
-from bench.core.types import Image
-from bench.core.video import Frame, VideoInfo
-from bench.data.video.clock import USUAL_RATE, step
-from bench.data.video.quality import Quality, parse_quality
-from bench.data.video.sound import Sound, unfit
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.core.types import Image
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video.clock import USUAL_RATE, step
+from unmask.bench.data.video.quality import Quality, parse_quality
+from unmask.bench.data.video.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000
 """Units per second; a finer time base of the source is rounded to it (MP4 counts intervals in 32 bits)."""

@@ -7,19 +7,19 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from bench.core import registry
-from bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
-from bench.core.files import replacing_file, sha256_of
-from bench.data.packages import fetch_all
-from bench.run.building import card as cards
-from bench.run.building.choosing import choose
-from bench.run.building.labelling import needed_instruments
-from bench.run.building.settings import PARTS, BuildSettings
-from bench.run.building.work import FOLDER, do_all, pieces
-from bench.run.building.writing import write_part
-from bench.run.executors import Progress
-from bench.run.fetching import FetchProgress
-from bench.store.atomic import sweep_temporaries, write_json
+from unmask.bench.core import registry
+from unmask.bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
+from unmask.bench.core.files import replacing_file, sha256_of
+from unmask.bench.data.packages import fetch_all
+from unmask.bench.run.building import card as cards
+from unmask.bench.run.building.choosing import choose
+from unmask.bench.run.building.labelling import needed_instruments
+from unmask.bench.run.building.settings import PARTS, BuildSettings
+from unmask.bench.run.building.work import FOLDER, do_all, pieces
+from unmask.bench.run.building.writing import write_part
+from unmask.bench.run.executors import Progress
+from unmask.bench.run.fetching import FetchProgress
+from unmask.bench.store.atomic import sweep_temporaries, write_json
 
 PLAN: Final = "plan.json"
 CARD: Final = "card.json"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench import __version__
-from bench.core import registry
-from bench.run.building.choosing import Choice, table
-from bench.run.building.labelling import card_of, needed_instruments
-from bench.run.building.settings import BuildSettings
-from bench.run.building.work import PHOTOS, source_of
+from unmask import __version__
+from unmask.bench.core import registry
+from unmask.bench.run.building.choosing import Choice, table
+from unmask.bench.run.building.labelling import card_of, needed_instruments
+from unmask.bench.run.building.settings import BuildSettings
+from unmask.bench.run.building.work import PHOTOS, source_of
 
 TERMS = "The terms of every data set below hold together: usually research only, and no passing on of images."
 

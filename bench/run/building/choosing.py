@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.core.seeds import derive_seed
-from bench.core.types import Gender
-from bench.run.building.settings import BuildSettings, Part
-from bench.run.building.work import Piece, read_piece, source_of
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Gender
+from unmask.bench.run.building.settings import BuildSettings, Part
+from unmask.bench.run.building.work import Piece, read_piece, source_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.core import registry
-from bench.core.errors import ImageError
-from bench.core.protocols import FaceInstrument
-from bench.core.training_faces import FaceCrop, Rgb
-from bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
-from bench.data.dataset import Dataset
-from bench.run import opened
-from bench.run.building.settings import BuildSettings, age_group
+from unmask.bench.core import registry
+from unmask.bench.core.errors import ImageError
+from unmask.bench.core.protocols import FaceInstrument
+from unmask.bench.core.training_faces import FaceCrop, Rgb
+from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
+from unmask.bench.data.dataset import Dataset
+from unmask.bench.run import opened
+from unmask.bench.run.building.settings import BuildSettings, age_group
 
 UNREADABLE: Final = "could not be decoded"
 NO_FACE: Final = "no face or landmarks found"

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.core.errors import UsageError
-from bench.core.spec import parse_spec
+from unmask.bench.core.errors import UsageError
+from unmask.bench.core.spec import parse_spec
 
 Kind = Literal["diverse-faces", "diverse-faces-skin"]
 Part = Literal["train", "val", "test"]

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import StoreError
-from bench.core.files import replacing_file
-from bench.data import Dataset, open_dataset
-from bench.run.building.labelling import Dropped, Labelled, Labeller
-from bench.run.building.settings import BuildSettings
-from bench.run.executors import Progress, run_stage, shared_pool
+from unmask.bench.core.errors import StoreError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.run.building.labelling import Dropped, Labelled, Labeller
+from unmask.bench.run.building.settings import BuildSettings
+from unmask.bench.run.executors import Progress, run_stage, shared_pool
 
 PHOTOS: Final = 64
 """Of a piece of work."""

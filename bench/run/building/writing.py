@@ -15,12 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.files import replacing_file
-from bench.core.images import IMAGE_EXTENSIONS, encode_png
-from bench.core.types import FaceLabel, SampleRef
-from bench.run.building.choosing import Face
-from bench.run.building.settings import BuildSettings
-from bench.run.building.work import Arrays, read_piece, source_of
+from unmask.bench.core.files import replacing_file
+from unmask.bench.core.images import IMAGE_EXTENSIONS, encode_png
+from unmask.bench.core.types import FaceLabel, SampleRef
+from unmask.bench.run.building.choosing import Face
+from unmask.bench.run.building.settings import BuildSettings
+from unmask.bench.run.building.work import Arrays, read_piece, source_of
 
 SHARD: Final = 2048
 """Faces of a shard: 100 MB."""
@@ -147,7 +147,7 @@ def _write_targets(settings: BuildSettings, part: _Part, names: Sequence[str], i
 
 
 def _is_dark(tone: str) -> bool:
-    from bench.core import registry
+    from unmask.bench.core import registry
 
     faces = registry.training_faces()
     return bool(faces.attributes(["dark_skin"], 30.0, 0.0, faces.tone(tone))[0])

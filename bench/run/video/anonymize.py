@@ -11,23 +11,23 @@ from typing import Final, Self
 
 import numpy as np
 
-from bench.core import registry
-from bench.core.errors import VideoError
-from bench.core.spec import parse_spec
-from bench.core.types import Image, MethodFailure, Sample
-from bench.core.video import Frame, VideoInfo
-from bench.data.video import VideoReader, VideoWriter
-from bench.run.anonymize import worth_another_try
-from bench.run.calling import Callee, Here, Result, call_method
-from bench.run.contestants import Contestant
-from bench.run.plan import CONTROL
-from bench.run.video.given import given_frames, is_given
-from bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
-from bench.run.video.neighbours import FrameGuard
-from bench.run.video.prepare import clip_key, faces_by_frame, usable
-from bench.store.atomic import replacing_folder
-from bench.store.tables import read_table, table_key, write_table
-from bench.store.video_schemas import LOSSLESS, PlannedClip
+from unmask.bench.core import registry
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.video import VideoReader, VideoWriter
+from unmask.bench.run.anonymize import worth_another_try
+from unmask.bench.run.calling import Callee, Here, Result, call_method
+from unmask.bench.run.contestants import Contestant
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.video.given import given_frames, is_given
+from unmask.bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
+from unmask.bench.run.video.neighbours import FrameGuard
+from unmask.bench.run.video.prepare import clip_key, faces_by_frame, usable
+from unmask.bench.store.atomic import replacing_folder
+from unmask.bench.store.tables import read_table, table_key, write_table
+from unmask.bench.store.video_schemas import LOSSLESS, PlannedClip
 
 STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""

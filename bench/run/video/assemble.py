@@ -11,19 +11,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import KNOWN_PLACE, OperatingPoint, Settings, point_at
-from bench.core.exposure import FMR, distances, exposed, frame_seconds, own_distances
-from bench.core.types import Floats32, Outcome
-from bench.core.video import Tracks
-from bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
-from bench.run.explained import missed
-from bench.run.video.anonymize import written_problem
-from bench.run.video.jobs import opened_clips
-from bench.run.video.prepare import stored_tracks
-from bench.run.video.score import BLANK
-from bench.store.tables import Table, read_table
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
+from unmask.bench.core.evidence import KNOWN_PLACE, OperatingPoint, Settings, point_at
+from unmask.bench.core.exposure import FMR, distances, exposed, frame_seconds, own_distances
+from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.video import Tracks
+from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
+from unmask.bench.run.explained import missed
+from unmask.bench.run.video.anonymize import written_problem
+from unmask.bench.run.video.jobs import opened_clips
+from unmask.bench.run.video.prepare import stored_tracks
+from unmask.bench.run.video.score import BLANK
+from unmask.bench.store.tables import Table, read_table
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
 
 EXPOSED: Final = "exposed"
 """The state of an anonymized or destroyed face that a recogniser still matches; the others are outcomes' names."""

@@ -8,22 +8,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bench.core.cards import MethodCard
-from bench.core.errors import DataError, SpecError, VideoError
-from bench.core.files import sha256_of
-from bench.core.names import NameMatcher
-from bench.core.spec import parse_spec
-from bench.core.types import Image, MethodFailure
-from bench.core.video import Frame, VideoInfo
-from bench.data.clips import clip_files
-from bench.data.clips.files import CLIP_EXTENSIONS
-from bench.data.stores import refusal
-from bench.data.video import VideoReader
-from bench.run.plan import plain
-from bench.run.video.jobs import ClipJob
-from bench.run.video.timing import Shown, Times, frames_shown
-from bench.store.schemas import PlannedMethod
-from bench.store.tables import read_table
+from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.errors import DataError, SpecError, VideoError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.core.names import NameMatcher
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import Image, MethodFailure
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.clips import clip_files
+from unmask.bench.data.clips.files import CLIP_EXTENSIONS
+from unmask.bench.data.stores import refusal
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run.plan import plain
+from unmask.bench.run.video.jobs import ClipJob
+from unmask.bench.run.video.timing import Shown, Times, frames_shown
+from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.tables import read_table
 
 NAME: Final = "outputs"
 

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from bench.core.canonical import digest
-from bench.core.video import ClipRef, Frame
-from bench.data.clips import ClipSet, open_clips
-from bench.store.schemas import PlannedMethod
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, VideoPlan
+from unmask.bench.core.canonical import digest
+from unmask.bench.core.video import ClipRef, Frame
+from unmask.bench.data.clips import ClipSet, open_clips
+from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, VideoPlan
 
 CHUNK_FRAMES: Final = 16
 CHUNK_PIXELS: Final = 16_000_000

@@ -18,17 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import ImageError, VideoError
-from bench.core.types import Bools, Box, Image, MethodFailure
-from bench.core.video import Frame
-from bench.data.video import VideoReader
-from bench.run.guard import ANOTHER, fault_of
-from bench.run.signatures import SIDE, Signatures, signature_of
-from bench.run.video.jobs import ClipJob, clip_jobs
-from bench.run.video.prepare import faces_by_frame, people_by_frame
-from bench.run.views import background
-from bench.store.tables import read_table
-from bench.store.video_folder import VideoRunFolder
+from unmask.bench.core.errors import ImageError, VideoError
+from unmask.bench.core.types import Bools, Box, Image, MethodFailure
+from unmask.bench.core.video import Frame
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run.guard import ANOTHER, fault_of
+from unmask.bench.run.signatures import SIDE, Signatures, signature_of
+from unmask.bench.run.video.jobs import ClipJob, clip_jobs
+from unmask.bench.run.video.prepare import faces_by_frame, people_by_frame
+from unmask.bench.run.views import background
+from unmask.bench.store.tables import read_table
+from unmask.bench.store.video_folder import VideoRunFolder
 
 WINDOW: Final = 64
 """Frames before and after that are compared with; memory holds as many small ones."""

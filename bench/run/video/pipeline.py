@@ -5,26 +5,26 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from bench.core import registry
-from bench.core.cards import PackageFile
-from bench.core.spec import parse_spec
-from bench.run.calling import TIME_LIMIT_S
-from bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from bench.run.fetching import FetchProgress, fetch_missing
-from bench.run.hosting import run_hosted
-from bench.run.plan import CONTROL
-from bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
-from bench.run.video.config import VideoConfig
-from bench.run.video.given import is_given
-from bench.run.video.jobs import clip_jobs
-from bench.run.video.plan import make_video_plan, settle_video_plan
-from bench.run.video.prepare import prepare_clip
-from bench.run.video.reduce import reduce_video
-from bench.run.video.score import score_clip
-from bench.store.atomic import sweep_temporaries, write_json
-from bench.store.provenance import gather_provenance
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import VideoPlan
+from unmask.bench.core import registry
+from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.calling import TIME_LIMIT_S
+from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
+from unmask.bench.run.fetching import FetchProgress, fetch_missing
+from unmask.bench.run.hosting import run_hosted
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
+from unmask.bench.run.video.config import VideoConfig
+from unmask.bench.run.video.given import is_given
+from unmask.bench.run.video.jobs import clip_jobs
+from unmask.bench.run.video.plan import make_video_plan, settle_video_plan
+from unmask.bench.run.video.prepare import prepare_clip
+from unmask.bench.run.video.reduce import reduce_video
+from unmask.bench.run.video.score import score_clip
+from unmask.bench.store.atomic import sweep_temporaries, write_json
+from unmask.bench.store.provenance import gather_provenance
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import VideoPlan
 
 
 def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchProgress | None = None) -> VideoPlan:

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.core import registry
-from bench.core.cards import InstrumentCard
-from bench.core.errors import ConfigError, DataError, UnknownNameError
-from bench.core.spec import parse_spec
-from bench.data.clips import open_clips
-from bench.run.calibration import calibration_for
-from bench.run.fetching import FetchProgress
-from bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
-from bench.run.settling import listed_differences, settle
-from bench.run.video.config import VideoConfig
-from bench.run.video.given import is_given, output_folder, planned_given
-from bench.store.schemas import PlannedMethod
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import (
+from unmask.bench.core import registry
+from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.data.clips import open_clips
+from unmask.bench.run.calibration import calibration_for
+from unmask.bench.run.fetching import FetchProgress
+from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
+from unmask.bench.run.settling import listed_differences, settle
+from unmask.bench.run.video.config import VideoConfig
+from unmask.bench.run.video.given import is_given, output_folder, planned_given
+from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import (
     LOSSLESS,
     Contestant,
     PlannedClip,

@@ -8,18 +8,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import VideoError
-from bench.core.seeds import derive_seed
-from bench.core.types import Box, Detection, FaceView, Floats32, Image
-from bench.core.video import Frame, PersonBox, TrackingSession, Tracks
-from bench.data.video import VideoReader
-from bench.run import opened
-from bench.run.prepare import as_stored, detection_columns, detections_of
-from bench.run.regions import face_crop
-from bench.run.shards import Gather
-from bench.run.video.jobs import ClipJob, in_chunks
-from bench.store.tables import Table, read_table, table_key, write_table
-from bench.store.video_schemas import VideoPlan
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
+from unmask.bench.core.video import Frame, PersonBox, TrackingSession, Tracks
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run import opened
+from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
+from unmask.bench.run.regions import face_crop
+from unmask.bench.run.shards import Gather
+from unmask.bench.run.video.jobs import ClipJob, in_chunks
+from unmask.bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.store.video_schemas import VideoPlan
 
 STAGE_VERSION: Final = 1
 """Raise it whenever this stage's results could change."""

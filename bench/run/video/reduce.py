@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core import registry
-from bench.core.cards import MetricCard
-from bench.core.evidence import OperatingPoint, point_at
-from bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
-from bench.core.headlines import clip_headline_keys
-from bench.core.stats.resampling import ClusterResamples
-from bench.core.types import Bools, Outcome
-from bench.core.video_evidence import ClipEvidence, VideoEvidence
-from bench.run.calibration import usable_points
-from bench.run.executors import Progress
-from bench.run.plan import CONTROL
-from bench.run.ranking import compare_methods, rank_rows
-from bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
-from bench.run.video.anonymize import written_problem
-from bench.run.video.assemble import (
+from unmask.bench.core import registry
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import OperatingPoint, point_at
+from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
+from unmask.bench.core.headlines import clip_headline_keys
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.types import Bools, Outcome
+from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
+from unmask.bench.run.calibration import usable_points
+from unmask.bench.run.executors import Progress
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
+from unmask.bench.run.video.anonymize import written_problem
+from unmask.bench.run.video.assemble import (
     EXPOSED,
     OriginalClip,
     original_clips,
@@ -32,11 +32,11 @@ from bench.run.video.assemble import (
     timeline_columns,
     video_evidence,
 )
-from bench.store.atomic import write_json
-from bench.store.schemas import ComparisonRow, EstimateRow, RankRow
-from bench.store.tables import read_table, write_table
-from bench.store.video_folder import VideoRunFolder
-from bench.store.video_schemas import ClipResult, ClipRow, Contestant, VideoEstimates, VideoPlan
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.schemas import ComparisonRow, EstimateRow, RankRow
+from unmask.bench.store.tables import read_table, write_table
+from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant, VideoEstimates, VideoPlan
 
 Points = Mapping[str, tuple[OperatingPoint, ...]]
 

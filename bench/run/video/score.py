@@ -12,19 +12,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import StoreError, VideoError
-from bench.core.evidence import KNOWN_PLACE
-from bench.core.types import Box, Detection, FaceView, Image, Outcome
-from bench.core.video import Frame
-from bench.data.video import VideoReader
-from bench.run import opened
-from bench.run.explained import Explanation, explanation
-from bench.run.located import match_faces, outcomes
-from bench.run.prepare import as_stored, detection_columns
-from bench.run.shards import Gather, scatter
-from bench.run.video.anonymize import output_key, written_problem
-from bench.run.video.jobs import ClipJob, in_chunks
-from bench.run.video.prepare import (
+from unmask.bench.core.errors import StoreError, VideoError
+from unmask.bench.core.evidence import KNOWN_PLACE
+from unmask.bench.core.types import Box, Detection, FaceView, Image, Outcome
+from unmask.bench.core.video import Frame
+from unmask.bench.data.video import VideoReader
+from unmask.bench.run import opened
+from unmask.bench.run.explained import Explanation, explanation
+from unmask.bench.run.located import match_faces, outcomes
+from unmask.bench.run.prepare import as_stored, detection_columns
+from unmask.bench.run.shards import Gather, scatter
+from unmask.bench.run.video.anonymize import output_key, written_problem
+from unmask.bench.run.video.jobs import ClipJob, in_chunks
+from unmask.bench.run.video.prepare import (
     Flicker,
     clip_key,
     faces_by_frame,
@@ -35,7 +35,7 @@ from bench.run.video.prepare import (
     track_people,
     usable,
 )
-from bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
 STAGE_VERSION: Final = 4
 """Raise it whenever this stage's results could change."""

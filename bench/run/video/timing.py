@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.errors import VideoError
-from bench.core.exposure import frame_seconds
-from bench.core.types import Float, Image, MethodFailure
-from bench.core.video import VideoInfo
-from bench.data.video import VideoReader
-from bench.data.video.clock import step
-from bench.run.video.neighbours import Small, reduced, same_picture
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.exposure import frame_seconds
+from unmask.bench.core.types import Float, Image, MethodFailure
+from unmask.bench.core.video import VideoInfo
+from unmask.bench.data.video import VideoReader
+from unmask.bench.data.video.clock import step
+from unmask.bench.run.video.neighbours import Small, reduced, same_picture
 
 STEPS_OFF: Final = 2
 SHARE_OFF: Final = 0.02

@@ -1,8 +1,8 @@
 """Other people's checkpoints: opened as untrusted input, recognised, loaded with strict keys."""
 
-from methods.gan.checkpoints.architectures import ARCHITECTURES, Architecture, Identified, identify
-from methods.gan.checkpoints.loading import Loaded, inspect_checkpoint, load_generator
-from methods.gan.checkpoints.reading import Checkpoint, open_checkpoint
+from unmask.methods.gan.checkpoints.architectures import ARCHITECTURES, Architecture, Identified, identify
+from unmask.methods.gan.checkpoints.loading import Loaded, inspect_checkpoint, load_generator
+from unmask.methods.gan.checkpoints.reading import Checkpoint, open_checkpoint
 
 __all__ = [
     "ARCHITECTURES",

@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import nn
 
-from bench.core.cards import Scalar
-from bench.core.errors import CheckpointError
-from methods.gan.checkpoints.reading import shown
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import config_from
-from methods.gan.networks import Shapes, attgan, deepprivacy_msg, deepprivacy_v1, stargan
+from unmask.bench.core.cards import Scalar
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan.checkpoints.reading import shown
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import config_from
+from unmask.methods.gan.networks import Shapes, attgan, deepprivacy_msg, deepprivacy_v1, stargan
 
 T = TypeVar("T")
 

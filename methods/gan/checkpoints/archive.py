@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final, Literal, NoReturn
 
-from bench.core.errors import CheckpointError
+from unmask.bench.core.errors import CheckpointError
 
 MAX_TENSORS: Final = 10_000
 MAX_ELEMENTS: Final = 2**26

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from bench.core.weights import WeightsReport
-from methods.gan.checkpoints.architectures import Identified, identify
-from methods.gan.checkpoints.reading import FLOATS, Checkpoint, open_checkpoint, settings_beside, shown
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.weights import WeightsReport
+from unmask.methods.gan.checkpoints.architectures import Identified, identify
+from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, open_checkpoint, settings_beside, shown
 
 COUNTER = "num_batches_tracked"
 """torch before 0.4.1 saved norms without it; as torch itself does, we count from 0 then."""

@@ -12,8 +12,8 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError, safe_open
 
-from bench.core.errors import CheckpointError
-from methods.gan.checkpoints.archive import MAX_ELEMENTS, MAX_TENSORS, check_torch_file
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan.checkpoints.archive import MAX_ELEMENTS, MAX_TENSORS, check_torch_file
 
 MAX_FILE_BYTES: Final = 2 * 2**30
 """AttGAN with its discriminator and both optimisers takes about 1 GiB."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from methods.gan.compact.layers import SLOPE
+from unmask.methods.gan.compact.layers import SLOPE
 
 
 class AttributeClassifier(nn.Module):

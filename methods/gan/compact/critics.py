@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from methods.gan.compact.layers import SLOPE
+from unmask.methods.gan.compact.layers import SLOPE
 
 
 class PixelCritic(nn.Module):

@@ -12,7 +12,7 @@ from typing import Final, cast
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Box, Floats32, Image
+from unmask.bench.core.types import Bools, Box, Floats32, Image
 
 SIDE: Final = 128
 AROUND: Final = 1.4

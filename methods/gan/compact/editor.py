@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from methods.gan.compact.layers import SLOPE, Conv, Residual, Up
+from unmask.methods.gan.compact.layers import SLOPE, Conv, Residual, Up
 
 
 @dataclass(frozen=True, slots=True)

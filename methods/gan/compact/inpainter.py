@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from methods.gan.compact.layers import SLOPE, Conv, Residual, Up, heatmaps
+from unmask.methods.gan.compact.layers import SLOPE, Conv, Residual, Up, heatmaps
 
 LANDMARKS = 5
 PATCH = 4

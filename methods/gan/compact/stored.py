@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from methods.gan.compact.editor import EditorConfig
-from methods.gan.compact.inpainter import InpainterConfig
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan.compact.editor import EditorConfig
+from unmask.methods.gan.compact.inpainter import InpainterConfig
 
 Config = TypeVar("Config", InpainterConfig, EditorConfig)
 LARGEST: Final = {"width": 512, "fine": 512, "blocks": 16, "latent": 256}

@@ -14,7 +14,7 @@ from typing import Literal, Self
 import torch
 from torch import nn
 
-from methods.gan.networks import Shapes
+from unmask.methods.gan.networks import Shapes
 
 Norm = Literal["batch", "instance", "none"]
 MOST_CHANNELS = 1024

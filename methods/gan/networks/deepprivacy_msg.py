@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from methods.gan.networks import Shapes
-from methods.gan.networks.deepprivacy_blocks import (
+from unmask.methods.gan.networks import Shapes
+from unmask.methods.gan.networks.deepprivacy_blocks import (
     LATENT,
     LEAK,
     Block,

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from methods.gan.networks import Shapes
+from unmask.methods.gan.networks import Shapes
 
 LEAK = 0.01
 SCALES = 2

@@ -7,14 +7,14 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from bench.core.errors import UnmaskError
-from bench.core.training import TrainingInputs, stop_time
-from methods.gan.training.jobs import KINDS, open_training
+from unmask.bench.core.errors import UnmaskError
+from unmask.bench.core.training import TrainingInputs, stop_time
+from unmask.methods.gan.training.jobs import KINDS, open_training
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """The command line; see ``--help``."""
-    parser = argparse.ArgumentParser("python -m methods.gan.training", description=__doc__)
+    parser = argparse.ArgumentParser("python -m unmask.methods.gan.training", description=__doc__)
     parser.add_argument("network", choices=list(KINDS))
     parser.add_argument("config", help="a TOML file, or the name of one that comes with unmask")
     add = parser.add_argument

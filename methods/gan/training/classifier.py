@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.training.faces import Batch, Faces, batch_of, on
-from methods.gan.training.hardware import Hardware, Stepper
-from methods.gan.training.loop import Course
-from methods.gan.training.losses import attribute_loss
-from methods.gan.training.settings import Count, Positive, Seed, Weight, Width
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.training.faces import Batch, Faces, batch_of, on
+from unmask.methods.gan.training.hardware import Hardware, Stepper
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import attribute_loss
+from unmask.methods.gan.training.settings import Count, Positive, Seed, Weight, Width
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Annotated
 import torch
 from torch import nn
 
-from methods.gan.compact.critics import FeatureCritic, PixelCritic
-from methods.gan.training.losses import hinge
-from methods.gan.training.perceptual import Features
-from methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width, Within
+from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
+from unmask.methods.gan.training.losses import hinge
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,20 +16,20 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import torch
 
-from bench.core.errors import ConfigError
-from methods.gan.attributes import TONE
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.compact.stored import save_compact
-from methods.gan.training.compact import CompactConfig, Critics, falling_rate
-from methods.gan.training.faces import Batch, Faces, first_faces, on
-from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
-from methods.gan.training.loop import Course
-from methods.gan.training.losses import attribute_loss, weighted
-from methods.gan.training.perceptual import Features
-from methods.gan.training.settings import Count, Weight, Within
-from methods.gan.training.toning import drawn_tones, toned
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.attributes import TONE
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
+from unmask.methods.gan.training.faces import Batch, Faces, first_faces, on
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import attribute_loss, weighted
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.settings import Count, Weight, Within
+from unmask.methods.gan.training.toning import drawn_tones, toned
 
 Channel = Annotated[int, Within(0, 255)]
 

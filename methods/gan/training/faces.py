@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.core.errors import ConfigError
+from unmask.bench.core.errors import ConfigError
 
 MIRRORED = [1, 0, 2, 4, 3]
 """Landmarks after mirroring: what was the left eye is now the right one."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from torch import nn
 
-from bench.core.errors import ConfigError, UnavailableError
+from unmask.bench.core.errors import ConfigError, UnavailableError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Of forward passes; ``auto`` = bfloat16 on a GPU and float32 elsewhere."""

@@ -14,15 +14,15 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import save_compact
-from methods.gan.training.compact import CompactConfig, Critics, falling_rate
-from methods.gan.training.faces import Batch, Faces, first_faces
-from methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
-from methods.gan.training.loop import Course
-from methods.gan.training.losses import weighted
-from methods.gan.training.perceptual import Features
-from methods.gan.training.settings import Count, Within
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
+from unmask.methods.gan.training.faces import Batch, Faces, first_faces
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import weighted
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.settings import Count, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

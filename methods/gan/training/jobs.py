@@ -11,31 +11,31 @@ from typing import Any, Final, TypeVar
 import torch
 from torch import nn
 
-from bench.core.errors import ConfigError, UnknownNameError
-from bench.core.training import TrainingInputs, TrainingJob
-from methods.gan.checkpoints import load_generator
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor
-from methods.gan.compact.inpainter import Inpainter
-from methods.gan.shipped import checkpoint_path
-from methods.gan.training.attgan import AttGanTrainer, AttGanTraining
-from methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
-from methods.gan.training.editing import EditingConfig, EditorTrainer
-from methods.gan.training.faces import Faces
-from methods.gan.training.hardware import Hardware, open_hardware
-from methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
-from methods.gan.training.loop import Report, Trainer, train
-from methods.gan.training.outputs import GENERATOR, TrainingFolder
-from methods.gan.training.packs import perceptual_weights
-from methods.gan.training.perceptual import (
+from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.training import TrainingInputs, TrainingJob
+from unmask.methods.gan.checkpoints import load_generator
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.shipped import checkpoint_path
+from unmask.methods.gan.training.attgan import AttGanTrainer, AttGanTraining
+from unmask.methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
+from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer
+from unmask.methods.gan.training.faces import Faces
+from unmask.methods.gan.training.hardware import Hardware, open_hardware
+from unmask.methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
+from unmask.methods.gan.training.loop import Report, Trainer, train
+from unmask.methods.gan.training.outputs import GENERATOR, TrainingFolder
+from unmask.methods.gan.training.packs import perceptual_weights
+from unmask.methods.gan.training.perceptual import (
     PERCEPTUAL_INSTRUMENT,
     Features,
     packed_features,
     perceptual_features,
 )
-from methods.gan.training.sets import TrainingSet, read_training_set
-from methods.gan.training.settings import CommonSettings, read_config, settings_from
-from methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from unmask.methods.gan.training.sets import TrainingSet, read_training_set
+from unmask.methods.gan.training.settings import CommonSettings, read_config, settings_from
+from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -198,7 +198,9 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
 def with_skin(faces: Faces) -> Faces:
     """The faces whose skin colour can be estimated, with it; the others are left out, as in the thesis."""
     if faces.skin is None:
-        from methods.gan.training.packing import estimated_skin  # not at hand on a GPU machine, where faces are packed
+        from unmask.methods.gan.training.packing import (
+            estimated_skin,  # not at hand on a GPU machine, where faces are packed
+        )
 
         arrays = (tensor.cpu().numpy() for tensor in (faces.images, faces.boxes, faces.landmarks))
         faces = replace(faces, skin=torch.from_numpy(estimated_skin(*arrays)).to(faces.images.device))

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
+from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
 
 Reconstruction = Literal["l1", "smooth_l1", "ms_ssim_l1"]
 

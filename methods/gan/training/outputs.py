@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import torch
 
-from bench.core.errors import PlanMismatchError, StoreError
-from bench.core.files import TEMP_PREFIX, replacing_file
-from methods.gan.training.record import plot_losses, read_losses
+from unmask.bench.core.errors import PlanMismatchError, StoreError
+from unmask.bench.core.files import TEMP_PREFIX, replacing_file
+from unmask.methods.gan.training.record import plot_losses, read_losses
 
 CARD_SCHEMA: Final = "unmask.training-card/1"
 GENERATOR: Final = "generator.safetensors"

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from bench.core.errors import DataError, StoreError
-from bench.core.files import replacing_file
-from bench.core.registry import instrument_class
-from bench.core.types import Box, FaceView
-from methods.gan.training.packs import PACK, PERCEPTUAL, STRINGS, SUFFIX
-from methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, perceptual_features
-from methods.gan.training.sets import CARD, HELD_OUT, TRAIN, find_shards, open_shard, shard_images
+from unmask.bench.core.errors import DataError, StoreError
+from unmask.bench.core.files import replacing_file
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Box, FaceView
+from unmask.methods.gan.training.packs import PACK, PERCEPTUAL, STRINGS, SUFFIX
+from unmask.methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, perceptual_features
+from unmask.methods.gan.training.sets import CARD, HELD_OUT, TRAIN, find_shards, open_shard, shard_images
 
 QUALITY: Final = 92
 """Of the JPEG files, colours at full resolution."""

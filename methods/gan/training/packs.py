@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from safetensors import SafetensorError, safe_open
 
-from bench.core.errors import DataError
+from unmask.bench.core.errors import DataError
 
 PACK: Final = "pack.json"
 PERCEPTUAL: Final = "perceptual.safetensors"

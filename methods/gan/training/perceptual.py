@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError, UnavailableError
-from bench.core.registry import instrument_class
+from unmask.bench.core.errors import CheckpointError, UnavailableError
+from unmask.bench.core.registry import instrument_class
 
 PERCEPTUAL_INSTRUMENT: Final = "lpips-alex"
 """The registered instrument whose weights these are."""

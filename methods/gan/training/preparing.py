@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.core.training_faces import FaceCrop, Rgb
-from bench.core.types import Detection, Floats32, Image
-from methods import mtcnn
-from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
-from methods.gan.compact.crop import cut
-from methods.gan.skin import recolour
+from unmask.bench.core.training_faces import FaceCrop, Rgb
+from unmask.bench.core.types import Detection, Floats32, Image
+from unmask.methods import mtcnn
+from unmask.methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
+from unmask.methods.gan.compact.crop import cut
+from unmask.methods.gan.skin import recolour
 
 
 class PreparedFaces:

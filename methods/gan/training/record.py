@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench.core.files import replacing_file
+from unmask.bench.core.files import replacing_file
 
 
 class Means:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.core.errors import ConfigError, DataError
-from bench.core.files import sha256_of
-from methods.gan.training import packs
-from methods.gan.training.faces import Faces
+from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.files import sha256_of
+from unmask.methods.gan.training import packs
+from unmask.methods.gan.training.faces import Faces
 
 SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes", "skin")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``

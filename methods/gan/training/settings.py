@@ -10,8 +10,8 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from bench.core.errors import ConfigError, UnknownNameError
-from methods.gan.training.hardware import Precision
+from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.methods.gan.training.hardware import Precision
 
 FOLDER: Final = Path(__file__).parent / "configs"
 NAMES: Final = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

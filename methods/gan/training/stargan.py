@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from bench.core.errors import ConfigError
-from methods.gan.networks.stargan import (
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
     StarGanDiscriminator,
     StarGanDiscriminatorConfig,
     StarGanGenerator,
 )
-from methods.gan.training.faces import Batch, Faces
-from methods.gan.training.hardware import Hardware
-from methods.gan.training.loop import Course
-from methods.gan.training.settings import Count, Positive, Weight, Within
-from methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
+from unmask.methods.gan.training.faces import Batch, Faces
+from unmask.methods.gan.training.hardware import Hardware
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.settings import Count, Positive, Weight, Within
+from unmask.methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from methods.gan.training.faces import Faces, first_faces, on
-from methods.gan.training.hardware import Hardware, Stepper, frozen
-from methods.gan.training.losses import weighted
-from methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
+from unmask.methods.gan.training.faces import Faces, first_faces, on
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen
+from unmask.methods.gan.training.losses import weighted
+from unmask.methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ All take two (H, W, 3) float64 arrays with values 0..1 and an optional (H, W) ma
 NaN where nothing can be said (an empty mask, an image smaller than the window).
 """
 
-from metrics.quality.functional.differences import l1, mse, psnr, rmse, smooth_l1
-from metrics.quality.functional.ms_ssim import ms_ssim
-from metrics.quality.functional.ms_ssim_l1 import MsSsimL1Parts, ms_ssim_l1, ms_ssim_l1_parts
-from metrics.quality.functional.ssim import ssim
+from unmask.metrics.quality.functional.differences import l1, mse, psnr, rmse, smooth_l1
+from unmask.metrics.quality.functional.ms_ssim import ms_ssim
+from unmask.metrics.quality.functional.ms_ssim_l1 import MsSsimL1Parts, ms_ssim_l1, ms_ssim_l1_parts
+from unmask.metrics.quality.functional.ssim import ssim
 
 __all__ = [
     "MsSsimL1Parts",

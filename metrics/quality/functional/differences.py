@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.types import Bools, Float, Image
-from metrics.quality.functional.windows import check_pair
+from unmask.bench.core.types import Bools, Float, Image
+from unmask.metrics.quality.functional.windows import check_pair
 
 PSNR_CAP_DB = 100.0
 """Identical images have an infinite PSNR, which no mean survives: it is reported as this, as is anything above."""

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from bench.core.types import Bools, Float
-from metrics.quality.functional.ssim import (
+from unmask.bench.core.types import Bools, Float
+from unmask.metrics.quality.functional.ssim import (
     K1,
     K2,
     SIGMA,
@@ -16,7 +16,7 @@ from metrics.quality.functional.ssim import (
     local_moments,
     luminance,
 )
-from metrics.quality.functional.windows import check_pair, gaussian_window, inside, weighted_mean
+from unmask.metrics.quality.functional.windows import check_pair, gaussian_window, inside, weighted_mean
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """The paper's exponents, finest scale first (section 3.2)."""

@@ -14,9 +14,9 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from bench.core.types import Bools, Float
-from metrics.quality.functional.ssim import K1, K2, Moments, contrast_structure, luminance
-from metrics.quality.functional.windows import blur, check_pair, gaussian_window, weighted_mean
+from unmask.bench.core.types import Bools, Float
+from unmask.metrics.quality.functional.ssim import K1, K2, Moments, contrast_structure, luminance
+from unmask.metrics.quality.functional.windows import blur, check_pair, gaussian_window, weighted_mean
 
 FILTERS: tuple[tuple[tuple[float, int], ...], ...] = (
     ((0.5, 3), (1.0, 2)),

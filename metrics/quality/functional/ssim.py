@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from bench.core.types import Bools, Float
-from metrics.quality.functional.windows import blur, check_pair, gaussian_window, inside, weighted_mean
+from unmask.bench.core.types import Bools, Float
+from unmask.metrics.quality.functional.windows import blur, check_pair, gaussian_window, inside, weighted_mean
 
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03

@@ -8,7 +8,7 @@ from typing import cast
 import cv2
 import numpy as np
 
-from bench.core.types import Bools, Float, Image
+from unmask.bench.core.types import Bools, Float, Image
 
 
 def check_pair(x: Float | Image, y: Float | Image, mask: Bools | None) -> None:

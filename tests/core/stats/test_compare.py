@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.core.stats.compare import (
+from unmask.bench.core.stats.compare import (
     Comparison,
     RankRange,
     compare,
@@ -16,11 +16,11 @@ from bench.core.stats.compare import (
     rank_ranges,
     significantly_better,
 )
-from bench.core.stats.intervals import clopper_pearson
-from bench.core.stats.paired import Scored, p_value
-from bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
-from bench.core.types import Bools, Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.stats.intervals import clopper_pearson
+from unmask.bench.core.stats.paired import Scored, p_value
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 
 def of(array: Float, share: bool = False, alternatives: tuple[Float, ...] = ()) -> UnitValues:

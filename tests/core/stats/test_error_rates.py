@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.core.stats.error_rates import PairDistances, eer, tar_at_fmr, threshold_at_fmr
+from unmask.bench.core.stats.error_rates import PairDistances, eer, tar_at_fmr, threshold_at_fmr
 
 # Few distinct values, so that ties are common.
 distances = st.lists(st.sampled_from([round(0.1 * k, 1) for k in range(21)]), min_size=1, max_size=60)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.core.stats.gaps import GroupPermutations, gap_between
-from bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.stats.gaps import GroupPermutations, gap_between
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 
 def groups_of(people: int, groups: int, rng: np.random.Generator, equal: bool) -> NDArray[np.int64]:

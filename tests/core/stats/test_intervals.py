@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.core.stats.intervals import (
+from unmask.bench.core.stats.intervals import (
     chance_estimates,
     clopper_pearson,
     estimates,
     interval,
     percentile_interval,
 )
-from bench.core.stats.resampling import (
+from unmask.bench.core.stats.resampling import (
     ClusterResamples,
     Replicates,
     replicate_means,
@@ -24,8 +24,8 @@ from bench.core.stats.resampling import (
     worst_attack,
     worst_replicates,
 )
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 
 def share(array: Float, clusters: int, replicates: int = 500, seed: int = 0) -> Replicates:

@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from bench.core.stats.intervals import jackknife_error
-from bench.core.stats.resampling import (
+from unmask.bench.core.stats.intervals import jackknife_error
+from unmask.bench.core.stats.resampling import (
     JACKKNIFE_GROUPS,
     MAX_BAGS,
     ClusterResamples,
     replicate_means,
     replicate_statistic,
 )
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
 
 
 def values(array: Float, **more: object) -> UnitValues:

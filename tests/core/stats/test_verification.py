@@ -8,9 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bench.core.stats.error_rates import threshold_at_fmr
-from bench.core.stats.verification import CalibratedPoint, calibrate
-from bench.core.types import Floats32
+from unmask.bench.core.stats.error_rates import threshold_at_fmr
+from unmask.bench.core.stats.verification import CalibratedPoint, calibrate
+from unmask.bench.core.types import Floats32
 
 
 def faces(people: int, photos: int, seed: int = 0, dim: int = 24) -> tuple[Floats32, list[str]]:
@@ -63,7 +63,7 @@ def test_a_photo_with_an_unreadable_look_is_left_out() -> None:
 def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, names = faces(30, 2)
     whole = calibrate(rows, names, replicates=10)
-    monkeypatch.setattr("bench.core.stats.verification.BLOCK", 7)
+    monkeypatch.setattr("unmask.bench.core.stats.verification.BLOCK", 7)
     for one, other in zip(whole, calibrate(rows, names, replicates=10), strict=True):
         assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
 

@@ -10,28 +10,28 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.core.errors import CheckpointError, SpecError
-from bench.core.types import Box, FaceView, Image, Sample
-from methods.alignment import usual_places
-from methods.attgan import AttGan
-from methods.deepprivacy import DeepPrivacy
-from methods.dp_att import DpAtt
-from methods.dp_att_s import DpAttS
-from methods.dp_stargan import DpStarGan
-from methods.gan.attributes import attribute_vector, parse_attributes, parse_tone, told_tone
-from methods.gan.cascade import AttributeMethod
-from methods.gan.compact.crop import cut
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import save_compact
-from methods.gan.engines import InpaintEngine
-from methods.gan.estimator import AgeGenderEstimator
-from methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
-from methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
-from methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
-from methods.gan.paste import paste_back
-from methods.gan.repaint import landmarks_in
-from methods.gan.retoning import with_tone
+from unmask.bench.core.errors import CheckpointError, SpecError
+from unmask.bench.core.types import Box, FaceView, Image, Sample
+from unmask.methods.alignment import usual_places
+from unmask.methods.attgan import AttGan
+from unmask.methods.deepprivacy import DeepPrivacy
+from unmask.methods.dp_att import DpAtt
+from unmask.methods.dp_att_s import DpAttS
+from unmask.methods.dp_stargan import DpStarGan
+from unmask.methods.gan.attributes import attribute_vector, parse_attributes, parse_tone, told_tone
+from unmask.methods.gan.cascade import AttributeMethod
+from unmask.methods.gan.compact.crop import cut
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.engines import InpaintEngine
+from unmask.methods.gan.estimator import AgeGenderEstimator
+from unmask.methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
+from unmask.methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
+from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
+from unmask.methods.gan.paste import paste_back
+from unmask.methods.gan.repaint import landmarks_in
+from unmask.methods.gan.retoning import with_tone
 
 FACE = Box(176, 60, 96, 125)
 GROUPS = ("0-19", "20-29", "30-39", "40+")

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from methods.gan import checkpoints
-from methods.gan.checkpoints import Architecture, identify, inspect_checkpoint, load_generator, open_checkpoint
-from methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 from tests.methods.gan import published
 from tests.methods.gan.published import state_dict
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan import checkpoints
+from unmask.methods.gan.checkpoints import Architecture, identify, inspect_checkpoint, load_generator, open_checkpoint
+from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 
 
 def plain(state: Any) -> Any:

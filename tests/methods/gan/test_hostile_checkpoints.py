@@ -17,9 +17,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.core.errors import CheckpointError
-from methods.gan.checkpoints import load_generator, open_checkpoint
-from methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan.checkpoints import load_generator, open_checkpoint
+from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 
 
 @pytest.fixture(scope="module")

@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from methods.gan.networks.attgan import (
+from tests.methods.gan import published, reference
+from unmask.methods.gan.networks.attgan import (
     AttGanConfig,
     AttGanDiscriminator,
     AttGanDiscriminatorConfig,
     AttGanGenerator,
 )
-from methods.gan.networks.deepprivacy_blocks import LATENT
-from methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
-from methods.gan.networks.deepprivacy_v1 import V1Config, V1Generator
-from methods.gan.networks.stargan import (
+from unmask.methods.gan.networks.deepprivacy_blocks import LATENT
+from unmask.methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
+from unmask.methods.gan.networks.deepprivacy_v1 import V1Config, V1Generator
+from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
     StarGanDiscriminator,
     StarGanDiscriminatorConfig,
     StarGanGenerator,
 )
-from tests.methods.gan import published, reference
 
 BUILDERS: dict[str, tuple[Callable[[], nn.Module], published.Table]] = {
     "attgan 5": (lambda: AttGanGenerator(AttGanConfig(5)), published.attgan(5)),

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from bench.core.evidence import Evidence
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from metrics.cost.memory import Memory
-from metrics.cost.speed import Speed
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
+from unmask.metrics.cost.memory import Memory
+from unmask.metrics.cost.speed import Speed
 
 NAN = float("nan")
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.images import decode_image
-from bench.core.types import FaceLabel, FaceView
-from bench.run.located import assign_labels
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.types import FaceLabel, FaceView
+from unmask.bench.run.located import assign_labels
 
 Pairs = list[tuple[str, str]]
 

@@ -14,13 +14,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.images import decode_image
-from bench.core.types import Box, FaceView, Image
-from metrics.instruments.age_and_gender import AgeAndGender
-from metrics.instruments.face_api import FaceApi, build_network
-from metrics.instruments.faceres import FaceRes, expected_age
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.types import Box, FaceView, Image
+from unmask.metrics.instruments.age_and_gender import AgeAndGender
+from unmask.metrics.instruments.face_api import FaceApi, build_network
+from unmask.metrics.instruments.faceres import FaceRes, expected_age
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 NAMES = ("age-and-gender", "face-api", "faceres")
 Opener = Callable[[str], Any]
@@ -123,7 +123,7 @@ def test_swapped_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def faceapi_weights(open_instrument: Opener) -> dict[str, Any]:
-    from bench.data.packages import cached
+    from unmask.bench.data.packages import cached
 
     open_instrument("face-api")  # skips where the files are missing
     files = {file.key: cached(file) for file in FaceApi.card.files}
@@ -145,7 +145,7 @@ def test_weights_must_all_be_used_and_fit(faceapi_weights: dict[str, Any]) -> No
 @pytest.mark.weights
 def test_faceres_is_the_mobilenet_it_is_said_to_be(open_instrument: Opener) -> None:
     """The graph's interpreter against MobileNetV1 written out, with the same tensors."""
-    from bench.data.packages import cached
+    from unmask.bench.data.packages import cached
 
     instrument = open_instrument("faceres")
     files = {file.key: cached(file) for file in FaceRes.card.files}

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.core.types import Detection, Image
-from bench.data import open_dataset
-from bench.run.located import match_faces, place_crop, shifted
+from unmask.bench.core.types import Detection, Image
+from unmask.bench.data import open_dataset
+from unmask.bench.run.located import match_faces, place_crop, shifted
 
 pytestmark = pytest.mark.weights
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
-from bench.core.types import Box, FaceView, Image
-from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned, located, similarity_transform, square, usable
+from unmask.bench.core.types import Box, FaceView, Image
+from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned, located, similarity_transform, square, usable
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
 OFFSET = np.array([170.0, 70.0])

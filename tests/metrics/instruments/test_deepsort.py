@@ -17,16 +17,16 @@ import torch
 from deep_sort_realtime.deep_sort.nn_matching import NearestNeighborDistanceMetric
 from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
 
-from bench.core.errors import CheckpointError, SpecError
-from bench.core.registry import create_tracker
-from bench.core.spec import Spec, parse_spec
-from bench.core.types import Box, Floats32, Image
-from bench.core.video import PersonBox, Tracks
-from metrics.instruments.deepsort import DeepSort, Sort
-from metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
-from metrics.instruments.deepsort_gallery import Gallery
 from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, tracker
+from unmask.bench.core.errors import CheckpointError, SpecError
+from unmask.bench.core.registry import create_tracker
+from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.types import Box, Floats32, Image
+from unmask.bench.core.video import PersonBox, Tracks
+from unmask.metrics.instruments.deepsort import DeepSort, Sort
+from unmask.metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
+from unmask.metrics.instruments.deepsort_gallery import Gallery
 
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
 Frames = Sequence[tuple[list[PersonBox], Floats32]]

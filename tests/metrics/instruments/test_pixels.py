@@ -6,9 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.core.types import Image, RegionPair
-from metrics.instruments.pixels import COLUMNS, LONGEST_SIDE, Pixels, as_float, compare_pixels, shrunk, shrunk_mask
-from metrics.quality.functional import ssim
+from unmask.bench.core.types import Image, RegionPair
+from unmask.metrics.instruments.pixels import (
+    COLUMNS,
+    LONGEST_SIDE,
+    Pixels,
+    as_float,
+    compare_pixels,
+    shrunk,
+    shrunk_mask,
+)
+from unmask.metrics.quality.functional import ssim
 
 
 def test_columns_in_the_order_of_the_pairs(astronaut: Image) -> None:

@@ -16,18 +16,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.core.errors import CheckpointError, UnavailableError
-from bench.core.registry import create_metric
-from bench.core.types import Box, FaceView, Image
-from bench.run.calibration import instrument_identity, usable_points
-from bench.run.plan import choose_instruments
-from metrics.instruments.buffalo import BuffaloL
-from metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
-from metrics.instruments.embedding import normalised
-from metrics.instruments.facenet import standardised
-from metrics.instruments.hardware import cores, onnx_providers, torch_device
-from metrics.instruments.keras_inception_resnet import load_keras
-from metrics.instruments.onnx_session import expand_weights, open_session, read_model
+from unmask.bench.core.errors import CheckpointError, UnavailableError
+from unmask.bench.core.registry import create_metric
+from unmask.bench.core.types import Box, FaceView, Image
+from unmask.bench.run.calibration import instrument_identity, usable_points
+from unmask.bench.run.plan import choose_instruments
+from unmask.metrics.instruments.buffalo import BuffaloL
+from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
+from unmask.metrics.instruments.embedding import normalised
+from unmask.metrics.instruments.facenet import standardised
+from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
+from unmask.metrics.instruments.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.onnx_session import expand_weights, open_session, read_model
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 

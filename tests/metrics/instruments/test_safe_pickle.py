@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import nn
 
-from bench.core.errors import CheckpointError
-from metrics.instruments import safe_pickle
-from metrics.instruments.safe_pickle import load_numpy_pickle, load_torchscript_tensors
+from unmask.bench.core.errors import CheckpointError
+from unmask.metrics.instruments import safe_pickle
+from unmask.metrics.instruments.safe_pickle import load_numpy_pickle, load_torchscript_tensors
 
 
 def pickled(path: Path, value: object) -> Path:

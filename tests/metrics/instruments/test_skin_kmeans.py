@@ -13,8 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from bench.core.types import Box, FaceView, Image
-from metrics.instruments.skin_kmeans import SkinKMeans, clustered, individual_typology_angle, is_skin, skin_colour
+from unmask.bench.core.types import Box, FaceView, Image
+from unmask.metrics.instruments.skin_kmeans import (
+    SkinKMeans,
+    clustered,
+    individual_typology_angle,
+    is_skin,
+    skin_colour,
+)
 
 SKIN, OTHER_SKIN, BLUE, GREEN, WHITE = (200, 140, 110), (120, 80, 60), (20, 40, 200), (20, 160, 40), (245, 245, 245)
 skimage_color: Any = skimage.color

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench.core.errors import CheckpointError
-from bench.core.types import Floats32
-from metrics.instruments.tfjs_graph import TfjsGraph
-from metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 
 def text(value: str) -> dict[str, str]:

@@ -14,13 +14,13 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from bench.core.cards import OWN_WEIGHTS
-from bench.core.errors import CheckpointError, SpecError, UnavailableError
-from bench.core.files import sha256_of
-from bench.core.registry import create_person_detector
-from bench.core.spec import Spec
-from bench.core.types import Box, Image
-from bench.core.video import PersonDetector
+from unmask.bench.core.cards import OWN_WEIGHTS
+from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.core.registry import create_person_detector
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Box, Image
+from unmask.bench.core.video import PersonDetector
 
 NAMES = "{0: 'bicycle', 1: 'person', 2: 'car'}"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.core.cards import OWN_WEIGHTS
-from bench.core.errors import CheckpointError, SpecError, UnavailableError
-from bench.core.files import sha256_of
-from bench.core.registry import create_person_detector
-from bench.core.spec import Spec
-from bench.core.types import Box, Image
-from bench.core.video import PersonBox
-from metrics.instruments.yolov3 import YoloV3, YoloV3Tiny
 from tests.metrics.instruments.darknet_files import write_cfg, write_weights
 from tests.support.video_parts import person_detector, pets_frames
+from unmask.bench.core.cards import OWN_WEIGHTS
+from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.core.registry import create_person_detector
+from unmask.bench.core.spec import Spec
+from unmask.bench.core.types import Box, Image
+from unmask.bench.core.video import PersonBox
+from unmask.metrics.instruments.yolov3 import YoloV3, YoloV3Tiny
 
 Made = Callable[..., YoloV3]
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.core.images import decode_image
-from bench.core.types import Box, Detection, Image
-from bench.run.memory import peak_memory
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.types import Box, Detection, Image
+from unmask.bench.run.memory import peak_memory
 
 pytestmark = pytest.mark.weights
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.core.evidence import ANY_LOOK, KNOWN_PLACE, Evidence
-from bench.core.types import Outcome
-from metrics.privacy.attack import Attack, attacks
-from metrics.privacy.deid_rate import DeidRate
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, Evidence
+from unmask.bench.core.types import Outcome
+from unmask.metrics.privacy.attack import Attack, attacks
+from unmask.metrics.privacy.deid_rate import DeidRate
 
 
 def attack(evidence: Evidence, name: str = "sface") -> Attack:
@@ -101,6 +101,6 @@ def test_any_look_is_asked_only_where_looks_were_read() -> None:
 
 def test_distances_do_not_depend_on_whether_they_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [rows.copy() for _, rows in attack(make_evidence(30, 2, known_place=1.0)).blocks()]
-    monkeypatch.setattr("metrics.privacy.attack.KEPT_FACES", 0)
+    monkeypatch.setattr("unmask.metrics.privacy.attack.KEPT_FACES", 0)
     again = [rows for _, rows in attack(make_evidence(30, 2, known_place=1.0)).blocks()]
     np.testing.assert_array_equal(np.concatenate(kept), np.concatenate(again))

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence
-from bench.core.values import Finding
-from metrics.privacy.findings import realised_rate
-from metrics.privacy.stranger_match import StrangerMatch
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.values import Finding
+from unmask.metrics.privacy.findings import realised_rate
+from unmask.metrics.privacy.stranger_match import StrangerMatch
 
 NAMES = ("mobilefacenet", "sface")
 

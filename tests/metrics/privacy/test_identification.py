@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence
-from bench.core.values import UnitValues
-from metrics.privacy.identification import Identification
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.identification import Identification
 
 
 def ask(evidence: Evidence, recogniser: str = "sface") -> dict[str, UnitValues]:
@@ -30,7 +30,7 @@ def brute_force(evidence: Evidence, k: int, same_photo: bool) -> list[float]:
 @pytest.mark.parametrize("k", [1, 5])
 @pytest.mark.parametrize("protocol", ["same_photo", "cross_photo"])
 def test_equals_brute_force(k: int, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metrics.privacy.attack.FACES_AT_ONCE", 13)
+    monkeypatch.setattr("unmask.metrics.privacy.attack.FACES_AT_ONCE", 13)
     evidence = make_evidence(12, 3, noise=2.5)
     expected = brute_force(evidence, k, protocol == "same_photo")
     assert 0 < np.mean(expected) < 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.core.types import Outcome
-from bench.core.values import UnitValues
-from metrics.privacy.outcome import OutcomeShares
 from tests.support.evidence import make_evidence
+from unmask.bench.core.types import Outcome
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.outcome import OutcomeShares
 
 OUTCOMES = ["anonymized"] * 5 + ["destroyed"] * 2 + ["missed"] * 2 + ["error"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cosine
 
-from bench.core.types import Outcome
-from metrics.privacy.own_distance import OwnDistance
 from tests.support.evidence import make_evidence
+from unmask.bench.core.types import Outcome
+from unmask.metrics.privacy.own_distance import OwnDistance
 
 OUTCOMES = ["anonymized"] * 6 + ["destroyed", "missed", "error", "anonymized"]
 

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_means
-from bench.core.types import Bools, Float
-from bench.core.values import UnitValues
-from metrics.privacy.stranger_match import StrangerMatch
-from metrics.privacy.strangers import strangers
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import UnitValues
+from unmask.metrics.privacy.stranger_match import StrangerMatch
+from unmask.metrics.privacy.strangers import strangers
 
 
 def ask(evidence: Evidence, recogniser: str = "sface") -> dict[str, UnitValues]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.core.evidence import Evidence
-from bench.core.types import Bools
-from bench.core.values import Histogram, SetStatistic
-from metrics.privacy.attack import attacks, impostor_pairs, pair_distances, same_person
-from metrics.privacy.verification import Verification
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Bools
+from unmask.bench.core.values import Histogram, SetStatistic
+from unmask.metrics.privacy.attack import attacks, impostor_pairs, pair_distances, same_person
+from unmask.metrics.privacy.verification import Verification
 
 
 def ask(evidence: Evidence, recogniser: str = "sface") -> dict[str, SetStatistic]:

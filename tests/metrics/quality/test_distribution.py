@@ -7,18 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from bench.core.types import Float, Floats32
-from bench.core.values import SetStatistic
-from metrics.quality.distribution import (
+from tests.support.evidence import make_evidence
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
+from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.values import SetStatistic
+from unmask.metrics.quality.distribution import (
     Distribution,
     frechet_distance,
     frechet_distances,
     kernel_distance,
     kernel_distances,
 )
-from tests.support.evidence import make_evidence
 
 
 def sets(n: int, dim: int, seed: int = 0, shift: float = 0.3) -> tuple[Floats32, Floats32]:
@@ -63,7 +63,7 @@ def test_left_out_rows_are_as_if_absent_for_kid() -> None:
 def test_kid_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = sets(40, 10)
     whole = kernel_distance(a, b, np.ones(40))
-    monkeypatch.setattr("metrics.quality.distribution.BLOCK", 7)
+    monkeypatch.setattr("unmask.metrics.quality.distribution.BLOCK", 7)
     assert kernel_distance(a, b, np.ones(40)) == pytest.approx(whole, abs=1e-6)
 
 

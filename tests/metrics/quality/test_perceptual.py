@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from metrics.quality.perceptual import Perceptual
 from tests.support.evidence import make_evidence
+from unmask.metrics.quality.perceptual import Perceptual
 
 
 def test_each_network_that_was_run() -> None:

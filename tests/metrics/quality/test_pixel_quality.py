@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from bench.core.types import Outcome
-from metrics.instruments.pixels import COLUMNS
-from metrics.quality.pixel_quality import PixelQuality
 from tests.support.evidence import make_evidence
+from unmask.bench.core.types import Outcome
+from unmask.metrics.instruments.pixels import COLUMNS
+from unmask.metrics.quality.pixel_quality import PixelQuality
 
 
 def test_every_column_of_every_region() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from bench.core.types import Outcome
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
-from metrics.traceability.motion import Motion, trajectory_correlation
-from metrics.traceability.stability import IdentityStability, kept_share
 from tests.support.video import RECOGNISER, Clip, Face, at_distance, video_evidence
+from unmask.bench.core.types import Outcome
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.metrics.traceability.motion import Motion, trajectory_correlation
+from unmask.metrics.traceability.stability import IdentityStability, kept_share
 
 
 def values(metric: IdentityStability | Motion, evidence: VideoEvidence, name: str) -> list[float]:

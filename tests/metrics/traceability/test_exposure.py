@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.core.exposure import exposed, longest_run, own_distances, strangers_matched
-from bench.core.types import Outcome
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video_evidence import VideoEvidence
-from metrics.traceability.exposure import Exposure
 from tests.support.video import RECOGNISER, Clip, Face, video_evidence
+from unmask.bench.core.exposure import exposed, longest_run, own_distances, strangers_matched
+from unmask.bench.core.types import Outcome
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.metrics.traceability.exposure import Exposure
 
 
 def asked(evidence: VideoEvidence) -> dict[str, UnitValues | SetStatistic]:

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from bench.core.types import Float
-from bench.core.values import SetStatistic, UnitValues
-from bench.core.video import Tracks
-from bench.core.video_evidence import VideoEvidence
-from metrics.traceability.people import People
 from tests.support.video import Clip, video_evidence
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video import Tracks
+from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.metrics.traceability.people import People
 
 TABLE_4_2 = {
     "original": [17, 25, 18, 72, 14, 39, 7, 37, 11, 11, 32, 22, 153, 12, 175, 60, 149, 90, 31, 45],

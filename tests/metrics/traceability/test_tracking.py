@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from bench.core.types import Float
-from bench.core.values import SetStatistic
-from bench.core.video import Tracks
-from bench.core.video_evidence import VideoEvidence
-from metrics.traceability.tracking import Tracking
-from metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
 from tests.support.video import Clip, video_evidence
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import SetStatistic
+from unmask.bench.core.video import Tracks
+from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.metrics.traceability.tracking import Tracking
+from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
 
 FRAMES = 10
 NAMES = ("hota", "deta", "assa", "idf1", "mota", "id_switches")

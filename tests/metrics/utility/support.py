@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.core.evidence import Evidence, Settings
-from bench.core.values import Histogram, SetStatistic, UnitValues
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence, Settings
+from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 Numbers = Sequence[float] | NDArray[Any]
 NAN = float("nan")

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from metrics.utility.agreement import EstimatorAgreement
 from tests.support.evidence import make_evidence
+from unmask.metrics.utility.agreement import EstimatorAgreement
 
 NAN = float("nan")
 

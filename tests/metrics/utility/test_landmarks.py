@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.core.types import Outcome
-from metrics.utility.landmarks import LandmarkError, landmark_error
 from tests.support.evidence import make_evidence
+from unmask.bench.core.types import Outcome
+from unmask.metrics.utility.landmarks import LandmarkError, landmark_error
 
 
 def test_a_shift_by_hand() -> None:

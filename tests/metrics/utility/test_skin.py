@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_squared_error
 
-from bench.core.evidence import Evidence, Settings
-from bench.core.stats.intervals import estimates
-from bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from bench.core.types import Outcome
-from bench.core.values import SetStatistic
-from metrics.utility.skin import SkinTone, deviation
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
 from tests.support.evidence import make_evidence
+from unmask.bench.core.evidence import Evidence, Settings
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
+from unmask.bench.core.types import Outcome
+from unmask.bench.core.values import SetStatistic
+from unmask.metrics.utility.skin import SkinTone, deviation
 
 N = 40
 

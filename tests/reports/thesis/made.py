@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.store.atomic import write_json
-from bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
-from bench.store.run_folder import RunFolder
 from tests.reports.synthetic import Made, make_run
 from tests.support.sealing import seal_run
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
+from unmask.bench.store.run_folder import RunFolder
 
 Interval = tuple[float, float, float]
 """Value, low, high."""

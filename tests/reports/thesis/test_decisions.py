@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.thesis.decisions import (
+from unmask.reports.thesis.decisions import (
     UNMEASURED,
     Answer,
     Range,

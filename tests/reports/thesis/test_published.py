@@ -6,12 +6,12 @@ from importlib.resources import files
 
 import pytest
 
-from bench.core import registry
-from bench.core.errors import ConfigError
-from bench.run.protocol import ROLES
-from reports.thesis.published import load_published, parse_published
+from unmask.bench.core import registry
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.run.protocol import ROLES
+from unmask.reports.thesis.published import load_published, parse_published
 
-TEXT = files("reports.thesis").joinpath("published.toml").read_text("utf-8")
+TEXT = files("unmask.reports.thesis").joinpath("published.toml").read_text("utf-8")
 
 
 def test_every_promised_table_is_there_and_asks_for_metrics_that_exist() -> None:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from bench.core import registry
-from bench.core.errors import DataError, PlanMismatchError, SpecError, StoreError, UsageError
-from bench.data import open_dataset
-from bench.run.building import BuildSettings, Source, build, parse_age_groups, parse_source
-from bench.run.building.settings import Kind, age_group
-from methods.gan.training.sets import read_training_set
 from tests.run.building.fakes import INSTRUMENTS
+from unmask.bench.core import registry
+from unmask.bench.core.errors import DataError, PlanMismatchError, SpecError, StoreError, UsageError
+from unmask.bench.data import open_dataset
+from unmask.bench.run.building import BuildSettings, Source, build, parse_age_groups, parse_source
+from unmask.bench.run.building.settings import Kind, age_group
+from unmask.methods.gan.training.sets import read_training_set
 
 FEMALE, MALE = 200, 20
 
@@ -238,7 +238,7 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds something else"):
         run(settings(("train", photos)), tmp_path / "mine")
     Pillow.new("RGB", (32, 32), (50, 60, 60)).save(photos / "new.png")
-    from bench.run.building.work import source_of
+    from unmask.bench.run.building.work import source_of
 
     source_of.cache_clear()
     with pytest.raises(PlanMismatchError, match="sources"):
@@ -299,7 +299,7 @@ def test_the_command(tmp_path: Path) -> None:
     """Its options reach the build; what is wrong comes back as an error."""
     from typer.testing import CliRunner
 
-    from bench.cli.data import app
+    from unmask.bench.cli.data import app
 
     photos = write(tmp_path / "in", {"a.png": (1, 25, FEMALE), "b.png": (1, 45, MALE)})
 

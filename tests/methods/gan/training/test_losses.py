@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from bench.core.errors import ConfigError
-from methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
-from methods.gan.training.attgan import AttGanTraining, epoch_score, signed
-from methods.gan.training.hardware import open_hardware
-from methods.gan.training.losses import reconstruction_loss
-from methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
-from methods.gan.training.stargan import label_loss, rate_factor
-from methods.gan.training.wgan import gradient_penalty
-from metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1
+from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
+from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, signed
+from unmask.methods.gan.training.hardware import open_hardware
+from unmask.methods.gan.training.losses import reconstruction_loss
+from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
+from unmask.methods.gan.training.stargan import label_loss, rate_factor
+from unmask.methods.gan.training.wgan import gradient_penalty
+from unmask.metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1
 
 
 def pictures(seed: int, side: int) -> tuple[np.ndarray, np.ndarray]:

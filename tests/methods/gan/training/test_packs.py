@@ -19,16 +19,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.core.errors import DataError, StoreError, UnmaskError, UsageError
-from bench.core.registry import open_training
-from bench.core.training import TrainingInputs, stop_time
-from methods.gan.training import packing
-from methods.gan.training.packing import Packer
-from methods.gan.training.perceptual import Features, packed_features
-from methods.gan.training.sets import read_training_set
 from tests.methods.gan.training.shards import ATTRIBUTES, arrays, write_shard
 from tests.methods.gan.training.test_training import ATTGAN, EDITING, INPAINTING, STARGAN, rows
+from unmask.bench.cli import app
+from unmask.bench.core.errors import DataError, StoreError, UnmaskError, UsageError
+from unmask.bench.core.registry import open_training
+from unmask.bench.core.training import TrainingInputs, stop_time
+from unmask.methods.gan.training import packing
+from unmask.methods.gan.training.packing import Packer
+from unmask.methods.gan.training.perceptual import Features, packed_features
+from unmask.methods.gan.training.sets import read_training_set
 
 SKIN = (190, 140, 120)
 
@@ -194,7 +194,7 @@ def test_training_on_a_pack_stops_in_time_and_resumes_to_the_same_bytes(
     # The clock jumps on at every look: some steps, then the time is up; again until the training is complete.
     for _ in range(20):
         looks = iter(range(10**6))
-        monkeypatch.setattr("methods.gan.training.loop.time.time", lambda looks=looks: float(next(looks)))
+        monkeypatch.setattr("unmask.methods.gan.training.loop.time.time", lambda looks=looks: float(next(looks)))
         path, lines = run("stopped", 2.0)
         monkeypatch.undo()
         if path is not None:
@@ -238,7 +238,7 @@ def test_a_state_is_saved_every_minute(tmp_path: Path, monkeypatch: pytest.Monke
     write_shard(tmp_path / "faces.npz", 32)
     config = tmp_path / "mine.toml"
     config.write_text(STARGAN)
-    monkeypatch.setattr("methods.gan.training.loop.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("unmask.methods.gan.training.loop.SAVE_SECONDS", 0.0)
     seen: list[int] = []
 
     def killed(path: Path, step: int, parts: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_state_is_saved_every_minute(tmp_path: Path, monkeypatch: pytest.Monke
         if step in (4, 8) and seen.count(step) == 1:
             raise KeyboardInterrupt
 
-    from methods.gan.training import loop
+    from unmask.methods.gan.training import loop
 
     save = loop.save_state
     monkeypatch.setattr(loop, "save_state", killed)
@@ -273,8 +273,8 @@ class Finder(importlib.machinery.PathFinder):
         ours = spec is None or "site-packages" not in str(spec.origin or spec.submodule_search_locations)
         return spec if ours or name.partition(".")[0] in {(*NEEDED, *BROUGHT, "typing_extensions")!r} else None
 sys.meta_path = [Finder if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
-sys.argv = ["methods.gan.training", *sys.argv[1:]]
-runpy.run_module("methods.gan.training", run_name="__main__")
+sys.argv = ["unmask.methods.gan.training", *sys.argv[1:]]
+runpy.run_module("unmask.methods.gan.training", run_name="__main__")
 """
 
 

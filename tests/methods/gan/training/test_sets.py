@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.core.errors import ConfigError, DataError, UnmaskError
-from methods.gan.training.faces import in_order
-from methods.gan.training.sets import read_training_set
 from tests.methods.gan.training.shards import ATTRIBUTES, arrays, write_shard
+from unmask.bench.core.errors import ConfigError, DataError, UnmaskError
+from unmask.methods.gan.training.faces import in_order
+from unmask.methods.gan.training.sets import read_training_set
 
 
 def test_held_out_are_chosen_by_name_alone(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.core.errors import ConfigError, UnknownNameError, UsageError
-from bench.core.registry import open_training
-from methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
-from methods.gan.training.attgan import AttGanTraining
-from methods.gan.training.jobs import Job
-from methods.gan.training.settings import shipped_names
+from unmask.bench.core.errors import ConfigError, UnknownNameError, UsageError
+from unmask.bench.core.registry import open_training
+from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
+from unmask.methods.gan.training.attgan import AttGanTraining
+from unmask.methods.gan.training.jobs import Job
+from unmask.methods.gan.training.settings import shipped_names
 
 NETWORKS = {
     "dp-att": "attgan",

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from bench.core.errors import ConfigError
-from bench.core.types import Image
-from methods.dp_att_s import DpAttS
-from methods.gan.compact.classifier import AttributeClassifier
-from methods.gan.compact.editor import Editor, EditorConfig
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import save_compact
-from methods.gan.skin import recolour
-from methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
-from methods.gan.training.faces import Faces
-from methods.gan.training.hardware import open_hardware
-from methods.gan.training.jobs import with_skin
-from methods.gan.training.loop import train
-from methods.gan.training.outputs import TrainingFolder
-from methods.gan.training.perceptual import Features
-from methods.gan.training.toning import drawn_tones, toned
 from tests.methods.gan.training.shards import arrays
+from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.types import Image
+from unmask.methods.dp_att_s import DpAttS
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor, EditorConfig
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.skin import recolour
+from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
+from unmask.methods.gan.training.faces import Faces
+from unmask.methods.gan.training.hardware import open_hardware
+from unmask.methods.gan.training.jobs import with_skin
+from unmask.methods.gan.training.loop import train
+from unmask.methods.gan.training.outputs import TrainingFolder
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.toning import drawn_tones, toned
 
 SKIN = (190, 140, 120)
 DARK, LIGHT = (111, 55, 55), (176, 138, 132)

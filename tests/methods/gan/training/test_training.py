@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.core.errors import CheckpointError, ConfigError, PlanMismatchError, StoreError, UnmaskError
-from bench.core.registry import instrument_class, open_training
-from bench.core.training import TrainingInputs
-from bench.data.packages import fetch_all
-from methods.gan.checkpoints import inspect_checkpoint
-from methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from methods.gan.compact.stored import save_compact
-from methods.gan.training.hardware import Stepper
 from tests.methods.gan.training.shards import write_shard
+from unmask.bench.core.errors import CheckpointError, ConfigError, PlanMismatchError, StoreError, UnmaskError
+from unmask.bench.core.registry import instrument_class, open_training
+from unmask.bench.core.training import TrainingInputs
+from unmask.bench.data.packages import fetch_all
+from unmask.methods.gan.checkpoints import inspect_checkpoint
+from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.hardware import Stepper
 
 ATTGAN = """
 attributes = ["female", "0-19", "20-29", "30-39", "40+"]

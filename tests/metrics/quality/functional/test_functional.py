@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.core.types import Float, Image
-from metrics.quality.functional import l1, ms_ssim, ms_ssim_l1, mse, psnr, rmse, smooth_l1, ssim
-from metrics.quality.functional.differences import PSNR_CAP_DB
-from metrics.quality.functional.ms_ssim import fitting_window, halved
+from unmask.bench.core.types import Float, Image
+from unmask.metrics.quality.functional import l1, ms_ssim, ms_ssim_l1, mse, psnr, rmse, smooth_l1, ssim
+from unmask.metrics.quality.functional.differences import PSNR_CAP_DB
+from unmask.metrics.quality.functional.ms_ssim import fitting_window, halved
 
 Comparison = Callable[..., float]
 
