@@ -1,7 +1,5 @@
-"""unmask: how well does a face anonymizer protect people, and what does it cost in usefulness?
+"""The harness of `unmask`.
 
-This package is the harness. It imports no deep-learning library, so ``import bench`` and
-``unmask --help`` stay quick; methods, metrics and instruments are loaded by name when a run needs them.
+It imports no deep-learning library, so ``import unmask.bench`` and ``unmask --help`` stay quick; methods, metrics and
+instruments are loaded by name when a run needs them.
 """
-
-__version__ = "0.1.0"

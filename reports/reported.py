@@ -85,4 +85,4 @@ def parse_reported(text: str) -> Reported:
 @cache
 def load_reported() -> Reported:
     """The systems that come with unmask."""
-    return parse_reported(files("reports").joinpath(FILE).read_text("utf-8"))
+    return parse_reported(files("unmask.reports").joinpath(FILE).read_text("utf-8"))

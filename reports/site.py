@@ -22,7 +22,7 @@ class Site:
         self.out = out
         self._shared = {"version": __version__, **shared}
         self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("reports", "templates"),
+            loader=jinja2.PackageLoader("unmask.reports", "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

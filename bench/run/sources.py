@@ -19,7 +19,7 @@ from unmask.bench.core.spec import Spec
 from unmask.bench.data.digests import DigestCache
 from unmask.bench.store.provenance import packages
 
-OWN: Final = "methods"
+OWN: Final = "unmask.methods"
 """The package of our own methods."""
 _PATH_NAMES: Final = ("dir", "path", "file", "folder", "weights", "checkpoint", "model", "gallery")
 """Parameters of these names, or names that end in one of them, hold paths."""
@@ -55,10 +55,10 @@ def hashed_parameters(spec: Spec) -> dict[str, str]:
 def hash_code(name: str) -> str:
     """sha256 over the code of a registered method.
 
-    A built-in method: its module and every module below `methods` that this one imports, directly or not. A plug-in:
-    every file of the package that its class lies in; a namespace package is no one's own, so there the regular package
-    below it counts; for a class in a single module, that file. Other distributions that a plug-in imports are not part
-    of it.
+    A built-in method: its module and every module below `unmask.methods` that this one imports, directly or not. A
+    plug-in: every file of the package that its class lies in; a namespace package is no one's own, so there the regular
+    package below it counts; for a class in a single module, that file. Other distributions that a plug-in imports are
+    not part of it.
     """
     module = registry.method_class(name).__module__
     if _is_plug_in(name):
@@ -74,7 +74,7 @@ def hash_arithmetic(metrics: Iterable[str]) -> str:
     are plug-ins; and the versions of the packages that they use."""
     files = []
     for top in ("bench", "metrics"):
-        root = Path(str(import_module(top).__file__)).parent
+        root = Path(str(import_module(f"unmask.{top}").__file__)).parent
         files += [(file, f"{top}/{name.as_posix()}") for name, file in _files_below(root) if file.suffix == ".py"]
     for name in (name for name in metrics if name not in registry.METRICS):
         module = registry.targets("metric")[name].partition(":")[0]
@@ -155,12 +155,11 @@ def _imported(module: str) -> Mapping[str, Path]:
 
 
 def _source(module: str) -> Path | None:
-    """The file of a module of ours; ``None`` for others, and for names such as ``methods.blur.Blur``."""
-    parts = module.split(".")
-    if parts[0] != OWN or OWN not in sys.modules:
+    """The file of a module of ours; ``None`` for others, and for names such as ``unmask.methods.blur.Blur``."""
+    if not f"{module}.".startswith(f"{OWN}.") or OWN not in sys.modules:
         return None
     # Not importlib: to find a module it imports the packages above it, torch among what they need.
-    base = Path(str(sys.modules[OWN].__file__)).parent.joinpath(*parts[1:])
+    base = Path(str(sys.modules[OWN].__file__)).parent.joinpath(*module.split(".")[len(OWN.split(".")) :])
     return next((file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()), None)
 
 

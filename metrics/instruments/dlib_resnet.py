@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self, cast
 
@@ -14,6 +14,7 @@ from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.embedding import embed
+from unmask.metrics.instruments.onnx_session import fast_network
 
 DIMENSION: Final = 128
 CHIP: Final = 150
@@ -54,18 +55,22 @@ class DlibResNet:
         params={"crop": "dlib-chip", "size": CHIP, "padding": PADDING, "box_top": TOP},
         limits=(
             "The oldest of the recognisers. Its landmarks are placed in any box, face or not. How well it knows "
-            "children or any group of people was not measured. Always runs on the CPU."
+            "children or any group of people was not measured."
         ),
     )
 
-    def __init__(self, weights: Path, landmarks: Path) -> None:
-        self._network = dlib.face_recognition_model_v1(str(weights))
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def __init__(self, network: Callable[..., Floats32], landmarks: Path) -> None:
+        self._network = network
         self._landmarks = dlib.shape_predictor(str(landmarks))
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        """``device`` is ignored: the dlib package that we use is built for the CPU."""
-        return cls(files["weights"], files["landmarks"])
+        from unmask.metrics.instruments.dlib_network import load_dlib
+
+        network = fast_network(load_dlib(files["weights"]), device, cls.card.name, sides=(CHIP, CHIP))
+        return cls(network, files["landmarks"])
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, self._cut, self._run, dimension=DIMENSION, batch=BATCH)}
@@ -80,4 +85,4 @@ class DlibResNet:
         return cast(Image, dlib.get_face_chip(image, shape, size=CHIP, padding=PADDING))
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        return np.array(self._network.compute_face_descriptor(list(crops)), np.float32)
+        return self._network(crops.transpose(0, 3, 1, 2).astype(np.float32))

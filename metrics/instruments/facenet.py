@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
@@ -15,16 +14,14 @@ from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.crops import square
 from unmask.metrics.instruments.embedding import embed
-from unmask.metrics.instruments.hardware import torch_device
-from unmask.metrics.instruments.keras_inception_resnet import load_keras
 from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.onnx_session import fast_network
 
 DIMENSION: Final = 128
 SIZE: Final = 160
 FACTOR: Final = 1.1
 """The square's side over the longer side of the judge's box, which ends at hairline and chin."""
 BATCH: Final = 16
-"""Fastest of 1, 4, 8, 16 and 32 on two cores."""
 
 
 class FaceNet:
@@ -59,14 +56,16 @@ class FaceNet:
         looks=True,
     )
 
-    def __init__(self, weights: Path, device: str) -> None:
-        self._device = torch_device(device, self.card.name)
-        # On CPUs convolutions run about twice as fast with the channels innermost.
-        self._network = load_keras(weights).to(self._device).to(memory_format=torch.channels_last)
+    imports: ClassVar[tuple[str, ...]] = ("h5py", "torch")
+
+    def __init__(self, network: Callable[..., Floats32]) -> None:
+        self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        return cls(files["weights"], device)
+        from unmask.metrics.instruments.keras_inception_resnet import load_keras
+
+        return cls(fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(SIZE, SIZE)))
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)}
@@ -75,11 +74,7 @@ class FaceNet:
         return read_looks(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)
 
     def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        # (N, H, W, 3) seen as (N, 3, H, W) is already laid out that way.
-        planes = torch.from_numpy(standardised(crops)).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            output: Floats32 = self._network(planes.to(self._device)).cpu().numpy()
-        return output
+        return self._network(standardised(crops).transpose(0, 3, 1, 2))
 
 
 def standardised(crops: NDArray[np.uint8]) -> Floats32:

@@ -1,10 +1,12 @@
-"""ONNX networks in onnxruntime: opened safely, quantised weights expanded once, any batch size."""
+"""Networks in onnxruntime: opened safely, quantised weights expanded once, any batch size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
@@ -13,7 +15,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from unmask.bench.core.errors import CheckpointError, UnavailableError
-from unmask.metrics.instruments.hardware import cores, onnx_providers
+from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+_ANY_SIDE: Final = 64
+"""The size of the images that a network for any size is exported with."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -41,6 +51,52 @@ def open_session(model: onnx.ModelProto, device: str, name: str) -> onnxruntime.
     if device != "cpu" and session.get_providers()[0] != "CUDAExecutionProvider":
         raise UnavailableError(f"{name} cannot use {device}: onnxruntime could not start CUDA; use --device cpu")
     return session
+
+
+def fast_network(
+    network: nn.Module, device: str, name: str, *, sides: tuple[int, int] | None, inputs: int = 1
+) -> Callable[..., Floats32]:
+    """What computes ``network``: as many (N, 3, height, width) float32 arrays as it has ``inputs`` -> (N, ...) float32.
+
+    ``sides`` (height, width) is the one size of images, ``None`` any size. On a CPU the network is exported to
+    onnxruntime once, within half a second: equal but for rounding, up to twice as fast, most of all for one image at a
+    time. On a GPU torch runs it. Raises `UnavailableError` naming instrument ``name``.
+    """
+    import torch
+
+    if device != "cpu":
+        target = torch_device(device, name)
+        moved = network.to(target)
+
+        def on_gpu(*images: Floats32) -> Floats32:
+            with torch.inference_mode():
+                output: Floats32 = moved(*(torch.from_numpy(image).to(target) for image in images)).cpu().numpy()
+            return output
+
+        return on_gpu
+    names = [f"images_{k}" for k in range(inputs)]
+    free = {0: "n"} if sides is not None else {0: "n", 2: "height", 3: "width"}
+    file: Any = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that torch prefers needs one more package and ten times as long.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, *(sides or (_ANY_SIDE, _ANY_SIDE))),) * inputs,
+            file,
+            dynamo=False,
+            input_names=names,
+            output_names=["values"],
+            dynamic_axes={**dict.fromkeys(names, free), "values": {0: "n"}},
+        )
+    session = open_session(onnx.load_from_string(file.getvalue()), device, name)
+
+    def on_cpu(*images: Floats32) -> Floats32:
+        arrays = {name: np.ascontiguousarray(image) for name, image in zip(names, images, strict=True)}
+        output: Floats32 = session.run(None, arrays)[0]
+        return output
+
+    return on_cpu
 
 
 def keep_inputs(model: onnx.ModelProto, names: Iterable[str]) -> None:

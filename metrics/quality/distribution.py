@@ -39,11 +39,14 @@ def frechet_distance(a: Floats32, b: Floats32, weights: Float) -> float:
 
 
 def frechet_distances(a: Floats32, b: Floats32, weights: Float) -> Float:
-    """(R,) `frechet_distance` under each row of weights (R, N), with the products of rows made once for all.
+    """(R,) `frechet_distance` under each row of weights (R, N), NaN where it draws fewer than two rows, with the
+    products of rows made once for all.
 
     Up to D rows: their (N, N) products about the middle, centred anew under each row's weights, are F_a F_b^T.
     """
     drawn = (weights > 0).any(axis=0)
+    if not drawn.any():
+        return np.full(len(weights), math.nan)
     if drawn.sum() > a.shape[1]:
         return np.array([frechet_distance(a, b, row) for row in weights])
     x, y = (rows[drawn].astype(np.float64) for rows in (a, b))

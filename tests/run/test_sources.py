@@ -93,10 +93,10 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     (tmp_path / "deep").mkdir()
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text)
-    package = ModuleType("methods")
+    package = ModuleType("unmask.methods")
     package.__file__ = str(tmp_path / "__init__.py")
-    monkeypatch.setitem(sys.modules, "methods", package)
-    monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"methods.{name}"}))
+    monkeypatch.setitem(sys.modules, "unmask.methods", package)
+    monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"unmask.methods.{name}"}))
     monkeypatch.setattr(registry, "METHODS", {"one": "", "two": ""})
 
     def edit(name: str) -> set[str]:

@@ -15,7 +15,7 @@ def unmask(
 ) -> subprocess.CompletedProcess[str]:
     """``unmask ARGUMENTS`` with plain output; ``columns``: what a line may hold, "" = nothing says."""
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", "unmask", *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -28,7 +28,7 @@ def unmask(
 def start_unmask(*arguments: str) -> subprocess.Popen[bytes]:
     """The same, left running."""
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", *arguments],
+        [sys.executable, "-m", "unmask", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=REPO,

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import dlib
 import h5py
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.support.fetched import files_of
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.registry import create_metric
 from unmask.bench.core.types import Box, FaceView, Image
@@ -23,11 +26,13 @@ from unmask.bench.run.calibration import instrument_identity, usable_points
 from unmask.bench.run.plan import choose_instruments
 from unmask.metrics.instruments.buffalo import BuffaloL
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
+from unmask.metrics.instruments.dlib_network import load_dlib
+from unmask.metrics.instruments.dlib_resnet import DlibResNet
 from unmask.metrics.instruments.embedding import normalised
 from unmask.metrics.instruments.facenet import standardised
 from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
 from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import expand_weights, open_session, read_model
+from unmask.metrics.instruments.onnx_session import expand_weights, fast_network, open_session, read_model
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 
@@ -268,6 +273,69 @@ def test_load_keras_refuses_other_files(tmp_path: Path) -> None:
     for name in ("text.h5", "empty.h5", "missing.h5"):
         with pytest.raises(CheckpointError, match="not the FaceNet file"):
             load_keras(tmp_path / name)
+
+
+@pytest.fixture
+def dlib_weights() -> Path:
+    return files_of(DlibResNet.card)["weights"]
+
+
+@pytest.mark.weights
+def test_dlibs_network_computes_what_dlib_does(dlib_weights: Path, face: FaceView) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (2, 150, 150, 3), np.uint8)
+    smooth = [cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (150, 150)) for _ in range(3)]
+    chips = np.stack([*noise, *smooth, cv2.resize(face.image, (150, 150))])
+    expected = np.array(dlib.face_recognition_model_v1(str(dlib_weights)).compute_face_descriptor(list(chips)))
+    images = chips.transpose(0, 3, 1, 2).astype(np.float32)
+    network = fast_network(load_dlib(dlib_weights), "cpu", "dlib", sides=(150, 150))
+    np.testing.assert_allclose(network(images), expected, atol=2e-6)
+    np.testing.assert_allclose(network(images[:1]), expected[:1], atol=2e-6)
+
+
+@pytest.mark.weights
+def test_load_dlib_refuses_damaged_and_other_files(dlib_weights: Path, tmp_path: Path) -> None:
+    data = dlib_weights.read_bytes()
+    layer = data.index(b"\x07affine_")
+    damaged = {
+        "empty": b"",
+        "text": b"not a network",
+        "truncated": data[:-3000],
+        "within-a-header": data[: layer + 10],
+        "layer-lost": data[:layer] + data[layer + 1 :],
+        "not-finite": data[: layer + 18] + np.float32(np.nan).tobytes() + data[layer + 22 :],
+        "twice": data + data,
+        "other-version": data[: layer + 8] + b"\x01\x03" + data[layer + 10 :],
+    }
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=f"^{name} (is not|has more layers than) .*dlib's face recognition"):
+            load_dlib(tmp_path / name)
+
+
+@pytest.mark.parametrize("sides", [(24, 32), None])
+def test_exported_networks_compute_what_torch_does(sides: tuple[int, int] | None) -> None:
+    torch.manual_seed(0)
+    network = Pooled().eval()
+    fast = fast_network(network, "cpu", "test", sides=sides, inputs=2)
+    rng = np.random.default_rng(0)
+    for n, height, width in [(1, 24, 32), (5, 24, 32)] if sides else [(1, 24, 32), (3, 70, 66)]:
+        a, b = rng.normal(size=(2, n, 3, height, width)).astype(np.float32)
+        expected = network(torch.from_numpy(a), torch.from_numpy(b)).detach().numpy()
+        np.testing.assert_allclose(fast(a, b), expected, atol=1e-5)
+        # Views in another order of memory are what crops come as.
+        np.testing.assert_allclose(fast(*(np.asfortranarray(x) for x in (a, b))), expected, atol=1e-5)
+
+
+class Pooled(torch.nn.Module):
+    """A small network of two images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 4, 3, stride=2)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (torch.relu(self.layer(a)) - torch.relu(self.layer(b))).mean(dim=(2, 3))
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "cuda:99", "tpu", "cuda:x", ""])

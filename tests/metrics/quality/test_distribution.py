@@ -106,6 +106,8 @@ def test_fids_of_many_draws_are_those_of_one_at_a_time(n: int, dim: int) -> None
     weights[2] = np.arange(n) >= n // 20
     one_by_one = [frechet_distance(a, b, row) for row in weights]
     assert frechet_distances(a, b, weights) == pytest.approx(one_by_one, rel=1e-6, nan_ok=True)
+    nobody = np.zeros((2, len(a)))
+    np.testing.assert_array_equal(frechet_distances(a, b, nobody), [np.nan, np.nan])
     assert math.isnan(one_by_one[1])
 
 

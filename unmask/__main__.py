@@ -1,4 +1,4 @@
-"""``python -m bench`` is ``unmask``."""
+"""``python -m unmask`` is ``unmask``."""
 
 from unmask.bench.cli import main
 
