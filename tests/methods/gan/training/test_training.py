@@ -8,20 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from tests.methods.gan.training.shards import write_shard
-from unmask.bench.core.errors import CheckpointError, ConfigError, PlanMismatchError, StoreError, UnmaskError
-from unmask.bench.core.registry import instrument_class, open_training
+from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError, UnmaskError
+from unmask.bench.core.registry import open_training
 from unmask.bench.core.training import TrainingInputs
-from unmask.bench.data.packages import fetch_all
 from unmask.methods.gan.checkpoints import inspect_checkpoint
 from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from unmask.methods.gan.compact.stored import save_compact
-from unmask.methods.gan.training.hardware import Stepper
 
 ATTGAN = """
 attributes = ["female", "0-19", "20-29", "30-39", "40+"]
@@ -93,13 +90,6 @@ def train(
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "losses.csv").open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def perceptual(open_instrument: Callable[[str], Any]) -> Any:
-    """The files of the instrument that compact networks are trained with."""
-    open_instrument("lpips-alex")
-    return {"lpips-alex": fetch_all(instrument_class("lpips-alex").card.files)}
 
 
 @pytest.mark.parametrize("network", ["attgan", "stargan"])
@@ -218,86 +208,6 @@ INPAINTING = f'kind = "compact"\nheld_out_share = 0.3\n[training]\n{SMALL}'
 EDITING = 'kind = "compact"\nheld_out_share = 0.3\n[classifier]\nepochs = 1\nbatch = 4\nwidth = 16\n[editing]\n' + SMALL
 
 
-def poison(monkeypatch: pytest.MonkeyPatch, update: int) -> None:
-    """The ``update``-th update of any network leaves one weight that is no number, and every loss of its step fine."""
-    count, step = [0], Stepper.step
-
-    def poisoned(self: Stepper, loss: torch.Tensor, factor: float) -> None:
-        step(self, loss, factor)
-        count[0] += 1
-        if count[0] == update:
-            with torch.no_grad():
-                self._optimizer.param_groups[0]["params"][0][0, ...] = float("nan")
-
-    monkeypatch.setattr(Stepper, "step", poisoned)
-
-
-def all_finite(folder: Path) -> bool:
-    state = torch.load(folder / "state.pt", weights_only=True)
-    parts = [part for part in state.values() if isinstance(part, dict)]
-    return all(bool(value.isfinite().all()) for part in parts for value in part.values() if torch.is_tensor(value))
-
-
-@pytest.mark.parametrize(("network", "update"), [("attgan", 6), ("stargan", 9)])
-def test_a_weight_that_is_no_number_replaces_no_good_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, update: int
-) -> None:
-    poison(monkeypatch, update)
-    with pytest.raises(UnmaskError, match=r"diverged: a weight of G is no number at step"):
-        train(tmp_path, network, CONFIGS[network])
-    last = int(rows(tmp_path / "out")[-1]["step"])
-    assert torch.load(tmp_path / "out" / "state.pt", weights_only=True)["step"] == last
-    assert all_finite(tmp_path / "out")
-    monkeypatch.undo()
-    train(tmp_path, network, CONFIGS[network], "whole")
-    train(tmp_path, network, CONFIGS[network])
-    assert (tmp_path / "out" / "losses.csv").read_bytes() == (tmp_path / "whole" / "losses.csv").read_bytes()
-
-
-@pytest.mark.weights
-@pytest.mark.parametrize(("network", "text", "update"), [("deepprivacy", INPAINTING, 5), ("attgan", EDITING, 8)])
-def test_a_compact_network_that_diverges_keeps_its_good_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perceptual: Any, network: str, text: str, update: int
-) -> None:
-    write_shard(tmp_path / "faces.npz", 12, 128)
-    poison(monkeypatch, update)
-    with pytest.raises(UnmaskError, match="diverged: a weight of"):
-        train(tmp_path, network, text, files=perceptual)
-    out = tmp_path / "out"
-    assert torch.load(out / "state.pt", weights_only=True)["step"] == int(rows(out)[-1]["step"]) < 4
-    assert all_finite(out)
-    assert all(bool(value.isfinite().all()) for value in load_file(out / "generator.safetensors").values())
-
-
-@pytest.mark.weights
-def test_a_classifier_that_diverges_teaches_no_editor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perceptual: Any
-) -> None:
-    write_shard(tmp_path / "faces.npz", 12, 128)
-    poison(monkeypatch, 1)
-    with pytest.raises(UnmaskError, match="a weight of classifier is no number"):
-        train(tmp_path, "attgan", EDITING, files=perceptual)
-    assert not list(tmp_path.glob("out/**/*.safetensors"))
-
-
-def test_no_network_is_shipped_with_weights_beyond_half_precision(tmp_path: Path) -> None:
-    network = Inpainter(InpainterConfig(8, 8, 1))
-    with torch.no_grad():
-        network.patches.bias[0] = 1e6
-    with pytest.raises(CheckpointError, match=r"patches\.bias"):
-        save_compact(tmp_path / "x.safetensors", "compact-inpainter", network, network.config)
-    assert not (tmp_path / "x.safetensors").exists()
-
-
-def test_losses_that_are_no_numbers_end_a_training(tmp_path: Path) -> None:
-    text = STARGAN.replace("steps = 9", "steps = 300").replace("save_every = 3", "save_every = 1") + "rate = 1e30\n"
-    with pytest.raises(UnmaskError, match="diverged"):
-        train(tmp_path, "stargan", text)
-    state = torch.load(tmp_path / "out" / "state.pt", weights_only=True)
-    assert all(np.isfinite(float(value)) for row in rows(tmp_path / "out") for value in row.values() if value)
-    assert state["step"] == int(rows(tmp_path / "out")[-1]["step"])
-
-
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnmaskError, match="--device cpu"):
         train(tmp_path, "stargan", STARGAN, device="cuda:77")
@@ -316,15 +226,19 @@ def test_compact_trainings(tmp_path: Path, perceptual: Any) -> None:
     card = inspect_checkpoint(editor).training
     assert set(card["classifier_right"]) == {"attribute_0", "age_group"}
     assert len(card["weights"]["inpainter"]) == 64
-    for network, text, whole in (("deepprivacy", INPAINTING, path), ("attgan", editing, editor)):
-        for after in (1, 3):  # the editor's first line is of its classifier
-            with pytest.raises(Killed):
-                train(tmp_path, network, text, f"{network}-killed-{after}", killer(after), files=perceptual)
-            again = train(tmp_path, network, text, f"{network}-killed-{after}", files=perceptual)
-            for name in ("losses.csv", "grid.png"):
-                assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
-            weights = load_file(whole)
-            assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
+    # The editor's first line is of its classifier.
+    for network, text, whole, after in (
+        ("deepprivacy", INPAINTING, path, 2),
+        ("attgan", editing, editor, 1),
+        ("attgan", editing, editor, 3),
+    ):
+        with pytest.raises(Killed):
+            train(tmp_path, network, text, f"{network}-{after}", killer(after), files=perceptual)
+        again = train(tmp_path, network, text, f"{network}-{after}", files=perceptual)
+        for name in ("losses.csv", "grid.png"):
+            assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+        weights = load_file(whole)
+        assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
     other = tmp_path / "other.safetensors"
     save_compact(other, "compact-inpainter", Inpainter(InpainterConfig(8, 8, 1)), InpainterConfig(8, 8, 1))
     with pytest.raises(PlanMismatchError, match=r"weights\.inpainter"):
