@@ -1,29 +1,13 @@
-"""Cards out of a plan's JSON, typed again."""
+"""What the cards of a run say of methods that run an instrument themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
 
-from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, PackageFile
-from unmask.bench.core.errors import StoreError
+from unmask.bench.core.cards import MethodCard
 
 JUDGE = "yunet"
 """The instrument that finds the faces; its boxes are what `detector=harness` hands over."""
-
-C = TypeVar("C", DatasetCard, InstrumentCard, MethodCard, MetricCard)
-
-
-def read_card(cls: type[C], data: Mapping[str, Any]) -> C:
-    """Raises `StoreError` where the card was written by another version."""
-    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-    try:
-        if values.get("files"):
-            values["files"] = tuple(PackageFile(**file) for file in values["files"])
-        return cls(**values)
-    except TypeError as error:
-        name = data.get("name", "?")
-        raise StoreError(f"the card of {name!r} in plan.json was written by another version of unmask") from error
 
 
 def own_instruments(method: MethodCard, instruments: Iterable[str]) -> tuple[str, ...]:

@@ -55,14 +55,14 @@ def method_difference(a: RunView, b: RunView, method: str) -> str:
 
 def judge(run: RunView) -> list[InstrumentCard]:
     """The detector that finds the faces in the originals: all faces of the run depend on it."""
-    return [card for card in run.instruments.values() if card.role == "detector"][:1]
+    return [run.plan.detector]
 
 
 def _used(run: RunView, metric: MetricCard, column: Column) -> list[InstrumentCard]:
     if column.instrument in run.instruments:
         return [run.instruments[column.instrument]]
     # "worst" depends on every attacker that took part; a variant such as "standard" on all that its plug-in needs.
-    needs = next((plug.needs for plug in run.plan.metrics if any(c["name"] == metric.name for c in plug.cards)), [])
+    needs = next((plug.needs for plug in run.plan.metrics if metric in plug.cards), [])
     return [c for c in run.instruments.values() if c.name in needs or f"role:{c.role}" in needs]
 
 

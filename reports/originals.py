@@ -25,7 +25,7 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
             places = (located_dataset(run, planned.label, planned.spec) for run in runs)
             spec = next((place for place in places if place != planned.spec), planned.spec)
             dataset = open_dataset(spec, root=root)
-            if dataset.card.fingerprint != planned.card["fingerprint"]:
+            if dataset.card.fingerprint != planned.card.fingerprint:
                 raise DataError(
                     f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"
                 )

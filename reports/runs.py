@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from unmask.bench.core import headlines
-from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
-from unmask.reports.cards import own_instruments, read_card
+from unmask.reports.cards import own_instruments
 
 CONTROL: Final = "none"
 """Registered name of the method that returns its input."""
@@ -41,12 +40,10 @@ class RunView:
         self.plan = folder.plan
         self.estimates = folder.estimates
         self.key = folder.plan.run
-        self.metrics = {
-            str(card["name"]): read_card(MetricCard, card) for plug in self.plan.metrics for card in plug.cards
-        }
-        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods if not m.draw_of}
-        self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
-        self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
+        self.metrics = {card.name: card for plug in self.plan.metrics for card in plug.cards}
+        self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
+        self.datasets = {d.label: d.card for d in self.plan.datasets}
+        self.instruments = {card.name: card for card in self.plan.measuring}
         self._columns: dict[str, tuple[Column, ...]] = {}
         self._check()
 

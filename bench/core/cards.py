@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
 
 Scalar = str | int | float | bool
 Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency"]
@@ -52,6 +52,16 @@ class InstrumentCard:
     """Whether a run uses it without being asked."""
     looks: bool = False
     """Recognisers: whether it also reads the looks of a face (`bench.core.protocols.Recogniser`)."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of the card decides its readings, as JSON values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "files": [asdict(file) for file in self.files],
+            "params": dict(self.params),
+        }
 
 
 @dataclass(frozen=True, slots=True)

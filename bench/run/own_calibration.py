@@ -16,7 +16,7 @@ from unmask.bench.data import open_dataset
 from unmask.bench.run.assemble import assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
 from unmask.bench.run.executors import Progress, run_stage
-from unmask.bench.run.plan import JUDGE, locations_of, plain, planned_dataset
+from unmask.bench.run.plan import JUDGE, locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import opened_data, shard_jobs
 from unmask.bench.store.atomic import write_json
@@ -40,12 +40,13 @@ def calibrate_on(
 
     People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
     """
-    cards = {name: registry.instrument_card(name) for name in (JUDGE, *recognisers)}
+    cards = {name: registry.instrument_card(name) for name in recognisers}
     plan = Plan.sealed(
         {
             "datasets": [planned_dataset(spec, open_dataset(spec, root=root), settings.limit)],
             "methods": [],
-            "instruments": [plain(card) for card in cards.values()],
+            "detector": registry.instrument_card(JUDGE),
+            "instruments": list(cards.values()),
             "metrics": [],
             "operating_points": {"schema": CARD_SCHEMA, "dataset": "", "points": {}},
             "settings": settings,
@@ -88,7 +89,7 @@ def measure_own_card(
     folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
 ) -> None:
     """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
-    recognisers = [card["name"] for card in plan.instruments if card["role"] == "recogniser"]
+    recognisers = [card.name for card in plan.instruments_of("recogniser")]
     if not recognisers:
         return
     spec = located_dataset(folder.path, CALIBRATION, plan.settings.calibration)

@@ -23,7 +23,6 @@ from unmask.bench.run.plan import (
     choose_metrics,
     locations_of,
     make_plan,
-    plain,
     planned_methods,
     planned_metric,
     refuse_unmeasurable,
@@ -49,7 +48,7 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
     choose_instruments([metric for _, metric in choose_metrics(config.metrics)], config.instruments)
-    imports = [name for method in methods for name in method.card["imports"]]
+    imports = [name for method in methods for name in method.card.imports]
     # In the background, while the plan is made.
     warm_up([*registry.modules(*PHOTO_ROLES), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
@@ -85,9 +84,9 @@ def run(
         run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
         by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
         # The control only copies; a process of its own would cost more than it does.
-        control = [job for method, jobs in by_method if method.card["name"] == CONTROL for job in jobs]
+        control = [job for method, jobs in by_method if method.card.name == CONTROL for job in jobs]
         run_stage("control", anonymize_shard, control, None, progress)
-        contestants = [jobs for method, jobs in by_method if method.card["name"] != CONTROL]
+        contestants = [jobs for method, jobs in by_method if method.card.name != CONTROL]
         is_done = partial(is_anonymized, time_limit=time_limit)
         open_host = partial(open_contestant, time_limit=time_limit)
         run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
@@ -132,13 +131,13 @@ def renew_plan(
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
-    asked = instruments or ([] if metrics else [card["name"] for card in plan.instruments])
+    asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
     body = plan.model_dump(exclude={"schema_", "run"})
     body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
     cards = choose_instruments([metric for _, metric in chosen], asked)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
-    body["instruments"] = [plain(card) for card in cards]
+    body["instruments"] = cards
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:
         body["operating_points"] = calibration_for(None, recognisers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,12 +65,13 @@ def make_plan(
     if config.calibration != SHIPPED:
         own = _check_calibration_set(config.calibration, people, root=root, progress=progress)
     body: dict[str, Any] = {
-        "datasets": [d.model_dump() for d in datasets],
-        "methods": [m.model_dump() for m in methods],
-        "instruments": [plain(card) for card in cards],
+        "datasets": datasets,
+        "methods": methods,
+        "detector": registry.instrument_card(JUDGE),
+        "instruments": cards,
         "metrics": [planned_metric(name, metric) for name, metric in chosen],
         "operating_points": calibration_for(own, [c.name for c in cards if c.role == "recogniser"]),
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings,
     }
     plan = Plan.sealed(body)
     if config.calibration == SHIPPED:
@@ -90,23 +91,9 @@ def _check_calibration_set(
     return dataset.card
 
 
-def plain(card: Any) -> dict[str, Any]:
-    """A card as plain JSON values."""
-    found: dict[str, Any] = _plainly(card)
-    return found
-
-
-def _plainly(value: Any) -> Any:
-    if is_dataclass(value):
-        return {field.name: _plainly(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plainly(item) for key, item in value.items()}
-    return [_plainly(item) for item in value] if isinstance(value, tuple | list) else value
-
-
 def planned_metric(name: str, metric: Metric) -> PlannedMetric:
     """A metric's entry in a plan."""
-    return PlannedMetric(name=name, cards=[plain(card) for card in metric.cards], needs=list(metric.needs))
+    return PlannedMetric(name=name, cards=list(metric.cards), needs=list(metric.needs))
 
 
 def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
@@ -146,7 +133,8 @@ def _handles(name: str, metric: Metric) -> set[str]:
 
 
 def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:
-    """The instruments that the metrics need, restricted to ``asked``; the judge's detectors always come first."""
+    """The instruments that the metrics need, restricted to ``asked``, after the second detector, which every run needs;
+    `JUDGE` itself is not among them."""
     for name in asked:
         registry.unsettled_card(name)  # says what is wrong with one that cannot be used
     cards = dict(registry.instrument_cards(*PHOTO_ROLES))
@@ -154,7 +142,7 @@ def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[
         if name not in cards:
             raise UnknownNameError("instrument", name, cards)
     needs = {need for metric in metrics for need in metric.needs}
-    chosen = [cards[JUDGE], cards[SECOND_DETECTOR]]
+    chosen = [cards[SECOND_DETECTOR]]
     for name, card in cards.items():
         wanted = name in needs or f"role:{card.role}" in needs
         allowed = name in asked if asked else card.default
@@ -170,7 +158,7 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
     return PlannedDataset(
         label=dataset_label(spec),
         spec=_without(spec, {"path"}),
-        card=plain(dataset.card),
+        card=dataset.card,
         samples=ids,
         notes=list(dataset.notes),
     )
@@ -197,7 +185,7 @@ def _draws(asked: Spec) -> list[PlannedMethod]:
     first = PlannedMethod(
         label=spec.label,
         spec=written(spec, positional="dir"),
-        card=plain(registry.create_method(spec).card),
+        card=registry.create_method(spec).card,
         code=hash_code(spec.name),
         files=hashed_parameters(spec),
     )
@@ -214,10 +202,10 @@ def without_paths(method: PlannedMethod) -> PlannedMethod:
     paths = path_parameters(spec)
     params = {
         name: hide_paths(value) if isinstance(value, str) else value
-        for name, value in method.card["params"].items()
+        for name, value in method.card.params.items()
         if name not in paths or value != spec.params[name]
     }
-    return method.model_copy(update={"spec": _without(spec, paths), "card": {**method.card, "params": params}})
+    return method.model_copy(update={"spec": _without(spec, paths), "card": replace(method.card, params=params)})
 
 
 def _without(spec: Spec, names: Collection[str]) -> str:

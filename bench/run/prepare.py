@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Image, Region
 from unmask.bench.run import opened
@@ -22,42 +23,36 @@ from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
 STAGE_VERSION: Final = 3
 """Raise it whenever this stage's results could change."""
-FACE_ROLES: Final = ("recogniser", "attributes", "skin")
+FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin")
 
 
-def instrument_parts(plan: Plan, roles: Sequence[str]) -> dict[str, dict[str, Any]]:
+def instrument_parts(plan: Plan, roles: Sequence[Role]) -> dict[str, InstrumentCard]:
     """Part name (``sface``, ``sface+any-look``, ``inception@face``) -> instrument card, for the plan's instruments of
     some roles."""
-    parts: dict[str, dict[str, Any]] = {}
-    for card in plan.instruments:
-        if card["role"] not in roles:
-            continue
-        if card["role"] in FACE_ROLES:
-            parts[card["name"]] = card
-            if card.get("looks"):
-                parts[f"{card['name']}{ANY_LOOK}"] = card
+    parts: dict[str, InstrumentCard] = {}
+    for card in plan.instruments_of(*roles):
+        if card.role in FACE_ROLES:
+            parts[card.name] = card
+            if card.looks:
+                parts[f"{card.name}{ANY_LOOK}"] = card
         else:
-            parts.update({f"{card['name']}@{region}": card for region in REGIONS})
+            parts.update({f"{card.name}@{region}": card for region in REGIONS})
     return parts
 
 
-def part_key(job: ShardJob, located: str, name: str, card: Mapping[str, Any]) -> str:
+def part_key(job: ShardJob, located: str, name: str, card: InstrumentCard) -> str:
     """The key of one part's readings on top of the faces that were located under ``located``."""
     looks = [LOOKS_VERSION, *LOOKS] if name.endswith(ANY_LOOK) else []
-    return job.key("reading", STAGE_VERSION, located, _identity(card), job.plan.settings.device, *looks)
+    return job.key("reading", STAGE_VERSION, located, card.identity, job.plan.settings.device, *looks)
 
 
 def located_key(job: ShardJob) -> str:
-    return job.key("located", STAGE_VERSION, _identity(job.plan.instruments[0]))
+    return job.key("located", STAGE_VERSION, job.plan.detector.identity)
 
 
 def second_detectors(job: ShardJob) -> list[dict[str, Any]]:
     """What the detectors are that are asked after the judge's."""
-    return [_identity(card) for card in job.plan.instruments[1:] if card["role"] == "detector"]
-
-
-def _identity(card: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: card[name] for name in ("name", "version", "files", "params")}
+    return [card.identity for card in job.plan.instruments_of("detector")]
 
 
 def prepare_shard(job: ShardJob) -> bool:
@@ -98,7 +93,7 @@ def prepare_shard(job: ShardJob) -> bool:
 
 
 def _locate(chunk: Sequence[Decoded], plan: Plan) -> list[list[Detection]]:
-    judge = opened.detector(plan.instruments[0]["name"], plan.settings.device)
+    judge = opened.detector(plan.detector.name, plan.settings.device)
     pictures = [item.image for item in chunk if item.image is not None]
     results = iter(judge.detect(pictures))
     return [[] if item.image is None else as_stored(next(results)) for item in chunk]
@@ -127,21 +122,21 @@ class Original:
 
 
 def face_reader(
-    name: str, card: Mapping[str, Any], device: str
+    name: str, card: InstrumentCard, device: str
 ) -> Callable[[Sequence[FaceView]], Mapping[str, NDArray[Any]]]:
     """What reads the faces of a part: the instrument, or its looks."""
     if name.endswith(ANY_LOOK):
-        return opened.recogniser(card["name"], device).read_looks
-    return opened.face_instrument(card["name"], device).read
+        return opened.recogniser(card.name, device).read_looks
+    return opened.face_instrument(card.name, device).read
 
 
-def _read(name: str, card: Mapping[str, Any], originals: Sequence[Original], device: str) -> Mapping[str, NDArray[Any]]:
-    if card["role"] in FACE_ROLES:
+def _read(name: str, card: InstrumentCard, originals: Sequence[Original], device: str) -> Mapping[str, NDArray[Any]]:
+    if card.role in FACE_ROLES:
         views = [view for original in originals for view in original.views]
         return face_reader(name, card, device)(views)
     region = next(r for r in REGIONS if name.endswith(f"@{r}"))
     crops = [crop for original in originals for crop in original.regions[region]]
-    return opened.image_instrument(card["name"], device).read(crops)
+    return opened.image_instrument(card.name, device).read(crops)
 
 
 def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:

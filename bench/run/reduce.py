@@ -74,10 +74,10 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
     progress.start("reduce", len(plan.datasets) * len(plan.methods))
     cards = {card.name: card for _, metric in registry.all_metrics() for card in metric.cards}
     metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
-    instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
+    instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
     points = usable_points(folder.operating_points, instruments)
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
-    control = next(m.label for m in plan.methods if m.card["name"] == CONTROL)
+    control = next(m.label for m in plan.methods if m.card.name == CONTROL)
     found = _Found()
     names: dict[str, Pseudonyms] = {}
     for dataset in plan.datasets:

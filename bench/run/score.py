@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE
 from unmask.bench.core.types import FaceView, RegionPair
 from unmask.bench.run import opened
@@ -32,11 +33,10 @@ EXTRA: Final = "+extra"
 """Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
 
 
-def score_parts(job: ShardJob) -> dict[str, dict[str, Any]]:
+def score_parts(job: ShardJob) -> dict[str, InstrumentCard]:
     """Part name -> instrument card: the parts of `instrument_parts`, and ``sface+extra`` of each recogniser."""
     parts = instrument_parts(job.plan, (*FACE_ROLES, "features", "pair"))
-    recognisers = [card for card in job.plan.instruments if card["role"] == "recogniser"]
-    return parts | {f"{card['name']}{EXTRA}": card for card in recognisers}
+    return parts | {f"{card.name}{EXTRA}": card for card in job.plan.instruments_of("recogniser")}
 
 
 def score_shard(job: ShardJob) -> bool:
@@ -58,7 +58,7 @@ def score_shard(job: ShardJob) -> bool:
     before = {
         name: read_table(prepared / f"{name}.parquet")
         for name in missing
-        if parts[name]["role"] != "pair" and not name.endswith(EXTRA)
+        if parts[name].role != "pair" and not name.endswith(EXTRA)
     }
     device = job.plan.settings.device
     faces = images = 0
@@ -83,14 +83,14 @@ def score_shard(job: ShardJob) -> bool:
 
 
 def _read(
-    name: str, card: Mapping[str, Any], chunk: Sequence[Judged], before: Table | None, device: str
+    name: str, card: InstrumentCard, chunk: Sequence[Judged], before: Table | None, device: str
 ) -> Mapping[str, NDArray[Any]]:
     """One instrument's readings of a chunk: a row a face (or image), NaN where there is nothing to read.
 
     ``before``: the same instrument's readings of the chunk's originals (none for ``pair`` instruments). Instruments are
     deterministic, so what is pixel for pixel the original is not read again; its reading is the original's.
     """
-    if card["role"] in FACE_ROLES:
+    if card.role in FACE_ROLES:
         read = face_reader(name, card, device)
         if name.endswith(EXTRA):
             return read([view for item in chunk for view in item.extra_views])
@@ -99,7 +99,7 @@ def _read(
         if name.endswith(ANY_LOOK):
             return _of_views(read, known, untouched, before)
         columns = _of_views(read, [view for item in chunk for view in item.views], untouched, before)
-        if card["role"] == "recogniser":
+        if card.role == "recogniser":
             columns[KNOWN_PLACE] = _of_views(read, known, untouched, before)["embedding"]
         return columns
     region = next(r for r in REGIONS if name.endswith(f"@{r}"))
@@ -112,11 +112,11 @@ def _read(
             at += range(n, n + count)
             pairs += item.pairs(region)
         n += count
-    if card["role"] == "pair":
-        return _spread(opened.pair_instrument(card["name"], device).compare, pairs, at, n, [], None)
+    if card.role == "pair":
+        return _spread(opened.pair_instrument(card.name, device).compare, pairs, at, n, [], None)
     changed = [not np.array_equal(pair.original, pair.anonymized) for pair in pairs]
     return _spread(
-        opened.image_instrument(card["name"], device).read,
+        opened.image_instrument(card.name, device).read,
         [pair.anonymized for pair, new in zip(pairs, changed, strict=True) if new],
         [k for k, new in zip(at, changed, strict=True) if new],
         n,

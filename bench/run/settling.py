@@ -123,6 +123,8 @@ def compare_plans(old: Plan, new: Plan) -> list[str]:
     found = []
     for field in ("datasets", "methods", "instruments", "metrics"):
         found += listed_differences(field, getattr(old, field), getattr(new, field))
+    if old.detector != new.detector:
+        found.append("the face detector changed")
     a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
     found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
     if old.operating_points != new.operating_points:
@@ -142,5 +144,10 @@ def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> li
 
 
 def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    plainly = [item if isinstance(item, dict) else item.model_dump(exclude={"notes"}) for item in items]
-    return {str(item.get("label") or item["name"]): item for item in plainly}
+    """The entries of a list by label or name; what was said of a data set is none of its content."""
+    return {
+        str(getattr(item, "label", None) or item.name): item.model_dump(exclude={"notes"})
+        if isinstance(item, BaseModel)
+        else item
+        for item in items
+    }

@@ -90,7 +90,7 @@ class ShardJob:
 
     def key(self, *parts: Any) -> str:
         """The job's key: what was put in, and under which versions."""
-        return digest([self.planned.card["fingerprint"], self.samples, *parts])
+        return digest([self.planned.card.fingerprint, self.samples, *parts])
 
 
 def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] = ("",)) -> list[ShardJob]:
@@ -198,7 +198,7 @@ def _opened(
         raise DataError(f"data set {label}: {error}{hint}") from error
     refs = {ref.id: ref for ref in dataset.refs}
     chosen = [refs[name] for name in planned.samples if name in refs]
-    if planned.card["fingerprint"] not in (dataset.card.fingerprint, fingerprint(chosen)):
+    if planned.card.fingerprint not in (dataset.card.fingerprint, fingerprint(chosen)):
         raise DataError(
             f"data set {label}: {spec} holds other images or labels than the run's; put them back, or {elsewhere}"
         )

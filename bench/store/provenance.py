@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import psutil
 
 from unmask import __version__
-from unmask.bench.core.cards import OWN_WEIGHTS
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.video_schemas import VideoPlan
 
@@ -29,9 +28,9 @@ def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
         "seed": plan.settings.seed,
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
-        "data": {d.label: d.card["fingerprint"] for d in plan.datasets},
-        "weights": {card["name"]: _weights(card) for card in _measuring(plan)},
-        "method_weights": {m.label: m.card["weights"] for m in plan.methods if m.card["weights"]},
+        "data": {d.label: d.card.fingerprint for d in plan.datasets},
+        "weights": {card.name: _weights(card) for card in _measuring(plan)},
+        "method_weights": {m.label: dict(m.card.weights) for m in plan.methods if m.card.weights},
         "python": platform.python_version(),
         "packages": packages(),
         "machine": {
@@ -44,17 +43,17 @@ def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
     }
 
 
-def _measuring(plan: Plan | VideoPlan) -> list[dict[str, Any]]:
+def _measuring(plan: Plan | VideoPlan) -> list[InstrumentCard]:
     """The cards of everything that measures."""
     if isinstance(plan, Plan):
-        return plan.instruments
-    return [*plan.instruments, *(part.card for part in (plan.detector, *plan.trackers))]
+        return plan.measuring
+    return [*plan.measuring, *(part.card for part in (plan.person_detector, *plan.trackers))]
 
 
-def _weights(card: Mapping[str, Any]) -> dict[str, str]:
+def _weights(card: InstrumentCard) -> dict[str, str]:
     """What of an instrument's files -> sha256; ``own`` for a file that the user brought."""
-    own = {"own": str(card["params"][OWN_WEIGHTS])} if OWN_WEIGHTS in card["params"] else {}
-    return {file["key"]: file["sha256"] for file in card["files"]} | own
+    own = {"own": str(card.params[OWN_WEIGHTS])} if OWN_WEIGHTS in card.params else {}
+    return {file.key: file.sha256 for file in card.files} | own
 
 
 def packages() -> dict[str, str]:

@@ -5,11 +5,15 @@ A schema name ends in a version. Readers refuse a version they do not know rathe
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from unmask.bench.core.canonical import digest
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
+from unmask.bench.core.errors import ConfigError
 
 PLAN_SCHEMA: Final = "unmask.plan/2"
 ESTIMATES_SCHEMA: Final = "unmask.estimates/2"
@@ -19,7 +23,12 @@ class Strict(BaseModel):
     """Unknown keys are errors: a typo must not pass for a default."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        coerce_numbers_to_str=True,  # a plug-in's card may say version=2
     )
 
 
@@ -28,8 +37,7 @@ class PlannedDataset(Strict):
     """Name in results."""
     spec: str
     """As it was asked for, but without a path: where the data lie is no part of a plan."""
-    card: dict[str, Any]
-    """`bench.core.cards.DatasetCard` as JSON."""
+    card: DatasetCard
     samples: list[str]
     """Sample ids in order."""
     notes: list[str] = []
@@ -41,8 +49,7 @@ class PlannedMethod(Strict):
     label: str
     spec: str
     """As it was asked for; over photos without the values that are paths."""
-    card: dict[str, Any]
-    """`bench.core.cards.MethodCard` as JSON."""
+    card: MethodCard
     draw: int = Field(default=0, ge=0)
     """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
     draw_of: str = ""
@@ -55,14 +62,13 @@ class PlannedMethod(Strict):
     @property
     def identity(self) -> list[Any]:
         """Everything that decides what the method makes of an image, but for the seed."""
-        return [self.spec, self.card, self.code, self.files]
+        return [self.spec, asdict(self.card), self.code, self.files]
 
 
 class PlannedMetric(Strict):
     name: str
     """Registered name; one plug-in may answer several cards."""
-    cards: list[dict[str, Any]]
-    """`bench.core.cards.MetricCard` as JSON."""
+    cards: list[MetricCard]
     needs: list[str]
 
 
@@ -91,8 +97,16 @@ class Sealed(Strict):
 
     @classmethod
     def sealed(cls, fields: dict[str, Any]) -> Self:
-        """A plan with the given fields, named by the hash of them."""
-        unnamed = cls.model_validate({"run": "", **fields})
+        """A plan of ``fields``, as it reads back from JSON, named by the hash of them.
+
+        Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
+        """
+        try:
+            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields)})
+        except (ValidationError, PydanticSerializationError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+            where = ".".join(str(part) for part in first["loc"]) or "a card"
+            raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
         return unnamed.model_copy(update={"run": unnamed.content_name()})
 
     def content_name(self) -> str:
@@ -112,12 +126,23 @@ class Plan(Sealed):
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
     methods: list[PlannedMethod]
-    instruments: list[dict[str, Any]]
-    """`bench.core.cards.InstrumentCard` as JSON, in the order they run; the judge's detector first."""
+    detector: InstrumentCard
+    """Finds the faces of the originals, and finds them again in the outputs."""
+    instruments: list[InstrumentCard]
+    """The others, in the order they run. Further detectors look where `detector` does not find a face again."""
     metrics: list[PlannedMetric]
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
     settings: PlanSettings
+
+    @property
+    def measuring(self) -> list[InstrumentCard]:
+        """Every instrument, the detector first."""
+        return [self.detector, *self.instruments]
+
+    def instruments_of(self, *roles: Role) -> list[InstrumentCard]:
+        """Those of some roles, the detector left out."""
+        return [card for card in self.instruments if card.role in roles]
 
 
 class EstimateRow(Strict):

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, MetricCard
 from unmask.bench.store.schemas import ComparisonRow, EstimateRow, PlannedMethod, RankRow, Sealed, Strict
 
 VIDEO_PLAN_SCHEMA: Final = "unmask.video-plan/1"
@@ -28,8 +29,7 @@ class PlannedClips(Strict):
     label: str
     """Name in results."""
     spec: str
-    card: dict[str, Any]
-    """`bench.core.cards.DatasetCard` as JSON."""
+    card: DatasetCard
     clips: list[PlannedClip]
     notes: list[str] = Field(default_factory=list)
     """What was passed over, a sentence each. Not part of the plan's name: the same clips are the same plan."""
@@ -40,8 +40,7 @@ class PlannedPart(Strict):
 
     label: str
     spec: str
-    card: dict[str, Any]
-    """`bench.core.cards.InstrumentCard` as JSON."""
+    card: InstrumentCard
 
 
 class Contestant(Strict):
@@ -79,17 +78,23 @@ class VideoPlan(Sealed):
     methods: list[PlannedMethod]
     contestants: list[Contestant]
     """The control, lossless, first."""
-    instruments: list[dict[str, Any]]
-    """`bench.core.cards.InstrumentCard` as JSON: the judge's detector, then the recognisers."""
-    detector: PlannedPart
-    """Who finds the people."""
+    detector: InstrumentCard
+    """Finds the faces."""
+    instruments: list[InstrumentCard]
+    """The recognisers."""
+    person_detector: PlannedPart
     trackers: list[PlannedPart]
     face_tracker: PlannedPart
     """Links faces of the original to tracks, by the default recogniser's embeddings."""
-    cards: list[dict[str, Any]]
-    """`bench.core.cards.MetricCard` as JSON, of every metric asked."""
+    cards: list[MetricCard]
+    """Of every metric."""
     operating_points: dict[str, Any]
     settings: VideoSettings
+
+    @property
+    def measuring(self) -> list[InstrumentCard]:
+        """Every instrument, the face detector first."""
+        return [self.detector, *self.instruments]
 
 
 class ClipRow(Strict):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from unmask.bench.core.cards import InstrumentCard, MetricCard
-from unmask.reports.cards import read_card
 from unmask.reports.columns import better_text
 from unmask.reports.pages import InstrumentGroup
 from unmask.reports.video.reading import listed
@@ -63,7 +62,7 @@ def instrument_groups(view: VideoView) -> list[InstrumentGroup]:
         *((role, [c for c in view.instruments.values() if c.role == role]) for role in ("detector", "recogniser")),
     ]
     groups = [InstrumentGroup(ROLE_TITLES[role], tuple((card, ()) for card in cards)) for role, cards in parts if cards]
-    face_tracker = read_card(InstrumentCard, view.plan.face_tracker.card)
+    face_tracker = view.plan.face_tracker.card
     groups.insert(3, InstrumentGroup(FACE_TRACKER_TITLE, ((face_tracker, ()),)))
     return groups
 
@@ -72,7 +71,7 @@ def followed_by(view: VideoView) -> str:
     """Who found and followed people, and how that differs from the thesis."""
     source = thesis()["source"]
     trackers = list(view.trackers.values())
-    here = f"People were found by {view.plan.detector.label} and followed by {listed(list(view.trackers))}"
+    here = f"People were found by {view.plan.person_detector.label} and followed by {listed(list(view.trackers))}"
     if view.detector.name == source["detector"] and trackers[0].name == source["tracker"]:
         return f"{here}, as in the thesis ({source['instruments']})."
     return f"{here}. The thesis used {source['instruments']}, so its counts and these are not comparable."
@@ -88,7 +87,7 @@ def provenance_entry(view: VideoView) -> VideoProvenance:
             ("method", label, method.version, (*method.weights.values(), *(f.sha256 for f in method.files)))
         )
     for kind, cards in (
-        ("person detector", {view.plan.detector.label: view.detector}),
+        ("person detector", {view.plan.person_detector.label: view.detector}),
         ("tracker", view.trackers),
         ("instrument", view.instruments),
     ):

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
-from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.schemas import EstimateRow, RankRow
 from unmask.bench.store.video_folder import VideoRunFolder
 from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, Contestant
-from unmask.reports.cards import read_card
 from unmask.reports.numbers import Scale, scale_of
 from unmask.reports.runs import ALL, CONTROL, WORST, Column
 
@@ -37,12 +35,12 @@ class VideoView:
         self.plan = folder.plan
         self.estimates = folder.estimates
         self.key = folder.plan.run
-        self.metrics = {str(c["name"]): read_card(MetricCard, c) for c in self.plan.cards}
-        self.methods = {m.label: read_card(MethodCard, m.card) for m in self.plan.methods}
-        self.datasets = {d.label: read_card(DatasetCard, d.card) for d in self.plan.datasets}
-        self.instruments = {str(c["name"]): read_card(InstrumentCard, c) for c in self.plan.instruments}
-        self.detector = read_card(InstrumentCard, self.plan.detector.card)
-        self.trackers = {t.label: read_card(InstrumentCard, t.card) for t in self.plan.trackers}
+        self.metrics = {card.name: card for card in self.plan.cards}
+        self.methods = {m.label: m.card for m in self.plan.methods}
+        self.datasets = {d.label: d.card for d in self.plan.datasets}
+        self.instruments = {card.name: card for card in self.plan.measuring}
+        self.detector = self.plan.person_detector.card
+        self.trackers = {t.label: t.card for t in self.plan.trackers}
         self.contestants = {c.label: c for c in self.plan.contestants}
         self._scales: dict[tuple[str, Column], Scale] = {}
         self._check()

@@ -115,7 +115,7 @@ def check(folder: VideoRunFolder, clips: int) -> int:
         and found["none", "idf1_original", "deepsort"].value == 1,
         "the control exposes every track": found["none", "tracks_exposed", "worst"].value == 1,
     }
-    for label in (method.label for method in folder.plan.methods if method.card["detector"] == "harness"):
+    for label in (method.label for method in folder.plan.methods if method.card.detector == "harness"):
         missed = found[label, "frames_missed", "yunet"]
         claims[f"{label} misses at most {MISSED_AT_MOST} of the faces that it was told of: {cell(missed)}"] = (
             missed.value is not None and missed.value <= MISSED_AT_MOST

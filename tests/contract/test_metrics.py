@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tests.support.evidence import make_evidence
+from unmask.bench.core.builtin import TABLES
 from unmask.bench.core.evidence import Evidence, Settings
 from unmask.bench.core.protocols import Metric
-from unmask.bench.core.registry import TABLES, all_metrics, create_metric
+from unmask.bench.core.registry import all_metrics, create_metric
 from unmask.bench.core.types import Bools, Outcome, Region
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 

@@ -124,6 +124,7 @@ def make_run(
 ) -> RunFolder:
     """Writes a finished run and opens it. ``outputs`` also writes small pictures as the methods' outputs."""
     samples = [f"people/person_{i % people:03d}/{i:04d}.jpg" for i in range(faces - 1)] + [HOSTILE_SAMPLE]
+    detector, *instruments = _instruments()
     plan = Plan.model_validate(
         {
             "run": run,
@@ -134,7 +135,8 @@ def make_run(
             "methods": [
                 {"label": m.label, "spec": m.name, "card": _method_card(m, method_versions or {})} for m in methods
             ],
-            "instruments": _instruments(),
+            "detector": detector,
+            "instruments": instruments,
             "metrics": [_plug_in(row, metric_versions or {}) for row in _METRICS],
             "operating_points": _operating_points(),
             # The plan's name is a hash; another ``run`` is another plan.

@@ -104,7 +104,7 @@ def test_every_number_of_the_leaderboard_is_an_estimate(
     metrics = [a[0].attributes["href"].partition("#")[2] if (a := h.all("a")) else "" for h in heads]
     assert {"people", "people_difference", "idf1_original", "tracks_exposed", "flicker"} <= set(metrics)
     assert ("hota" in metrics) == (dataset == "street")
-    units = {str(c["name"]): str(c["unit"]) for c in run.plan.cards}
+    units = {c.name: c.unit for c in run.plan.cards}
     compared = 0
     for contestant in run.plan.contestants:
         row = next(r for r in board.all("tr") if r.attributes.get("data-name") == contestant.label)
@@ -315,7 +315,7 @@ def test_every_metric_is_explained(run: VideoRunFolder, pages: dict[str, Element
     text = pages["how.html"].text
     for card in run.plan.cards:
         for field in ("title", "question", "how", "source", "limits"):
-            assert plain(str(card[field])) in text
+            assert plain(str(getattr(card, field))) in text
 
 
 def test_the_same_run_gives_the_same_bytes(run: VideoRunFolder, report: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_its_photos_are_taken_whole_and_counted(tmp_path: Path, photos: Path) ->
     found = built_test_set(build(tmp_path / "set", "folder", ids), spec, dataset, PlanSettings())
     assert sorted(found.planned.samples) == ids
     assert found.planned.label == "balanced"
-    assert found.planned.card["fingerprint"] != dataset.card.fingerprint
+    assert found.planned.card.fingerprint != dataset.card.fingerprint
     assert [cell.chosen for cell in found.selection.cells] == [2, 2, 1, 1, 1, 1, 1, 1]
     assert found.selection.dropped == {"several people": 2, "the cell was full": 5}
     assert (found.selection.per_cell, found.selection.seed) == (150, 3)

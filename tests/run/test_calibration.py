@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.cards import dataset_card
+from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import ANY_LOOK
 from unmask.bench.core.registry import instrument_class
@@ -56,7 +58,7 @@ def test_attacks_through_looks_have_points_of_their_own(monkeypatch: pytest.Monk
     rng = np.random.default_rng(0)
     plain, turned = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, 60, 32)))
     names = np.repeat([f"p{k}" for k in range(30)], 2)
-    dataset = {"name": "made-up", "revision": "1", "fingerprint": "f"}
+    dataset = DatasetCard(**dataset_card())
     cards = {name: instrument_class(name).card for name in ("sface", "dlib")}
     vectors = {"sface": plain.astype(np.float32), "dlib": plain.astype(np.float32)}
     card = measure_card(dataset, vectors, names, cards, seed=0, looks={"sface": [turned.astype(np.float32)]})
@@ -100,7 +102,7 @@ def test_calibration_measures_a_known_threshold() -> None:
     angles = rng.normal(size=(people, 64))
     vectors = np.repeat(angles / np.linalg.norm(angles, axis=1, keepdims=True), 2, axis=0).astype(np.float32)
     names = np.repeat([f"p{k}" for k in range(people)], 2)
-    dataset = {"name": "made-up", "revision": "1", "fingerprint": "f"}
+    dataset = DatasetCard(**dataset_card())
     card = measure_card(dataset, {"sface": vectors}, names, {"sface": instrument_class("sface").card}, seed=0)
     similarity = vectors[::2] @ vectors[::2].T
     distances = 1 - similarity[np.triu_indices(people, 1)]

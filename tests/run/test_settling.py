@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cards import dataset_card, instrument_card, method_card
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.plan import dataset_label
@@ -17,16 +18,17 @@ from unmask.bench.store.schemas import Plan
 
 
 def method(label: str, code: str = "a", **more: Any) -> dict[str, Any]:
-    return {"label": label, "spec": label, "card": {"name": label}, "code": code, **more}
+    return {"label": label, "spec": label, "card": method_card(label), "code": code, **more}
 
 
 def plan(*methods: dict[str, Any], datasets: tuple[str, ...] = ("d",), seed: int = 0) -> Plan:
     return Plan.sealed(
         {
             "datasets": [
-                {"label": d, "spec": "folder", "card": {"fingerprint": d}, "samples": ["1"]} for d in datasets
+                {"label": d, "spec": "folder", "card": dataset_card(fingerprint=d), "samples": ["1"]} for d in datasets
             ],
             "methods": list(methods),
+            "detector": instrument_card(),
             "instruments": [],
             "metrics": [],
             "operating_points": {},

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from unmask.bench.core import registry
+from unmask.bench.core.builtin import TABLES
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
 
@@ -25,7 +26,7 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, d
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(registry, "targets", lambda kind: {"mine": target, **registry.TABLES["method"]})
+        monkeypatch.setattr(registry, "targets", lambda kind: {"mine": target, **TABLES["method"]})
         return tmp_path
 
     before = set(sys.modules)
@@ -97,7 +98,7 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     package.__file__ = str(tmp_path / "__init__.py")
     monkeypatch.setitem(sys.modules, "unmask.methods", package)
     monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"unmask.methods.{name}"}))
-    monkeypatch.setattr(registry, "TABLES", {"method": {"one": "", "two": ""}})
+    monkeypatch.setattr("unmask.bench.run.sources.TABLES", {"method": {"one": "", "two": ""}})
 
     def edit(name: str) -> set[str]:
         before = {method: hash_code(method) for method in ("one", "two")}
@@ -113,7 +114,7 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
 
 
 def test_every_built_in_method_has_a_hash_of_its_own() -> None:
-    hashes = [hash_code(name) for name in registry.TABLES["method"]]
+    hashes = [hash_code(name) for name in TABLES["method"]]
     assert len(set(hashes)) == len(hashes)
 
 

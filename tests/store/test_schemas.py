@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.support.cards import dataset_card, instrument_card, method_card
 from tests.support.sealing import seal_run
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.json_schema import SHIPPED, schema_text, shipped_schema
@@ -48,8 +49,9 @@ def test_results_validate_and_wrong_ones_do_not() -> None:
 
 
 PLAN = {
-    "datasets": [{"label": "d", "spec": "folder", "card": {"fingerprint": "f"}, "samples": ["1"]}],
-    "methods": [{"label": "none", "spec": "none", "card": {"name": "none"}}],
+    "datasets": [{"label": "d", "spec": "folder", "card": dataset_card(), "samples": ["1"]}],
+    "methods": [{"label": "none", "spec": "none", "card": method_card()}],
+    "detector": instrument_card(),
     "instruments": [],
     "metrics": [],
     "operating_points": {"fmr": 0.001},

@@ -14,6 +14,7 @@ import pytest
 from tests.support import painted
 from tests.support.fake_methods import ByName, EditFaces
 from unmask.bench.core import registry
+from unmask.bench.core.builtin import TABLES as BUILTIN
 from unmask.bench.core.cards import InstrumentCard, MetricCard, Role
 from unmask.bench.core.evidence import LOOKS, Evidence, look_column
 from unmask.bench.core.protocols import Columns
@@ -231,12 +232,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "sort": f"{_HERE}:ByScore",
     },
     "method": {
-        **{name: registry.TABLES["method"][name] for name in ("none", "outputs")},
+        **{name: BUILTIN["method"][name] for name in ("none", "outputs")},
         "edit": f"{_METHODS}:EditFaces",
         "noise": f"{_METHODS}:Noise",
         "by-name": f"{_METHODS}:ByName",
     },
-    "metric": {**registry.TABLES["metric"], "marks": f"{_HERE}:Marks"},
+    "metric": {**BUILTIN["metric"], "marks": f"{_HERE}:Marks"},
 }
 
 

@@ -138,7 +138,7 @@ class PhotoRun:
 
     def evidence(self, method: str) -> tuple[Evidence, list[str], list[str]]:
         """The evidence, the reason of each face's error, and of each photo's failure."""
-        cards = {card["name"]: registry.instrument_card(card["name"]) for card in self.plan.instruments}
+        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.instruments}
         points = usable_points(self.plan.operating_points, cards)
         evidence, faces, photos = assemble_evidence(self.folder, self.plan, self.originals(), method, points)
         return evidence, faces.tolist(), photos.tolist()
@@ -228,7 +228,7 @@ class ClipRun:
         return self.folder.estimates
 
     def evidence(self, contestant: str) -> VideoEvidence:
-        cards = {card["name"]: registry.instrument_card(card["name"]) for card in self.plan.instruments}
+        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.instruments}
         points = usable_points(self.plan.operating_points, cards)
         (dataset,) = self.plan.datasets
         clips = original_clips(self.folder, self.plan, dataset, None)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from unmask.bench.core import registry
-from unmask.bench.run.plan import plain
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.tables import write_table
 from unmask.bench.store.video_folder import VideoRunFolder
@@ -116,11 +115,12 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             ],
             "methods": [{"label": m, "spec": m, "card": _method_card(m)} for m in methods],
             "contestants": [{"label": s.label, "method": s.method, "quality": s.quality} for s in contestants],
-            "instruments": [_card("yunet", "detector"), *(_card(name, "recogniser") for name in RECOGNISERS)],
-            "detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
+            "detector": _card("yunet", "detector"),
+            "instruments": [_card(name, "recogniser") for name in RECOGNISERS],
+            "person_detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
             "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker")} for t in TRACKERS],
             "face_tracker": {"label": "deepsort", "spec": "deepsort", "card": _card("deepsort", "tracker")},
-            "cards": [plain(card) for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
+            "cards": [card for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
             "operating_points": {
                 "dataset": "lfw 1",
                 "people": 700,

@@ -37,7 +37,7 @@ def output_key(job: ClipJob) -> str:
     """The key of a clip's outputs: the method as it is, the seed, the qualities it is written at, and the harness's
     boxes where it uses them."""
     method, settings = job.planned_method, job.plan.settings
-    boxes = clip_key(job) if method.card["detector"] == "harness" else ""
+    boxes = clip_key(job) if method.card.detector == "harness" else ""
     written = [_qualities(job), settings.keep_audio]
     return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes, written)
 
@@ -100,7 +100,7 @@ def _written(job: ClipJob, folder: Path, callee: Callee | None) -> tuple[list[tu
     if not usable(job):
         return rows, {}
     clips, ref = job.open()
-    control = job.planned_method.card["name"] == CONTROL
+    control = job.planned_method.card.name == CONTROL
     outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
     with ExitStack() as stack:
         for output in outputs.values():
@@ -190,7 +190,7 @@ def _results(job: ClipJob, reader: VideoReader, callee: Callee | None) -> Iterat
         return
     _inform(callee, job)
     faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))
-    size = max(planned.card["batch_size"], 1)
+    size = max(planned.card.batch_size, 1)
     for chunk in in_chunks(reader, settings.frames):
         samples = [
             Sample(frame_id(job.clip, f.number), f.image, tuple(d.box for _, d in faces.get(f.number, [])))

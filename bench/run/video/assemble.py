@@ -78,7 +78,7 @@ def original_clips(
                 row,
                 seconds,
                 read_table(path / "faces.parquet"),
-                {c["name"]: read_table(path / f"{c['name']}.parquet")["embedding"] for c in plan.instruments[1:]},
+                {c.name: read_table(path / f"{c.name}.parquet")["embedding"] for c in plan.instruments},
                 {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
                 None if truth is None else _first_frames(truth, len(seconds)),
             )

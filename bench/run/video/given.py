@@ -19,7 +19,6 @@ from unmask.bench.data.clips import clip_files
 from unmask.bench.data.clips.files import CLIP_EXTENSIONS
 from unmask.bench.data.stores import refusal
 from unmask.bench.data.video import VideoReader
-from unmask.bench.run.plan import plain
 from unmask.bench.run.video.jobs import ClipJob
 from unmask.bench.run.video.timing import Shown, Times, frames_shown
 from unmask.bench.store.schemas import PlannedMethod
@@ -30,7 +29,7 @@ NAME: Final = "outputs"
 
 def is_given(method: PlannedMethod) -> bool:
     """Whether the method's outputs are clips that lie in a folder already."""
-    return bool(method.card["name"] == NAME)
+    return method.card.name == NAME
 
 
 def planned_given(method: PlannedMethod) -> PlannedMethod:
@@ -53,7 +52,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
         "length is a failure. Its time is that of reading files.",
     )
-    return method.model_copy(update={"card": plain(card)})
+    return method.model_copy(update={"card": card})
 
 
 def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:

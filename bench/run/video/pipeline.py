@@ -31,7 +31,7 @@ def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchPr
     """The plan of ``config``, with everything fetched that it needs."""
     registry.check_device(config.device)
     plan = make_video_plan(config, root=root, progress=progress)
-    imports = [name for method in plan.methods for name in method.card["imports"]]
+    imports = [name for method in plan.methods for name in method.card.imports]
     warm_up([*registry.modules(), *dict.fromkeys(imports)])
     _fetch(plan, progress)
     return plan
@@ -58,7 +58,7 @@ def run_video(
         run_stage("prepare", prepare_clip, clip_jobs(folder.path, plan, root), pool, progress)
         groups = {m.label: clip_jobs(folder.path, plan, root, [m.label]) for m in plan.methods}
         # The control and given clips only copy; processes of their own would cost more than they do.
-        safe = [m.label for m in plan.methods if m.card["name"] == CONTROL or is_given(m)]
+        safe = [m.label for m in plan.methods if m.card.name == CONTROL or is_given(m)]
         for label in safe:
             run_stage(f"anonymize ({label})", anonymize_clip, groups[label], pool, progress)
         contestants = [jobs for label, jobs in groups.items() if label not in safe]
@@ -75,11 +75,11 @@ def run_video(
 def _fetch(plan: VideoPlan, progress: FetchProgress | None) -> None:
     """Everything before any work starts, so that a run does not fail half-way for a download."""
     files: list[PackageFile] = []
-    for card in plan.instruments:
-        files += registry.instrument_class(card["name"]).card.files
+    for card in plan.measuring:
+        files += registry.instrument_class(card.name).card.files
     for method in plan.methods:
         if not is_given(method):
             files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
-    for part in (plan.detector, *plan.trackers, plan.face_tracker):
+    for part in (plan.person_detector, *plan.trackers, plan.face_tracker):
         files += registry.create_instrument(parse_spec(part.spec)).card.files
     fetch_missing(files, progress)

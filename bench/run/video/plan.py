@@ -13,7 +13,7 @@ from unmask.bench.core.spec import parse_spec
 from unmask.bench.data.clips import open_clips
 from unmask.bench.run.calibration import calibration_for
 from unmask.bench.run.fetching import FetchProgress
-from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
+from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, planned_methods
 from unmask.bench.run.settling import listed_differences, settle
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given, output_folder, planned_given
@@ -58,16 +58,17 @@ def make_video_plan(
             f"face tracks need {settings.default_recogniser}; add --instrument {settings.default_recogniser}"
         )
     body: dict[str, Any] = {
-        "datasets": [d.model_dump() for d in datasets],
-        "methods": [m.model_dump() for m in methods],
-        "contestants": [c.model_dump() for c in _contestants(methods, config)],
-        "instruments": [plain(registry.instrument_card(JUDGE)), *(plain(card) for card in recognisers)],
-        "detector": _part("people", config.detector).model_dump(),
-        "trackers": [t.model_dump() for t in trackers],
-        "face_tracker": _part("tracker", FACE_TRACKER).model_dump(),
-        "cards": [plain(card) for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
+        "datasets": datasets,
+        "methods": methods,
+        "contestants": _contestants(methods, config),
+        "detector": registry.instrument_card(JUDGE),
+        "instruments": recognisers,
+        "person_detector": _part("people", config.detector),
+        "trackers": trackers,
+        "face_tracker": _part("tracker", FACE_TRACKER),
+        "cards": [card for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
         "operating_points": calibration_for(None, [card.name for card in recognisers]),
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings,
     }
     return VideoPlan.sealed(body)
 
@@ -82,7 +83,7 @@ def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
     found = []
     for field in ("datasets", "methods", "contestants", "instruments", "trackers", "cards"):
         found += listed_differences(field, getattr(old, field), getattr(new, field))
-    for field in ("detector", "face_tracker"):
+    for field in ("detector", "person_detector", "face_tracker"):
         if getattr(old, field) != getattr(new, field):
             found.append(f"{field.replace('_', ' ')} changed")
     a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
@@ -100,13 +101,13 @@ def _planned_clips(
     if not chosen:
         raise DataError(f"{text} has no clips")
     label = dataset_label(parse_spec(text, positional="path"))
-    return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen, notes=list(clips.notes))
+    return PlannedClips(label=label, spec=text, card=clips.card, clips=chosen, notes=list(clips.notes))
 
 
 def _part(role: Role, text: str) -> PlannedPart:
     spec = parse_spec(text)
     card = registry.create_instrument(spec, role).card
-    return PlannedPart(label=spec.label, spec=spec.text, card=plain(card))
+    return PlannedPart(label=spec.label, spec=spec.text, card=card)
 
 
 def _recognisers(asked: Sequence[str]) -> list[InstrumentCard]:
@@ -122,7 +123,7 @@ def _contestants(methods: Sequence[PlannedMethod], config: VideoConfig) -> list[
     found = []
     for method in methods:
         others = config.qualities
-        if method.card["name"] == CONTROL:
+        if method.card.name == CONTROL:
             others = tuple(dict.fromkeys((*config.control_qualities, *config.qualities)))
         found.append(Contestant(label=method.label, method=method.label, quality=LOSSLESS))
         found += [Contestant(label=f"{method.label}@{q}", method=method.label, quality=q) for q in others]

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
@@ -28,25 +29,21 @@ STAGE_VERSION: Final = 1
 def clip_key(job: ClipJob) -> str:
     """Of the faces and their tracks."""
     plan = job.plan
-    judge, recogniser = plan.instruments[0], _card(plan, plan.settings.default_recogniser)
-    return job.key("clip", STAGE_VERSION, identity(judge), identity(recogniser), identity(plan.face_tracker.card))
+    recogniser = next(card for card in plan.instruments if card.name == plan.settings.default_recogniser)
+    parts = (plan.detector, recogniser, plan.face_tracker.card)
+    return job.key("clip", STAGE_VERSION, *(card.identity for card in parts))
 
 
-def reading_key(job: ClipJob, located: str, card: Mapping[str, Any]) -> str:
+def reading_key(job: ClipJob, located: str, card: InstrumentCard) -> str:
     """Of one instrument's readings of the faces that were located under ``located``."""
-    return job.key("reading", STAGE_VERSION, located, identity(card), job.plan.settings.device)
+    return job.key("reading", STAGE_VERSION, located, card.identity, job.plan.settings.device)
 
 
 def people_keys(job: ClipJob, before: str = "") -> tuple[str, dict[str, str]]:
     """Of the detections, and of each tracker's tracks; ``before``: the key of the frames that are looked at."""
     plan = job.plan
-    found = job.key("people", STAGE_VERSION, before, identity(plan.detector.card), plan.settings.device)
-    return found, {t.label: job.key("tracks", STAGE_VERSION, found, identity(t.card)) for t in plan.trackers}
-
-
-def identity(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a card decides what it reads."""
-    return {name: card[name] for name in ("name", "version", "files", "params")}
+    found = job.key("people", STAGE_VERSION, before, plan.person_detector.card.identity, plan.settings.device)
+    return found, {t.label: job.key("tracks", STAGE_VERSION, found, t.card.identity) for t in plan.trackers}
 
 
 def prepare_clip(job: ClipJob) -> bool:
@@ -56,7 +53,7 @@ def prepare_clip(job: ClipJob) -> bool:
     """
     plan, folder = job.plan, job.folder.original_dir(job.dataset, job.number)
     located = clip_key(job)
-    keys = {card["name"]: reading_key(job, located, card) for card in plan.instruments[1:]}
+    keys = {card.name: reading_key(job, located, card) for card in plan.instruments}
     detections, tracks = people_keys(job)
     wanted = {
         **dict.fromkeys(("clip", "frames", "faces"), located),
@@ -123,7 +120,7 @@ class _Pass:
         self._plan, self._clip = plan, clip
         self._device = plan.settings.device
         self._frames, self._faces, self._detections = Gather(), Gather(), Gather()
-        self._readings = {card["name"]: Gather() for card in plan.instruments[1:]}
+        self._readings = {card.name: Gather() for card in plan.instruments}
         self._tracking = {part.label: opened.tracker(part.spec, self._device).start() for part in plan.trackers}
         self._face_tracks = opened.tracker(plan.face_tracker.spec, self._device).start()
         self._flicker = Flicker()
@@ -136,14 +133,14 @@ class _Pass:
                 "seconds": np.array([frame.seconds for frame in chunk], np.float64),
             }
         )
-        judge = opened.detector(self._plan.instruments[0]["name"], self._device)
+        judge = opened.detector(self._plan.detector.name, self._device)
         located = [as_stored(found) for found in judge.detect(images)]
         views = [FaceView(f.image, d.box, d.landmarks) for f, found in zip(chunk, located, strict=True) for d in found]
         readings = {name: opened.face_instrument(name, self._device).read(views) for name in self._readings}
         for name, columns in readings.items():
             self._readings[name].add(columns)
         self._add_faces(chunk, located, np.asarray(readings[self._plan.settings.default_recogniser]["embedding"]))
-        people = opened.person_detector(self._plan.detector.spec, self._device).detect(images)
+        people = opened.person_detector(self._plan.person_detector.spec, self._device).detect(images)
         self._detections.add(people_columns([frame.number for frame in chunk], people))
         for session in self._tracking.values():
             track_people(session, images, people)
@@ -260,7 +257,3 @@ def _distinguishable(embeddings: Floats32, frame: str) -> Floats32:
         drawn = np.random.default_rng(derive_seed(0, frame, str(row))).standard_normal(rows.shape[1])
         rows[row] = drawn / np.linalg.norm(drawn)
     return rows
-
-
-def _card(plan: VideoPlan, name: str) -> dict[str, Any]:
-    return next(card for card in plan.instruments if card["name"] == name)

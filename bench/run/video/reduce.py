@@ -47,7 +47,7 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
     """Writes ``video-estimates.json`` and the timelines. The same readings give the same bytes."""
     progress.start("reduce", len(plan.datasets) * len(plan.contestants))
     cards = {card.name: card for _, metric in registry.all_metrics(clips=True) for card in metric.cards}
-    instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
+    instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
     points = usable_points(plan.operating_points, instruments)
     rows: list[EstimateRow] = []
     comparisons: list[ComparisonRow] = []
@@ -118,7 +118,7 @@ def _answers(
 
 def _competitors(plan: VideoPlan, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
     """The control's label, and everybody who may be compared: of the control's qualities only the lossless one."""
-    controls = {m.label for m in plan.methods if m.card["name"] == CONTROL}
+    controls = {m.label for m in plan.methods if m.card.name == CONTROL}
     of_control = [c.label for c in plan.contestants if c.method in controls]
     return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
 

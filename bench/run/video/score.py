@@ -68,7 +68,7 @@ def score_clip(job: ClipJob) -> bool:
     if written_problem(job.folder.output_dir(job.dataset, method_job.method, job.number), job.contestant.quality):
         return False
     seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.contestant.quality)
-    wanted = {"outcomes": seen, **{card["name"]: reading_key(job, seen, card) for card in plan.instruments[1:]}}
+    wanted = {"outcomes": seen, **{card.name: reading_key(job, seen, card) for card in plan.instruments}}
     _, tracks = people_keys(job, seen)
     wanted |= {f"people-{label}": key for label, key in tracks.items()}
     if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
@@ -125,11 +125,11 @@ def _copied(job: ClipJob) -> dict[str, Table]:
         **_explained_columns([Explanation(0.0, True)] * count),
         **{name: faces[name] for name in ("box", "landmarks", "score", "flicker")},
     }
-    names = [card["name"] for card in job.plan.instruments[1:]] + [f"people-{t.label}" for t in job.plan.trackers]
+    names = [card.name for card in job.plan.instruments] + [f"people-{t.label}" for t in job.plan.trackers]
     tables = {name: dict(read_table(original / f"{name}.parquet")) for name in names}
-    for card in job.plan.instruments[1:]:
-        read = tables[card["name"]]["embedding"]
-        tables[card["name"]] |= {KNOWN_PLACE: read, BLANK: np.full_like(read, np.nan)}
+    for card in job.plan.instruments:
+        read = tables[card.name]["embedding"]
+        tables[card.name] |= {KNOWN_PLACE: read, BLANK: np.full_like(read, np.nan)}
     return {"outcomes": missed, **tables}
 
 
@@ -143,7 +143,7 @@ class _Scoring:
         self._tracks = faces["track"]
         self._faces = faces_by_frame(faces)
         self._people = people_by_frame(read_table(original / "detections.parquet"))
-        self._names = [card["name"] for card in self._plan.instruments[1:]]
+        self._names = [card.name for card in self._plan.instruments]
         self._before = {name: read_table(original / f"{name}.parquet") for name in self._names}
         self._outcomes = Gather()
         self._readings = {name: Gather() for name in self._names}
@@ -179,7 +179,7 @@ class _Scoring:
     def _find_faces(self, chunk: Sequence[Pair]) -> list[list[Detection | None]]:
         """For each frame, the face found again in the place of each original face."""
         looked = [k for k, pair in enumerate(chunk) if self._known(pair) and not pair.same]
-        judge = opened.detector(self._plan.instruments[0]["name"], self._device)
+        judge = opened.detector(self._plan.detector.name, self._device)
         seen = dict(zip(looked, judge.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
         again: list[list[Detection | None]] = []
         for k, pair in enumerate(chunk):
@@ -231,7 +231,7 @@ class _Scoring:
         return scatter(read([]), read(there) if there else {}, at, len(views))["embedding"]
 
     def _find_people(self, chunk: Sequence[Pair]) -> list[list[Any]]:
-        detector = opened.person_detector(self._plan.detector.spec, self._device)
+        detector = opened.person_detector(self._plan.person_detector.spec, self._device)
         looked = [k for k, pair in enumerate(chunk) if not pair.same]
         found = dict(zip(looked, detector.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
         return [found[k] if k in found else self._people.get(p.frame.number, []) for k, p in enumerate(chunk)]
