@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.types import Bools, Float, Floats32
+from unmask.bench.core.types import Bools, Float, Floats32, Unit
+from unmask.bench.core.video import Ints, Tracks
 
 Readings = Mapping[str, Mapping[str, NDArray[Any]]]
 """Instrument -> reading -> (N,) or (N, D) float32."""
@@ -126,9 +128,74 @@ def no_extra_faces() -> ExtraFaces:
     return ExtraFaces(np.zeros(0, np.str_), {})
 
 
+NOT_MEASURED: Final = ""
+"""The outcome of the faces of a clip that could not be written."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What clips have and photos have not, for C clips with N faces in all their frames."""
+
+    id: Strings
+    """(C,)"""
+    seconds: tuple[Float, ...]
+    """C times (F,): when each frame is shown, from the clip's first."""
+    clip: Ints
+    """(N,) number of the clip that each face lies in, ascending."""
+    frame: Ints
+    """(N,) its frame, from 0 in each clip, ascending within a clip."""
+    track: Ints
+    """(N,) its face track: one person without a break, numbered through the clips; each face lies in exactly one."""
+    flicker_original: Float
+    """(N,) mean absolute difference (0..255) of the face region to the same track's frame before; NaN where the track
+    was not seen in the frame before."""
+    flicker_output: Float
+    """(N,) the same on the output, over the same regions."""
+    people: tuple[Mapping[str, Tracks], ...]
+    """C times tracker -> people in the original."""
+    people_output: tuple[Mapping[str, Tracks], ...]
+    """The same in the output; empty for a clip that could not be written."""
+    people_recoded: tuple[Mapping[str, Tracks], ...]
+    """The same in the original written like the output, or else at the source's bitrate; empty where it was not."""
+    truth: tuple[Tracks | None, ...]
+    """C times the data set's own annotation of people, over frames 0..F-1; ``None`` = it has none."""
+    kbps_original: Float
+    """(C,) of the clip as it came; NaN where it does not say."""
+    kbps: Float
+    """(C,) of the clip as it was written."""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @cached_property
+    def tracks(self) -> tuple[Ints, ...]:
+        """T times the faces of one track, ascending."""
+        order = np.argsort(self.track, kind="stable")
+        return tuple(np.split(order, np.flatnonzero(np.diff(self.track[order])) + 1)) if len(order) else ()
+
+    @cached_property
+    def track_clip(self) -> Ints:
+        """(T,) the clip of each track."""
+        return np.array([self.clip[rows[0]] for rows in self.tracks], np.int64)
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for people in self.people for name in people))
+
+
+def no_clips() -> Clips:
+    """C = N = 0: the evidence is of photos."""
+    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+    return Clips(np.zeros(0, np.str_), (), none, none, none, nothing, nothing, (), (), (), (), nothing, nothing)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that metrics may look at, for one method on one data set."""
+    """All that metrics may look at, for one method on one data set of photos or of clips.
+
+    Of clips, every face in every frame is a face (and every frame an image) whose cluster is its clip and whose
+    identity is its face track. An outcome may then be `NOT_MEASURED`, and all readings of that output NaN.
+    """
 
     dataset: str
     method: str
@@ -136,7 +203,7 @@ class Evidence:
     images: Units
     truth: FaceTruth
     outcome: Strings
-    """(N faces,) an `Outcome` value each."""
+    """(N faces,) an `Outcome` value each, or `NOT_MEASURED`."""
     landmarks: Floats32
     """(N faces, 5, 2) re-detected on the output; NaN where no face was found again."""
     original: Readings
@@ -164,5 +231,16 @@ class Evidence:
     explained: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
     """(N faces,) whether one smooth tone curve and noise as strong as JPEG quality 50 explain the output's face from
     the original's; (0,) = not recorded."""
+    clips: Clips = field(default_factory=no_clips)
     derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
     """What metrics work out of the fields above and share, e.g. the attacks with their distances; empty at first."""
+
+    def count(self, unit: Unit) -> int:
+        """How many units there are."""
+        units: Mapping[str, Sized] = {
+            "face": self.faces,
+            "image": self.images,
+            "track": self.clips.tracks,
+            "clip": self.clips,
+        }
+        return len(units[unit])

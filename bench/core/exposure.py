@@ -17,9 +17,9 @@ from typing import Final
 
 import numpy as np
 
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.types import Float, Floats32, Outcome
 from unmask.bench.core.video import Ints
-from unmask.bench.core.video_evidence import ClipEvidence
 
 FMR: Final = 1e-3
 """The false match rate at which two faces count as one person."""
@@ -39,10 +39,10 @@ def nearest(originals: Floats32, again: Floats32, known_place: Floats32) -> Floa
     return np.fmin(distances(originals, again), distances(originals, known_place))
 
 
-def own_distances(clip: ClipEvidence, recogniser: str) -> Float:
+def own_distances(evidence: Evidence, recogniser: str) -> Float:
     """(N,) each face's distance to its own original by the rules above; NaN = unscored."""
-    outcome = clip.faces.outcome
-    distance = nearest(clip.original[recogniser], clip.anonymized[recogniser], clip.known_place[recogniser])
+    outcome, released = evidence.outcome, evidence.anonymized[recogniser]
+    distance = nearest(evidence.original[recogniser]["embedding"], released["embedding"], released[KNOWN_PLACE])
     distance = np.where((outcome == Outcome.DESTROYED.value) & np.isnan(distance), FARTHEST, distance)
     return np.where(np.isin(outcome, [Outcome.MISSED.value, Outcome.ERROR.value]), 0.0, distance)
 

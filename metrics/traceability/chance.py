@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.exposure import nearest
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Floats32, Outcome
-from unmask.bench.core.video_evidence import VideoEvidence
+from unmask.bench.core.types import Bools, Floats32, Outcome
 
 PARTNERS = 20
 """Tracks of other clips that each track is compared with."""
 
 
-def chance_of_exposure(evidence: VideoEvidence, recogniser: str, threshold: float) -> float | None:
+def chance_of_exposure(evidence: Evidence, recogniser: str, threshold: float) -> float | None:
     """How often a track is taken, in at least one frame, for somebody who is in another clip.
 
     Each track's outputs, as found again and at the known place, are compared frame by frame with the originals of up to
@@ -21,7 +21,7 @@ def chance_of_exposure(evidence: VideoEvidence, recogniser: str, threshold: floa
     clips have a readable track.
     """
     originals, outputs = _per_track(evidence, recogniser)
-    clips = evidence.track_clip
+    clips = evidence.clips.track_clip
     rng = np.random.default_rng(derive_seed(evidence.settings.seed, "strangers", evidence.dataset, recogniser))
     hits = []
     for number, (again, known_place) in enumerate(outputs):
@@ -35,15 +35,18 @@ def chance_of_exposure(evidence: VideoEvidence, recogniser: str, threshold: floa
     return float(np.mean(hits)) if hits else None
 
 
-def _per_track(evidence: VideoEvidence, recogniser: str) -> tuple[list[Floats32], list[tuple[Floats32, Floats32]]]:
+def _per_track(evidence: Evidence, recogniser: str) -> tuple[list[Floats32], list[tuple[Floats32, Floats32]]]:
     """The readable embeddings of each track: originals, and the two readings of each output that a method changed."""
-    originals, outputs = [], []
-    for number, rows in evidence.tracks:
-        clip = evidence.clips[number]
-        original = clip.original[recogniser][rows]
-        again, known_place = clip.anonymized[recogniser][rows], clip.known_place[recogniser][rows]
-        changed = np.isin(clip.faces.outcome[rows], [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
-        use = changed & (np.isfinite(again).all(1) | np.isfinite(known_place).all(1))
-        originals.append(original[np.isfinite(original).all(1)])
-        outputs.append((again[use], known_place[use]))
-    return originals, outputs
+    original, released = evidence.original[recogniser]["embedding"], evidence.anonymized[recogniser]
+    again, known_place = released["embedding"], released[KNOWN_PLACE]
+    changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
+    use = changed & (_readable(again) | _readable(known_place))
+    readable = _readable(original)
+    tracks = evidence.clips.tracks
+    outputs = [(again[rows[use[rows]]], known_place[rows[use[rows]]]) for rows in tracks]
+    return [original[rows[readable[rows]]] for rows in tracks], outputs
+
+
+def _readable(rows: Floats32) -> Bools:
+    """(N,) whether a row (N, D) was read."""
+    return np.asarray(np.isfinite(rows).all(axis=1), np.bool_)

@@ -10,12 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import point_at
+from unmask.bench.core.evidence import NOT_MEASURED, Evidence, point_at
 from unmask.bench.core.exposure import FMR, exposed, longest_run, own_distances
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import NOT_MEASURED, VideoEvidence
 from unmask.metrics.traceability.chance import chance_of_exposure
 
 JUDGE = "yunet"
@@ -128,11 +127,11 @@ class Exposure:
         _outcome_card(Outcome.ERROR, "lower", "Frames failed", "In how many frames did the method give no output?"),
     )
 
-    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
         yield from _outcomes(evidence)
-        for recogniser in sorted({name for clip in evidence.clips for name in clip.original}):
+        for recogniser in sorted(evidence.original):
             point = point_at(evidence.operating_points.get(recogniser, ()), FMR)
-            distance = [own_distances(clip, recogniser) for clip in evidence.clips]
+            distance = own_distances(evidence, recogniser)
             ends = [end for end in (point.low, point.high) if math.isfinite(end)]
             for name, measure, share in _MEASURES:
                 yield UnitValues(
@@ -147,8 +146,8 @@ class Exposure:
                 )
 
 
-def _outcomes(evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-    outcomes = [evidence.clips[k].faces.outcome[rows] for k, rows in evidence.tracks]
+def _outcomes(evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+    outcomes = [evidence.outcome[rows] for rows in evidence.clips.tracks]
     frames = np.array([(values != NOT_MEASURED).sum() for values in outcomes], np.float64)
     for outcome in Outcome:
         count = np.array([(values == outcome.value).sum() for values in outcomes], np.float64)
@@ -171,14 +170,13 @@ def _share(count: Float, frames: Float, weights: Float) -> float:
     return float(weights @ count) / everywhere if everywhere else math.nan
 
 
-def _per_track(evidence: VideoEvidence, distance: list[Float], threshold: float, measure: _Measure) -> Float:
+def _per_track(evidence: Evidence, distance: Float, threshold: float, measure: _Measure) -> Float:
     """(T,) what ``measure`` makes of each track; NaN where none of its frames could be scored."""
-    values = np.full(len(evidence.tracks), np.nan)
-    for number, (k, rows) in enumerate(evidence.tracks):
-        flags = exposed(distance[k][rows], threshold)
-        if np.isfinite(flags).any():
-            clip = evidence.clips[k]
-            values[number] = measure(clip.seconds, clip.faces.frame[rows], flags)
+    clips, flags = evidence.clips, exposed(distance, threshold)
+    values = np.full(len(clips.tracks), np.nan)
+    for number, (k, rows) in enumerate(zip(clips.track_clip, clips.tracks, strict=True)):
+        if np.isfinite(flags[rows]).any():
+            values[number] = measure(clips.seconds[k], clips.frame[rows], flags[rows])
     return values
 
 

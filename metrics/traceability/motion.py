@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import VideoEvidence
 
 JUDGE = "yunet"
 PIXELS = "frames"
@@ -90,15 +90,15 @@ class Motion:
         ),
     )
 
-    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-        original, output, correlation = np.full((3, len(evidence.tracks)), np.nan)
-        for number, (k, rows) in enumerate(evidence.tracks):
-            faces = evidence.clips[k].faces
-            before, after = faces.flicker_original[rows], faces.flicker_output[rows]
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        clips, landmarks = evidence.clips, evidence.truth.landmarks
+        original, output, correlation = np.full((3, len(clips.tracks)), np.nan)
+        for number, rows in enumerate(clips.tracks):
+            before, after = clips.flicker_original[rows], clips.flicker_output[rows]
             seen = np.isfinite(before) & np.isfinite(after)
             if seen.any():
                 original[number], output[number] = before[seen].sum(), after[seen].sum()
-            correlation[number] = trajectory_correlation(faces.landmarks[rows], faces.found[rows])
+            correlation[number] = trajectory_correlation(landmarks[rows], evidence.landmarks[rows])
         yield SetStatistic(
             "flicker",
             PIXELS,

@@ -10,10 +10,10 @@ from typing import ClassVar, Final
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import VideoEvidence
 
 _COUNT: Final = (
     "Number of distinct confirmed tracks of people in a clip, by the tracker named (its card says when a track is "
@@ -110,16 +110,14 @@ class People:
         ),
     )
 
-    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-        for tracker in dict.fromkeys(name for clip in evidence.clips for name in clip.people):
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        clips = evidence.clips
+        for tracker in clips.trackers:
             before, after = (
                 np.array(
                     [float(people[tracker].people) if tracker in people else np.nan for people in every], np.float64
                 )
-                for every in (
-                    [clip.people for clip in evidence.clips],
-                    [clip.people_output for clip in evidence.clips],
-                )
+                for every in (clips.people, clips.people_output)
             )
             difference = before - after
             yield UnitValues("people", tracker, after, region="image", unit="clip")

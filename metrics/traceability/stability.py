@@ -8,13 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import point_at
+from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import VideoEvidence
 
 MOST_FRAMES = 200
 """Evenly chosen frames of a track; all their pairs are compared."""
@@ -82,11 +81,11 @@ class IdentityStability:
         ),
     )
 
-    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-        for recogniser in sorted({name for clip in evidence.clips for name in clip.original}):
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        for recogniser in sorted(evidence.original):
             threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
-            outputs = [evidence.clips[k].anonymized[recogniser][rows] for k, rows in evidence.tracks]
-            originals = [evidence.clips[k].original[recogniser][rows] for k, rows in evidence.tracks]
+            outputs = [evidence.anonymized[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
+            originals = [evidence.original[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
             for name, values in (
                 ("identity_kept", np.array([kept_share(rows, threshold) for rows in outputs])),
                 ("identity_kept_original", np.array([kept_share(rows, threshold) for rows in originals])),
@@ -96,9 +95,9 @@ class IdentityStability:
                 yield UnitValues(name, recogniser, values, region="image", unit="track", chance=chance)
 
 
-def _shared(evidence: VideoEvidence, recogniser: str, outputs: list[Floats32], threshold: float) -> Float:
+def _shared(evidence: Evidence, recogniser: str, outputs: list[Floats32], threshold: float) -> Float:
     """(T,) how many of a track's strangers look like it; NaN where there is none to compare."""
-    clips = evidence.track_clip
+    clips = evidence.clips.track_clip
     readable = [rows[np.isfinite(rows).all(1)] for rows in outputs]
     rng = np.random.default_rng(derive_seed(evidence.settings.seed, "shared", evidence.dataset, recogniser))
     values = np.full(len(outputs), np.nan)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.evidence import Clips, Evidence
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
-from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
 from unmask.metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
 
 AGAINST_ORIGINAL: Final = "_original"
@@ -122,39 +122,33 @@ class Tracking:
         _card(name, score, original) for original in (False, True) for name, score in _SCORES.items()
     )
 
-    def ask(self, evidence: VideoEvidence) -> Iterator[UnitValues | SetStatistic]:
-        for tracker in dict.fromkeys(name for clip in evidence.clips for name in clip.people):
-            yield from _statistics(evidence, tracker, lambda clip, _: clip.truth, "")
-            yield from _statistics(evidence, tracker, _tracked_original, AGAINST_ORIGINAL)
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        clips = evidence.clips
+        for tracker in clips.trackers:
+            # An original in which nobody was tracked is no reference.
+            tracked = [people[tracker] if people.get(tracker) else None for people in clips.people]
+            yield from _statistics(clips, tracker, clips.truth, "")
+            yield from _statistics(clips, tracker, tracked, AGAINST_ORIGINAL)
 
 
-def _tracked_original(clip: ClipEvidence, tracker: str) -> Tracks | None:
-    """The original's own tracks; ``None`` where there are none to be compared with."""
-    tracks = clip.people.get(tracker)
-    return tracks if tracks is not None and len(tracks) else None
-
-
-def _statistics(
-    evidence: VideoEvidence, tracker: str, reference: Callable[[ClipEvidence, str], Tracks | None], ending: str
-) -> Iterator[SetStatistic]:
-    """All scores of one tracker against one kind of reference."""
-    references = [reference(clip, tracker) for clip in evidence.clips]
-    eligible = np.array([r is not None for r in references], np.bool_)
+def _statistics(clips: Clips, tracker: str, references: Sequence[Tracks | None], ending: str) -> Iterator[SetStatistic]:
+    """All scores of one tracker against one reference a clip; ``None`` = the clip is not asked about."""
+    eligible = np.array([reference is not None for reference in references], np.bool_)
     if not eligible.any():
         return
-    outputs = [clip.people_output.get(tracker) for clip in evidence.clips]
+    outputs = [people.get(tracker) for people in clips.people_output]
     scored = eligible & np.array([tracks is not None for tracks in outputs], np.bool_)
     sequences = [
-        SequenceScores.none() if r is None or tracks is None else sequence_scores(r, tracks, len(clip.seconds))
-        for clip, r, tracks in zip(evidence.clips, references, outputs, strict=True)
+        SequenceScores.none() if r is None or tracks is None else sequence_scores(r, tracks, len(seconds))
+        for seconds, r, tracks in zip(clips.seconds, references, outputs, strict=True)
     ]
-    clips = stacked(sequences)
+    counts = stacked(sequences)
     for name in _SCORES:
         yield SetStatistic(
-            name + ending, tracker, partial(_one, clips, name), scored, region="image", unit="clip", eligible=eligible
+            name + ending, tracker, partial(_one, counts, name), scored, region="image", unit="clip", eligible=eligible
         )
 
 
-def _one(clips: Float, name: str, weights: Float) -> float:
+def _one(counts: Float, name: str, weights: Float) -> float:
     """One score of all, under ``weights`` (C,)."""
-    return float(getattr(combined(clips, weights), name))
+    return float(getattr(combined(counts, weights), name))

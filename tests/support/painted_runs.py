@@ -15,7 +15,6 @@ from unmask.bench.core import registry
 from unmask.bench.core.evidence import ANY_LOOK, Evidence
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.core.video_evidence import VideoEvidence
 from unmask.bench.data.video import VideoWriter
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
@@ -227,7 +226,7 @@ class ClipRun:
         self.folder = VideoRunFolder(self.folder.path)
         return self.folder.estimates
 
-    def evidence(self, contestant: str) -> VideoEvidence:
+    def evidence(self, contestant: str) -> Evidence:
         cards = {card.name: registry.instrument_card(card.name) for card in self.plan.instruments}
         points = usable_points(self.plan.operating_points, cards)
         (dataset,) = self.plan.datasets

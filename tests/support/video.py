@@ -1,16 +1,16 @@
-"""Made-up `VideoEvidence` for tests of video metrics: clips with face tracks that say which frames show whom."""
+"""Made-up `Evidence` of clips: clips with face tracks that say which frames show whom."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from unmask.bench.core.evidence import OperatingPoint, Settings
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint, Settings
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.core.video_evidence import ClipEvidence, FaceFrames, VideoEvidence
+from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
 
 DIMENSION = 32
 RECOGNISER = "mobilefacenet"
@@ -43,18 +43,33 @@ class Clip:
     people: Mapping[str, Tracks] = field(default_factory=dict)
     people_output: Mapping[str, Tracks] = field(default_factory=dict)
     truth: Tracks | None = None
+    ms: Sequence[float] | None = None
+    """The time that each frame took."""
+    kbps: tuple[float, float] = (float("nan"), float("nan"))
+    """Original, output."""
 
 
-def video_evidence(clips: Sequence[Clip], seed: int = 0) -> VideoEvidence:
-    """Each track of each clip is a person of their own, seen in random but steady directions."""
+def video_evidence(clips: Sequence[Clip], seed: int = 0, recoded: Sequence[Mapping[str, Tracks]] = ()) -> Evidence:
+    """Each track of each clip is a person of their own, seen in random but steady directions.
+
+    ``recoded``: the people of each clip in the re-encoded control; none where it is not there.
+    """
     rng = np.random.default_rng(seed)
-    return VideoEvidence(
+    built = [build_clip(k, clip, rng) for k, clip in enumerate(clips)]
+    return clip_evidence(
         "made-up",
         "method",
-        tuple(_clip(k, clip, rng) for k, clip in enumerate(clips)),
+        [original for original, _ in built],
+        [scored for _, scored in built],
+        recoded or [{} for _ in clips],
         {RECOGNISER: POINTS},
         Settings(),
     )
+
+
+def released(evidence: Evidence, **columns: Floats32) -> Evidence:
+    """The evidence with other readings of the outputs: ``embedding`` (N, D), ``known_place`` (N, D)."""
+    return replace(evidence, anonymized={RECOGNISER: {**evidence.anonymized[RECOGNISER], **columns}})
 
 
 def at_distance(unit: Floats32, distance: float, rng: np.random.Generator) -> Floats32:
@@ -66,7 +81,7 @@ def at_distance(unit: Floats32, distance: float, rng: np.random.Generator) -> Fl
     return np.asarray(cosine * unit + np.sqrt(max(1 - cosine**2, 0.0)) * other, np.float32)
 
 
-def _clip(number: int, clip: Clip, rng: np.random.Generator) -> ClipEvidence:
+def build_clip(number: int, clip: Clip, rng: np.random.Generator) -> tuple[OriginalClip, ScoredClip]:
     faces = sorted(clip.faces, key=lambda face: (face.frame, face.track))
     people: dict[int, Floats32] = {}
     original, output, known = np.zeros((3, len(faces), DIMENSION), np.float32)
@@ -82,26 +97,31 @@ def _clip(number: int, clip: Clip, rng: np.random.Generator) -> ClipEvidence:
     found = landmarks.copy()
     found[[f.outcome in (Outcome.DESTROYED, Outcome.ERROR) for f in faces]] = np.nan
     seconds = np.arange(clip.frames) / clip.rate if clip.seconds is None else np.asarray(clip.seconds)
-    return ClipEvidence(
+    count = len(faces)
+    original_clip = OriginalClip(
+        number=number,
         clip=f"clip{number}.mp4",
         group=clip.group,
+        row={"problem": np.array([""]), "kbps": np.array([clip.kbps[0]])},
         seconds=seconds.astype(np.float64),
-        failed=np.zeros(0, np.int64),
-        size=(240, 320),
-        faces=FaceFrames(
-            frame=np.array([f.frame for f in faces], np.int64),
-            track=np.array([f.track for f in faces], np.int64),
-            box=np.zeros((len(faces), 4), np.float32),
-            outcome=np.array([str(f.outcome) for f in faces], np.str_),
-            landmarks=landmarks,
-            found=found,
-            flicker_original=np.array([f.flicker[0] for f in faces], np.float64),
-            flicker_output=np.array([f.flicker[1] for f in faces], np.float64),
-        ),
-        original={RECOGNISER: original},
-        anonymized={RECOGNISER: output},
-        known_place={RECOGNISER: known},
+        faces={
+            "frame": np.array([f.frame for f in faces], np.int64),
+            "track": np.array([f.track for f in faces], np.int64),
+            "landmarks": landmarks,
+            "flicker": np.array([f.flicker[0] for f in faces], np.float64),
+        },
+        readings={RECOGNISER: original},
         people=clip.people,
-        people_output=clip.people_output,
         truth=clip.truth,
+    )
+    return original_clip, ScoredClip(
+        outcome=np.array([str(f.outcome) for f in faces], np.str_),
+        landmarks=found,
+        flicker=np.array([f.flicker[1] for f in faces], np.float64),
+        equal=np.zeros(count, np.bool_),
+        explained=np.zeros(count, np.bool_),
+        readings={RECOGNISER: {"embedding": output, KNOWN_PLACE: known}},
+        people=clip.people_output,
+        ms=np.full(len(seconds), 1.0) if clip.ms is None else np.asarray(clip.ms, np.float64),
+        kbps=clip.kbps[1],
     )

@@ -1,56 +1,34 @@
-"""Stored tables of clips -> `VideoEvidence`, and the timelines of what each face track showed."""
+"""Stored tables of clips -> `Evidence`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, OperatingPoint, Settings, point_at
-from unmask.bench.core.exposure import FMR, distances, exposed, frame_seconds, own_distances
+from unmask.bench.core.evidence import (
+    KNOWN_PLACE,
+    NOT_MEASURED,
+    Evidence,
+    OperatingPoint,
+    Settings,
+    point_at,
+)
+from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
 from unmask.bench.run.explained import missed
+from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.video.anonymize import written_problem
+from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
 from unmask.bench.run.video.jobs import opened_clips
 from unmask.bench.run.video.prepare import stored_tracks
 from unmask.bench.run.video.score import BLANK
 from unmask.bench.store.tables import Table, read_table
 from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
-
-EXPOSED: Final = "exposed"
-"""The state of an anonymized or destroyed face that a recogniser still matches; the others are outcomes' names."""
-
-
-@dataclass(frozen=True, slots=True)
-class OriginalClip:
-    """What is known of a clip whatever the method."""
-
-    number: int
-    clip: str
-    group: str
-    row: Table
-    """clip.parquet"""
-    seconds: NDArray[np.float64]
-    faces: Table
-    readings: Mapping[str, NDArray[np.float32]]
-    people: Mapping[str, Tracks]
-    truth: Tracks | None
-
-    @property
-    def problem(self) -> str:
-        return str(self.row["problem"][0])
-
-    @property
-    def face_tracks(self) -> int:
-        return len(np.unique(self.faces["track"]))
+from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, Contestant, PlannedClips, VideoPlan
 
 
 def original_clips(
@@ -86,47 +64,40 @@ def original_clips(
     return found
 
 
-def clip_evidence(
+def _scored(
     folder: VideoRunFolder,
     plan: VideoPlan,
     dataset: str,
     one: OriginalClip,
     contestant: Contestant,
     points: Mapping[str, tuple[OperatingPoint, ...]],
-) -> ClipEvidence:
-    """One clip under one contestant."""
+) -> ScoredClip:
     outputs = folder.output_dir(dataset, contestant.method, one.number)
-    if written_problem(outputs, contestant.quality):
-        return _not_measured(one)
+    ms, written = read_table(outputs / "frames.parquet")["ms"], read_table(outputs / "written.parquet")
+    kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(contestant.quality, np.nan)
+    people = _people(folder, plan, dataset, one, contestant)
+    if people is None:
+        return _not_measured(one, ms, kbps)
     path = folder.score_dir(dataset, contestant.label, one.number)
     ended = read_table(path / "outcomes.parquet")
-    readings = {name: read_table(path / f"{name}.parquet") for name in one.readings}
-    errors = read_table(outputs / "frames.parquet")["error"]
-    return ClipEvidence(
-        clip=one.clip,
-        group=one.group,
-        seconds=one.seconds,
-        failed=np.flatnonzero(errors != "").astype(np.int64),
-        size=(int(one.row["height"][0]), int(one.row["width"][0])),
-        faces=FaceFrames(
-            frame=one.faces["frame"],
-            track=one.faces["track"],
-            box=one.faces["box"],
-            outcome=_outcomes(ended, one, readings, points),
-            landmarks=one.faces["landmarks"].reshape(-1, 5, 2),
-            found=ended["landmarks"].reshape(-1, 5, 2),
-            flicker_original=one.faces["flicker"].astype(np.float64),
-            flicker_output=ended["flicker"].astype(np.float64),
-        ),
-        original=one.readings,
-        anonymized={name: table["embedding"] for name, table in readings.items()},
-        known_place={
-            name: readable_at_place(one.readings[name], table, point_at(points.get(name, ()), FMR).threshold)
-            for name, table in readings.items()
-        },
-        people=one.people,
-        people_output={t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
-        truth=one.truth,
+    tables = {name: read_table(path / f"{name}.parquet") for name in one.readings}
+    readings = {
+        name: {
+            "embedding": table["embedding"],
+            KNOWN_PLACE: readable_at_place(one.readings[name], table, point_at(points.get(name, ()), FMR).threshold),
+        }
+        for name, table in tables.items()
+    }
+    return ScoredClip(
+        outcome=_outcomes(ended, one, tables, points),
+        landmarks=ended["landmarks"].reshape(-1, 5, 2),
+        flicker=ended["flicker"].astype(np.float64),
+        equal=ended["equal"],
+        explained=ended["explained"],
+        readings=readings,
+        people=people,
+        ms=ms,
+        kbps=kbps,
     )
 
 
@@ -148,33 +119,32 @@ def readable_at_place(originals: Floats32, table: Table, threshold: float) -> Fl
     return np.where(unreadable[:, None], np.float32(np.nan), table[KNOWN_PLACE])
 
 
-def _not_measured(one: OriginalClip) -> ClipEvidence:
+def _not_measured(one: OriginalClip, ms: NDArray[np.float64], kbps: float) -> ScoredClip:
     """A clip that could not be written: nothing is known of what became of its faces and people."""
     count = len(one.faces["frame"])
-    nothing = {name: np.full_like(rows, np.nan) for name, rows in one.readings.items()}
-    return ClipEvidence(
-        clip=one.clip,
-        group=one.group,
-        seconds=one.seconds,
-        failed=np.zeros(0, np.int64),
-        size=(int(one.row["height"][0]), int(one.row["width"][0])),
-        faces=FaceFrames(
-            frame=one.faces["frame"],
-            track=one.faces["track"],
-            box=one.faces["box"],
-            outcome=np.full(count, NOT_MEASURED),
-            landmarks=one.faces["landmarks"].reshape(-1, 5, 2),
-            found=np.full((count, 5, 2), np.nan, np.float32),
-            flicker_original=one.faces["flicker"].astype(np.float64),
-            flicker_output=np.full(count, np.nan),
-        ),
-        original=one.readings,
-        anonymized=nothing,
-        known_place=nothing,
-        people=one.people,
-        people_output={},
-        truth=one.truth,
+    return ScoredClip(
+        outcome=np.full(count, NOT_MEASURED),
+        landmarks=np.full((count, 5, 2), np.nan, np.float32),
+        flicker=np.full(count, np.nan),
+        equal=np.zeros(count, np.bool_),
+        explained=np.zeros(count, np.bool_),
+        readings={
+            name: dict.fromkeys(("embedding", KNOWN_PLACE), np.full_like(rows, np.nan))
+            for name, rows in one.readings.items()
+        },
+        people={},
+        ms=ms,
+        kbps=kbps,
     )
+
+
+def reference_of(plan: VideoPlan, contestant: Contestant) -> Contestant | None:
+    """The re-encoded control that a contestant is held against: of its own quality where it is not lossless, else at
+    the source's bitrate, else the first."""
+    controls = {m.label for m in plan.methods if m.card.name == CONTROL}
+    recoded = [c for c in plan.contestants if c.method in controls and c.quality != LOSSLESS]
+    by_quality = {c.quality: c for c in reversed(recoded)}
+    return by_quality.get(contestant.quality) or by_quality.get(MATCHED) or next(iter(recoded), None)
 
 
 def video_evidence(
@@ -184,52 +154,24 @@ def video_evidence(
     clips: Sequence[OriginalClip],
     contestant: Contestant,
     points: Mapping[str, tuple[OperatingPoint, ...]],
-) -> VideoEvidence:
+) -> Evidence:
     """The evidence on one contestant, over the clips that could be read."""
-    made = tuple(clip_evidence(folder, plan, dataset, one, contestant, points) for one in clips if not one.problem)
+    usable = [one for one in clips if not one.problem]
+    scored = [_scored(folder, plan, dataset, one, contestant, points) for one in usable]
+    reference = reference_of(plan, contestant)
+    recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return VideoEvidence(dataset, contestant.label, made, points, settings)
+    return clip_evidence(dataset, contestant.label, usable, scored, recoded, points, settings)
 
 
-def states(clip: ClipEvidence, points: Mapping[str, tuple[OperatingPoint, ...]]) -> NDArray[np.str_]:
-    """(N,) the state of every face in every frame: its outcome, or `EXPOSED` where any recogniser still matches it."""
-    found = clip.faces.outcome.astype("<U16")
-    for recogniser in clip.original:
-        threshold = point_at(points.get(recogniser, ()), FMR).threshold
-        matched = exposed(own_distances(clip, recogniser), threshold) == 1.0
-        changed = np.isin(clip.faces.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
-        found[matched & changed] = EXPOSED
-    return found
-
-
-def timeline(clip: ClipEvidence, state: NDArray[np.str_]) -> list[tuple[int, float, float, str]]:
-    """(track, from, to, state): unbroken stretches of one state, in seconds, track after track."""
-    lasting = frame_seconds(clip.seconds)
-    rows = []
-    for track in np.unique(clip.faces.track):
-        of = np.flatnonzero(clip.faces.track == track)
-        frames = clip.faces.frame[of]
-        # A new stretch begins where the state changes or a frame is skipped.
-        breaks = [False, *(b != a + 1 for a, b in pairwise(frames))]
-        run = np.cumsum(breaks)
-        for (_, kind), stretch in groupby(range(len(of)), key=lambda k: (run[k], str(state[of[k]]))):
-            if kind == NOT_MEASURED:
-                continue
-            part = list(stretch)
-            first, last = int(frames[part[0]]), int(frames[part[-1]])
-            rows.append((int(track), float(clip.seconds[first]), float(clip.seconds[last] + lasting[last]), kind))
-    return rows
-
-
-def timeline_columns(rows: Sequence[tuple[str, int, float, float, str]]) -> dict[str, NDArray[Any]]:
-    """Stretches of all clips as columns: clip, track, from, to, state."""
-    return {
-        "clip": np.array([row[0] for row in rows], np.str_),
-        "track": np.array([row[1] for row in rows], np.int64),
-        "from": np.array([row[2] for row in rows], np.float64),
-        "to": np.array([row[3] for row in rows], np.float64),
-        "state": np.array([row[4] for row in rows], np.str_),
-    }
+def _people(
+    folder: VideoRunFolder, plan: VideoPlan, dataset: str, one: OriginalClip, contestant: Contestant
+) -> Mapping[str, Tracks] | None:
+    """The people of one clip under one contestant; ``None`` where it could not be written."""
+    if written_problem(folder.output_dir(dataset, contestant.method, one.number), contestant.quality):
+        return None
+    path = folder.score_dir(dataset, contestant.label, one.number)
+    return {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers}
 
 
 def _first_frames(tracks: Tracks, frames: int) -> Tracks:

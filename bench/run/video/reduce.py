@@ -5,35 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.evidence import OperatingPoint, point_at
+from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
 from unmask.bench.core.headlines import clip_headline_keys
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
+from unmask.bench.core.video import Tracks
 from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
 from unmask.bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
 from unmask.bench.run.video.anonymize import written_problem
-from unmask.bench.run.video.assemble import (
-    EXPOSED,
-    OriginalClip,
-    original_clips,
-    states,
-    timeline,
-    timeline_columns,
-    video_evidence,
-)
+from unmask.bench.run.video.assemble import original_clips, video_evidence
+from unmask.bench.run.video.evidence import OriginalClip
+from unmask.bench.run.video.timelines import EXPOSED, states, timeline, timeline_columns
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.schemas import ComparisonRow, EstimateRow, RankRow
 from unmask.bench.store.tables import read_table, write_table
@@ -65,7 +58,7 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
             answers[contestant.label] = _answers(evidence, design, cards, set(instruments))
             for each in answers[contestant.label]:
                 rows += estimate_rows(dataset.label, contestant.label, each, design.groups)
-            results += _results(folder, dataset.label, contestant, readable, evidence, points)
+            results += _results(folder, dataset.label, contestant, readable, evidence)
             progress.done(f"{contestant.label} {dataset.label}", skipped=False)
         control, competing = _competitors(plan, answers)
         tracker = plan.trackers[0].label if plan.trackers else ""
@@ -105,12 +98,12 @@ class _Design:
 
 
 def _answers(
-    evidence: VideoEvidence, design: _Design, cards: Mapping[str, MetricCard], recognisers: set[str]
+    evidence: Evidence, design: _Design, cards: Mapping[str, MetricCard], recognisers: set[str]
 ) -> list[Answer]:
     made = [
         answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
         for _, metric in registry.all_metrics(clips=True)
-        for item in metric.ask(cast(Any, evidence))
+        for item in metric.ask(evidence)
         if isinstance(item, UnitValues | SetStatistic)
     ]
     return made + worst_answers(made, cards, recognisers)
@@ -163,16 +156,16 @@ def _results(
     dataset: str,
     contestant: Contestant,
     readable: Sequence[OriginalClip],
-    evidence: VideoEvidence,
-    points: Points,
+    evidence: Evidence,
 ) -> list[ClipResult]:
     """A row a clip; writes the contestant's timelines on the way."""
     rows, stretches = [], []
-    for one, clip in zip(readable, evidence.clips, strict=True):
-        state = states(clip, points)
-        lines = timeline(clip, state)
-        stretches += [(clip.clip, *line) for line in lines]
-        rows.append(_result(folder, dataset, contestant, one, clip, state, lines))
+    every = states(evidence)
+    for number, one in enumerate(readable):
+        state = every[evidence.clips.clip == number]
+        lines = timeline(one, state)
+        stretches += [(one.clip, *line) for line in lines]
+        rows.append(_result(folder, dataset, contestant, one, evidence.clips.people_output[number], state, lines))
     write_table(folder.timelines_path(dataset, contestant.label), timeline_columns(stretches), "")
     return rows
 
@@ -182,7 +175,7 @@ def _result(
     dataset: str,
     contestant: Contestant,
     one: OriginalClip,
-    clip: ClipEvidence,
+    people: Mapping[str, Tracks],
     state: NDArray[np.str_],
     lines: Sequence[tuple[int, float, float, str]],
 ) -> ClipResult:
@@ -191,8 +184,8 @@ def _result(
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True))
     flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
     runs = [
-        longest_run(clip.seconds, clip.faces.frame[rows], flags[rows])
-        for rows in (np.flatnonzero(clip.faces.track == track) for track in np.unique(clip.faces.track))
+        longest_run(one.seconds, one.faces["frame"][rows], flags[rows])
+        for rows in (np.flatnonzero(one.faces["track"] == track) for track in np.unique(one.faces["track"]))
     ]
     problem = written_problem(outputs, contestant.quality)
     failed = frames["error"] != ""
@@ -201,11 +194,11 @@ def _result(
         dataset=dataset,
         clip=one.clip,
         method=contestant.label,
-        people={label: tracks.people for label, tracks in clip.people_output.items()},
+        people={label: tracks.people for label, tracks in people.items()},
         kbps=finite(kbps.get(contestant.quality, float("nan"))),
         failed_frames=int(failed.sum()),
         ms=finite(float(timed.mean())) if len(timed) else None,
-        tracks_exposed=len(np.unique(clip.faces.track[flags == 1.0])),
+        tracks_exposed=len(np.unique(one.faces["track"][flags == 1.0])),
         longest_exposure=max(runs, default=0.0),
         missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
         error=problem or (str(frames["error"][0]) if len(failed) and failed.all() else ""),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from tests.support.video import RECOGNISER, Clip, Face, at_distance, video_evidence
+from tests.support.video import RECOGNISER, Clip, Face, at_distance, released, video_evidence
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import VideoEvidence
 from unmask.metrics.traceability.motion import Motion, trajectory_correlation
 from unmask.metrics.traceability.stability import IdentityStability, kept_share
 
 
-def values(metric: IdentityStability | Motion, evidence: VideoEvidence, name: str) -> list[float]:
+def values(metric: IdentityStability | Motion, evidence: Evidence, name: str) -> list[float]:
     item = next(item for item in metric.ask(evidence) if item.metric == name)
     assert isinstance(item, UnitValues)
     return item.values.tolist()
@@ -39,17 +37,15 @@ def test_a_long_track_is_sampled_evenly() -> None:
 
 def test_a_steady_new_face_is_kept_and_a_changing_one_is_not() -> None:
     changing = video_evidence([Clip([Face(k, 0, distance=1.0) for k in range(8)])])
-    steady = np.repeat(changing.clips[0].anonymized[RECOGNISER][:1], 8, axis=0)
-    clip = replace(changing.clips[0], anonymized={RECOGNISER: steady})
-    assert values(IdentityStability(), replace(changing, clips=(clip,)), "identity_kept") == [1.0]
+    steady = np.repeat(changing.anonymized[RECOGNISER]["embedding"][:1], 8, axis=0)
+    assert values(IdentityStability(), released(changing, embedding=steady), "identity_kept") == [1.0]
     assert values(IdentityStability(), changing, "identity_kept")[0] < 0.2
     assert values(IdentityStability(), changing, "identity_kept_original") == [1.0]
 
 
 def test_everybody_given_one_face_is_told() -> None:
     evidence = video_evidence([Clip([Face(k, 0) for k in range(3)]) for _ in range(4)])
-    face = np.repeat(np.eye(32, dtype=np.float32)[:1], 3, axis=0)
-    same = replace(evidence, clips=tuple(replace(c, anonymized={RECOGNISER: face}) for c in evidence.clips))
+    same = released(evidence, embedding=np.repeat(np.eye(32, dtype=np.float32)[:1], 12, axis=0))
     assert values(IdentityStability(), same, "identity_shared") == [1.0] * 4
     assert np.mean(values(IdentityStability(), evidence, "identity_shared")) < 0.3
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.video import RECOGNISER, Clip, Face, video_evidence
+from tests.support.video import RECOGNISER, Clip, Face, released, video_evidence
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.exposure import exposed, longest_run, own_distances, strangers_matched
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.core.video_evidence import VideoEvidence
 from unmask.metrics.traceability.exposure import Exposure
 
 
-def asked(evidence: VideoEvidence) -> dict[str, UnitValues | SetStatistic]:
+def asked(evidence: Evidence) -> dict[str, UnitValues | SetStatistic]:
     return {item.metric: item for item in Exposure().ask(evidence)}
 
 
-def values(evidence: VideoEvidence, metric: str) -> list[float]:
+def values(evidence: Evidence, metric: str) -> list[float]:
     item = asked(evidence)[metric]
     assert isinstance(item, UnitValues)
     return item.values.tolist()
@@ -70,11 +70,9 @@ def test_a_match_at_the_originals_place_exposes_whether_a_face_is_found_or_not(o
 def test_chance_has_the_same_two_tries() -> None:
     clips = [Clip([Face(k, 0, distance=0.9, known=0.9) for k in range(10)]) for _ in range(60)]
     both = video_evidence(clips)
-    again = tuple(
-        replace(c, known_place={RECOGNISER: np.full_like(c.known_place[RECOGNISER], np.nan)}) for c in both.clips
-    )
+    again = released(both, known_place=np.full_like(both.anonymized[RECOGNISER][KNOWN_PLACE], np.nan))
     chances = []
-    for evidence in (both, replace(both, clips=again)):
+    for evidence in (both, again):
         item = asked(evidence)["tracks_exposed"]
         assert isinstance(item, UnitValues)
         assert item.chance is not None
@@ -131,10 +129,12 @@ def test_chance_is_about_the_share_of_strangers_within_the_threshold() -> None:
     assert isinstance(item, UnitValues)
     # An independent count over all pairs of clips: the definition, without drawing partners.
     hits = []
-    for a, one in enumerate(evidence.clips):
-        for b, other in enumerate(evidence.clips):
+    outputs = evidence.anonymized[RECOGNISER]["embedding"].reshape(12, 10, -1)
+    originals = evidence.original[RECOGNISER]["embedding"].reshape(12, 10, -1)
+    for a, one in enumerate(outputs):
+        for b, other in enumerate(originals):
             if a != b:
-                cosine = np.einsum("nd,nd->n", one.anonymized[RECOGNISER], other.original[RECOGNISER])
+                cosine = np.einsum("nd,nd->n", one, other)
                 hits.append(bool((1 - cosine <= 0.5).any()))
     assert item.chance == pytest.approx(np.mean(hits), abs=1e-9)
 
@@ -165,5 +165,5 @@ def test_a_run_is_counted_in_seconds_where_the_rate_varies() -> None:
 
 def test_distances_agree_with_the_cosine() -> None:
     evidence = video_evidence([Clip([Face(k, 0, distance=0.1 * k) for k in range(9)])])
-    np.testing.assert_allclose(own_distances(evidence.clips[0], RECOGNISER), 0.1 * np.arange(9), atol=1e-6)
+    np.testing.assert_allclose(own_distances(evidence, RECOGNISER), 0.1 * np.arange(9), atol=1e-6)
     assert exposed(np.array([0.5, 0.51, np.nan]), 0.5).tolist()[:2] == [1.0, 0.0]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.support.video import Clip, video_evidence
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
-from unmask.bench.core.video_evidence import VideoEvidence
 from unmask.metrics.traceability.people import People
 
 TABLE_4_2 = {
@@ -28,7 +28,7 @@ def tracks(people: int) -> Tracks:
     return Tracks.sorted(np.tile([0, 1], people), ids, np.ones((len(ids), 4)))
 
 
-def evidence(before: list[int], after: list[int | None]) -> VideoEvidence:
+def evidence(before: list[int], after: list[int | None]) -> Evidence:
     return video_evidence(
         [
             Clip((), people={"deepsort": tracks(b)}, people_output={} if a is None else {"deepsort": tracks(a)})
@@ -37,7 +37,7 @@ def evidence(before: list[int], after: list[int | None]) -> VideoEvidence:
     )
 
 
-def asked(found: VideoEvidence) -> dict[str, UnitValues | SetStatistic]:
+def asked(found: Evidence) -> dict[str, UnitValues | SetStatistic]:
     return {item.metric: item for item in People().ask(found)}
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.support.video import Clip, video_evidence
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic
 from unmask.bench.core.video import Tracks
-from unmask.bench.core.video_evidence import VideoEvidence
 from unmask.metrics.traceability.tracking import Tracking
 from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
 
@@ -41,7 +41,7 @@ def clip(output: Tracks | None, *, original: Tracks | None = None, truth: Tracks
     )
 
 
-def asked(evidence: VideoEvidence) -> dict[str, SetStatistic]:
+def asked(evidence: Evidence) -> dict[str, SetStatistic]:
     found = list(Tracking().ask(evidence))
     assert all(isinstance(item, SetStatistic) for item in found)
     return {item.metric: item for item in found if isinstance(item, SetStatistic)}

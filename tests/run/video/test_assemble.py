@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from tests.support import fakes
-from tests.support.painted import SFACE_BLIND, SIZE, Face, picture
+from tests.support.painted import SFACE_BLIND, Face, picture
 from tests.support.painted_runs import ClipRun
-from tests.support.video import POINTS, RECOGNISER, Clip
+from tests.support.video import POINTS, RECOGNISER, Clip, build_clip
 from tests.support.video import Face as Seen
 from tests.support.video import video_evidence as made_up
 from unmask.bench.core.errors import StoreError, VideoError
+from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED
 from unmask.bench.core.types import Image, Outcome
-from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence
+from unmask.bench.core.video import Tracks
 from unmask.bench.run.video import anonymize
-from unmask.bench.run.video.assemble import EXPOSED, states, timeline
+from unmask.bench.run.video.assemble import reference_of
+from unmask.bench.run.video.timelines import EXPOSED, states, timeline
+from unmask.bench.store.tables import read_table
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -45,33 +48,54 @@ def test_how_faces_end_now_that_recognisers_have_been_asked(tmp_path: Path) -> N
     for how, outcome in expected.items():
         evidence = run.evidence(how)
         # The clip that could not be read is in no evidence; the one without a face is.
-        assert [clip.clip for clip in evidence.clips] == ["street.mp4", "wall.mp4"]
-        street_clip, wall = evidence.clips
-        assert street_clip.faces.outcome.tolist() == [outcome] * 5, how
-        assert len(wall.faces) == 0
-        assert wall.known_place["sface"].shape == (0, fakes.DIMENSION)
+        assert evidence.clips.id.tolist() == ["street.mp4", "wall.mp4"]
+        assert evidence.outcome.tolist() == [outcome] * 5, how
+        assert evidence.clips.clip.tolist() == [0] * 5
+        assert evidence.anonymized["sface"][KNOWN_PLACE].shape == (5, fakes.DIMENSION)
 
 
 def test_frames_that_failed_are_errors_whatever_recognisers_say(tmp_path: Path) -> None:
-    clip, wall = run_of(tmp_path, f"x=edit:how=tone,fails_on={SFACE_BLIND}").evidence("x").clips
-    assert clip.faces.outcome.tolist() == ["missed", "missed", "error", "error", "missed"]
-    assert (clip.failed.tolist(), wall.failed.tolist()) == ([2], [])
+    evidence = run_of(tmp_path, f"x=edit:how=tone,fails_on={SFACE_BLIND}").evidence("x")
+    assert evidence.outcome.tolist() == ["missed", "missed", "error", "error", "missed"]
 
 
-def test_a_clip_s_evidence_is_that_of_its_original_beside_its_output(tmp_path: Path) -> None:
-    evidence = run_of(tmp_path, "x=edit:how=black").evidence("x")
-    clip = evidence.clips[0]
-    assert (clip.size, clip.group) == (SIZE, "")
-    np.testing.assert_allclose(clip.seconds, np.arange(FRAMES) / 10)
-    assert clip.faces.frame.tolist() == [0, 1, 2, 2, 3]
-    assert clip.original["mobilefacenet"].argmax(axis=1).tolist() == [1, 1, SFACE_BLIND, 1, 1]
-    assert np.isnan(clip.anonymized["mobilefacenet"]).all()
-    assert np.isfinite(clip.known_place["mobilefacenet"]).all()
-    assert np.isnan(clip.faces.found).all()
-    assert clip.faces.landmarks.shape == (5, 5, 2)
-    assert set(clip.people) == set(clip.people_output) == {"sort"}
-    assert [number for number, _ in evidence.tracks] == [0, 0]
-    assert evidence.track_clip.tolist() == [0, 0]
+def test_the_evidence_is_that_of_originals_beside_outputs(tmp_path: Path) -> None:
+    evidence = run_of(tmp_path, "x=edit:how=black", control_qualities=("60k",)).evidence("x")
+    clips = evidence.clips
+    np.testing.assert_allclose(clips.seconds[0], np.arange(FRAMES) / 10)
+    assert clips.frame.tolist() == [0, 1, 2, 2, 3]
+    assert evidence.faces.sample.tolist() == [f"street.mp4/{k:06d}" for k in clips.frame]
+    assert evidence.faces.cluster.tolist() == [0] * 5
+    assert evidence.images.cluster.tolist() == [0] * FRAMES + [1] * 2
+    assert evidence.faces_per_image.tolist() == [1, 1, 2, 1, 0, 0]
+    assert len(evidence.ms) == FRAMES + 2
+    assert np.isfinite(evidence.ms).all()
+    assert evidence.original["mobilefacenet"]["embedding"].argmax(axis=1).tolist() == [1, 1, SFACE_BLIND, 1, 1]
+    assert np.isnan(evidence.anonymized["mobilefacenet"]["embedding"]).all()
+    assert np.isfinite(evidence.anonymized["mobilefacenet"][KNOWN_PLACE]).all()
+    assert np.isnan(evidence.landmarks).all()
+    assert evidence.truth.landmarks.shape == (5, 5, 2)
+    for people in (clips.people, clips.people_output, clips.people_recoded):
+        assert [set(each) for each in people] == [{"sort"}] * 2
+    # Bob's faces and Cat's: one track each, numbered through the clips.
+    assert [rows.tolist() for rows in clips.tracks] == [[0, 1, 3, 4], [2]]
+    assert clips.track_clip.tolist() == [0, 0]
+    assert evidence.truth.identity.tolist() == [f"street.mp4#{k}" for k in (0, 0, 1, 0, 0)]
+    assert [evidence.count(unit) for unit in ("face", "image", "track", "clip")] == [5, FRAMES + 2, 2, 2]
+
+
+def test_who_is_held_against_which_control(tmp_path: Path) -> None:
+    run = ClipRun(tmp_path, {"wall.mp4": [picture(5)] * 2})
+    for qualities, expected in {
+        (): {"x": None, "x@50k": "none@50k"},
+        ("60k", "matched"): {"x": "none@matched", "x@50k": "none@50k", "none": "none@matched"},
+        ("60k",): {"x": "none@60k", "x@50k": "none@50k"},
+    }.items():
+        plan = run.planned("x=edit", control_qualities=qualities, qualities=("50k",) if qualities else ()).plan
+        for contestant in plan.contestants:
+            if contestant.label in expected:
+                reference = reference_of(plan, contestant)
+                assert (None if reference is None else reference.label) == expected[contestant.label]
 
 
 def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
@@ -85,15 +109,17 @@ def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, pai
 
     painted_world.setattr(anonymize, "VideoWriter", FullDisk)
     run = run_of(tmp_path, "x=edit", qualities=("60k",))
-    clip = run.evidence("x@60k").clips[0]
-    assert clip.faces.outcome.tolist() == [NOT_MEASURED] * 5
-    for readings in (clip.anonymized, clip.known_place):
+    evidence = run.evidence("x@60k")
+    assert evidence.outcome.tolist() == [NOT_MEASURED] * 5
+    for readings in evidence.anonymized.values():
         assert all(np.isnan(rows).all() for rows in readings.values())
-    assert np.isnan(clip.faces.flicker_output).all()
-    assert clip.people_output == {}
-    assert len(clip.failed) == 0
-    assert timeline(clip, states(clip, {})) == []
-    assert run.evidence("x").clips[0].faces.outcome.tolist() == ["destroyed"] * 5
+    assert np.isnan(evidence.clips.flicker_output).all()
+    assert [*evidence.clips.people_output] == [{}, {}]
+    assert np.isnan(evidence.clips.kbps).all()
+    assert NOT_MEASURED in states(evidence)
+    run.reduce()
+    assert len(read_table(run.folder.timelines_path("clips", "x@60k"))["clip"]) == 0
+    assert run.evidence("x").outcome.tolist() == ["destroyed"] * 5
 
 
 def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_path: Path) -> None:
@@ -112,34 +138,32 @@ def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_pat
         path.write_bytes(content)
 
 
-def annotated(folder: Path, last: int, frames: int | None = None) -> ClipEvidence:
+def annotated(folder: Path, last: int, frames: int | None = None) -> Tracks | None:
     truth = "".join(f"{frame},7,10,20,24,60,1,-1,-1,-1\n" for frame in range(1, last + 1))
     clips = {"street.mp4": [street(k) for k in range(FRAMES)]}
     run = ClipRun(folder, clips, truth, "motchallenge:{path}").planned("x=edit", frames=frames).through()
-    (clip,) = run.evidence("x").clips
-    return clip
+    (annotation,) = run.evidence("x").clips.truth
+    return annotation
 
 
 def test_the_annotation_of_the_frames_that_were_read(tmp_path: Path) -> None:
-    whole = annotated(tmp_path / "whole", FRAMES).truth
+    whole = annotated(tmp_path / "whole", FRAMES)
     assert whole is not None
     assert (whole.frame.tolist(), set(whole.track.tolist())) == ([0, 1, 2, 3], {7})
-    part = annotated(tmp_path / "part", FRAMES, frames=2).truth
+    part = annotated(tmp_path / "part", FRAMES, frames=2)
     assert part is not None
     assert part.frame.tolist() == [0, 1]
 
 
 def test_an_annotation_that_reaches_beyond_its_clip_is_not_used(tmp_path: Path) -> None:
-    assert annotated(tmp_path, FRAMES + 1).truth is None
+    assert annotated(tmp_path, FRAMES + 1) is None
 
 
-def clip_of(faces: Sequence[Seen], **more: object) -> ClipEvidence:
-    return made_up([Clip(faces, **more)]).clips[0]  # type: ignore[arg-type]
-
-
-def lines(clip: ClipEvidence) -> list[tuple[int, float, float, str]]:
-    points = {RECOGNISER: POINTS}
-    return [(track, round(a, 6), round(b, 6), state) for track, a, b, state in timeline(clip, states(clip, points))]
+def lines(faces: Sequence[Seen], **more: object) -> list[tuple[int, float, float, str]]:
+    clip = Clip(faces, **more)  # type: ignore[arg-type]
+    original, _ = build_clip(0, clip, np.random.default_rng(0))
+    found = timeline(original, states(made_up([clip])))
+    return [(track, round(a, 6), round(b, 6), state) for track, a, b, state in found]
 
 
 def test_the_state_of_a_face_is_its_outcome_unless_it_is_still_matched() -> None:
@@ -153,12 +177,12 @@ def test_the_state_of_a_face_is_its_outcome_unless_it_is_still_matched() -> None
         Seen(6, 0, 0.0, outcome=Outcome.ERROR),
         Seen(7, 0, readable=False),
     ]
-    clip = clip_of(faces)
-    assert states(clip, {RECOGNISER: POINTS}).tolist() == [
+    evidence = made_up([Clip(faces)])
+    assert states(evidence).tolist() == [
         "anonymized", EXPOSED, EXPOSED, "destroyed", EXPOSED, "missed", "error", "anonymized",
     ]  # fmt: skip
     # Without a threshold nothing is known to be matched.
-    assert EXPOSED not in states(clip, {}).tolist()
+    assert EXPOSED not in states(replace(evidence, operating_points={})).tolist()
 
 
 def test_a_timeline_is_made_of_unbroken_stretches_of_one_state() -> None:
@@ -170,7 +194,7 @@ def test_a_timeline_is_made_of_unbroken_stretches_of_one_state() -> None:
         Seen(6, 0),
         *(Seen(k, 1, outcome=Outcome.MISSED) for k in range(8, 10)),
     ]
-    assert lines(clip_of(faces)) == [
+    assert lines(faces) == [
         (0, 0.0, 0.2, "anonymized"),
         (0, 0.2, 0.4, EXPOSED),
         (0, 0.4, 0.5, "anonymized"),
@@ -181,7 +205,7 @@ def test_a_timeline_is_made_of_unbroken_stretches_of_one_state() -> None:
 
 def test_a_stretch_lasts_as_long_as_its_frames_are_shown() -> None:
     faces = [Seen(0, 0), Seen(1, 0, 0.1), Seen(2, 0, 0.1)]
-    assert lines(clip_of(faces, frames=3, seconds=[0.0, 0.5, 2.0])) == [
+    assert lines(faces, frames=3, seconds=[0.0, 0.5, 2.0]) == [
         (0, 0.0, 0.5, "anonymized"),
         # The last frame lasts as long as the one before it.
         (0, 0.5, 3.5, EXPOSED),
@@ -189,16 +213,16 @@ def test_a_stretch_lasts_as_long_as_its_frames_are_shown() -> None:
 
 
 def test_a_clip_without_a_face_has_no_timeline() -> None:
-    assert lines(clip_of([])) == []
+    assert lines([]) == []
 
 
 def test_any_recogniser_exposes(tmp_path: Path) -> None:
-    clip = clip_of([Seen(0, 0, 0.9)])
+    evidence = made_up([Clip([Seen(0, 0, 0.9)])])
+    original = evidence.original[RECOGNISER]
     both = replace(
-        clip,
-        original={**clip.original, "other": clip.original[RECOGNISER]},
-        anonymized={**clip.anonymized, "other": clip.original[RECOGNISER]},
-        known_place={**clip.known_place, "other": clip.known_place[RECOGNISER]},
+        evidence,
+        original={RECOGNISER: original, "other": original},
+        anonymized={**evidence.anonymized, "other": {**original, KNOWN_PLACE: original["embedding"]}},
     )
-    assert states(both, {RECOGNISER: POINTS, "other": POINTS}).tolist() == [EXPOSED]
-    assert states(both, {RECOGNISER: POINTS}).tolist() == ["anonymized"]
+    assert states(replace(both, operating_points={RECOGNISER: POINTS, "other": POINTS})).tolist() == [EXPOSED]
+    assert states(both).tolist() == ["anonymized"]
