@@ -14,7 +14,7 @@ DASH: Final = "\N{EN DASH}"
 
 _MARKS: Final = {
     "share": "%", "%": "%", "years": "years", "years squared": "years²", "dB": "dB", "ms": "ms", "MiB": "MiB",
-    "degrees": "°", "eye distances": "eye distances",
+    "degrees": "°", "eye distances": "eye distances", "kbit/s": "kbit/s",
 }  # fmt: skip
 
 

@@ -60,6 +60,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "fid": "unmask.metrics.quality.distribution:Distribution",
         "speed": "unmask.metrics.cost.speed:Speed",
         "memory": "unmask.metrics.cost.memory:Memory",
+        "clip_cost": "unmask.metrics.cost.clips:ClipCost",
         "people": "unmask.metrics.traceability.people:People",
         "tracking": "unmask.metrics.traceability.tracking:Tracking",
         "exposure": "unmask.metrics.traceability.exposure:Exposure",

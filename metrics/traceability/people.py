@@ -70,7 +70,8 @@ def weighted_sd(values: Float, weights: Float) -> float:
 
 
 class People:
-    """`people`, `people_original`, `people_difference` and its sum and standard deviation, for each tracker."""
+    """`people`, `people_original`, `people_difference` with its sum and standard deviation, and against the re-encoded
+    control (`people_difference_recoded`), for each tracker."""
 
     needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:tracker")
     cards: ClassVar[tuple[MetricCard, ...]] = (
@@ -89,6 +90,15 @@ class People:
             "How many people fewer are counted in the output than in the original?",
             ", in the original minus in the output; mean over clips (the thesis's 'Average'). 0 = as many; below 0 = "
             "more in the output. The interval draws clips.",
+            bounds=(None, None),
+        ),
+        _card(
+            "people_difference_recoded",
+            "People, re-encoded minus output",
+            "How many people fewer are counted in the output than in the clip that was only re-encoded?",
+            ", in the control written at the output's quality (at the source's bitrate where the output is lossless) "
+            "minus in the output; mean over clips. 0 = as many: what the codec does is taken out. The interval draws "
+            "clips.",
             bounds=(None, None),
         ),
         _card(
@@ -113,16 +123,18 @@ class People:
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
         clips = evidence.clips
         for tracker in clips.trackers:
-            before, after = (
+            before, after, recoded = (
                 np.array(
                     [float(people[tracker].people) if tracker in people else np.nan for people in every], np.float64
                 )
-                for every in (clips.people, clips.people_output)
+                for every in (clips.people, clips.people_output, clips.people_recoded)
             )
             difference = before - after
             yield UnitValues("people", tracker, after, region="image", unit="clip")
             yield UnitValues("people_original", tracker, before, region="image", unit="clip")
             yield UnitValues("people_difference", tracker, difference, region="image", unit="clip")
+            if np.isfinite(recoded).any():
+                yield UnitValues("people_difference_recoded", tracker, recoded - after, region="image", unit="clip")
             scored = np.isfinite(difference)
             for name, compute in (("people_difference_sum", weighted_sum), ("people_difference_sd", weighted_sd)):
                 yield SetStatistic(name, tracker, partial(compute, difference), scored, region="image", unit="clip")

@@ -12,13 +12,21 @@ from unmask.reports.columns import better_text
 from unmask.reports.leaderboard import USELESS_SHARE
 from unmask.reports.numbers import ends_text
 from unmask.reports.runs import WORST, Column
-from unmask.reports.video.cells import VideoCell, cost_cells, estimate
+from unmask.reports.video.cells import VideoCell, estimate
 from unmask.reports.video.view import JUDGE, VideoView
 
 TRACKER: Final = "tracker"
 """Stands for the run's first tracker."""
 RECOGNISER: Final = "recogniser"
 """Stands for the run's default recogniser."""
+
+BITRATE: Final = ("kbps", "stream")
+_INSTRUMENTS: Final = {
+    JUDGE: "all face tracks",
+    "frames": "1 = as the original",
+    "wall-clock": "this machine",
+    "stream": "as written",
+}
 
 SPANS: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
     ("people", "People counted", (("people", TRACKER), ("people_difference", TRACKER))),
@@ -43,14 +51,14 @@ SPANS: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
             ("landmark_correlation", JUDGE),
         ),
     ),
+    ("cost", "Cost", (("ms_per_frame", "wall-clock"), BITRATE)),
 )
 ARROWS: Final = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "none": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class VideoHead:
-    column: Column | None
-    """``None`` = cost, out of the tables of clips."""
+    column: Column
     span: str
     title: str
     sub: str
@@ -58,7 +66,7 @@ class VideoHead:
     arrow: str
     unit: str
     metric: str
-    """Name of the card that explains it; '' = none does."""
+    """Name of the card that explains it."""
     direction: Literal["higher", "lower", "none"]
 
 
@@ -90,7 +98,7 @@ class VideoBoard:
 
 def make_board(view: VideoView, dataset: str) -> VideoBoard:
     """Contestants that keep faces come first, each part by tracks exposed, fewest first."""
-    heads = [*_heads(view, dataset), *_cost_heads()]
+    heads = _heads(view, dataset)
     lines = [_line(view, dataset, contestant, heads) for contestant in view.plan.contestants]
     exposed = Column("tracks_exposed", WORST, "image")
 
@@ -99,12 +107,12 @@ def make_board(view: VideoView, dataset: str) -> VideoBoard:
         return bool(line.about), 2.0 if row is None or row.value is None else row.value
 
     names = list(dict.fromkeys(head.span for head in heads))
-    titles = {name: title for name, title, _ in SPANS} | {"cost": "Cost"}
+    titles = {name: title for name, title, _ in SPANS}
     return VideoBoard(
         tuple(heads),
         tuple(Span(name, titles[name], sum(head.span == name for head in heads)) for name in names),
         tuple(line for line in lines if line.control),
-        tuple("" if h.column is None else chance_text(view, dataset, h.column) for h in heads),
+        tuple(chance_text(view, dataset, head.column) for head in heads),
         tuple(sorted((line for line in lines if not line.control), key=order)),
         tuple(_left_out(view, dataset, names)),
     )
@@ -160,18 +168,11 @@ def make_head(view: VideoView, column: Column, span: str) -> VideoHead:
     )
 
 
-def _cost_heads() -> list[VideoHead]:
-    return [
-        VideoHead(None, "cost", "Time a frame", "this machine", "lower is better", ARROWS["lower"], "ms", "", "lower"),
-        VideoHead(None, "cost", "Bitrate", "as written", "", "", "kbit/s", "", "none"),
-    ]
-
-
 def instrument_text(view: VideoView, column: Column) -> str:
-    """``worst of 4 recognisers``, ``deepsort``; a judge or plain pixels are said in words."""
+    """``worst of 4 recognisers``, ``deepsort``; what is no instrument is said in words."""
     if column.instrument == WORST:
         return f"worst of {len(view.recognisers)} recognisers" if len(view.recognisers) > 1 else "the recogniser"
-    return {JUDGE: "all face tracks", "frames": "1 = as the original"}.get(column.instrument, column.instrument)
+    return _INSTRUMENTS.get(column.instrument, column.instrument)
 
 
 def unit_text(card: MetricCard) -> str:
@@ -194,8 +195,5 @@ def _line(view: VideoView, dataset: str, contestant: Contestant, heads: Sequence
         about = "control: the clips as they are" if contestant.quality == LOSSLESS else "control: only re-encoded"
     elif destroyed is not None and (destroyed.value or 0.0) >= USELESS_SHARE:
         about = "destroys most faces: of no use"
-    cost = iter(cost_cells(view, dataset, contestant))
-    cells = [
-        next(cost) if head.column is None else estimate(view, dataset, contestant.label, head.column) for head in heads
-    ]
-    return VideoLine(contestant, control, about, tuple(cells))
+    cells = tuple(estimate(view, dataset, contestant.label, head.column) for head in heads)
+    return VideoLine(contestant, control, about, cells)

@@ -7,25 +7,25 @@ from typing import Final
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import Contestant
 from unmask.reports.cells import Cell, estimate_cell
 from unmask.reports.numbers import (
     NOT_MEASURED,
-    bar_of,
     count,
-    format_interval,
-    format_number,
     format_value,
     rank_range,
-    scale_of,
 )
 from unmask.reports.runs import ALL, Column
-from unmask.reports.video.means import Mean, mean_of
 from unmask.reports.video.view import VideoView
 
 ONE_CLIP: Final = "one clip: no interval"
 FEW_CLIPS: Final = "fewer than three clips have it: no interval"
-BESIDE: Final = {"people": ("people_original", "original"), "identity_kept": ("identity_kept_original", "original")}
+BESIDE: Final = {
+    "people": ("people_original", "original"),
+    "identity_kept": ("identity_kept_original", "original"),
+    "kbps": ("kbps_original", "source"),
+}
+OF_CLIPS: Final = ("traceability", "cost")
+"""Families whose values are of clips; those of the others are of face tracks."""
 """Metric -> the metric that is told beside it, and what that is called."""
 
 
@@ -82,7 +82,7 @@ def _beside(view: VideoView, dataset: str, label: str, column: Column, row: Esti
 
 def count_text(row: EstimateRow, card: MetricCard) -> str:
     """``60 face tracks scored, 2 could not be scored``."""
-    scored = f"{count(row.n, 'clip' if card.family == 'traceability' else 'face track')} scored"
+    scored = f"{count(row.n, 'clip' if card.family in OF_CLIPS else 'face track')} scored"
     return f"{scored}, {row.unscored:,} could not be scored" if row.unscored else scored
 
 
@@ -93,7 +93,7 @@ def missing_text(view: VideoView, dataset: str, row: EstimateRow, card: MetricCa
         if row.low is not None and row.high is not None:
             return ""
         return ONE_CLIP if len(clips) == 1 else FEW_CLIPS
-    unit = "clip" if card.family == "traceability" else "face track"
+    unit = "clip" if card.family in OF_CLIPS else "face track"
     if not clips:
         return "no clip could be used"
     if not row.n + row.unscored:
@@ -103,57 +103,3 @@ def missing_text(view: VideoView, dataset: str, row: EstimateRow, card: MetricCa
     if card.name == "people_difference_sd":
         return "needs two clips"
     return f"none of {count(row.n + row.unscored, unit)} could be scored"
-
-
-def cost_cells(view: VideoView, dataset: str, contestant: Contestant) -> list[VideoCell]:
-    """Milliseconds a frame, and bitrate beside the source's; means over clips."""
-    every = {label: cost_means(view, dataset, label) for label in view.contestants}
-    source = source_kbps(view, dataset).value
-    cells = []
-    for k, unit in enumerate(("ms", "kbit/s")):
-        mean = every[contestant.label][k]
-        ends = [v for means in every.values() for v in (means[k].value, means[k].high)]
-        scale = scale_of(unit, [*ends, source if k else None])
-        cell = mean_cell(mean, unit, missing=_cost_missing(view, dataset, mean))
-        bar = bar_of(scale, mean.value, mean.low, mean.high, control=source if k else None)
-        beside = f"source {format_number(source, unit)}" if k and source is not None else ""
-        cells.append(replace(cell, cell=replace(cell.cell, bar=bar), beside=beside))
-    return cells
-
-
-def cost_means(view: VideoView, dataset: str, label: str) -> tuple[Mean, Mean]:
-    """Milliseconds a frame and kbit/s of a contestant, over the clips that could be used."""
-    settings = view.plan.settings
-    results = [result for _, result in view.results(dataset, label)]
-    ms, kbps = ([getattr(r, name) for r in results] for name in ("ms", "kbps"))
-    return mean_of(ms, settings.replicates, settings.seed, 0.0), mean_of(kbps, settings.replicates, settings.seed, 0.0)
-
-
-def source_kbps(view: VideoView, dataset: str) -> Mean:
-    """kbit/s of the clips as they came in."""
-    settings = view.plan.settings
-    return mean_of([row.kbps for row in view.usable(dataset)], settings.replicates, settings.seed, 0.0)
-
-
-def mean_cell(mean: Mean, unit: str, *, missing: str) -> VideoCell:
-    """The cell of a mean over clips."""
-    counts = f"{count(mean.n, 'clip')} counted" + (f", {mean.missing:,} without it" if mean.missing else "")
-    if mean.value is None:
-        return VideoCell(Cell("unmeasured", NOT_MEASURED, NOT_MEASURED, counts=counts), missing=missing)
-    cell = Cell(
-        "measured",
-        format_value(mean.value, unit) + (f" {unit}" if unit == "kbit/s" else ""),
-        format_number(mean.value, unit),
-        interval=format_interval(mean.low, mean.high, mean.value, unit),
-        counts=counts,
-        sort=mean.value,
-    )
-    return VideoCell(cell, missing=missing)
-
-
-def _cost_missing(view: VideoView, dataset: str, mean: Mean) -> str:
-    if mean.value is None:
-        return "no output to measure" if view.usable(dataset) else "no clip could be used"
-    if mean.low is not None:
-        return ""
-    return ONE_CLIP if len(view.usable(dataset)) == 1 else FEW_CLIPS

@@ -9,8 +9,8 @@ from typing import Final
 from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, Contestant
 from unmask.reports.numbers import count, format_interval, format_value
 from unmask.reports.runs import WORST, Column
-from unmask.reports.video.board import VideoHead, make_head, measured
-from unmask.reports.video.cells import ONE_CLIP, VideoCell, cost_cells, estimate
+from unmask.reports.video.board import BITRATE, VideoHead, make_head, measured
+from unmask.reports.video.cells import ONE_CLIP, VideoCell, estimate
 from unmask.reports.video.following import Change, Followed, followed
 from unmask.reports.video.view import JUDGE, VideoView
 
@@ -69,14 +69,14 @@ def codec_table(view: VideoView, dataset: str) -> CodecTable:
 def _line(
     view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead], verdict: Followed | None
 ) -> CodecLine:
-    cells = tuple(_cell(view, dataset, contestant, h.column) for h in heads if h.column is not None)
-    extra = None if verdict is None or view.reference(contestant) is None else verdict.extra
+    cells = tuple(_cell(view, dataset, contestant, h.column) for h in heads)
+    extra = None if verdict is None else verdict.extra
     interval = "" if extra is None else format_interval(extra.low, extra.high, extra.value, "people")
     return CodecLine(
         contestant,
         view.is_control(contestant),
         _what(contestant),
-        cost_cells(view, dataset, contestant)[1],
+        _cell(view, dataset, contestant, view.column(*BITRATE)),
         cells,
         "" if extra is None else format_value(extra.value, "people"),
         interval or (ONE_CLIP if extra is not None and extra.n == 1 else ""),

@@ -9,7 +9,6 @@ from typing import Final
 from unmask.bench.store.schemas import EstimateRow
 from unmask.bench.store.video_schemas import Contestant
 from unmask.reports.numbers import NBSP
-from unmask.reports.video.means import Mean, mean_of
 from unmask.reports.video.view import JUDGE, VideoView
 
 CLOSE: Final = 0.05
@@ -51,8 +50,8 @@ class Followed:
 
     contestant: Contestant
     change: Change
-    extra: Mean
-    """People counted in the re-encoded control minus in the method's output, clip by clip."""
+    extra: EstimateRow | None
+    """`people_difference_recoded` by the run's first tracker."""
 
 
 def followed(view: VideoView, dataset: str) -> list[Followed]:
@@ -61,17 +60,17 @@ def followed(view: VideoView, dataset: str) -> list[Followed]:
 
 
 def _followed(view: VideoView, dataset: str, contestant: Contestant) -> Followed:
-    extra = extra_people(view, dataset, contestant)
+    extra = view.value(dataset, contestant.label, "people_difference_recoded", view.tracker)
     reference = view.reference(contestant)
     if reference is None:
         return Followed(contestant, Change.UNKNOWN, extra)
     own, control = (view.value(dataset, c.label, IDF1, view.tracker) for c in (contestant, reference))
     counted, codec = (view.value(dataset, c.label, "people_difference", view.tracker) for c in (contestant, reference))
-    known = [_ends(row) for row in (own, control, counted, codec)]
-    if any(row is None for row in known) or extra.low is None or extra.high is None:
+    known = [_ends(row) for row in (own, control, counted, codec, extra)]
+    if any(row is None for row in known):
         return Followed(contestant, Change.UNKNOWN, extra)
-    (_, low, high), (usual, floor, _), (mean, least, most), (moved, _, _) = (row for row in known if row)
-    apart = abs(mean) > abs(moved) and (extra.low > 0 or extra.high < 0)
+    (_, low, high), (usual, floor, _), (mean, least, most), (moved, _, _), (_, fewer, more) = (r for r in known if r)
+    apart = abs(mean) > abs(moved) and (fewer > 0 or more < 0)
     if high < floor or apart:
         return Followed(contestant, Change.BEYOND, extra)
     original = view.value(dataset, contestant.label, "people_original", view.tracker)
@@ -92,14 +91,3 @@ def _ends(row: EstimateRow | None) -> tuple[float, float, float] | None:
     if row is None or row.value is None or row.low is None or row.high is None:
         return None
     return row.value, row.low, row.high
-
-
-def extra_people(view: VideoView, dataset: str, contestant: Contestant) -> Mean:
-    """People counted in the re-encoded control minus in a contestant's output; mean over clips, with its interval."""
-    reference = view.reference(contestant)
-    pairs: list[float | None] = []
-    for row, result in view.results(dataset, contestant.label):
-        control = None if reference is None else view.result(dataset, reference.label, row.clip)
-        both = control is not None and view.tracker in control.people and view.tracker in result.people
-        pairs.append(float(control.people[view.tracker] - result.people[view.tracker]) if both and control else None)
-    return mean_of(pairs, view.plan.settings.replicates, view.plan.settings.seed)

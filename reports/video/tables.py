@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from unmask.bench.store.schemas import EstimateRow
 from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant
 from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
 from unmask.reports.runs import ALL
@@ -101,20 +100,22 @@ def _table(view: VideoView, dataset: str, contestant: Contestant, group: str, tr
         for row, result in pairs
         if tracker in row.people and tracker in result.people
     ]
-    before, after = (np.array([pair[k] for pair in counted], np.int64) for k in (0, 1))
-    difference = before - after
-    sums = tuple(number_text(int(values.sum())) if counted else NOT_MEASURED for values in (before, after, difference))
+    sums = [number_text(sum(pair[k] for pair in counted)) if counted else NOT_MEASURED for k in (0, 1)]
     name = ALL if clip_groups(view, dataset) == [""] else f"group={group}"
+    average, total, sd = (
+        view.row(dataset, contestant.label, view.column(metric, tracker), name)
+        for metric in (AVERAGE, f"{AVERAGE}_sum", f"{AVERAGE}_sd")
+    )
     return PeopleTable(
         contestant,
         view.is_control(contestant),
         group,
         tracker,
         tuple(_line(row, result, tracker) for row, result in pairs),
-        (sums[0], sums[1], sums[2]),
-        f"{difference.std(ddof=1):.2f}" if len(difference) > 1 else "needs two clips",
-        format_number(float(difference.mean()), "people", 2) if len(difference) else NOT_MEASURED,
-        _interval(view, dataset, contestant.label, tracker, name),
+        (sums[0], sums[1], NOT_MEASURED if total is None or total.value is None else number_text(round(total.value))),
+        "needs two clips" if sd is None or sd.value is None else format_number(sd.value, "people", 2),
+        NOT_MEASURED if average is None or average.value is None else format_number(average.value, "people", 2),
+        _interval(view, dataset, average, name),
         sum(bool(row.problem) for row in every),
         _reported(view, dataset, group),
     )
@@ -140,10 +141,7 @@ def number_text(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
-def _interval(view: VideoView, dataset: str, label: str, tracker: str, group: str) -> str:
-    if AVERAGE not in view.metrics:
-        return ""
-    row = view.row(dataset, label, view.column(AVERAGE, tracker), group)
+def _interval(view: VideoView, dataset: str, row: EstimateRow | None, group: str) -> str:
     if row is None or row.value is None:
         return ""
     return format_interval(row.low, row.high, row.value, "people") or missing_text(

@@ -16,7 +16,7 @@ from unmask.reports.runs import ALL, CONTROL, WORST, Column
 
 JUDGE: Final = "yunet"
 """Finds the faces of the originals, and says how each ended."""
-FAMILIES: Final = ("traceability", "exposure", "consistency")
+FAMILIES: Final = ("traceability", "exposure", "consistency", "cost")
 FAMILY_TITLES: Final = {
     "traceability": "Following people",
     "exposure": "Privacy over time",

@@ -119,7 +119,7 @@ def test_equal_methods_rarely_win_any_headline_column() -> None:
 
 
 def test_the_headline_columns_of_clips_are_those_of_their_page() -> None:
-    assert [column for _, _, columns in SPANS for column in columns] == list(CLIP_HEADLINES)
+    assert [column for name, _, columns in SPANS for column in columns if name != "cost"] == list(CLIP_HEADLINES)
     measured = [("idf1", "sort", "image"), ("idf1", "deepsort", "image"), ("flicker", "frames", "image")]
     chosen = clip_headline_keys(measured, measured, tracker="sort", recogniser="sface")
     assert chosen == [measured[0], measured[2]]

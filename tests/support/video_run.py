@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bench.core import registry
 from unmask.bench.store.atomic import write_json
@@ -72,12 +73,14 @@ def make_video_run(
         mine = [_clip(planned.label, clip.id, clip.group, rng) for clip in planned.clips]
         clip_rows += mine
         usable = [row for row in mine if not row["problem"]]
+        first: dict[str, list[dict[str, Any]]] = {}
         for shown in contestants:
             stretches = [line for row in usable for line in _stretches(row, shown, rng)]
             write_table(VideoRunFolder(path).timelines_path(planned.label, shown.label), _columns(stretches), "")
             own = [_result(row, shown, stretches, rng) for row in usable]
             results += own
-            rows += _estimates(planned.label, shown, usable, own)
+            first[shown.label] = own
+            rows += _estimates(planned.label, shown, usable, own, first.get("none@matched"))
     body = {
         "run": plan.run,
         "estimates": rows,
@@ -244,8 +247,13 @@ def _result(
 
 
 def _estimates(
-    dataset: str, shown: Shown, usable: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]
+    dataset: str,
+    shown: Shown,
+    usable: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    recoded: Sequence[Mapping[str, Any]] | None,
 ) -> list[dict[str, Any]]:
+    """``recoded``: the results of the re-encoded control."""
     groups = {"all": list(range(len(usable)))}
     for name in sorted({row["group"] for row in usable} - {""}):
         groups[f"group={name}"] = [k for k, row in enumerate(usable) if row["group"] == name]
@@ -266,6 +274,14 @@ def _estimates(
             ):
                 value = float(values.mean())
                 rows.append((metric, tracker, value, 0.9 if not one else None, len(clips), None, ""))
+            spread = float((before - after).std(ddof=1)) if len(clips) > 1 else None
+            rows.append(("people_difference_sum", tracker, float((before - after).sum()), None, len(clips), None, ""))
+            rows.append(("people_difference_sd", tracker, spread, None, len(clips), None, ""))
+            if recoded is not None:
+                codec = np.array([recoded[k]["people"][tracker] for k in members])
+                found.append(
+                    _mean_row(dataset, shown.label, group, "people_difference_recoded", tracker, codec - after)
+                )
             for metric in ("hota", "idf1", "mota", "id_switches"):
                 rows.append(
                     (f"{metric}_original", tracker, shown.idf1, 0.02 if not one else None, len(clips), None, "")
@@ -303,7 +319,24 @@ def _estimates(
             )
         )
         found += [_row(dataset, shown.label, group, *row) for row in rows]
+        for metric, instrument, numbers in (
+            ("ms_per_frame", "wall-clock", [results[k]["ms"] for k in members]),
+            ("kbps", "stream", [results[k]["kbps"] for k in members]),
+            ("kbps_original", "stream", [row["kbps"] for row in clips]),
+        ):
+            found.append(_mean_row(dataset, shown.label, group, metric, instrument, np.array(numbers, np.float64)))
     return found
+
+
+def _mean_row(
+    dataset: str, method: str, group: str, metric: str, instrument: str, values: NDArray[Any]
+) -> dict[str, Any]:
+    """The mean over clips of one number each, NaN = none, with an interval from three clips on."""
+    scored = values[np.isfinite(values)]
+    value = float(scored.mean()) if len(scored) else None
+    half = 2 * float(scored.std()) / len(scored) ** 0.5 if len(scored) > 2 else None
+    row = _row(dataset, method, group, metric, instrument, value, half, len(values), None, "")
+    return {**row, "n": len(scored), "unscored": len(values) - len(scored)}
 
 
 def _row(

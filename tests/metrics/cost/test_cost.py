@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 
 from tests.support.evidence import make_evidence
+from tests.support.video import Clip, video_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
+from unmask.metrics.cost.clips import ClipCost
 from unmask.metrics.cost.memory import Memory
 from unmask.metrics.cost.speed import Speed
 
@@ -47,3 +49,16 @@ def test_memory_not_measured() -> None:
     (memory,) = Memory().ask(dataclasses.replace(evidence(), peak_memory_mib=NAN))
     assert not memory.scored.any()
     assert np.isnan(memory.compute(np.ones(4)))
+
+
+def test_cost_of_clips_is_one_number_a_clip() -> None:
+    clips = [
+        Clip([], frames=4, ms=[1.0, 3.0, NAN, 5.0], kbps=(900.0, 450.0)),
+        Clip([], frames=2, ms=[NAN, NAN], kbps=(NAN, 100.0)),
+    ]
+    ms, output, source = ClipCost().ask(video_evidence(clips))
+    assert [item.metric for item in (ms, output, source)] == ["ms_per_frame", "kbps", "kbps_original"]
+    np.testing.assert_array_equal(ms.values, [3.0, NAN])
+    np.testing.assert_array_equal(output.values, [450.0, 100.0])
+    np.testing.assert_array_equal(source.values, [900.0, NAN])
+    assert {item.unit for item in (ms, output, source)} == {"clip"}

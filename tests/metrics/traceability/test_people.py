@@ -85,3 +85,14 @@ def test_nobody_is_a_count() -> None:
     assert isinstance(found, UnitValues)
     assert found.values.tolist() == [0]
     assert asked(video_evidence([])) == {}
+
+
+def test_against_the_re_encoded_control() -> None:
+    clips = [Clip((), people={"deepsort": tracks(9)}, people_output={"deepsort": tracks(n)}) for n in (4, 6, 3)]
+    recoded = [{"deepsort": tracks(5)}, {"deepsort": tracks(6)}, {}]
+    found = asked(video_evidence(clips, recoded=recoded))
+    item = found["people_difference_recoded"]
+    assert isinstance(item, UnitValues)
+    np.testing.assert_array_equal(item.values, [1.0, 0.0, np.nan])
+    # Without a re-encoded control nobody asks.
+    assert "people_difference_recoded" not in asked(video_evidence(clips))
