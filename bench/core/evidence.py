@@ -235,6 +235,11 @@ class Evidence:
     derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
     """What metrics work out of the fields above and share, e.g. the attacks with their distances; empty at first."""
 
+    @property
+    def recognisers(self) -> list[str]:
+        """Those that read the originals."""
+        return [name for name, columns in self.original.items() if "embedding" in columns]
+
     def count(self, unit: Unit) -> int:
         """How many units there are."""
         units: Mapping[str, Sized] = {

@@ -129,10 +129,7 @@ def attacks(evidence: Evidence) -> Sequence[Attack]:
     """Two for each recogniser in the evidence: plain, and with any look where looks were read. Worked out once."""
     if "attacks" not in evidence.derived:
         evidence.derived["attacks"] = [
-            attack
-            for name, readings in evidence.original.items()
-            if "embedding" in readings
-            for attack in _attacks_by(evidence, name)
+            attack for name in evidence.recognisers for attack in _attacks_by(evidence, name)
         ]
     made: Sequence[Attack] = evidence.derived["attacks"]
     return made

@@ -8,15 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import Evidence, Strings
+from unmask.bench.core.evidence import NOT_MEASURED, Evidence, Strings
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 
 def outcome_share(outcome: Strings, which: Outcome) -> Float:
-    """(N,) 1.0 where a face ended so, else 0.0. Never NaN: every face ends in exactly one outcome."""
-    share: Float = np.equal(outcome, which.value).astype(np.float64)
-    return share
+    """(N,) 1.0 where a face ended so, else 0.0; NaN only where nothing was written that could be measured."""
+    share = np.equal(outcome, which.value).astype(np.float64)
+    return np.where(outcome == NOT_MEASURED, np.nan, share)
 
 
 def face_found(landmarks: Floats32) -> Bools:
@@ -100,4 +100,5 @@ class OutcomeShares:
         for outcome in Outcome:
             yield UnitValues(f"outcome_{outcome.value}", judge, outcome_share(evidence.outcome, outcome), share=True)
         found = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
-        yield UnitValues("detection_rate", judge, found.astype(np.float64), share=True)
+        rate = np.where(evidence.outcome == NOT_MEASURED, np.nan, found.astype(np.float64))
+        yield UnitValues("detection_rate", judge, rate, share=True)

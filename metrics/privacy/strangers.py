@@ -7,6 +7,9 @@ A false match rate is of pairs of two people. Two originals are left out of thos
 - *repeats*: at least one of them unlabelled, in two images, and within 0.6 of the distance at a false match rate of
   1e-4 in the eyes of every calibrated recogniser, of which there must be two.
 
+In clips, every face in every frame is a face, named by its track, and two faces of one clip are never two people: a
+track may break.
+
 Repeats cannot be told from lookalikes for certain. At that bar 3 of 10 pairs of photos of one person are found (lfw,
 three recognisers, 454 pairs), and 1 of 703 pairs of two children (utkface), of whom half match at a rate "of 1e-3"; at
 the whole distance it would be 8 of 10, and 108 of the 703, which would make chance look far better than it is.
@@ -101,6 +104,7 @@ def group_numbers(evidence: Evidence) -> Ints:
 
 def _strangers(evidence: Evidence) -> Strangers:
     n, identity, sample = len(evidence.faces), evidence.truth.identity, evidence.faces.sample
+    clip = evidence.clips.clip
     different = np.zeros((n, n), dtype=np.bool_)
     copies: list[tuple[int, int]] = []
     repeats = 0
@@ -110,7 +114,9 @@ def _strangers(evidence: Evidence) -> Strangers:
         same = same_person(identity, numbers[:, None], np.arange(n))
         copied = alike & ~same
         repeated = one_person & ~same & ~copied & ~labelled & (sample[rows, None] != sample[None, :])
-        different[rows] = ~(same | copied | repeated)
+        # Two tracks of one clip may be one person who was lost in between.
+        together = clip[rows, None] == clip[None, :] if len(clip) else np.zeros((len(numbers), n), np.bool_)
+        different[rows] = ~(same | copied | repeated | together)
         later = np.arange(n)[None, :] > numbers[:, None]
         copies += [(int(a) + rows.start, int(b)) for a, b in np.argwhere(copied & later)]
         repeats += int((repeated & later).sum())
@@ -121,7 +127,7 @@ def _alike(evidence: Evidence) -> Iterator[tuple[slice, Bools, Bools]]:
     """(B, N) pairs of originals that are one photo, and pairs that look like one person, to every recogniser that can
     read both and to at least one (of calibrated ones two)."""
     n = len(evidence.faces)
-    readers = [_reader(evidence, name) for name, reading in evidence.original.items() if "embedding" in reading]
+    readers = [_reader(evidence, name) for name in evidence.recognisers]
     for start in range(0, n, FACES_AT_ONCE):
         rows = slice(start, min(start + FACES_AT_ONCE, n))
         shape = (rows.stop - rows.start, n)

@@ -15,6 +15,7 @@ from unmask.bench.core.exposure import FMR, exposed, longest_run, own_distances
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.metrics.privacy.outcome import outcome_share
 from unmask.metrics.traceability.chance import chance_of_exposure
 
 JUDGE = "yunet"
@@ -129,7 +130,7 @@ class Exposure:
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
         yield from _outcomes(evidence)
-        for recogniser in sorted(evidence.original):
+        for recogniser in sorted(evidence.recognisers):
             point = point_at(evidence.operating_points.get(recogniser, ()), FMR)
             distance = own_distances(evidence, recogniser)
             ends = [end for end in (point.low, point.high) if math.isfinite(end)]
@@ -147,10 +148,11 @@ class Exposure:
 
 
 def _outcomes(evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
-    outcomes = [evidence.outcome[rows] for rows in evidence.clips.tracks]
-    frames = np.array([(values != NOT_MEASURED).sum() for values in outcomes], np.float64)
+    tracks = evidence.clips.tracks
+    frames = np.array([(evidence.outcome[rows] != NOT_MEASURED).sum() for rows in tracks], np.float64)
     for outcome in Outcome:
-        count = np.array([(values == outcome.value).sum() for values in outcomes], np.float64)
+        share = outcome_share(evidence.outcome, outcome)
+        count = np.array([np.nansum(share[rows]) for rows in tracks], np.float64)
         yield SetStatistic(
             f"frames_{outcome.value}",
             JUDGE,

@@ -82,7 +82,7 @@ class IdentityStability:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
-        for recogniser in sorted(evidence.original):
+        for recogniser in sorted(evidence.recognisers):
             threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
             outputs = [evidence.anonymized[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
             originals = [evidence.original[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 
 from tests.support.evidence import make_evidence
+from tests.support.video import Clip, Face, video_evidence
 from unmask.bench.core.builtin import TABLES
-from unmask.bench.core.evidence import Evidence, Settings
-from unmask.bench.core.protocols import Metric
-from unmask.bench.core.registry import all_metrics, create_metric
+from unmask.bench.core.cards import Family, Role
+from unmask.bench.core.evidence import NOT_MEASURED, Evidence, Settings
+from unmask.bench.core.protocols import CLIPS, Metric
+from unmask.bench.core.registry import all_metrics
 from unmask.bench.core.types import Bools, Outcome, Region
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.video import Tracks
 
-ROLES = {"detector", "recogniser", "attributes", "skin", "features", "pair"}
+ROLES = get_args(Role)
+PEOPLE = Tracks.sorted([0, 0, 1], [1, 2, 1], [(0, 0, 9, 9), (20, 0, 9, 9), (1, 0, 9, 9)])
 MIXED = [Outcome.ANONYMIZED, Outcome.ANONYMIZED, Outcome.DESTROYED, Outcome.MISSED, Outcome.ERROR, Outcome.ANONYMIZED]
 
 
@@ -45,6 +49,33 @@ def evidences() -> dict[str, Evidence]:
             features=dict.fromkeys(get_args(Region), ({}, {})),
             pairs={region: {} for region in get_args(Region)},
         ),
+        **clips(),
+    }
+
+
+def clips() -> dict[str, Evidence]:
+    """Of clips: every face in every frame is a face."""
+    walks = [
+        Clip([Face(k, t, 0.7 + 0.1 * t, MIXED[k % 6], known=0.8, flicker=(2, 3)) for k in range(9) for t in range(3)]),
+        Clip([Face(k, 0, 0.3, known=0.2) for k in range(4)], people={"sort": PEOPLE}, people_output={"sort": PEOPLE}),
+        Clip([], truth=PEOPLE, people={"sort": PEOPLE}),
+    ]
+    ordinary = video_evidence(walks, recoded=[{"sort": PEOPLE}] * 3)
+    unwritten = dataclasses.replace(
+        ordinary,
+        outcome=np.full_like(ordinary.outcome, NOT_MEASURED),
+        landmarks=np.full_like(ordinary.landmarks, np.nan),
+        anonymized={
+            name: {column: np.full_like(rows, np.nan) for column, rows in columns.items()}
+            for name, columns in ordinary.anonymized.items()
+        },
+    )
+    return {
+        "clips": ordinary,
+        "clips that were not written": unwritten,
+        "one clip": video_evidence(walks[:1]),
+        "clips without faces": video_evidence([Clip([])] * 2),
+        "no clips": video_evidence([]),
     }
 
 
@@ -59,14 +90,19 @@ def shuffled() -> Evidence:
 EVIDENCES = evidences()
 
 
-@pytest.fixture(params=[name for name, _ in all_metrics(clips=False)])
+METRICS = dict(all_metrics())
+ASKED = [
+    pytest.param(name, kind, id=f"{name}-{kind}")
+    for name, metric in METRICS.items()
+    for kind, evidence in EVIDENCES.items()
+    if CLIPS not in metric.needs or "clip" in kind
+]
+"""Metrics of photos are asked of clips too, those of clips of clips only."""
+
+
+@pytest.fixture(params=METRICS)
 def metric(request: pytest.FixtureRequest) -> Metric:
-    return create_metric(request.param)
-
-
-@pytest.fixture(params=sorted(EVIDENCES))
-def evidence(request: pytest.FixtureRequest) -> Evidence:
-    return EVIDENCES[request.param]
+    return METRICS[request.param]
 
 
 def test_names_are_unique_over_all_metrics() -> None:
@@ -80,7 +116,7 @@ def test_cards_are_complete(metric: Metric) -> None:
         for field in ("name", "version", "title", "question", "how", "source"):
             assert getattr(card, field), f"{card.name}: {field} is empty"
         assert card.question.endswith("?")
-        assert card.family in ("outcome", "privacy", "utility", "skin", "quality", "cost")
+        assert card.family in get_args(Family)
         assert card.direction in ("higher", "lower", "none")
         low, high = card.bounds
         assert low is None or high is None or low < high
@@ -90,17 +126,21 @@ def test_cards_are_complete(metric: Metric) -> None:
 def test_needs_are_known(metric: Metric) -> None:
     for need in metric.needs:
         role = need.removeprefix("role:")
-        assert role in ROLES if role != need else need in TABLES["instrument"]
+        assert role in ROLES if role != need else need in (CLIPS, *TABLES["instrument"])
 
 
-def test_only_what_its_cards_announce_and_each_once(metric: Metric, evidence: Evidence) -> None:
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_only_what_its_cards_announce_and_each_once(name: str, kind: str) -> None:
+    metric, evidence = METRICS[name], EVIDENCES[kind]
     yielded = [item for item in metric.ask(evidence) if not isinstance(item, Finding)]
     assert {item.metric for item in yielded} <= {card.name for card in metric.cards}
     keys = Counter((item.metric, item.instrument, getattr(item, "region", ""), type(item)) for item in yielded)
     assert not [key for key, count in keys.items() if count > 1]
 
 
-def test_findings_count_and_say_so(metric: Metric, evidence: Evidence) -> None:
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_findings_count_and_say_so(name: str, kind: str) -> None:
+    metric, evidence = METRICS[name], EVIDENCES[kind]
     said = [item for item in metric.ask(evidence) if isinstance(item, Finding)]
     assert len({item.kind for item in said}) == len(said)
     for item in said:
@@ -108,7 +148,9 @@ def test_findings_count_and_say_so(metric: Metric, evidence: Evidence) -> None:
         assert f"{item.count:,} of {item.of:,}" in item.text
 
 
-def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: Evidence) -> None:
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_units_line_up_and_values_stay_within_bounds(name: str, kind: str) -> None:
+    metric, evidence = METRICS[name], EVIDENCES[kind]
     cards = {card.name: card for card in metric.cards}
     for item in metric.ask(evidence):
         if isinstance(item, Finding):
@@ -117,7 +159,7 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
             assert list(item.edges) == sorted(item.edges)
             assert all(len(counts) == len(item.edges) - 1 for counts in item.series.values())
             continue
-        n = len(evidence.faces if item.unit == "face" else evidence.images)
+        n = evidence.count(item.unit)
         assert item.eligible is None or (item.eligible.shape == (n,) and item.eligible.dtype == np.bool_)
         assert item.chance is None or np.isfinite(item.chance)
         if isinstance(item, UnitValues) and item.chance_values is not None:
@@ -140,21 +182,25 @@ def test_units_line_up_and_values_stay_within_bounds(metric: Metric, evidence: E
         assert high is None or (values <= high + 1e-9).all()
 
 
-def test_statistics_survive_any_weights(metric: Metric, evidence: Evidence) -> None:
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_statistics_survive_any_weights(name: str, kind: str) -> None:
     """A number or NaN for any draw with replacement, any subgroup and the empty set."""
+    metric, evidence = METRICS[name], EVIDENCES[kind]
     rng = np.random.default_rng(0)
     for item in metric.ask(evidence):
         if isinstance(item, SetStatistic):
             n = len(item.scored)
-            draws = [rng.multinomial(n, np.full(n, 1 / n)).astype(float) for _ in range(3)]
-            for draw in (*draws, np.zeros(n), np.eye(n)[0]):
+            draws = [rng.multinomial(n, np.full(n, 1 / max(n, 1))).astype(float) for _ in range(3)] if n else []
+            for draw in (*draws, np.zeros(n), *np.eye(n)[:1]):
                 weights = draw * used(item)
                 before = weights.copy()
                 assert isinstance(item.compute(weights), float)
                 np.testing.assert_array_equal(weights, before)
 
 
-def test_asking_changes_nothing_and_gives_the_same_again(metric: Metric, evidence: Evidence) -> None:
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_asking_changes_nothing_and_gives_the_same_again(name: str, kind: str) -> None:
+    metric, evidence = METRICS[name], EVIDENCES[kind]
     before = copy.deepcopy(evidence)
     first, second = list(metric.ask(evidence)), list(metric.ask(evidence))
     assert_same(plain(before), plain(evidence))

@@ -21,7 +21,7 @@ EXPOSED: Final = "exposed"
 def states(evidence: Evidence) -> Strings:
     """(N,) the state of every face in every frame: its outcome, or `EXPOSED` where any recogniser still matches it."""
     state = evidence.outcome.astype("<U16")
-    for recogniser in evidence.original:
+    for recogniser in evidence.recognisers:
         threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
         matched = exposed(own_distances(evidence, recogniser), threshold) == 1.0
         changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 
 from tests.support.evidence import make_evidence
-from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, Evidence
+from tests.support.video import RECOGNISER, Clip, Face, video_evidence
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, NOT_MEASURED, Evidence
 from unmask.bench.core.types import Outcome
+from unmask.bench.core.values import UnitValues
 from unmask.metrics.privacy.attack import Attack, attacks
 from unmask.metrics.privacy.deid_rate import DeidRate
+from unmask.metrics.privacy.identification import Identification
+from unmask.metrics.privacy.outcome import OutcomeShares
+from unmask.metrics.privacy.own_distance import OwnDistance
+from unmask.metrics.privacy.strangers import strangers
 
 
 def attack(evidence: Evidence, name: str = "sface") -> Attack:
@@ -104,3 +111,48 @@ def test_distances_do_not_depend_on_whether_they_are_kept(monkeypatch: pytest.Mo
     monkeypatch.setattr("unmask.metrics.privacy.attack.KEPT_FACES", 0)
     again = [rows for _, rows in attack(make_evidence(30, 2, known_place=1.0)).blocks()]
     np.testing.assert_array_equal(np.concatenate(kept), np.concatenate(again))
+
+
+def of_clips() -> Evidence:
+    """Two clips with two tracks each, and one that could not be written."""
+    near, far = {"distance": 0.3, "known": 0.9}, {"distance": 0.9, "known": 0.9}
+    clips = [
+        Clip([Face(0, 0, **near), Face(1, 0, **far), Face(0, 1, **far), Face(1, 1, outcome=Outcome.DESTROYED)]),
+        Clip([Face(0, 0, **far), Face(1, 0, **far), Face(0, 1, **far), Face(1, 1, 0.9, Outcome.MISSED, known=0.0)]),
+    ]
+    return video_evidence(clips)
+
+
+def scored(items: Iterable[object], metric: str) -> list[float]:
+    (found,) = [item.values for item in items if isinstance(item, UnitValues) and item.metric == metric]
+    return [float(value) for value in found]
+
+
+def test_metrics_of_photos_take_every_face_in_every_frame() -> None:
+    evidence = of_clips()
+    # By frame, then track: the near one, the second track, the first one again, destroyed; all far but the missed one.
+    assert scored(DeidRate().ask(evidence), "deid_rate@1e-3") == [0, 1, 1, 1, 1, 1, 1, 0]
+    assert scored(OutcomeShares().ask(evidence), "outcome_missed") == [0, 0, 0, 0, 0, 0, 0, 1]
+    assert scored(OwnDistance().ask(evidence), "own_distance")[:3] == pytest.approx([0.3, 0.9, 0.9], abs=1e-5)
+    ranks = scored(Identification().ask(evidence), "rank1_cross_photo")
+    assert np.isfinite(ranks).all(), "each person is in a second frame"
+    assert ranks[0] == 1.0
+
+
+def test_faces_of_one_clip_are_never_strangers() -> None:
+    evidence = of_clips()
+    different = strangers(evidence).different
+    np.testing.assert_array_equal(different, evidence.clips.clip[:, None] != evidence.clips.clip[None, :])
+
+
+def test_a_clip_that_was_not_written_is_not_measured() -> None:
+    evidence = of_clips()
+    (readings,) = evidence.anonymized.values()
+    unwritten = dataclasses.replace(
+        evidence,
+        outcome=np.full(8, NOT_MEASURED),
+        anonymized={RECOGNISER: {name: np.full_like(rows, np.nan) for name, rows in readings.items()}},
+    )
+    for metric in (DeidRate(), OutcomeShares(), OwnDistance(), Identification()):
+        for item in metric.ask(unwritten):
+            assert not isinstance(item, UnitValues) or np.isnan(item.values).all()
