@@ -44,7 +44,9 @@ def headline_heads(board: Board) -> list[Head]:
     """The leaderboard's columns, in family order; a metric that nobody measured has none."""
     measured = [(c.metric, c.instrument, c.region) for c in board.columns]
     valued = {key for key in measured if _has_value(board, Column(*key))}
-    return [make_head(board, Column(*key)) for key in headline_keys(measured, valued, _instruments(board))]
+    cards = {column.metric: board.metric(column) for column in board.columns}
+    keys = headline_keys(cards, measured, valued, instruments=_instruments(board))
+    return [make_head(board, Column(*key)) for key in keys]
 
 
 def family_columns(board: Board, family: Family) -> list[Column]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.bench.core.errors import UsageError
-from unmask.bench.core.headlines import HEADLINES
+from unmask.bench.core.headlines import headline_metrics
 from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.comparable import data_difference, method_difference, metric_difference
 from unmask.reports.numbers import NOT_MEASURED, format_interval, format_value
@@ -63,7 +63,7 @@ def pairs(runs: Sequence[RunView]) -> list[Pair]:
 
 def _lines(a: RunView, b: RunView, dataset: str) -> list[SideBySide]:
     found = []
-    wanted = [name for names in HEADLINES for name in names]
+    wanted = [name for names in headline_metrics(a.metrics) for name in names]
     for method in (m for m in a.methods if m in b.methods):
         changed = method_difference(a, b, method)
         for column in _spoken_for(a, dataset, wanted):

@@ -12,42 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from unmask.bench.cli.tables import page_console
-from unmask.bench.run.reduce import NO_FACE
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.headlines import Key, headline_keys, speaking_key
+from unmask.bench.run.reduce import NO_FACE, instruments_of
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow, PlanSettings
+from unmask.bench.store.schemas import EstimateRow
 from unmask.bench.store.video_folder import VideoRunFolder
 
-ATTRIBUTES = PlanSettings().default_attributes
+OUTCOMES = ("outcome_destroyed", "outcome_missed")
+"""Stand before the headline columns, since no other number can be read without them."""
 
-HEADLINES: Sequence[tuple[str, str, str, str]] = (
-    # head, metric, instrument, region
-    ("destroyed", "outcome_destroyed", "yunet", "face"),
-    ("missed", "outcome_missed", "yunet", "face"),
-    ("de-identified", "deid_rate@1e-3", "worst", "face"),
-    ("rank-1, other photo", "rank1_cross_photo", "worst", "face"),
-    ("rank-1, same photo", "rank1_same_photo", "worst", "face"),
-    ("gender kept", "gender_estimated_correct", ATTRIBUTES, "face"),
-    ("age group kept", "age_group_estimated_correct", ATTRIBUTES, "face"),
-    ("SSIM", "ssim", "standard", "face"),
-    ("LPIPS", "lpips_alex", "lpips-alex", "face"),
-    ("ms per face", "ms_per_face", "wall-clock", "image"),
-)
-
-TRACKER = "tracker"
-"""Stands for the run's first tracker."""
-
-VIDEO_HEADLINES: Sequence[tuple[str, str, str, str]] = (
-    ("people per clip", "people", TRACKER, "image"),
-    ("original - de-identified", "people_difference", TRACKER, "image"),
-    ("HOTA, truth", "hota", TRACKER, "image"),
-    ("IDF1, truth", "idf1", TRACKER, "image"),
-    ("IDF1, original's tracks", "idf1_original", TRACKER, "image"),
-    ("frames missed", "frames_missed", "yunet", "image"),
-    ("tracks exposed", "tracks_exposed", "worst", "image"),
-    ("longest exposure, s", "longest_exposure", "worst", "image"),
-    ("one new face", "identity_kept", "mobilefacenet", "image"),
-    ("flicker", "flicker", "frames", "image"),
-)
+RowKey = tuple[str, str, str, str]
+"""Method, metric, instrument, region."""
 
 COLUMN_WIDTH = 17
 """Characters: an interval such as ``[0.123, 0.456]`` with its frame. Columns that do not fit go to a further table."""
@@ -75,6 +51,8 @@ def print_summary(folder: RunFolder) -> bool:
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console = page_console()
+    cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
+    instruments = instruments_of(folder.plan.settings)
     complete = True
     for dataset in folder.plan.datasets:
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
@@ -87,7 +65,8 @@ def print_summary(folder: RunFolder) -> bool:
         failures = [row for row in estimates.failures if row.dataset == dataset.label]
         errors = {label: [row.reason for row in failures if row.method == label] for label in labels}
         counts = {label: f"{len(reasons)} of {images}" for label, reasons in errors.items()}
-        _print_table(console, title, counts, HEADLINES, _rows(estimates.estimates, dataset.label))
+        rows = _rows(estimates.estimates, dataset.label)
+        _print_table(console, title, counts, _headlines(cards, rows, instruments, OUTCOMES), rows)
         lines = [_failure(folder.path, *item, images, "images") for item in errors.items() if item[1]]
         _print_lines(console, lines, len(lines))
         findings = [f for f in estimates.findings if f.dataset == dataset.label]
@@ -110,10 +89,8 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
     plan, estimates = folder.plan, folder.estimates
     labels = [contestant.label for contestant in plan.contestants]
     console = page_console()
-    headlines = [
-        (head, metric, plan.trackers[0].label if instrument == TRACKER else instrument, region)
-        for head, metric, instrument, region in VIDEO_HEADLINES
-    ]
+    cards = {card.name: card for card in plan.cards}
+    instruments = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
     complete = True
     for dataset in plan.datasets:
         clips = [row for row in estimates.clips if row.dataset == dataset.label]
@@ -127,7 +104,8 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         failed = {label: sum(row.failed_frames for row in results if row.method == label) for label in labels}
         errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
         counts = {label: f"{count} of {frames}" for label, count in failed.items()}
-        _print_table(console, title, counts, headlines, _rows(estimates.estimates, dataset.label))
+        rows = _rows(estimates.estimates, dataset.label)
+        _print_table(console, title, counts, _headlines(cards, rows, instruments), rows)
         of_method = {contestant.label: contestant.method for contestant in plan.contestants}
         lines = [
             f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
@@ -182,7 +160,7 @@ def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES)
         console.print(f"and {len(lines) - most} more: see the report", markup=False, highlight=False)
 
 
-def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...], EstimateRow]:
+def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[RowKey, EstimateRow]:
     """(method, metric, instrument, region) -> the row over everybody."""
     return {
         (row.method, row.metric, row.instrument, row.region): row
@@ -191,35 +169,52 @@ def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...
     }
 
 
+def _headlines(
+    cards: Mapping[str, MetricCard],
+    rows: Mapping[RowKey, EstimateRow],
+    instruments: Sequence[str],
+    first: Sequence[str] = (),
+) -> list[tuple[str, Key]]:
+    """Title and key of each column: those named ``first``, then the headline columns."""
+    measured = list(dict.fromkeys(key[1:] for key in rows))
+    valued = {key[1:] for key, row in rows.items() if row.value is not None}
+    before = [key for name in first if (key := speaking_key(measured, name, instruments)) is not None]
+    keys = [*before, *headline_keys(cards, measured, valued, instruments=instruments)]
+    return [(_head(cards[key[0]]), key) for key in keys]
+
+
+def _head(card: MetricCard) -> str:
+    return f"{card.title}, {card.unit}" if card.unit in ("ms", "seconds", "kbit/s") else card.title
+
+
 def _print_table(
     console: Console,
     title: str,
     errors: Mapping[str, str],
-    headlines: Sequence[tuple[str, str, str, str]],
-    rows: Mapping[tuple[str, ...], EstimateRow],
+    columns: Sequence[tuple[str, Key]],
+    rows: Mapping[RowKey, EstimateRow],
 ) -> None:
     """``errors``: the methods, each with how many of its units failed."""
-    shown = [h for h in headlines if any((label, *h[1:]) in rows for label in errors)]
     console.print(f"\n{title}", markup=False, highlight=False)
     names = min(max(map(len, errors)), MOST_NAME)
     room = console.width - names - 4
     first = max((room - ERRORS_WIDTH) // COLUMN_WIDTH, 1)
     each = max(room // COLUMN_WIDTH, 1)
-    for start in (0, *range(first, len(shown), each)):
-        columns = shown[start : start + (each if start else first)]
+    for start in (0, *range(first, len(columns), each)):
+        part = columns[start : start + (each if start else first)]
         table = Table()
         table.add_column("method", overflow="fold", max_width=names)
         if not start:
             table.add_column("errors", justify="right", no_wrap=True)
-        for head, *_ in columns:
+        for head, _ in part:
             table.add_column(head, justify="right")
         for label, count in errors.items():
-            cells = [_cell(rows, (label, *column[1:])) for column in columns]
+            cells = [_cell(rows, (label, key[0], key[1], key[2])) for _, key in part]
             table.add_row(escape(label), *([] if start else [count]), *cells)
         console.print(table)
 
 
-def _cell(rows: Mapping[tuple[str, ...], EstimateRow], key: tuple[str, ...]) -> str:
+def _cell(rows: Mapping[RowKey, EstimateRow], key: RowKey) -> str:
     row = rows.get(key)
     if row is None or row.value is None:
         return "not measured"

@@ -107,6 +107,11 @@ class MetricCard:
     source: str
     """Paper, section, equation; thesis section where it has one."""
     limits: str = ""
+    headline: int | None = None
+    """Its place among the few numbers that stand for a method, ascending, on every page and table; tests of these
+    columns are corrected together. ``None`` = it has none."""
+    stands_in_for: str = ""
+    """The headline metric of the same place that it takes the column of where that one has no number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from unmask.bench.core.training import FacePacker, TrainingJob
 from unmask.bench.core.training_faces import TrainingFaces
 from unmask.bench.core.weights import WeightsReport
 
+TRAINING_FACES = "unmask.methods.gan.training.preparing:PreparedFaces"
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
@@ -209,7 +210,7 @@ def weights_inspector() -> Callable[[Path], WeightsReport]:
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    made: TrainingFaces = _imported("unmask.methods.gan.training.preparing:PreparedFaces")()
+    made: TrainingFaces = _imported(TRAINING_FACES)()
     return made
 
 

@@ -119,7 +119,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
             cards,
             control,
             identical=_identical(outputs),
-            heads_of=partial(headline_keys, instruments=instruments_of(plan.settings)),
+            heads_of=partial(headline_keys, cards, instruments=instruments_of(plan.settings)),
         )
         found.comparisons += compared
         found.ranks += rank_rows(dataset.label, answers, compared, cards, control)

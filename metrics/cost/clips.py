@@ -26,6 +26,7 @@ def _card(name: str, direction: Direction, unit: str, title: str, question: str,
         how=f"{how}; mean over clips. The interval draws clips.",
         source="unmask",
         limits=limits,
+        headline={"ms_per_frame": 71, "kbps": 72}.get(name),
     )
 
 

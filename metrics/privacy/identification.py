@@ -108,6 +108,9 @@ def _card(k: int, protocol: Protocol) -> MetricCard:
                 "recogniser errs on unprotected photos."
             )
         ),
+        headline=21 if k == 1 else None,
+        # Where nobody has two photos there is no cross-photo search; the weaker question stands in, named so.
+        stands_in_for="rank1_cross_photo" if k == 1 and same else "",
     )
 
 

@@ -159,6 +159,8 @@ def _eer_card(protocol: Protocol) -> MetricCard:
             "One operating point far from those in use: a low share of easy victims hardly shows. "
             f"{_CROSS_PHOTO if protocol else _SAME_PHOTO}"
         ),
+        headline=22,
+        stands_in_for="" if protocol else "eer_cross_photo",
     )
 
 

@@ -40,6 +40,7 @@ def _card(name: str, network: str, size: str, *, changed: bool = False) -> Metri
         how=over,
         source="Zhang et al. 2018, arXiv:1801.03924; thesis 4.3",
         limits="It measures change, not realism: a flawless new face still differs from the old one.",
+        headline=61 if name == "lpips_alex" and not changed else None,
     )
 
 

@@ -47,6 +47,7 @@ def _card(
         how + _REGIONS,
         source,
         (_ALIKE + limits).strip(),
+        headline=60 if name == "ssim" else None,
     )
 
 

@@ -49,6 +49,7 @@ def _exposure_card(
         how=_RULES + how,
         source="unmask; the thesis measures no privacy in video",
         limits=_LIMITS,
+        headline={"tracks_exposed": 11, "longest_exposure": 12}.get(name),
     )
 
 
@@ -73,6 +74,7 @@ def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: 
         "add up to 1.",
         source="unmask",
         limits="Long tracks weigh more. A face that the judge does not find in the original is not in the count.",
+        headline=13 if outcome is Outcome.MISSED else None,
     )
 
 
@@ -119,6 +121,7 @@ class Exposure:
             "method left it as it was, see frames_missed. One is enough for a viewer who stops the clip there.",
             source="unmask",
             limits=_LIMITS,
+            headline=14,
         ),
         _outcome_card(Outcome.ANONYMIZED, "higher", "Frames anonymized", "In how many frames is a face a new face?"),
         _outcome_card(Outcome.DESTROYED, "lower", "Frames destroyed", "In how many frames is a face no face any more?"),

@@ -72,6 +72,7 @@ class Motion:
             source="unmask; the flickering that thesis 4.2 describes",
             limits="A face that is a black box does not flicker: read it beside the destroyed frames. Compression "
             "noise of the original counts as its flicker. Long and lively tracks weigh more.",
+            headline=33,
         ),
         MetricCard(
             name="landmark_correlation",
@@ -87,6 +88,7 @@ class Motion:
             f"tracks with at least {LEAST_FRAMES} frames in which the face is found again.",
             source="unmask",
             limits="A face that crosses the picture correlates even if its expression is lost.",
+            headline=34,
         ),
     )
 

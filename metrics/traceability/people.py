@@ -49,6 +49,7 @@ def _card(
         how=f"{_COUNT}{how}",
         source="Thesis 4.2, tables 4.1 and 4.2",
         limits=_LIMITS,
+        headline={"people": 1, "people_difference": 2}.get(name),
     )
 
 

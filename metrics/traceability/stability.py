@@ -47,6 +47,7 @@ def _card(name: str, direction: Direction, title: str, question: str, how: str) 
         source="unmask; the thesis asks it in words (4.2: does a person keep the same facial characteristics?)",
         limits="Only frames in which a face is found and read; a track with fewer than two is unscored. Faces that "
         "were left as they were keep their own face: read it beside the missed frames.",
+        headline={"identity_kept": 31, "identity_shared": 32}.get(name),
     )
 
 

@@ -91,6 +91,10 @@ _COMMON: Final = (
 _BODY: Final = "Detector and tracker go by whole bodies, so a method that changes faces alone should hardly move it."
 
 
+_HEADLINES: Final = {"hota": 3, "idf1": 4, "mota": 5}
+_HEADLINES_ORIGINAL: Final = {"hota": 6, "idf1": 7}
+
+
 def _card(name: str, score: _Score, original: bool) -> MetricCard:
     limits = (
         f"The original's tracks are no truth: 1 means 'as in the original', with all its mistakes. {_BODY} Clips in "
@@ -111,6 +115,7 @@ def _card(name: str, score: _Score, original: bool) -> MetricCard:
         how=f"People tracked in the output, against {_ORIGINAL if original else _TRUTH}. {score.how} {_COMMON}",
         source=f"{score.source}; thesis 4.2 asks the question with a count",
         limits=limits,
+        headline=(_HEADLINES_ORIGINAL if original else _HEADLINES).get(name),
     )
 
 

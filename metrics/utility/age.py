@@ -48,6 +48,7 @@ def _card(
         how=how,
         source=source,
         limits=_MISSED + limits,
+        headline=41 if name == "age_group_estimated_correct" else None,
     )
 
 

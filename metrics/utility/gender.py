@@ -38,6 +38,7 @@ def _card(name: str, title: str, question: str, how: str, limits: str) -> Metric
         how=_HOW + how,
         source="thesis 4.3, Evaluating Gender",
         limits=_MISSED + _LIMITS + limits,
+        headline=40 if name == "gender_estimated_correct" else None,
     )
 
 

@@ -37,7 +37,21 @@ def _card(
     limits: str = "",
     source: str = "thesis 4.3, Evaluating Skin Color",
 ) -> MetricCard:
-    return MetricCard(name, "1", "skin", direction, unit, bounds, title, question, how, source, limits)
+    return MetricCard(
+        name,
+        "1",
+        "skin",
+        direction,
+        unit,
+        bounds,
+        title,
+        question,
+        how,
+        source,
+        limits,
+        headline=50 if name in ("ita_change", "skin_mse") else None,
+        stands_in_for="ita_change" if name == "skin_mse" else "",
+    )
 
 
 class SkinTone:

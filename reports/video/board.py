@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.headlines import headline_keys
 from unmask.bench.store.video_schemas import LOSSLESS, Contestant
 from unmask.reports.columns import better_text
 from unmask.reports.leaderboard import USELESS_SHARE
@@ -15,11 +16,14 @@ from unmask.reports.runs import WORST, Column
 from unmask.reports.video.cells import VideoCell, estimate
 from unmask.reports.video.view import JUDGE, VideoView
 
-TRACKER: Final = "tracker"
-"""Stands for the run's first tracker."""
-RECOGNISER: Final = "recogniser"
-"""Stands for the run's default recogniser."""
-
+SPANS: Final[Mapping[str, str]] = {
+    "people": "People counted",
+    "truth": "Followed, against the truth",
+    "original": "Followed, against the original's tracks",
+    "exposure": "Privacy over time",
+    "consistency": "Consistency",
+    "cost": "Cost",
+}
 BITRATE: Final = ("kbps", "stream")
 _INSTRUMENTS: Final = {
     JUDGE: "all face tracks",
@@ -28,31 +32,6 @@ _INSTRUMENTS: Final = {
     "stream": "as written",
 }
 
-SPANS: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
-    ("people", "People counted", (("people", TRACKER), ("people_difference", TRACKER))),
-    ("truth", "Followed, against the truth", (("hota", TRACKER), ("idf1", TRACKER), ("mota", TRACKER))),
-    (
-        "original",
-        "Followed, against the original's tracks",
-        (("hota_original", TRACKER), ("idf1_original", TRACKER)),
-    ),
-    (
-        "exposure",
-        "Privacy over time",
-        (("tracks_exposed", WORST), ("longest_exposure", WORST), ("frames_missed", JUDGE), ("tracks_missed", JUDGE)),
-    ),
-    (
-        "consistency",
-        "Consistency",
-        (
-            ("identity_kept", RECOGNISER),
-            ("identity_shared", RECOGNISER),
-            ("flicker", "frames"),
-            ("landmark_correlation", JUDGE),
-        ),
-    ),
-    ("cost", "Cost", (("ms_per_frame", "wall-clock"), BITRATE)),
-)
 ARROWS: Final = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "none": ""}
 
 
@@ -107,10 +86,9 @@ def make_board(view: VideoView, dataset: str) -> VideoBoard:
         return bool(line.about), 2.0 if row is None or row.value is None else row.value
 
     names = list(dict.fromkeys(head.span for head in heads))
-    titles = {name: title for name, title, _ in SPANS}
     return VideoBoard(
         tuple(heads),
-        tuple(Span(name, titles[name], sum(head.span == name for head in heads)) for name in names),
+        tuple(Span(name, SPANS[name], sum(head.span == name for head in heads)) for name in names),
         tuple(line for line in lines if line.control),
         tuple(chance_text(view, dataset, head.column) for head in heads),
         tuple(sorted((line for line in lines if not line.control), key=order)),
@@ -132,19 +110,22 @@ def _left_out(view: VideoView, dataset: str, names: Sequence[str]) -> list[str]:
 
 
 def _heads(view: VideoView, dataset: str) -> list[VideoHead]:
-    names = {TRACKER: view.tracker, RECOGNISER: view.plan.settings.default_recogniser}
-    found = []
-    for span, _, metrics in SPANS:
-        columns = [
-            view.column(metric, names.get(instrument, instrument))
-            for metric, instrument in metrics
-            if metric in view.metrics
-        ]
-        # Against a reference that the data set does not have, nothing was asked at all.
-        if span in ("truth", "original") and not any(measured(view, dataset, column) for column in columns):
-            continue
-        found += [make_head(view, column, span) for column in columns]
-    return found
+    """The headline columns; without those of a reference that the data set does not have."""
+    columns = view.columns(dataset)
+    keys = [(c.metric, c.instrument, c.region) for c in columns]
+    valued = {key for key, column in zip(keys, columns, strict=True) if measured(view, dataset, column)}
+    instruments = [view.plan.settings.default_recogniser, *view.trackers]
+    heads = headline_keys(view.metrics, keys, valued, instruments=instruments)
+    chosen = [(key, span_of(view.metrics[key[0]])) for key in heads]
+    there = {span for key, span in chosen if key in valued or span not in ("truth", "original")}
+    return [make_head(view, Column(*key), span) for key, span in chosen if span in there]
+
+
+def span_of(card: MetricCard) -> str:
+    """The group of columns (a key of `SPANS`) that a metric stands in."""
+    if card.family != "traceability":
+        return card.family
+    return "people" if card.unit == "people" else "original" if card.name.endswith("_original") else "truth"
 
 
 def measured(view: VideoView, dataset: str, column: Column) -> bool:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from tests.support.sealing import seal_run
+from unmask.bench.core.registry import all_metrics
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Estimates, Plan
@@ -43,6 +44,7 @@ class Made:
     ms: float = 2.0
 
 
+CARDS = {card.name: card for _, metric in all_metrics() for card in metric.cards}
 METHODS = (
     Made("none", "none", {}, 0.0, 1.0, missed=1.0, ms=0.01),
     Made("blackout", "blackout", {"detector": "mtcnn"}, 0.97, 0.0, destroyed=0.967, missed=0.033, ms=9.4),
@@ -181,6 +183,8 @@ def _plug_in(row: tuple[Any, ...], versions: dict[str, str]) -> dict[str, Any]:
         "how": f"{name} is computed so: a < b & c.",
         "source": "Thesis 4.1; https://example.org/paper",
         "limits": "Says nothing about anything else.",
+        "headline": CARDS[name].headline if name in CARDS else None,
+        "stands_in_for": CARDS[name].stands_in_for if name in CARDS else "",
     }
     needs = {"privacy": ["role:recogniser"], "utility": ["role:attributes"], "quality": ["pixels"]}
     return {"name": name, "cards": [card], "needs": needs.get(family, ["yunet"])}

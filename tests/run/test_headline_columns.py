@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 
 from tests.support.answers import DESIGN, MASKS, N, asked, card, share, statistic
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
+from unmask.bench.core.headlines import headline_keys, headline_metrics
+from unmask.bench.core.registry import all_metrics
 from unmask.bench.core.stats.compare import holm
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.ranking import HeadsOf, compare_methods, rank_rows
 from unmask.bench.run.rows import Answer
-from unmask.reports.video.board import SPANS
+from unmask.reports.video.board import SPANS, span_of
 
 INSTRUMENTS = ["sface", "face-api", "standard"]
 
@@ -77,10 +79,23 @@ def test_equal_figures_are_not_identical_outputs() -> None:
     assert row.low < 0 < row.high
 
 
+REAL = {of.name: of for _, metric in all_metrics() for of in metric.cards}
+
+
+def headline_cards() -> list[MetricCard]:
+    """Nine columns."""
+    return [replace(card(f"m{k}", bounds=(-99, 99)), headline=k) for k in range(9)]
+
+
+def heads(cards: Sequence[MetricCard]) -> HeadsOf:
+    return partial(headline_keys, {of.name: of for of in cards}, instruments=INSTRUMENTS)
+
+
 def headline_answers() -> tuple[dict[str, list[Answer]], list[MetricCard]]:
     """Two methods; one clear and nine idle headline columns, and a metric that is none."""
-    names = [names[0] for names in HEADLINES if names[0] != "ms_per_face"]
-    cards = [card(name, bounds=(-99, 99)) for name in (*names, "other")]
+    cards = headline_cards()
+    names = [of.name for of in cards]
+    cards.append(card("other", bounds=(-99, 99)))
     rng = np.random.default_rng(3)
     answers: dict[str, list[Answer]] = {"a": [], "b": []}
     for of in cards:
@@ -93,33 +108,51 @@ def headline_answers() -> tuple[dict[str, list[Answer]], list[MetricCard]]:
 
 def test_headline_columns_are_corrected_together() -> None:
     answers, cards = headline_answers()
-    rows = compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
-    heads = [row for row in rows if row[0] != "other"]
-    plain = [row[3] for row in heads]
-    assert [row[4] for row in heads] == pytest.approx(holm([p for p in plain if p is not None]))
+    rows = compared(answers, cards, heads_of=heads(cards))
+    columns = [row for row in rows if row[0] != "other"]
+    plain = [row[3] for row in columns]
+    assert [row[4] for row in columns] == pytest.approx(holm([p for p in plain if p is not None]))
     assert [row[4] for row in rows if row[0] == "other"] == [row[3] for row in rows if row[0] == "other"]
 
 
 def test_equal_methods_rarely_win_any_headline_column() -> None:
     """Column by column up to 1 - .95^9 = 37 % of such tables would have a winner somewhere."""
     wins, trials = 0, 60
-    names = [names[0] for names in HEADLINES if names[0] != "ms_per_face"]
-    cards = [card(name, bounds=(-99, 99)) for name in names]
+    cards = headline_cards()
     for trial in range(trials):
         rng = np.random.default_rng(trial)
         answers = {
             label: [asked(UnitValues(of.name, "standard", rng.normal(size=N)), of, MASKS[:1]) for of in cards]
             for label in ("a", "b")
         }
-        wins += any(
-            row[4] is not None and row[4] < 0.05
-            for row in compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
-        )
+        wins += any(row[4] is not None and row[4] < 0.05 for row in compared(answers, cards, heads_of=heads(cards)))
     assert wins / trials <= 0.15
 
 
-def test_the_headline_columns_of_clips_are_those_of_their_page() -> None:
-    assert [column for name, _, columns in SPANS for column in columns if name != "cost"] == list(CLIP_HEADLINES)
-    measured = [("idf1", "sort", "image"), ("idf1", "deepsort", "image"), ("flicker", "frames", "image")]
-    chosen = clip_headline_keys(measured, measured, tracker="sort", recogniser="sface")
-    assert chosen == [measured[0], measured[2]]
+def test_the_headline_columns_in_their_order() -> None:
+    assert [names[0] for names in headline_metrics(REAL)] == [
+        "people", "people_difference", "hota", "idf1", "mota", "hota_original", "idf1_original",
+        "tracks_exposed", "longest_exposure", "frames_missed", "tracks_missed",
+        "deid_rate@1e-3", "rank1_cross_photo", "eer_cross_photo",
+        "identity_kept", "identity_shared", "flicker", "landmark_correlation",
+        "gender_estimated_correct", "age_group_estimated_correct", "ita_change",
+        "ssim", "lpips_alex", "kid", "ms_per_face", "ms_per_frame", "kbps",
+    ]  # fmt: skip
+    assert len({of.headline for of in REAL.values() if of.headline is not None}) == 27
+    assert all(REAL[of.stands_in_for].headline == of.headline for of in REAL.values() if of.stands_in_for)
+
+
+def test_a_column_speaks_by_the_default_instruments_and_by_stand_ins() -> None:
+    measured = [("idf1", "deepsort", "image"), ("idf1", "sort", "image"), ("flicker", "frames", "image")]
+    keys = headline_keys(REAL, measured, measured, instruments=["sface", "sort"])
+    assert keys == [measured[1], measured[2]]
+    weaker = [("rank1_same_photo", "worst", "face"), ("rank1_same_photo", "sface", "face")]
+    both = [("rank1_cross_photo", "worst", "face"), *weaker]
+    assert headline_keys(REAL, both, both, instruments=["sface"]) == both[:1]
+    assert headline_keys(REAL, both, weaker, instruments=["sface"]) == weaker[:1]
+    assert headline_keys(REAL, weaker, [], instruments=["sface"]) == weaker[:1]
+
+
+def test_every_headline_column_of_clips_has_its_group_on_the_page() -> None:
+    cards = [of for _, metric in all_metrics(clips=True) for of in metric.cards if of.headline is not None]
+    assert {span_of(of) for of in cards} == set(SPANS)

@@ -13,7 +13,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
-from unmask.bench.core.headlines import clip_headline_keys
+from unmask.bench.core.headlines import headline_keys
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
@@ -61,14 +61,14 @@ def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, pro
             results += _results(folder, dataset.label, contestant, readable, evidence)
             progress.done(f"{contestant.label} {dataset.label}", skipped=False)
         control, competing = _competitors(plan, answers)
-        tracker = plan.trackers[0].label if plan.trackers else ""
+        instruments_first = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
         compared = compare_methods(
             dataset.label,
             competing,
             design.resamples,
             cards,
             control,
-            heads_of=partial(clip_headline_keys, tracker=tracker, recogniser=plan.settings.default_recogniser),
+            heads_of=partial(headline_keys, cards, instruments=instruments_first),
         )
         comparisons += compared
         ranks += rank_rows(dataset.label, competing, compared, cards, control)
