@@ -203,7 +203,7 @@ def _gap_rows(entrant: Entrant, dataset: str, column: Column) -> list[GapRow]:
     return [
         g
         for g in entrant.run.estimates.gaps
-        if (g.dataset, g.method, Column(g.metric, g.instrument, g.region)) == (dataset, entrant.method, column)
+        if (g.dataset, g.method, Column(g.metric, g.instrument, g.region or "")) == (dataset, entrant.method, column)
     ]
 
 

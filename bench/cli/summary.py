@@ -15,7 +15,6 @@ from unmask.bench.cli.tables import page_console
 from unmask.bench.run.reduce import NO_FACE
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import EstimateRow, PlanSettings
-from unmask.bench.store.video_folder import VideoRunFolder
 
 ATTRIBUTES = PlanSettings().default_attributes
 
@@ -36,17 +35,17 @@ HEADLINES: Sequence[tuple[str, str, str, str]] = (
 TRACKER = "tracker"
 """Stands for the run's first tracker."""
 
-VIDEO_HEADLINES: Sequence[tuple[str, str, str, str]] = (
-    ("people per clip", "people", TRACKER, "image"),
-    ("original - de-identified", "people_difference", TRACKER, "image"),
-    ("HOTA, truth", "hota", TRACKER, "image"),
-    ("IDF1, truth", "idf1", TRACKER, "image"),
-    ("IDF1, original's tracks", "idf1_original", TRACKER, "image"),
-    ("frames missed", "frames_missed", "yunet", "image"),
-    ("tracks exposed", "tracks_exposed", "worst", "image"),
-    ("longest exposure, s", "longest_exposure", "worst", "image"),
-    ("one new face", "identity_kept", "mobilefacenet", "image"),
-    ("flicker", "flicker", "frames", "image"),
+VIDEO_HEADLINES: Sequence[tuple[str, str, str, None]] = (
+    ("people per clip", "people", TRACKER, None),
+    ("original - de-identified", "people_difference", TRACKER, None),
+    ("HOTA, truth", "hota", TRACKER, None),
+    ("IDF1, truth", "idf1", TRACKER, None),
+    ("IDF1, original's tracks", "idf1_original", TRACKER, None),
+    ("frames missed", "frames_missed", "yunet", None),
+    ("tracks exposed", "tracks_exposed", "worst", None),
+    ("longest exposure, s", "longest_exposure", "worst", None),
+    ("one new face", "identity_kept", "mobilefacenet", None),
+    ("flicker", "flicker", "frames", None),
 )
 
 COLUMN_WIDTH = 17
@@ -70,13 +69,19 @@ MOST_LINES = 8
 def print_summary(folder: RunFolder) -> bool:
     """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
 
-    False where a data set has no face, or a method no usable output on it.
+    False where a data set of photos has no face, or a method no usable output on a data set.
     """
+    photos = not folder.plan.datasets_of("photos") or _print_photos(folder)
+    clips = not folder.plan.datasets_of("clips") or _print_clips(folder)
+    return photos and clips
+
+
+def _print_photos(folder: RunFolder) -> bool:
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console = page_console()
     complete = True
-    for dataset in folder.plan.datasets:
+    for dataset in folder.plan.datasets_of("photos"):
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
         images = 0 if given is None else given.images - given.unreadable
         title = dataset.label
@@ -94,7 +99,7 @@ def print_summary(folder: RunFolder) -> bool:
         _print_lines(console, [f"{f.method}: {f.text}" for f in findings])
         problems = [p for p in given.problems if p.reason != NO_FACE] if given is not None else []
         # The terminal is the owner's: a file has to be found to be mended.
-        _print_lines(console, _unusable([(folder.names.photo(dataset.label, p.sample), p.reason) for p in problems]))
+        _print_lines(console, _unusable([(folder.names.sample(dataset.label, p.sample), p.reason) for p in problems]))
         if given is not None and not given.faces:
             console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
             complete = False
@@ -105,17 +110,16 @@ def print_summary(folder: RunFolder) -> bool:
     return complete
 
 
-def print_video_summary(folder: VideoRunFolder) -> bool:
-    """The same for a run over clips."""
+def _print_clips(folder: RunFolder) -> bool:
     plan, estimates = folder.plan, folder.estimates
-    labels = [contestant.label for contestant in plan.contestants]
+    labels = [release.label for release in plan.releases]
     console = page_console()
     headlines = [
         (head, metric, plan.trackers[0].label if instrument == TRACKER else instrument, region)
         for head, metric, instrument, region in VIDEO_HEADLINES
     ]
     complete = True
-    for dataset in plan.datasets:
+    for dataset in plan.datasets_of("clips"):
         clips = [row for row in estimates.clips if row.dataset == dataset.label]
         broken = sum(bool(row.problem) for row in clips)
         frames = sum(row.frames for row in clips)
@@ -128,7 +132,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
         counts = {label: f"{count} of {frames}" for label, count in failed.items()}
         _print_table(console, title, counts, headlines, _rows(estimates.estimates, dataset.label))
-        of_method = {contestant.label: contestant.method for contestant in plan.contestants}
+        of_method = {release.label: release.method for release in plan.releases}
         lines = [
             f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
             for label in labels
@@ -136,7 +140,10 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         ]
         lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
         _print_lines(console, lines, len(lines))
-        _print_lines(console, _unusable([(row.clip, row.problem) for row in clips if row.problem]))
+        _print_lines(
+            console,
+            _unusable([(folder.names.sample(row.dataset, row.clip), row.problem) for row in clips if row.problem]),
+        )
         _print_lines(console, [f"note: {note}" for note in dataset.notes])
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
@@ -182,7 +189,7 @@ def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES)
         console.print(f"and {len(lines) - most} more: see the report", markup=False, highlight=False)
 
 
-def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str, ...], EstimateRow]:
+def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[tuple[str | None, ...], EstimateRow]:
     """(method, metric, instrument, region) -> the row over everybody."""
     return {
         (row.method, row.metric, row.instrument, row.region): row
@@ -195,8 +202,8 @@ def _print_table(
     console: Console,
     title: str,
     errors: Mapping[str, str],
-    headlines: Sequence[tuple[str, str, str, str]],
-    rows: Mapping[tuple[str, ...], EstimateRow],
+    headlines: Sequence[tuple[str, str, str, str | None]],
+    rows: Mapping[tuple[str | None, ...], EstimateRow],
 ) -> None:
     """``errors``: the methods, each with how many of its units failed."""
     shown = [h for h in headlines if any((label, *h[1:]) in rows for label in errors)]
@@ -219,7 +226,7 @@ def _print_table(
         console.print(table)
 
 
-def _cell(rows: Mapping[tuple[str, ...], EstimateRow], key: tuple[str, ...]) -> str:
+def _cell(rows: Mapping[tuple[str | None, ...], EstimateRow], key: tuple[str | None, ...]) -> str:
     row = rows.get(key)
     if row is None or row.value is None:
         return "not measured"

@@ -24,16 +24,16 @@ from unmask.bench.data.cache import cache_dir
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
+from unmask.bench.run.choosing import JUDGE
 from unmask.bench.run.executors import Progress, run_stage
 from unmask.bench.run.fetching import FetchProgress, fetch_needed
-from unmask.bench.run.plan import JUDGE, locations_of, planned_dataset
+from unmask.bench.run.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import write_locations
-from unmask.bench.store.reproduction import Cell, Selection
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlanSettings
+from unmask.bench.store.schemas import Cell, Plan, PlannedDataset, PlanSettings, Selection
 
 K = TypeVar("K")
 
@@ -171,6 +171,7 @@ def _labelling_plan(spec: str, dataset: Dataset, settings: PlanSettings) -> Plan
         {
             "datasets": [planned_dataset(spec, dataset, None)],
             "methods": [],
+            "releases": [],
             "detector": registry.instrument_card(JUDGE),
             "instruments": [registry.instrument_card(LABELLER)],
             "metrics": [],

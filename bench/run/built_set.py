@@ -11,8 +11,7 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.data import Dataset
 from unmask.bench.run.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
 from unmask.bench.run.plan import planned_dataset
-from unmask.bench.store.reproduction import Cell, Selection
-from unmask.bench.store.schemas import PlanSettings
+from unmask.bench.store.schemas import Cell, PlanSettings, Selection
 
 CARD: Final = "card.json"
 LABELS: Final = "labels.csv"

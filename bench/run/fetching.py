@@ -18,6 +18,8 @@ def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: 
     files: list[PackageFile] = []
     for card in plan.measuring:
         files += registry.instrument_class(card.name).card.files
+    for part in (*plan.people_parts, *([plan.face_tracker] if plan.face_tracker else [])):
+        files += part.card.files
     for method in plan.methods if methods else ():
         files += method.card.files
     fetch_missing(files, progress)

@@ -15,8 +15,9 @@ from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.data import open_dataset
 from unmask.bench.run.assemble import assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
+from unmask.bench.run.choosing import JUDGE
 from unmask.bench.run.executors import Progress, run_stage
-from unmask.bench.run.plan import JUDGE, locations_of, planned_dataset
+from unmask.bench.run.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import opened_data, shard_jobs
 from unmask.bench.store.atomic import write_json
@@ -45,6 +46,7 @@ def calibrate_on(
         {
             "datasets": [planned_dataset(spec, open_dataset(spec, root=root), settings.limit)],
             "methods": [],
+            "releases": [],
             "detector": registry.instrument_card(JUDGE),
             "instruments": list(cards.values()),
             "metrics": [],
@@ -90,7 +92,7 @@ def measure_own_card(
     folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
 ) -> None:
     """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
-    recognisers = [card.name for card in plan.instruments_of("recogniser")]
+    recognisers = plan.recognisers
     if not recognisers:
         return
     spec = located_dataset(folder.path, CALIBRATION, plan.settings.calibration)
@@ -104,6 +106,9 @@ def measure_own_card(
         progress=progress,
         settings=settings,
     )
-    people = {d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples) for d in plan.datasets}
+    people = {
+        d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples)
+        for d in plan.datasets_of("photos")
+    }
     refuse_shared_people(card, people)
     write_json(folder.own_card_path, card)

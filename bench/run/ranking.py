@@ -107,7 +107,7 @@ def rank_rows(
     control: str,
 ) -> list[RankRow]:
     """The range of ranks of each method on each metric that has a better and a worse and was tested."""
-    pairs: dict[Key, list[ComparisonRow]] = {}
+    pairs: dict[tuple[str, str, str | None], list[ComparisonRow]] = {}
     for row in compared:
         pairs.setdefault((row.metric, row.instrument, row.region), []).append(row)
     rows: list[RankRow] = []

@@ -17,10 +17,10 @@ from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
 from unmask.bench.run.settling import settle_plan
+from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import Locations
-from unmask.bench.store.reproduction import Reproduction, write_reproduction
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import REPRODUCTION, Plan, Reproduction
 
 TEST_SET: Final = "utkface:split=test"
 LABEL: Final = "balanced"
@@ -93,5 +93,5 @@ def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int
     """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
     folder = RunFolder(out)
     settle_plan(folder, prepared.plan, prepared.locations)
-    write_reproduction(out, prepared.reproduction)
+    write_json(out / REPRODUCTION, prepared.reproduction.model_dump(mode="json", by_alias=True))
     return run(prepared.plan, out, locations=prepared.locations, root=root, workers=workers, progress=progress)

@@ -57,6 +57,10 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         if item.label not in {known.label for known in getattr(old, field)}
     ]
     before = {method.label: method for method in old.methods}
+    # Another variant of a method that is there already would have it run again.
+    added += [
+        f"releases: {release.label} is not in the old plan" for release in plan.releases if release.method not in before
+    ]
     edited = [
         method.label
         for method in plan.methods
@@ -94,13 +98,17 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
         return []
     added, edited = plan_changes(folder, plan, locations)
     return [
-        *(f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays" for phrase in added),
+        *(
+            f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays"
+            for phrase in added
+            if not phrase.startswith("releases")
+        ),
         *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
     ]
 
 
-def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
-    """The same for a plan of any kind at ``path``; ``differences`` from it are asked for where it is there."""
+def settle(path: Path, plan: Plan, differences: Callable[[], list[str]]) -> None:
+    """The same for a plan at ``path``; ``differences`` from it are asked for where it is there."""
     folder = path.parent
     try:
         if path.exists():
@@ -121,10 +129,11 @@ def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) ->
 def compare_plans(old: Plan, new: Plan) -> list[str]:
     """What differs between two plans, as short phrases; empty = the same run."""
     found = []
-    for field in ("datasets", "methods", "instruments", "metrics"):
+    for field in ("datasets", "methods", "releases", "instruments", "trackers", "metrics"):
         found += listed_differences(field, getattr(old, field), getattr(new, field))
-    if old.detector != new.detector:
-        found.append("the face detector changed")
+    for field in ("detector", "person_detector", "face_tracker"):
+        if getattr(old, field) != getattr(new, field):
+            found.append(f"{field.replace('_', ' ')} changed")
     a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
     found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
     if old.operating_points != new.operating_points:

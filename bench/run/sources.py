@@ -76,8 +76,10 @@ def hash_arithmetic(metrics: Iterable[str]) -> str:
     for top in ("bench", "metrics"):
         root = Path(str(import_module(f"unmask.{top}").__file__)).parent
         files += [(file, f"{top}/{name.as_posix()}") for name, file in _files_below(root) if file.suffix == ".py"]
-    for name in (name for name in metrics if name not in registry.METRICS):
-        module = registry.targets("metric")[name].partition(":")[0]
+    ours = {**registry.METRICS, **registry.VIDEO_METRICS}
+    targets = {**registry.targets("metric"), **registry.targets("video_metric")}
+    for name in (name for name in metrics if name not in ours):
+        module = targets[name].partition(":")[0]
         files += [(file, f"{module}/{relative.as_posix()}") for relative, file in _plug_in_files(module)]
     return hashlib.sha256(f"{canonical_json(packages())}{_digest(iter(files))}".encode()).hexdigest()
 

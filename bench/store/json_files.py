@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.schemas import Estimates, Sealed
+from unmask.bench.store.schemas import REPRODUCTION, Estimates, Reproduction, Sealed
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,6 +45,12 @@ def read_model(model: type[M], path: Path, remedy: str = "run the same command a
     if not _intact(found):
         raise StoreError(f"{path} was changed after unmask wrote it: its content and its hash differ; {remedy}")
     return found
+
+
+def read_reproduction(run: Path) -> Reproduction | None:
+    """Which published protocol a run follows; ``None`` = none. Raises `StoreError` for a damaged file."""
+    path = run / REPRODUCTION
+    return read_model(Reproduction, path, "reproduce again") if path.is_file() else None
 
 
 def _intact(found: BaseModel) -> bool:

@@ -5,6 +5,7 @@ A schema name ends in a version. Readers refuse a version they do not know rathe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
@@ -15,8 +16,14 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
 
-PLAN_SCHEMA: Final = "unmask.plan/2"
-ESTIMATES_SCHEMA: Final = "unmask.estimates/2"
+PLAN_SCHEMA: Final = "unmask.plan/3"
+ESTIMATES_SCHEMA: Final = "unmask.estimates/3"
+LOSSLESS: Final = "lossless"
+MATCHED: Final = "matched"
+"""Variants of a `Release`; the others are bitrates."""
+Kind = Literal["photos", "clips"]
+REPRODUCTION: Final = "reproduction.json"
+Region = Literal["face", "image", "background"]
 
 
 class Strict(BaseModel):
@@ -32,14 +39,26 @@ class Strict(BaseModel):
     )
 
 
+def _plain(value: object) -> object:
+    """A read-only mapping as a dictionary. Raises TypeError for what JSON has nothing for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
 class PlannedDataset(Strict):
     label: str
     """Name in results."""
+    kind: Kind = "photos"
     spec: str
     """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: DatasetCard
     samples: list[str]
-    """Sample ids in order."""
+    """Ids of the photos or clips in order."""
+    digests: list[str] = []
+    """Of clips: sha256 of each one's content."""
+    groups: list[str] = []
+    """Of clips: what the data set says of each, e.g. ``normal``; '' = nothing."""
     notes: list[str] = []
     """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
     same samples are the same plan."""
@@ -65,9 +84,30 @@ class PlannedMethod(Strict):
         return [self.spec, asdict(self.card), self.code, self.files]
 
 
+class PlannedPart(Strict):
+    """A person detector or a tracker, with its parameters."""
+
+    label: str
+    spec: str
+    card: InstrumentCard
+
+
+class Release(Strict):
+    """What is scored: all that a method made of a data set, in one form. Photos are released lossless only."""
+
+    label: str
+    """Name in results: the method's, with ``@matched`` or ``@56k`` where it is not lossless."""
+    method: str
+    """Label of the method."""
+    variant: str = LOSSLESS
+    """``lossless``, ``matched`` (the source's bitrate) or a bitrate such as ``56k``."""
+
+
 class PlannedMetric(Strict):
     name: str
     """Registered name; one plug-in may answer several cards."""
+    kinds: list[Kind] = ["photos"]
+    """What it is asked of."""
     cards: list[MetricCard]
     needs: list[str]
 
@@ -75,6 +115,11 @@ class PlannedMetric(Strict):
 class PlanSettings(Strict):
     seed: int = 0
     limit: int | None = None
+    """Only the first N photos or clips of each data set."""
+    frames: int | None = None
+    """Only the first N frames of each clip."""
+    keep_audio: bool = False
+    """Whether clips that are not lossless keep the source's sound. Voices identify people."""
     device: str = "cpu"
     shard_size: int = Field(default=64, ge=1)
     """Images a job holds in memory at once."""
@@ -102,8 +147,8 @@ class Sealed(Strict):
         Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
         """
         try:
-            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields)})
-        except (ValidationError, PydanticSerializationError) as error:
+            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields, fallback=_plain)})
+        except (ValidationError, PydanticSerializationError, TypeError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
             where = ".".join(str(part) for part in first["loc"]) or "a card"
             raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
@@ -121,15 +166,23 @@ class Sealed(Strict):
 class Plan(Sealed):
     """``RUN/plan.json``: everything that decides the results."""
 
-    schema_: Literal["unmask.plan/2"] = Field(default=PLAN_SCHEMA, alias="schema")
+    schema_: Literal["unmask.plan/3"] = Field(default=PLAN_SCHEMA, alias="schema")
     run: str
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
     methods: list[PlannedMethod]
+    releases: list[Release]
+    """Of the methods, the control's lossless one first."""
     detector: InstrumentCard
     """Finds the faces of the originals, and finds them again in the outputs."""
     instruments: list[InstrumentCard]
     """The others, in the order they run. Further detectors look where `detector` does not find a face again."""
+    person_detector: PlannedPart | None = None
+    """Finds people in clips; null without clips."""
+    trackers: list[PlannedPart] = []
+    """Follow people through clips; the first one leads the page."""
+    face_tracker: PlannedPart | None = None
+    """Links faces of the original to tracks, by the default recogniser's embeddings; null without clips."""
     metrics: list[PlannedMetric]
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
@@ -137,8 +190,40 @@ class Plan(Sealed):
 
     @property
     def measuring(self) -> list[InstrumentCard]:
-        """Every instrument, the detector first."""
+        """Every instrument that has no parameters, the detector first."""
         return [self.detector, *self.instruments]
+
+    @property
+    def recognisers(self) -> list[str]:
+        """Their names, in the order they run."""
+        return [card.name for card in self.instruments_of("recogniser")]
+
+    @property
+    def people_parts(self) -> list[PlannedPart]:
+        """The person detector and the trackers, if there are clips."""
+        return [*([self.person_detector] if self.person_detector else []), *self.trackers]
+
+    def part(self, name: Literal["person_detector", "face_tracker"]) -> PlannedPart:
+        """What every plan with clips has. Raises `ConfigError` in one without."""
+        part: PlannedPart | None = getattr(self, name)
+        if part is None:
+            raise ConfigError(f"the plan has no {name}: it was made for photos alone")
+        return part
+
+    def datasets_of(self, kind: Kind) -> list[PlannedDataset]:
+        return [dataset for dataset in self.datasets if dataset.kind == kind]
+
+    def of(self, kind: Kind) -> Plan:
+        """The same with the data sets of one kind only and what is asked of them; it keeps the plan's name."""
+        metrics = [metric for metric in self.metrics if kind in metric.kinds]
+        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
+
+    def dataset(self, label: str) -> PlannedDataset:
+        return next(dataset for dataset in self.datasets if dataset.label == label)
+
+    def labels_of(self, dataset: PlannedDataset) -> list[str]:
+        """What is scored of a data set: of clips every release, of photos every method."""
+        return [each.label for each in (self.releases if dataset.kind == "clips" else self.methods)]
 
     def instruments_of(self, *roles: Role) -> list[InstrumentCard]:
         """Those of some roles, the detector left out."""
@@ -154,7 +239,8 @@ class EstimateRow(Strict):
     instrument: str
     """What measured: an instrument's name, or a variant (``standard``, ``thesis-compat``); ``worst`` = the
     instrument that is worst for the method, named in ``note``."""
-    region: Literal["face", "image", "background"]
+    region: Region | None
+    """null = the question is about no region: people followed through a clip, time."""
     group: str
     value: float | None
     """null = could not be measured."""
@@ -179,7 +265,7 @@ class GapRow(Strict):
     method: str
     metric: str
     instrument: str
-    region: Literal["face", "image", "background"]
+    region: Region | None
     by: str
     """``gender``, ``age``, ``skin`` or ``race``."""
     worst_group: str
@@ -200,7 +286,7 @@ class RankRow(Strict):
     dataset: str
     metric: str
     instrument: str
-    region: Literal["face", "image", "background"]
+    region: Region | None
     method: str
     best: int
     worst: int
@@ -212,7 +298,7 @@ class ComparisonRow(Strict):
     dataset: str
     metric: str
     instrument: str
-    region: Literal["face", "image", "background"]
+    region: Region | None
     a: str
     b: str
     difference: float
@@ -271,10 +357,70 @@ class HistogramRow(Strict):
     series: dict[str, list[int]]
 
 
+class ClipRow(Strict):
+    """One clip as it came in; every clip has a row, whatever became of it."""
+
+    dataset: str
+    clip: str
+    group: str
+    problem: str
+    """Why it could not be used; '' = it could."""
+    damage: str
+    """What is wrong with a clip that could be used in part; ''."""
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    rotation: int
+    rate: float | None
+    """Average frames per second."""
+    variable_rate: bool
+    codec: str
+    kbps: float | None
+    audio: bool
+    faces: int
+    """Faces found in all its frames."""
+    face_width: float | None
+    """Median of their widths, in pixels of the clip; null = no face."""
+    strangers: dict[str, tuple[int, int]]
+    """Recogniser -> of the pairs of faces in one frame, which must be two people: how many it takes for one person at a
+    false match rate of 1e-3 (that was calibrated on photos), and how many it can read."""
+    face_tracks: int
+    people: dict[str, int]
+    """Tracker -> distinct people."""
+    truth_people: int | None
+    """People in the data set's own annotation; null = it has none."""
+
+
+class ClipResult(Strict):
+    """One clip under one release."""
+
+    dataset: str
+    clip: str
+    method: str
+    """The release's label."""
+    people: dict[str, int]
+    """Tracker -> distinct people."""
+    kbps: float | None
+    """Of the clip as it was written."""
+    failed_frames: int
+    """Frames for which the method gave nothing usable; they are black in the output."""
+    ms: float | None
+    """Milliseconds a frame, on average."""
+    tracks_exposed: int
+    """Face tracks with a frame that any recogniser re-identifies, or that was missed or failed."""
+    longest_exposure: float
+    """Seconds of the longest unbroken exposure of any of its tracks."""
+    missed: list[tuple[float, float]]
+    """From and to, in seconds: when a face was left as it was."""
+    error: str
+    """Why there is no output at all; ''."""
+
+
 class Estimates(Strict):
     """``RUN/estimates.json``: all numbers of a run."""
 
-    schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
+    schema_: Literal["unmask.estimates/3"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
     run: str
     """`Plan.run` of the plan it belongs to."""
     seal: str = ""
@@ -287,6 +433,18 @@ class Estimates(Strict):
     failures: list[MethodProblem] = []
     findings: list[FindingRow] = []
     histograms: list[HistogramRow] = []
+    clips: list[ClipRow] = []
+    """Every clip of the data sets of clips."""
+    results: list[ClipResult] = []
+    """Every usable clip under every release."""
+
+    def of(self, plan: Plan) -> Estimates:
+        """The rows of the data sets of ``plan``; the seal is that of all."""
+        labels = {dataset.label for dataset in plan.datasets}
+        tables = (name for name, value in self if isinstance(value, list))
+        return self.model_copy(
+            update={name: [row for row in getattr(self, name) if row.dataset in labels] for name in tables}
+        )
 
     def sealed(self) -> Estimates:
         """The same with `seal` filled in."""
@@ -295,3 +453,45 @@ class Estimates(Strict):
     def content_seal(self) -> str:
         """What `seal` must be."""
         return digest(self.model_dump(mode="json", exclude={"seal", "schema_"}))
+
+
+class Cell(Strict):
+    """One age group of one gender."""
+
+    age: str
+    gender: str
+    available: int | None
+    """Photos of the split that belong to it; ``None`` = not recorded."""
+    chosen: int
+
+
+class Selection(Strict):
+    """How the test photos were chosen."""
+
+    source: str
+    """The data set's SPEC."""
+    photos: int
+    """In it, before any choice."""
+    estimator: str
+    """Whose age and gender decide the cell."""
+    per_cell: int
+    seed: int
+    cells: list[Cell]
+    dropped: dict[str, int]
+    """Reason -> photos that belong to no cell."""
+
+
+class Reproduction(Strict):
+    """A run that follows the thesis's protocol."""
+
+    schema_: Literal["unmask.reproduction/1"] = Field(default="unmask.reproduction/1", alias="schema")
+    of: Literal["thesis"]
+    dataset: str
+    """Label in the plan."""
+    roles: dict[str, str]
+    """Part of the protocol -> the label of the method that plays it."""
+    draws: dict[str, int] = Field(default_factory=dict)
+    """Part -> how many draws with other seeds its results are the average of; others: one."""
+    left_out: dict[str, str]
+    """Parts without a method -> why."""
+    selection: Selection

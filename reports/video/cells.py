@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import Contestant
+from unmask.bench.store.schemas import EstimateRow, Release
 from unmask.reports.cells import Cell, estimate_cell
 from unmask.reports.numbers import (
     NOT_MEASURED,
@@ -105,7 +104,7 @@ def missing_text(view: VideoView, dataset: str, row: EstimateRow, card: MetricCa
     return f"none of {count(row.n + row.unscored, unit)} could be scored"
 
 
-def cost_cells(view: VideoView, dataset: str, contestant: Contestant) -> list[VideoCell]:
+def cost_cells(view: VideoView, dataset: str, contestant: Release) -> list[VideoCell]:
     """Milliseconds a frame, and bitrate beside the source's; means over clips."""
     every = {label: cost_means(view, dataset, label) for label in view.contestants}
     source = source_kbps(view, dataset).value

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import Contestant
+from unmask.bench.store.schemas import EstimateRow, Release
 from unmask.reports.numbers import NBSP
 from unmask.reports.video.means import Mean, mean_of
 from unmask.reports.video.view import JUDGE, VideoView
@@ -49,7 +48,7 @@ class Change(StrEnum):
 class Followed:
     """One method against the re-encoded control."""
 
-    contestant: Contestant
+    contestant: Release
     change: Change
     extra: Mean
     """People counted in the re-encoded control minus in the method's output, clip by clip."""
@@ -60,7 +59,7 @@ def followed(view: VideoView, dataset: str) -> list[Followed]:
     return [_followed(view, dataset, contestant) for contestant in view.competing]
 
 
-def _followed(view: VideoView, dataset: str, contestant: Contestant) -> Followed:
+def _followed(view: VideoView, dataset: str, contestant: Release) -> Followed:
     extra = extra_people(view, dataset, contestant)
     reference = view.reference(contestant)
     if reference is None:
@@ -94,7 +93,7 @@ def _ends(row: EstimateRow | None) -> tuple[float, float, float] | None:
     return row.value, row.low, row.high
 
 
-def extra_people(view: VideoView, dataset: str, contestant: Contestant) -> Mean:
+def extra_people(view: VideoView, dataset: str, contestant: Release) -> Mean:
     """People counted in the re-encoded control minus in a contestant's output; mean over clips, with its interval."""
     reference = view.reference(contestant)
     pairs: list[float | None] = []

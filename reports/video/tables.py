@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant
+from unmask.bench.store.schemas import ClipResult, ClipRow, Release
 from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
 from unmask.reports.runs import ALL
 from unmask.reports.video.cells import missing_text
@@ -40,7 +40,7 @@ class PeopleLine:
 class PeopleTable:
     """One contestant, one group of clips, one tracker."""
 
-    contestant: Contestant
+    contestant: Release
     control: bool
     group: str
     """'' = the clips come in no groups."""
@@ -61,7 +61,7 @@ class PeopleTable:
 class PeopleTables:
     """All tables of one contestant."""
 
-    contestant: Contestant
+    contestant: Release
     control: bool
     lead: tuple[PeopleTable, ...]
     """By the first tracker, a table a group."""
@@ -89,7 +89,7 @@ def clip_groups(view: VideoView, dataset: str) -> list[str]:
     return list(dict.fromkeys(row.group for row in view.clips(dataset))) or [""]
 
 
-def _table(view: VideoView, dataset: str, contestant: Contestant, group: str, tracker: str) -> PeopleTable:
+def _table(view: VideoView, dataset: str, contestant: Release, group: str, tracker: str) -> PeopleTable:
     every = [row for row in view.clips(dataset) if row.group == group]
     pairs = [
         (row, result)

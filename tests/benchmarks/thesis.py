@@ -17,7 +17,7 @@ from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.run.protocol import choose_methods
 from unmask.bench.run.reproduce import prepare_thesis, run_thesis
-from unmask.bench.store.reproduction import read_reproduction
+from unmask.bench.store.json_files import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.build import build_report
 from unmask.reports.runs import WORST, RunView

@@ -40,18 +40,20 @@ KEPT: Final = ("estimates", "gaps", "ranks", "findings", "inputs", "clips", "res
 too: gaps are made of them."""
 TOLERANCE: Final = 1e-6
 TIMED: Final = frozenset({"ms"})
-RENAMED: Final[Mapping[str, Mapping[str, str]]] = {}
-"""Field of a golden row -> value there -> value today, for what has another name since it was taken."""
+RENAMED: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    # What is asked of people in a clip and of time is about no region.
+    "clips": {"region": {"image": None}},
+}
+"""Kind -> field of a golden row -> value there -> value today, for what has another name since it was taken. Clips are
+named by pseudonyms since: `golden` numbers them as they come in the golden file, which is the data set's order."""
 Tables = dict[str, list[dict[str, Any]]]
 
 
 def tables_of(run: Path) -> Tables:
     """All tables of a finished run, without what is timed, each sorted by its key."""
-    photos = run / "estimates.json"
-    document = json.loads((photos if photos.exists() else run / "video-estimates.json").read_text("utf-8"))
-    plan = json.loads((run / ("plan.json" if photos.exists() else "video-plan.json")).read_text("utf-8"))
-    cards = plan.get("metrics") or plan["cards"]
-    timed = {card["name"] for card in cards if card["family"] == "cost"}
+    document = json.loads((run / "estimates.json").read_text("utf-8"))
+    plan = json.loads((run / "plan.json").read_text("utf-8"))
+    timed = {card["name"] for metric in plan["metrics"] for card in metric["cards"] if card["family"] == "cost"}
     return {
         table: sorted(
             (
@@ -74,9 +76,19 @@ def digest(tables: Tables) -> str:
 def golden(kind: str) -> dict[str, Any]:
     """``processor``, ``sha256`` (`digest` of everything) and ``tables`` (the rows of `KEPT`)."""
     document: dict[str, Any] = json.loads(gzip.decompress((HERE / f"{kind}.json.gz").read_bytes()))
-    for row in (row for rows in document["tables"].values() for row in rows):
-        for field, names in RENAMED.items():
-            row[field] = names.get(row.get(field), row.get(field))
+    tables = document["tables"]
+    clips = {(row["dataset"], row["clip"]): row["clip"] for row in tables.get("clips", [])}
+    shown = {
+        (dataset, clip): f"clip-{number:05d}"
+        for dataset in {dataset for dataset, _ in clips}
+        for number, clip in enumerate((clip for other, clip in clips if other == dataset), 1)
+    }
+    for row in (row for rows in tables.values() for row in rows):
+        for field, names in RENAMED.get(kind, {}).items():
+            if row.get(field) in names:
+                row[field] = names[row[field]]
+        if "clip" in row:
+            row["clip"] = shown.get((row["dataset"], row["clip"]), row["clip"])
     return document
 
 

@@ -135,6 +135,7 @@ def make_run(
             "methods": [
                 {"label": m.label, "spec": m.name, "card": _method_card(m, method_versions or {})} for m in methods
             ],
+            "releases": [{"label": m.label, "method": m.label} for m in methods],
             "detector": detector,
             "instruments": instruments,
             "metrics": [_plug_in(row, metric_versions or {}) for row in _METRICS],

@@ -63,7 +63,7 @@ def row(estimates: Estimates, method: str, metric: str, instrument: str, group: 
 
 def photo(run: PhotoRun, sample: str) -> str:
     """What results call a photo."""
-    return {name: shown for shown, name in read_names(run.folder.path).datasets["photos"].photos.items()}[sample]
+    return {name: shown for shown, name in read_names(run.folder.path).datasets["photos"].samples.items()}[sample]
 
 
 @pytest.mark.parametrize(

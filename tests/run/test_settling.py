@@ -28,6 +28,7 @@ def plan(*methods: dict[str, Any], datasets: tuple[str, ...] = ("d",), seed: int
                 {"label": d, "spec": "folder", "card": dataset_card(fingerprint=d), "samples": ["1"]} for d in datasets
             ],
             "methods": list(methods),
+            "releases": [{"label": m["label"], "method": m["label"]} for m in methods],
             "detector": instrument_card(),
             "instruments": [],
             "metrics": [],

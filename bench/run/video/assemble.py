@@ -17,13 +17,13 @@ from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
 from unmask.bench.run.explained import missed
+from unmask.bench.run.shards import opened_clips
 from unmask.bench.run.video.anonymize import written_problem
-from unmask.bench.run.video.jobs import opened_clips
 from unmask.bench.run.video.prepare import stored_tracks
 from unmask.bench.run.video.score import BLANK
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedDataset, Release
 from unmask.bench.store.tables import Table, read_table
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import Contestant, PlannedClips, VideoPlan
 
 EXPOSED: Final = "exposed"
 """The state of an anonymized or destroyed face that a recogniser still matches; the others are outcomes' names."""
@@ -53,18 +53,16 @@ class OriginalClip:
         return len(np.unique(self.faces["track"]))
 
 
-def original_clips(
-    folder: VideoRunFolder, plan: VideoPlan, dataset: PlannedClips, root: Path | None
-) -> list[OriginalClip]:
+def original_clips(folder: RunFolder, plan: Plan, dataset: PlannedDataset, root: Path | None) -> list[OriginalClip]:
     """Every clip of a data set, those that cannot be read included, in order."""
-    clips = opened_clips(dataset.spec, root)
+    clips = opened_clips(folder.path, plan, dataset.label, root)
     refs = {ref.id: ref for ref in clips.refs}
     found = []
-    for number, planned in enumerate(dataset.clips):
-        path = folder.original_dir(dataset.label, number)
+    for number, (clip, group) in enumerate(zip(dataset.samples, dataset.groups, strict=True)):
+        path = folder.prepare_dir(dataset.label, number)
         seconds = read_table(path / "frames.parquet")["seconds"]
         row = dict(read_table(path / "clip.parquet"))
-        truth = clips.truth(refs[planned.id])
+        truth = clips.truth(refs[clip])
         cut = len(seconds) == plan.settings.frames or bool(row["damage"][0]) or bool(row["problem"][0])
         if truth is not None and not cut and int(truth.frame.max(initial=-1)) >= len(seconds):
             # Of another clip, or counted otherwise: scores against a part of it would pass for the tracker's.
@@ -73,12 +71,15 @@ def original_clips(
         found.append(
             OriginalClip(
                 number,
-                planned.id,
-                planned.group,
+                clip,
+                group,
                 row,
                 seconds,
                 read_table(path / "faces.parquet"),
-                {c.name: read_table(path / f"{c.name}.parquet")["embedding"] for c in plan.instruments},
+                {
+                    c.name: read_table(path / f"{c.name}.parquet")["embedding"]
+                    for c in plan.instruments_of("recogniser")
+                },
                 {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
                 None if truth is None else _first_frames(truth, len(seconds)),
             )
@@ -87,18 +88,18 @@ def original_clips(
 
 
 def clip_evidence(
-    folder: VideoRunFolder,
-    plan: VideoPlan,
+    folder: RunFolder,
+    plan: Plan,
     dataset: str,
     one: OriginalClip,
-    contestant: Contestant,
+    release: Release,
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> ClipEvidence:
-    """One clip under one contestant."""
-    outputs = folder.output_dir(dataset, contestant.method, one.number)
-    if written_problem(outputs, contestant.quality):
+    """One clip under one release."""
+    outputs = folder.outputs_dir(dataset, release.method, one.number)
+    if written_problem(outputs, release.variant):
         return _not_measured(one)
-    path = folder.score_dir(dataset, contestant.label, one.number)
+    path = folder.score_dir(dataset, release.label, one.number)
     ended = read_table(path / "outcomes.parquet")
     readings = {name: read_table(path / f"{name}.parquet") for name in one.readings}
     errors = read_table(outputs / "frames.parquet")["error"]
@@ -178,17 +179,17 @@ def _not_measured(one: OriginalClip) -> ClipEvidence:
 
 
 def video_evidence(
-    folder: VideoRunFolder,
-    plan: VideoPlan,
+    folder: RunFolder,
+    plan: Plan,
     dataset: str,
     clips: Sequence[OriginalClip],
-    contestant: Contestant,
+    release: Release,
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> VideoEvidence:
-    """The evidence on one contestant, over the clips that could be read."""
-    made = tuple(clip_evidence(folder, plan, dataset, one, contestant, points) for one in clips if not one.problem)
+    """The evidence on one release, over the clips that could be read."""
+    made = tuple(clip_evidence(folder, plan, dataset, one, release, points) for one in clips if not one.problem)
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return VideoEvidence(dataset, contestant.label, made, points, settings)
+    return VideoEvidence(dataset, release.label, made, points, settings)
 
 
 def states(clip: ClipEvidence, points: Mapping[str, tuple[OperatingPoint, ...]]) -> NDArray[np.str_]:

@@ -23,7 +23,7 @@ from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.registry import create_metric
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.run.calibration import instrument_identity, usable_points
-from unmask.bench.run.plan import choose_instruments
+from unmask.bench.run.choosing import choose_instruments
 from unmask.metrics.instruments.buffalo import BuffaloL
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 from unmask.metrics.instruments.dlib_network import load_dlib

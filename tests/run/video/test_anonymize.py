@@ -266,7 +266,7 @@ class TestClipsMadeElsewhere:
             write_clip(tmp_path / "theirs" / name, frames)
         ready(run, f"theirs=outputs:dir={tmp_path / 'theirs'}")
         run.anonymize("theirs")
-        return {job.clip.id: run.output("theirs", "frames", job.number)["error"].tolist() for job in run.jobs("theirs")}
+        return {job.clip: run.output("theirs", "frames", job.shard)["error"].tolist() for job in run.jobs("theirs")}
 
     def test_frame_beside_frame(self, tmp_path: Path, run: ClipRun) -> None:
         errors = self.outputs(tmp_path, run, {"street.mp4": [covered(k) for k in range(FRAMES)]})

@@ -204,8 +204,8 @@ def test_outputs_made_anew_are_scored_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [
-        (list(range(FRAMES - 1)), r"lossless.mp4 ends early; delete its folder and run the same `unmask video` again"),
-        ([], r"lossless.mp4 cannot be read \(.*\); delete its folder and run the same `unmask video` again"),
+        (list(range(FRAMES - 1)), r"lossless.mp4 ends early; delete its folder and run the same `unmask run` again"),
+        ([], r"lossless.mp4 cannot be read \(.*\); delete its folder and run the same `unmask run` again"),
     ],
     ids=["short", "damaged"],
 )
