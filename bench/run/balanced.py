@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
 from unmask.bench.data.cache import cache_dir
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
 from unmask.bench.run.executors import Progress, run_stage
-from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.plan import JUDGE, locations_of, plain, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import shard_jobs

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
 from unmask.bench.run.balanced import balanced_test_set
 from unmask.bench.run.built_set import built_test_set
 from unmask.bench.run.config import load_config
 from unmask.bench.run.draws import by_draws
 from unmask.bench.run.executors import Progress, shared_pool
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.protocol import COMPARED, SEEDS, Cast, with_seeds
 from unmask.bench.run.settling import settle_plan

@@ -10,6 +10,7 @@ from typing import Any, Final
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.packages import fetch_all
 from unmask.bench.run.building import card as cards
 from unmask.bench.run.building.choosing import choose
@@ -18,7 +19,6 @@ from unmask.bench.run.building.settings import PARTS, BuildSettings
 from unmask.bench.run.building.work import FOLDER, do_all, pieces
 from unmask.bench.run.building.writing import write_part
 from unmask.bench.run.executors import Progress
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 
 PLAN: Final = "plan.json"

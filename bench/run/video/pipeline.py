@@ -8,9 +8,10 @@ from pathlib import Path
 from unmask.bench.core import registry
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.calling import TIME_LIMIT_S
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_missing
+from unmask.bench.run.fetching import fetch_missing
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant

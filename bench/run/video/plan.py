@@ -10,9 +10,9 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.clips import open_clips
 from unmask.bench.run.calibration import calibration_for
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
 from unmask.bench.run.settling import listed_differences, settle
 from unmask.bench.run.video.config import VideoConfig
