@@ -147,8 +147,8 @@ def _build(
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.data.opening import refuse_nested
-    from unmask.bench.run.building import BuildSettings, build, parse_age_groups, parse_source
-    from unmask.bench.run.building.card import group_table
+    from unmask.bench.study.training_set import BuildSettings, build, parse_age_groups, parse_source
+    from unmask.bench.study.training_set.card import group_table
 
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
     options["age_groups"] = parse_age_groups(options["age_groups"])

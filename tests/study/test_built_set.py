@@ -13,8 +13,8 @@ from PIL import Image
 
 from unmask.bench.core.errors import DataError
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.built_set import built_test_set
 from unmask.bench.store.schemas import PlanSettings
+from unmask.bench.study.built_set import built_test_set
 
 GROUPS = ["0-19", "20-29", "30-39", "40+"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from unmask import __version__
 from unmask.bench.core import registry
-from unmask.bench.run.building.choosing import Choice, table
-from unmask.bench.run.building.labelling import card_of, needed_instruments
-from unmask.bench.run.building.settings import BuildSettings
-from unmask.bench.run.building.work import PHOTOS, source_of
+from unmask.bench.study.training_set.choosing import Choice, table
+from unmask.bench.study.training_set.labelling import card_of, needed_instruments
+from unmask.bench.study.training_set.settings import BuildSettings
+from unmask.bench.study.training_set.work import PHOTOS, source_of
 
 TERMS = "The terms of every data set below hold together: usually research only, and no passing on of images."
 

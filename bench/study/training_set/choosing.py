@@ -10,8 +10,8 @@ import numpy as np
 
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Gender
-from unmask.bench.run.building.settings import BuildSettings, Part
-from unmask.bench.run.building.work import Piece, read_piece, source_of
+from unmask.bench.study.training_set.settings import BuildSettings, Part
+from unmask.bench.study.training_set.work import Piece, read_piece, source_of
 
 
 @dataclass(frozen=True, slots=True)

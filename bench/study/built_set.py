@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from unmask.bench.core.errors import DataError
 from unmask.bench.data import Dataset
-from unmask.bench.run.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
 from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store.reproduction import Cell, Selection
 from unmask.bench.store.schemas import PlanSettings
+from unmask.bench.study.balanced import LABELLER, BalancedSet, restricted, source_name, take_turns
 
 CARD: Final = "card.json"
 LABELS: Final = "labels.csv"

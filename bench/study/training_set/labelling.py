@@ -16,7 +16,7 @@ from unmask.bench.core.training_faces import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data.dataset import Dataset
 from unmask.bench.run import opened
-from unmask.bench.run.building.settings import BuildSettings, age_group
+from unmask.bench.study.training_set.settings import BuildSettings, age_group
 
 UNREADABLE: Final = "could not be decoded"
 NO_FACE: Final = "no face or landmarks found"

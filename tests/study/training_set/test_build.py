@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.run.building.fakes import INSTRUMENTS
+from tests.study.training_set.fakes import INSTRUMENTS
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, PlanMismatchError, SpecError, StoreError, UsageError
 from unmask.bench.data import open_dataset
-from unmask.bench.run.building import BuildSettings, Source, build, parse_age_groups, parse_source
-from unmask.bench.run.building.settings import Kind, age_group
+from unmask.bench.study.training_set import BuildSettings, Source, build, parse_age_groups, parse_source
+from unmask.bench.study.training_set.settings import Kind, age_group
 from unmask.methods.gan.training.sets import read_training_set
 
 FEMALE, MALE = 200, 20
@@ -51,7 +51,7 @@ class Silent:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.targets
     monkeypatch.setattr(registry, "targets", lambda k: {**real(k), **(INSTRUMENTS if k == "instrument" else {})})
-    monkeypatch.setattr(registry, "TRAINING_FACES", "tests.run.building.fakes:FakeFaces")
+    monkeypatch.setattr(registry, "TRAINING_FACES", "tests.study.training_set.fakes:FakeFaces")
 
 
 def write(folder: Path, photos: dict[str, tuple[int, int, int]]) -> Path:
@@ -238,7 +238,7 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds something else"):
         run(settings(("train", photos)), tmp_path / "mine")
     Pillow.new("RGB", (32, 32), (50, 60, 60)).save(photos / "new.png")
-    from unmask.bench.run.building.work import source_of
+    from unmask.bench.study.training_set.work import source_of
 
     source_of.cache_clear()
     with pytest.raises(PlanMismatchError, match="sources"):

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.building.labelling import Dropped, Labelled, Labeller
-from unmask.bench.run.building.settings import BuildSettings
 from unmask.bench.run.executors import Progress, run_stage, shared_pool
+from unmask.bench.study.training_set.labelling import Dropped, Labelled, Labeller
+from unmask.bench.study.training_set.settings import BuildSettings
 
 PHOTOS: Final = 64
 """Of a piece of work."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask.bench.run.balanced import PER_CELL, Labelled, age_group, choose_balanced, label_photos
+from unmask.bench.study.balanced import PER_CELL, Labelled, age_group, choose_balanced, label_photos
 
 GROUPS = ((0, 19), (20, 29), (30, 39), (40, 120))
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.images import IMAGE_EXTENSIONS, encode_png
 from unmask.bench.core.types import FaceLabel, SampleRef
-from unmask.bench.run.building.choosing import Face
-from unmask.bench.run.building.settings import BuildSettings
-from unmask.bench.run.building.work import Arrays, read_piece, source_of
+from unmask.bench.study.training_set.choosing import Face
+from unmask.bench.study.training_set.settings import BuildSettings
+from unmask.bench.study.training_set.work import Arrays, read_piece, source_of
 
 SHARD: Final = 2048
 """Faces of a shard: 100 MB."""

@@ -12,14 +12,14 @@ from unmask.bench.core.errors import DataError, PlanMismatchError, StoreError, U
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.packages import fetch_all
-from unmask.bench.run.building import card as cards
-from unmask.bench.run.building.choosing import choose
-from unmask.bench.run.building.labelling import needed_instruments
-from unmask.bench.run.building.settings import PARTS, BuildSettings
-from unmask.bench.run.building.work import FOLDER, do_all, pieces
-from unmask.bench.run.building.writing import write_part
 from unmask.bench.run.executors import Progress
 from unmask.bench.store.atomic import sweep_temporaries, write_json
+from unmask.bench.study.training_set import card as cards
+from unmask.bench.study.training_set.choosing import choose
+from unmask.bench.study.training_set.labelling import needed_instruments
+from unmask.bench.study.training_set.settings import PARTS, BuildSettings
+from unmask.bench.study.training_set.work import FOLDER, do_all, pieces
+from unmask.bench.study.training_set.writing import write_part
 
 PLAN: Final = "plan.json"
 CARD: Final = "card.json"
