@@ -16,6 +16,7 @@ import numpy as np
 
 from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.data.folders import counted
 from unmask.bench.run import opened
 from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.placement import size_reason
@@ -114,8 +115,8 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
         results = list(islice(iter(method.anonymize(guarded, seed=seed)), len(batch) + 1))
         ms = (time.perf_counter() - start) * 1000 / len(batch)
         if len(results) != len(batch):
-            several = "more" if len(results) > len(batch) else str(len(results))
-            return Attempt(failure=f"the method returned {several} images for {len(batch)}")
+            images = "more images" if len(results) > len(batch) else counted(len(results), "image")
+            return Attempt(failure=f"the method returned {images} for {len(batch)}")
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
