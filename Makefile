@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
+.PHONY: setup demo golden test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,10 @@ $(STAMP): pyproject.toml
 demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie
 	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
 	$(BIN)/unmask video --method blur:sigma=0.15 --method dp-att --frames 140 --workers $(CORES) --out $(OUT)-video
+
+golden: demo     ## the demo's numbers against tests/golden; EXACT=1: to the last digit
+	$(BIN)/python -m tests.golden.tables compare photos $(OUT) $(if $(EXACT),--exact)
+	$(BIN)/python -m tests.golden.tables compare clips $(OUT)-video $(if $(EXACT),--exact)
 
 test: setup      ## the fast tests; fetches the instruments they need first
 	$(BIN)/unmask instruments fetch
@@ -47,6 +51,9 @@ wheel-smoke: setup ## builds the wheel, installs it elsewhere, runs it from anot
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-smoke
 
 check: test lint types contracts wheel-smoke ## everything that CI runs
+
+bench-startup: setup ## CPU seconds of commands that measure nothing: help, lists, doctor, errors
+	$(BIN)/python -m tests.benchmarks.startup
 
 bench-score: setup ## faces per second per stage, and the share spent outside networks
 	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.score

@@ -70,9 +70,9 @@ class StoredOutputs:
             description="Images anonymized elsewhere, read from a folder and matched by file name.",
             licence="as the images",
             source="the folder given",
-            # Not the whole path: the same images are the same plan wherever they lie, and paths can name people.
+            # No path: the same images are the same plan wherever they lie, and names of folders can be people's.
             params={
-                "dir": self._dir.resolve().name,
+                "dir": "(a folder)",
                 "prefix": self._prefix,
                 "suffix": self._suffix,
                 "images": len(self._folder.files),
@@ -155,9 +155,8 @@ class StoredOutputs:
             if reasons:
                 return f"output cannot be read: {reasons[0]}"
         parts = PurePosixPath(sample_id).parts[:-1]
-        linked = sorted(name for name in self._folder.links if PurePosixPath(name).name in parts)
-        if linked:
-            return f"no output file; the folder {linked[0]} is a link and was not followed"
+        if any(PurePosixPath(name).name in parts for name in self._folder.links):
+            return "no output file; its folder is a link and was not followed"
         prefix, suffix = self._guessed(self._expected or (sample_id,))
         if (prefix or suffix) and f"{prefix}{_bare_stem(sample_id)}{suffix}" in self._stems:
             return f"no output file; with {_spelled(prefix, suffix)} there is one"

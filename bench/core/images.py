@@ -57,6 +57,9 @@ IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
 )
 """A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 
+DAMAGED_PROFILE: Final = "a damaged colour profile"
+FOREIGN_PROFILE: Final = "a colour profile for another kind of picture (such as RGB in a grey one)"
+
 _SIXTEEN_BIT: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _DIRECT: Final = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
@@ -114,6 +117,20 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
         raise ImageError("truncated or damaged image") from error
     except Exception as error:  # headers that pass for an image until they are read: struct, value, key errors
         raise ImageError(f"not a readable image ({type(error).__name__})") from error
+
+
+def profile_note(data: bytes, name: str) -> str:
+    """What is wrong with the colour profile of an image that `decode_image` can decode; '' = nothing is."""
+    try:
+        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
+        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+            if "icc_profile" not in opened.info:
+                return ""
+            # Pillow gives none where it finds one that it cannot unpack.
+            profile = opened.info["icc_profile"] or b"damaged"
+            return _to_srgb(profile, _KIND.get(opened.mode, "RGB"))[1]
+    except Exception:  # whatever is wrong with the image, decoding it has said
+        return ""
 
 
 def encode_png(image: Image) -> bytes:
@@ -221,19 +238,20 @@ def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> 
 
 def _srgb(image: Pillow.Image, profile: bytes, kind: str) -> Pillow.Image:
     """An image without alpha as RGB in sRGB."""
-    transform = _to_srgb(profile, kind) if profile else None
+    transform = _to_srgb(profile, kind)[0] if profile else None
     if transform is None:
         return image.convert("RGB")
     return ImageCms.applyTransform(image.convert(_CHANNELS[kind]), transform) or image
 
 
 @lru_cache(maxsize=8)
-def _to_srgb(profile: bytes, kind: str) -> ImageCms.ImageCmsTransform | None:
-    """From an ICC profile; ``None`` where it is damaged, of another kind of image, or sRGB already."""
+def _to_srgb(profile: bytes, kind: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    """From an ICC profile, and what is wrong with it; ``None`` where it is damaged, of another kind of image, or sRGB
+    already."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != kind:
-            return None
+            return None, FOREIGN_PROFILE
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
@@ -243,15 +261,15 @@ def _to_srgb(profile: bytes, kind: str) -> ImageCms.ImageCmsTransform | None:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         if kind == "CMYK":
-            return transform
+            return transform, ""
         steps = np.arange(0, 256, 15 if kind == "RGB" else 1, dtype=np.uint8)
         lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1) if kind == "RGB" else steps[:, None]
         sample = Pillow.fromarray(lattice.reshape(len(steps), -1, 3) if kind == "RGB" else lattice)
         converted = np.asarray(ImageCms.applyTransform(sample, transform), np.int16)
         same = np.abs(converted - np.asarray(sample.convert("RGB"))).max() <= _ROUNDING
-        return None if same else transform
+        return None if same else transform, ""
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
-        return None
+        return None, DAMAGED_PROFILE
 
 
 def _array(image: Pillow.Image) -> Image:

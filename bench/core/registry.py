@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,9 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def modules(kind: str) -> tuple[str, ...]:
-    """The modules that hold our own plug-ins of a kind, each once."""
-    return tuple(dict.fromkeys(target.partition(":")[0] for target in _TABLES[kind].values()))
+    """The modules that hold our own plug-ins of a kind, and those that these import once they are opened."""
+    ours = [cls for name, cls in available(kind) if name in _TABLES[kind]]
+    return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
 def _load(kind: str, name: str) -> Any:
@@ -139,12 +141,16 @@ def _load(kind: str, name: str) -> Any:
     if name not in _TABLES[kind]:
         return load_plugin(kind, name, table[name])
     try:
-        return _imported(table[name])
+        cls = _imported(table[name])
+        for module in getattr(cls, "imports", ()):
+            if find_spec(module) is None:
+                raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     except ImportError as error:
         # A missing optional dependency is the user's to mend; a missing module of ours is a bug.
         if error.name is not None and error.name.split(".")[0] in ("bench", "methods", "metrics", "reports"):
             raise
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
+    return cls
 
 
 def _imported(target: str) -> Any:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torchvision.ops import nms
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.types import Floats32
+from unmask.bench.core.types import Float, Floats32, Image
 from unmask.metrics.instruments.darknet_cfg import (
     Convolution,
     Layer,
@@ -33,8 +34,6 @@ MAX_WEIGHTS: Final = 100_000_000
 """Numbers in a file; YOLOv3 has 62,001,757."""
 MAX_ACTIVATIONS: Final = 400_000_000
 """Numbers that all layers together give for one image; YOLOv3 at 608 pixels: about 1.2e8."""
-GRID: Final = 32
-"""The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
 _EPSILON: Final = 1e-6
 """Added to the standard deviation in batch normalisation, as Darknet does."""
 _SLOPE: Final = 0.1
@@ -103,6 +102,35 @@ class Darknet(nn.Module):
                 kept[number] = x
             kept = {earlier: value for earlier, value in kept.items() if self._last_use[earlier] > number}
         return torch.cat(found, 1)
+
+
+class PersonFinder:
+    """The network of `load_darknet` on a device, from images to the boxes of one class."""
+
+    def __init__(self, network: Darknet, person: int, device: torch.device) -> None:
+        """``person``: the number of the class."""
+        self._device, self._person = device, person
+        # On CPUs convolutions run faster with the channels innermost.
+        self._network = cast(Any, network.to(device)).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def find(self, images: Sequence[Image], score: float, iou: float, most: int) -> list[tuple[Float, Float]]:
+        """For each of the (S, S, 3) RGB images: (N, 4) left, top, right, bottom (0..1) and (N,) scores, best first."""
+        # The channels stay innermost in memory: no copy.
+        planes = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        answers = self._network(planes)[..., [0, 1, 2, 3, 4, 5 + self._person]]
+        return [_best(answer, score, iou, most) for answer in answers]
+
+
+def _best(answer: torch.Tensor, score: float, iou: float, most: int) -> tuple[Float, Float]:
+    """``answer`` (N, 6): centre, extent, objectness, probability of a person."""
+    scores = answer[:, 4] * answer[:, 5]
+    likely = scores > score
+    answer, scores = answer[likely], scores[likely]
+    corners = torch.cat([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2], 1)
+    kept = nms(corners, scores, iou)[:most]
+    edges = corners[kept].clamp(0, 1).cpu().numpy().astype(np.float64)
+    return edges, scores[kept].cpu().numpy().astype(np.float64)
 
 
 def _boxes(x: torch.Tensor, layer: Yolo, size: int) -> torch.Tensor:

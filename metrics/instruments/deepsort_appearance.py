@@ -15,11 +15,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Box, Floats32, Image
+from unmask.metrics.instruments.deepsort import DIMENSION, SIZE
 from unmask.metrics.instruments.hardware import torch_device
 
-DIMENSION: Final = 1280
-SIZE: Final = 224
-"""Side of a crop in pixels; it is stretched to a square, as the package does."""
 BATCH: Final = {"cpu": 2, "cuda": 32}
 """Crops at a time."""
 _MEAN: Final = (0.485, 0.456, 0.406)

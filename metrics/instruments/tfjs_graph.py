@@ -7,7 +7,7 @@ exist, there must be no cycle, and what it computes is bounded by the nodes it h
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class TfjsGraph:
         nodes = _parse(topology)
         self._order = _sorted(nodes, outputs)
         self._outputs = tuple(outputs)
+        self._device = device
         self._constants: dict[str, torch.Tensor] = {}
         placeholders = []
         for node in self._order:
@@ -77,6 +78,15 @@ class TfjsGraph:
             for name in spent:
                 del values[name]
         return {name: values[name] for name in self._outputs}
+
+    @torch.inference_mode()
+    def read(self, images: Floats32, *, logits: Collection[str] = ()) -> dict[str, Floats32]:
+        """As `run`, of and to arrays; outputs named in ``logits`` come as probabilities (their logistic function)."""
+        outputs = self.run(torch.from_numpy(images).to(self._device))
+        return {
+            name: (torch.sigmoid(values) if name in logits else values).cpu().numpy()
+            for name, values in outputs.items()
+        }
 
 
 def _parse(topology: Any) -> dict[str, Node]:

@@ -6,25 +6,27 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import cv2
 import numpy as np
-import torch
-from torchvision.ops import nms
 
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
-from unmask.bench.core.types import Box, Image
+from unmask.bench.core.types import Box, Float, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.darknet import GRID, Darknet, load_darknet
 from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
 from unmask.metrics.instruments.hardware import torch_device
 
+if TYPE_CHECKING:
+    from unmask.metrics.instruments.darknet import PersonFinder
+
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
-SIZES: Final = (32, 1664)
+GRID: Final = 32
+"""The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
+SIZES: Final = (GRID, 1664)
 """Smallest and largest side of the network's input in pixels."""
 MOST: Final = 100
 """People in one image at most, as in the thesis's script."""
@@ -57,6 +59,8 @@ PETS2009's first 60 frames is found at an overlap of 0.5; with these anchors 63 
 class _Yolo:
     """What both have in common. Safe to use from several threads once loaded."""
 
+    imports: ClassVar[tuple[str, ...]] = ("torch", "torchvision")
+
     def __init__(self, size: int, score: float, iou: float) -> None:
         name = self._name
         if not _whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
@@ -65,9 +69,8 @@ class _Yolo:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 raise SpecError(f"{name}: {key}={value} must be above 0 and below 1")
         self._size, self._score, self._iou = int(size), float(score), float(iou)
-        self._network: Darknet | None = None
-        self._person = 0
-        self._device = torch.device("cpu")
+        self._finder: PersonFinder | None = None
+        self._batch = BATCH["cpu"]
 
     _name = ""
 
@@ -76,43 +79,24 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        self._device = torch_device(device, self._name)
-        network = load_darknet(cfg, weights, self._size, mend)
-        self._person = _person(names, network.classes, cfg.name)
-        # On CPUs convolutions run faster with the channels innermost.
-        self._network = cast(Any, network.to(self._device)).to(memory_format=torch.channels_last)
+        from unmask.metrics.instruments.darknet import PersonFinder, load_darknet
 
-    @torch.inference_mode()
+        where = torch_device(device, self._name)
+        network = load_darknet(cfg, weights, self._size, mend)
+        self._batch = BATCH[where.type]
+        self._finder = PersonFinder(network, _person(names, network.classes, cfg.name), where)
+
     def detect(self, images: Sequence[Image]) -> list[list[PersonBox]]:
         """The people of each RGB image (any sizes, mixed), best first; boxes in the image's own pixels, inside it."""
-        if self._network is None:
+        if self._finder is None:
             raise RuntimeError("load() must be called before detect()")
         found: list[list[PersonBox]] = []
-        step = BATCH[self._device.type]
-        for start in range(0, len(images), step):
-            batch = images[start : start + step]
-            pixels = np.stack([_resized(image, self._size) for image in batch])
-            # The channels stay innermost in memory: no copy.
-            planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255.0
-            answers = self._network(planes)[..., [0, 1, 2, 3, 4, 5 + self._person]]
-            found += [self._people(answer, image) for answer, image in zip(answers, batch, strict=True)]
+        for start in range(0, len(images), self._batch):
+            batch = images[start : start + self._batch]
+            resized = [_resized(image, self._size) for image in batch]
+            answers = self._finder.find(resized, self._score, self._iou, MOST)
+            found += [_people(*answer, image) for answer, image in zip(answers, batch, strict=True)]
         return found
-
-    def _people(self, answer: torch.Tensor, image: Image) -> list[PersonBox]:
-        """``answer`` (N, 6): centre, extent, objectness, probability of a person."""
-        scores = answer[:, 4] * answer[:, 5]
-        likely = scores > self._score
-        answer, scores = answer[likely], scores[likely]
-        corners = torch.cat([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2], 1)
-        kept = nms(corners, scores, self._iou)[:MOST]
-        height, width = image.shape[:2]
-        edges = corners[kept].clamp(0, 1).cpu().numpy().astype(np.float64) * [width, height, width, height]
-        people = []
-        for (left, top, right, bottom), score in zip(edges.tolist(), scores[kept].tolist(), strict=True):
-            # A person wholly outside the image has nothing to look at.
-            if right > left and bottom > top:
-                people.append(PersonBox(Box(left, top, right - left, bottom - top), score))
-        return people
 
 
 class YoloV3Tiny(_Yolo):
@@ -228,6 +212,19 @@ class YoloV3(_Yolo):
             self._open(self._cfg, self._weights, self._names, device)
         except OSError as error:
             raise UnavailableError(f"{self._name}: cannot read {error.filename}: {error.strerror}") from error
+
+
+def _people(edges: Float, scores: Float, image: Image) -> list[PersonBox]:
+    """``edges`` (N, 4): left, top, right, bottom as shares of the image's sides."""
+    height, width = image.shape[:2]
+    people = []
+    for (left, top, right, bottom), score in zip(
+        (edges * [width, height, width, height]).tolist(), scores.tolist(), strict=True
+    ):
+        # A person wholly outside the image has nothing to look at.
+        if right > left and bottom > top:
+            people.append(PersonBox(Box(left, top, right - left, bottom - top), score))
+    return people
 
 
 def _with_trained_anchors(layers: Sequence[Layer]) -> list[Layer]:

@@ -16,7 +16,7 @@ from PIL import ImageCms
 from tests.core.test_images import handmade_png, photo, png, refused, saved
 from unmask.bench.core import images
 from unmask.bench.core.errors import ImageError
-from unmask.bench.core.images import MAX_ASPECT, MAX_SIDE, decode_image
+from unmask.bench.core.images import DAMAGED_PROFILE, FOREIGN_PROFILE, MAX_ASPECT, MAX_SIDE, decode_image, profile_note
 from unmask.bench.core.types import Image
 
 AVIF = saved(Pillow.fromarray(photo()), "AVIF")
@@ -133,6 +133,29 @@ def test_profiles_that_do_not_fit_or_are_damaged_change_nothing() -> None:
     levels = photo()[..., 0]
     got = decode_image(saved(Pillow.fromarray(levels), "PNG", icc_profile=good), "x")
     np.testing.assert_array_equal(got, np.repeat(levels[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_profile_that_cannot_be_applied_is_noted(form: str) -> None:
+    good, grey = rgb_profile(ADOBE_LIKE, 563 / 256), profile(b"GRAY", {b"kTRC": gamma(1.0)})
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Pillow.fromarray(photo())
+    notes = {good: "", own: "", b"not a profile": DAMAGED_PROFILE, good[:200]: DAMAGED_PROFILE, grey: FOREIGN_PROFILE}
+    for icc, note in notes.items():
+        assert profile_note(saved(picture, form, icc_profile=icc), "x") == note
+    assert profile_note(saved(picture, form), "x") == ""
+    assert profile_note(b"no picture", "x") == ""
+
+
+def test_a_profile_that_cannot_be_unpacked_is_noted() -> None:
+    stored = saved(Pillow.fromarray(photo()), "PNG", icc_profile=rgb_profile(ADOBE_LIKE, 563 / 256))
+    start = stored.index(b"iCCP")
+    length = int.from_bytes(stored[start - 4 : start], "big")
+    body = b"ICC Profile\0\0" + b"x" * (length - 13)
+    chunk = b"iCCP" + body + zlib.crc32(b"iCCP" + body).to_bytes(4, "big")
+    broken = stored[:start] + chunk + stored[start + 8 + length :]
+    np.testing.assert_array_equal(decode_image(broken, "x"), photo())
+    assert profile_note(broken, "x") == DAMAGED_PROFILE
 
 
 def test_grey_profiles_at_eight_and_sixteen_bits() -> None:

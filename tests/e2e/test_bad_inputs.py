@@ -65,6 +65,10 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("unreadable: ")]
+    assert line.count("; ") == 3
+    assert len(re.findall(r"(?:empty|truncated|text|huge|tiny)\.(?:jpg|png): \w", line)) == 3
+    assert line.endswith("; and 2 more: see the report")
     results = named_results(out)
     given = results["inputs"][0]
     assert given["images"] == 15
@@ -105,7 +109,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     exif = Pillow.Exif()
     exif[0x0112] = 6
     turned = small.transpose(Pillow.Transpose.ROTATE_90)
-    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    turned.save(photos / "turned.jpg", exif=exif, quality=95, icc_profile=b"no profile")
     panorama = Pillow.new("RGB", (20_000, 600), (90, 120, 60))
     panorama.paste(small.resize((128, 128)), (9_000, 200))
     panorama.save(photos / "panorama.png")
@@ -128,6 +132,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
         "1 linked folder was not followed",
         "labels.csv: not read: sex",
         "1 picture under two names",
+        "1 picture with a damaged colour profile",
         "1 label with x and y in no face",
     ]
     page = (out / "report" / "data.html").read_text("utf-8")
