@@ -21,8 +21,8 @@ from pathlib import PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
+from PIL import ExifTags, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
 from unmask.bench.core.errors import ImageError
@@ -77,15 +77,18 @@ _HEIF_BRANDS: Final = tuple(
 _JPEG_XL: Final = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _RAW_HEADS: Final = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+_THUMBNAIL_TAGS: Final = frozenset({ExifTags.Base.JpegIFOffset, ExifTags.Base.StripOffsets})
+_PHOTOSHOP_THUMBNAILS: Final = frozenset({1033, 1036})
 
 
-def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "refused"] = "on white") -> Image:
+def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"] = "ignored") -> Image:
     """The pixels of an encoded image: (H, W, 3) uint8 RGB, upright (its EXIF orientation is applied).
 
     Colours are converted to sRGB by the embedded profile (see the module's text); grey becomes three equal channels;
-    transparency is laid on white, or refused where asked; CMYK is converted; 16-bit values are scaled to 8 bits.
-    ``name`` is the sample's id; only its ending counts, which tells a camera's raw file from its preview. Reasons never
-    quote it.
+    transparency is laid on white; CMYK is converted; 16-bit values are scaled to 8 bits. ``hidden``: what to do with a
+    file that holds more than the pixels returned: colours under transparent pixels, further frames or pages, a
+    thumbnail. ``name`` is the sample's id; only its ending counts, which tells a camera's raw file from its preview.
+    Reasons never quote it.
     Raises `ImageError`, and nothing else: empty file, not an image, a camera's raw file, truncated or damaged, over 100
     megapixels, a side over 32,767 pixels or 50 times the other (judged by the header, before anything is decoded),
     under 16 pixels, or a pixel format with no defined range.
@@ -98,12 +101,16 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
         with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
             _check_size(opened.size)
             _refuse_preview(opened)
+            if hidden == "refused" and getattr(opened, "is_animated", False):
+                raise ImageError("it holds further frames or pages, which nothing measures; write one picture a file")
             try:
                 opened.load()
             except Exception as error:  # whatever a decoder trips over, the bytes are to blame
                 raise ImageError("truncated or damaged image") from error
             _check_size(opened.size)  # a HEIC's can differ from its header's
-            return _to_rgb(_upright(opened), opened.format, transparent == "refused")
+            if hidden == "refused" and _has_thumbnail(opened):
+                raise ImageError("it holds a thumbnail, which may show the face; remove it (exiftool -ThumbnailImage=)")
+            return _to_rgb(_upright(opened), opened.format, hidden == "refused")
     except ImageError:
         raise
     except DecompressionBombError as error:
@@ -205,6 +212,15 @@ def _refuse_preview(image: Pillow.Image) -> None:
     tags = getattr(image, "tag_v2", {})
     if _DNG_VERSION in tags or int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 1:
         raise ImageError("its first image is only a preview, as in a camera's raw file; convert it to JPEG")
+
+
+def _has_thumbnail(image: Pillow.Image) -> bool:
+    """Whether the Exif data or Photoshop's hold a small copy, which many tools leave as it was."""
+    try:
+        exif = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+    except Exception:  # damaged Exif data shows nobody anything
+        exif = {}
+    return bool(_THUMBNAIL_TAGS & exif.keys()) or bool(_PHOTOSHOP_THUMBNAILS & image.info.get("photoshop", {}).keys())
 
 
 def _upright(image: Pillow.Image) -> Pillow.Image:

@@ -30,7 +30,7 @@ from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 6
+STAGE_VERSION: Final = 7
 """Raise it whenever this stage's results could change."""
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -111,8 +111,12 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
     guarded = [replace(sample, image=sample.image.copy()) for sample in batch]
     start = time.perf_counter()
     try:
+        answer = method.anonymize(guarded, seed=seed)
+        if not isinstance(answer, Iterable) or (isinstance(answer, np.ndarray) and answer.ndim < 4):
+            what = "nothing" if answer is None else one_line(type(answer).__name__)
+            return Attempt(failure=f"the method returned {what}; a list is wanted, one image for each of the batch")
         # An iterator may have no end.
-        results = list(islice(iter(method.anonymize(guarded, seed=seed)), len(batch) + 1))
+        results = list(islice(iter(answer), len(batch) + 1))
         ms = (time.perf_counter() - start) * 1000 / len(batch)
         if len(results) != len(batch):
             images = "more images" if len(results) > len(batch) else counted(len(results), "image")

@@ -253,4 +253,4 @@ def distinct(kind: str, labels: list[str]) -> None:
     """Raises `ConfigError` where two results would carry one label."""
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(f"{kind} {label!r} is named twice; give one a label of its own: mylabel={label}")
+            raise ConfigError(f"{kind} {label!r} is named twice; write a label before one SPEC: mylabel=SPEC")

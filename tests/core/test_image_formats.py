@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -282,3 +284,31 @@ def test_panoramas_are_not_refused() -> None:
     assert decode_image(png(np.zeros((20, 20 * MAX_ASPECT, 3), np.uint8)), "x").shape == (20, 1000, 3)
     for size in ((20_000, 1_000), (16_384, 4_096), (MAX_SIDE, 1_000)):
         assert "damaged" in refused(handmade_png(*size, rows=b""))
+
+
+def file_of(form: str, **options: Any) -> bytes:
+    pillow_heif.register_heif_opener()
+    return saved(Pillow.fromarray(photo()), form, **options)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "HEIF", "AVIF"])
+def test_further_frames_and_pages_are_refused_where_they_could_show_the_original(form: str) -> None:
+    other = [Pillow.fromarray(255 - photo())]
+    several = file_of(form, save_all=True, append_images=other)
+    assert decode_image(several, "x").shape == decode_image(file_of(form), "x", hidden="refused").shape
+    with pytest.raises(ImageError, match="further frames or pages"):
+        decode_image(several, "x", hidden="refused")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF"])
+def test_a_cameras_thumbnail_is_refused_where_it_could_show_the_original(form: str) -> None:
+    """Tools that keep the Exif data keep it."""
+    small = saved(Pillow.fromarray(photo()).resize((16, 16)), "JPEG")
+    tags = ((0x0103, 3, 6), (0x0201, 4, 56), (0x0202, 4, len(small)))
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    # An empty first directory, as a camera's of the photo itself, and one of the thumbnail.
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHIH", 8, 0, 14, len(tags)) + entries + bytes(4) + small
+    kept, plain = file_of(form, exif=exif), file_of(form, exif=exif[:14] + struct.pack("<HI", 0, 0))
+    assert decode_image(kept, "x").shape == decode_image(plain, "x", hidden="refused").shape
+    with pytest.raises(ImageError, match="holds a thumbnail"):
+        decode_image(kept, "x", hidden="refused")

@@ -206,6 +206,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
     ("arguments", "code", "says"),
     [
         (("run", "--method", "blurr"), 2, "did you mean blur"),
+        (("run", "--method", "blur", "--method", "blur"), 2, "write a label before one SPEC: mylabel=SPEC"),
         (("run", "--method", "blur:sigm=1"), 2, "no parameter 'sigm'"),
         (("run", "--method", "blur:sigma=-1"), 2, "sigma"),
         (("run", "--dataset", "folder:/nowhere/at/all"), 1, "/nowhere/at/all"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import unicodedata
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image as Pillow
 
 from tests.methods.support import noise
 from unmask.bench.core.cards import Scalar
+from unmask.bench.core.errors import SpecError
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import Spec
@@ -296,3 +299,30 @@ def test_links_that_lead_outside_are_named_where_nothing_else_is_there(tmp_path:
     elsewhere.write_bytes(b"x")
     (outputs / "a.jpg").symlink_to(elsewhere)
     assert "a.jpg is a link that leads outside the folder" in StoredOutputs(dir=str(outputs)).mismatch(["a.jpg"])
+
+
+def test_a_file_that_cannot_be_read_is_a_failure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "1.png", INPUT)
+    save(tmp_path / "2.png", INPUT)
+    plain = Path.open
+
+    def refused(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == "2.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert reason(answer(tmp_path, "2.png")) == "output cannot be read: Permission denied"
+    np.testing.assert_array_equal(answer(tmp_path, "1.png"), INPUT)
+    assert StoredOutputs(dir=str(tmp_path)).card.params["images"] == 2
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "1.png", INPUT)
+
+    def refused(path: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(SpecError, match=r"cannot be listed \(Permission denied\); check its permissions"):
+        _ = StoredOutputs(dir=str(tmp_path)).card

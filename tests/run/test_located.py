@@ -47,12 +47,8 @@ def test_faces_elsewhere_are_those_of_no_original() -> None:
 
 
 def test_outcomes() -> None:
-<<<<<<< a444ee16222605ab7f4688789b40e7cda0f81031
     assert outcomes(np.array([True, False])) == [Outcome.ANONYMIZED, Outcome.DESTROYED]
     assert outcomes(np.zeros(0, np.bool_)) == []
-=======
-    left, again = np.array([True, True, False, False]), np.array([True, False, True, False])
-    assert outcomes(left, again) == [Outcome.MISSED, Outcome.MISSED, Outcome.ANONYMIZED, Outcome.DESTROYED]
 
 
 def test_a_point_in_two_boxes_means_the_smaller_face() -> None:
@@ -111,4 +107,3 @@ def test_a_face_of_a_crop_lies_in_the_image_where_the_crop_was_cut() -> None:
     assert (moved.box.x, moved.box.y, moved.box.w, moved.score) == (13, 24, 40, 0.9)
     assert moved.landmarks.tolist() == [[10, 20]] * 5
     assert moved.landmarks.dtype == np.float32
->>>>>>> 15e6bfc953309b64ace797f8bf99c9638ab809c9
