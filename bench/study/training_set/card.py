@@ -8,6 +8,7 @@ from typing import Any
 
 from unmask import __version__
 from unmask.bench.core import registry
+from unmask.bench.core.demographics import group_name
 from unmask.bench.study.training_set.choosing import Choice, table
 from unmask.bench.study.training_set.labelling import card_of, needed_instruments
 from unmask.bench.study.training_set.settings import BuildSettings
@@ -24,7 +25,7 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
         sources.append(
             {"part": source.part, "spec": settings.name_of(number), **asdict(card), "roles": list(card.roles)}
         )
-    chosen = asdict(settings)
+    chosen = asdict(settings) | {"age_groups": tuple(map(group_name, settings.age_groups))}
     del chosen["sources"]
     return {
         "format": 1,

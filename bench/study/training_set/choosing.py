@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unmask.bench.core.demographics import GENDERS, group_name
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Gender
 from unmask.bench.study.training_set.settings import BuildSettings, Part
@@ -92,6 +93,8 @@ def table(settings: BuildSettings, faces: Iterable[Face]) -> dict[str, dict[str,
     counts: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for face in faces:
         tones = counts.setdefault(face.part, {})
-        cells = tones.setdefault(face.tone, {group: {"female": 0, "male": 0} for group in settings.age_groups})
+        cells = tones.setdefault(
+            face.tone, {group_name(group): dict.fromkeys(GENDERS, 0) for group in settings.age_groups}
+        )
         cells[face.group][face.gender] += 1
     return counts

@@ -10,20 +10,21 @@ from typing import Any, Final
 import numpy as np
 
 from unmask.bench.core import registry
+from unmask.bench.core.demographics import NO_GROUP, age_group, group_name
 from unmask.bench.core.errors import ImageError
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.training_faces import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data.dataset import Dataset
 from unmask.bench.run import opened
-from unmask.bench.study.training_set.settings import BuildSettings, age_group
+from unmask.bench.study.training_set.settings import BuildSettings
 
 UNREADABLE: Final = "could not be decoded"
 NO_FACE: Final = "no face or landmarks found"
 SEVERAL: Final = "several people"
 NOT_ESTIMATED: Final = "age or gender not estimated"
 NOT_LABELLED: Final = "the data set gives no age or no gender"
-NO_GROUP: Final = "outside all age groups"
+OUTSIDE: Final = "outside all age groups"
 NO_SKIN: Final = "recolouring failed: skin not estimated"
 LOST: Final = "recolouring failed: no face or landmarks found any more"
 FURTHEST: Final = 24.0
@@ -85,9 +86,10 @@ class Labeller:
         person = _as_said(said) if self._estimator is None else _estimated(self._estimator, view)
         if person is None:
             return [Dropped(NOT_LABELLED if self._estimator is None else NOT_ESTIMATED)]
-        group = age_group(person[0], self._settings.age_groups)
-        if group is None:
-            return [Dropped(NO_GROUP)]
+        number = int(age_group(person[0], self._settings.age_groups))
+        if number == NO_GROUP:
+            return [Dropped(OUTSIDE)]
+        group = group_name(self._settings.age_groups[number])
         crop = self._faces.crop(image, face)
         if not self._tones or not recoloured:
             return [self._labelled(crop, "", None, person, group, said)]

