@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.demographics import age_group, parse_group
+from unmask.bench.core.demographics import age_group, gender_names, parse_group
 from unmask.bench.core.errors import SpecError
 
 THESIS: Final = "female;0-19;20-29;30-39;40+"
@@ -64,7 +64,7 @@ def attribute_vector(
         if group is not None:
             values.append(float(age_group(age, [group]) == 0))
         elif name in ("female", "male"):
-            values.append(float((p_female > 0.5) == (name == "female")))
+            values.append(float(gender_names(p_female) == name))
         elif tone is None:
             raise SpecError(f"the network's attribute {name} needs a tone")
         elif name == "dark_skin":

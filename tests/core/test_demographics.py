@@ -51,3 +51,4 @@ def test_half_is_female_and_nothing_is_neither() -> None:
     p = np.array([0.0, np.nextafter(0.5, 0), 0.5, 1.0, np.nan])
     np.testing.assert_array_equal(as_female(p), [0, 0, 1, 1, np.nan])
     assert gender_names(p).tolist() == ["male", "male", "female", "female", ""]
+    assert [attribute_vector(("female", "male"), 30, value).tolist() for value in p[1:3]] == [[0, 1], [1, 0]]

@@ -28,7 +28,7 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
     chosen = asdict(settings) | {"age_groups": tuple(map(group_name, settings.age_groups))}
     del chosen["sources"]
     return {
-        "format": 1,
+        "format": 2,
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},
         "attributes": list(settings.attributes),
         "sources": sources,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.bench.core.demographics import GENDERS, group_name
+from unmask.bench.core.demographics import GENDERS, as_female, group_name
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Gender
 from unmask.bench.study.training_set.settings import BuildSettings, Part
@@ -58,7 +58,7 @@ def choose(settings: BuildSettings, work: Sequence[Piece]) -> Choice:
         dropped[piece.source].update(str(reason) for reason in found["dropped_reasons"])
         part = settings.sources[piece.source].part
         for at, row in enumerate(found["rows"]):
-            gender: Gender = "female" if found["p_female"][at] > 0.5 else "male"
+            gender = GENDERS[0] if as_female(found["p_female"][at]) else GENDERS[1]
             tone = str(found["tones"][at])
             faces.append(Face(piece, at, int(row), part, str(found["groups"][at]), gender, tone))
     chosen = within_limits(settings, faces)

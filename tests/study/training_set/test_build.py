@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.study.training_set.fakes import INSTRUMENTS
+from tests.study.training_set.fakes import INSTRUMENTS, FakeAttributes
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, PlanMismatchError, SpecError, StoreError, UsageError
 from unmask.bench.data import open_dataset
@@ -176,6 +176,17 @@ def test_the_test_set_is_photos_that_open_as_a_data_set_with_targets(tmp_path: P
     )
     targets = (tmp_path / "out/test/targets.txt").read_text().splitlines()
     assert targets[:2] == ["2", "female 0-19 20-29 30-39 40+"]
+
+
+def test_a_probability_of_one_half_is_female_in_tables_and_labels_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = {"age": np.float32([25]), "p_female": np.float32([0.5])}
+    monkeypatch.setattr(FakeAttributes, "read", lambda _, faces: half)
+    card = run(settings(("train", write(tmp_path / "in", people(1, 25, MALE, "m")))), tmp_path / "out")
+    assert card["faces"]["train"][""]["20-29"] == {"female": 1, "male": 0}
+    (line,) = rows(tmp_path / "out/train/labels.csv")
+    assert (line["label_gender"], line["is_female"]) == ("female", "1")
 
 
 def test_every_face_appears_in_each_tone(tmp_path: Path) -> None:
