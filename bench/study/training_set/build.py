@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
+from unmask.bench.core.claims import claim_folder, differences
+from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.packages import fetch_all
 from unmask.bench.run.executors import Progress
 from unmask.bench.store.atomic import sweep_temporaries, write_json
+from unmask.bench.store.json_files import read_object
 from unmask.bench.study.training_set import card as cards
 from unmask.bench.study.training_set.choosing import choose
 from unmask.bench.study.training_set.labelling import needed_instruments
@@ -23,6 +24,7 @@ from unmask.bench.study.training_set.writing import write_part
 
 PLAN: Final = "plan.json"
 CARD: Final = "card.json"
+REMEDY: Final = "delete its folder and build again"
 
 
 def build(
@@ -36,14 +38,18 @@ def build(
 ) -> dict[str, Any]:
     """Builds the set in ``out`` and returns its card. A set that is complete is left alone.
 
-    Raises `PlanMismatchError` where ``out`` holds another set, `StoreError` where it holds something else,
+    Raises `PlanMismatchError` where ``out`` holds another set, `ConfigError` where it holds something else,
     `DataError` where nothing is left of the photos, and what opening a data set or an instrument raises.
     """
     _check(settings)
     plan = cards.plan_of(settings, root)
-    _claim(out, plan)
+    claim_folder(
+        out / PLAN,
+        lambda: differences(read_object(out / PLAN, REMEDY), plan),
+        lambda: write_json(out / PLAN, plan, private=False),
+    )
     if (out / CARD).is_file():
-        return _read(out / CARD)
+        return read_object(out / CARD, REMEDY)
     for name in needed_instruments(settings):
         fetch_all(registry.instrument_class(name).card.files, progress=fetching)
     sweep_temporaries(out)
@@ -86,25 +92,3 @@ def _check(settings: BuildSettings) -> None:
     doubled = next((spec for part, spec in given if given.count((part, spec)) > 1), None)
     if doubled is not None:
         raise UsageError(f"--from {doubled} is given twice")
-
-
-def _claim(out: Path, plan: dict[str, Any]) -> None:
-    """Writes the plan, or compares it with the one that is there."""
-    if (out / PLAN).is_file():
-        different = cards.differences(plan, _read(out / PLAN))
-        if different:
-            raise PlanMismatchError(str(out), different)
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StoreError(f"{out} holds something else; choose another --out")
-    write_json(out / PLAN, plan, private=False)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} is damaged ({error}); delete its folder and build again") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} is damaged; delete its folder and build again")
-    return value

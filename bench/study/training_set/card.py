@@ -38,18 +38,6 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
     }
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[str]:
-    """What of a plan is not as it was: ``settings.seed: 0 -> 1``."""
-    told: list[str] = []
-    for key in sorted({*wanted, *found}):
-        old, new = found.get(key), wanted.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            told += differences(new, old, f"{where}{key}.")
-        elif old != new:
-            told.append(f"{where}{key}" if isinstance(old or new, list) else f"{where}{key}: {old} -> {new}")
-    return told
-
-
 def card(settings: BuildSettings, plan: Mapping[str, Any], choice: Choice, files: Mapping[str, str]) -> dict[str, Any]:
     """The whole card. ``files``: shard -> sha256."""
     counts = [

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from tests.study.training_set.fakes import INSTRUMENTS, FakeAttributes
 from unmask.bench.core import registry
-from unmask.bench.core.errors import DataError, PlanMismatchError, SpecError, StoreError, UsageError
+from unmask.bench.core.errors import ConfigError, DataError, PlanMismatchError, SpecError, StoreError, UsageError
 from unmask.bench.data import open_dataset
 from unmask.bench.study.training_set import BuildSettings, Source, build, parse_age_groups, parse_source
 from unmask.bench.study.training_set.settings import Kind
@@ -242,11 +242,11 @@ def test_a_stopped_build_goes_on_and_gives_the_same_bytes(tmp_path: Path, many: 
 def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     photos = write(tmp_path / "in", {"a.png": (1, 25, FEMALE)})
     run(settings(("train", photos)), tmp_path / "out")
-    with pytest.raises(PlanMismatchError, match=r"settings\.seed: 0 -> 1"):
+    with pytest.raises(PlanMismatchError, match=r"settings\.seed: 0 before, 1 now"):
         run(settings(("train", photos), seed=1), tmp_path / "out")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("x")
-    with pytest.raises(StoreError, match="holds something else"):
+    with pytest.raises(ConfigError, match="not empty"):
         run(settings(("train", photos)), tmp_path / "mine")
     Pillow.new("RGB", (32, 32), (50, 60, 60)).save(photos / "new.png")
     from unmask.bench.study.training_set.work import source_of
@@ -254,6 +254,16 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     source_of.cache_clear()
     with pytest.raises(PlanMismatchError, match="sources"):
         run(settings(("train", photos)), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["plan.json", "card.json"])
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_set_says_what_to_do(tmp_path: Path, name: str, text: str) -> None:
+    wanted = settings(("train", write(tmp_path / "in", people(1, 25, FEMALE, "f"))))
+    run(wanted, tmp_path / "out")
+    (tmp_path / "out" / name).write_text(text)
+    with pytest.raises(StoreError, match=f"{name} .*; delete its folder and build again"):
+        run(wanted, tmp_path / "out")
 
 
 def test_no_path_of_this_machine_is_in_the_set(tmp_path: Path) -> None:
