@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,14 +13,14 @@ from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.packages import fetch_all
-from unmask.bench.run.executors import Progress
+from unmask.bench.run.executors import Progress, run_stage, shared_pool
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.json_files import read_object
 from unmask.bench.study.training_set import card as cards
 from unmask.bench.study.training_set.choosing import choose
 from unmask.bench.study.training_set.labelling import needed_instruments
 from unmask.bench.study.training_set.settings import PARTS, BuildSettings
-from unmask.bench.study.training_set.work import FOLDER, do_all, pieces
+from unmask.bench.study.training_set.work import FOLDER, do_piece, pieces
 from unmask.bench.study.training_set.writing import write_part
 
 PLAN: Final = "plan.json"
@@ -54,7 +55,8 @@ def build(
         fetch_all(registry.instrument_class(name).card.files, progress=fetching)
     sweep_temporaries(out)
     work = list(pieces(out, settings, root))
-    do_all(work, workers, progress)
+    with shared_pool(workers) as pool:
+        run_stage("label", do_piece, work, pool, progress)
     choice = choose(settings, work)
     if not choice.faces:
         reasons = sorted({reason for dropped in choice.dropped.values() for reason in dropped})
@@ -65,13 +67,12 @@ def build(
             faces = [face for face in choice.faces if face.part == part]
             if faces:
                 for count in write_part(settings, faces, out / part):
-                    for _ in range(count):
-                        progress.done(part, skipped=False)
+                    progress.done(part, skipped=False, units=count)
     finally:
         progress.end()
     shards = sorted(out.glob("*/faces-*.npz"))
     made = cards.card(settings, plan, choice, {path.relative_to(out).as_posix(): sha256_of(path) for path in shards})
-    write_json(out / "tables.json", cards.tables_json(made), private=False)
+    write_json(out / "tables.json", {"counts": made["counts"], "faces": made["faces"]}, private=False)
     with replacing_file(out / "card.md") as temp:
         temp.write_text(cards.as_markdown(made), encoding="utf-8")
     write_json(out / CARD, made, private=False)
@@ -88,7 +89,6 @@ def _check(settings: BuildSettings) -> None:
     faces.check_attributes(settings.attributes)
     for tone in settings.tones:
         faces.tone(tone)
-    given = [(source.part, source.spec) for source in settings.sources]
-    doubled = next((spec for part, spec in given if given.count((part, spec)) > 1), None)
-    if doubled is not None:
-        raise UsageError(f"--from {doubled} is given twice")
+    for source, count in Counter(settings.sources).items():
+        if count > 1:
+            raise UsageError(f"--from {source.spec} is given twice")

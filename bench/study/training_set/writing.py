@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core import registry
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.images import IMAGE_EXTENSIONS, encode_png
 from unmask.bench.core.types import FaceLabel, SampleRef
@@ -24,6 +25,7 @@ from unmask.bench.study.training_set.work import Arrays, read_piece, source_of
 
 SHARD: Final = 2048
 """Faces of a shard: 100 MB."""
+LABELS: Final = "labels.csv"
 ARRAYS: Final = ("images", "boxes", "landmarks", "labels", "rgb", "ages", "p_female")
 
 
@@ -66,7 +68,7 @@ def write_part(settings: BuildSettings, faces: Sequence[Face], folder: Path) -> 
         yield len(chosen)
     if shard:
         _write_shard(folder / f"faces-{number:03d}.npz", shard, names)
-    _write_csv(folder / "labels.csv", part.lines)
+    _write_csv(folder / LABELS, part.lines)
     _write_targets(settings, part, names, is_test)
 
 
@@ -147,8 +149,6 @@ def _write_targets(settings: BuildSettings, part: _Part, names: Sequence[str], i
 
 
 def _is_dark(tone: str) -> bool:
-    from unmask.bench.core import registry
-
     faces = registry.training_faces()
     return bool(faces.attributes(["dark_skin"], 30.0, 0.0, faces.tone(tone))[0])
 

@@ -121,9 +121,9 @@ def test_what_is_dropped_is_counted_with_its_reason(tmp_path: Path) -> None:
     assert count["faces"] == 1
     assert count["dropped"] == {
         "age or gender not estimated": 1,
-        "could not be decoded": 1,
-        "no face or landmarks found": 1,
-        "several people": 1,
+        "cannot be decoded": 1,
+        "no face found": 1,
+        "several faces": 1,
     }
     assert sum(count["dropped"].values()) + count["faces"] == count["photos"]
 
@@ -134,7 +134,7 @@ def test_ages_between_the_groups_and_labels_of_the_data_set(tmp_path: Path) -> N
     wanted = settings(("train", photos), labels="dataset", age_groups=parse_age_groups("20-29,40+"))
     made = run(wanted, tmp_path / "out")
     assert made["counts"][0]["dropped"] == {
-        "outside all age groups": 1,
+        "in none of the age groups": 1,
         "the data set gives no age or no gender": 1,
     }
     (line,) = rows(tmp_path / "out/train/labels.csv")
@@ -214,7 +214,7 @@ def test_every_face_appears_in_each_tone(tmp_path: Path) -> None:
 def test_a_face_that_recolouring_hides_is_dropped(tmp_path: Path) -> None:
     photos = write(tmp_path / "in", {"a.png": (1, 25, FEMALE)})
     made = run(settings(("train", photos), tones=("light", "5-5-5")), tmp_path / "out")
-    assert made["counts"][0]["dropped"] == {"recolouring failed: no face or landmarks found any more": 1}
+    assert made["counts"][0]["dropped"] == {"recolouring failed: no face found any more": 1}
     assert made["counts"][0]["faces"] == 1
 
 
@@ -278,7 +278,7 @@ def test_no_path_of_this_machine_is_in_the_set(tmp_path: Path) -> None:
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     photos = write(tmp_path / "in", {"a.png": (2, 25, FEMALE)})
-    with pytest.raises(DataError, match=r"no photo is left.*several people"):
+    with pytest.raises(DataError, match=r"no photo is left.*several faces"):
         run(settings(("train", photos)), tmp_path / "out")
 
 
