@@ -16,7 +16,7 @@ from unmask.bench.data.packages import fetch_all
 from unmask.bench.run.executors import Progress, run_stage, shared_pool
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.json_files import read_object
-from unmask.bench.study.training_set import card as cards
+from unmask.bench.study.training_set.card import as_markdown, card_of, plan_of
 from unmask.bench.study.training_set.choosing import choose
 from unmask.bench.study.training_set.labelling import needed_instruments
 from unmask.bench.study.training_set.settings import PARTS, BuildSettings
@@ -43,7 +43,7 @@ def build(
     `DataError` where nothing is left of the photos, and what opening a data set or an instrument raises.
     """
     _check(settings)
-    plan = cards.plan_of(settings, root)
+    plan = plan_of(settings, root)
     claim_folder(
         out / PLAN,
         lambda: differences(read_object(out / PLAN, REMEDY), plan),
@@ -57,27 +57,26 @@ def build(
     work = list(pieces(out, settings, root))
     with shared_pool(workers) as pool:
         run_stage("label", do_piece, work, pool, progress)
-    choice = choose(settings, work)
-    if not choice.faces:
-        reasons = sorted({reason for dropped in choice.dropped.values() for reason in dropped})
+    chosen, counts = choose(settings, work)
+    if not chosen:
+        reasons = sorted({reason for source in counts for reason in source["dropped"]})
         raise DataError(f"no photo is left to train on ({'; '.join(reasons)}); choose other data, or other --labels")
-    progress.start("write", len(choice.faces))
+    progress.start("write", len(chosen))
     try:
         for part in PARTS:
-            faces = [face for face in choice.faces if face.part == part]
-            if faces:
-                for count in write_part(settings, faces, out / part):
-                    progress.done(part, skipped=False, units=count)
+            faces = [face for face in chosen if face.part == part]
+            for count in write_part(settings, faces, out / part) if faces else ():
+                progress.done(part, skipped=False, units=count)
     finally:
         progress.end()
-    shards = sorted(out.glob("*/faces-*.npz"))
-    made = cards.card(settings, plan, choice, {path.relative_to(out).as_posix(): sha256_of(path) for path in shards})
-    write_json(out / "tables.json", {"counts": made["counts"], "faces": made["faces"]}, private=False)
+    shards = {path.relative_to(out).as_posix(): sha256_of(path) for path in sorted(out.glob("*/faces-*.npz"))}
+    card = card_of(settings, plan, chosen, counts, shards)
+    write_json(out / "tables.json", {key: card[key] for key in ("counts", "faces")}, private=False)
     with replacing_file(out / "card.md") as temp:
-        temp.write_text(cards.as_markdown(made), encoding="utf-8")
-    write_json(out / CARD, made, private=False)
+        temp.write_text(as_markdown(card), encoding="utf-8")
+    write_json(out / CARD, card, private=False)
     shutil.rmtree(out / FOLDER, ignore_errors=True)
-    return made
+    return card
 
 
 def _check(settings: BuildSettings) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 from unmask import __version__
 from unmask.bench.core import registry
 from unmask.bench.core.demographics import group_name
-from unmask.bench.study.training_set.choosing import Choice, table
-from unmask.bench.study.training_set.labelling import card_of, needed_instruments
+from unmask.bench.study.training_set.choosing import Face, table
+from unmask.bench.study.training_set.labelling import needed_instruments
 from unmask.bench.study.training_set.settings import BuildSettings
-from unmask.bench.study.training_set.work import PHOTOS, source_of
+from unmask.bench.study.training_set.work import PHOTOS, open_source
 
 TERMS = "The terms of every data set below hold together: usually research only, and no passing on of images."
 
@@ -21,10 +21,9 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
     """Everything that decides what the set will be. No path of this machine is in it."""
     sources = []
     for number, source in enumerate(settings.sources):
-        card = source_of(settings, number, root).card
-        sources.append(
-            {"part": source.part, "spec": settings.name_of(number), **asdict(card), "roles": list(card.roles)}
-        )
+        facts = asdict(open_source(source.spec, root).card)
+        name = settings.name_of(number)
+        sources.append({"part": source.part, "spec": name, **facts, "roles": list(facts["roles"])})
     chosen = asdict(settings) | {"age_groups": tuple(map(group_name, settings.age_groups))}
     del chosen["sources"]
     return {
@@ -32,32 +31,34 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},
         "attributes": list(settings.attributes),
         "sources": sources,
-        "instruments": [dict(card_of(name)) for name in needed_instruments(settings)],
+        "instruments": [_instrument(name) for name in needed_instruments(settings)],
         "detector": {"name": "mtcnn", "weights": dict(registry.training_faces().weights)},
         "photos_per_piece": PHOTOS,
     }
 
 
-def card(settings: BuildSettings, plan: Mapping[str, Any], choice: Choice, files: Mapping[str, str]) -> dict[str, Any]:
-    """The whole card. ``files``: shard -> sha256."""
-    counts = [
-        {
-            "source": source["spec"],
-            "part": source["part"],
-            "photos": choice.photos.get(number, 0),
-            "faces": sum(face.piece.source == number for face in choice.faces),
-            "dropped": dict(sorted(choice.dropped[number].items())),
-            "over_the_limit": choice.over.get(number, 0),
-        }
-        for number, source in enumerate(plan["sources"])
-    ]
+def _instrument(name: str) -> dict[str, Any]:
+    """What of an instrument's card tells one build from another."""
+    card = registry.instrument_card(name)
+    facts = {field: getattr(card, field) for field in ("name", "version", "licence", "source")}
+    return {**facts, "files": {file.key: file.sha256 for file in card.files}, "params": dict(card.params)}
+
+
+def card_of(
+    settings: BuildSettings,
+    plan: Mapping[str, Any],
+    faces: Sequence[Face],
+    counts: Sequence[Mapping[str, Any]],
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """The whole card. ``counts``: of `choose`; ``files``: shard -> sha256."""
     return {
         "name": settings.kind,
         "unmask": __version__,
         "terms": TERMS,
         "plan": dict(plan),
-        "counts": counts,
-        "faces": table(settings, choice.faces),
+        "counts": list(counts),
+        "faces": table(settings, faces),
         "files": dict(files),
     }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -145,16 +144,3 @@ def needed_instruments(settings: BuildSettings) -> tuple[str, ...]:
     """Names of the instruments that a build opens."""
     estimator = (settings.estimator,) if settings.labels == "estimator" else ()
     return (*estimator, *((settings.skin_estimator,) if settings.tones else ()))
-
-
-def card_of(name: str) -> Mapping[str, Any]:
-    """What of an instrument's card tells one build from another."""
-    card = registry.instrument_card(name)
-    return {
-        "name": card.name,
-        "version": card.version,
-        "licence": card.licence,
-        "source": card.source,
-        "files": {file.key: file.sha256 for file in card.files},
-        "params": dict(card.params),
-    }

@@ -15,12 +15,18 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.study.training_set.labelling import Labeller, TrainingFace
-from unmask.bench.study.training_set.settings import BuildSettings
+from unmask.bench.study.training_set.settings import BuildSettings, Part
 
 PHOTOS: Final = 64
 """Of a piece of work."""
 FOLDER: Final = ".work"
 Arrays = dict[str, NDArray[Any]]
+
+
+@lru_cache(maxsize=8)
+def open_source(spec: str, root: Path | None) -> Dataset:
+    """The data set of a source, opened once per process."""
+    return open_dataset(spec, root=root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +48,19 @@ class Piece:
         return f"{self.settings.name_of(self.source)} {self.number}"
 
     @property
-    def rows(self) -> range:
-        """Positions in the source."""
-        return range(self.number * PHOTOS, (self.number + 1) * PHOTOS)
+    def part(self) -> Part:
+        return self.settings.sources[self.source].part
+
+    @property
+    def dataset(self) -> Dataset:
+        return open_source(self.settings.sources[self.source].spec, self.root)
 
 
-@lru_cache(maxsize=8)
-def source_of(settings: BuildSettings, source: int, root: Path | None) -> Dataset:
-    """The data set of a source, opened once per process."""
-    return open_dataset(settings.sources[source].spec, root=root)
+def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Piece]:
+    """All of them, source by source."""
+    for number, source in enumerate(settings.sources):
+        photos = len(open_source(source.spec, root).refs[: settings.limit])
+        yield from (Piece(out, settings, number, k, root) for k in range(-(-photos // PHOTOS)))
 
 
 @lru_cache(maxsize=1)
@@ -58,21 +68,15 @@ def _labeller(settings: BuildSettings) -> Labeller:
     return Labeller(settings)
 
 
-def size_of(settings: BuildSettings, dataset: Dataset) -> int:
-    """Photos of a source that are looked at."""
-    return len(dataset.refs) if settings.limit is None else min(settings.limit, len(dataset.refs))
-
-
 def do_piece(piece: Piece) -> bool:
     """Labels the photos of a piece unless that is done; tells whether it had to."""
     if piece.path.is_file():
         return False
-    dataset = source_of(piece.settings, piece.source, piece.root)
-    recoloured = piece.settings.sources[piece.source].part != "test"
     faces: list[tuple[int, TrainingFace]] = []
     dropped: list[tuple[int, str]] = []
-    for row in piece.rows[: size_of(piece.settings, dataset) - piece.rows.start]:
-        for result in _labeller(piece.settings).label(dataset, dataset.refs[row], recoloured=recoloured):
+    start = piece.number * PHOTOS
+    for row, ref in enumerate(piece.dataset.refs[: piece.settings.limit][start : start + PHOTOS], start):
+        for result in _labeller(piece.settings).label(piece.dataset, ref, recoloured=piece.part != "test"):
             if isinstance(result, TrainingFace):
                 faces.append((row, result))
             else:
@@ -107,11 +111,3 @@ def read_piece(piece: Piece, *names: str) -> Arrays:
             return {name: arrays[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise StoreError(f"{piece.path} is damaged ({error}); delete it and start the same command again") from error
-
-
-def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Piece]:
-    """All of them, source by source."""
-    for source in range(len(settings.sources)):
-        photos = size_of(settings, source_of(settings, source, root))
-        for number in range(-(-photos // PHOTOS)):
-            yield Piece(out, settings, source, number, root)
