@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +35,12 @@ def age_group(age: ArrayLike, groups: Sequence[AgeGroup]) -> Float:
     for index, (low, high) in enumerate(groups):
         number[(years >= low) & (years <= high)] = index
     return number
+
+
+def ascending(groups: Sequence[AgeGroup]) -> bool:
+    """Whether they follow each other without overlap, and there is one at least."""
+    bounds = [bound for group in groups for bound in group]
+    return bool(groups) and bounds == sorted(bounds) and all(a[1] < b[0] for a, b in pairwise(groups))
 
 
 def group_name(group: AgeGroup) -> str:

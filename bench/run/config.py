@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.run.calling import TIME_LIMIT_S
 
@@ -64,16 +63,8 @@ class RunConfig(BaseModel):
     @field_validator("age_groups")
     @classmethod
     def _ascending(cls, groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
-        flat = [bound for low, high in groups for bound in (low, high)]
-        if (
-            not groups
-            or any(low > high for low, high in groups)
-            or flat != sorted(flat)
-            or len(set(groups)) < len(groups)
-        ):
+        if not ascending(groups):
             raise ValueError("age groups must ascend without overlap, e.g. [[0, 19], [20, 29], [30, 39], [40, 120]]")
-        if any(a[1] >= b[0] for a, b in pairwise(groups)):
-            raise ValueError("age groups must not overlap")
         return groups
 
     @field_validator("skin_target")

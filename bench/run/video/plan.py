@@ -14,11 +14,9 @@ from unmask.bench.core.types import FetchProgress
 from unmask.bench.data.clips import open_clips
 from unmask.bench.run.calibration import calibration_for
 from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
-from unmask.bench.run.settling import compare_plans, settle
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given, output_folder, planned_given
 from unmask.bench.store.schemas import PlannedMethod
-from unmask.bench.store.video_folder import VideoRunFolder
 from unmask.bench.store.video_schemas import (
     LOSSLESS,
     Contestant,
@@ -70,11 +68,6 @@ def make_video_plan(
         "settings": settings.model_dump(mode="json"),
     }
     return VideoPlan.sealed(body)
-
-
-def settle_video_plan(folder: VideoRunFolder, plan: VideoPlan) -> None:
-    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.settling.settle`."""
-    settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
 
 
 def _planned_clips(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unmask.bench.core.demographics import GENDERS, group_name
+from unmask.bench.core.demographics import group_name
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Gender, SampleRef
 from unmask.bench.study.cells import draw
@@ -91,8 +91,6 @@ def table(settings: BuildSettings, faces: Sequence[Face]) -> dict[str, dict[str,
     """Part -> tone ('' = as they are) -> age group -> gender -> faces; as the thesis's Tables 4.7 and 4.18."""
     counts: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for face in faces:
-        empty: dict[str, dict[str, int]] = {
-            group_name(group): {gender: 0 for gender in GENDERS} for group in settings.age_groups
-        }
+        empty = {group_name(group): {"female": 0, "male": 0} for group in settings.age_groups}
         counts.setdefault(face.part, {}).setdefault(face.tone, empty)[face.group][face.gender] += 1
     return counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, group_name, parse_group
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending, group_name, parse_group
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.study.cells import LABELLER, PER_CELL
@@ -85,14 +85,12 @@ def parse_source(text: str) -> Source:
 def parse_age_groups(text: str) -> tuple[AgeGroup, ...]:
     """``0-19,20-29,40+`` -> the groups, which must not overlap. Raises `UsageError`."""
     example = ",".join(map(group_name, AGE_GROUPS))
-    groups: list[AgeGroup] = []
+    groups = []
     for name in filter(None, map(str.strip, text.split(","))):
-        group, start = parse_group(name), groups[-1][1] + 1 if groups else 0
+        group = parse_group(name)
         if group is None or group_name(group) != name:
             raise UsageError(f"--age-groups: {name!r} is no group; write for example {example}")
-        if group[0] < start or group[1] < group[0]:
-            raise UsageError(f"--age-groups: {name!r} begins before {start} or ends before it begins")
         groups.append(group)
-    if not groups:
-        raise UsageError(f"--age-groups names none; write {example}")
+    if not ascending(groups):
+        raise UsageError(f"--age-groups {text!r}: groups must ascend without overlap; write for example {example}")
     return tuple(groups)
