@@ -63,31 +63,31 @@ def card_of(
     }
 
 
-def as_markdown(made: Mapping[str, Any]) -> str:
+def as_markdown(card: Mapping[str, Any]) -> str:
     """The card for a person."""
-    settings = made["plan"]["settings"]
-    lines = [f"# {made['name']}", "", made["terms"], "", "## Data sets", ""]
+    settings = card["plan"]["settings"]
+    lines = [f"# {card['name']}", "", card["terms"], "", "## Data sets", ""]
     lines += _rows(
         ("Part", "Data set", "Licence", "Fingerprint"),
         [
             (s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"])
-            for s in made["plan"]["sources"]
+            for s in card["plan"]["sources"]
         ],
     )
     lines += ["", "## Settings", ""]
     lines += _rows(("Setting", "Value"), [(key, _text(value)) for key, value in settings.items()])
-    lines += ["", f"Attributes, in order: {', '.join(made['plan']['attributes'])}.", ""]
-    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in made["plan"]["instruments"]]
+    lines += ["", f"Attributes, in order: {', '.join(card['plan']['attributes'])}.", ""]
+    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in card["plan"]["instruments"]]
     lines += ["", "## What became of the photos", ""]
-    rows = [(c["source"], c["part"], "photos", c["photos"]) for c in made["counts"]]
-    for c in made["counts"]:
+    rows = [(c["source"], c["part"], "photos", c["photos"]) for c in card["counts"]]
+    for c in card["counts"]:
         rows += [(c["source"], c["part"], f"dropped: {reason}", n) for reason, n in c["dropped"].items()]
         rows += [(c["source"], c["part"], "left out: its group is full", c["over_the_limit"])]
         rows += [(c["source"], c["part"], "faces in the set", c["faces"])]
     lines += _rows(("Data set", "Part", "What", "Number"), rows)
     if settings["tones"]:
         lines += ["", "In train and val a photo is dropped, or a face counted, once for each tone it would appear in."]
-    for part, tones in made["faces"].items():
+    for part, tones in card["faces"].items():
         for tone, groups in tones.items():
             lines += ["", f"## {part}{f', {tone} skin' if tone else ''}: faces by age group and gender", ""]
             lines += group_table(groups)

@@ -21,7 +21,7 @@ NOT_LABELLED: Final = "the data set gives no age or no gender"
 NO_SKIN: Final = "recolouring failed: skin not estimated"
 LOST: Final = "recolouring failed: no face found any more"
 FURTHEST: Final = 24.0
-"""Grey levels by which a correction may leave the tone that is asked for: far beyond, faces turn into posters."""
+"""Grey levels by which a correction may leave the target tone: far beyond it, faces lose their shading."""
 DAMPING: Final = 0.8
 
 
@@ -72,7 +72,7 @@ class Labeller:
             return [OUTSIDE]
         crop = self._faces.crop(image, face)
         if not self._tones or not recoloured:
-            # In the test part of a set with tones, the tone is what will be asked for, not what the face has.
+            # In the test part of a set with tones, the tone is the target of a method, not what the face has.
             names = [name for name in self._settings.attributes if name != "dark_skin"]
             return [TrainingFace(label, cell, crop, self._faces.attributes(names, label.age, label.p_female, None))]
         skin = self._skin_of(view)
@@ -93,10 +93,10 @@ class Labeller:
     def _label(self, ref: SampleRef, view: FaceView) -> Labelled | None:
         """``None`` where age or gender is missing."""
         if self._estimator is None:
-            said = ref.labels[0] if ref.labels else FaceLabel()
-            if said.age is None or said.gender is None:
+            person = ref.labels[0] if ref.labels else FaceLabel()
+            if person.age is None or person.gender is None:
                 return None
-            return Labelled(ref.id, said.age, float(said.gender == "female"))
+            return Labelled(ref.id, person.age, float(person.gender == "female"))
         columns = self._estimator.read([view])
         label = Labelled(ref.id, float(columns["age"][0]), float(columns["p_female"][0]))
         return label if math.isfinite(label.age + label.p_female) else None
@@ -130,11 +130,11 @@ class Labeller:
             left, top, right, bottom = crop.box
             box = Box(left, top, right - left, bottom - top)
             last = number == self._settings.passes - 1
-            seen = None if last and not passes else self._skin_of(FaceView(image, box, crop.landmarks))
-            passes.append((math.inf if seen is None else float(np.abs(target - seen).max()), image))
-            if seen is None:
+            estimate = None if last and not passes else self._skin_of(FaceView(image, box, crop.landmarks))
+            passes.append((math.inf if estimate is None else float(np.abs(target - estimate).max()), image))
+            if estimate is None:
                 break
-            moved = np.clip(aim + DAMPING * (target - seen), target - FURTHEST, target + FURTHEST)
+            moved = np.clip(aim + DAMPING * (target - estimate), target - FURTHEST, target + FURTHEST)
             red, green, blue = (round(float(value)) for value in np.clip(moved, 1, 254))
             aim = red, green, blue
         return min(passes, key=lambda each: each[0])[1]

@@ -1,4 +1,4 @@
-"""What `unmask data build` was asked for."""
+"""The settings of `unmask data build`, and how its options are read."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def parse_source(text: str) -> Source:
     """``utkface:split=train``, ``train=fairface:split=val``, ``folder:PATH``: the part is the one before ``=``, else
     the data set's split where that is train, val or test, else train. Raises `SpecError` or `UsageError`."""
     spec = parse_spec(text, positional="path")
-    given = "=" in text.split(":", 1)[0]
-    if given and spec.label not in PARTS:
+    has_part = "=" in text.split(":", 1)[0]
+    if has_part and spec.label not in PARTS:
         raise UsageError(f"--from {text!r}: the part before = must be {', '.join(PARTS)}, as in val=fdf:split=val")
     split = str(spec.params.get("split", ""))
-    named = spec.label if given else split
-    part: Part = next((part for part in PARTS if part == named), "train")
-    body = text.strip().split("=", 1)[1] if given else text.strip()
+    name = spec.label if has_part else split
+    part: Part = next((part for part in PARTS if part == name), "train")
+    body = text.strip().split("=", 1)[1] if has_part else text.strip()
     # `bench.data` knows `path` by its position; written out, a path with a comma would be cut.
     return Source(part, body.strip())
 

@@ -64,7 +64,7 @@ def write_part(settings: BuildSettings, faces: Sequence[Face], folder: Path) -> 
     _write_csv(folder / LABELS, lines)
     if is_test and settings.tones:
         for tone in settings.tones:
-            _write_targets(folder / f"targets-{tone}.txt", settings.attributes, _asked_for(tone, vectors))
+            _write_targets(folder / f"targets-{tone}.txt", settings.attributes, _in_tone(tone, vectors))
     else:
         _write_targets(folder / ("targets.txt" if is_test else "list_attr.txt"), names, vectors)
 
@@ -93,13 +93,13 @@ def _image(face: Face, crop: NDArray[np.uint8], crops: bool) -> tuple[str, bytes
 
 def _line(face: Face, file: str, data: bytes, age: float, attributes: dict[str, float]) -> dict[str, Any]:
     """A row of the table: what the data set says of the person, and what the set's labels are."""
-    said = face.ref.labels[0] if face.ref.labels else FaceLabel()
+    person = face.ref.labels[0] if face.ref.labels else FaceLabel()
     return {
         "file": file,
-        "identity": said.identity or "",
-        "age": "" if said.age is None else f"{said.age:g}",
-        "gender": said.gender or "",
-        "race": said.race or "",
+        "identity": person.identity or "",
+        "age": "" if person.age is None else f"{person.age:g}",
+        "gender": person.gender or "",
+        "race": person.race or "",
         "label_age": f"{age:.2f}",
         "label_gender": face.gender,
         "age_group": face.group,
@@ -125,8 +125,8 @@ def _write_csv(path: Path, lines: Sequence[dict[str, Any]]) -> None:
     _write(path, sink.getvalue().encode("utf-8", errors="backslashreplace"))
 
 
-def _asked_for(tone: str, vectors: Vectors) -> Vectors:
-    """The same people, all asked for in one tone (thesis 3.2.2): in the nearer of dark and light."""
+def _in_tone(tone: str, vectors: Vectors) -> Vectors:
+    """The attributes of the same people in one tone (thesis 3.2.2): the nearer of dark and light."""
     faces = registry.training_faces()
     dark = faces.attributes(["dark_skin"], 30.0, 0.0, faces.tone(tone))[0]
     return [(file, np.insert(vector, 1, dark)) for file, vector in vectors]

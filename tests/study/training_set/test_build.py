@@ -317,8 +317,8 @@ def test_the_command(tmp_path: Path) -> None:
 
     photos = write(tmp_path / "in", {"a.png": (1, 25, FEMALE), "b.png": (1, 45, MALE)})
 
-    def call(*arguments: str) -> Any:
-        base = ("build", "diverse-faces", "--from", f"folder:{photos}", "--estimator", "fake-attributes")
+    def call(*arguments: str, kind: str = "diverse-faces") -> Any:
+        base = ("build", kind, "--from", f"folder:{photos}", "--estimator", "fake-attributes")
         return CliRunner().invoke(app, [*base, *arguments])
 
     result = call("--out", str(tmp_path / "out"), "--age-groups", "0-29,30+", "--no-images")
@@ -326,3 +326,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert "| 0-29 | 1 | 0 | 1 |" in result.output
     assert not (tmp_path / "out/train/images").exists()
     assert isinstance(call("--out", str(tmp_path / "x"), "--labels", "guess").exception, UsageError)
+    toned = call("--out", str(tmp_path / "toned"), "--tone", "light", "--passes", "2", kind="diverse-faces-skin")
+    assert isinstance(toned.exception, DataError)  # of flat colours the real estimator of skin says nothing
+    options = json.loads((tmp_path / "toned/plan.json").read_text())["settings"]
+    assert (options["tones"], options["passes"], options["recolour"]) == (["light"], 2, "skin")
+    assert options["age_groups"] == ["0-19", "20-29", "30-39", "40+"]
+    wrong = call("--out", str(tmp_path / "x"), "--recolour", "hair", kind="diverse-faces-skin")
+    assert isinstance(wrong.exception, UsageError)
