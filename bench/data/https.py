@@ -9,7 +9,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 from typing import IO
@@ -17,10 +17,8 @@ from urllib.parse import urlsplit
 
 from unmask.bench.core.errors import ChecksumError, FetchError
 from unmask.bench.core.files import sha256_of
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import cache
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the file's name, bytes done, and bytes in all (``None`` = unknown)."""
 
 MAX_BYTES = 64 << 30
 """Bound on files whose size is not pinned."""
@@ -37,7 +35,7 @@ def download(
     size: int | None,
     dest: Path,
     *,
-    progress: Progress | None = None,
+    progress: FetchProgress | None = None,
     pauses: Sequence[float] = (1.0, 4.0, 10.0),
 ) -> Path:
     """Puts the file with this sha256 at ``dest``, unless it is there already, and returns ``dest``.
@@ -85,7 +83,7 @@ def _complete(
     size: int | None,
     part: Path,
     name: str,
-    progress: Progress | None,
+    progress: FetchProgress | None,
     pauses: Sequence[float],
 ) -> None:
     """Fills ``part`` from one mirror until its hash is right; a wrong whole file is removed."""
@@ -103,7 +101,7 @@ def _complete(
 
 
 def _fill(
-    url: str, size: int | None, part: Path, name: str, progress: Progress | None, pauses: Sequence[float]
+    url: str, size: int | None, part: Path, name: str, progress: FetchProgress | None, pauses: Sequence[float]
 ) -> bool:
     """Downloads into ``part``, continuing what is there; whether the file was pieced together."""
     validator: str | None = None
@@ -151,7 +149,7 @@ def _copy(
     start: int,
     size: int | None,
     name: str,
-    progress: Progress | None,
+    progress: FetchProgress | None,
 ) -> None:
     """Writes an answer's body; raises when it ends early, `FetchError` when it is not the size it should be."""
     length = answer.headers.get("Content-Length", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec, parse_spec
-from unmask.bench.core.types import SampleRef
+from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data import cache, demo_clips
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
@@ -22,7 +22,6 @@ from unmask.bench.data.readers import READERS, Found, Place, Record
 from unmask.bench.data.readers.demo import is_here, read_demo
 
 ENVIRONMENT: Final = "UNMASK_DATA"
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Copy:
 
 
 def open_dataset(
-    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+    spec: str, *, root: Path | None = None, progress: FetchProgress | None = None, exclude: Sequence[Path] = ()
 ) -> Dataset:
     """Opens the data set of a SPEC and lists its samples; decodes nothing.
 

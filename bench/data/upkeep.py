@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import DataError, ImageError, VideoError
 from unmask.bench.core.files import sha256_of
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import cache, https, packages
 from unmask.bench.data.archives import safe_extract
 from unmask.bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
@@ -25,8 +26,6 @@ from unmask.bench.data.identities import people
 from unmask.bench.data.opening import find_copy, is_available, open_dataset
 from unmask.bench.data.packages import ensure
 
-Progress = Callable[[str, int, int | None], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -37,7 +36,7 @@ class Check:
     detail: str
 
 
-def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Progress | None = None) -> str:
+def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: FetchProgress | None = None) -> str:
     """Gets a data set and returns where it lies; does nothing if it is here already.
 
     Raises `DataError` with how to get it by hand where nothing may be fetched, `FetchError` where fetching failed.
@@ -137,7 +136,7 @@ def _pinned(entry: DatasetEntry) -> list[PackageFile]:
     return [demo.pinned(photo) for photo in demo.photos]
 
 
-def _fetch(name: str, source: HttpsSource, progress: Progress | None) -> Path:
+def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Path:
     """Downloads and unpacks an archive; the data set appears under its final name only when it is complete."""
     archive = cache.content_path(source.sha256, Path(urlsplit(source.urls[0]).path).name or "archive")
     https.download(source.urls, source.sha256, source.size, archive, progress=progress)

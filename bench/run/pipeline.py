@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.calling import TIME_LIMIT_S
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.own_calibration import measure_own_card
 from unmask.bench.run.plan import (

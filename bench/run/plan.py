@@ -12,11 +12,11 @@ from unmask.bench.core.cards import DatasetCard, InstrumentCard
 from unmask.bench.core.errors import ConfigError, DataError, UnavailableError, UnknownNameError
 from unmask.bench.core.protocols import Metric
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.beside import CALIBRATION, Locations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.core.video import ClipRef, Tracks
 from unmask.bench.data import cache, demo_clips
 from unmask.bench.data.catalog import DatasetEntry
@@ -30,11 +31,10 @@ READERS: Final[Mapping[str, ClipReader]] = {
     "motchallenge": read_motchallenge,
 }
 """Layout (in datasets.toml) -> reader; ``package-clips`` has none: its clips come out of the cache."""
-Progress = Callable[[str, int, int | None], None]
 
 
 def open_clips(
-    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+    spec: str, *, root: Path | None = None, progress: FetchProgress | None = None, exclude: Sequence[Path] = ()
 ) -> ClipSet:
     """Opens the data set of clips of a SPEC and lists its clips; decodes nothing.
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import packages
 from unmask.bench.data.demo import labels_of, load_demo
 from unmask.bench.data.readers.base import Found, Record
 from unmask.bench.data.stores import CacheStore
 
-Progress = Callable[[str, int, int | None], None]
 
-
-def read_demo(progress: Progress | None = None) -> Found:
+def read_demo(progress: FetchProgress | None = None) -> Found:
     """All photos; fetches those that are not cached. Raises `FetchError`."""
     demo = load_demo()
     pinned = {photo.id: demo.pinned(photo) for photo in demo.photos}

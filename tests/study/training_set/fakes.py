@@ -74,6 +74,6 @@ class FakeSkin:
 
 
 INSTRUMENTS: dict[str, Any] = {
-    "fake-attributes": "tests.run.building.fakes:FakeAttributes",
-    "fake-skin": "tests.run.building.fakes:FakeSkin",
+    "fake-attributes": "tests.study.training_set.fakes:FakeAttributes",
+    "fake-skin": "tests.study.training_set.fakes:FakeSkin",
 }

@@ -7,7 +7,7 @@ import pytest
 from unmask.bench.core import registry
 from unmask.bench.core.errors import CheckpointError, ConfigError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec
-from unmask.bench.run.protocol import ROLES, choose_methods
+from unmask.bench.study.thesis import ROLES, choose_methods
 
 
 class _Here:
