@@ -63,7 +63,7 @@ def train(
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.core import registry
     from unmask.bench.core.training import TrainingInputs
-    from unmask.bench.data import packages
+    from unmask.bench.fetch import packages
 
     job = registry.open_training(network.value, config, settings or [])
     console = Console()

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data import packages
 from unmask.bench.data.demo import Package, Pinned, read_list
+from unmask.bench.fetch import packages
 
 _FILE = Path(__file__).with_name("demo_clips.toml")
 

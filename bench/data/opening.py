@@ -13,13 +13,14 @@ from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import FetchProgress, SampleRef
-from unmask.bench.data import cache, demo_clips
+from unmask.bench.data import demo_clips
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from unmask.bench.data.folders import no_folder, require_folder, shown
 from unmask.bench.data.identities import identity_half, in_order
 from unmask.bench.data.readers import READERS, Found, Place, Record
 from unmask.bench.data.readers.demo import is_here, read_demo
+from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
 

@@ -15,8 +15,6 @@ from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import DataError, ImageError, VideoError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data import cache, https, packages
-from unmask.bench.data.archives import safe_extract
 from unmask.bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
 from unmask.bench.data.clips import ClipSet, open_clips
 from unmask.bench.data.dataset import Dataset
@@ -24,7 +22,9 @@ from unmask.bench.data.demo import load_demo
 from unmask.bench.data.demo_clips import load_demo_clips
 from unmask.bench.data.identities import people
 from unmask.bench.data.opening import find_copy, is_available, open_dataset
-from unmask.bench.data.packages import ensure
+from unmask.bench.fetch import cache, https, packages
+from unmask.bench.fetch.archives import safe_extract
+from unmask.bench.fetch.packages import ensure
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
-from unmask.bench.data.cache import cache_dir
 from unmask.bench.data.dataset import fingerprint
+from unmask.bench.fetch.cache import cache_dir
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
 from unmask.bench.run.executors import Progress, run_stage

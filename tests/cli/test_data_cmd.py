@@ -18,9 +18,10 @@ from typer.testing import CliRunner, Result
 from tests.data.clips_made import make_clip, pictures
 from unmask.bench.cli.data import app
 from unmask.bench.core.errors import DataError, UnknownNameError, UsageError
-from unmask.bench.data import https, upkeep
+from unmask.bench.data import upkeep
 from unmask.bench.data.catalog import DatasetEntry, HttpsSource, find_entry
 from unmask.bench.data.opening import find_copy
+from unmask.bench.fetch import https
 
 
 def jpeg(shade: int = 90) -> bytes:

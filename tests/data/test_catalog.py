@@ -16,8 +16,8 @@ from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
 from unmask.bench.data.clips.opening import READERS as CLIP_READERS
 from unmask.bench.data.demo import labels_of, load_demo
-from unmask.bench.data.packages import cached
 from unmask.bench.data.readers import READERS
+from unmask.bench.fetch.packages import cached
 
 MINIMAL = """
 [x]

@@ -12,7 +12,7 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.core.video import ClipRef, Tracks
-from unmask.bench.data import cache, demo_clips
+from unmask.bench.data import demo_clips
 from unmask.bench.data.catalog import DatasetEntry
 from unmask.bench.data.clips.clip_set import ClipSet
 from unmask.bench.data.clips.files import ClipFiles, natural
@@ -21,6 +21,7 @@ from unmask.bench.data.clips.motchallenge import read_motchallenge
 from unmask.bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
 from unmask.bench.data.clips.ucf_crime import read_ucf_crime
 from unmask.bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
+from unmask.bench.fetch import cache
 
 READERS: Final[Mapping[str, ClipReader]] = {
     "clips": read_folder,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data import packages
 from unmask.bench.data.demo import labels_of, load_demo
 from unmask.bench.data.readers.base import Found, Record
 from unmask.bench.data.stores import CacheStore
+from unmask.bench.fetch import packages
 
 
 def read_demo(progress: FetchProgress | None = None) -> Found:

@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, PlanMismatchError, StoreError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.bench.run.executors import Progress
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.study.training_set import card as cards

@@ -17,7 +17,7 @@ from tests.methods.gan.training.shards import write_shard
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError, UnmaskError
 from unmask.bench.core.registry import instrument_class, open_training
 from unmask.bench.core.training import TrainingInputs
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.methods.gan.checkpoints import inspect_checkpoint
 from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from unmask.methods.gan.compact.stored import save_compact
