@@ -104,7 +104,7 @@ def _verify_clips(clips: ClipSet, counts: Counts, decode: bool) -> Iterator[Chec
     yield from _files([ref.id for ref in clips.refs if ref.digest.startswith("none:")])
     if decode:
         # Imported here: most commands on data sets need no video library.
-        from unmask.bench.data.video import VideoReader
+        from unmask.bench.data.media import VideoReader
 
         broken = []
         for ref in clips.refs:

@@ -16,8 +16,8 @@ from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import find_entry
 from unmask.bench.data.clips import ClipSet, clip_files, open_clips
 from unmask.bench.data.demo_clips import load_demo_clips
+from unmask.bench.data.media import VideoReader
 from unmask.bench.data.upkeep import verify_dataset
-from unmask.bench.data.video import VideoReader
 from unmask.bench.fetch.packages import cached
 
 

@@ -37,7 +37,7 @@ class ClipSet:
     """What a reader must know of this selection and copy, beyond the card's own notes; a sentence each."""
 
     def path(self, ref: ClipRef) -> Path:
-        """What `bench.data.video.VideoReader` opens: a file, or a folder of images.
+        """What `bench.data.media.VideoReader` opens: a file, or a folder of images.
 
         Raises `VideoError` with the reason that results will carry: not there, or a link that leads elsewhere.
         """

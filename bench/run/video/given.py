@@ -17,8 +17,8 @@ from unmask.bench.core.types import Image, MethodFailure
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.clips import clip_files
 from unmask.bench.data.clips.files import CLIP_EXTENSIONS
+from unmask.bench.data.media import VideoReader
 from unmask.bench.data.stores import refusal
-from unmask.bench.data.video import VideoReader
 from unmask.bench.run.plan import plain
 from unmask.bench.run.video.jobs import ClipJob
 from unmask.bench.run.video.timing import Shown, Times, frames_shown
