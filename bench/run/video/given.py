@@ -43,7 +43,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
     card = MethodCard(
         name=NAME,
-        version="2",
+        version="3",
         description="Clips anonymized elsewhere, read from a folder and matched by file name.",
         licence="as the clips",
         source="the folder given",
