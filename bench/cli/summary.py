@@ -70,7 +70,7 @@ MOST_LINES = 8
 def print_summary(folder: RunFolder) -> bool:
     """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
 
-    False where a method has no usable output on a data set.
+    False where a data set has no face, or a method no usable output on it.
     """
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
@@ -95,6 +95,9 @@ def print_summary(folder: RunFolder) -> bool:
         problems = [p for p in given.problems if p.reason != NO_FACE] if given is not None else []
         # The terminal is the owner's: a file has to be found to be mended.
         _print_lines(console, _unusable([(folder.names.photo(dataset.label, p.sample), p.reason) for p in problems]))
+        if given is not None and not given.faces:
+            console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
+            complete = False
         notes = given.notes if given is not None else []
         _print_lines(console, [f"note: {note}" for note in notes])
         complete &= all(len(reasons) < images for reasons in errors.values() if reasons)

@@ -95,3 +95,19 @@ def test_a_package_that_fails_when_the_network_is_opened_is_named(monkeypatch: p
     opened.open_instrument.cache_clear()
     with pytest.raises(UnavailableError, match=r"facenet needs a package that cannot be imported: .*undefined symbol"):
         opened.open_instrument("facenet", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("module", "error"), [("unmask.metrics.gone", ModuleNotFoundError), ("somebody.gone", UnavailableError)]
+)
+def test_a_missing_module_of_ours_is_no_missing_package(
+    monkeypatch: pytest.MonkeyPatch, module: str, error: type[Exception]
+) -> None:
+    monkeypatch.setitem(registry.INSTRUMENTS, "yunet", f"{module}:YuNet")  # type: ignore[arg-type]
+    registry.targets.cache_clear()
+    try:
+        with pytest.raises(error, match=r"gone|somebody"):
+            registry.instrument_class("yunet")
+    finally:
+        monkeypatch.undo()
+        registry.targets.cache_clear()

@@ -92,6 +92,17 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
     assert "<b>name" not in page
 
 
+def test_photos_without_a_face_measure_nothing_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Pillow.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "photos" / "wall.png")
+    done = unmask(
+        *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", "blackout", "--metrics", "outcome"),
+        *("--instrument", "yunet", "--no-report", "--out", str(tmp_path / "run")),
+    )
+    assert done.returncode == 3, done.stderr
+    assert "nothing measured: no face was found in any image that can be read" in done.stdout
+
+
 def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     tmp_path: Path, astronaut: Image
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from tests.support import fakes
@@ -16,7 +18,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth, Settings
 from unmask.bench.core.types import Image
-from unmask.bench.run.assemble import face_groups, output_findings, outputs_digest
+from unmask.bench.run.assemble import face_groups, output_findings, output_rows, outputs_digest
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -161,12 +163,17 @@ def test_a_method_that_gave_nothing_has_no_digest(tmp_path: Path) -> None:
     assert outputs_digest(run.folder, run.plan, "photos", "a") == ""
 
 
+def originals(run: PhotoRun) -> Mapping[str, NDArray[Any]]:
+    """What the control stored."""
+    return output_rows(run.folder, run.plan, "photos", "none")
+
+
 def test_outputs_that_are_the_inputs_are_counted(tmp_path: Path) -> None:
     run = run_of(tmp_path, "x=edit", "y=edit:how=nothing,fails_on=3")
-    (finding,) = output_findings(run.folder, run.plan, "photos", "x", "none")
+    (finding,) = output_findings(run.folder, run.plan, "photos", "x", originals(run))
     # Nobody is in the fifth photo.
     assert (finding.kind, finding.count, finding.of) == ("unchanged", 1, 5)
-    (finding,) = output_findings(run.folder, run.plan, "photos", "y", "none")
+    (finding,) = output_findings(run.folder, run.plan, "photos", "y", originals(run))
     assert (finding.count, finding.of) == (4, 4)
     assert finding.text.startswith("4 of 4 outputs are the inputs themselves")
 
@@ -178,7 +185,7 @@ def test_outputs_that_show_nothing_of_their_inputs_are_counted(tmp_path: Path) -
         shown = picture(50 + len(name)) if name != "cat.png" else PHOTOS["cat.png"]
         Pillow.fromarray(np.asarray(shown)).save(folder / name)
     run = run_of(tmp_path, f"theirs=outputs:dir={folder}")
-    findings = {f.kind: f for f in output_findings(run.folder, run.plan, "photos", "theirs", "none")}
+    findings = {f.kind: f for f in output_findings(run.folder, run.plan, "photos", "theirs", originals(run))}
     assert (findings["unlike"].count, findings["unlike"].of) == (2, 3)
     assert (findings["unchanged"].count, findings["unchanged"].of) == (1, 3)
 

@@ -68,7 +68,7 @@ def test_a_method_that_writes_into_its_input_changes_a_copy() -> None:
         (lambda images: images[:1], "the method returned 1 image for 2"),
         (lambda images: [*images, images[0]], "the method returned more images for 2"),
         (lambda images: itertools.repeat(images[0]), "the method returned more images for 2"),
-        (lambda images: None, "TypeError: 'NoneType' object is not iterable"),
+        (lambda images: None, "the method returned nothing; a list is wanted, one image for each of the batch"),
     ],
     ids=["none", "one", "three", "endless", "nothing"],
 )
