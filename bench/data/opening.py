@@ -11,6 +11,7 @@ from typing import Final
 
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
+from unmask.bench.core.registry import load
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data import demo_clips
@@ -18,7 +19,7 @@ from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_en
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from unmask.bench.data.folders import no_folder, require_folder, shown
 from unmask.bench.data.identities import identity_half, in_order
-from unmask.bench.data.readers import READERS, Found, Place, Record
+from unmask.bench.data.readers import Found, Place, Record
 from unmask.bench.data.readers.demo import is_here, read_demo
 from unmask.bench.fetch import cache
 
@@ -56,7 +57,7 @@ def open_dataset(
     if entry.layout == "packages":
         return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
     copy = chosen_copy(parsed, entry, root)
-    found = READERS[entry.layout](replace(copy.place, exclude=tuple(exclude)))
+    found = load("layout", entry.layout)(replace(copy.place, exclude=tuple(exclude)))
     return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
 
 

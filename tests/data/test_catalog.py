@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.registry import load
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
-from unmask.bench.data.clips.opening import READERS as CLIP_READERS
 from unmask.bench.data.demo import labels_of, load_demo
-from unmask.bench.data.readers import READERS
 from unmask.bench.fetch.packages import cached
 
 MINIMAL = """
@@ -40,7 +39,7 @@ def test_every_promised_entry_is_there_and_says_what_it_must() -> None:
     assert {name for name, entry in catalog.items() if entry.clips} == clips
     for name, entry in catalog.items():
         assert entry.name == name
-        assert entry.from_packages or entry.layout in (CLIP_READERS if entry.clips else READERS)
+        assert entry.from_packages or callable(load("clip_layout" if entry.clips else "layout", entry.layout))
         for text in (entry.title, entry.licence, entry.citation, entry.how_to_get, entry.notes):
             assert text == text.strip() != ""
             assert "\n" not in text

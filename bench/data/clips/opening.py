@@ -6,32 +6,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError
+from unmask.bench.core.registry import load
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.core.video import ClipRef, Tracks
 from unmask.bench.data import demo_clips
 from unmask.bench.data.catalog import DatasetEntry
 from unmask.bench.data.clips.clip_set import ClipSet
 from unmask.bench.data.clips.files import ClipFiles, natural
-from unmask.bench.data.clips.found import ClipReader, ClipRecord, FoundClips
-from unmask.bench.data.clips.motchallenge import read_motchallenge
-from unmask.bench.data.clips.plain import read_folder, read_pets2009, read_surv_fight
-from unmask.bench.data.clips.ucf_crime import read_ucf_crime
+from unmask.bench.data.clips.found import ClipRecord, FoundClips
+from unmask.bench.data.clips.plain import read_folder
 from unmask.bench.data.opening import card_of, chosen, chosen_copy, one_line, parse_dataset
 from unmask.bench.fetch import cache
-
-READERS: Final[Mapping[str, ClipReader]] = {
-    "clips": read_folder,
-    "pets2009": read_pets2009,
-    "surv-fight": read_surv_fight,
-    "intel-sample-videos": read_folder,
-    "ucf-crime": read_ucf_crime,
-    "motchallenge": read_motchallenge,
-}
-"""Layout (in datasets.toml) -> reader; ``package-clips`` has none: its clips come out of the cache."""
 
 
 def open_clips(
@@ -53,7 +41,7 @@ def open_clips(
         records = [ClipRecord(name, path) for name, path in files.items()]
         return _clip_set(entry, FoundClips(cache.cache_dir(), records), split, "the cache", entry.revision)
     copy = chosen_copy(parsed, entry, root)
-    read = partial(read_folder, exclude=exclude) if entry.layout == "clips" else READERS[entry.layout]
+    read = partial(read_folder, exclude=exclude) if entry.layout == "clips" else load("clip_layout", entry.layout)
     found = read(copy.place.path, split)
     return _clip_set(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
 
