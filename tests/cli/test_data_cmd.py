@@ -111,10 +111,10 @@ def test_verify_tells_a_copy_that_is_not_complete(root: Path) -> None:
     assert "wrong      people: 4 instead of 40" in result.stdout
     found = call_json("verify", "orl", "--root", root, "--decode", code=1)
     assert found["ok"] is False
-    assert {check["what"]: check["state"] for check in found["checks"]}["images"] == "ok"
+    assert {check["what"]: check["state"] for check in found["checks"]}["decoding"] == "ok"
     (root / "att_faces/s1/1.pgm").write_bytes(b"P5 32 32 255\nshort")
     found = call_json("verify", "orl", "--root", root, "--decode", code=1)
-    broken = next(check for check in found["checks"] if check["what"] == "images")
+    broken = next(check for check in found["checks"] if check["what"] == "decoding")
     assert broken["state"] == "wrong"
     assert "s1/1.pgm" in broken["detail"]
 

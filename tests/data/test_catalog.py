@@ -16,7 +16,6 @@ from unmask.bench.core.registry import load
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
 from unmask.bench.data.demo import labels_of, load_demo
-from unmask.bench.fetch.packages import cached
 
 MINIMAL = """
 [x]
@@ -115,12 +114,12 @@ class TestDemo:
 
     def test_photos_are_pinned_once_and_labelled_unambiguously(self) -> None:
         demo = load_demo()
+        files = {file.key: file for file in demo.pinned}
         assert len({photo.id for photo in demo.photos}) == len(demo.photos)
         assert len({photo.sha256 for photo in demo.photos}) == len(demo.photos)
         assert {photo.package for photo in demo.photos} == set(demo.packages)
         for photo in demo.photos:
-            file = demo.pinned(photo)
-            assert file.key == photo.id
+            file = files[photo.id]
             assert file.member.endswith(f"/{photo.file}")
             assert len(photo.people) <= photo.faces
             if photo.faces > 1:
@@ -151,7 +150,7 @@ class TestDemo:
     @pytest.mark.weights
     def test_the_judge_finds_every_face_and_every_label_its_face(self, open_instrument: Callable[[str], Any]) -> None:
         demo = load_demo()
-        if any(cached(demo.pinned(photo)) is None for photo in demo.photos):
+        if not demo.is_here:
             pytest.skip("the demo photos are not fetched; run: unmask data fetch demo")
         judge = open_instrument("yunet")
         dataset = open_dataset("demo")

@@ -10,15 +10,13 @@ from typing import Final
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import DataError, SpecError, VideoError
-from unmask.bench.core.files import sha256_of
+from unmask.bench.core.files import refusal, sha256_of
 from unmask.bench.core.names import NameMatcher
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure
-from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.clips import clip_files
-from unmask.bench.data.clips.files import CLIP_EXTENSIONS
+from unmask.bench.core.video import CLIP_EXTENSIONS, Frame, VideoInfo
+from unmask.bench.data.folders import clip_files
 from unmask.bench.data.media import VideoReader
-from unmask.bench.data.stores import refusal
 from unmask.bench.run.plan import plain
 from unmask.bench.run.video.jobs import ClipJob
 from unmask.bench.run.video.timing import Shown, Times, frames_shown

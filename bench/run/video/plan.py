@@ -11,7 +11,7 @@ from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data.clips import open_clips
+from unmask.bench.data import open_dataset
 from unmask.bench.run.calibration import calibration_for
 from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
 from unmask.bench.run.settling import listed_differences, settle
@@ -95,7 +95,7 @@ def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
 def _planned_clips(
     text: str, limit: int | None, root: Path | None, progress: FetchProgress | None, apart: Sequence[Path]
 ) -> PlannedClips:
-    clips = open_clips(text, root=root, progress=progress, exclude=apart)
+    clips = open_dataset(text, clips=True, root=root, progress=progress, exclude=apart)
     chosen = [PlannedClip(id=ref.id, group=ref.group, digest=ref.digest) for ref in clips.refs[:limit]]
     if not chosen:
         raise DataError(f"{text} has no clips")

@@ -51,7 +51,7 @@ class Silent:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.targets
     monkeypatch.setattr(registry, "targets", lambda k: {**real(k), **(INSTRUMENTS if k == "instrument" else {})})
-    monkeypatch.setattr(registry, "TRAINING_FACES", "tests.study.training_set.fakes:FakeFaces")
+    monkeypatch.setattr(registry, "training_faces", fakes.FakeFaces)
 
 
 def write(folder: Path, photos: dict[str, tuple[int, int, int]]) -> Path:
