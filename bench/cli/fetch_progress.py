@@ -22,7 +22,7 @@ def plain_output(console: Console) -> bool:
 
 @contextmanager
 def fetch_progress(console: Console) -> Iterator[FetchProgress]:
-    """Yields the callback that `bench.data.packages` and `bench.data.https` report to. ``console``: stderr."""
+    """Yields the callback that `bench.fetch.packages` and `bench.fetch.https` report to. ``console``: stderr."""
     if plain_output(console):
         yield _plain(console)
         return

@@ -92,13 +92,15 @@ class FaceLabel:
 
 @dataclass(frozen=True, slots=True)
 class SampleRef:
-    """An entry of a data set before it is decoded."""
+    """An entry of a data set, a photo or a clip, before it is decoded."""
 
     id: str
     """Unique in its data set, stable across machines; a relative path with forward slashes."""
     labels: tuple[FaceLabel, ...] = ()
     digest: str = ""
     """A content fingerprint (sha256, or the archive's CRC and size), part of the plan's key."""
+    group: str = ""
+    """What the data set says of a clip, e.g. ``normal`` or ``anomaly``; '' = nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from unmask.bench.core import registry
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data.packages import cached, fetch_all
+from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.store.schemas import Plan
 
 

@@ -62,12 +62,11 @@ def calibrate_on(
 
 def recognisers_of(asked: Sequence[str]) -> list[str]:
     """The recognisers named in ``asked``, or all that are on by default."""
-    every = [(name, registry.instrument_class(name)) for name in asked] or registry.available("instrument")
-    cards = {name: cls.card for name, cls in every}
+    cards = {name: registry.unsettled_card(name) for name in asked} or dict(registry.instrument_cards("recogniser"))
     for name in asked:
         if cards[name].role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
-    return [name for name, card in cards.items() if card.role == "recogniser" and (asked or card.default)]
+    return [name for name, card in cards.items() if asked or card.default]
 
 
 def measure_own_card(

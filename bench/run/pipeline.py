@@ -19,6 +19,7 @@ from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.own_calibration import measure_own_card
 from unmask.bench.run.plan import (
     CONTROL,
+    PHOTO_ROLES,
     choose_instruments,
     choose_metrics,
     locations_of,
@@ -51,7 +52,7 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     choose_instruments([metric for _, metric in choose_metrics(config.metrics)], config.instruments)
     imports = [name for method in methods for name in method.card["imports"]]
     # In the background, while the plan is made.
-    warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
+    warm_up([*registry.modules(*PHOTO_ROLES), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan

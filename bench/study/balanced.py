@@ -23,8 +23,8 @@ from unmask.bench.core.errors import DataError, StoreError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
-from unmask.bench.data.cache import cache_dir
 from unmask.bench.data.dataset import fingerprint
+from unmask.bench.fetch.cache import cache_dir
 from unmask.bench.run.assemble import Originals
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.fetching import fetch_needed

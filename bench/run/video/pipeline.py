@@ -34,8 +34,7 @@ def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchPr
     registry.check_device(config.device)
     plan = make_video_plan(config, root=root, progress=progress)
     imports = [name for method in plan.methods for name in method.card["imports"]]
-    kinds = ("instrument", "person_detector", "tracker")
-    warm_up([*(module for kind in kinds for module in registry.modules(kind)), *dict.fromkeys(imports)])
+    warm_up([*registry.modules(), *dict.fromkeys(imports)])
     _fetch(plan, progress)
     return plan
 
@@ -83,7 +82,6 @@ def _fetch(plan: VideoPlan, progress: FetchProgress | None) -> None:
     for method in plan.methods:
         if not is_given(method):
             files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
-    files += registry.create_person_detector(parse_spec(plan.detector.spec)).card.files
-    for part in (*plan.trackers, plan.face_tracker):
-        files += registry.create_tracker(parse_spec(part.spec)).card.files
+    for part in (plan.detector, *plan.trackers, plan.face_tracker):
+        files += registry.create_instrument(parse_spec(part.spec)).card.files
     fetch_missing(files, progress)

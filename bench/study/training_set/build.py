@@ -12,7 +12,7 @@ from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.bench.run.executors import Progress, run_stage, shared_pool
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.json_files import read_object

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unmask.bench.data.pip_config import PipConfig, read_pip_config
+from unmask.bench.fetch.pypi import PipConfig, read_pip_config
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.file_server import FileServer, serving
+from tests.fetch.file_server import FileServer, serving
 from unmask.bench.core.errors import ChecksumError, FetchError
-from unmask.bench.data.https import download
+from unmask.bench.fetch.https import download
 
 BODY = random.Random(7).randbytes(700_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from unmask.bench.core.errors import ChecksumError, FetchError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data import cache
+from unmask.bench.fetch import cache
 
 MAX_BYTES = 64 << 30
 """Bound on files whose size is not pinned."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import DataError
-from unmask.bench.data.archives import copy_members, members, read_member, safe_extract
+from unmask.bench.fetch.archives import copy_members, members, safe_extract
 
 
 def make_zip(path: Path, files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -89,7 +89,7 @@ def test_refuses_links_and_devices_in_tars(tmp_path: Path, bad: tarfile.TarInfo)
         safe_extract(archive, tmp_path / "out")
     assert everything_below(tmp_path / "out") == {"a.txt"}
     with pytest.raises(DataError):
-        read_member(archive, bad.name, limit=100)
+        copy_members(archive, {bad.name: (tmp_path / "copy", 100)}, below_top=False)
 
 
 def test_refuses_a_write_through_a_link_in_the_same_archive(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_bounds_what_unpacks(tmp_path: Path, bomb: Callable[[Path], Path]) -> No
         safe_extract(archive, tmp_path / "out", max_bytes=1_000_000)
     assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) <= 1_000_000
     with pytest.raises(DataError):
-        read_member(archive, "zeros", limit=1_000_000)
+        copy_members(archive, {"zeros": (tmp_path / "copy", 1_000_000)}, below_top=False)
 
 
 def test_the_bound_is_on_all_members_together(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_an_encrypted_zip_is_one_line(tmp_path: Path) -> None:
     data[data.index(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(data)
     with pytest.raises(DataError, match="password"):
-        read_member(archive, "a", limit=100)
+        copy_members(archive, {"a": (tmp_path / "copy", 100)}, below_top=False)
 
 
 def test_copies_members_below_the_top_folder(tmp_path: Path) -> None:

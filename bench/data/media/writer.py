@@ -31,9 +31,9 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video.clock import USUAL_RATE, step
-from unmask.bench.data.video.quality import Quality, parse_quality
-from unmask.bench.data.video.sound import Sound, unfit
+from unmask.bench.data.media.clock import USUAL_RATE, step
+from unmask.bench.data.media.quality import Quality, parse_quality
+from unmask.bench.data.media.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000
 """Units per second; a finer time base of the source is rounded to it (MP4 counts intervals in 32 bits)."""
@@ -52,7 +52,7 @@ class VideoWriter:
     def __init__(self, path: Path, info: VideoInfo, quality: str | Quality, *, audio_from: Path | None = None) -> None:
         """``info``: of the source (size, time base, rate, and its bitrate for ``matched``).
 
-        ``quality``: see `bench.data.video.quality`. ``audio_from``: a clip whose first sound track is copied as it is,
+        ``quality``: see `bench.data.media.quality`. ``audio_from``: a clip whose first sound track is copied as it is,
         to the same times. Raises `VideoError` and `SpecError`.
         """
         self.path = path

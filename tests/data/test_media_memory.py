@@ -11,7 +11,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.data.clips_made import make_clip, pictures
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 
 FRAMES = 10_000
 MOST_MIB = 10
@@ -23,7 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 import numpy as np
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoReader, VideoWriter
+from unmask.bench.data.media import VideoReader, VideoWriter
 from unmask.bench.run.memory import peak_memory
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])

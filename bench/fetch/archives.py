@@ -45,19 +45,6 @@ def members(archive: Path) -> list[Member]:
         return [member for member, _ in entries]
 
 
-def read_member(archive: Path, name: str, *, limit: int) -> bytes:
-    """The bytes of one file of the archive; refuses more than ``limit`` bytes."""
-    with _entries(archive) as entries:
-        for member, open_member in entries:
-            if member.name == name:
-                _require_file(archive, member)
-                chunks: list[bytes] = []
-                with open_member() as stream:
-                    _copy(archive, member, stream, chunks.append, limit)
-                return b"".join(chunks)
-    raise DataError(f"{archive.name} has no member {name!r}")
-
-
 def copy_members(archive: Path, targets: Mapping[str, tuple[Path, int]], *, below_top: bool) -> None:
     """Copies some files out of an archive in one pass.
 

@@ -4,6 +4,15 @@ Names say everything: ``Abuse001_x264.mp4`` is of the class Abuse, ``Normal_Vide
 and ``Normal_Videos001_x264.mp4`` a normal training clip. Ids are the paths that the data set's own lists use
 (``Abuse/Abuse001_x264.mp4``), so they do not depend on how a copy is laid out. ``Anomaly_Train.txt``,
 ``Anomaly_Test.txt`` and ``Temporal_Anomaly_Annotation.txt`` are read where they lie in the top folder.
+
+Split ``thesis`` are the clips of UCF-Crime in which the thesis counted people (section 4.2, tables 4.1 and 4.2).
+
+It used 50 clips of normal events and 50 of abuse, arrest, arson and assault, but each table as we have it prints twenty
+rows above the sum over all fifty. The names drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``.
+
+The twenty normal ones are the first ten and the last ten of the data set's first fifty normal *test* clips, so the
+thirty between them are known too (`NORMAL_BETWEEN`: deduced, not read). Of the abnormal ones the thirty between
+Abuse010 and Assault004 cannot be told: the numbers of clips of each class are not stated.
 """
 
 from __future__ import annotations
@@ -14,11 +23,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from unmask.bench.core.errors import DataError
-from unmask.bench.data.clips import thesis
-from unmask.bench.data.clips.clip_set import Spans
-from unmask.bench.data.clips.files import list_clips
-from unmask.bench.data.clips.found import ClipRecord, FoundClips
+from unmask.bench.data.dataset import Spans
+from unmask.bench.data.folders import list_clips, require_folder
 from unmask.bench.data.labels import read_text
+from unmask.bench.data.readers.base import Found, Place, Record
+from unmask.bench.data.stores import FileStore
 
 LISTS: Final = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
 ANNOTATION: Final = "Temporal_Anomaly_Annotation.txt"
@@ -26,19 +35,42 @@ NORMAL, ANOMALY = "normal", "anomaly"
 _NAME = re.compile(r"(Normal_Videos_?|[A-Z][A-Za-z]+?)\d+(?:_\d+)?_x264\.mp4\Z")
 _LISTED_AT_MOST: Final = 3
 
+NORMAL_PRINTED: Final = (
+    *(3, 6, 10, 14, 15, 18, 19, 24, 25, 27),
+    *(312, 317, 345, 352, 360, 365, 401, 417, 439, 452),
+)
+"""Table 4.1."""
+NORMAL_BETWEEN: Final = (
+    *(33, 34, 41, 42, 48, 50, 51, 56, 59, 63, 67, 70, 100, 129, 150),
+    *(168, 175, 182, 189, 196, 203, 210, 217, 224, 246, 247, 248, 251, 289, 310),
+)
+"""The normal test clips between 27 and 312 (Temporal_Anomaly_Annotation.txt)."""
+ANOMALY_PRINTED: Final = (*(("Abuse", k) for k in range(1, 11)), *(("Assault", k) for k in range(4, 14)))
+"""Table 4.2."""
 
-def read_ucf_crime(root: Path, split: str) -> FoundClips:
+THESIS_CLIPS: Final = (
+    *(f"Testing_Normal_Videos_Anomaly/Normal_Videos_{k:03d}_x264.mp4" for k in sorted(NORMAL_PRINTED + NORMAL_BETWEEN)),
+    *(f"{kind}/{kind}{k:03d}_x264.mp4" for kind, k in ANOMALY_PRINTED),
+)
+THESIS_NOTES: Final = (
+    "Of the thesis's 50 normal and 50 abnormal clips these are 50 and 20: each of its tables 4.1 and 4.2 prints 20 "
+    "rows above a sum over 50.",
+    "The 20 normal clips printed are the first and last ten of the first 50 normal test clips; the 30 between them "
+    "are deduced from that.",
+    "The 30 abnormal clips between Abuse010 and Assault004 (of abuse, arrest, arson and assault) are not named, so "
+    "sums over abnormal clips cannot be compared with the thesis's.",
+)
+
+
+def read_ucf_crime(place: Place) -> Found:
     """The clips of a split. Raises `DataError` if a list is missing or a selected clip is."""
-    listing = list_clips(root)
+    root, split = place.path, place.split
+    listing = list_clips(require_folder(root, "the folder"), place.exclude)
     here: dict[str, Path] = {}
-    ignored = listing.ignored
     for path in listing.files.values():
-        name = clip_id(path.name)
         # The data set's second half (event recognition) repeats normal clips.
-        if not name or name in here:
-            ignored += 1
-        else:
-            here[name] = path
+        if name := clip_id(path.name):
+            here.setdefault(name, path)
     if not here:
         raise DataError(f"{str(root)!r} holds no clip such as Abuse001_x264.mp4; unpack the data set's archives there")
     spans = read_annotation(root / ANNOTATION) if (root / ANNOTATION).is_file() else {}
@@ -50,8 +82,10 @@ def read_ucf_crime(root: Path, split: str) -> FoundClips:
             f"{len(missing)} of the {len(names)} clips of ucf-crime:split={split} are not in {str(root)!r} ({shown}); "
             "get the archives that hold them, or write ucf-crime:split=all for whatever is there"
         )
-    records = [ClipRecord(name, here[name], group_of(name), spans=spans.get(name)) for name in names]
-    return FoundClips(root, records, ignored, thesis.NOTES if split == "thesis" else ())
+    store = FileStore(root, {name: here[name] for name in names}, limit=None)
+    records = [Record(name, split=split, group=group_of(name), spans=spans.get(name)) for name in names]
+    ignored = listing.ignored + len(listing.files) - len(here)
+    return Found(store, records, ignored, list(THESIS_NOTES) if split == "thesis" else [])
 
 
 def clip_id(name: str) -> str:
@@ -97,7 +131,7 @@ def read_annotation(path: Path) -> dict[str, Spans]:
 def _selected(root: Path, split: str, spans: Iterable[str]) -> list[str]:
     """Ids of a split, each once."""
     if split == "thesis":
-        return list(thesis.CLIPS)
+        return list(THESIS_CLIPS)
     path = root / LISTS[split]
     if path.is_file():
         return list(dict.fromkeys(_read_list(path)))

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from unmask.bench.core.errors import FetchError
-from unmask.bench.data.pypi import TransientError
+from unmask.bench.fetch.pypi import TransientError
 
 _NAME = re.compile(r"(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*\Z")
 _VERSION = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?\Z")

@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from unmask.bench.core.errors import VideoError
-from unmask.bench.data.video.container import open_container, open_file
+from unmask.bench.data.media.container import open_container, open_file
 
 
 def unfit(codec: str) -> VideoError:

