@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.calling import TIME_LIMIT_S, Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
+    READING_ROLES,
     choose_instruments,
     choose_metrics,
     planned_metric,
@@ -21,7 +23,7 @@ from unmask.bench.run.choosing import (
 )
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.own_calibration import measure_own_card
 from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
@@ -52,9 +54,9 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     # What is refused at once has started nothing.
     choose_instruments([metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds)
     imports = [name for method in methods for name in method.card.imports]
-    parts = ("instrument", "person_detector", "tracker") if "clips" in kinds else ("instrument",)
     # In the background, while the plan is made.
-    warm_up([*(module for kind in parts for module in registry.modules(kind)), *dict.fromkeys(imports)])
+    roles = () if "clips" in kinds else READING_ROLES
+    warm_up([*registry.modules(*roles), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
@@ -185,7 +187,7 @@ def renew_plan(
     body["instruments"] = cards
     body["detector"] = registry.instrument_card(plan.detector.name)
     if plan.person_detector is not None:
-        body["person_detector"] = planned_part("person_detector", plan.person_detector.spec)
+        body["person_detector"] = planned_part("people", plan.person_detector.spec)
         body["trackers"] = [
             planned_part("tracker", t.spec).model_copy(update={"label": t.label}) for t in plan.trackers
         ]

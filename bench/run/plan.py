@@ -11,8 +11,8 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import DatasetCard, InstrumentCard
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.clips import ClipSet, open_clips
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from unmask.bench.run.choosing import (
@@ -26,7 +26,6 @@ from unmask.bench.run.choosing import (
 )
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
 from unmask.bench.store.beside import CALIBRATION, Locations
@@ -50,8 +49,8 @@ def make_plan(
     """
     methods = list(methods or planned_methods(config.methods))
     opened = _opened_all(config, root, progress)
-    datasets = [_planned_any(text, each, config.limit) for text, each in opened]
-    photos = [(planned, each) for planned, (_, each) in zip(datasets, opened, strict=True) if isinstance(each, Dataset)]
+    datasets = [planned_dataset(text, each, config.limit) for text, each in opened]
+    photos = [(planned, each) for planned, (_, each) in zip(datasets, opened, strict=True) if planned.kind == "photos"]
     kinds = {dataset.kind for dataset in datasets}
     if "clips" in kinds:
         methods = methods_for_clips(methods, alone=kinds == {"clips"})
@@ -98,18 +97,10 @@ def kind_of(spec: str) -> Kind:
     return "clips" if parse_dataset(spec)[1].clips else "photos"
 
 
-def _opened_all(
-    config: RunConfig, root: Path | None, progress: FetchProgress | None
-) -> list[tuple[str, Dataset | ClipSet]]:
+def _opened_all(config: RunConfig, root: Path | None, progress: FetchProgress | None) -> list[tuple[str, Dataset]]:
     apart = output_paths(config.methods)
     return [
-        (
-            text,
-            open_clips(text, root=root, progress=progress, exclude=apart)
-            if kind_of(text) == "clips"
-            else open_dataset(text, root=root, progress=progress, exclude=apart),
-        )
-        for text in config.datasets
+        (text, open_dataset(text, clips=None, root=root, progress=progress, exclude=apart)) for text in config.datasets
     ]
 
 
@@ -118,7 +109,7 @@ def _followed_by(config: RunConfig) -> dict[str, Any]:
     trackers = [planned_part("tracker", text) for text in config.trackers]
     distinct("tracker", [t.label for t in trackers])
     return {
-        "person_detector": planned_part("person_detector", config.detector),
+        "person_detector": planned_part("people", config.detector),
         "trackers": trackers,
         "face_tracker": planned_part("tracker", FACE_TRACKER),
     }
@@ -164,38 +155,20 @@ def _check_calibration_set(
     return dataset.card
 
 
-def _planned_any(text: str, dataset: Dataset | ClipSet, limit: int | None) -> PlannedDataset:
-    return (
-        planned_dataset(text, dataset, limit) if isinstance(dataset, Dataset) else planned_clips(text, dataset, limit)
-    )
-
-
 def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDataset:
-    """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
-    spec = parse_spec(text, positional="path")
-    return PlannedDataset(
-        label=dataset_label(spec),
-        spec=_without(spec, {"path"}),
-        card=dataset.card,
-        samples=[ref.id for ref in dataset.refs[:limit]],
-        notes=list(dataset.notes),
-    )
-
-
-def planned_clips(text: str, clips: ClipSet, limit: int | None) -> PlannedDataset:
-    """The same for a data set of clips. Raises `DataError` where it has none."""
-    spec, refs = parse_spec(text, positional="path"), clips.refs[:limit]
-    if not refs:
+    """A data set's entry in a plan: its card and its first ``limit`` samples. Raises `DataError` for no clips."""
+    spec, refs, clips = parse_spec(text, positional="path"), dataset.refs[:limit], kind_of(text) == "clips"
+    if clips and not refs:
         raise DataError(f"{text} has no clips")
     return PlannedDataset(
         label=dataset_label(spec),
-        kind="clips",
+        kind="clips" if clips else "photos",
         spec=_without(spec, {"path"}),
-        card=clips.card,
+        card=dataset.card,
         samples=[ref.id for ref in refs],
-        digests=[ref.digest for ref in refs],
-        groups=[ref.group for ref in refs],
-        notes=list(clips.notes),
+        digests=[ref.digest for ref in refs] if clips else [],
+        groups=[ref.group for ref in refs] if clips else [],
+        notes=list(dataset.notes),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -18,9 +17,8 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError, ImageError, SpecError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, SampleRef
-from unmask.bench.core.video import ClipRef, Frame
+from unmask.bench.core.video import Frame
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.clips import ClipSet, open_clips
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.executors import advance
 from unmask.bench.run.stored_outputs import output_paths
@@ -112,10 +110,10 @@ class ShardJob:
         dataset, refs = opened_data(self.run, self.plan, self.dataset, self.root)
         return dataset, [refs[name] for name in self.samples]
 
-    def open_clip(self) -> tuple[ClipSet, ClipRef]:
+    def open_clip(self) -> tuple[Dataset, SampleRef]:
         """The same for a data set of clips: it and the job's clip."""
-        clips = opened_clips(self.run, self.plan, self.dataset, self.root)
-        return clips, next(ref for ref in clips.refs if ref.id == self.clip)
+        dataset, (ref,) = self.open()
+        return dataset, ref
 
     def key(self, *parts: Any) -> str:
         """The job's key: what was put in, and under which versions."""
@@ -243,42 +241,8 @@ def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[D
     Raises `DataError` where it is not at its place, or something else is there.
     """
     spec = located_dataset(run, label, plan.dataset(label).spec)
-    return _opened(run, plan.run, label, spec, root, _apart(run, plan))
-
-
-def opened_clips(run: Path, plan: Plan, label: str, root: Path | None) -> ClipSet:
-    """The same for a data set of clips."""
-    spec = located_dataset(run, label, plan.dataset(label).spec)
-    return _opened_clips(run, plan.run, label, spec, root, _apart(run, plan))
-
-
-def _apart(run: Path, plan: Plan) -> tuple[Path, ...]:
-    return tuple(output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods]))
-
-
-@contextmanager
-def _opening(run: Path, planned: PlannedDataset, spec: str) -> Iterator[str]:
-    """Yields what to do where the data set lies elsewhere; says so behind an error."""
-    elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {planned.label}=FOLDER"
-    try:
-        yield elsewhere
-    except (DataError, SpecError) as error:
-        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
-        raise DataError(f"data set {planned.label}: {error}{hint}") from error
-
-
-@lru_cache(maxsize=8)
-def _opened_clips(
-    run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
-) -> ClipSet:
-    planned = _plan(run, plan_run).dataset(label)
-    with _opening(run, planned, spec) as elsewhere:
-        clips = open_clips(spec, root=root, exclude=apart)
-    if planned.card.fingerprint != clips.card.fingerprint:
-        raise DataError(
-            f"data set {label}: {spec} holds other clips or annotations than the run's; put them back, or {elsewhere}"
-        )
-    return clips
+    apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
+    return _opened(run, plan.run, label, spec, root, tuple(apart))
 
 
 @lru_cache(maxsize=8)
@@ -286,12 +250,17 @@ def _opened(
     run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
 ) -> tuple[Dataset, Mapping[str, SampleRef]]:
     planned = _plan(run, plan_run).dataset(label)
-    with _opening(run, planned, spec) as elsewhere:
-        dataset = open_dataset(spec, root=root, exclude=apart)
+    clips = planned.kind == "clips"
+    elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
+    try:
+        dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
+    except (DataError, SpecError) as error:
+        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
+        raise DataError(f"data set {label}: {error}{hint}") from error
     refs = {ref.id: ref for ref in dataset.refs}
     chosen = [refs[name] for name in planned.samples if name in refs]
-    if planned.card.fingerprint not in (dataset.card.fingerprint, fingerprint(chosen)):
-        raise DataError(
-            f"data set {label}: {spec} holds other images or labels than the run's; put them back, or {elsewhere}"
-        )
+    same = {dataset.card.fingerprint} if clips else {dataset.card.fingerprint, fingerprint(chosen)}
+    if planned.card.fingerprint not in same:
+        what = "clips or annotations" if clips else "images or labels"
+        raise DataError(f"data set {label}: {spec} holds other {what} than the run's; put them back, or {elsewhere}")
     return dataset, refs

@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
 from unmask.bench.core.errors import ConfigError
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
@@ -125,7 +126,7 @@ class PlanSettings(Strict):
     """Images a job holds in memory at once."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap replicates."""
-    age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
+    age_groups: list[AgeGroup] = list(AGE_GROUPS)
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
     default_attributes: str = "face-api"

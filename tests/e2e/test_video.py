@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.cli import start_unmask, unmask
 from tests.support.clips import cut_short, drifting_face, wall, write_clip
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.store.run_folder import RunFolder
 
 pytestmark = pytest.mark.weights

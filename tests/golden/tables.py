@@ -40,12 +40,9 @@ KEPT: Final = ("estimates", "gaps", "ranks", "findings", "inputs", "clips", "res
 too: gaps are made of them."""
 TOLERANCE: Final = 1e-6
 TIMED: Final = frozenset({"ms"})
-RENAMED: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
-    # What is asked of people in a clip and of time is about no region.
-    "clips": {"region": {"image": None}},
-}
-"""Kind -> field of a golden row -> value there -> value today, for what has another name since it was taken. Clips are
-named by pseudonyms since: `golden` numbers them as they come in the golden file, which is the data set's order."""
+RENAMED: Final[Mapping[str, Mapping[Any, Any]]] = {"region": {None: "image"}}
+"""Field of a row -> value today -> value in the golden file, for what has another name since then: rows about no
+region had one then. Clips have pseudonyms since; ``names.json`` gives their names back."""
 Tables = dict[str, list[dict[str, Any]]]
 
 
@@ -54,18 +51,27 @@ def tables_of(run: Path) -> Tables:
     document = json.loads((run / "estimates.json").read_text("utf-8"))
     plan = json.loads((run / "plan.json").read_text("utf-8"))
     timed = {card["name"] for metric in plan["metrics"] for card in metric["cards"] if card["family"] == "cost"}
+    names = json.loads((run / "names.json").read_text("utf-8"))["datasets"]
     return {
         table: sorted(
             (
-                {field: value for field, value in row.items() if field not in TIMED}
+                {field: _then(names, row, field) for field in row if field not in TIMED}
                 for row in document[table]
                 if row.get("metric") not in timed
             ),
             key=lambda row: [str(row[field]) for field in TABLES[table]],
         )
         for table in TABLES
-        if table in document
+        if document.get(table)
     }
+
+
+def _then(names: Mapping[str, Any], row: Mapping[str, Any], field: str) -> Any:
+    """The value of a field as golden files have it."""
+    value = row[field]
+    if field == "clip":
+        return names[row["dataset"]]["samples"][value]
+    return RENAMED.get(field, {}).get(value, value) if value is None or isinstance(value, str) else value
 
 
 def digest(tables: Tables) -> str:
@@ -76,19 +82,6 @@ def digest(tables: Tables) -> str:
 def golden(kind: str) -> dict[str, Any]:
     """``processor``, ``sha256`` (`digest` of everything) and ``tables`` (the rows of `KEPT`)."""
     document: dict[str, Any] = json.loads(gzip.decompress((HERE / f"{kind}.json.gz").read_bytes()))
-    tables = document["tables"]
-    clips = {(row["dataset"], row["clip"]): row["clip"] for row in tables.get("clips", [])}
-    shown = {
-        (dataset, clip): f"clip-{number:05d}"
-        for dataset in {dataset for dataset, _ in clips}
-        for number, clip in enumerate((clip for other, clip in clips if other == dataset), 1)
-    }
-    for row in (row for rows in tables.values() for row in rows):
-        for field, names in RENAMED.get(kind, {}).items():
-            if row.get(field) in names:
-                row[field] = names[row[field]]
-        if "clip" in row:
-            row["clip"] = shown.get((row["dataset"], row["clip"]), row["clip"])
     return document
 
 

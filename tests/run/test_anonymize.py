@@ -118,7 +118,7 @@ def test_a_method_that_fails_everywhere_leaves_rows_and_no_picture(run: PhotoRun
     assert set(by_sample(run, "edit", "error").values()) == {"took longer than 5 s"}
     assert list(run.table_of("output", "outputs", "edit").parent.glob("*.png")) == []
     # The method's log names no photo either.
-    assert sorted(line.split()[1] for line in callee.notes) == ["photo-00001", "photo-00003", "photo-00004"]
+    assert sorted(line.split()[1] for line in callee.notes) == ["photo-00001", "photo-00002", "photo-00004"]
     # The limit is the same: these would take as long again.
     assert run.anonymize("edit", callee) == [False]
     callee.time_limit = 9.0

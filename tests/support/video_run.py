@@ -123,7 +123,7 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             "person_detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
             "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker")} for t in TRACKERS],
             "face_tracker": {"label": "deepsort", "spec": "deepsort", "card": _card("deepsort", "tracker")},
-            "metrics": [planned_metric(name, metric) for name, metric in registry.video_metrics()],
+            "metrics": [planned_metric(name, metric) for name, metric in registry.all_metrics(clips=True)],
             "operating_points": {
                 "dataset": "lfw 1",
                 "people": 700,

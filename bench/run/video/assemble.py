@@ -17,7 +17,7 @@ from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence, FaceFrames, VideoEvidence
 from unmask.bench.run.explained import missed
-from unmask.bench.run.shards import opened_clips
+from unmask.bench.run.shards import opened_data
 from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.prepare import stored_tracks
 from unmask.bench.run.video.score import BLANK
@@ -55,8 +55,7 @@ class OriginalClip:
 
 def original_clips(folder: RunFolder, plan: Plan, dataset: PlannedDataset, root: Path | None) -> list[OriginalClip]:
     """Every clip of a data set, those that cannot be read included, in order."""
-    clips = opened_clips(folder.path, plan, dataset.label, root)
-    refs = {ref.id: ref for ref in clips.refs}
+    clips, refs = opened_data(folder.path, plan, dataset.label, root)
     found = []
     for number, (clip, group) in enumerate(zip(dataset.samples, dataset.groups, strict=True)):
         path = folder.prepare_dir(dataset.label, number)

@@ -7,14 +7,13 @@ from itertools import islice
 from pathlib import Path
 
 from unmask.bench.core.errors import DataError, VideoError
+from unmask.bench.core.files import refusal
 from unmask.bench.core.names import NameMatcher
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure
-from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.clips import clip_files
-from unmask.bench.data.clips.files import CLIP_EXTENSIONS
-from unmask.bench.data.stores import refusal
-from unmask.bench.data.video import VideoReader
+from unmask.bench.core.video import CLIP_EXTENSIONS, Frame, VideoInfo
+from unmask.bench.data.folders import clip_files
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.anonymize import planned_method
 from unmask.bench.run.shards import ShardJob
 from unmask.bench.run.stored_outputs import output_folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
 from unmask.bench.core.headlines import clip_headline_keys
+from unmask.bench.core.protocols import Metric
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Outcome
-from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence, VideoMetric
+from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
 from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.plan import CONTROL
@@ -45,7 +48,7 @@ def reduce_clips(
 ) -> Estimates:
     """All numbers of one data set of clips; writes its timelines, with the clips' pseudonyms."""
     asked = {planned.name for planned in plan.of("clips").metrics}
-    metrics = [metric for name, metric in registry.video_metrics() if name in asked]
+    metrics = [metric for name, metric in registry.all_metrics(clips=True) if name in asked]
     cards = {card.name: card for metric in metrics for card in metric.cards}
     instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
     points = usable_points(folder.operating_points, instruments)
@@ -105,7 +108,7 @@ class _Design:
 
 def _answers(
     evidence: VideoEvidence,
-    metrics: Sequence[VideoMetric],
+    metrics: Sequence[Metric],
     design: _Design,
     cards: Mapping[str, MetricCard],
     recognisers: set[str],
@@ -113,7 +116,8 @@ def _answers(
     made = [
         answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
         for metric in metrics
-        for item in metric.ask(evidence)
+        for item in metric.ask(cast(Any, evidence))
+        if isinstance(item, UnitValues | SetStatistic)
     ]
     return made + worst_answers(made, cards, recognisers)
 
