@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 import types
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.fetched import files_of
@@ -29,7 +31,7 @@ from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 from unmask.metrics.instruments.dlib_network import load_dlib
 from unmask.metrics.instruments.dlib_resnet import DlibResNet
 from unmask.metrics.instruments.embedding import normalised
-from unmask.metrics.instruments.facenet import standardised
+from unmask.metrics.instruments.facenet import FaceNet, standardised
 from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
 from unmask.metrics.instruments.keras_inception_resnet import load_keras
 from unmask.metrics.instruments.onnx_session import expand_weights, fast_network, open_session, read_model
@@ -273,6 +275,42 @@ def test_load_keras_refuses_other_files(tmp_path: Path) -> None:
     for name in ("text.h5", "empty.h5", "missing.h5"):
         with pytest.raises(CheckpointError, match="not the FaceNet file"):
             load_keras(tmp_path / name)
+
+
+@pytest.mark.weights
+def test_load_keras_refuses_damaged_files(tmp_path: Path) -> None:
+    path = shutil.copy(files_of(FaceNet.card)["weights"], tmp_path / "damaged.h5")
+    block = "Block35_1_Branch_1_Conv2d_0b_3x3"
+
+    def damage(change: Callable[[h5py.Group], None], says: str) -> None:
+        with h5py.File(path, "r+") as file:
+            weights = file["model_weights"]
+            weights.move(block, "/kept")
+            weights.copy("/kept", block)
+            change(weights)
+        with pytest.raises(CheckpointError, match=f"^damaged.h5 is not the FaceNet file .*{says}") as caught:
+            load_keras(path)
+        assert "\n" not in str(caught.value)
+        with h5py.File(path, "r+") as file:
+            weights = file["model_weights"]
+            if block in weights:
+                del weights[block]
+            weights.move("/kept", block)
+
+    def kernel(values: NDArray[Any]) -> Callable[[h5py.Group], None]:
+        def change(weights: h5py.Group) -> None:
+            group = weights[block][block]
+            del group["kernel:0"]
+            group["kernel:0"] = values
+
+        return change
+
+    damage(lambda weights: weights.__delitem__(block), "no layer for repeat_1.0.branch1.1")
+    damage(kernel(np.full((3, 3, 32, 32), np.nan)), "not finite")
+    damage(kernel(np.ones((3, 3, 32, 16))), "size mismatch")
+    damage(kernel(np.ones(7)), "axes don't match")
+    damage(lambda weights: weights[block][block].__delitem__("kernel:0"), "kernel:0")
+    damage(lambda weights: weights.copy(block, "Another_Conv2d"), "layers that the network does not")
 
 
 @pytest.fixture
