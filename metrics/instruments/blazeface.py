@@ -1,4 +1,4 @@
-"""BlazeFace: the second detector, asked before a face counts as destroyed; a TensorFlow.js graph run in torch."""
+"""BlazeFace: the second detector, asked before a face counts as destroyed; a TensorFlow.js graph run in onnxruntime."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import ClassVar, Final, Self
 
 import cv2
 import numpy as np
-import torch
+from scipy import special
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
-from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Box, Detection, Float, Image
-from unmask.metrics.instruments.hardware import torch_device
 from unmask.metrics.instruments.tfjs_graph import TfjsGraph
-from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 256
 SCORE: Final = 0.6
@@ -63,25 +60,19 @@ class BlazeFace:
         ),
     )
 
-    def __init__(self, graph: TfjsGraph, device: torch.device) -> None:
-        self._graph, self._device = graph, device
+    def __init__(self, graph: TfjsGraph) -> None:
+        self._graph = graph
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        model = read_json(files["graph"])
-        if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:
-            raise CheckpointError(f"{files['graph'].name} is not a TensorFlow.js graph model; fetch it again")
-        weights = read_weights(model["weightsManifest"], files["weights"])
         outputs = [name for *_, scores, boxes in LAYERS for name in (scores, boxes)]
-        where = torch_device(device, cls.card.name)
-        return cls(TfjsGraph(model["modelTopology"], weights, outputs, where), where)
+        return cls(TfjsGraph.open(files["graph"], files["weights"], outputs, device, cls.card.name))
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         """All faces of each image, best first, in the image's own pixels."""
         return [self._faces(image) for image in images]
 
-    @torch.inference_mode()
     def _faces(self, image: Image) -> list[Detection]:
         height, width = image.shape[:2]
         scale = SIDE / max(height, width)
@@ -89,12 +80,12 @@ class BlazeFace:
         seen = np.zeros((SIDE, SIDE, 3), np.float32)
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         seen[: size[1], : size[0]] = cv2.resize(image, size, interpolation=interpolation)
-        outputs = self._graph.run(torch.from_numpy(seen[None] / 127.5 - 1).to(self._device))
+        outputs = self._graph.run(seen[None] / np.float32(127.5) - np.float32(1))
         back = np.array([width / size[0], height / size[1]])
         found: list[Detection] = []
         for cells, anchors, scores, boxes in LAYERS:
-            rows = outputs[boxes][0].cpu().numpy().astype(np.float64)
-            score = torch.sigmoid(outputs[scores][0, :, 0]).cpu().numpy()
+            rows = outputs[boxes][0].astype(np.float64)
+            score = special.expit(outputs[scores][0, :, 0])
             centres = _centres(cells, anchors)
             found += [_detection(rows[k], centres[k], float(score[k]), back) for k in np.flatnonzero(score >= SCORE)]
         return _distinct(found)
