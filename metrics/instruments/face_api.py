@@ -16,7 +16,7 @@ from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.crops import square, usable
-from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.onnx_session import fast_network
 from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 SIDE: Final = 112
@@ -29,15 +29,6 @@ MALE, FEMALE = 0, 1
 """Gender classes; found to hold on labelled faces, see the tests."""
 BATCH: Final = 4
 """Few: larger batches do not fit into a processor's cache and take longer for each face."""
-
-
-def _pad_same(x: torch.Tensor, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
-    """TensorFlow's SAME padding: the odd pixel goes to the right and bottom."""
-    padding: list[int] = []
-    for side in (x.shape[3], x.shape[2]):
-        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-        padding += [total // 2, total - total // 2]
-    return functional.pad(x, padding, value=value)
 
 
 class Separable(nn.Module):
@@ -66,7 +57,8 @@ class Reduction(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.separable_conv0(x.relu() if self.activate_first else x)
         y = self.separable_conv1(y.relu())
-        y = functional.max_pool2d(_pad_same(y, 3, 2, -torch.inf), 3, 2)
+        # As TensorFlow pads even sides: by one pixel, right and below.
+        y = functional.max_pool2d(y, 3, 2, ceil_mode=True)
         shortcut: torch.Tensor = self.expansion_conv(x)
         return y + shortcut
 
@@ -88,7 +80,7 @@ class Main(nn.Module):
 
 
 class TinyXception(nn.Module):
-    """(N, 3, 112, 112) normalised RGB -> ages (N,) in years and gender probabilities (N, 2)."""
+    """(N, 3, 112, 112) normalised RGB -> (N, 3): age in years, then the probabilities of the two genders."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,13 +92,13 @@ class TinyXception(nn.Module):
         self.separable = Separable(256, 512)
         self.age, self.gender = nn.Linear(512, 1), nn.Linear(512, 2)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.conv_in(_pad_same(x, 3, 2)).relu()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv_in(functional.pad(x, (0, 1, 0, 1))).relu()
         x = self.main_1(self.main_0(self.reduction_1(self.reduction_0(x))))
         x = self.separable(self.reduction_2(x)).relu()
         # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
         x = x.mean(dim=(2, 3))
-        return self.age(x)[:, 0], self.gender(x).softmax(dim=1)
+        return torch.cat([self.age(x), self.gender(x).softmax(dim=1)], 1)
 
 
 NAMES: Final[Mapping[str, str]] = {
@@ -190,28 +182,24 @@ class FaceApi:
     )
 
     def __init__(self, network: TinyXception, device: str) -> None:
-        self._device = torch_device(device, self.card.name)
-        self._network = network.to(self._device)
+        self._network = fast_network(network, device, self.card.name, sides=(SIDE, SIDE))
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
         return cls(build_network(read_weights(read_json(files["manifest"]), files["weights"])), device)
 
-    @torch.inference_mode()
     def read(self, faces: Sequence[FaceView]) -> Columns:
         """{"age": (N,), "p_female": (N,)} float32; NaN where the box has no area inside the image."""
         age, p_female = np.full((2, len(faces)), np.nan, np.float32)
         rows, crops = usable([square(face, SIDE, FACTOR) for face in faces])
         for start in range(0, len(rows), BATCH):
-            ages, genders = self._network(as_input(crops[start : start + BATCH]).to(self._device))
-            age[rows[start : start + BATCH]] = ages.clamp(min=0).cpu().numpy()
-            p_female[rows[start : start + BATCH]] = genders[:, FEMALE].cpu().numpy()
+            answers = self._network(as_input(crops[start : start + BATCH]))
+            age[rows[start : start + BATCH]] = np.maximum(answers[:, 0], 0)
+            p_female[rows[start : start + BATCH]] = answers[:, 1 + FEMALE]
         return {"age": age, "p_female": p_female}
 
 
-def as_input(crops: Sequence[Image]) -> torch.Tensor:
+def as_input(crops: Sequence[Image]) -> Floats32:
     """N crops of 112 px, uint8 RGB -> (N, 3, 112, 112) float32."""
-    pixels = (np.stack(crops).astype(np.float32) - np.array(MEANS, np.float32)) / 255.0
-    # A view: the values stay in the order of an image's, channels innermost, in which torch's convolutions are faster.
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    return ((np.stack(crops).astype(np.float32) - np.array(MEANS, np.float32)) / 255.0).transpose(0, 3, 1, 2)
