@@ -39,14 +39,16 @@ def read_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def open_session(model: onnx.ModelProto, device: str, name: str) -> onnxruntime.InferenceSession:
-    """A session on ``device`` that uses this machine's cores. Raises `UnavailableError` naming instrument ``name``."""
+def open_session(model: onnx.ModelProto | bytes, device: str, name: str) -> onnxruntime.InferenceSession:
+    """A session on ``device`` that uses this machine's cores; bytes are a file's. Raises `UnavailableError` naming
+    instrument ``name``."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cores()
     options.log_severity_level = 3
     # Threads that spin while they wait take the cores from the other stages: a tenth slower on a busy machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=onnx_providers(device, name))
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(content, options, providers=onnx_providers(device, name))
     # onnxruntime only logs it when the GPU's libraries cannot be loaded, and would then be silently slow.
     if device != "cpu" and session.get_providers()[0] != "CUDAExecutionProvider":
         raise UnavailableError(f"{name} cannot use {device}: onnxruntime could not start CUDA; use --device cpu")
@@ -89,7 +91,7 @@ def fast_network(
             output_names=["values"],
             dynamic_axes={**dict.fromkeys(names, free), "values": {0: "n"}},
         )
-    session = open_session(onnx.load_from_string(file.getvalue()), device, name)
+    session = open_session(file.getvalue(), device, name)
 
     def on_cpu(*images: Floats32) -> Floats32:
         arrays = {name: np.ascontiguousarray(image) for name, image in zip(names, images, strict=True)}

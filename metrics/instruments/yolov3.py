@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import cv2
 import numpy as np
@@ -16,11 +15,11 @@ from torchvision.ops import nms
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
-from unmask.bench.core.types import Box, Image
+from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.darknet import GRID, Darknet, load_darknet
+from unmask.metrics.instruments.darknet import GRID, load_darknet
 from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
-from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.onnx_session import fast_network
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
@@ -29,7 +28,7 @@ SIZES: Final = (32, 1664)
 MOST: Final = 100
 """People in one image at most, as in the thesis's script."""
 BATCH: Final = {"cpu": 2, "cuda": 16}
-"""Images at a time. On a CPU larger batches leave its caches and take a quarter longer per image."""
+"""Images at a time. On a CPU larger batches save nothing."""
 MAX_NAMES_BYTES: Final = 1_000_000
 PERSON: Final = "person"
 COCO_CLASSES: Final = 80
@@ -48,10 +47,10 @@ _DIFFERS: Final = (
 )
 
 
-TINY_ANCHORS: Final = ((23.0, 27.0), (37.0, 58.0), (81.0, 82.0))
-"""Of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with 1,2,3
-(pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the people of
-PETS2009's first 60 frames is found at an overlap of 0.5; with these anchors 63 % are."""
+TRAINED_MASK: Final = (1, 2, 3)
+"""Anchors of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with
+1,2,3 (pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the
+people of PETS2009's first 60 frames is found at an overlap of 0.5; with these anchors 63 % are."""
 
 
 class _Yolo:
@@ -65,9 +64,9 @@ class _Yolo:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 raise SpecError(f"{name}: {key}={value} must be above 0 and below 1")
         self._size, self._score, self._iou = int(size), float(score), float(iou)
-        self._network: Darknet | None = None
+        self._network: Callable[..., Floats32] | None = None
         self._person = 0
-        self._device = torch.device("cpu")
+        self._batch = BATCH["cpu"]
 
     _name = ""
 
@@ -76,26 +75,22 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        self._device = torch_device(device, self._name)
         network = load_darknet(cfg, weights, self._size, mend)
         self._person = _person(names, network.classes, cfg.name)
-        # On CPUs convolutions run faster with the channels innermost.
-        self._network = cast(Any, network.to(self._device)).to(memory_format=torch.channels_last)
+        self._network = fast_network(network, device, self._name, sides=(self._size, self._size))
+        self._batch = BATCH[device.partition(":")[0]]
 
-    @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[list[PersonBox]]:
         """The people of each RGB image (any sizes, mixed), best first; boxes in the image's own pixels, inside it."""
         if self._network is None:
             raise RuntimeError("load() must be called before detect()")
         found: list[list[PersonBox]] = []
-        step = BATCH[self._device.type]
-        for start in range(0, len(images), step):
-            batch = images[start : start + step]
+        for start in range(0, len(images), self._batch):
+            batch = images[start : start + self._batch]
             pixels = np.stack([_resized(image, self._size) for image in batch])
-            # The channels stay innermost in memory: no copy.
-            planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255.0
-            answers = self._network(planes)[..., [0, 1, 2, 3, 4, 5 + self._person]]
-            found += [self._people(answer, image) for answer, image in zip(answers, batch, strict=True)]
+            answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+            answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
+            found += [self._people(torch.from_numpy(row), image) for row, image in zip(answers, batch, strict=True)]
         return found
 
     def _people(self, answer: torch.Tensor, image: Image) -> list[PersonBox]:
@@ -106,7 +101,7 @@ class _Yolo:
         corners = torch.cat([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2], 1)
         kept = nms(corners, scores, self._iou)[:MOST]
         height, width = image.shape[:2]
-        edges = corners[kept].clamp(0, 1).cpu().numpy().astype(np.float64) * [width, height, width, height]
+        edges = corners[kept].clamp(0, 1).numpy().astype(np.float64) * [width, height, width, height]
         people = []
         for (left, top, right, bottom), score in zip(edges.tolist(), scores[kept].tolist(), strict=True):
             # A person wholly outside the image has nothing to look at.
@@ -231,12 +226,10 @@ class YoloV3(_Yolo):
 
 
 def _with_trained_anchors(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers of YOLOv3-tiny with `TINY_ANCHORS` at the finer grid, which comes last."""
-    last = max(number for number, layer in enumerate(layers) if isinstance(layer, Yolo))
-    return [
-        replace(layer, anchors=TINY_ANCHORS) if number == last and isinstance(layer, Yolo) else layer
-        for number, layer in enumerate(layers)
-    ]
+    """The layers of YOLOv3-tiny with `TRAINED_MASK` at the finer grid, which comes last."""
+    last = max(number for number, layer in enumerate(layers) if isinstance(layer.settings, Yolo))
+    settings = layers[last].settings.model_copy(update={"mask": TRAINED_MASK})
+    return [*layers[:last], layers[last]._replace(settings=settings), *layers[last + 1 :]]
 
 
 def _resized(image: Image, size: int) -> Image:
