@@ -171,6 +171,26 @@ def test_buffalo_finds_insightfaces_folder(tmp_path: Path, monkeypatch: pytest.M
     assert BuffaloL.open({}, "cpu").read([])["embedding"].shape == (0, 512)
 
 
+def test_buffalo_reads_a_face_as_insightface_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut: Image
+) -> None:
+    """With the package itself, which finds the file in its folder, aligns the face and reads it."""
+    insightface = pytest.importorskip("insightface", reason="needs the extra: pip install 'unmask[insightface]'")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    folder = tmp_path / ".insightface" / "models" / "buffalo_l"
+    folder.mkdir(parents=True)
+    buffalo_like(folder / "w600k_r50.onnx")
+    assert Path(insightface.utils.ensure_available("models", "buffalo_l")) == folder
+    face = template_face(astronaut)
+    tilt = np.array([[0.8, 0.1], [-0.1, 0.8]], np.float32)
+    for landmarks in (face.landmarks, (face.landmarks - 220) @ tilt + 220, (face.landmarks - 220) * 1.4 + 215):
+        network = insightface.model_zoo.get_model(str(folder / "w600k_r50.onnx"), providers=["CPUExecutionProvider"])
+        theirs = network.get(astronaut[..., ::-1], types.SimpleNamespace(kps=landmarks))
+        ours = BuffaloL.open({}, "cpu").read([FaceView(astronaut, face.box, landmarks)])["embedding"][0]
+        np.testing.assert_allclose(ours, theirs / np.linalg.norm(theirs), atol=1e-4)
+
+
 def test_buffalo_says_what_to_do_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setitem(sys.modules, "insightface.utils", None)  # as if it were not installed
