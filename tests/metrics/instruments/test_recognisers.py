@@ -34,7 +34,7 @@ from unmask.metrics.instruments.embedding import normalised
 from unmask.metrics.instruments.facenet import FaceNet, standardised
 from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
 from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import expand_weights, fast_network, open_session, read_model
+from unmask.metrics.instruments.onnx_session import fast_network, open_session, read_model, unfold_prelu
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 
@@ -248,37 +248,24 @@ def test_buffalo_refuses_another_network(tmp_path: Path, monkeypatch: pytest.Mon
         BuffaloL.open({}, "cpu")
 
 
-@pytest.mark.parametrize(("axis", "block"), [(None, 0), (0, 0), (1, 0), (0, 4), (1, 3)])
-def test_expanding_weights_changes_no_output(axis: int | None, block: int) -> None:
-    rng = np.random.default_rng(1)
-    quantised = rng.integers(-127, 128, (8, 6), dtype=np.int8)
-    shape: tuple[int, ...] = () if axis is None else (quantised.shape[axis],)
-    if block:
-        shape = tuple(-(-n // block) if k == axis else n for k, n in enumerate(quantised.shape))
-    scale, zero = rng.uniform(0.01, 0.1, shape).astype(np.float32), rng.integers(-9, 9, shape).astype(np.int8)
-    options: dict[str, Any] = {} if axis is None else {"axis": axis} | ({"block_size": block} if block else {})
+def test_a_rectifier_of_quantised_slopes_is_unfolded() -> None:
+    quantised = np.array([[[-100]], [[0]], [[50]]], np.int8)
     graph = helper.make_graph(
         [
-            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options),
-            helper.make_node("Reshape", ["w", "shape"], ["flat"]),
-            helper.make_node("MatMul", ["x", "flat"], ["y"]),
+            helper.make_node("DequantizeLinear", ["q", "scale"], ["slope"]),
+            helper.make_node("PRelu", ["x", "slope"], ["y"]),
         ],
-        "quantised",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 12])],
-        [
-            numpy_helper.from_array(quantised, "q"),
-            numpy_helper.from_array(scale, "s"),
-            numpy_helper.from_array(zero, "z"),
-            numpy_helper.from_array(np.array([4, 12]), "shape"),
-        ],
+        "rectifier",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, 4, 4])],
+        [numpy_helper.from_array(quantised, "q"), numpy_helper.from_array(np.float32(0.01), "scale")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    x = rng.normal(size=(5, 4)).astype(np.float32)
-    before = open_session(model, "cpu", "test").run(None, {"x": x})[0]
-    expand_weights(model)
-    assert [node.op_type for node in model.graph.node] == ["MatMul"]
-    np.testing.assert_allclose(open_session(model, "cpu", "test").run(None, {"x": x})[0], before, atol=1e-5)
+    unfold_prelu(model)
+    assert "PRelu" not in {node.op_type for node in model.graph.node}
+    x = np.random.default_rng(1).normal(size=(5, 3, 4, 4)).astype(np.float32)
+    expected = np.where(x > 0, x, x * quantised * np.float32(0.01))
+    np.testing.assert_allclose(open_session(model, "cpu", "test").run(None, {"x": x})[0], expected, atol=1e-6)
 
 
 def test_networks_with_weights_in_other_files_are_refused(tmp_path: Path) -> None:
