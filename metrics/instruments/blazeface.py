@@ -13,6 +13,7 @@ from scipy import special
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.types import Box, Detection, Float, Image
 from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.yunet import distinct
 
 SIDE: Final = 256
 SCORE: Final = 0.6
@@ -88,7 +89,7 @@ class BlazeFace:
             score = special.expit(outputs[scores][0, :, 0])
             centres = _centres(cells, anchors)
             found += [_detection(rows[k], centres[k], float(score[k]), back) for k in np.flatnonzero(score >= SCORE)]
-        return _distinct(found)
+        return distinct(found, NMS_IOU)
 
 
 def _centres(cells: int, anchors: int) -> Float:
@@ -105,11 +106,3 @@ def _detection(row: Float, centre: Float, score: float, back: Float) -> Detectio
     points = np.full((5, 2), np.nan, np.float32)
     points[:3] = (centre + row[4:10].reshape(3, 2)) * back
     return Detection(Box(float(x), float(y), float(w), float(h)), points, score)
-
-
-def _distinct(found: Sequence[Detection]) -> list[Detection]:
-    kept: list[Detection] = []
-    for face in sorted(found, key=lambda face: (-face.score, face.box.x, face.box.y)):
-        if all(face.box.iou(other.box) <= NMS_IOU for other in kept):
-            kept.append(face)
-    return kept
