@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup demo golden test test-slow lint types contracts wheel-smoke check bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
+.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -c "import cv2" || { echo "OpenCV needs libGL and GLib; on Debian: apt-get install libgl1 libglib2.0-0"; exit 1; }
 	touch $@
 
+hooks: setup     ## checks before each commit (.pre-commit-config.yaml)
+	$(BIN)/pre-commit install
+
 demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie
 	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
 	$(BIN)/unmask video --method blur:sigma=0.15 --method dp-att --frames 140 --workers $(CORES) --out $(OUT)-video
@@ -28,14 +31,16 @@ golden: demo     ## the demo's numbers against tests/golden; EXACT=1: to the las
 	$(BIN)/python -m tests.golden.tables compare photos $(OUT) $(if $(EXACT),--exact)
 	$(BIN)/python -m tests.golden.tables compare clips $(OUT)-video $(if $(EXACT),--exact)
 
-test: setup      ## the fast tests; fetches the instruments they need first
+fetch: setup
 	$(BIN)/unmask instruments fetch
 	$(BIN)/unmask data fetch demo
 	$(BIN)/unmask data fetch demo-clips
+
+test: fetch      ## the fast tests; fetches the instruments they need first
 	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(PYTEST_ARGS)
 
-test-slow: setup ## the slow and network tests
-	$(BIN)/python -m pytest -m "slow or network"
+test-slow: fetch ## the slow and network tests
+	UNMASK_REQUIRE_WEIGHTS=1 $(BIN)/python -m pytest -m "slow or network"
 
 lint: setup      ## ruff
 	$(BIN)/ruff check .
@@ -51,6 +56,9 @@ wheel-smoke: setup ## builds the wheel, installs it elsewhere, runs it from anot
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-smoke
 
 check: test lint types contracts wheel-smoke ## everything that CI runs
+
+bench-startup: setup ## CPU seconds of commands that measure nothing: help, lists, doctor, errors
+	$(BIN)/python -m tests.benchmarks.startup
 
 bench-score: setup ## faces per second per stage, and the share spent outside networks
 	OMP_WAIT_POLICY=passive $(BIN)/python -m tests.benchmarks.score

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from unmask.bench.core.cards import MethodCard
-from unmask.methods.gan.attributes import THESIS
-from unmask.methods.gan.cascade import LICENCE, AttributeMethod
-from unmask.methods.gan.estimator import DEFAULT
-from unmask.methods.gan.shipped import SHIPPED
+from unmask.methods.gan.cascade import LICENCE, Cascade
 
 
-class DpAtt(AttributeMethod):
+@dataclass(kw_only=True, eq=False, repr=False)
+class DpAtt(Cascade):
     """DeepPrivacy and AttGAN.
 
     Parameters: ``checkpoint`` ``shipped`` or the path of an AttGAN generator, published or compact; ``attributes`` what
@@ -18,34 +18,14 @@ class DpAtt(AttributeMethod):
     ``detector`` ``mtcnn`` or ``harness``.
     """
 
-    def __init__(
-        self,
-        *,
-        checkpoint: str = SHIPPED,
-        attributes: str = THESIS,
-        estimator: str = DEFAULT,
-        deepprivacy: str = SHIPPED,
-        truncation: float = 0.0,
-        paste: str = "box",
-        detector: str = "mtcnn",
-    ) -> None:
-        super().__init__(
-            MethodCard(
-                name="dp-att",
-                version="1",
-                description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
-                "gender that were estimated on the original (AttGAN).",
-                licence=LICENCE,
-                source="thesis 3.1; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
-                limits="Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow "
-                "down who it is. The shipped networks are compact ones, see their cards.",
-            ),
-            checkpoint=checkpoint,
-            weights="dp-att",
-            attributes=attributes,
-            estimator=estimator,
-            paste=paste,
-            detector=detector,
-            deepprivacy=deepprivacy,
-            truncation=truncation,
-        )
+    facts = MethodCard(
+        name="dp-att",
+        version="1",
+        description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
+        "gender that were estimated on the original (AttGAN).",
+        licence=LICENCE,
+        source="thesis 3.1; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
+        limits="Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow "
+        "down who it is. The shipped networks are compact ones, see their cards.",
+    )
+    weights = "dp-att"

@@ -7,6 +7,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -66,13 +67,13 @@ class StoredOutputs:
     def card(self) -> MethodCard:
         return MethodCard(
             name="outputs",
-            version="3",
+            version="4",
             description="Images anonymized elsewhere, read from a folder and matched by file name.",
             licence="as the images",
             source="the folder given",
-            # Not the whole path: the same images are the same plan wherever they lie, and paths can name people.
+            # No path: the same images are the same plan wherever they lie, and names of folders can be people's.
             params={
-                "dir": self._dir.resolve().name,
+                "dir": "(a folder)",
                 "prefix": self._prefix,
                 "suffix": self._suffix,
                 "images": len(self._folder.files),
@@ -137,10 +138,7 @@ class StoredOutputs:
         return paths[0]
 
     def _candidates(self, sample_id: str) -> tuple[tuple[int, int], tuple[Path, ...]]:
-        """How well the best fitting files fit (lower is better), and which they are; () = none does.
-
-        Looks names up among the files of the folder, so no id can reach outside it.
-        """
+        """How well the best fitting files of the folder fit (lower is better), and which they are; () = none does."""
         for step, key in enumerate(_KEYS):
             found = self._tables[step].get(key(sample_id), ())
             if found:
@@ -155,9 +153,8 @@ class StoredOutputs:
             if reasons:
                 return f"output cannot be read: {reasons[0]}"
         parts = PurePosixPath(sample_id).parts[:-1]
-        linked = sorted(name for name in self._folder.links if PurePosixPath(name).name in parts)
-        if linked:
-            return f"no output file; the folder {linked[0]} is a link and was not followed"
+        if any(PurePosixPath(name).name in parts for name in self._folder.links):
+            return "no output file; its folder is a link and was not followed"
         prefix, suffix = self._guessed(self._expected or (sample_id,))
         if (prefix or suffix) and f"{prefix}{_bare_stem(sample_id)}{suffix}" in self._stems:
             return f"no output file; with {_spelled(prefix, suffix)} there is one"
@@ -191,7 +188,7 @@ class StoredOutputs:
     @cached_property
     def _folder(self) -> _Folder:
         found, inside = _Folder(), self._dir.resolve()
-        for folder, subfolders, names in os.walk(self._dir):
+        for folder, subfolders, names in os.walk(self._dir, onerror=_refuse):
             subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
             found.links |= {self._name(Path(folder, name)) for name in subfolders if Path(folder, name).is_symlink()}
             for name in sorted(names):
@@ -231,21 +228,28 @@ class StoredOutputs:
         """sha256 over names and contents: a changed folder is a changed plan, a copied or moved one is not."""
         total = hashlib.sha256()
         for name, path in self._folder.files.items():
-            total.update(f"{name}\0{sha256_of(path)}\n".encode("utf-8", "surrogateescape"))
+            contents = ""
+            with suppress(OSError):  # what cannot be read becomes a counted row
+                contents = sha256_of(path)
+            total.update(f"{name}\0{contents}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
 
 
 def read_output(path: Path) -> Image | MethodFailure:
     """The image, read by the rules that inputs are read by; upright it must have its input's size.
 
-    But for one rule: an output with transparent pixels is a failure, because what they hide is still in the file, and
-    so is an original face under them.
+    But for one rule: an output whose file holds more than the picture (colours under transparent pixels, further frames
+    or pages, a thumbnail) is a failure, because the original face may still be there.
     """
     try:
-        return decode_image(path.read_bytes(), path.name, transparent="refused")
+        return decode_image(path.read_bytes(), path.name, hidden="refused")
     except (OSError, ImageError) as error:
         reason = error.reason if isinstance(error, ImageError) else error.strerror or "unreadable"
         return MethodFailure(f"output cannot be read: {reason}")
+
+
+def _refuse(error: OSError) -> None:
+    raise SpecError(f"outputs: {str(error.filename)!r} cannot be listed ({error.strerror}); check its permissions")
 
 
 def _without_extension(name: str) -> str:
@@ -254,12 +258,8 @@ def _without_extension(name: str) -> str:
     return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_EXTENSIONS else str(path)
 
 
-def _bare_name(name: str) -> str:
-    return PurePosixPath(name).name
-
-
 def _bare_stem(name: str) -> str:
-    return _without_extension(_bare_name(name))
+    return _without_extension(PurePosixPath(name).name)
 
 
 def _folded(name: str) -> str:
@@ -267,19 +267,17 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def _loosely(key: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda name: _folded(key(name))
+
+
 _PLAIN: Final[tuple[Callable[[str], str], ...]] = (
     lambda name: str(PurePosixPath(name)),
     _without_extension,
-    _bare_name,
+    lambda name: PurePosixPath(name).name,
     _bare_stem,
 )
-_KEYS: Final[tuple[Callable[[str], str], ...]] = (
-    *_PLAIN,
-    lambda name: _folded(str(PurePosixPath(name))),
-    lambda name: _folded(_without_extension(name)),
-    lambda name: _folded(_bare_name(name)),
-    lambda name: _folded(_bare_stem(name)),
-)
+_KEYS: Final = (*_PLAIN, *map(_loosely, _PLAIN))
 """What must be equal for a file to answer for an input, the best first."""
 
 

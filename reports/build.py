@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.bench.core.errors import UsageError
+from unmask.bench.core.evidence import SKIN_TERCILES
 from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.run_folder import RunFolder
 from unmask.reports import export, pages
@@ -180,7 +181,8 @@ def _method_pages(
         ]
         spec = next(m.spec for m in entrant.run.plan.methods if m.label == entrant.method)
         path = f"methods/{hrefs[entrant.name]}"
-        site.page("method.html", path, "methods", name=entrant.name, card=card, spec=spec, sections=sections)
+        shown = {"card": card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
+        site.page("method.html", path, "methods", name=entrant.name, **shown)
     site.page("methods.html", "methods/index.html", "methods", methods=listed)
 
 

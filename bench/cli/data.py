@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmask.bench.cli import data_build
+from unmask.bench.cli import data_build, data_pack
 from unmask.bench.cli.options import Root, existing_root
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
 app.add_typer(data_build.app, name="build")
+app.command("pack")(data_pack.pack)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unmask data list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,4 +1,7 @@
-"""The checks behind ``unmask doctor``. Nothing here downloads; loading the packages is the test that they load."""
+"""The checks behind ``unmask doctor``. Nothing here downloads.
+
+A package is imported, which shows whether it can be; the few of `_SLOW` are looked at from outside.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import re
 import shutil
 import tempfile
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +35,11 @@ _MODULES = {
     "scikit-learn": "sklearn",
 }
 """Distributions whose module has another name."""
+_SLOW = frozenset({"facenet-pytorch", "lpips", "scikit-learn", "torchvision"})
+"""Distributions that take as long to import as all the others together (the first two import torchvision). Their files
+must be those that were installed and what they need must be there; of torchvision, which has to be built for the torch
+at hand, the compiled operators are loaded too."""
+_COMPILED = (*EXTENSION_SUFFIXES, ".dylib", ".dll")
 _SPARE = 500_000_000
 """Bytes to keep free beside what is to be fetched: archives are larger than the files taken out of them."""
 
@@ -108,13 +118,54 @@ def _package_check(text: str) -> Check:
         return Check("packages", requirement.name, bad, f"{version}, but {requirement.specifier} is needed", install)
     if optional:
         return Check("packages", requirement.name, "ok", version)
-    module = _MODULES.get(requirement.name.lower(), requirement.name.lower().replace("-", "_"))
+    fix = f"pip install --force-reinstall '{wanted}'"
+    if requirement.name.lower() in _SLOW:
+        for fault in _faults(metadata.distribution(requirement.name)):
+            return Check("packages", requirement.name, bad, f"{version}, but {fault}", fix)
     try:
-        importlib.import_module(module)
+        if requirement.name.lower() == "torchvision":
+            _load_operators()
+        elif requirement.name.lower() not in _SLOW:
+            importlib.import_module(_module(requirement.name))
     except Exception as error:  # a broken binary package can raise anything
-        fix = f"pip install --force-reinstall '{wanted}'"
         return Check("packages", requirement.name, bad, f"{version}, but cannot be imported: {_line(error)}", fix)
     return Check("packages", requirement.name, "ok", version)
+
+
+def _module(distribution: str) -> str:
+    return _MODULES.get(distribution.lower(), distribution.lower().replace("-", "_"))
+
+
+def _faults(distribution: metadata.Distribution) -> Iterator[str]:
+    """What is wrong with an installation as far as can be seen without importing it."""
+    from packaging.requirements import Requirement
+
+    for file in distribution.files or ():
+        # Files outside the package (scripts) and notes on the installation are changed by installers.
+        if file.size is None or ".." in file.parts or file.parts[0].endswith(".dist-info"):
+            continue
+        path = Path(str(distribution.locate_file(file)))
+        if not path.is_file():
+            yield f"its file {file} is missing"
+        elif path.stat().st_size != file.size:
+            yield f"its file {file} is not the one that was installed"
+    for requirement in map(Requirement, distribution.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            try:
+                metadata.version(requirement.name)
+            except metadata.PackageNotFoundError:
+                yield f"{requirement.name}, which it needs, is not installed"
+
+
+def _load_operators() -> None:
+    """Loads torchvision's compiled operators. Raises `OSError` where they were built for another torch."""
+    spec = find_spec("torchvision")
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    libraries = [path for folder in folders for path in Path(folder).glob("_C*") if path.name.endswith(_COMPILED)]
+    if not libraries:
+        importlib.import_module("torchvision")
+    for library in libraries:
+        importlib.import_module("torch").ops.load_library(library)
 
 
 def npm_check(to_fetch: Sequence[InstrumentRow]) -> Check:

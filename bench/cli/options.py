@@ -14,7 +14,7 @@ CHOOSING, MEASURING, RUNNING = "What is anonymized", "What is measured", "How it
 """Groups of options in a command's help."""
 
 NO_OUTPUT: Final = 3
-"""Exit code of a run in which a method gave nothing usable on a whole data set."""
+"""Exit code of a run that measured nothing on a data set: no face in it, or a method that gave nothing usable."""
 
 Root = Annotated[
     Path | None,

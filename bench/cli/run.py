@@ -84,7 +84,8 @@ def run(
 
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
-    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
+    Exit code 3: finished, but a data set has no face or a method gave nothing usable on it; 2: wrong usage; 1:
+    another error.
     """
     from rich.console import Console
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from unmask.bench.cli.tables import page_console
+from unmask.bench.run.reduce import NO_FACE
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import EstimateRow, PlanSettings
 from unmask.bench.store.video_folder import VideoRunFolder
@@ -55,7 +56,10 @@ MOST_NAME = 40
 """Characters of a method's label on one line of a table."""
 
 MOST_REASON = 120
-"""Characters of a method's commonest reason; the log has the rest."""
+"""Characters of a reason in the terminal; the log has the rest."""
+
+MOST_NAMED = 3
+"""Reasons of a method's failures, and unusable inputs, that are named."""
 
 ERRORS_WIDTH = 16
 
@@ -66,7 +70,7 @@ MOST_LINES = 8
 def print_summary(folder: RunFolder) -> bool:
     """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
 
-    False where a method has no usable output on a data set.
+    False where a data set has no face, or a method no usable output on it.
     """
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
@@ -88,6 +92,12 @@ def print_summary(folder: RunFolder) -> bool:
         _print_lines(console, lines, len(lines))
         findings = [f for f in estimates.findings if f.dataset == dataset.label]
         _print_lines(console, [f"{f.method}: {f.text}" for f in findings])
+        problems = [p for p in given.problems if p.reason != NO_FACE] if given is not None else []
+        # The terminal is the owner's: a file has to be found to be mended.
+        _print_lines(console, _unusable([(folder.names.photo(dataset.label, p.sample), p.reason) for p in problems]))
+        if given is not None and not given.faces:
+            console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
+            complete = False
         notes = given.notes if given is not None else []
         _print_lines(console, [f"note: {note}" for note in notes])
         complete &= all(len(reasons) < images for reasons in errors.values() if reasons)
@@ -126,6 +136,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         ]
         lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
         _print_lines(console, lines, len(lines))
+        _print_lines(console, _unusable([(row.clip, row.problem) for row in clips if row.problem]))
         _print_lines(console, [f"note: {note}" for note in dataset.notes])
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
@@ -137,12 +148,24 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
 
 
 def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str) -> str:
-    """One line about a method's failures: how many, the commonest reason, where to read more."""
-    counted = Counter(reasons)
-    (reason, count), *others = counted.most_common()
-    reason = textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
-    shown = reason if not others else f"{reason} (and {len(reasons) - count} for other reasons)"
-    return f"{method}: {len(reasons)} of {of} {units} failed: {shown}{_log(run, method)}"
+    """One line about a method's failures: how many, the commonest reasons, where to read more."""
+    counts = Counter(_short(reason) for reason in reasons).most_common()
+    shown = [f"{reason} ({count})" if len(counts) > 1 else reason for reason, count in counts[:MOST_NAMED]]
+    more = [f"and {len(counts) - MOST_NAMED} more"] if len(counts) > MOST_NAMED else []
+    return f"{method}: {len(reasons)} of {of} {units} failed: {'; '.join([*shown, *more])}{_log(run, method)}"
+
+
+def _short(reason: str) -> str:
+    return textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
+
+
+def _unusable(problems: Sequence[tuple[str, str]]) -> list[str]:
+    """One line about inputs that cannot be used; ``problems``: name and reason of each. None without such inputs."""
+    if not problems:
+        return []
+    shown = [f"{name}: {_short(reason)}" for name, reason in problems[:MOST_NAMED]]
+    more = [f"and {len(problems) - MOST_NAMED:,} more: see the report"] if len(problems) > MOST_NAMED else []
+    return [f"unreadable: {'; '.join([*shown, *more])}"]
 
 
 def _log(run: Path, method: str) -> str:

@@ -30,7 +30,7 @@ def train(
     ],
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", help="Faces: what unmask data build made, or .npz files.", show_default=False),
+        typer.Option("--data", help="Faces: from unmask data build or data pack, or .npz files.", show_default=False),
     ] = None,
     held_out: Annotated[
         list[Path] | None,
@@ -53,18 +53,25 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Changes a setting of CONFIG.", show_default=False),
     ] = None,
+    stop_at: Annotated[
+        str | None,
+        typer.Option("--stop-at", metavar="TIME", help="Save and stop then: +9m, 17:30.", show_default=False),
+    ] = None,
 ) -> None:
-    """Train a network of the learned methods. The same command goes on with what a kill left in --out.
+    """Train a network of the learned methods. The same command resumes what a kill or --stop-at left in --out.
 
     OUT then holds generator.safetensors with its card generator.json, losses.csv and losses.svg, grid.png, state.pt.
     """
+    from datetime import datetime
+
     from rich.console import Console
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.core import registry
-    from unmask.bench.core.training import TrainingInputs
+    from unmask.bench.core.training import TrainingInputs, stop_time
     from unmask.bench.data import packages
 
+    moment = None if stop_at is None else stop_time(stop_at, datetime.now().astimezone())
     job = registry.open_training(network.value, config, settings or [])
     console = Console()
     files = {}
@@ -72,6 +79,7 @@ def train(
         with fetch_progress(Console(stderr=True)) as progress:
             files[name] = packages.fetch_all(registry.instrument_class(name).card.files, progress=progress)
     folder = out or Path("runs") / f"train-{job.name}"
-    inputs = TrainingInputs(tuple(data or ()), tuple(held_out or ()), folder, device, workers, files)
+    inputs = TrainingInputs(tuple(data or ()), tuple(held_out or ()), folder, device, workers, files, moment)
     path = job.run(inputs, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))
-    console.print(f"trained: {path}", highlight=False, markup=False, soft_wrap=True)
+    if path is not None:
+        console.print(f"trained: {path}", highlight=False, markup=False, soft_wrap=True)

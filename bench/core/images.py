@@ -21,8 +21,8 @@ from pathlib import PurePosixPath
 from typing import Final, Literal
 
 import numpy as np
+from PIL import ExifTags, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
 from unmask.bench.core.errors import ImageError
@@ -57,6 +57,9 @@ IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
 )
 """A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 
+DAMAGED_PROFILE: Final = "a damaged colour profile"
+FOREIGN_PROFILE: Final = "a colour profile for another kind of picture (such as RGB in a grey one)"
+
 _SIXTEEN_BIT: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _DIRECT: Final = frozenset({"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"})
@@ -74,15 +77,18 @@ _HEIF_BRANDS: Final = tuple(
 _JPEG_XL: Final = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 _RAW_HEADS: Final = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+_THUMBNAIL_TAGS: Final = frozenset({ExifTags.Base.JpegIFOffset, ExifTags.Base.StripOffsets})
+_PHOTOSHOP_THUMBNAILS: Final = frozenset({1033, 1036})
 
 
-def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "refused"] = "on white") -> Image:
+def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"] = "ignored") -> Image:
     """The pixels of an encoded image: (H, W, 3) uint8 RGB, upright (its EXIF orientation is applied).
 
     Colours are converted to sRGB by the embedded profile (see the module's text); grey becomes three equal channels;
-    transparency is laid on white, or refused where asked; CMYK is converted; 16-bit values are scaled to 8 bits.
-    ``name`` is the sample's id; only its ending counts, which tells a camera's raw file from its preview. Reasons never
-    quote it.
+    transparency is laid on white; CMYK is converted; 16-bit values are scaled to 8 bits. ``hidden``: what to do with a
+    file that holds more than the pixels returned: colours under transparent pixels, further frames or pages, a
+    thumbnail. ``name`` is the sample's id; only its ending counts, which tells a camera's raw file from its preview.
+    Reasons never quote it.
     Raises `ImageError`, and nothing else: empty file, not an image, a camera's raw file, truncated or damaged, over 100
     megapixels, a side over 32,767 pixels or 50 times the other (judged by the header, before anything is decoded),
     under 16 pixels, or a pixel format with no defined range.
@@ -95,12 +101,16 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
         with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
             _check_size(opened.size)
             _refuse_preview(opened)
+            if hidden == "refused" and getattr(opened, "is_animated", False):
+                raise ImageError("it holds further frames or pages, which nothing measures; write one picture a file")
             try:
                 opened.load()
             except Exception as error:  # whatever a decoder trips over, the bytes are to blame
                 raise ImageError("truncated or damaged image") from error
             _check_size(opened.size)  # a HEIC's can differ from its header's
-            return _to_rgb(_upright(opened), opened.format, transparent == "refused")
+            if hidden == "refused" and _has_thumbnail(opened):
+                raise ImageError("it holds a thumbnail, which may show the face; remove it (exiftool -ThumbnailImage=)")
+            return _to_rgb(_upright(opened), opened.format, hidden == "refused")
     except ImageError:
         raise
     except DecompressionBombError as error:
@@ -114,6 +124,20 @@ def decode_image(data: bytes, name: str, *, transparent: Literal["on white", "re
         raise ImageError("truncated or damaged image") from error
     except Exception as error:  # headers that pass for an image until they are read: struct, value, key errors
         raise ImageError(f"not a readable image ({type(error).__name__})") from error
+
+
+def profile_note(data: bytes, name: str) -> str:
+    """What is wrong with the colour profile of an image that `decode_image` can decode; '' = nothing is."""
+    try:
+        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
+        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+            if "icc_profile" not in opened.info:
+                return ""
+            # Pillow gives none where it finds one that it cannot unpack.
+            profile = opened.info["icc_profile"] or b"damaged"
+            return _to_srgb(profile, _KIND.get(opened.mode, "RGB"))[1]
+    except Exception:  # whatever is wrong with the image, decoding it has said
+        return ""
 
 
 def encode_png(image: Image) -> bytes:
@@ -190,6 +214,15 @@ def _refuse_preview(image: Pillow.Image) -> None:
         raise ImageError("its first image is only a preview, as in a camera's raw file; convert it to JPEG")
 
 
+def _has_thumbnail(image: Pillow.Image) -> bool:
+    """Whether the Exif data or Photoshop's hold a small copy, which many tools leave as it was."""
+    try:
+        exif = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+    except Exception:  # damaged Exif data shows nobody anything
+        exif = {}
+    return bool(_THUMBNAIL_TAGS & exif.keys()) or bool(_PHOTOSHOP_THUMBNAILS & image.info.get("photoshop", {}).keys())
+
+
 def _upright(image: Pillow.Image) -> Pillow.Image:
     try:
         return ImageOps.exif_transpose(image)
@@ -221,19 +254,20 @@ def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> 
 
 def _srgb(image: Pillow.Image, profile: bytes, kind: str) -> Pillow.Image:
     """An image without alpha as RGB in sRGB."""
-    transform = _to_srgb(profile, kind) if profile else None
+    transform = _to_srgb(profile, kind)[0] if profile else None
     if transform is None:
         return image.convert("RGB")
     return ImageCms.applyTransform(image.convert(_CHANNELS[kind]), transform) or image
 
 
 @lru_cache(maxsize=8)
-def _to_srgb(profile: bytes, kind: str) -> ImageCms.ImageCmsTransform | None:
-    """From an ICC profile; ``None`` where it is damaged, of another kind of image, or sRGB already."""
+def _to_srgb(profile: bytes, kind: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    """From an ICC profile, and what is wrong with it; ``None`` where it is damaged, of another kind of image, or sRGB
+    already."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != kind:
-            return None
+            return None, FOREIGN_PROFILE
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
@@ -243,15 +277,15 @@ def _to_srgb(profile: bytes, kind: str) -> ImageCms.ImageCmsTransform | None:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
         if kind == "CMYK":
-            return transform
+            return transform, ""
         steps = np.arange(0, 256, 15 if kind == "RGB" else 1, dtype=np.uint8)
         lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1) if kind == "RGB" else steps[:, None]
         sample = Pillow.fromarray(lattice.reshape(len(steps), -1, 3) if kind == "RGB" else lattice)
         converted = np.asarray(ImageCms.applyTransform(sample, transform), np.int16)
         same = np.abs(converted - np.asarray(sample.convert("RGB"))).max() <= _ROUNDING
-        return None if same else transform
+        return None if same else transform, ""
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
-        return None
+        return None, DAMAGED_PROFILE
 
 
 def _array(image: Pillow.Image) -> Image:

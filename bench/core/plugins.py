@@ -5,15 +5,26 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import EntryPoint, distributions, entry_points
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
 T = TypeVar("T")
+
+TIME_LIMIT_S: Final = 120.0
+"""Seconds that a plug-in may take to be imported, and to be constructed, before anything runs."""
+
+
+class _TooLong(BaseException):
+    """No `Exception`: a plug-in that tries again whatever happens would never end."""
 
 
 def plugin_targets(group: str) -> dict[str, str]:
@@ -36,13 +47,41 @@ def _guarded(what: str, call: Callable[[], T]) -> T:
     """``call``, which runs a plug-in's code. Raises `UnavailableError` where a package is missing, `BrokenPluginError`
     for whatever else goes wrong in it, sys.exit too."""
     try:
-        return call()
+        with _limited():
+            return call()
+    except _TooLong:
+        raise BrokenPluginError(f"{what} cannot be used: it took longer than {TIME_LIMIT_S:g} s to be made") from None
     except (KeyboardInterrupt, UnmaskError):
         raise
     except ImportError as error:
         raise UnavailableError(f"{what} needs a package that is not installed: {one_line(error)}") from error
     except BaseException as error:
         raise BrokenPluginError(f"{what} cannot be used: {reason_of(error)}") from error
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Interrupts what takes longer than `TIME_LIMIT_S`: Python code, and whatever a signal interrupts (sleep, sockets).
+
+    Only where it would stop the command, in its main thread: methods at work have limits of their own. Not on Windows,
+    and not inside compiled code that waits for nothing.
+    """
+    ours = multiprocessing.parent_process() is None and threading.current_thread() is threading.main_thread()
+    if not ours or not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    # Again every second: the first may be swallowed.
+    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_S, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def load_plugin(kind: str, name: str, target: str) -> Any:

@@ -48,6 +48,11 @@ class Instrument(Protocol):
 
     One whose weights are no pinned files but the user's own also has a classmethod ``settled_card()``: its card with
     the parameter `bench.core.cards.OWN_WEIGHTS`, so that another file makes another plan.
+
+    Cards are read where nothing is measured (lists, plans), so the module with the card imports no package that takes
+    long, torch first of all: ``open`` does. Those that ship with unmask name such packages in their class's ``imports``
+    (a tuple of module names): without one the instrument is unavailable, and workers are forked from a process that has
+    imported them.
     """
 
     card: ClassVar[InstrumentCard]

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameErr
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.training import TrainingJob
+from unmask.bench.core.training import FacePacker, TrainingJob
 from unmask.bench.core.training_faces import TrainingFaces
 from unmask.bench.core.video import PersonDetector, Tracker
 from unmask.bench.core.video_evidence import VideoMetric
@@ -101,7 +102,8 @@ VIDEO_METRICS: Mapping[str, str] = {
 DEVICE_CHECK = "unmask.metrics.instruments.hardware:check_device"
 WEIGHTS_INSPECTOR = "unmask.methods.gan.checkpoints:inspect_checkpoint"
 TRAININGS = "unmask.methods.gan.training.jobs:open_training"
-TRAINING_FACES = "unmask.methods.gan.data.preparing:PreparedFaces"
+FACE_PACKER = "unmask.methods.gan.training.packing:Packer"
+TRAINING_FACES = "unmask.methods.gan.training.preparing:PreparedFaces"
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "method": METHODS,
@@ -128,8 +130,9 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def modules(kind: str) -> tuple[str, ...]:
-    """The modules that hold our own plug-ins of a kind, each once."""
-    return tuple(dict.fromkeys(target.partition(":")[0] for target in _TABLES[kind].values()))
+    """The modules that hold our own plug-ins of a kind, and those that these import once they are opened."""
+    ours = [cls for name, cls in available(kind) if name in _TABLES[kind]]
+    return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
 def _load(kind: str, name: str) -> Any:
@@ -139,12 +142,16 @@ def _load(kind: str, name: str) -> Any:
     if name not in _TABLES[kind]:
         return load_plugin(kind, name, table[name])
     try:
-        return _imported(table[name])
+        cls = _imported(table[name])
+        for module in getattr(cls, "imports", ()):
+            if find_spec(module) is None:
+                raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     except ImportError as error:
         # A missing optional dependency is the user's to mend; a missing module of ours is a bug.
-        if error.name is not None and error.name.split(".")[0] in ("bench", "methods", "metrics", "reports"):
+        if error.name is not None and error.name.split(".")[0] == "unmask":
             raise
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
+    return cls
 
 
 def _imported(target: str) -> Any:
@@ -290,3 +297,9 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
     job: TrainingJob = _imported(TRAININGS)(network, config, overrides)
     return job
+
+
+def face_packer() -> FacePacker:
+    """What packs training faces for another machine."""
+    packer: FacePacker = _imported(FACE_PACKER)()
+    return packer

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.images import decode_image
+from unmask.bench.core.images import decode_image, profile_note
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.data.folders import counted
 from unmask.bench.data.identities import person_key
@@ -34,7 +34,12 @@ class Dataset:
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""
-        return decode_image(self.store.read(ref.id), ref.id)
+        return self.read_noted(ref)[0]
+
+    def read_noted(self, ref: SampleRef) -> tuple[Image, str]:
+        """The same, with what is wrong with its colour profile (see `profile_note`); '' = nothing is."""
+        data = self.store.read(ref.id)
+        return decode_image(data, ref.id), profile_note(data, ref.id)
 
 
 def fingerprint(refs: Iterable[SampleRef]) -> str:

@@ -36,6 +36,7 @@ _RUN_SCHEMA: Final = re.compile(rb'"schema"\s*:\s*"unmask\.(video-)?(plan|estima
 _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx", ".localized", ".git", ".gitignore"})
 """What systems and tools leave in every folder, in lower case; nobody needs to be told."""
 _ENDING: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
+_ARCHIVES: Final = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ENDINGS_NAMED: Final = 6
 
 
@@ -86,14 +87,12 @@ class Listing:
         if self.doubled:
             linked = _were(self.doubled, "linked folder")
             notes.append(f"{linked} passed over, whose files are listed at their own place")
-        for name in self.runs:
-            notes.append(f"folder {name} holds a run of unmask and was passed over")
-        for name in self.excluded:
-            notes.append(f"folder {name} holds the outputs of a method and was left out")
-        if self.excluded_files:
-            holding = "1 file holds" if self.excluded_files == 1 else f"{self.excluded_files:,} files hold"
-            were = "was" if self.excluded_files == 1 else "were"
-            notes.append(f"{holding} the outputs of a method and {were} left out")
+        # Without their names, which may be people's: notes end up in results.
+        if self.runs:
+            notes.append(f"{_hold(len(self.runs), 'folder')} a run of unmask and {_past(len(self.runs))} passed over")
+        for many, what in ((len(self.excluded), "folder"), (self.excluded_files, "file")):
+            if many:
+                notes.append(f"{_hold(many, what)} the outputs of a method and {_past(many)} left out")
         return notes
 
 
@@ -120,7 +119,22 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def _were(number: int, one: str, many: str = "") -> str:
-    return f"{counted(number, one, many)} {'was' if number == 1 else 'were'}"
+    return f"{counted(number, one, many)} {_past(number)}"
+
+
+def _past(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _hold(number: int, what: str) -> str:
+    return f"{counted(number, what)} {'holds' if number == 1 else 'hold'}"
+
+
+def no_folder(path: Path) -> str:
+    """What a path is that is no folder, and what to name instead."""
+    if path.suffix.lower() in _ARCHIVES:
+        return "is not a folder but an archive; unpack it, and name the folder that then holds the files"
+    return f"is not a folder; name the folder that holds the file, {shown(path.parent)}"
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -128,7 +142,7 @@ def require_folder(path: Path, what: str) -> Path:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise DataError(f"{what} {shown(path)} is not a folder; name the folder that holds the files")
+            raise DataError(f"{what} {shown(path)} {no_folder(path)}")
         with os.scandir(path):
             return path
     except FileNotFoundError as error:

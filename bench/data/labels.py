@@ -3,16 +3,19 @@
 Columns, in any order and case: ``file`` (required; path below the folder), ``identity``, ``age`` (years), ``gender``
 (f/female/woman, m/male/man), ``race``, ``split``, and ``x``, ``y`` (a pixel inside the face that is meant, for photos
 of several people; one line per face; counted from the left and the top of the upright picture, after its orientation
-tag is applied). Empty = not known. Other columns are passed over, and named. Commas, semicolons or tabs; UTF-8, with or
-without a byte order mark. Spellings of one name that differ only in capitals, blanks, underscores or the form of their
-accents are one person.
+tag is applied). Empty = not known. Other columns are passed over, and named; those without a name, such as the index
+that pandas writes, are not named. Commas, semicolons or tabs, or what a first line such as ``sep=;`` says (Excel);
+UTF-8 with or without a byte order mark, or UTF-16 with one. Spellings of one name that differ only in capitals,
+blanks, underscores or the form of their accents are one person.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable
@@ -69,7 +72,10 @@ def read_text(path: Path) -> str:
             data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB; that cannot be a labels file")
-        return data.decode("utf-8-sig")
+        if b"\0" in data[:100] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{path} holds null bytes, as UTF-16 without its mark does; save it as UTF-8")
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
@@ -81,25 +87,30 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     text = read_text(path)
     if not text.strip():
         raise DataError(f"{path} is empty; it needs a head line with at least the column 'file'")
-    head = text.lstrip().split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
+    first = text.lstrip().splitlines()[0]
+    stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
+    delimiter = stated[1] if stated else max(",;\t", key=first.count)
+    if delimiter not in ",;\t":
+        raise DataError(f"{path}: {first!r} states a delimiter that is not read; use commas, semicolons or tabs")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[tuple[int, dict[str, str]]] = []
     columns: list[str] | None = None
     try:
         for values in reader:
             cells = [value.strip() for value in values]
-            if not any(cells):
+            if not any(cells) or (stated and columns is None and values[0].lower().startswith("sep=")):
                 continue
             if columns is None:
                 columns = [cell.lower() for cell in cells]
                 _check_columns(path, columns)
-            elif len(cells) > len(columns):
+            elif any(cells[len(columns) :]):
                 raise DataError(f"{path}, line {reader.line_num}: {len(cells)} values for {len(columns)} columns")
             else:
                 rows.append((reader.line_num, dict(zip(columns, cells, strict=False))))
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: not readable as CSV ({error})") from error
+    if columns is None:
+        raise DataError(f"{path}: the head line is missing; it needs at least the column 'file'")
     return rows
 
 

@@ -16,7 +16,7 @@ from unmask.bench.core.types import SampleRef
 from unmask.bench.data import cache, demo_clips
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
-from unmask.bench.data.folders import require_folder, shown
+from unmask.bench.data.folders import no_folder, require_folder, shown
 from unmask.bench.data.identities import identity_half, in_order
 from unmask.bench.data.readers import READERS, Found, Place, Record
 from unmask.bench.data.readers.demo import is_here, read_demo
@@ -61,17 +61,27 @@ def open_dataset(
 
 
 def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
-    """A data set's SPEC and its entry. Raises `SpecError` and `UnknownNameError`; for the bare path of a folder, with
-    what to write instead."""
+    """A data set's SPEC and its entry. Raises `SpecError` and `UnknownNameError`; for a bare path, with what to
+    write instead."""
     try:
         parsed = parse_spec(spec, positional="path")
         return parsed, find_entry(parsed.name)
-    except (SpecError, UnknownNameError):
+    except (SpecError, UnknownNameError) as error:
         path = spec.rpartition("=")[2].strip()
-        if path and Path(path).expanduser().is_dir():
+        place = Path(path).expanduser()
+        if path and place.is_dir():
             raise SpecError(
                 f"{path!r} is a folder: for its photos write folder:{path}, for its clips clips:{path}"
             ) from None
+        if path and place.is_file():
+            raise SpecError(f"{path!r} {no_folder(place)}: as folder:PATH for photos, clips:PATH for clips") from None
+        if place.name != path and ":" not in path:
+            raise SpecError(
+                f"there is no {path!r}; write folder:PATH with a folder of photos, clips:PATH with one of clips, or "
+                "the name of a data set"
+            ) from None
+        if isinstance(error, UnknownNameError):
+            error.args = (f"{error}; for a folder of photos write folder:PATH",)
         raise
 
 

@@ -6,6 +6,8 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,17 +18,19 @@ from unmask.bench.core.protocols import Method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import MethodFailure, Sample, SampleRef
 from unmask.bench.run.calling import Callee, Here, Result, call_method
-from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant
+from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
 from unmask.bench.run.prepare import faces_by_sample, located_key
 from unmask.bench.run.shards import ShardJob, decode_chunks
 from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.beside import located_method
+from unmask.bench.store.names import Pseudonyms, hide_paths
+from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 6
+STAGE_VERSION: Final = 7
 """Raise it whenever this stage's results could change."""
 
 
@@ -63,8 +67,22 @@ def worth_another_try(errors: Iterable[Any], time_limit: float) -> bool:
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
     """The job's method in a process of its own."""
     log = job.folder.path / "logs" / f"{job.method}.txt"
-    device = job.plan.settings.device
-    return Contestant(planned_method(job).spec, device, log, threads=threads, time_limit=time_limit)
+    method, device = planned_method(job), job.plan.settings.device
+    hidden = partial(_without_names, job.run, job.plan_run) if needs_names(method) else hide_paths
+    return Contestant(method.spec, device, log, threads=threads, time_limit=time_limit, hidden=hidden)
+
+
+def _without_names(run: Path, plan_run: str, text: str) -> str:
+    """``text`` of a method that is told names, without those of any data set of a run's plan."""
+    for dataset in RunFolder(run).plan_named(plan_run).datasets:
+        text = _pseudonyms(run, plan_run, dataset.label).hidden(text)
+    return text
+
+
+@lru_cache(maxsize=4)
+def _pseudonyms(run: Path, plan_run: str, dataset: str) -> Pseudonyms:
+    planned = next(each for each in RunFolder(run).plan_named(plan_run).datasets if each.label == dataset)
+    return Pseudonyms(planned.samples)
 
 
 def neutral_id(ref: SampleRef) -> str:
@@ -118,7 +136,9 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     digest = hashlib.sha256(stored).hexdigest()
                     (folder / file).write_bytes(stored)
                 else:
-                    callee.note(f"{job.dataset}: {ref.id} ({sample.id[:16]}): {failure}")
+                    names = _pseudonyms(job.run, job.plan_run, job.dataset)
+                    said = f"{names.photo(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
+                    callee.note(f"{job.dataset}: {said}")
                 values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
                 for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)

@@ -176,7 +176,7 @@ def assemble_evidence(
     """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
     scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
-    made = _outputs(folder, plan, originals.dataset, method)
+    made = output_rows(folder, plan, originals.dataset, method)
     ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -220,13 +220,16 @@ def assemble_evidence(
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
     """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
     byte, and failed on the same. '' = it gave nothing."""
-    digests = [str(name) for name in _outputs(folder, plan, dataset, method)["sha256"]]
+    digests = [str(name) for name in output_rows(folder, plan, dataset, method)["sha256"]]
     return digest(digests) if any(digests) else ""
 
 
-def output_findings(folder: RunFolder, plan: Plan, dataset: str, method: str, control: str) -> Iterator[Finding]:
-    """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them."""
-    outputs, inputs = (_outputs(folder, plan, dataset, label) for label in (method, control))
+def output_findings(
+    folder: RunFolder, plan: Plan, dataset: str, method: str, inputs: Mapping[str, NDArray[Any]]
+) -> Iterator[Finding]:
+    """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them. ``inputs``:
+    `output_rows` of the control."""
+    outputs = output_rows(folder, plan, dataset, method)
     there = outputs["sha256"] != ""
     many, same = int(there.sum()), int((there & (outputs["sha256"] == inputs["sha256"])).sum())
     if same:
@@ -241,7 +244,7 @@ def output_findings(folder: RunFolder, plan: Plan, dataset: str, method: str, co
         yield Finding("unlike", unlike, many, text)
 
 
-def _outputs(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
+def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
     """outputs.parquet of all shards, a row an image."""
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
     folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]

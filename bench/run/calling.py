@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.data.folders import counted
 from unmask.bench.run import opened
 from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.placement import size_reason
@@ -107,12 +111,16 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
     guarded = [replace(sample, image=sample.image.copy()) for sample in batch]
     start = time.perf_counter()
     try:
+        answer = method.anonymize(guarded, seed=seed)
+        if not isinstance(answer, Iterable) or (isinstance(answer, np.ndarray) and answer.ndim < 4):
+            what = "nothing" if answer is None else one_line(type(answer).__name__)
+            return Attempt(failure=f"the method returned {what}; a list is wanted, one image for each of the batch")
         # An iterator may have no end.
-        results = list(islice(iter(method.anonymize(guarded, seed=seed)), len(batch) + 1))
+        results = list(islice(iter(answer), len(batch) + 1))
         ms = (time.perf_counter() - start) * 1000 / len(batch)
         if len(results) != len(batch):
-            several = "more" if len(results) > len(batch) else str(len(results))
-            return Attempt(failure=f"the method returned {several} images for {len(batch)}")
+            images = "more images" if len(results) > len(batch) else counted(len(results), "image")
+            return Attempt(failure=f"the method returned {images} for {len(batch)}")
     except BaseException as error:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
@@ -144,10 +152,14 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, bounded; where the exception's own text cannot be made, without it."""
+    """The traceback, bounded, with files as they are called below ``sys.path``; where the exception's own text cannot
+    be made, without it."""
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException as other:
         reraise_interrupt(other)
         text = "".join(traceback.format_tb(error.__traceback__)) + reason_of(error)
+    # Where a module lies on this machine can name people; its place below a folder of sys.path says as much.
+    for folder in sorted({folder for folder in sys.path if Path(folder).is_absolute()}, key=len, reverse=True):
+        text = text.replace(f'File "{folder.rstrip(os.sep)}{os.sep}', 'File "')
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")

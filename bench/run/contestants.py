@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from unmask.bench.run.calling import TIME_LIMIT_S, Attempt
 from unmask.bench.run.executors import START_METHOD, start_fork_server
 from unmask.bench.run.method_log import MethodLog
 from unmask.bench.run.serving import TOKEN, end_group, serve
+from unmask.bench.store.names import hide_paths
 
 T = TypeVar("T")
 
@@ -59,14 +61,15 @@ class Contestant:
         threads: int = 1,
         time_limit: float = TIME_LIMIT_S,
         load_limit: float = LOAD_LIMIT_S,
+        hidden: Callable[[str], str] = hide_paths,
     ) -> None:
         """``spec``: the method's; ``log``: where its output and tracebacks are added; ``threads``: how many it may
-        use; the limits in seconds."""
+        use; the limits in seconds; ``hidden``: takes names and paths out of what goes to the log."""
         self.time_limit = time_limit
         self.failure = ""
         """Why no image is tried any more; '' = the method works, as far as is known."""
         self._spec, self._device, self._threads, self._load_limit = spec, device, threads, load_limit
-        self._log = MethodLog(log)
+        self._log = MethodLog(log, hidden)
         self._process: Any = None
         self._connection: Connection | None = None
         self._token = secrets.token_hex(16)
@@ -81,7 +84,7 @@ class Contestant:
         return self._memory
 
     def note(self, line: str) -> None:
-        self._log.write(f"{line}\n".encode("utf-8", "replace"))
+        self._log.write(f"{line}\n")
 
     def expect(self, ids: Sequence[str]) -> None:
         self._expected = list(ids)
@@ -269,8 +272,13 @@ class Contestant:
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
+def short_id(sample: str) -> str:
+    """The first digits of an id that is a digest; a name as it is, so that it is still known for one."""
+    return sample[:16] if re.fullmatch(r"[0-9a-f]{64}", sample) else sample
+
+
 def _names(batch: Sequence[Sample]) -> str:
-    return ", ".join(sample.id[:16] for sample in batch)
+    return ", ".join(short_id(sample.id) for sample in batch)
 
 
 def _family(process: int) -> list[psutil.Process]:

@@ -15,9 +15,9 @@ from typing import Any, Final, cast
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from scipy.optimize import nnls
 
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, OperatingPoint, Readings, look_column, point_at
 from unmask.bench.core.exposure import FMR, distances
@@ -131,7 +131,7 @@ def _fitted(bases: Sequence[Float], target: Float, kept: Bools) -> Float:
         normal = design.T @ design / len(design)
         normal[np.diag_indices(len(normal))] += 1e-10 * np.trace(normal)
         lower = np.linalg.cholesky(normal)
-        weights, _ = nnls(lower.T, np.linalg.solve(lower, design.T @ values / len(design)), maxiter=1000)
+        weights, _ = scipy.optimize.nnls(lower.T, np.linalg.solve(lower, design.T @ values / len(design)), maxiter=1000)
         solution = weights[: basis.shape[-1]].copy()
         solution[free] -= weights[basis.shape[-1] :]
         channels.append(255 * (basis @ solution))

@@ -61,25 +61,24 @@ def _fault(
     read: Pictures | None,
 ) -> str:
     found = misplacement(view, seen, output.shape[1])
-    if found is not None:
-        return f"the output {found.text}"
-    if read is None or lies_in_place(view, seen):
-        return ""
-    signatures = others()
-    for other in signatures.like(output) if signatures is not None else ():
-        if other != name and _shows(view, seen, other, read):
-            return f"{ANOTHER}: {other}"
-    return ""
+    signatures = None if read is None or lies_in_place(view, seen) else others()
+    if read is not None and signatures is not None:
+        least = 0.0 if found is None else found.correlation
+        for other in signatures.like(output):
+            if other != name and _likeness(view, seen, other, read) > least:
+                return f"{ANOTHER}: {other}"
+    return "" if found is None else f"the output {found.text}"
 
 
-def _shows(view: View, seen: View, name: str, read: Pictures) -> bool:
-    """Whether an output shows the input ``name`` rather than its own (``view``)."""
+def _likeness(view: View, seen: View, name: str, read: Pictures) -> float:
+    """The correlation with which the input ``name`` explains an output rather than its own (``view``) does; else 0."""
     try:
         image, boxes = read(name)
     except ImageError:
-        return False
+        return 0.0
     other = view_of(image, boxes, view.grey.shape)
-    return is_better(view, other, seen) >= (NEARLY_EQUAL if other.whole else 1e-6)
+    score = is_better(view, other, seen)
+    return 0.0 if other.whole and score < NEARLY_EQUAL else score
 
 
 class Guard:

@@ -200,7 +200,7 @@ def outcome_rows(chunk: Sequence[Judged]) -> dict[str, NDArray[Any]]:
             ended += [Outcome.ERROR] * len(item.faces)
         else:
             there = np.array([name != "" for name in item.found_by], np.bool_)
-            ended += outcomes(np.zeros(len(there), np.bool_), there)
+            ended += outcomes(there)
     return {
         "face": np.array(faces, np.str_),
         "outcome": np.array([str(outcome) for outcome in ended], np.str_),

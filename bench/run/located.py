@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from unmask.bench.core.types import Bools, Box, Detection, FaceLabel, Image, Outcome
 
@@ -52,7 +52,7 @@ def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[De
     if not originals or not found:
         return matched
     overlap = np.array([[box.iou(detection.box) for detection in found] for box in originals])
-    for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+    for row, column in zip(*scipy.optimize.linear_sum_assignment(-overlap), strict=True):
         if overlap[row, column] >= SAME_PLACE_IOU:
             matched[int(row)] = found[int(column)]
     return matched
@@ -80,9 +80,7 @@ def shifted(face: Detection, corner: tuple[int, int]) -> Detection:
     return Detection(box, face.landmarks + np.array(corner, np.float32), face.score)
 
 
-def outcomes(missed: Bools, found_again: Bools) -> list[Outcome]:
-    """(N,) the outcome of each face of images that the method did return."""
-    return [
-        Outcome.MISSED if left else Outcome.ANONYMIZED if again else Outcome.DESTROYED
-        for left, again in zip(missed, found_again, strict=True)
-    ]
+def outcomes(found_again: Bools) -> list[Outcome]:
+    """(N,) the outcome of each face of images that the method did return; which of them it left as they were is decided
+    when all readings are there, see `bench.run.explained.missed`."""
+    return [Outcome.ANONYMIZED if again else Outcome.DESTROYED for again in found_again]

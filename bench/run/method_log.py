@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+from unmask.bench.store.names import hide_paths
+
 LOG_BYTES: Final = 1_000_000
 """Size at which a method's log ends."""
+_CONTROL: Final = dict.fromkeys(code for code in range(32) if code not in (9, 10))
 _LEFT_OUT: Final = b"\n(further output is left out)\n"
 
 
@@ -19,8 +23,9 @@ class MethodLog:
 
     _lock = threading.Lock()
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, hidden: Callable[[str], str] = hide_paths) -> None:
+        """``hidden``: takes out of a text what no log may hold."""
+        self._path, self._hidden = path, hidden
         self._readers: list[threading.Thread] = []
 
     def follow(self, output: Connection) -> None:
@@ -29,14 +34,14 @@ class MethodLog:
         reader.start()
         self._readers.append(reader)
 
-    def write(self, data: bytes) -> None:
+    def write(self, text: str) -> None:
         """Adds text without control characters, unless the log is full."""
-        shown = data.translate(None, delete=bytes(c for c in range(32) if c not in (9, 10)))
         with self._lock, suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             size = self._path.stat().st_size if self._path.exists() else 0
             if size >= LOG_BYTES:
                 return
+            shown = self._hidden(text.translate(_CONTROL)).encode("utf-8", "replace")
             with self._path.open("ab") as file:
                 file.write(shown[: LOG_BYTES - size])
                 if size + len(shown) >= LOG_BYTES:
@@ -47,7 +52,17 @@ class MethodLog:
             reader.join(1)
 
     def _copy(self, output: Connection) -> None:
+        rest = b""
         with suppress(OSError):
             while data := os.read(output.fileno(), 65536):
-                self.write(data)
+                # By whole lines: a path must not be cut into two that are none.
+                lines, newline, rest = (rest + data).rpartition(b"\n")
+                if len(rest) > 65536:
+                    lines, newline, rest = lines + newline + rest, b"", b""
+                self._add(lines + newline)
+        self._add(rest)
         output.close()
+
+    def _add(self, data: bytes) -> None:
+        if data:
+            self.write(data.decode("utf-8", "replace"))

@@ -46,8 +46,10 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     """The plan of ``config``, with everything fetched that it needs."""
     registry.check_device(config.device)
     methods = planned_methods(config.methods)
+    # What is refused at once has started nothing.
+    choose_instruments([metric for _, metric in choose_metrics(config.metrics)], config.instruments)
     imports = [name for method in methods for name in method.card["imports"]]
-    # In the background, while the plan below reads the same modules for their cards.
+    # In the background, while the plan is made.
     warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)

@@ -92,8 +92,10 @@ def size_reason(image: Image, boxes: Sequence[Box], output: Image) -> str:
         return reason
     view = view_of(image, boxes)
     seen = view_of(output, (), view.grey.shape[::-1])
-    turned = any(fit(_changed(view, turns, False), seen) >= WELL for turns in (1, 3))
-    return f"{reason}: it lies turned by 90 degrees; apply the orientation tag" if turned else reason
+    for mirrored, text in ((False, "turned"), (True, "mirrored and turned")):
+        if any(fit(_changed(view, turns, mirrored), seen) >= WELL for turns in (1, 3)):
+            return f"{reason}: it lies {text} by 90 degrees; apply the orientation tag"
+    return reason
 
 
 def is_better(view: View, other: View, seen: View) -> float:
@@ -138,7 +140,7 @@ def _changed(view: View, turns: int, mirrored: bool) -> View:
 def _moved(view: View, seen: View, width: int) -> Iterator[Explanation]:
     """The best shift and scale. ``width``: of the output."""
     move = None if lies_in_place(view, seen) else best_move(view, seen)
-    score = is_better(view, move.view, seen) if move is not None and _agrees(move.view, seen) else 0.0
+    score = is_better(view, move.view, move.seen) if move is not None and _agrees(move.view, move.seen) else 0.0
     if move is None or not score:
         return
     if abs(move.scale - 1) >= LEAST_SCALING:

@@ -20,6 +20,7 @@ from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.beside import CALIBRATION, Locations
+from unmask.bench.store.names import hide_paths
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
 
 JUDGE = "yunet"
@@ -210,9 +211,15 @@ def _draws(asked: Spec) -> list[PlannedMethod]:
 
 
 def without_paths(method: PlannedMethod) -> PlannedMethod:
-    """The entry with a SPEC that is the same on every machine."""
+    """The entry with a SPEC and a card that are the same on every machine: a plug-in's card may repeat a path."""
     spec = parse_spec(method.spec, positional="dir")
-    return method.model_copy(update={"spec": _without(spec, path_parameters(spec))})
+    paths = path_parameters(spec)
+    params = {
+        name: hide_paths(value) if isinstance(value, str) else value
+        for name, value in method.card["params"].items()
+        if name not in paths or value != spec.params[name]
+    }
+    return method.model_copy(update={"spec": _without(spec, paths), "card": {**method.card, "params": params}})
 
 
 def _without(spec: Spec, names: Collection[str]) -> str:
@@ -246,4 +253,4 @@ def distinct(kind: str, labels: list[str]) -> None:
     """Raises `ConfigError` where two results would carry one label."""
     for label in labels:
         if labels.count(label) > 1:
-            raise ConfigError(f"{kind} {label!r} is named twice; give one a label of its own: mylabel={label}")
+            raise ConfigError(f"{kind} {label!r} is named twice; write a label before one SPEC: mylabel=SPEC")

@@ -20,7 +20,7 @@ from unmask.bench.run.signatures import signature_of
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
-STAGE_VERSION: Final = 2
+STAGE_VERSION: Final = 3
 """Raise it whenever this stage's results could change."""
 FACE_ROLES: Final = ("recogniser", "attributes", "skin")
 
@@ -150,6 +150,7 @@ def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) 
         "sample": np.array([item.ref.id for item in chunk], np.str_),
         "readable": np.array([item.image is not None for item in chunk], np.bool_),
         "reason": np.array([item.reason for item in chunk], np.str_),
+        "note": np.array([item.note for item in chunk], np.str_),
         "height": np.array([h for h, _ in shapes], np.int32),
         "width": np.array([w for _, w in shapes], np.int32),
         "unplaced_labels": np.array(

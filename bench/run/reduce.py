@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,14 @@ from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.data.folders import counted
-from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals, output_findings, outputs_digest
+from unmask.bench.run.assemble import (
+    Originals,
+    assemble_evidence,
+    assemble_originals,
+    output_findings,
+    output_rows,
+    outputs_digest,
+)
 from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.draws import averaged, by_draws
 from unmask.bench.run.executors import Progress
@@ -79,6 +87,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
         found.inputs.append(_input_row(originals, dataset.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
+        inputs = output_rows(folder, plan, dataset.label, control)
         for label, drawn in by_draws(plan.methods):
             draws = []
             for method in drawn:
@@ -90,7 +99,7 @@ def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
                     found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                     found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
                     if label != control:
-                        outputs_said = output_findings(folder, plan, dataset.label, label, control)
+                        outputs_said = output_findings(folder, plan, dataset.label, label, inputs)
                         found.findings += [_finding(evidence, item) for item in outputs_said]
                 values = [item for item in asked if isinstance(item, UnitValues)]
                 table = folder.faces_path(dataset.label, method.label)
@@ -188,6 +197,8 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         if not ok or str(sample) in empty
     ]
     about = [f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else []
+    for note, count in sorted(Counter(str(note) for note in inputs["note"] if note).items()):
+        about.append(f"{counted(count, 'picture')} with {note}: the values are taken for sRGB")
     return InputRow(
         dataset=originals.dataset,
         images=len(readable),

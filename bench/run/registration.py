@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from unmask.bench.core.types import Bools, Floats32
-from unmask.bench.run.views import BLUR, STRUCTURE, View, detail_of, reduced_size, resized
+from unmask.bench.run.views import BLUR, STRUCTURE, View, detail_of, fit, reduced_size, resized
 
 COARSE: Final = 40
 """Pixels of the longer side at which shifts and scales are sought."""
@@ -22,6 +22,8 @@ PROMISING: Final = 0.4
 """Correlation on coarse pictures below which the search ends."""
 LARGER: Final = 0.1
 """What explaining all of an output rather than nothing is worth, as correlation."""
+LEAST_HELD: Final = 8
+"""Rows and columns that a framed picture must have."""
 SCALES: Final = tuple(float(s) for s in np.geomspace(0.5, 1.6, 21))
 
 
@@ -30,6 +32,8 @@ class Move:
     """A picture as a shift and a scale lay it out."""
 
     view: View
+    seen: View
+    """What it is to explain: the output, with what it shows beside the picture filled up."""
     scale: float
     right: float
     """Reduced pixels by which the middle moved."""
@@ -39,22 +43,56 @@ class Move:
 def best_move(view: View, seen: View) -> Move | None:
     """The shift and scale of ``view`` that explain ``seen`` best: sought coarsely, then settled below a pixel.
 
-    ``None`` where none is promising, or too little of the picture would still be seen.
+    A plain frame about the output (a padded picture) is filled up too, and tells one more place to start from. ``None``
+    where no start is promising, or too little of the picture would still be seen.
     """
+    moves = _moves(view, seen, None)
+    held, frame = _without_frame(seen)
+    if frame is not None:
+        moves += _moves(view, held, _between(frame, (0, 0, *view.grey.shape)))
+        inner, own = _without_frame(view)
+        moves += _moves(inner, held, _between(frame, own)) if own is not None else []
+    return max(moves, key=lambda move: fit(move.view, move.seen), default=None)
+
+
+def _moves(view: View, seen: View, start: list[list[float]] | None) -> list[Move]:
+    """What the search finds, and what ``start`` leads to, where enough of the picture is seen then."""
     edge = max(round(max(seen.grey.shape) * BLUR), 1)
     inner = np.zeros_like(view.mask)
     # What a padded or rolled picture shows beyond the input's edges reaches this far into it.
     inner[edge:-edge, edge:-edge] = view.mask[edge:-edge, edge:-edge]
     eroded = View(view.grey, inner)
     details = detail_of(view.grey), inner, detail_of(seen.grey)
-    score, start = max((_sought(*details, scale) for scale in SCALES), key=lambda pair: pair[0])
-    if score < PROMISING:
-        return None
-    warp = _settled(eroded, seen, start)
-    moved = _warped(eroded, warp)
-    if moved.mask.mean() < VISIBLE:
-        return None
-    return Move(moved, *_told(warp, (seen.grey.shape[0], seen.grey.shape[1])))
+    score, sought = max((_sought(*details, scale) for scale in SCALES), key=lambda pair: pair[0])
+    starts = [sought] * (score >= PROMISING) + ([] if start is None else [start])
+    warps = [_settled(eroded, seen, warp) for warp in starts]
+    moves = [Move(_warped(eroded, warp), seen, *_told(warp, seen.grey.shape)) for warp in warps]
+    return [move for move in moves if move.view.mask.mean() >= VISIBLE]
+
+
+def _without_frame(view: View) -> tuple[View, tuple[int, int, int, int] | None]:
+    """A picture whose plain frame is filled up with the edges of what it holds (an edge as strong as a frame's would
+    drown what is next to it), and where that lies: top, left, bottom, right; ``None`` = there is no frame."""
+    h, w = view.grey.shape
+    rows = np.flatnonzero(view.grey.std(axis=1) >= STRUCTURE)
+    columns = np.flatnonzero(view.grey[rows].std(axis=0) >= STRUCTURE) if len(rows) else rows
+    if len(rows) < LEAST_HELD or len(columns) < LEAST_HELD:
+        return view, None
+    box = top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    if box == (0, 0, h, w):
+        return view, None
+    # The outermost pixels are partly the frame's.
+    top, left, bottom, right = top + (top > 0), left + (left > 0), bottom - (bottom < h), right - (right < w)
+    held = view.grey[top:bottom, left:right]
+    grey: Any = cv2.copyMakeBorder(held, top, h - bottom, left, w - right, cv2.BORDER_REPLICATE)
+    return View(grey, view.mask), box
+
+
+def _between(output: Sequence[int], view: Sequence[int]) -> list[list[float]]:
+    """The warp (2, 3) that takes one box (top, left, bottom, right) of an output to one of its input."""
+    top, left, bottom, right = view
+    y, x = (bottom - top) / (output[2] - output[0]), (right - left) / (output[3] - output[1])
+    return [[x, 0, (0.5 - output[1]) * x + left - 0.5], [0, y, (0.5 - output[0]) * y + top - 0.5]]
 
 
 def _told(warp: Floats32, shape: tuple[int, int]) -> tuple[float, float, float]:

@@ -14,10 +14,11 @@ import sys
 import threading
 from contextlib import suppress
 from multiprocessing import parent_process
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 import numpy as np
+import psutil
 
 from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
@@ -30,12 +31,14 @@ TOKEN: Final = "UNMASK_CONTESTANT"
 """Environment variable by which the programs that a method starts can be found again."""
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_MOST_ROUNDS: Final = 50
 _HIGH_DESCRIPTOR: Final = 500
 """Where the connection is moved: code that closes "all" descriptors often ends at 256."""
 
 
 def serve(connection: Connection, output: Connection, spec: str, device: str, threads: int, token: str) -> None:
     """Loads the method and says so, then answers until the other end is closed."""
+    _keep_apart(connection, output)
     connection = _settle_in(connection, output, threads, token)
     before = peak_memory()
     try:
@@ -84,6 +87,58 @@ def _send(connection: Connection, message: dict[str, Any]) -> None:
     connection.send_bytes(json.dumps(message).encode())
 
 
+def _keep_apart(connection: Connection, output: Connection) -> None:
+    """Goes on in a child of this process, which itself outlives the method and then ends all that it has left, also
+    what has a session of its own and no parent any more. Where the system cannot do that, nothing happens."""
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        return
+    with suppress(OSError):
+        os.setsid()
+    libc = ctypes.CDLL(None)
+    # Orphans below this process become its children, wherever they hide.
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1) != 0:
+        return
+    child = os.fork()
+    if child == 0:
+        return
+    connection.close()
+    output.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = 1
+    try:
+        code = _wait_for(child)
+    finally:
+        _end_children()
+        # The run sees how the method's process ended.
+        if code < 0:
+            with suppress(OSError):  # of SIGKILL
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        os._exit(abs(code))
+
+
+def _wait_for(child: int) -> int:
+    """The exit code of the method's process (below 0: minus the signal); 1 where the run is gone before it ends."""
+    parent = parent_process()
+    ended = os.pidfd_open(child)
+    if ended not in wait([ended, *([parent.sentinel] if parent is not None else [])]):
+        return 1
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end_children() -> None:
+    """Kills all descendants of this process, those too that are started meanwhile."""
+    for _ in range(_MOST_ROUNDS):
+        left = psutil.Process().children(recursive=True)
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        _, alive = psutil.wait_procs(left, 1)
+        if not left and not alive:
+            return
+
+
 def _settle_in(connection: Connection, output: Connection, threads: int, token: str) -> Connection:
     """Makes this process one that can be ended with all it starts, and whose output goes to the log."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,8 +150,6 @@ def _settle_in(connection: Connection, output: Connection, threads: int, token: 
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # Orphans below this process become its own children, so that they are found when it ends.
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)

@@ -111,6 +111,8 @@ class Decoded:
     ref: SampleRef
     image: Image | None
     reason: str = ""
+    note: str = ""
+    """What its colour profile is, where that could not be applied."""
 
 
 def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[Decoded]]:
@@ -120,8 +122,8 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
     for ref in refs:
         try:
             with READING:
-                image = dataset.read(ref)
-            chunk.append(Decoded(ref, image))
+                image, note = dataset.read_noted(ref)
+            chunk.append(Decoded(ref, image, note=note))
             pixels += image.shape[0] * image.shape[1]
         except ImageError as error:
             chunk.append(Decoded(ref, None, error.reason))

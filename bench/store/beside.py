@@ -14,6 +14,7 @@ from unmask.bench.store.json_files import read_model
 from unmask.bench.store.schemas import Strict
 
 LOCATIONS: Final = "locations.json"
+_REMEDY: Final = "mend it, or delete it and give the same `unmask run` again, which writes it anew"
 CALIBRATION: Final = "--calibrate-on"
 """Stands for the run's calibration set among the labels of `Locations`; no label can look like it."""
 
@@ -31,7 +32,7 @@ class Locations(Strict):
 def read_locations(run: Path) -> Locations:
     """Empty where the run has none. Raises `StoreError` for a damaged file."""
     path = run / LOCATIONS
-    return read_model(Locations, path) if path.exists() else Locations()
+    return read_model(Locations, path, _REMEDY) if path.exists() else Locations()
 
 
 def write_locations(run: Path, locations: Locations) -> None:

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
 from pydantic import Field
 
+from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.json_files import read_model
 from unmask.bench.store.schemas import Estimates, Strict
 
 NAMES: Final = "names.json"
+_REMEDY: Final = "take it away: results stay readable, under pseudonyms"
 _IMAGE: Final = "jpe?g|jpe|jfif|png|apng|webp|gif|bmp|tiff?|jp2|p[gpnb]m|heic|heif|avif"
-_FILE: Final = re.compile(rf"[^\s'\",;:()<>|]+\.(?:{_IMAGE})\b", re.IGNORECASE)
-_PATH: Final = re.compile(r"(?<![\w:/.])(?:~|[A-Za-z]:)?[/\\][^\s'\",;:()<>|]+[/\\][^\s'\",;:()<>|]*")
+_PART: Final = r"[^\s'\",;:()<>|]"
+_ENDING: Final = r"\.[A-Za-z]\w{0,6}\b"
+_FILE: Final = re.compile(rf"{_PART}{{1,400}}{_ENDING}")
+_IS_IMAGE: Final = re.compile(rf".+\.(?:{_IMAGE})", re.IGNORECASE)
+_START: Final = (
+    r"(?:\bfile:/+|(?<![\w/.\\])(?:~\w*[/\\]|[A-Za-z]:[/\\]|\\\\|"
+    rf"\\(?={_PART}+\\)|(?!(?<=:)//)/))"
+)
+"""How an absolute path begins: ``/``, ``~``, a drive, a share, ``file:``; no address of the web does."""
+_PATH: Final = re.compile(
+    rf"{_START}{_PART}+(?: (?:{_PART}+ ){{0,2}}(?:{_PART}*[/\\]{_PART}+|{_PART}+[/\\]|{_PART}*{_ENDING}))*"
+)
+"""Up to its last folder or ending: names of folders may hold blanks."""
+_QUOTED_PATH: Final = re.compile(rf"(['\"]){_START}[^'\"\n]{{1,4000}}\1")
+_BEGINS: Final = re.compile(_START)
+_LONGEST_NAME: Final = 255
 A_FILE: Final = "(a file)"
+A_FOLDER: Final = "(a folder)"
+A_PATH: Final = "(a path)"
+
+
+def hide_paths(text: str) -> str:
+    """``text`` with "(a path)" for every absolute path."""
+    return _PATH.sub(A_PATH, _QUOTED_PATH.sub(lambda path: f"{path[1]}{A_PATH}{path[1]}", text))
 
 
 class Pseudonyms:
@@ -28,16 +53,21 @@ class Pseudonyms:
         named = dict.fromkeys(str(name) for name in people if str(name))
         self.people = {name: f"person-{k:05d}" for k, name in enumerate(named, 1)}
         self._hidden: dict[str, str] = {}
+        photos = {_folded(sample): shown for sample, shown in self.photos.items()}
         bare: dict[str, str] = {}
-        for sample, shown in self.photos.items():
+        for sample, shown in photos.items():
             for name in {PurePosixPath(sample).name, PurePosixPath(sample).stem}:
                 # A name that several photos share tells of none.
                 bare[name] = A_FILE if name in bare else shown
-        self._bare = {**bare, **self.photos, **{shown: shown for shown in self.photos.values()}}
+        folders = {part: A_FOLDER for sample in photos for part in PurePosixPath(sample).parts[:-1]}
+        persons = {_folded(name): shown for name, shown in self.people.items()}
+        self._bare = {**folders, **persons, **bare, **photos, **{shown: shown for shown in photos.values()}}
         # Others, such as ``1``, may be any word of a text; they are looked for as file names and between quotes only.
-        told = {name for name in self._bare if (" " in name or name in self.photos) and {".", "/"} & set(name)}
-        self._told = sorted(told, key=len, reverse=True)
+        written = {name for name in (*bare, *photos) if (" " in name or name in photos) and {".", "/"} & set(name)}
+        written |= {name for name in (*folders, *persons) if {" ", "_"} & set(name)}
+        self._written = sorted(written, key=len, reverse=True)
         self._spaced = sorted((name for name in bare if " " in name), key=len, reverse=True)
+        self._sorted = sorted({*written, *self._spaced})
 
     def photo(self, sample: str) -> str:
         return self.photos.get(sample, A_FILE)
@@ -52,27 +82,56 @@ class Pseudonyms:
         return self.people.get(name, "")
 
     def hidden(self, text: str) -> str:
-        """``text`` without file names and absolute paths: photos of the data set by their pseudonyms."""
+        """``text`` without file names and absolute paths: photos and people of the data set by their pseudonyms.
+
+        Names are found in other capitals and other forms of accents too, and at the end of a text that was cut there.
+        A name of one word that has no ending can be any word, and is hidden between quotes only.
+        """
         if text not in self._hidden:
             self._hidden[text] = self._hide(text)
         return self._hidden[text]
 
     def _hide(self, text: str) -> str:
-        for name in self._told:
-            if name in text:
-                text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w/-])", self._bare[name], text)
+        text = hide_paths(self._without_cut_name(unicodedata.normalize("NFC", text)))
+        folded = text.casefold()
+        for name in self._written:
+            if name in folded:
+                text = _sub(rf"(?<![\w-]){re.escape(name)}(?![\w/-])", self._bare[name], text)
         for name in self._spaced:
-            if f"{name}." in text:
-                text = re.sub(rf"(?<![\w-]){re.escape(name)}(?=\.(?:{_IMAGE})\b)", self._bare[name], text)
-        text = re.sub(r"'([^']+)'", lambda found: f"'{self._bare.get(found[1], found[1])}'", text)
-        text = _FILE.sub(lambda found: self._file(found[0]), text)
-        return _PATH.sub("(a path)", text)
+            if f"{name}." in folded:
+                text = _sub(rf"(?<![\w-]){re.escape(name)}(?={_ENDING})", self._bare[name], text)
+        text = re.sub(r"'([^']+)'", lambda quoted: f"'{self._bare.get(_folded(quoted[1]), quoted[1])}'", text)
+        return _FILE.sub(lambda name: self._file(name[0]), text)
+
+    def _without_cut_name(self, text: str) -> str:
+        """A text as long as a reason can be may end within a name."""
+        if len(text) < REASON_LENGTH:
+            return text
+        paths = [path.start() for path in _BEGINS.finditer(text) if path.start() > len(text) - _LONGEST_NAME]
+        if paths:
+            return f"{text[: paths[-1]]}{A_PATH}..."
+        for word in re.finditer(r"(?<![\w-])\S", text):
+            tail = _folded(text[word.start() :])
+            at = bisect_left(self._sorted, tail)
+            if at < len(self._sorted) and self._sorted[at].startswith(tail):
+                return f"{text[: word.start()]}..."
+        return text
 
     def _file(self, name: str) -> str:
         """For a file's name that is no sample's id: of a photo by another extension, or of something else."""
-        shown = self._bare.get(PurePosixPath(name).stem, A_FILE)
+        shown = self._bare.get(_folded(PurePosixPath(name).stem), "")
+        if not _IS_IMAGE.fullmatch(name):
+            return shown or name
         # In another folder it need not be the photo that has its bare name.
-        return A_FILE if "/" in name and shown not in name else shown
+        return A_FILE if not shown or ("/" in name and shown not in name) else shown
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _sub(pattern: str, shown: str, text: str) -> str:
+    return re.sub(pattern, shown, text, flags=re.IGNORECASE)
 
 
 class DatasetNames(Strict):
@@ -118,7 +177,7 @@ def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
 def read_names(run: Path) -> Names:
     """Without any where the run has none. Raises `StoreError` for a damaged file."""
     path = run / NAMES
-    return read_model(Names, path) if path.exists() else Names(datasets={})
+    return read_model(Names, path, _REMEDY) if path.exists() else Names(datasets={})
 
 
 def without_names(estimates: Estimates, pseudonyms: Mapping[str, Pseudonyms]) -> Estimates:

@@ -34,6 +34,7 @@ import pyarrow as pa
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import read_locations
 from unmask.bench.store.json_files import read_model, read_object
 from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names
 from unmask.bench.store.publication import (
@@ -84,6 +85,9 @@ class RunFolder:
             if (path / "video-plan.json").is_file():
                 raise StoreError(f"{path} is a run over clips; run the same `unmask video` again")
             raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
+        # Not every command needs what stands in them; that one is broken must not come out at the next.
+        read_locations(path)
+        read_names(path)
         return folder
 
     @property

@@ -33,8 +33,6 @@ MAX_WEIGHTS: Final = 100_000_000
 """Numbers in a file; YOLOv3 has 62,001,757."""
 MAX_ACTIVATIONS: Final = 400_000_000
 """Numbers that all layers together give for one image; YOLOv3 at 608 pixels: about 1.2e8."""
-GRID: Final = 32
-"""The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
 _EPSILON: Final = 1e-6
 """Added to the standard deviation in batch normalisation, as Darknet does."""
 _SLOPE: Final = 0.1

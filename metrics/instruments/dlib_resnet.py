@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self, cast
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
-from unmask.metrics.instruments.dlib_network import load_dlib
 from unmask.metrics.instruments.embedding import embed
 from unmask.metrics.instruments.onnx_session import fast_network
 
@@ -60,13 +59,18 @@ class DlibResNet:
         ),
     )
 
-    def __init__(self, weights: Path, landmarks: Path, device: str) -> None:
-        self._network = fast_network(load_dlib(weights), device, self.card.name, sides=(CHIP, CHIP))
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def __init__(self, network: Callable[..., Floats32], landmarks: Path) -> None:
+        self._network = network
         self._landmarks = dlib.shape_predictor(str(landmarks))
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        return cls(files["weights"], files["landmarks"], device)
+        from unmask.metrics.instruments.dlib_network import load_dlib
+
+        network = fast_network(load_dlib(files["weights"]), device, cls.card.name, sides=(CHIP, CHIP))
+        return cls(network, files["landmarks"])
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, self._cut, self._run, dimension=DIMENSION, batch=BATCH)}

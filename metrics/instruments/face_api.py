@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
-from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.crops import square, usable
@@ -29,121 +25,6 @@ MALE, FEMALE = 0, 1
 """Gender classes; found to hold on labelled faces, see the tests."""
 BATCH: Final = 4
 """Few: larger batches do not fit into a processor's cache and take longer for each face."""
-
-
-class Separable(nn.Module):
-    """A 3 x 3 depthwise convolution, then a 1 x 1 one with a bias."""
-
-    def __init__(self, channels: int, out: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.pointwise = nn.Conv2d(channels, out, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.pointwise(self.depthwise(x))
-        return y
-
-
-class Reduction(nn.Module):
-    """Two separable convolutions and a pooling that halves the side, beside a strided 1 x 1 shortcut."""
-
-    def __init__(self, channels: int, out: int, *, activate_first: bool = True) -> None:
-        super().__init__()
-        self.separable_conv0 = Separable(channels, out)
-        self.separable_conv1 = Separable(out, out)
-        self.expansion_conv = nn.Conv2d(channels, out, 1, stride=2)
-        self.activate_first = activate_first
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.separable_conv0(x.relu() if self.activate_first else x)
-        y = self.separable_conv1(y.relu())
-        # As TensorFlow pads even sides: by one pixel, right and below.
-        y = functional.max_pool2d(y, 3, 2, ceil_mode=True)
-        shortcut: torch.Tensor = self.expansion_conv(x)
-        return y + shortcut
-
-
-class Main(nn.Module):
-    """Three separable convolutions added to their input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.separable_conv0 = Separable(channels, channels)
-        self.separable_conv1 = Separable(channels, channels)
-        self.separable_conv2 = Separable(channels, channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x
-        for convolution in (self.separable_conv0, self.separable_conv1, self.separable_conv2):
-            y = convolution(y.relu())
-        return x + y
-
-
-class TinyXception(nn.Module):
-    """(N, 3, 112, 112) normalised RGB -> (N, 3): age in years, then the probabilities of the two genders."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv_in = nn.Conv2d(3, 32, 3, stride=2)
-        self.reduction_0 = Reduction(32, 64, activate_first=False)
-        self.reduction_1 = Reduction(64, 128)
-        self.main_0, self.main_1 = Main(128), Main(128)
-        self.reduction_2 = Reduction(128, 256)
-        self.separable = Separable(256, 512)
-        self.age, self.gender = nn.Linear(512, 1), nn.Linear(512, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.conv_in(functional.pad(x, (0, 1, 0, 1))).relu()
-        x = self.main_1(self.main_0(self.reduction_1(self.reduction_0(x))))
-        x = self.separable(self.reduction_2(x)).relu()
-        # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
-        x = x.mean(dim=(2, 3))
-        return torch.cat([self.age(x), self.gender(x).softmax(dim=1)], 1)
-
-
-NAMES: Final[Mapping[str, str]] = {
-    "conv_in": "entry_flow/conv_in",
-    "reduction_0": "entry_flow/reduction_block_0",
-    "reduction_1": "entry_flow/reduction_block_1",
-    "main_0": "middle_flow/main_block_0",
-    "main_1": "middle_flow/main_block_1",
-    "reduction_2": "exit_flow/reduction_block",
-    "separable": "exit_flow/separable_conv",
-    "age": "fc/age",
-    "gender": "fc/gender",
-}
-"""Our module -> the file's name for it."""
-
-
-def build_network(weights: Mapping[str, Floats32]) -> TinyXception:
-    """The network with the file's weights, all of which must be used. Raises CheckpointError where they do not fit."""
-    network = TinyXception()
-    unused = set(weights)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            key, order = _file_name(name, parameter.ndim)
-            array = weights.get(key)
-            if array is None or array.ndim != len(order) or array.transpose(order).shape != tuple(parameter.shape):
-                raise CheckpointError(f"face-api's {key} is missing or does not fit {tuple(parameter.shape)}")
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(array.transpose(order))))
-            unused.discard(key)
-    if unused:
-        raise CheckpointError(f"face-api's file has weights that the network has no place for: {sorted(unused)[:3]}")
-    return network.eval().requires_grad_(False)
-
-
-def _file_name(name: str, ndim: int) -> tuple[str, tuple[int, ...]]:
-    """The file's name of a parameter, and the order of axes that turns it into torch's."""
-    module, _, rest = name.partition(".")
-    *inner, kind = rest.split(".")
-    path = [NAMES[module], *(part for part in inner if part not in ("depthwise", "pointwise"))]
-    if kind == "bias":
-        return "/".join((*path, "bias")), (0,)
-    if ndim == 2:
-        return "/".join((*path, "weights")), (1, 0)
-    if "depthwise" in inner:
-        return "/".join((*path, "depthwise_filter")), (2, 3, 0, 1)
-    return "/".join((*path, "pointwise_filter" if "pointwise" in inner else "filters")), (3, 2, 0, 1)
 
 
 class FaceApi:
@@ -181,13 +62,18 @@ class FaceApi:
         "as two classes is how faces are labelled in the training sets, not how people are.",
     )
 
-    def __init__(self, network: TinyXception, device: str) -> None:
-        self._network = fast_network(network, device, self.card.name, sides=(SIDE, SIDE))
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def __init__(self, network: Callable[..., Floats32]) -> None:
+        self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        return cls(build_network(read_weights(read_json(files["manifest"]), files["weights"])), device)
+        from unmask.metrics.instruments.tiny_xception import build_network
+
+        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]))
+        return cls(fast_network(network, device, cls.card.name, sides=(SIDE, SIDE)))
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         """{"age": (N,), "p_female": (N,)} float32; NaN where the box has no area inside the image."""
@@ -202,4 +88,5 @@ class FaceApi:
 
 def as_input(crops: Sequence[Image]) -> Floats32:
     """N crops of 112 px, uint8 RGB -> (N, 3, 112, 112) float32."""
-    return ((np.stack(crops).astype(np.float32) - np.array(MEANS, np.float32)) / 255.0).transpose(0, 3, 1, 2)
+    pixels = (np.stack(crops).astype(np.float32) - np.array(MEANS, np.float32)) / np.float32(255)
+    return pixels.transpose(0, 3, 1, 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -14,7 +14,6 @@ from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.crops import square
 from unmask.metrics.instruments.embedding import embed
-from unmask.metrics.instruments.keras_inception_resnet import load_keras
 from unmask.metrics.instruments.looks import read_looks
 from unmask.metrics.instruments.onnx_session import fast_network
 
@@ -57,12 +56,16 @@ class FaceNet:
         looks=True,
     )
 
-    def __init__(self, weights: Path, device: str) -> None:
-        self._network = fast_network(load_keras(weights), device, self.card.name, sides=(SIZE, SIZE))
+    imports: ClassVar[tuple[str, ...]] = ("facenet_pytorch", "h5py", "torch", "torchvision")
+
+    def __init__(self, network: Callable[..., Floats32]) -> None:
+        self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        return cls(files["weights"], device)
+        from unmask.metrics.instruments.keras_inception_resnet import load_keras
+
+        return cls(fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(SIZE, SIZE)))
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         return {"embedding": embed(faces, _cut, self._run, dimension=DIMENSION, batch=BATCH)}

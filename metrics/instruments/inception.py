@@ -6,145 +6,16 @@ into pytorch-fid's own network, which then computes exactly what published FIDs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Self, cast
-from unittest.mock import patch
-
-import numpy as np
-import pytorch_fid.inception as pytorch_fid
-import torch
-from torch import nn
-from torch.nn import functional
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
-from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
-from unmask.bench.core.types import Floats32, Image
-from unmask.metrics.instruments.onnx_session import fast_network
-from unmask.metrics.instruments.safe_pickle import load_torchscript_tensors
+from unmask.bench.core.types import Image
 
-DIMENSIONS: Final = 2048
-SIDE: Final = 299
-BATCH: Final = 16
-
-_STEM: Final = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
-_BRANCHES_A: Final = {
-    "branch1x1": "conv",
-    "branch5x5_1": "tower/conv",
-    "branch5x5_2": "tower/conv_1",
-    "branch3x3dbl_1": "tower_1/conv",
-    "branch3x3dbl_2": "tower_1/conv_1",
-    "branch3x3dbl_3": "tower_1/conv_2",
-    "branch_pool": "tower_2/conv",
-}
-_BRANCHES_B: Final = {
-    "branch3x3": "conv",
-    "branch3x3dbl_1": "tower/conv",
-    "branch3x3dbl_2": "tower/conv_1",
-    "branch3x3dbl_3": "tower/conv_2",
-}
-_BRANCHES_C: Final = {
-    "branch1x1": "conv",
-    "branch7x7_1": "tower/conv",
-    "branch7x7_2": "tower/conv_1",
-    "branch7x7_3": "tower/conv_2",
-    "branch7x7dbl_1": "tower_1/conv",
-    "branch7x7dbl_2": "tower_1/conv_1",
-    "branch7x7dbl_3": "tower_1/conv_2",
-    "branch7x7dbl_4": "tower_1/conv_3",
-    "branch7x7dbl_5": "tower_1/conv_4",
-    "branch_pool": "tower_2/conv",
-}
-_BRANCHES_D: Final = {
-    "branch3x3_1": "tower/conv",
-    "branch3x3_2": "tower/conv_1",
-    "branch7x7x3_1": "tower_1/conv",
-    "branch7x7x3_2": "tower_1/conv_1",
-    "branch7x7x3_3": "tower_1/conv_2",
-    "branch7x7x3_4": "tower_1/conv_3",
-}
-_BRANCHES_E: Final = {
-    "branch1x1": "conv",
-    "branch3x3_1": "tower_conv",
-    "branch3x3_2a": "tower_mixed_conv",
-    "branch3x3_2b": "tower_mixed_conv_1",
-    "branch3x3dbl_1": "tower_1_conv",
-    "branch3x3dbl_2": "tower_1_conv_1",
-    "branch3x3dbl_3a": "tower_1_mixed_conv",
-    "branch3x3dbl_3b": "tower_1_mixed_conv_1",
-    "branch_pool": "tower_2_conv",
-}
-_BLOCKS: Final = (
-    ("Mixed_5b", _BRANCHES_A),
-    ("Mixed_5c", _BRANCHES_A),
-    ("Mixed_5d", _BRANCHES_A),
-    ("Mixed_6a", _BRANCHES_B),
-    ("Mixed_6b", _BRANCHES_C),
-    ("Mixed_6c", _BRANCHES_C),
-    ("Mixed_6d", _BRANCHES_C),
-    ("Mixed_6e", _BRANCHES_C),
-    ("Mixed_7a", _BRANCHES_D),
-    ("Mixed_7b", _BRANCHES_E),
-    ("Mixed_7c", _BRANCHES_E),
-)
-"""pytorch-fid's blocks in order; the file calls them mixed, mixed_1, ... mixed_10."""
-
-
-def layer_names() -> Iterator[tuple[str, str]]:
-    """(pytorch-fid's name, the file's name) of each of the 94 convolution layers."""
-    for index, name in enumerate(_STEM):
-        yield name, f"conv_{index}" if index else "conv"
-    for index, (block, branches) in enumerate(_BLOCKS):
-        theirs = f"mixed_{index}" if index else "mixed"
-        for ours, branch in branches.items():
-            yield f"{block}.{ours}", f"{theirs}/{branch}"
-
-
-def state_dict(tensors: Mapping[str, Floats32]) -> dict[str, torch.Tensor]:
-    """The file's tensors under pytorch-fid's names. Raises CheckpointError if one is missing.
-
-    TensorFlow's batch norm of this network has no scale, so its weight is 1. The classifier, which FID does not use and
-    the file does not have, is 0.
-    """
-    state: dict[str, torch.Tensor] = {}
-    try:
-        for ours, theirs in layer_names():
-            layer = f"net/layers/{theirs}"
-            state[f"{ours}.conv.weight"] = torch.from_numpy(tensors[f"{layer}/weight"])
-            state[f"{ours}.bn.bias"] = torch.from_numpy(tensors[f"{layer}/beta"])
-            state[f"{ours}.bn.running_mean"] = torch.from_numpy(tensors[f"{layer}/mean"])
-            state[f"{ours}.bn.running_var"] = torch.from_numpy(tensors[f"{layer}/var"])
-            state[f"{ours}.bn.weight"] = torch.ones(len(tensors[f"{layer}/beta"]))
-            state[f"{ours}.bn.num_batches_tracked"] = torch.tensor(0)
-    except KeyError as error:
-        raise CheckpointError(f"the Inception file has no tensor {error}; fetch it again") from error
-    state["fc.weight"], state["fc.bias"] = torch.zeros(1008, DIMENSIONS), torch.zeros(1008)
-    return state
-
-
-def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
-    """pytorch-fid's ``InceptionV3`` (2048 features, its own resize to 299 px and scaling) with the given tensors."""
-    state = state_dict(tensors)
-    # pytorch-fid builds the network and loads a download into it in one function; the download is what is replaced, so
-    # that its own strict loading checks every name and shape.
-    with patch.object(pytorch_fid, "load_state_dict_from_url", lambda *_, **__: state):
-        try:
-            network = pytorch_fid.InceptionV3(resize_input=True, normalize_input=True)
-        except RuntimeError as error:
-            raise CheckpointError(f"the Inception file does not fit the network: {str(error)[:200]}") from error
-    return cast(nn.Module, network.eval().requires_grad_(False))
-
-
-class _Pooled(nn.Module):
-    """pytorch-fid's network with its one output as (N, 2048)."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return cast(torch.Tensor, self.network(images)[0].flatten(1))
+if TYPE_CHECKING:
+    from unmask.metrics.instruments.inception_network import InceptionNetwork
 
 
 class Inception:
@@ -169,31 +40,23 @@ class Inception:
                 87_335_461,
             ),
         ),
-        params={"resize": "bilinear without antialiasing to 299 px, as pytorch-fid", "dimensions": DIMENSIONS},
+        params={"resize": "bilinear without antialiasing to 299 px, as pytorch-fid", "dimensions": 2048},
         limits="Trained on ImageNet, not on faces; resizing without antialiasing makes it see sampling patterns. FID "
         "over few images is biased upwards.",
     )
 
-    def __init__(self, network: nn.Module, device: str) -> None:
-        self._network = fast_network(_Pooled(network), device, self.card.name, sides=(SIDE, SIDE))
+    imports: ClassVar[tuple[str, ...]] = ("pytorch_fid", "torch", "torchvision")
+
+    def __init__(self, network: InceptionNetwork) -> None:
+        self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the file is not the network it should be."""
-        return cls(build_network(load_torchscript_tensors(files["weights"])), device)
+        from unmask.metrics.instruments.inception_network import InceptionNetwork
 
-    @torch.inference_mode()
+        return cls(InceptionNetwork(files["weights"], device, cls.card.name))
+
     def read(self, images: Sequence[Image]) -> Columns:
         """{"features": (N, 2048) float32} of RGB uint8 images of any sizes."""
-        features = np.empty((len(images), DIMENSIONS), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = torch.cat([self._resized(image) for image in images[start : start + BATCH]])
-            features[start : start + len(batch)] = self._network(batch.numpy())
-        return {"features": features}
-
-    @staticmethod
-    def _resized(image: Image) -> torch.Tensor:
-        """(1, 3, 299, 299) in [0, 1]; the same resizing as the network's, which then finds nothing left to do. Done
-        here so that images of different sizes fit into one batch."""
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
-        return functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+        return {"features": self._network.features(images)}

@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import cv2
 import numpy as np
-import torch
-from torchvision.ops import nms
 
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.darknet import GRID, load_darknet
 from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
 from unmask.metrics.instruments.onnx_session import fast_network
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
-SIZES: Final = (32, 1664)
+GRID: Final = 32
+"""The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
+SIZES: Final = (GRID, 1664)
 """Smallest and largest side of the network's input in pixels."""
 MOST: Final = 100
 """People in one image at most, as in the thesis's script."""
@@ -56,6 +55,8 @@ people of PETS2009's first 60 frames is found at an overlap of 0.5; with these a
 class _Yolo:
     """What both have in common. Safe to use from several threads once loaded."""
 
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
+
     def __init__(self, size: int, score: float, iou: float) -> None:
         name = self._name
         if not _whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
@@ -75,6 +76,8 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
+        from unmask.metrics.instruments.darknet import load_darknet
+
         network = load_darknet(cfg, weights, self._size, mend)
         self._person = _person(names, network.classes, cfg.name)
         self._network = fast_network(network, device, self._name, sides=(self._size, self._size))
@@ -90,18 +93,19 @@ class _Yolo:
             pixels = np.stack([_resized(image, self._size) for image in batch])
             answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
             answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
-            found += [self._people(torch.from_numpy(row), image) for row, image in zip(answers, batch, strict=True)]
+            found += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
         return found
 
-    def _people(self, answer: torch.Tensor, image: Image) -> list[PersonBox]:
+    def _people(self, answer: Floats32, image: Image) -> list[PersonBox]:
         """``answer`` (N, 6): centre, extent, objectness, probability of a person."""
         scores = answer[:, 4] * answer[:, 5]
         likely = scores > self._score
-        answer, scores = answer[likely], scores[likely]
-        corners = torch.cat([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2], 1)
-        kept = nms(corners, scores, self._iou)[:MOST]
+        answer, scores = answer[likely].astype(np.float64), scores[likely]
+        corners = np.hstack([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2])
+        boxes = np.hstack([corners[:, :2], answer[:, 2:4]])
+        kept = list(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self._score, self._iou))[:MOST]
         height, width = image.shape[:2]
-        edges = corners[kept].clamp(0, 1).numpy().astype(np.float64) * [width, height, width, height]
+        edges = corners[kept].clip(0, 1) * [width, height, width, height]
         people = []
         for (left, top, right, bottom), score in zip(edges.tolist(), scores[kept].tolist(), strict=True):
             # A person wholly outside the image has nothing to look at.

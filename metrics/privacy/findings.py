@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.types import Float, Outcome
@@ -123,7 +123,7 @@ def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
     rate = float(share[scored].mean())
     off = np.bincount(code, weights=share[scored] - rate)
     error = 2 * math.sqrt(float((off**2).sum()) * len(people) / (len(people) - 1)) / int(scored.sum())
-    reach = float(stats.t.ppf(0.975, len(people) - 1)) * error
+    reach = float(scipy.stats.t.ppf(0.975, len(people) - 1)) * error
     pairs = len(people) * (len(people) - 1) / 2
     return rate, max(rate - reach, 0.0), min(max(rate + reach, rate + 3 / pairs), 1.0)
 
@@ -142,7 +142,7 @@ def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
     count, many = int((votes > voters / 2)[asked].sum()), int(asked.sum())
     usual = int((before > voters / 2)[asked].sum())
     table = np.array([[count, many - count], [usual, many - usual]])
-    if count > usual and stats.fisher_exact(table, "greater").pvalue < SURE:
+    if count > usual and scipy.stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
             f"{count:,} of {many:,} outputs match another person of the set; of the originals {usual:,} come as near "
             "to somebody else's"
@@ -215,7 +215,7 @@ def _other_place(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
         votes += (moved <= threshold) & ~(before <= usual)
     matched = np.unique(i[votes > voters / 2])
     many, pairs = len(np.unique(i[voters > 0])), int((voters > 0).sum())
-    if len(matched) and stats.poisson.sf(len(matched) - 1, pairs * FMR) < SURE:
+    if len(matched) and scipy.stats.poisson.sf(len(matched) - 1, pairs * FMR) < SURE:
         text = f"{len(matched):,} of {many:,} faces match what the output shows at another person's place in the photo"
         yield Finding("other-place", len(matched), many, text)
 

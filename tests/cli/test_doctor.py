@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import sys
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -112,6 +113,53 @@ def test_a_package_that_is_there_but_does_not_load(monkeypatch: pytest.MonkeyPat
     found = next(check for check in doctor_checks.package_checks() if check.name == "numpy")
     assert found.state == "problem"
     assert "libGL.so.1" in found.detail
+
+
+def installed(folder: Path, name: str, *, needs: str = "") -> Path:
+    """A distribution ``name`` in ``folder``, with one module, put there as pip does; returns the module."""
+    package, notes = folder / name, folder / f"{name}-1.0.dist-info"
+    package.mkdir(parents=True)
+    notes.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    requires = f"Requires-Dist: {needs}\n" if needs else ""
+    (notes / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}")
+    rows = f"{name}/__init__.py,,{(package / '__init__.py').stat().st_size}\n../../bin/{name},,3\n"
+    (notes / "RECORD").write_text(f"{rows}{notes.name}/METADATA,,1\n{notes.name}/RECORD,,\n")
+    return package / "__init__.py"
+
+
+def test_packages_that_take_long_to_import_are_looked_at_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(metadata, "requires", lambda name: ["lpips", "scikit-learn"])
+    module = installed(tmp_path / "site", "lpips", needs="numpy>=1; python_version > '3'")
+    assert check("lpips")["state"] == "ok"
+    assert check("scikit-learn")["state"] == "ok"
+    module.write_text("cut off")
+    assert "is not the one that was installed" in check("lpips", code=1)["detail"]
+    module.unlink()
+    found = check("lpips", code=1)
+    assert found["state"] == "problem"
+    assert "lpips/__init__.py is missing" in found["detail"]
+    assert "--force-reinstall" in found["fix"]
+
+
+def test_a_package_that_lacks_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(metadata, "requires", lambda name: ["lpips"])
+    installed(tmp_path / "site", "lpips", needs="a-package-that-nobody-installed")
+    assert "a-package-that-nobody-installed, which it needs" in check("lpips", code=1)["detail"]
+
+
+def test_torchvision_must_have_been_built_for_this_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "requires", lambda name: ["torchvision"])
+    assert check("torchvision")["state"] == "ok"
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    module = installed(tmp_path / "site", "torchvision")
+    (module.parent / "_C.so").write_bytes(b"built for another torch")
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    assert "cannot be imported" in check("torchvision", code=1)["detail"]
 
 
 def test_npm_is_a_problem_only_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

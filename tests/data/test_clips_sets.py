@@ -73,7 +73,7 @@ class TestAnyFolder:
         put(clip, folder / "a.mp4", folder / "done/a.mp4")
         clips = open_clips(f"clips:{folder}", exclude=[folder / "done"])
         assert ids(clips) == ["a.mp4"]
-        assert clips.notes == ("folder done holds the outputs of a method and was left out",)
+        assert clips.notes == ("1 folder holds the outputs of a method and was left out",)
 
     def test_broken_files_stay_and_say_why_when_read(self, folder: Path) -> None:
         (folder / "a.mp4").write_bytes(b"")

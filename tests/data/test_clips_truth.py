@@ -97,6 +97,6 @@ def test_the_last_image_is_the_last_frame(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
-    (tmp_path / "gt.txt").write_bytes(b"\xff\xfe\x00\x01")
+    (tmp_path / "gt.txt").write_bytes(b"1,2,\x81\xff")
     with pytest.raises(DataError, match="not UTF-8"):
         read_truth(tmp_path / "gt.txt")

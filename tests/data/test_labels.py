@@ -26,6 +26,44 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+WRITTEN = {
+    "Excel with a line for itself": b"sep=;\r\nfile;identity\r\na.jpg;Ann, Lee\r\n",
+    "Excel with that line quoted": b'"sep=,"\r\nfile,identity\r\na.jpg,"Ann, Lee"\r\n',
+    "Excel for its own country": b"\xef\xbb\xbffile;identity\r\na.jpg;Ann, Lee\r\n",
+    "Excel as Unicode text": "file\tidentity\r\na.jpg\tAnn, Lee\r\n".encode("utf-16"),
+    "UTF-16 of the other order": b"\xfe\xff" + "file\tidentity\r\na.jpg\tAnn, Lee\r\n".encode("utf-16-be"),
+    "Excel with empty columns and rows": b"file;identity;;\r\na.jpg;Ann, Lee;;\r\n;;;\r\n;;;;;\r\n",
+    "empty cells behind the last column": b'file,identity\na.jpg,"Ann, Lee",,\n',
+    "pandas with its index": b',file,identity\n0,a.jpg,"Ann, Lee"\n',
+    "an old Macintosh": b'file,identity\ra.jpg,"Ann, Lee"\r',
+}
+
+
+class TestOtherPrograms:
+    @pytest.mark.parametrize("writer", WRITTEN)
+    def test_what_they_write_is_read(self, photos: Path, writer: str) -> None:
+        put(photos / "a.jpg")
+        (photos / "labels.csv").write_bytes(WRITTEN[writer])
+        dataset = opened(f"folder:{photos}")
+        assert labels(dataset)["a.jpg"] == (FaceLabel(identity="Ann, Lee"),)
+        assert "not read" not in notes(dataset)
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"sep=|\nfile|identity\na.jpg|Ann\n", "states a delimiter that is not read; use commas"),
+            ("file,identity\na.jpg,Ann\n".encode("utf-16-le"), "UTF-16 without its mark does; save it as UTF-8"),
+            ("file,identity\na.jpg,José\n".encode("cp1252"), "is not UTF-8 text (byte 23); save it as UTF-8"),
+            (b"sep=;\n", "the head line is missing"),
+            (b"file,identity\na.jpg,Ann,Lee\n", "line 2: 3 values for 2 columns"),
+        ],
+    )
+    def test_what_cannot_be_read_is_said(self, photos: Path, data: bytes, message: str) -> None:
+        put(photos / "a.jpg")
+        (photos / "labels.csv").write_bytes(data)
+        assert message in failure(f"folder:{photos}")
+
+
 class TestColumns:
     def test_columns_that_are_not_read_are_named_with_what_they_may_mean(self, photos: Path) -> None:
         put(photos / "a.jpg")

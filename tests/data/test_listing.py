@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ class TestRunFolders:
         put(photos / "runs/run/outputs/photos/blur/0/0.png")
         dataset = opened(f"folder:{photos}")
         assert ids(dataset) == {"a.jpg"}
-        assert "folder runs/run holds a run of unmask and was passed over" in dataset.notes
+        assert "1 folder holds a run of unmask and was passed over" in dataset.notes
 
     def test_a_plan_of_something_else_hides_nothing(self, photos: Path) -> None:
         put(photos / "trip/plan.json", '{"schema": "holiday/1", "days": 3}')
@@ -160,7 +161,7 @@ def test_excluded_folders_are_left_out_and_named(photos: Path) -> None:
     left = open_dataset(f"folder:{photos}", exclude=[photos / "anonymized", photos / "nowhere"])
     assert ids(whole) == {"a.jpg", "anonymized/a.jpg"}
     assert ids(left) == {"a.jpg"}
-    assert left.notes == ("folder anonymized holds the outputs of a method and was left out",)
+    assert left.notes == ("1 folder holds the outputs of a method and was left out",)
     assert left.card.fingerprint != whole.card.fingerprint
     (photos / "alias").symlink_to(photos / "anonymized")
     with_alias = open_dataset(f"folder:{photos}", exclude=[photos / "anonymized"])
@@ -202,7 +203,23 @@ class TestPlaces:
             for open_it in (open_dataset, open_clips):
                 with pytest.raises(SpecError, match="is a folder: for its photos write folder:"):
                     open_it(spec)
-        with pytest.raises(UnknownNameError):
+        put(photos.parent / "photos.zip", "x")
+        said = {
+            "photos/a.jpg": "'photos/a.jpg' is not a folder; name the folder that holds the file, 'photos'",
+            "photos.zip": "'photos.zip' is not a folder but an archive; unpack it",
+            "./gone": "there is no './gone'; write folder:PATH",
+            "gone/photos": "there is no 'gone/photos'; write folder:PATH",
+        }
+        for spec, message in said.items():
+            with pytest.raises(SpecError, match=f"^{re.escape(message)}"):
+                open_dataset(spec)
+        for spec, message in {
+            "folder:photos/a.jpg": "holds the file, 'photos'",
+            "folder:photos.zip": "unpack it",
+        }.items():
+            with pytest.raises(DataError, match=message):
+                open_dataset(spec)
+        with pytest.raises(UnknownNameError, match="for a folder of photos write folder:PATH"):
             open_dataset("photosx")
 
     def test_a_path_may_begin_with_a_tilde(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

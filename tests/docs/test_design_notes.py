@@ -23,7 +23,11 @@ from unmask.bench.store.schemas import (
 
 REPO = Path(__file__).resolve().parents[2]
 RESULTS = (REPO / "bench" / "design" / "results.md").read_text("utf-8")
-PAGES = [REPO / "README.md", *sorted((REPO / "bench" / "design").glob("*.md"))]
+PAGES = [
+    REPO / "README.md",
+    *sorted((REPO / "bench" / "design").glob("*.md")),
+    *sorted((REPO / ".github").glob("*.md")),
+]
 ROW = re.compile(r"^\| (`[^|]+`) \| ([^|]+) \| (\S+) \| (higher|lower|none) \|", re.MULTILINE)
 
 

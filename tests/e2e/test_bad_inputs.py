@@ -65,6 +65,10 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("unreadable: ")]
+    assert line.count("; ") == 3
+    assert len(re.findall(r"(?:empty|truncated|text|huge|tiny)\.(?:jpg|png): \w", line)) == 3
+    assert line.endswith("; and 2 more: see the report")
     results = named_results(out)
     given = results["inputs"][0]
     assert given["images"] == 15
@@ -88,6 +92,17 @@ def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
     assert "<b>name" not in page
 
 
+def test_photos_without_a_face_measure_nothing_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Pillow.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "photos" / "wall.png")
+    done = unmask(
+        *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", "blackout", "--metrics", "outcome"),
+        *("--instrument", "yunet", "--no-report", "--out", str(tmp_path / "run")),
+    )
+    assert done.returncode == 3, done.stderr
+    assert "nothing measured: no face was found in any image that can be read" in done.stdout
+
+
 def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     tmp_path: Path, astronaut: Image
 ) -> None:
@@ -105,7 +120,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     exif = Pillow.Exif()
     exif[0x0112] = 6
     turned = small.transpose(Pillow.Transpose.ROTATE_90)
-    turned.save(photos / "turned.jpg", exif=exif, quality=95)
+    turned.save(photos / "turned.jpg", exif=exif, quality=95, icc_profile=b"no profile")
     panorama = Pillow.new("RGB", (20_000, 600), (90, 120, 60))
     panorama.paste(small.resize((128, 128)), (9_000, 200))
     panorama.save(photos / "panorama.png")
@@ -128,6 +143,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
         "1 linked folder was not followed",
         "labels.csv: not read: sex",
         "1 picture under two names",
+        "1 picture with a damaged colour profile",
         "1 label with x and y in no face",
     ]
     page = (out / "report" / "data.html").read_text("utf-8")
@@ -201,6 +217,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
     ("arguments", "code", "says"),
     [
         (("run", "--method", "blurr"), 2, "did you mean blur"),
+        (("run", "--method", "blur", "--method", "blur"), 2, "write a label before one SPEC: mylabel=SPEC"),
         (("run", "--method", "blur:sigm=1"), 2, "no parameter 'sigm'"),
         (("run", "--method", "blur:sigma=-1"), 2, "sigma"),
         (("run", "--dataset", "folder:/nowhere/at/all"), 1, "/nowhere/at/all"),

@@ -113,6 +113,15 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "a folder for the plan": (folder_at("plan.json"), "run score report", "plan.json cannot be read"),
     "a folder for the estimates": (folder_at("estimates.json"), "report", "estimates.json cannot be read"),
     "a row less": (drop_a_row("outputs/*/m/*/outputs.parquet"), "score", "outputs.parquet is not as unmask wrote it"),
+    "places cut": (cut("locations.json"), "run score report purge", "locations.json was not written by"),
+    "places of another kind": (
+        replace_in("locations.json", '"datasets": {', '"datasets": {"x": 5, '),
+        "run score report",
+        "again, which writes it anew",
+    ),
+    "a folder for the places": (folder_at("locations.json"), "run score report", "locations.json cannot be read"),
+    "names cut": (cut("names.json"), "score report", "names.json was not written by"),
+    "provenance cut": (cut("provenance.json"), "report", "provenance.json is not JSON"),
     "a file for the scores": (file_at("score"), "score", "score"),
 }
 

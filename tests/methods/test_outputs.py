@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import re
 import unicodedata
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from PIL import Image as Pillow
 
 from tests.methods.support import noise
 from unmask.bench.core.cards import Scalar
+from unmask.bench.core.errors import SpecError
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import Spec
@@ -174,7 +178,7 @@ def test_links_get_the_reason_that_inputs_get(tmp_path: Path) -> None:
     assert reason(answer(inside, "1.jpg")) == "output cannot be read: a link that leads outside the folder"
     assert reason(answer(inside, "2.jpg")) == "output cannot be read: a link that leads nowhere"
     np.testing.assert_array_equal(answer(inside, "3.jpg"), INPUT)
-    assert reason(answer(inside, "ann/7.jpg")) == "no output file; the folder ann is a link and was not followed"
+    assert reason(answer(inside, "ann/7.jpg")) == "no output file; its folder is a link and was not followed"
 
 
 def answers(folder: Path, *ids: str) -> dict[str, Image | MethodFailure]:
@@ -280,14 +284,13 @@ def test_grey_of_8_and_16_bits_becomes_rgb(tmp_path: Path) -> None:
 
 
 def test_a_changed_folder_is_another_card_and_a_moved_one_is_not(tmp_path: Path) -> None:
-    for place in ("here/out", "there/out"):
+    for place in ("here/out", "there/Ann Lee"):
         save(tmp_path / place / "1.png", INPUT)
-    here, there = (StoredOutputs(dir=str(tmp_path / place / "out")).card for place in ("here", "there"))
+    here, there = (StoredOutputs(dir=str(tmp_path / place)).card for place in ("here/out", "there/Ann Lee"))
     assert here == there
-    assert here.params["dir"] == "out"
-    assert str(tmp_path) not in str(here)
-    save(tmp_path / "there/out/1.png", noise(30, 40, 9))
-    assert StoredOutputs(dir=str(tmp_path / "there/out")).card != here
+    assert not re.search(f"{re.escape(str(tmp_path))}|Ann", str(there))
+    save(tmp_path / "there/Ann Lee/1.png", noise(30, 40, 9))
+    assert StoredOutputs(dir=str(tmp_path / "there/Ann Lee")).card != here
 
 
 def test_links_that_lead_outside_are_named_where_nothing_else_is_there(tmp_path: Path) -> None:
@@ -296,3 +299,30 @@ def test_links_that_lead_outside_are_named_where_nothing_else_is_there(tmp_path:
     elsewhere.write_bytes(b"x")
     (outputs / "a.jpg").symlink_to(elsewhere)
     assert "a.jpg is a link that leads outside the folder" in StoredOutputs(dir=str(outputs)).mismatch(["a.jpg"])
+
+
+def test_a_file_that_cannot_be_read_is_a_failure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "1.png", INPUT)
+    save(tmp_path / "2.png", INPUT)
+    plain = Path.open
+
+    def refused(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == "2.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert reason(answer(tmp_path, "2.png")) == "output cannot be read: Permission denied"
+    np.testing.assert_array_equal(answer(tmp_path, "1.png"), INPUT)
+    assert StoredOutputs(dir=str(tmp_path)).card.params["images"] == 2
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "1.png", INPUT)
+
+    def refused(path: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(SpecError, match=r"cannot be listed \(Permission denied\); check its permissions"):
+        _ = StoredOutputs(dir=str(tmp_path)).card

@@ -60,6 +60,10 @@ CASES: dict[str, dict[str, str]] = {
     "closer": {"dark.png": DIED},
     "parent": {"dark.png": DIED},
     "floats": dict.fromkeys(ALL, "float32 array, uint8 wanted"),
+    "forgetful": {
+        **dict.fromkeys(ALL, "the method returned nothing; a list is wanted"),
+        "dark.png": "the method returned ndarray; a list is wanted",
+    },
     "cropper": dict.fromkeys(ALL, "output is 128x120, the input is 128x128"),
     "mumbler": dict.fromkeys(ALL, "two lines xxx"),
     "blackout": {},

@@ -111,6 +111,27 @@ def test_a_shifted_or_scaled_output_is(demo: Photos, words: str) -> None:
     assert not any("turned" in reason or "mirrored" in reason for reason in told)
 
 
+@pytest.mark.parametrize("level", [0, 127, 255])
+@pytest.mark.parametrize("scale", [0.5, 0.6, 0.75, 0.9])
+def test_a_padded_output_is_whatever_the_frames_colour(demo: Photos, scale: float, level: int) -> None:
+    told = faults(demo, lambda image, boxes: edits.padded(image, scale, level))
+    sizes = [int(match[1]) for match in (re.search(r"at (\d+) % of its size", reason) for reason in told) if match]
+    assert len(sizes) >= 0.9 * len(told), told
+    assert all(abs(size - 100 * scale) <= 4 for size in sizes)
+
+
+def test_a_frame_about_what_a_method_did_is_none(demo: Photos) -> None:
+    """Margins painted over: what is left lies where it lay."""
+
+    def framed(image: Image, boxes: Sequence[Box]) -> Image:
+        output = edits.black(image, boxes).copy()
+        for part in (output[:20], output[-20:], output[:, :20], output[:, -20:]):
+            part[:] = 255
+        return output
+
+    assert not any(faults(demo, framed))
+
+
 @pytest.mark.parametrize("reason", TURNED)
 def test_the_background_tells_when_the_face_is_gone(astronaut_photo: tuple[Image, Sequence[Box]], reason: str) -> None:
     image, boxes = astronaut_photo
@@ -154,10 +175,10 @@ def test_red_for_blue_is_told(demo: Photos) -> None:
 def test_a_turned_output_of_another_size_is_told(astronaut_photo: tuple[Image, Sequence[Box]]) -> None:
     image, boxes = astronaut_photo
     image = np.ascontiguousarray(image[:400])
-    for turns in (1, 3):
-        answer = checked(np.ascontiguousarray(np.rot90(image, turns)), image, boxes)
+    for turns, step, how in ((1, 1, "turned"), (3, 1, "turned"), (1, -1, "mirrored and turned")):
+        answer = checked(np.ascontiguousarray(np.rot90(image[:, ::step], turns)), image, boxes)
         assert getattr(answer, "reason", "") == (
-            "output is 400x512, the input is 512x400: it lies turned by 90 degrees; apply the orientation tag"
+            f"output is 400x512, the input is 512x400: it lies {how} by 90 degrees; apply the orientation tag"
         )
     other = checked(np.full((512, 400, 3), 7, np.uint8), image, boxes)
     assert getattr(other, "reason", "") == "output is 400x512, the input is 512x400"
@@ -181,6 +202,16 @@ def foreign(photos: Photos, outputs: dict[str, Image]) -> dict[str, str]:
 
 def test_outputs_renumbered_by_one_are_named(demo: Photos) -> None:
     _renumbered(demo)
+
+
+@pytest.mark.data
+def test_one_photo_in_place_of_all_is_named(shared_data: Path, open_instrument: Callable[[str], Any]) -> None:
+    """Also where a part of it, enlarged and moved, looks like a part of the input."""
+    photos = _photos("lfw", 97, 12, shared_data, open_instrument("yunet").detect)
+    for first in photos:
+        told = foreign(photos, dict.fromkeys(photos, edits.blurred(photos[first][0], 0.02)))
+        assert told.pop(first) == ""
+        assert set(told.values()) == {f"the output is another input: {first}"}
 
 
 def _renumbered(photos: Photos) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unmask.bench.core.types import Box, Detection, FaceLabel, Outcome
-from unmask.bench.run.located import assign_labels, match_faces, outcomes, unmatched
+from unmask.bench.run.located import assign_labels, match_faces, outcomes, place_crop, shifted, unmatched
 
 
 def face(x: float, y: float, side: float = 40) -> Detection:
@@ -47,5 +47,63 @@ def test_faces_elsewhere_are_those_of_no_original() -> None:
 
 
 def test_outcomes() -> None:
-    left, again = np.array([True, True, False, False]), np.array([True, False, True, False])
-    assert outcomes(left, again) == [Outcome.MISSED, Outcome.MISSED, Outcome.ANONYMIZED, Outcome.DESTROYED]
+    assert outcomes(np.array([True, False])) == [Outcome.ANONYMIZED, Outcome.DESTROYED]
+    assert outcomes(np.zeros(0, np.bool_)) == []
+
+
+def test_a_point_in_two_boxes_means_the_smaller_face() -> None:
+    found = [face(0, 0, 100), face(20, 20, 30)]
+    labels = assign_labels(found, [FaceLabel(identity="child", at=(30, 30))], (200, 200, 3))
+    assert [label.identity for label in labels] == [None, "child"]
+    # Whoever is left gets the larger one.
+    both = [FaceLabel(identity="child", at=(30, 30)), FaceLabel(identity="father", at=(35, 35))]
+    assert [label.identity for label in assign_labels(found, both, (200, 200, 3))] == ["father", "child"]
+
+
+def test_labels_with_points_choose_before_the_subject_is_named() -> None:
+    found = [face(80, 80, 60), face(0, 0, 20)]
+    labels = [FaceLabel(identity="subject"), FaceLabel(identity="pointed", at=(100, 100))]
+    assert [label.identity for label in assign_labels(found, labels, (200, 200, 3))] == ["pointed", "subject"]
+
+
+def test_the_edge_of_a_box_belongs_to_its_face() -> None:
+    for at, identity in (((40.0, 0.0), "a"), ((40.1, 0.0), None), ((0.0, 40.0), "a"), ((-0.1, 0.0), None)):
+        (label,) = assign_labels([face(0, 0)], [FaceLabel(identity="a", at=at)], (100, 100, 3))
+        assert label.identity == identity
+
+
+def test_no_face_and_no_label() -> None:
+    assert assign_labels([], [FaceLabel(identity="a")], (10, 10, 3)) == []
+    assert assign_labels([face(0, 0)], [], (10, 10, 3)) == [FaceLabel()]
+
+
+def test_the_total_overlap_decides_and_not_the_first_best() -> None:
+    originals = [Box(0, 0, 40, 40), Box(10, 0, 40, 40)]
+    # The face at 9 overlaps more with both originals, but the second has no other.
+    left, right = face(-14, 0), face(9, 0)
+    assert match_faces(originals, [right, left]) == [left, right]
+
+
+def test_a_face_belongs_to_an_original_from_three_tenths_of_overlap_on() -> None:
+    # 40 wide boxes moved by x overlap by (40 - x) / (40 + x).
+    just, not_quite = 40 * 0.7 / 1.3 - 0.01, 40 * 0.7 / 1.3 + 0.01
+    assert match_faces([Box(0, 0, 40, 40)], [face(just, 0)]) != [None]
+    assert match_faces([Box(0, 0, 40, 40)], [face(not_quite, 0)]) == [None]
+
+
+def test_the_place_of_a_face_is_a_square_of_twice_its_side() -> None:
+    image = np.arange(60 * 80 * 3, dtype=np.uint32).reshape(60, 80, 3).astype(np.uint8)
+    crop, corner = place_crop(image, Box(30, 20, 10, 20))
+    assert (corner, crop.shape) == ((15, 10), (40, 40, 3))
+    np.testing.assert_array_equal(crop, image[10:50, 15:55])
+    clipped, corner = place_crop(image, Box(-5, 50, 20, 20))
+    assert (corner, clipped.shape) == ((0, 40), (20, 25, 3))
+    outside, _ = place_crop(image, Box(200, 200, 10, 10))
+    assert outside.size == 0
+
+
+def test_a_face_of_a_crop_lies_in_the_image_where_the_crop_was_cut() -> None:
+    moved = shifted(face(3, 4), (10, 20))
+    assert (moved.box.x, moved.box.y, moved.box.w, moved.score) == (13, 24, 40, 0.9)
+    assert moved.landmarks.tolist() == [[10, 20]] * 5
+    assert moved.landmarks.dtype == np.float32

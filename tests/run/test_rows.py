@@ -1,53 +1,18 @@
-"""Answers become rows: worst attack, chance, gaps, comparisons, ranks."""
+"""Answers become rows: everybody, subgroups, chance, the worst attack, gaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from unmask.bench.core.cards import Direction, Family, MetricCard
+from tests.support.answers import DESIGN, GROUPS, MASKS, N, asked, card, share, statistic
+from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import ANY_LOOK
-from unmask.bench.core.headlines import CLIP_HEADLINES, HEADLINES, clip_headline_keys, headline_keys
-from unmask.bench.core.stats.compare import holm
-from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.run.ranking import compare_methods, rank_rows
-from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from unmask.reports.video.board import SPANS
-
-N = 60
-GROUPS = ["all", "gender=female", "gender=male"]
-MASKS = np.stack([np.ones(N, np.bool_), np.arange(N) < 30, np.arange(N) >= 30])
-DESIGN = ClusterResamples(np.arange(N), 300)
-INSTRUMENTS = ["sface", "face-api", "standard"]
-
-
-def card(
-    name: str, family: Family = "privacy", direction: Direction = "higher", bounds: tuple[float, float] = (0, 1)
-) -> MetricCard:
-    return MetricCard(name, "1", family, direction, "share", bounds, name, "?", "", "")
-
-
-def asked(item: UnitValues | SetStatistic, of: MetricCard | None = None, masks: Bools = MASKS) -> Answer:
-    return answer(item, DESIGN, masks, of or card(item.metric))
-
-
-def share(metric: str, instrument: str, rate: float, seed: int, chance: Float | None = None) -> UnitValues:
-    values = (np.random.default_rng(seed).permutation(N) < round(rate * N)).astype(np.float64)
-    return UnitValues(metric, instrument, values, share=True, chance_values=chance)
-
-
-def compared(
-    answers: Mapping[str, Sequence[Answer]], cards: Sequence[MetricCard], **more: object
-) -> list[tuple[str, str, str, float | None, float | None]]:
-    rows = compare_methods(
-        "d", answers, {"face": DESIGN, "image": DESIGN}, {c.name: c for c in cards}, "control", **more
-    )  # type: ignore[arg-type]
-    return [(row.metric, row.a, row.b, row.p, row.p_adjusted) for row in rows]
+from unmask.bench.core.values import UnitValues
+from unmask.bench.run.rows import MIN_GROUP, Answer, GapRows, estimate_rows, worst_answers
 
 
 def test_the_worst_attack_may_be_one_that_tries_every_look() -> None:
@@ -83,27 +48,70 @@ def test_a_chance_known_beforehand_has_no_interval() -> None:
     assert (row.chance, row.chance_low, row.chance_high) == (0.5, None, None)
 
 
-def statistic(values: Float, subgroups: bool = True, tested_from: int = 0) -> SetStatistic:
-    return SetStatistic(
-        "fid",
-        "inception",
-        lambda w: float(w @ values / w.sum()),
-        np.ones(N, np.bool_),
-        resampling="jackknife",
-        subgroups=subgroups,
-        tested_from=tested_from,
-    )
-
-
 def test_statistics_that_depend_on_the_number_of_faces_have_no_subgroups() -> None:
     given = asked(statistic(np.arange(N) / N, subgroups=False), card("fid", "quality", "lower"))
     assert [row.group for row in estimate_rows("d", "m", given, GROUPS)] == ["all"]
     assert not gaps([given], card("fid", "quality", "lower"))
 
 
+def test_everybody_and_each_subgroup_have_their_own_mean_and_count() -> None:
+    values = np.where(MASKS[1], 0.25, 0.75)
+    values[:6], eligible = np.nan, np.arange(N) < 50
+    item = UnitValues("m", "i", values, eligible=eligible)
+    rows = {row.group: row for row in estimate_rows("d", "x", asked(item), GROUPS)}
+    # Of 50 faces asked about 6 could not be scored, all of them women.
+    assert {name: (row.n, row.unscored) for name, row in rows.items()} == {
+        "all": (44, 6), "gender=female": (24, 6), "gender=male": (20, 0),
+    }  # fmt: skip
+    assert rows["gender=female"].value == 0.25
+    assert rows["gender=male"].value == 0.75
+    assert rows["all"].value == pytest.approx((24 * 0.25 + 20 * 0.75) / 44)
+    assert (rows["all"].dataset, rows["all"].method, rows["all"].region) == ("d", "x", "face")
+
+
+def test_a_subgroup_nobody_of_whom_was_asked_about_has_no_row() -> None:
+    item = UnitValues("m", "i", np.ones(N), eligible=MASKS[2])
+    assert [row.group for row in estimate_rows("d", "x", asked(item), GROUPS)] == ["all", "gender=male"]
+    # Asked about but never scored is another thing.
+    unscored = UnitValues("m", "i", np.where(MASKS[1], np.nan, 1.0))
+    rows = {row.group: row for row in estimate_rows("d", "x", asked(unscored), GROUPS)}
+    female = rows["gender=female"]
+    assert (female.value, female.low, female.high, female.n, female.unscored) == (None, None, None, 0, 30)
+
+
+def test_only_metrics_of_privacy_with_a_better_and_a_worse_have_a_worst_attack() -> None:
+    cards = {
+        "deid": card("deid"), "distance": card("distance", direction="none"), "age": card("age", "utility"),
+        "seen": card("seen", "exposure", "lower"),
+    }  # fmt: skip
+    answers = [
+        asked(share(name, instrument, rate, 3), of)
+        for name, of in cards.items()
+        for instrument, rate in (("a", 0.25), ("b", 0.75))
+    ]
+    rows = {row.metric: row for each in worst_answers(answers, cards, {"a", "b"})
+            for row in estimate_rows("d", "x", each, GROUPS)[:1]}  # fmt: skip
+    assert {name: (row.value, row.note) for name, row in rows.items()} == {
+        "deid": (pytest.approx(0.25), "a"),
+        "seen": (pytest.approx(0.75), "b"),
+    }
+
+
+def test_the_first_of_equal_attacks_is_named() -> None:
+    answers = [asked(share("deid", name, 0.5, 3)) for name in ("b", "a")]
+    (worst,) = worst_answers(answers, {"deid": card("deid")}, {"a", "b"})
+    assert {row.note for row in estimate_rows("d", "x", worst, GROUPS)} == {"b"}
+
+
 def gaps(answers: Sequence[Answer], of: MetricCard) -> list[object]:
     made = GapRows("d", {"face": DESIGN}, {"face": MASKS}, {"face": GROUPS}, 0)
     return list(made.rows("m", answers, {of.name: of}))
+
+
+def gap_rows(values: Float, of: MetricCard, groups: Sequence[str], masks: Bools) -> list[tuple[str, str, str, float]]:
+    design = GapRows("d", {"face": DESIGN}, {"face": masks}, {"face": groups}, 0)
+    rows = design.rows("x", [asked(UnitValues("m", "i", values), of, masks)], {"m": of})
+    return [(row.by, row.worst_group, row.best_group, row.gap) for row in rows]
 
 
 def test_gaps_say_what_chance_alone_would_give() -> None:
@@ -131,97 +139,55 @@ def test_gaps_of_time_and_of_set_statistics_are_not_tested() -> None:
     assert all(row.low is not None and row.low > 0 for row in rows)
 
 
-def methods_of(items: Mapping[str, UnitValues | SetStatistic], of: MetricCard) -> dict[str, list[Answer]]:
-    return {label: [asked(item, of)] for label, item in items.items()}
-
-
-def test_time_is_neither_tested_nor_ranked() -> None:
-    of = card("ms", "cost", "lower", (0, 999))
-    answers = methods_of({f"m{k}": UnitValues("ms", "clock", np.full(N, k + 1.0) + np.arange(N)) for k in range(3)}, of)
-    rows = compare_methods("d", answers, {"face": DESIGN}, {"ms": of}, "control")
-    assert {(row.p, row.p_adjusted) for row in rows} == {(None, None)}
-    assert rows[0].difference == -1
-    assert rank_rows("d", answers, rows, {"ms": of}, "control") == []
-
-
-def test_set_statistics_of_too_few_images_are_not_ranked() -> None:
-    of = card("fid", "quality", "lower", (0, 999))
-    rng = np.random.default_rng(0)
-    few, enough = (
-        methods_of({f"m{k}": statistic(rng.normal(k, 0.1, N), tested_from=least) for k in range(3)}, of)
-        for least in (N + 1, N)
+@pytest.mark.parametrize(("direction", "worst"), [("higher", "age=0-19"), ("none", "age=0-19"), ("lower", "age=40+")])
+def test_the_worst_subgroup_is_the_one_against_the_metric_s_direction(direction: Direction, worst: str) -> None:
+    groups = ["all", "age=0-19", "age=20-39", "age=40+"]
+    parts = [np.arange(N) % 3 == k for k in range(3)]
+    values = np.select(parts, [0.25, 0.5, 1.0])
+    ((by, worst_group, best_group, gap),) = gap_rows(
+        values, card("m", direction=direction), groups, np.stack([MASKS[0], *parts])
     )
-    for answers, ranks in ((few, []), (enough, [1, 2, 3])):
-        rows = compare_methods("d", answers, {"face": DESIGN}, {"fid": of}, "control")
-        assert [row.best for row in rank_rows("d", answers, rows, {"fid": of}, "control")] == ranks
+    assert (by, worst_group, gap) == ("age", worst, 0.75)
+    assert best_group == {"age=0-19": "age=40+", "age=40+": "age=0-19"}[worst]
 
 
-def test_identical_outputs_are_said_to_be_identical_not_alike() -> None:
-    of = card("m")
-    item = share("m", "i", 0.8, 1)
-    answers = methods_of({"a": item, "b": item, "c": share("m", "i", 0.1, 2)}, of)
-    rows = compare_methods("d", answers, {"face": DESIGN}, {"m": of}, "control", identical={frozenset(("a", "b"))})
-    same, *others = rows
-    assert (same.identical, same.difference, same.low, same.high, same.p) == (True, 0, None, None, None)
-    assert all(not row.identical and row.p is not None for row in others)
-    ranks = {row.method: (row.best, row.worst) for row in rank_rows("d", answers, rows, {"m": of}, "control")}
-    assert ranks == {"a": (1, 2), "b": (1, 2), "c": (3, 3)}
+@pytest.mark.parametrize(("scored", "gaps_shown"), [(MIN_GROUP, 1), (MIN_GROUP - 1, 0)])
+def test_a_subgroup_of_a_few_scored_faces_takes_no_part_in_a_gap(scored: int, gaps_shown: int) -> None:
+    values = np.where(MASKS[1], 0.0, 1.0)
+    values[scored:30] = np.nan
+    assert len(gap_rows(values, card("m"), GROUPS, MASKS)) == gaps_shown
 
 
-def test_equal_figures_are_not_identical_outputs() -> None:
-    of = card("m")
-    item = share("m", "i", 0.8, 1)
-    (row,) = compare_methods("d", methods_of({"a": item, "b": item}, of), {"face": DESIGN}, {"m": of}, "control")
-    assert not row.identical
-    assert row.p == 1
-    assert row.low is not None
-    assert row.high is not None
-    assert row.low < 0 < row.high
+def test_each_attribute_has_a_gap_of_its_own() -> None:
+    odd = np.arange(N) % 2 == 1
+    values = np.where(MASKS[1], 0.0, 1.0) + np.where(odd, 0.25, 0.0)
+    groups, masks = [*GROUPS, "skin=dark", "skin=light"], np.stack([*MASKS, odd, ~odd])
+    assert gap_rows(values, card("m"), groups, masks) == [
+        ("gender", "gender=female", "gender=male", 1.0),
+        ("skin", "skin=light", "skin=dark", 0.25),
+    ]
 
 
-def headline_answers() -> tuple[dict[str, list[Answer]], list[MetricCard]]:
-    """Two methods; one clear and nine idle headline columns, and a metric that is none."""
-    names = [names[0] for names in HEADLINES if names[0] != "ms_per_face"]
-    cards = [card(name, bounds=(-99, 99)) for name in (*names, "other")]
-    rng = np.random.default_rng(3)
-    answers: dict[str, list[Answer]] = {"a": [], "b": []}
-    for of in cards:
-        shift = 0.35 if of.name in (names[0], "other") else 0.0
-        face = rng.normal(size=N)
-        answers["a"].append(asked(UnitValues(of.name, "standard", face + shift), of))
-        answers["b"].append(asked(UnitValues(of.name, "standard", face + rng.normal(size=N)), of))
-    return answers, cards
+def test_a_gap_does_not_depend_on_which_methods_are_beside_it() -> None:
+    of = card("m", bounds=(-9, 9))
+    several = [asked(UnitValues("m", "i", np.random.default_rng(k).normal(size=N)), of) for k in range(3)]
+    design = GapRows("d", {"face": DESIGN}, {"face": MASKS}, {"face": GROUPS}, 0)
+    together = [row for each in several for row in design.rows("x", [each], {"m": of})]
+    alone = [
+        row
+        for each in several
+        for row in GapRows("d", {"face": DESIGN}, {"face": MASKS}, {"face": GROUPS}, 0).rows("x", [each], {"m": of})
+    ]
+    assert together == alone
+    assert len({row.p for row in together}) > 1
 
 
-def test_headline_columns_are_corrected_together() -> None:
-    answers, cards = headline_answers()
-    rows = compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
-    heads = [row for row in rows if row[0] != "other"]
-    plain = [row[3] for row in heads]
-    assert [row[4] for row in heads] == pytest.approx(holm([p for p in plain if p is not None]))
-    assert [row[4] for row in rows if row[0] == "other"] == [row[3] for row in rows if row[0] == "other"]
-
-
-def test_equal_methods_rarely_win_any_headline_column() -> None:
-    """Column by column up to 1 - .95^9 = 37 % of such tables would have a winner somewhere."""
-    wins, trials = 0, 60
-    names = [names[0] for names in HEADLINES if names[0] != "ms_per_face"]
-    cards = [card(name, bounds=(-99, 99)) for name in names]
-    for trial in range(trials):
-        rng = np.random.default_rng(trial)
-        answers = {
-            label: [asked(UnitValues(of.name, "standard", rng.normal(size=N)), of, MASKS[:1]) for of in cards]
-            for label in ("a", "b")
-        }
-        wins += any(
-            row[4] is not None and row[4] < 0.05
-            for row in compared(answers, cards, heads_of=partial(headline_keys, instruments=INSTRUMENTS))
-        )
-    assert wins / trials <= 0.15
-
-
-def test_the_headline_columns_of_clips_are_those_of_their_page() -> None:
-    assert [column for _, _, columns in SPANS for column in columns] == list(CLIP_HEADLINES)
-    measured = [("idf1", "sort", "image"), ("idf1", "deepsort", "image"), ("flicker", "frames", "image")]
-    chosen = clip_headline_keys(measured, measured, tracker="sort", recogniser="sface")
-    assert chosen == [measured[0], measured[2]]
+def test_a_gap_is_never_larger_than_the_metric_s_range() -> None:
+    of = card("m", bounds=(0, 1))
+    few = np.full(N, np.nan)
+    few[[*range(5), *range(30, 35)]] = [0, 0, 0, 0, 1, 1, 1, 1, 1, 0]
+    design = GapRows("d", {"face": DESIGN}, {"face": MASKS}, {"face": GROUPS}, 0)
+    (row,) = design.rows("x", [asked(UnitValues("m", "i", few, share=True), of)], {"m": of})
+    assert row.gap == pytest.approx(0.6)
+    assert row.low == 0.0
+    assert row.high == 1.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names, without_names, write_names
 from unmask.bench.store.schemas import Estimates
 
@@ -37,11 +39,46 @@ def test_photos_and_people_are_numbered(names: Pseudonyms) -> None:
         ("the output file 1.jpg matches Bob/1.jpg too", "the output file (a file) matches photo-00002 too"),
         ("a portrait of bob, it says", "a portrait of bob, it says"),
         ("another input: Cid/portrait.png or x.jpg", "another input: (a file) or photo-00004"),
+        ("cannot open /home/Ann Lee/models/net.bin", "cannot open (a path)"),
+        ("[Errno 2] No such file: '/home/Ann M. Lee/net'", "[Errno 2] No such file: '(a path)'"),
+        ('File "/home/ann lee/x y.py", line 3', 'File "(a path)", line 3'),
+        ("open:/home/annlee/net.bin failed", "open:(a path) failed"),
+        ("file:///home/annlee/net.bin is gone", "(a path) is gone"),
+        ("~annlee/secret, then stop", "(a path), then stop"),
+        (r"no C:\Users\Ann Lee\net.bin", "no (a path)"),
+        (r"no \\server\Ann\net.bin", "no (a path)"),
+        ("dir=/annlee", "dir=(a path)"),
+        ("portrait of bob.npy has no embedding", "photo-00003 has no embedding"),
+        ("BOB/PORTRAIT OF BOB.PNG", "photo-00003"),
+        ("no gallery for Ann Lee or ann lee", "no gallery for person-00002 or person-00002"),
+        ("the folder 'Bob' is empty", "the folder 'person-00001' is empty"),
+        ("ratio /s and 5 / 6, and/or 7", "ratio (a path) and 5 / 6, and/or 7"),
         ("took 3/4 of a second; see https://example.org/a/b", "took 3/4 of a second; see https://example.org/a/b"),
     ],
 )  # fmt: skip
 def test_texts_lose_file_names_and_paths(names: Pseudonyms, text: str, shown: str) -> None:
     assert names.hidden(text) == shown
+
+
+def test_names_are_found_in_any_form_of_their_accents() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "José Núñez.jpg") for form in ("NFC", "NFD"))
+    for one, other in ((composed, decomposed), (decomposed, composed)):
+        assert Pseudonyms([one]).hidden(f"cannot read {other}") == "cannot read photo-00001"
+
+
+@pytest.mark.parametrize("cut", [2, 3, 8, 19])
+def test_a_name_that_the_length_of_a_reason_cuts_is_hidden(names: Pseudonyms, cut: int) -> None:
+    text = "x " * 200
+    text = f"{text[: REASON_LENGTH - cut]} portrait of bob.png"[:REASON_LENGTH]
+    hidden = names.hidden(text)
+    assert hidden.endswith(("...", "photo-00003"))
+    assert "portrait" not in hidden
+
+
+def test_a_path_that_the_length_of_a_reason_cuts_is_hidden(names: Pseudonyms) -> None:
+    text = f"{'x ' * 130}cannot open /home/Cid Roe/some/where"[: REASON_LENGTH - 17]
+    text = f"{text} Cid Roe and a long name of a folder"[:REASON_LENGTH]
+    assert "Roe" not in names.hidden(text)
 
 
 def test_results_lose_names_and_get_them_back(names: Pseudonyms, tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ def pixelated(image: Image, blocks: int) -> Image:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def padded(image: Image, scale: float) -> Image:
-    """The image at a scale below 1 in the middle of a black one of its size."""
+def padded(image: Image, scale: float, level: int = 0) -> Image:
+    """The image at a scale below 1 in the middle of one of its size and of one grey ``level``."""
     height, width = image.shape[:2]
     small = resized(image, round(width * scale), round(height * scale))
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
-    output = np.zeros_like(image)
+    output = np.full_like(image, level)
     output[top : top + small.shape[0], left : left + small.shape[1]] = small
     return output
 

@@ -151,7 +151,8 @@ class Closer(Base):
 
 
 class Parent(Base):
-    """Starts programs that would outlive it: one plainly, one in a session of its own, one that is nobody's child."""
+    """Starts programs that would outlive it: one plainly, one in a session of its own, one that is nobody's child, and
+    one that is so with nothing left of the environment."""
     def load(self, files, device):
         sleep = [sys.executable, "-c", "import time; time.sleep(1000)", os.environ["HOSTILE_MARK"]]
         subprocess.Popen(sleep)
@@ -159,6 +160,11 @@ class Parent(Base):
         subprocess.run(["setsid", "sh", "-c", '"$@" & exit 0', "sh", *sleep])
         if os.fork() == 0:
             time.sleep(1000)
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.execve(sys.executable, sleep, {})
+            os._exit(0)
     def misbehave(self, batch):
         os._exit(3)
 
@@ -166,6 +172,12 @@ class Parent(Base):
 class Floats(Base):
     def anonymize(self, batch, *, seed):
         return [np.zeros(sample.image.shape, np.float32) for sample in batch]
+
+
+class Forgetful(Base):
+    """Returns nothing, or one picture in place of a list."""
+    def anonymize(self, batch, *, seed):
+        return batch[0].image if batch[0].image.mean() < 40 else None
 
 
 class Cropper(Base):

@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from unmask.bench.core.stats.intervals import (
     LEAST_CLUSTERS,
@@ -232,7 +233,7 @@ def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _
         minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
         plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
         minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
-        p=float(stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
+        p=float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
     )
 
 

@@ -47,7 +47,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         description="Clips anonymized elsewhere, read from a folder and matched by file name.",
         licence="as the clips",
         source="the folder given",
-        params={"dir": folder.resolve().name, "clips": len(names), "fingerprint": total.hexdigest()},
+        params={"dir": "(a folder)", "clips": len(names), "fingerprint": total.hexdigest()},
         limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
         "error for both. Where both clips have as many frames, frame is compared "
         "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "

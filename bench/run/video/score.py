@@ -194,7 +194,7 @@ class _Scoring:
         ended = [Outcome.ERROR] * len(known)
         if not pair.error:
             there = np.array([d is not None for d in found], np.bool_)
-            ended = outcomes(np.zeros(len(there), np.bool_), there)
+            ended = outcomes(there)
         tracks = [int(self._tracks[row]) for row, _ in known]
         flicker = self._flicker.of(pair.output, pair.frame.number, boxes, tracks)
         return _outcome_columns(ended, explanations, found, flicker)

@@ -16,6 +16,7 @@ class AttributeClassifier(nn.Module):
 
     def __init__(self, attributes: int, width: int = 32) -> None:
         super().__init__()
+        self.width = width
         sizes = [3, width, 2 * width, 4 * width, 4 * width]
         self.trunk = nn.Sequential(
             *[

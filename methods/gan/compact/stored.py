@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from unmask.bench.core.errors import CheckpointError
 from unmask.methods.gan.compact.editor import EditorConfig
 from unmask.methods.gan.compact.inpainter import InpainterConfig
 
@@ -43,6 +44,9 @@ def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> C
 
 
 def save_compact(path: Path, name: str, network: nn.Module, config: InpainterConfig | EditorConfig) -> None:
-    """Writes a network in half precision."""
+    """Writes a network in half precision. Raises CheckpointError for a weight that has no finite number there."""
     tensors = {key: value.detach().to(torch.float16).contiguous() for key, value in network.state_dict().items()}
+    lost = [key for key, value in tensors.items() if not value.isfinite().all()]
+    if lost:
+        raise CheckpointError(f"{lost[0]} has weights beyond half precision; train again with a lower rate")
     save_file(tensors, path, {"architecture": name, "config": json.dumps(asdict(config))})

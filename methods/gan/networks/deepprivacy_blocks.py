@@ -10,9 +10,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
-from scipy.special import ndtr, ndtri
 from torch import nn
 from torch.nn import functional
 
@@ -99,17 +97,6 @@ class Skip(nn.Module):
 def doubled(x: torch.Tensor) -> torch.Tensor:
     """Every pixel as 2 x 2."""
     return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def draw_latent(rng: np.random.Generator, truncation: float) -> torch.Tensor:
-    """(32, 4, 4) noise: a normal cut off at ``truncation`` standard deviations; 0 = zeros, the published default.
-
-    The same distribution as drawing again what lies outside, without the loop.
-    """
-    if truncation < 0:
-        raise ValueError("truncation must not be negative")
-    uniform = rng.uniform(ndtr(-truncation), ndtr(truncation), LATENT)
-    return torch.from_numpy(np.clip(ndtri(uniform), -truncation, truncation).astype(np.float32))
 
 
 def latent_or_zeros(latent: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Trains the compact AttGAN on what the compact DeepPrivacy leaves. One loop, top to bottom.
+"""Trains the compact AttGAN on what the compact DeepPrivacy leaves.
 
 The editor is given an invented face (sometimes a real one) and attributes. Where the attributes are those of the
 person who was erased, the photo says what the result might look like (L1, LPIPS); for all attributes two classifiers
@@ -9,10 +9,9 @@ only: at run time it sees the invented face and five answers.
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -20,223 +19,248 @@ import torch
 from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.attributes import TONE
 from unmask.methods.gan.compact.classifier import AttributeClassifier
-from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
 from unmask.methods.gan.compact.editor import Editor, EditorConfig
 from unmask.methods.gan.compact.inpainter import Inpainter
-from unmask.methods.gan.training.classifier import attribute_loss
-from unmask.methods.gan.training.faces import Faces, batch_of
-from unmask.methods.gan.training.grids import save_grid
-from unmask.methods.gan.training.losses import (
-    Features,
-    fooled,
-    learning_rate,
-    log_row,
-    set_rates,
-    told_apart,
-    trim_rows,
-)
-from unmask.methods.gan.training.sets import training_batches
-from unmask.methods.gan.training.state import load_state, save_state, update_average
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
+from unmask.methods.gan.training.faces import Batch, Faces, first_faces, on
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import attribute_loss, weighted
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.settings import Count, Weight, Within
 from unmask.methods.gan.training.toning import drawn_tones, toned
 
-COLUMNS = (
-    "l1",
-    "lpips",
-    "attributes",
-    "attributes_critic",
-    "stay",
-    "adv_pixels",
-    "adv_layers",
-    "critic_pixels",
-    "critic_layers",
-    "critic_attributes",
-)
+Channel = Annotated[int, Within(0, 255)]
 
 
-@dataclass(frozen=True, slots=True)
-class EditingConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditingConfig(CompactConfig):
     """Every setting of a run."""
 
     attributes: tuple[str, ...] = ("female", "0-19", "20-29", "30-39", "40+")
     """The last four are the age groups."""
-    tones: tuple[tuple[int, int, int], ...] = ()
+    tones: tuple[tuple[Channel, Channel, Channel], ...] = ()
     """Skin tones (RGB) to teach besides; the editor then has three more attributes, one a channel."""
-    steps: int = 16_000
-    batch: int = 16
-    rate: float = 2e-4
-    critic_rate: float = 3e-4
-    betas: tuple[float, float] = (0.5, 0.99)
-    real: float = 0.2
+    steps: Count = 16_000
+    critics_from: Annotated[int, Within(0)] = 300
+    save_every: Count = 100
+    real: Annotated[float, Within(0, 1)] = 0.2
     """Share of the batch that is edited as it is, not after erasing and inventing."""
-    other: float = 0.4
+    other: Annotated[float, Within(0, 1)] = 0.4
     """Share that is given somebody else's attributes."""
-    l1: float = 3.0
-    lpips: float = 6.0
-    own_attributes: float = 0.5
+    own_attributes: Weight = 0.5
     """Weight of the fixed classifier."""
-    critic_attributes: float = 0.5
+    critic_attributes: Weight = 0.5
     """Weight of the classifier that learns beside the critics, on real faces only."""
-    stay: float = 1.0
-    """L1 to the input where the attributes are somebody else's: change no more than they need."""
-    pixel_critic: float = 0.5
-    feature_critic: float = 0.5
-    critics_from: int = 300
-    average: float = 0.998
-    seed: int = 0
-    save_every: int = 100
-    width: int = 40
-    fine: int = 24
-    blocks: int = 2
+    stay: Weight = 1.0
+    """Weight of the L1 to the input where the attributes are somebody else's: change no more than they need."""
 
 
-def train_editor(
-    config: EditingConfig,
-    faces: Faces,
-    held_out: Faces,
-    inpainter: Inpainter,
-    classifier: AttributeClassifier,
-    features: Features,
-    folder: Path,
-    device: torch.device,
-    start: Editor | None = None,
-    report: Callable[[str], None] = print,
-) -> Editor:
-    """Trains to ``config.steps`` (or resumes ``folder/state.pt``) and returns the averaged editor.
+class Task(NamedTuple):
+    """What the editor is to do with a batch."""
 
-    ``inpainter`` and ``classifier`` are used as they are; ``faces.labels`` in the order of ``config.attributes``. With
-    ``config.tones``, ``faces.skin`` must be known (`methods.gan.training.toning.with_skin`). ``start``: an editor of
-    the same size whose weights are taken over first; attributes that it does not know begin without effect.
-    """
-    torch.manual_seed(config.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    told = (*config.attributes, *TONE) if config.tones else config.attributes
-    editor = Editor(EditorConfig(told, config.width, config.fine, config.blocks)).to(device)
-    if start is not None:
-        take_over(start, editor)
-    editor = editor.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(editor).requires_grad_(False)
-    pixels = PixelCritic(4).to(device).to(memory_format=torch.channels_last)
-    layers = FeatureCritic(Features.channels).to(device).to(memory_format=torch.channels_last)
-    learner = AttributeClassifier(len(config.attributes)).to(device).to(memory_format=torch.channels_last)
-    learner.load_state_dict(classifier.state_dict())
-    editor_step = torch.optim.Adam(editor.parameters(), config.rate, config.betas)
-    critics = torch.nn.ModuleList([pixels, layers, learner])
-    critic_step = torch.optim.Adam(critics.parameters(), config.critic_rate, config.betas)
-    parts = {
-        "editor": editor,
-        "average": average,
-        "critics": critics,
-        "editor_step": editor_step,
-        "critic_step": critic_step,
-    }
-    step = load_state(folder / "state.pt", parts, device)
-    trim_rows(folder / "losses.csv", step)
-    shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
-    started, began = time.monotonic(), step
-    sums: dict[str, float] = {}
-    for batch in training_batches(faces, config.batch, config.seed, step, mirror=True):
-        if step >= config.steps:
-            break
-        rates = [(editor_step, config.rate), (critic_step, config.critic_rate)]
-        set_rates(rates, learning_rate(step, config.steps))
-        rng = np.random.default_rng((config.seed, step, 3))
-        torch.manual_seed(config.seed * 1_000_003 + step)  # for dropout, so that a resumed run drops the same
-        photo, keep, landmarks, own = (t.to(device) for t in (batch.image, batch.keep, batch.landmarks, batch.labels))
-        real = torch.from_numpy(rng.random(len(photo)) < config.real).to(device)
-        swapped = torch.from_numpy(rng.random(len(photo)) < config.other).to(device)
-        wanted = torch.where(swapped[:, None], own[torch.from_numpy(rng.permutation(len(own)))], own)
+    source: torch.Tensor
+    """(B, 3, S, S) faces that it sees."""
+    command: torch.Tensor
+    """(B, A) in 0..1: attributes that it is told, with the tone if there is one."""
+    labels: torch.Tensor
+    """(B, A) the same without the tone."""
+    photo: torch.Tensor
+    """(B, 3, S, S) the original, in the tone: the aim where ``labels`` are the person's own."""
+    reference: torch.Tensor
+    """(B, 3, S, S) ``source`` in the tone: to be kept to where they are somebody else's."""
+    swapped: torch.Tensor
+    """(B,) bool: whether they are somebody else's."""
+
+
+class EditorTrainer:
+    """See `methods.gan.training.loop.Trainer`."""
+
+    columns = (
+        "l1",
+        "lpips",
+        "attributes",
+        "attributes_critic",
+        "stay",
+        "adv_pixels",
+        "adv_layers",
+        "critic_pixels",
+        "critic_layers",
+        "critic_attributes",
+    )
+
+    def __init__(
+        self,
+        config: EditingConfig,
+        held_out: Faces,
+        inpainter: Inpainter,
+        classifier: AttributeClassifier,
+        features: Features,
+        hardware: Hardware,
+        start: Editor | None = None,
+    ) -> None:
+        """``inpainter`` and ``classifier`` are used as they are; labels come in the order of ``config.attributes``.
+
+        With ``config.tones`` every face needs its skin. ``start``: an editor of the same size whose weights are copied
+        first; attributes that it does not have begin without effect.
+        """
+        self.config, self._features, self._hardware = config, features, hardware
+        self._inpainter, self._classifier, self._shown = inpainter, classifier, first_faces(held_out)
+        self.course = Course(config.steps, config.batch, config.save_every, config.seed)
+        torch.manual_seed(config.seed)
+        names = (*config.attributes, *TONE) if config.tones else config.attributes
+        editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
+        if start is not None:
+            copy_weights(start, editor)
+        self._editor = hardware.placed(editor)
+        self.average = copy.deepcopy(self._editor).requires_grad_(False)
+        self._critics = hardware.placed(Critics())
+        self._learner = hardware.placed(AttributeClassifier(len(config.attributes), classifier.width))
+        self._learner.load_state_dict(classifier.state_dict())
+        self._editor_step = Stepper(self._editor.parameters(), config.rate, config.betas, hardware)
+        learning = [*self._critics.parameters(), *self._learner.parameters()]
+        self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
+        self.parts = {
+            "editor": self._editor,
+            "average": self.average,
+            "critics": self._critics,
+            "learner": self._learner,
+            "editor_step": self._editor_step,
+            "critic_step": self._critic_step,
+        }
+        self._editor_losses = hardware.compiled(self.editor_losses)
+        self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """One of the editor, then one of the critics and of the classifier beside them, on the same faces."""
+        config, factor = self.config, falling_rate(step, self.config.steps)
+        with self._hardware.autocast(), frozen(self._critics, self._learner):
+            task = self.task(batch, rng)
+            self._learner.eval()
+            losses, edited, edited_layers, photo_layers = self._editor_losses(
+                task, batch.keep, step >= config.critics_from
+            )
+            self._learner.train()
+        weights = {
+            "l1": config.l1,
+            "lpips": config.lpips,
+            "stay": config.stay,
+            "attributes": config.own_attributes,
+            "adv_pixels": config.pixel_critic,
+            "adv_layers": config.feature_critic,
+            "attributes_critic": config.critic_attributes,
+        }
+        self._editor_step.step(weighted(losses, weights), factor)
+        update_average(self.average, self._editor, min(config.average, (step + 1) / (step + 10)))
+
+        with self._hardware.autocast():
+            critic_losses = self._critic_losses(
+                task.photo, photo_layers, edited, edited_layers, batch.keep, batch.labels
+            )
+        self._critic_step.step(weighted(critic_losses, dict.fromkeys(critic_losses, 1.0)), factor)
+        return losses | critic_losses
+
+    @torch.no_grad()
+    def task(self, batch: Batch, rng: np.random.Generator) -> Task:
+        """Draws who is edited as they are, to whose attributes, and in which tone."""
+        config, photo, own = self.config, batch.image, batch.labels
+        count, device = len(batch), photo.device
+        real = on(device, rng.random(count) < config.real)
+        swapped = on(device, rng.random(count) < config.other)
+        labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
+        noise = rng.standard_normal((count, self._inpainter.config.latent, 8, 8)).astype(np.float32)
+        invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
+        source = torch.where(real[:, None, None, None], photo, invented.float())
+        if not config.tones:
+            return Task(source, labels, labels, photo, source, swapped)
+        if batch.skin is None:
+            raise ValueError("with tones, every face needs the colour of its skin")
+        tones = on(device, drawn_tones(config.tones, count, rng))
+        # Only the erased part changes its tone: the neck of a person who asks for another one does not.
+        photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
+        return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)
+
+    def editor_losses(
+        self, task: Task, keep: torch.Tensor, judged: bool
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+        """(losses, edited, its layers, the photo's layers); ``judged``: whether the critics take part.
+
+        What leaves for the critics is detached.
+        """
         with torch.no_grad():
-            noise = rng.standard_normal((len(photo), inpainter.config.latent, 8, 8)).astype(np.float32)
-            invented = inpainter(photo, keep, landmarks, torch.from_numpy(noise).to(device))
-            source = torch.where(real[:, None, None, None], photo, invented)
-            command, reference = wanted, source
-            if config.tones:
-                assert batch.skin is not None
-                tones = drawn_tones(config.tones, len(photo), rng)
-                # Only the erased part changes its tone: the neck of a person who asks for another one does not.
-                photo, reference = (toned(image, batch.skin, tones, keep) for image in (photo, source))
-                command = torch.cat([wanted, torch.from_numpy(tones / 255).to(device)], 1)
-            photo_layers = features(photo)
-
-        edited = editor(source, keep, command - 0.5)
-        edited_layers = features(edited)
-        erased = (1 - keep).expand_as(photo)
+            photo_layers = self._features(task.photo)
+        edited = self._editor(task.source, keep, task.command - 0.5)
+        edited_layers = self._features(edited)
+        erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
-        same = (~swapped).float()
-        difference = ((edited - photo).abs() * erased).sum((1, 2, 3)) / area
-        moved = ((edited - reference).abs() * erased).sum((1, 2, 3)) / area
-        distance = features.distance(edited_layers, photo_layers)
+        same = (~task.swapped).float()
+        difference = ((edited - task.photo).abs() * erased).sum((1, 2, 3)) / area
+        moved = ((edited - task.reference).abs() * erased).sum((1, 2, 3)) / area
+        distance = self._features.distance(edited_layers, photo_layers)
         losses = {
             "l1": (difference * same).sum() / same.sum().clamp(min=1),
             "lpips": (distance * same).sum() / same.sum().clamp(min=1),
             "stay": (moved * (1 - same)).sum() / (1 - same).sum().clamp(min=1),
-            "attributes": attribute_loss(classifier(edited), wanted),
+            "attributes": attribute_loss(self._classifier(edited).float(), task.labels),
         }
-        total = config.l1 * losses["l1"] + config.lpips * losses["lpips"]
-        total = total + config.stay * losses["stay"] + config.own_attributes * losses["attributes"]
-        if step >= config.critics_from:
-            critics.requires_grad_(False)
-            learner.eval()
-            losses |= fooled((pixels, layers), edited, edited_layers, keep)
-            losses["attributes_critic"] = attribute_loss(learner(edited), wanted)
-            total = total + config.pixel_critic * losses["adv_pixels"] + config.feature_critic * losses["adv_layers"]
-            total = total + config.critic_attributes * losses["attributes_critic"]
-            learner.train()
-            critics.requires_grad_(True)
-        editor_step.zero_grad(set_to_none=True)
-        total.backward()
-        editor_step.step()
-        update_average(average, editor, min(config.average, (step + 1) / (step + 10)))
+        if judged:
+            losses |= self._critics.adversarial(edited, edited_layers, keep)
+            losses["attributes_critic"] = attribute_loss(self._learner(edited).float(), task.labels)
+        return losses, edited.detach(), [layer.detach() for layer in edited_layers], photo_layers
 
-        losses |= told_apart((pixels, layers), photo, photo_layers, edited, edited_layers, keep)
-        losses["critic_attributes"] = attribute_loss(learner(photo), own)
-        critic_step.zero_grad(set_to_none=True)
-        (losses["critic_pixels"] + losses["critic_layers"] + losses["critic_attributes"]).backward()
-        critic_step.step()
+    def critic_losses(
+        self,
+        photo: torch.Tensor,
+        photo_layers: list[torch.Tensor],
+        edited: torch.Tensor,
+        edited_layers: list[torch.Tensor],
+        keep: torch.Tensor,
+        own: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        losses = self._critics.losses(photo, photo_layers, edited, edited_layers, keep)
+        losses["critic_attributes"] = attribute_loss(self._learner(photo).float(), own)
+        return losses
 
-        step += 1
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if step % config.save_every == 0 or step == config.steps:
-            row = {name: round(value / config.save_every, 5) for name, value in sums.items()}
-            log_row(folder / "losses.csv", COLUMNS, step, row)
-            save_state(folder / "state.pt", step, parts)
-            with torch.no_grad():
-                source = inpainter(shown.image.to(device), shown.keep.to(device), shown.landmarks.to(device))
-                rows = [shown.image, source.cpu()]
-                for k, labels in enumerate((shown.labels, opposite(shown.labels))):
-                    if config.tones:
-                        tone = torch.tensor(config.tones[k % len(config.tones)]).expand(len(labels), 3) / 255
-                        labels = torch.cat([labels, tone], 1)
-                    rows.append(average(source, shown.keep.to(device), labels.to(device) - 0.5).cpu())
-            save_grid(folder / "grid.png", rows)
-            rate = (time.monotonic() - started) / max(step - began, 1)
-            report(f"step {step}/{config.steps} {rate:.2f} s/step {row}")
-            sums = {}
-    return average
+    @torch.no_grad()
+    def samples(self) -> list[torch.Tensor]:
+        """The faces, what the inpainter makes of them, and that with their own attributes and with opposite ones."""
+        shown, tones = self._shown, self.config.tones
+        source = self._inpainter(shown.image, shown.keep, shown.landmarks)
+        rows = [shown.image, source]
+        for k, labels in enumerate((shown.labels, opposite(shown.labels))):
+            if tones:
+                tone = torch.tensor(tones[k % len(tones)], device=labels.device).expand(len(labels), 3) / 255
+                labels = torch.cat([labels, tone], 1)
+            rows.append(self.average(source, shown.keep, labels - 0.5))
+        return rows
+
+    def save(self, path: Path) -> None:
+        """Writes the averaged editor in half precision."""
+        save_compact(path, "compact-editor", self.average, self.average.config)
 
 
-def take_over(start: Editor, editor: Editor) -> None:
+def copy_weights(start: Editor, editor: Editor) -> None:
     """Copies the weights of ``start`` into ``editor``, attribute by attribute. Raises `ConfigError` where they do not
     fit."""
-    known = {name: k for k, name in enumerate(start.config.attributes)}
-    columns = [known.get(name) for name in editor.config.attributes]
-    taken = editor.state_dict()
+    places = {name: k for k, name in enumerate(start.config.attributes)}
+    columns = [places.get(name) for name in editor.config.attributes]
+    state = editor.state_dict()
     for name, value in start.state_dict().items():
         if name.endswith("tell.weight"):
-            told = torch.zeros_like(taken[name])
+            weight = torch.zeros_like(state[name])
             for to, column in enumerate(columns):
                 if column is not None:
-                    told[:, to] = value[:, column]
-            value = told
-        if value.shape != taken[name].shape:
-            raise ConfigError(f"start: {name} is {tuple(value.shape)} there, {tuple(taken[name].shape)} in this config")
-        taken[name] = value
-    editor.load_state_dict(taken)
+                    weight[:, to] = value[:, column]
+            value = weight
+        if value.shape != state[name].shape:
+            raise ConfigError(f"start: {name} is {tuple(value.shape)} there, {tuple(state[name].shape)} in this config")
+        state[name] = value
+    editor.load_state_dict(state)
 
 
 def opposite(labels: torch.Tensor) -> torch.Tensor:
-    """The other gender, and the next age group, for the sample grid."""
+    """The other gender, and the age group after next, for the sample grid."""
     turned = labels.clone()
     turned[:, 0] = 1 - turned[:, 0]
     turned[:, -4:] = torch.roll(labels[:, -4:], 2, 1)

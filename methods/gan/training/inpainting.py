@@ -1,4 +1,4 @@
-"""Trains the compact DeepPrivacy. One loop, top to bottom.
+"""Trains the compact DeepPrivacy.
 
 Losses of the generator, all over the invented pixels or the image they end up in: L1, LPIPS with AlexNet, and two
 critics with the hinge loss. Those of the critics: the hinge loss.
@@ -7,148 +7,108 @@ critics with the hinge loss. Those of the critics: the hinge loss.
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 
-from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
 from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.training.faces import Batch, Faces, batch_of
-from unmask.methods.gan.training.grids import save_grid
-from unmask.methods.gan.training.losses import (
-    Features,
-    fooled,
-    learning_rate,
-    log_row,
-    set_rates,
-    told_apart,
-    trim_rows,
-)
-from unmask.methods.gan.training.sets import training_batches
-from unmask.methods.gan.training.state import load_state, save_state, update_average
-
-COLUMNS = ("l1", "lpips", "adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
+from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
+from unmask.methods.gan.training.faces import Batch, Faces, first_faces
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import weighted
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.settings import Count, Within
 
 
-@dataclass(frozen=True, slots=True)
-class InpaintingConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InpaintingConfig(CompactConfig):
     """Every setting of a run."""
 
-    steps: int = 20_000
-    batch: int = 16
-    rate: float = 2e-4
-    """Adam's, for the generator; falls by a cosine to a twentieth over the last half."""
-    critic_rate: float = 3e-4
-    betas: tuple[float, float] = (0.5, 0.99)
-    l1: float = 3.0
-    lpips: float = 6.0
-    pixel_critic: float = 0.5
-    feature_critic: float = 0.5
-    critics_from: int = 400
-    """Steps before the critics speak: the generator first learns where eyes belong."""
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what is shipped."""
-    seed: int = 0
-    save_every: int = 200
-    width: int = 40
-    fine: int = 24
-    blocks: int = 2
+    steps: Count = 20_000
+    critics_from: Annotated[int, Within(0)] = 400
+    save_every: Count = 200
 
 
-def train_inpainter(
-    config: InpaintingConfig,
-    faces: Faces,
-    held_out: Faces,
-    features: Features,
-    folder: Path,
-    device: torch.device,
-    report: Callable[[str], None] = print,
-) -> Inpainter:
-    """Trains to ``config.steps`` (or resumes ``folder/state.pt``) and returns the averaged generator."""
-    torch.manual_seed(config.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = (
-        Inpainter(InpainterConfig(config.width, config.fine, config.blocks))
-        .to(device)
-        .to(memory_format=torch.channels_last)
-    )
-    average = copy.deepcopy(generator).requires_grad_(False)
-    # The critics see mask and landmarks too: a good face in the wrong place is a fake.
-    pixels = PixelCritic(4).to(device).to(memory_format=torch.channels_last)
-    layers = FeatureCritic(Features.channels).to(device).to(memory_format=torch.channels_last)
-    generator_step = torch.optim.Adam(generator.parameters(), config.rate, config.betas)
-    critic_step = torch.optim.Adam([*pixels.parameters(), *layers.parameters()], config.critic_rate, config.betas)
-    parts = {
-        "generator": generator,
-        "average": average,
-        "pixels": pixels,
-        "layers": layers,
-        "generator_step": generator_step,
-        "critic_step": critic_step,
-    }
-    step = load_state(folder / "state.pt", parts, device)
-    trim_rows(folder / "losses.csv", step)
-    shown = batch_of(held_out, np.arange(min(16, len(held_out))), None)
-    started, began = time.monotonic(), step
-    sums: dict[str, float] = {}
-    for batch in training_batches(faces, config.batch, config.seed, step, mirror=True):
-        if step >= config.steps:
-            break
-        rates = [(generator_step, config.rate), (critic_step, config.critic_rate)]
-        set_rates(rates, learning_rate(step, config.steps))
-        image, keep, landmarks = (t.to(device) for t in (batch.image, batch.keep, batch.landmarks))
+class InpainterTrainer:
+    """See `methods.gan.training.loop.Trainer`."""
+
+    columns = ("l1", "lpips", "adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
+
+    def __init__(self, config: InpaintingConfig, held_out: Faces, features: Features, hardware: Hardware) -> None:
+        self.config, self._features, self._hardware = config, features, hardware
+        self._shown = first_faces(held_out)
+        self.course = Course(config.steps, config.batch, config.save_every, config.seed)
+        torch.manual_seed(config.seed)
+        self._generator = hardware.placed(Inpainter(InpainterConfig(config.width, config.fine, config.blocks)))
+        self.average = copy.deepcopy(self._generator).requires_grad_(False)
+        self._critics = hardware.placed(Critics())
+        self._generator_step = Stepper(self._generator.parameters(), config.rate, config.betas, hardware)
+        self._critic_step = Stepper(self._critics.parameters(), config.critic_rate, config.betas, hardware)
+        self.parts = {
+            "generator": self._generator,
+            "average": self.average,
+            "critics": self._critics,
+            "generator_step": self._generator_step,
+            "critic_step": self._critic_step,
+        }
+        self._generator_losses = hardware.compiled(self.generator_losses)
+        self._critic_losses = hardware.compiled(self._critics.losses)
+
+    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """One of the generator, then one of the critics on the same faces."""
+        config, factor = self.config, falling_rate(step, self.config.steps)
         noise = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        latent = torch.randn(len(image), generator.config.latent, 8, 8, generator=noise).to(device)
-        speaks = step >= config.critics_from
+        latent = torch.randn(len(batch), self._generator.config.latent, 8, 8, generator=noise)
+        latent = latent.to(batch.image.device, non_blocking=True)
+        with frozen(self._critics), self._hardware.autocast():
+            losses, fake, fake_layers, real_layers = self._generator_losses(
+                batch.image, batch.keep, batch.landmarks, latent, step >= config.critics_from
+            )
+        weights = {
+            "l1": config.l1,
+            "lpips": config.lpips,
+            "adv_pixels": config.pixel_critic,
+            "adv_layers": config.feature_critic,
+        }
+        self._generator_step.step(weighted(losses, weights), factor)
+        update_average(self.average, self._generator, min(config.average, (step + 1) / (step + 10)))
 
-        fake = generator(image, keep, landmarks, latent)
+        with self._hardware.autocast():
+            critic_losses = self._critic_losses(batch.image, real_layers, fake, fake_layers, batch.keep)
+        self._critic_step.step(weighted(critic_losses, dict.fromkeys(critic_losses, 1.0)), factor)
+        return losses | critic_losses
+
+    def generator_losses(
+        self, image: torch.Tensor, keep: torch.Tensor, landmarks: torch.Tensor, latent: torch.Tensor, judged: bool
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+        """(losses, fake, its layers, the photo's layers); ``judged``: whether the critics take part.
+
+        What leaves for the critics is detached.
+        """
+        fake = self._generator(image, keep, landmarks, latent)
         with torch.no_grad():
-            real_layers = features(image)
-        fake_layers = features(fake)
+            real_layers = self._features(image)
+        fake_layers = self._features(fake)
         erased = (1 - keep).expand_as(image)
         losses = {
             "l1": ((fake - image).abs() * erased).sum() / erased.sum(),
-            "lpips": features.distance(fake_layers, real_layers).mean(),
+            "lpips": self._features.distance(fake_layers, real_layers).mean(),
         }
-        total = config.l1 * losses["l1"] + config.lpips * losses["lpips"]
-        if speaks:
-            for critic in (pixels, layers):
-                critic.requires_grad_(False)
-            losses |= fooled((pixels, layers), fake, fake_layers, keep)
-            total = total + config.pixel_critic * losses["adv_pixels"] + config.feature_critic * losses["adv_layers"]
-            for critic in (pixels, layers):
-                critic.requires_grad_(True)
-        generator_step.zero_grad(set_to_none=True)
-        total.backward()
-        generator_step.step()
-        update_average(average, generator, min(config.average, (step + 1) / (step + 10)))
+        if judged:
+            losses |= self._critics.adversarial(fake, fake_layers, keep)
+        return losses, fake.detach(), [layer.detach() for layer in fake_layers], real_layers
 
-        losses |= told_apart((pixels, layers), image, real_layers, fake, fake_layers, keep)
-        critic_step.zero_grad(set_to_none=True)
-        (losses["critic_pixels"] + losses["critic_layers"]).backward()
-        critic_step.step()
+    @torch.no_grad()
+    def samples(self) -> list[torch.Tensor]:
+        """The faces, what is left of them, and what the averaged network makes of that without noise."""
+        shown = self._shown
+        return [shown.image, shown.image * shown.keep, self.average(shown.image, shown.keep, shown.landmarks)]
 
-        step += 1
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if step % config.save_every == 0 or step == config.steps:
-            count = config.save_every
-            row = {name: round(value / count, 5) for name, value in sums.items()}
-            log_row(folder / "losses.csv", COLUMNS, step, row)
-            save_state(folder / "state.pt", step, parts)
-            save_grid(folder / "grid.png", [shown.image, shown.image * shown.keep, show(average, shown, device)])
-            rate = (time.monotonic() - started) / max(step - began, 1)
-            report(f"step {step}/{config.steps} {rate:.2f} s/step {row}")
-            sums = {}
-    return average
-
-
-@torch.no_grad()
-def show(network: Inpainter, batch: Batch, device: torch.device) -> torch.Tensor:
-    """What the network makes of a batch, without noise."""
-    made: torch.Tensor = network(batch.image.to(device), batch.keep.to(device), batch.landmarks.to(device))
-    return made.cpu()
+    def save(self, path: Path) -> None:
+        """Writes the averaged generator in half precision."""
+        save_compact(path, "compact-inpainter", self.average, self.average.config)

@@ -1,35 +1,88 @@
-"""`unmask train`: which loop a config asks for, its settings, its data, and where everything goes."""
+"""`unmask train`: the network that a config asks for, its settings, its data, and where everything goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
+from torch import nn
 
-from unmask.bench.core.errors import ConfigError, UnavailableError, UnknownNameError
+from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.training import TrainingInputs, TrainingJob
-from unmask.methods.gan.training.attgan import AttGanTraining, train_attgan
-from unmask.methods.gan.training.compact import PERCEPTUAL, CompactEditing, CompactInpainting, train_compact
-from unmask.methods.gan.training.outputs import TrainingFolder
+from unmask.methods.gan.checkpoints import load_generator
+from unmask.methods.gan.compact.classifier import AttributeClassifier
+from unmask.methods.gan.compact.editor import Editor
+from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.shipped import checkpoint_path
+from unmask.methods.gan.training.attgan import AttGanTrainer, AttGanTraining
+from unmask.methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
+from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer
+from unmask.methods.gan.training.faces import Faces
+from unmask.methods.gan.training.hardware import Hardware, open_hardware
+from unmask.methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
+from unmask.methods.gan.training.loop import Report, Trainer, train
+from unmask.methods.gan.training.outputs import GENERATOR, TrainingFolder
+from unmask.methods.gan.training.packs import perceptual_weights
+from unmask.methods.gan.training.perceptual import (
+    PERCEPTUAL_INSTRUMENT,
+    Features,
+    packed_features,
+    perceptual_features,
+)
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
-from unmask.methods.gan.training.settings import read_config, settings_from
-from unmask.methods.gan.training.stargan import StarGanTraining, train_stargan
+from unmask.methods.gan.training.settings import CommonSettings, read_config, settings_from
+from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
 
-Report = Callable[[str], None]
-PUBLISHED: Final[Mapping[str, tuple[type[Any], Callable[..., Path]]]] = {
-    "attgan": (AttGanTraining, train_attgan),
-    "stargan": (StarGanTraining, train_stargan),
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactInpainting(CommonSettings):
+    """Settings of a compact DeepPrivacy's training."""
+
+    training: InpaintingConfig = field(default_factory=InpaintingConfig)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def seed(self) -> int:
+        return self.training.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactEditing(CommonSettings):
+    """Settings of a compact AttGAN's training: first a classifier of the attributes, then the editor."""
+
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    editing: EditingConfig = field(default_factory=EditingConfig)
+    inpainter: str = "shipped"
+    """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+    start: str = ""
+    """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        if len(self.editing.attributes) < 5:
+            raise ConfigError("editing.attributes needs at least five names, of which the last four are age groups")
+        return self.editing.attributes
+
+    @property
+    def seed(self) -> int:
+        return self.editing.seed
+
+
+KINDS: Final[Mapping[str, Mapping[str, type[Any]]]] = {
+    "deepprivacy": {"compact": CompactInpainting},
+    "attgan": {"published": AttGanTraining, "compact": CompactEditing},
+    "stargan": {"published": StarGanTraining},
 }
-COMPACT: Final[Mapping[str, type[Any]]] = {"deepprivacy": CompactInpainting, "attgan": CompactEditing}
-KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "deepprivacy": ("compact",),
-    "attgan": ("published", "compact"),
-    "stargan": ("published",),
-}
-"""Network -> what it can be trained as; the first where a config names no kind."""
+"""Network -> what it can be trained as -> its settings; the first kind where a config names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +95,82 @@ class Job:
     settings: Any
     instruments: tuple[str, ...] = field(default=())
 
-    def run(self, inputs: TrainingInputs, report: Report = print) -> Path:
-        """Reads the faces, claims ``inputs.out`` and trains. Raises UnmaskError for what a user can mend."""
-        device = _device(inputs.device)
+    def run(self, inputs: TrainingInputs, report: Report = print) -> Path | None:
+        """Reads the faces, claims ``inputs.out`` and trains; None where ``inputs.stop_at`` came before the end.
+
+        Raises UnmaskError for what a user can mend.
+        """
+        hardware = open_hardware(inputs.device, self.settings.precision, inputs.compiles)
         if inputs.threads is not None:
             torch.set_num_threads(inputs.threads)
-        attributes = self.settings.attributes
-        found = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, attributes)
-        report(f"{len(found.faces)} faces to train on, {len(found.held_out)} held out")
-        folder = TrainingFolder(inputs.out, self._facts(found, inputs.device))
+        data = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, self.settings.attributes)
+        report(f"{len(data.faces)} faces to train on, {len(data.held_out)} held out")
+        folder = TrainingFolder(inputs.out, self._facts(data, inputs.device))
         folder.claim()
-        if self.kind == "compact":
-            return train_compact(self.settings, found.faces, found.held_out, folder, device, inputs.files, report)
-        _, train = PUBLISHED[self.network]
-        return train(self.settings, found.faces, found.held_out, folder, device, report)
+        faces, held_out = data.faces.to(hardware.device), data.held_out.to(hardware.device)
+        facts: dict[str, Any] = {}
+        trainer: Trainer
+        if isinstance(self.settings, AttGanTraining):
+            trainer = AttGanTrainer(self.settings, faces, held_out, hardware)
+        elif isinstance(self.settings, StarGanTraining):
+            trainer = StarGanTrainer(self.settings, faces, held_out, hardware)
+        elif isinstance(self.settings, CompactInpainting):
+            trainer = InpainterTrainer(self.settings.training, held_out, _features(inputs, hardware), hardware)
+        else:
+            if self.settings.editing.tones:
+                faces, held_out = with_skin(faces), with_skin(held_out)
+                report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
+            classifier = self._classifier(faces, folder, hardware, inputs, report)
+            if classifier is None:
+                return None
+            facts = {"classifier_right": accuracy(classifier, held_out)}
+            trainer = self._editor_trainer(held_out, classifier, inputs, hardware)
+        done = train(trainer, faces, folder, report, inputs.stop_at, facts)
+        return folder.path / GENERATOR if done else None
 
-    def _facts(self, found: TrainingSet, device: str) -> dict[str, Any]:
-        settings = asdict(self.settings)
+    def _classifier(
+        self, faces: Faces, folder: TrainingFolder, hardware: Hardware, inputs: TrainingInputs, report: Report
+    ) -> AttributeClassifier | None:
+        """Trained in a folder of its own; None where the time to stop came first."""
+        config: ClassifierConfig = self.settings.classifier
+        own = TrainingFolder(folder.path / "classifier", {"settings": asdict(config)})
+        own.claim()
+        if not train(ClassifierTrainer(config, faces, hardware), faces, own, report, inputs.stop_at):
+            return None
+        # Read back even when just trained, so that a resumed training gets the very same.
+        return load_classifier(own.path / GENERATOR, faces.labels.shape[1], config.width, hardware)
+
+    def _editor_trainer(
+        self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
+    ) -> EditorTrainer:
+        settings: CompactEditing = self.settings
+        inpainter = _opened(settings.inpainter, "inpainter", "deepprivacy", Inpainter, hardware)
+        start = _opened(settings.start, "start", "dp-att", Editor, hardware) if settings.start else None
+        features = _features(inputs, hardware)
+        return EditorTrainer(settings.editing, held_out, inpainter, classifier, features, hardware, start)
+
+    def _weights(self) -> dict[str, str]:
+        """Weights that the training builds on: name of their setting -> sha256."""
+        if not isinstance(self.settings, CompactEditing):
+            return {}
+        paths = {"inpainter": checkpoint_path(self.settings.inpainter, "deepprivacy")}
+        if self.settings.start:
+            paths["start"] = checkpoint_path(self.settings.start, "dp-att")
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+
+    def _facts(self, data: TrainingSet, device: str) -> dict[str, Any]:
+        settings, weights = asdict(self.settings), self._weights()
         licence = settings.pop("licence")
-        weights = self.settings.needs if self.kind == "compact" else {}
-        for name in weights:  # told by what is in them, not by where they lie on this machine
+        for name in weights:  # known by what is in them, not by where they lie on this machine
             del settings[name]
         return {
             "network": self.network,
             "kind": self.kind,
             "config": self.name,
-            "licence": licence or found.licence or "not stated",
+            "licence": licence or data.licence or "not stated",
             "seed": self.settings.seed,
             "device": device,
-            "data": found.card,
+            "data": data.card,
             "weights": weights,
             "settings": settings,
         }
@@ -84,21 +184,38 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if network not in KINDS:
         raise UnknownNameError("network to train", network, KINDS)
     name, table = read_config(config, overrides)
-    meant = table.pop("network", network)
-    if meant != network:
-        raise ConfigError(f"{name} trains {meant}, not {network}; run: unmask train {meant} {config}")
-    kind = table.pop("kind", KINDS[network][0])
-    if kind not in KINDS[network]:
-        raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(KINDS[network])}, which {network} has here")
-    cls = COMPACT[network] if kind == "compact" else PUBLISHED[network][0]
-    settings = settings_from(cls, table, name)
-    return Job(name, network, kind, settings, (PERCEPTUAL,) if kind == "compact" else ())
+    own = table.pop("network", network)
+    if own != network:
+        raise ConfigError(f"{name} trains {own}, not {network}; run: unmask train {own} {config}")
+    kinds = KINDS[network]
+    kind = table.pop("kind", next(iter(kinds)))
+    if kind not in kinds:
+        raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
+    settings = settings_from(kinds[kind], table, name)
+    return Job(name, network, kind, settings, (PERCEPTUAL_INSTRUMENT,) if kind == "compact" else ())
 
 
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UnavailableError(f"cannot train on {name!r}: torch has no such device here; use --device cpu") from error
-    return device
+def with_skin(faces: Faces) -> Faces:
+    """The faces whose skin colour can be estimated, with it; the others are left out, as in the thesis."""
+    if faces.skin is None:
+        from unmask.methods.gan.training.packing import (
+            estimated_skin,  # not at hand on a GPU machine, where faces are packed
+        )
+
+        arrays = (tensor.cpu().numpy() for tensor in (faces.images, faces.boxes, faces.landmarks))
+        faces = replace(faces, skin=torch.from_numpy(estimated_skin(*arrays)).to(faces.images.device))
+    assert faces.skin is not None
+    return faces.of(faces.skin.isfinite().all(1))
+
+
+def _features(inputs: TrainingInputs, hardware: Hardware) -> Features:
+    path = next((path for path in map(perceptual_weights, inputs.data) if path is not None), None)
+    return hardware.placed(perceptual_features(inputs.files) if path is None else packed_features(path)).eval()
+
+
+def _opened(checkpoint: str, setting: str, shipped: str, kind: type[Network], hardware: Hardware) -> Network:
+    path = checkpoint_path(checkpoint, shipped)
+    loaded = load_generator(path, str(hardware.device))
+    if not isinstance(loaded.module, kind):
+        raise ConfigError(f"{setting} = {path.name} is a {loaded.identified.architecture.title}, not a compact one")
+    return hardware.placed(loaded.module)

@@ -1,4 +1,4 @@
-"""The folder of a training: whose it is, the trained network with its card, and what may be gone on with."""
+"""The folder of a training: whose it is, the trained network with its card, and what may differ when it is resumed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import save_file
-from torch import nn
 
 from unmask.bench.core.errors import PlanMismatchError, StoreError
 from unmask.bench.core.files import TEMP_PREFIX, replacing_file
@@ -23,7 +21,7 @@ STATE: Final = "state.pt"
 REDRAW: Final = 60.0
 """Seconds between two drawings of the losses."""
 FREE: Final = ("epochs", "patience", "device", "config", "licence")
-"""May differ when a training is gone on with: when to stop, where to run, names; none says what a step does."""
+"""May differ when a training is resumed: when to stop, where to run, names; none says what a step does."""
 
 
 class TrainingFolder:
@@ -32,7 +30,7 @@ class TrainingFolder:
     def __init__(self, path: Path, facts: Mapping[str, Any]) -> None:
         self.path = path
         self._facts = dict(facts)
-        """Network, settings and data: the same for a training however often it is gone on with."""
+        """Network, settings and data: the same for a training however often it is resumed."""
         self._drawn = time.monotonic()
 
     def claim(self) -> None:
@@ -52,13 +50,8 @@ class TrainingFolder:
             left.unlink(missing_ok=True)
         _write_json(file, self._facts)
 
-    def save_generator(self, network: nn.Module, metadata: Mapping[str, str], card: Mapping[str, Any]) -> Path:
-        """Publishes the network's weights under their published names, float32, and the card beside."""
-        tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-        return self.publish(lambda path: save_file(tensors, path, dict(metadata)), card)
-
     def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
-        """The same, for weights that ``save`` writes."""
+        """Publishes the network that ``save`` writes to a path, and the card beside; the path of the network."""
         path = self.path / GENERATOR
         with replacing_file(path) as temp:
             save(temp)
@@ -73,9 +66,9 @@ class TrainingFolder:
 
     def write_card(self, card: Mapping[str, Any]) -> None:
         """The card of the published weights, with the last row of the losses; now and then the plot of all rows."""
-        steps, series = read_losses(self.path / LOSSES)
+        _, series = read_losses(self.path / LOSSES)
         last = {name: values[-1] for name, values in series.items() if values[-1] == values[-1]}
-        facts = {"schema": CARD_SCHEMA, **self._facts, **card, "steps": steps[-1] if steps else 0, "losses": last}
+        facts = {"schema": CARD_SCHEMA, **self._facts, **card, "losses": last}
         _write_json(self.path / Path(GENERATOR).with_suffix(".json"), {**facts, "torch": torch.__version__})
         if time.monotonic() - self._drawn > REDRAW:
             self._draw()

@@ -1,23 +1,25 @@
-"""The faces of a training, read from .npz shards: training and held-out ones apart, labels in the order asked for."""
+"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the order asked for."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.files import sha256_of
-from unmask.methods.gan.training.faces import Batch, Faces, batch_of
+from unmask.methods.gan.training import packs
+from unmask.methods.gan.training.faces import Faces
 
-SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes")
+SMALL: Final = ("boxes", "landmarks", "labels", "ids", "people", "attributes", "skin")
 """All of a shard but its images; ``labels``, ``ids``, ``people`` (whose split is kept together) and ``attributes``
 (the names of the labels) may be missing."""
 CARD: Final = "card.json"
@@ -41,17 +43,23 @@ class TrainingSet:
     """What those cards say of the terms; '' = nothing."""
 
 
-def find_shards(given: Sequence[Path]) -> list[Path]:
-    """The .npz files named, and those in the folders named, in order. Raises DataError where there are none."""
-    found: list[Path] = []
-    for path in given:
-        shards = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-        if not shards or not all(shard.is_file() for shard in shards):
+def find_shards(paths: Sequence[Path]) -> list[Path]:
+    """The files of faces named, and those in the folders named, in order: .npz, or packed .safetensors.
+
+    Raises DataError where there are none, or where a pack is not complete.
+    """
+    shards: list[Path] = []
+    for path in paths:
+        files = sorted(path.glob("*.npz")) or sorted(path.glob(f"faces-*{packs.SUFFIX}")) if path.is_dir() else [path]
+        if not files or not all(file.is_file() for file in files):
             raise DataError(f"no training faces at {path}; make them with: unmask data build diverse-faces")
-        found += shards
-    if not found:
-        raise DataError("no training faces given; add --data FOLDER (made by: unmask data build diverse-faces)")
-    return list(dict.fromkeys(found))
+        shards += files
+    if not shards:
+        raise DataError("no training faces; add --data FOLDER (made by: unmask data build diverse-faces)")
+    for shard in shards:
+        if shard.suffix == packs.SUFFIX:
+            packs.check_complete(shard)
+    return list(dict.fromkeys(shards))
 
 
 def read_training_set(
@@ -77,49 +85,30 @@ def read_training_set(
     if held.images.shape[1:] != faces.images.shape[1:]:
         raise DataError("the held-out faces have another size than those to train on; build both alike")
     cards = [card for path in (*data, *held_out) for card in _cards(path)]
-    told = [card for k, card in enumerate(cards) if card not in cards[:k]]
+    sets = [card for k, card in enumerate(cards) if card not in cards[:k]]
     card: dict[str, Any] = {
         "training_faces": len(faces),
         "held_out_faces": len(held),
         "files": {sha256_of(path): path.name for path in training},
         "held_out_files": {sha256_of(path): path.name for path in testing},
-        "sets": told,
+        "sets": sets,
     }
-    terms = [text for card in told for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
+    terms = [text for card in sets for text in (*(source["licence"] for source in card["sources"]), card["terms"])]
     return TrainingSet(faces, held, card, "; ".join(dict.fromkeys(text for text in terms if text)))
-
-
-def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(number, rows) of batch ``start`` and all that follow, without end, the same ones whenever it starts there."""
-    per_epoch = count // size
-    if not per_epoch:
-        raise ConfigError(f"{count} training faces are fewer than one batch of {size}")
-    number, shuffled, order = start, -1, np.zeros(0, np.int64)
-    while True:
-        epoch, within = divmod(number, per_epoch)
-        if epoch != shuffled:
-            shuffled, order = epoch, np.random.default_rng((seed, epoch)).permutation(count)
-        yield number, order[within * size : (within + 1) * size]
-        number += 1
-
-
-def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:
-    """The batches of `in_order`; half of the faces mirrored where asked."""
-    for number, rows in in_order(len(faces), size, seed, start):
-        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None)
 
 
 def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None) -> tuple[Faces, Faces]:
     """(the rest, the held-out share); images are read last, one shard at a time, into their place."""
-    parts = [_open(path) for path in paths]
+    parts = [open_shard(path) for path in paths]
     held = np.concatenate([_held_out(part, path, share) for part, path in zip(parts, paths, strict=True)])
     labels = np.concatenate([_labels(part, path, attributes) for part, path in zip(parts, paths, strict=True)])
     boxes = np.concatenate([part["boxes"] for part in parts])
-    landmarks = np.concatenate([part["landmarks"] for part in parts])
+    landmarks = np.concatenate([part["landmarks"] for part in parts]).astype(np.float32)
+    skin = np.concatenate([part["skin"] for part in parts]) if all("skin" in part for part in parts) else None
     images: list[NDArray[np.uint8]] = []
     filled, start = [0, 0], 0
     for path, part in zip(paths, parts, strict=True):
-        pixels = _images(path, len(part["boxes"]))
+        pixels = shard_images(path, len(part["boxes"]))
         if not images:
             shape = pixels.shape[1:]
             images = [np.empty((int(chosen.sum()), *shape), np.uint8) for chosen in (~held, held)]
@@ -131,13 +120,22 @@ def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None)
             filled[k] += int(chosen.sum())
         start += len(pixels)
     rest, kept = (
-        Faces(pixels, boxes[chosen], landmarks[chosen], labels[chosen])
+        Faces(
+            torch.from_numpy(pixels),
+            torch.from_numpy(boxes[chosen]),
+            torch.from_numpy(landmarks[chosen]),
+            torch.from_numpy(labels[chosen]),
+            None if skin is None else torch.from_numpy(skin[chosen]),
+        )
         for pixels, chosen in zip(images, (~held, held), strict=True)
     )
     return rest, kept
 
 
-def _open(path: Path) -> dict[str, Any]:
+def open_shard(path: Path) -> dict[str, Any]:
+    """All arrays of a file of faces but its images, those of `SMALL` that it has. Raises DataError."""
+    if path.suffix == packs.SUFFIX:
+        return packs.open_part(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             part = {name: file[name] for name in SMALL if name in file.files}
@@ -152,7 +150,10 @@ def _open(path: Path) -> dict[str, Any]:
     return part
 
 
-def _images(path: Path, count: int) -> NDArray[np.uint8]:
+def shard_images(path: Path, count: int) -> NDArray[np.uint8]:
+    """(count, S, S, 3): the images of a file of faces. Raises DataError."""
+    if path.suffix == packs.SUFFIX:
+        return packs.read_images(path, count)
     try:
         with np.load(path, allow_pickle=False) as file:
             pixels: NDArray[np.uint8] = file["images"]
@@ -187,11 +188,11 @@ def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDAr
     if labels is None or labels.ndim != 2:
         raise DataError(f"{path} has no labels; make labelled faces with: unmask data build diverse-faces")
     if "attributes" in part:
-        known = [str(name) for name in part["attributes"]]
-        missing = [name for name in attributes if name not in known]
-        if missing or len(known) != labels.shape[1]:
-            raise DataError(f"{path} has labels for {', '.join(known)}; the config asks for {', '.join(attributes)}")
-        labels = labels[:, [known.index(name) for name in attributes]]
+        names = [str(name) for name in part["attributes"]]
+        missing = [name for name in attributes if name not in names]
+        if missing or len(names) != labels.shape[1]:
+            raise DataError(f"{path} has labels for {', '.join(names)}; the config asks for {', '.join(attributes)}")
+        labels = labels[:, [names.index(name) for name in attributes]]
     elif labels.shape[1] != len(attributes):
         raise DataError(f"{path} has {labels.shape[1]} labels a face, the config names {len(attributes)} attributes")
     chosen: NDArray[np.float32] = labels.astype(np.float32)

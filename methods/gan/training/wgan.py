@@ -1,89 +1,149 @@
-"""What the published trainings share: the Wasserstein critic's penalty, the reconstruction losses, mixed precision."""
+"""What the published networks' trainings share: settings, a Wasserstein critic with penalty, the files they leave."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
-from torch.nn import functional
+from safetensors.torch import save_file
+from torch import nn
 
-from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
+from unmask.methods.gan.training.faces import Faces, first_faces, on
+from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen
+from unmask.methods.gan.training.losses import weighted
+from unmask.methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
 
-Precision = Literal["float32", "bfloat16", "float16"]
-Reconstruction = Literal["l1", "smooth_l1", "ms_ssim_l1"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WganSettings(CommonSettings):
+    """Settings that the published networks have in common."""
+
+    attributes: Annotated[tuple[str, ...], Within(1, 100)]
+    """Columns of the data's labels, in the order of the network's input."""
+    width: Width = 64
+    """Channels of the generator's first layer."""
+    critic_width: Width = 64
+    lambda_rec: Weight
+    lambda_cls: Weight
+    """Of the generator's classification loss."""
+    lambda_gp: Weight = 10.0
+    batch: Count
+    rate: Positive
+    """Adam's, for both networks."""
+    betas: tuple[Share, Share] = (0.5, 0.999)
+    mirror: bool
+    """Whether half of the faces are mirrored."""
+    seed: Seed = 0
+    save_every: Count
+    """Steps between two saved states, each with a row of losses."""
+
+
+class WganTrainer:
+    """A generator and its critic; see `methods.gan.training.loop.Trainer`."""
+
+    columns = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
+
+    def __init__(
+        self,
+        settings: WganSettings,
+        networks: Callable[[], tuple[nn.Module, nn.Module]],
+        critic_cls: float,
+        held_out: Faces,
+        hardware: Hardware,
+    ) -> None:
+        """``networks`` makes generator and critic; ``critic_cls``: weight of the critic's classification loss."""
+        self.hardware, self.shown = hardware, first_faces(held_out)
+        torch.manual_seed(settings.seed)
+        self.generator, self.critic = (network.to(hardware.device) for network in networks())
+        self._attributes = settings.attributes
+        self._weights = {
+            "g_adv": 1.0,
+            "g_cls": settings.lambda_cls,
+            "g_rec": settings.lambda_rec,
+            "d_adv": 1.0,
+            "d_gp": settings.lambda_gp,
+            "d_cls": critic_cls,
+        }
+        self._steppers = [
+            Stepper(network.parameters(), settings.rate, settings.betas, hardware)
+            for network in (self.generator, self.critic)
+        ]
+        # The published trainers' names, so that their checkpoints and ours are read alike.
+        names = ("G", "D", "optim_G", "optim_D")
+        self.parts = dict(zip(names, (self.generator, self.critic, *self._steppers), strict=True))
+        self._generator_losses = hardware.compiled(self.generator_losses)
+        self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S): what the generator makes of ``photo`` for 0/1 ``labels`` (B, A)."""
+        raise NotImplementedError
+
+    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Of the critic's (B, A) logits against the labels, a scalar."""
+        raise NotImplementedError
+
+    def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
+        """``own``, ``other``: (B, A) labels of the photo's person and of somebody else."""
+        raise NotImplementedError
+
+    def critic_losses(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """All but the gradient penalty, and the faces that the generator makes of ``photo``."""
+        with torch.no_grad():
+            fake = self.repainted(photo, other)
+        real_score, real_logits = self.critic(photo)
+        fake_score, _ = self.critic(fake)
+        adversarial = fake_score.float().mean() - real_score.float().mean()
+        return {"d_adv": adversarial, "d_cls": self.label_loss(real_logits, own)}, fake
+
+    def step_critic(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor, rng: np.random.Generator, factor: float
+    ) -> dict[str, torch.Tensor]:
+        """One update of the critic at ``factor`` times the base rate; its losses."""
+        with self.hardware.autocast():
+            losses, fake = self._critic_losses(photo, own, other)
+        between = on(photo.device, rng.random((len(photo), 1, 1, 1), np.float32))
+        losses["d_gp"] = gradient_penalty(lambda x: self.critic(x)[0], photo, fake, between)
+        self._steppers[1].step(weighted(losses, self._weights), factor)
+        return losses
+
+    def step_generator(
+        self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor, factor: float
+    ) -> dict[str, torch.Tensor]:
+        """One update of the generator at ``factor`` times the base rate; its losses."""
+        with frozen(self.critic), self.hardware.autocast():
+            losses = self._generator_losses(photo, own, other)
+        self._steppers[0].step(weighted(losses, self._weights), factor)
+        return losses
+
+    def save(self, path: Path) -> None:
+        """Writes the generator under its published names, float32."""
+        tensors = {key: value.detach().cpu().contiguous() for key, value in self.generator.state_dict().items()}
+        # One entry only: safetensors writes several in an order of its own, and equal weights must give equal bytes.
+        save_file(tensors, path, {"attributes": ";".join(self._attributes)})
+
+
+def shuffled(labels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """(B, A) labels of the same batch in another order: somebody else's for most."""
+    return labels[on(labels.device, rng.permutation(len(labels)))]
 
 
 def gradient_penalty(
-    score: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, made: torch.Tensor, share: torch.Tensor
+    score: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor, share: torch.Tensor
 ) -> torch.Tensor:
-    """mean over images of (||d score / d x||_2 - 1)^2 at x = real + share (made - real) (Gulrajani et al. 2017, eq. 3).
+    """mean over images of (||d score / d x||_2 - 1)^2 at x = real + share (fake - real) (Gulrajani et al. 2017, eq. 3).
 
     ``score`` maps (N, C, H, W) to answers whose sum per image is differentiated; ``share`` (N, 1, 1, 1) in [0, 1].
     In float32 whatever autocast says: the gradient of a gradient has no digits to lose, and needs no loss scaling.
     """
     with torch.autocast(real.device.type, enabled=False):
-        real, made = real.detach().float(), made.detach().float()
-        between = (real + share * (made - real)).requires_grad_(True)
+        real, fake = real.detach().float(), fake.detach().float()
+        between = (real + share * (fake - real)).requires_grad_(True)
         (slope,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
         penalty: torch.Tensor = (torch.linalg.vector_norm(slope.flatten(1), dim=1) - 1).square().mean()
         return penalty
-
-
-def shares(rng: np.random.Generator, count: int, device: torch.device) -> torch.Tensor:
-    """(count, 1, 1, 1) uniform draws: where between a real and a made image the penalty is taken."""
-    return torch.from_numpy(rng.random((count, 1, 1, 1), np.float32)).to(device)
-
-
-def reconstruction_loss(
-    kind: Reconstruction, made: torch.Tensor, wanted: torch.Tensor, alpha: float, compensation: float
-) -> torch.Tensor:
-    """Mean difference of (N, 3, H, W) images in [-1, 1]: over that range for L1 and smooth L1 (beta 1), as published;
-    MS-SSIM + L1, whose constants are made for [0, 1], gets the images brought there."""
-    if kind == "l1":
-        return functional.l1_loss(made, wanted)
-    if kind == "smooth_l1":
-        return functional.smooth_l1_loss(made, wanted)
-    return ms_ssim_l1_loss((made + 1) / 2, (wanted + 1) / 2, alpha=alpha, compensation=compensation)
-
-
-def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """The context for forward passes. Raises ConfigError for float16 on a CPU, where nothing scales the losses."""
-    if precision == "float16" and device.type != "cuda":
-        raise ConfigError("precision = 'float16' needs --device cuda; on a CPU use 'bfloat16' or 'float32'")
-    dtype = torch.float16 if precision == "float16" else torch.bfloat16
-    return torch.autocast(device.type, dtype, enabled=precision != "float32")
-
-
-class Stepper:
-    """An Adam that knows how to step in mixed precision; saved and resumed together with its loss scale."""
-
-    def __init__(
-        self,
-        parameters: Any,
-        rate: float,
-        betas: tuple[float, float],
-        precision: Precision,
-        device: torch.device,
-    ) -> None:
-        self._rate = rate
-        self._optimizer = torch.optim.Adam(parameters, rate, betas)
-        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16" and device.type == "cuda")
-
-    def step(self, loss: torch.Tensor, factor: float) -> None:
-        """One update down the gradient of ``loss``, at ``factor`` times the base rate."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * factor
-        self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"optimizer": self._optimizer.state_dict(), "scaler": self._scaler.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])

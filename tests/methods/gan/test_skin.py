@@ -12,8 +12,8 @@ from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.data import open_dataset
 from unmask.methods.gan.attributes import TONES
-from unmask.methods.gan.data.preparing import PreparedFaces
 from unmask.methods.gan.skin import curve, likely_skin, recolour
+from unmask.methods.gan.training.preparing import PreparedFaces
 
 SKIN = (200.0, 150.0, 120.0)
 

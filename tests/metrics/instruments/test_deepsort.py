@@ -24,8 +24,8 @@ from unmask.bench.core.registry import create_tracker
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.deepsort import DeepSort, Sort
-from unmask.metrics.instruments.deepsort_appearance import DIMENSION, Appearance, crop
+from unmask.metrics.instruments.deepsort import DIMENSION, DeepSort, Sort
+from unmask.metrics.instruments.deepsort_appearance import Appearance, crop
 from unmask.metrics.instruments.deepsort_gallery import Gallery
 
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)

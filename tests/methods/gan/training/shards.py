@@ -1,12 +1,16 @@
-"""Little .npz shards of made-up faces, as `unmask data build` writes them."""
+"""Little shards of made-up faces, as `unmask data build` writes them, and packs of them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unmask.methods.gan.training.packing import Packer
+
+SKIN = (190, 140, 120)
 ATTRIBUTES = ("female", "0-19", "20-29", "30-39", "40+")
 
 
@@ -35,3 +39,24 @@ def write_shard(path: Path, count: int = 24, side: int = 16, seed: int = 0, **ch
     found = {**arrays(count, side, seed), **changes}
     np.savez(path, **{name: value for name, value in found.items() if value is not None})
     return path
+
+
+def built(folder: Path, side: int = 128, counts: tuple[int, int] = (24, 6)) -> Path:
+    """A built set with a card; the first faces have skin, the last of each part are grey."""
+    for part, count, seed in (("train", counts[0], 0), ("val", counts[1], 3)):
+        (folder / part).mkdir(parents=True)
+        faces = arrays(count, side, seed)
+        faces["images"][: count - 1, side // 4 : -side // 4, side // 4 : -side // 4] = SKIN
+        faces["images"][-1] = 128  # grey is nobody's skin
+        half = count // 2
+        for number, chosen in enumerate((slice(0, half), slice(half, count))):
+            shard = {name: value[chosen] for name, value in faces.items()}
+            np.savez(folder / part / f"faces-{number:03d}.npz", **shard, attributes=np.array(ATTRIBUTES))
+    source = {"part": "train", "spec": "mine", "title": "Mine", "revision": "1", "licence": "CC0", "fingerprint": "f"}
+    (folder / "card.json").write_text(json.dumps({"name": "mine", "terms": "", "plan": {"sources": [source]}}))
+    return folder
+
+
+def packed(folder: Path, **options: Any) -> Path:
+    Packer().pack(built(folder / "set", **options), folder / "pack", {}, lambda line: None)
+    return folder / "pack"

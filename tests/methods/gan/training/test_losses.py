@@ -9,10 +9,12 @@ from torch import nn
 
 from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
-from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, told
+from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, signed
+from unmask.methods.gan.training.hardware import open_hardware
+from unmask.methods.gan.training.losses import reconstruction_loss
 from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
 from unmask.methods.gan.training.stargan import label_loss, rate_factor
-from unmask.methods.gan.training.wgan import autocast, gradient_penalty, reconstruction_loss
+from unmask.methods.gan.training.wgan import gradient_penalty
 from unmask.metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1
 
 
@@ -118,9 +120,9 @@ def test_a_wasserstein_critic_with_penalty_finds_the_distance() -> None:
     assert gap.item() == pytest.approx(distance * (1 + distance / 20), rel=0.02)
 
 
-def test_what_the_networks_are_told_and_scored_by() -> None:
-    settings = AttGanTraining(("female", "old"))
-    assert told(torch.tensor([[0.0, 1.0]]), settings).tolist() == [[-0.5, 0.5]]
+def test_how_labels_are_given_and_epochs_scored() -> None:
+    settings = AttGanTraining(attributes=("female", "old"))
+    assert signed(torch.tensor([[0.0, 1.0]]), settings).tolist() == [[-0.5, 0.5]]
     # thesis 4.6: |g_adv| + 100 g_rec + 10 g_cls, whatever the sign of the first
     for adversarial in (-3.0, 3.0):
         assert epoch_score({"g_adv": adversarial, "g_rec": 0.02, "g_cls": 0.1}, settings) == pytest.approx(6.0)
@@ -134,4 +136,4 @@ def test_stargan_counts_every_label() -> None:
 
 def test_float16_needs_a_gpu() -> None:
     with pytest.raises(ConfigError, match="bfloat16"):
-        autocast("float16", torch.device("cpu"))
+        open_hardware("cpu", "float16")

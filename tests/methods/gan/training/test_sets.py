@@ -12,7 +12,8 @@ import pytest
 
 from tests.methods.gan.training.shards import ATTRIBUTES, arrays, write_shard
 from unmask.bench.core.errors import ConfigError, DataError, UnmaskError
-from unmask.methods.gan.training.sets import in_order, read_training_set
+from unmask.methods.gan.training.faces import in_order
+from unmask.methods.gan.training.sets import read_training_set
 
 
 def test_held_out_are_chosen_by_name_alone(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_held_out_are_chosen_by_name_alone(tmp_path: Path) -> None:
     assert (both.held_out.images[: len(alone.held_out)] == alone.held_out.images).all()
     made = arrays(40, 16, 1)
     for faces in (alone.faces, alone.held_out):
-        for image, labels in zip(faces.images, faces.labels, strict=True):
+        for image, labels in zip(faces.images.numpy(), faces.labels.numpy(), strict=True):
             (row,) = np.flatnonzero((made["images"] == image).all((1, 2, 3)))
             assert (made["labels"][row] == labels).all()
 
@@ -52,7 +53,7 @@ def test_a_built_set(tmp_path: Path) -> None:
     for data, held_out in (([tmp_path], []), ([tmp_path / "train"], [tmp_path / "val"]), (shards[:1], shards[1:])):
         found = read_training_set(data, held_out, 0.5, ("40+", "female"))
         assert (len(found.faces), len(found.held_out)) == (12, 8)
-        assert (found.faces.labels == arrays(12, 16)["labels"][:, [4, 0]]).all()
+        assert (found.faces.labels.numpy() == arrays(12, 16)["labels"][:, [4, 0]]).all()
         assert found.card["sets"] == [{"name": "diverse-faces", "terms": "ask first", "sources": [source]}]
         assert found.licence == "CC0; ask first"
     with pytest.raises(DataError, match="asks for male"):

@@ -12,15 +12,21 @@ import torch
 
 from tests.methods.gan.training.shards import arrays
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.types import Image
 from unmask.methods.dp_att_s import DpAttS
 from unmask.methods.gan.compact.classifier import AttributeClassifier
 from unmask.methods.gan.compact.editor import Editor, EditorConfig
 from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from unmask.methods.gan.compact.stored import save_compact
-from unmask.methods.gan.training.editing import EditingConfig, take_over, train_editor
+from unmask.methods.gan.skin import recolour
+from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
 from unmask.methods.gan.training.faces import Faces
-from unmask.methods.gan.training.losses import Features
-from unmask.methods.gan.training.toning import drawn_tones, toned, with_skin
+from unmask.methods.gan.training.hardware import open_hardware
+from unmask.methods.gan.training.jobs import with_skin
+from unmask.methods.gan.training.loop import train
+from unmask.methods.gan.training.outputs import TrainingFolder
+from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.toning import drawn_tones, toned
 
 SKIN = (190, 140, 120)
 DARK, LIGHT = (111, 55, 55), (176, 138, 132)
@@ -29,21 +35,32 @@ DARK, LIGHT = (111, 55, 55), (176, 138, 132)
 def faces(count: int = 8) -> Faces:
     found = arrays(count, 128)
     found["images"][:, 32:96, 32:96] = SKIN
-    return Faces(found["images"], found["boxes"], found["landmarks"], found["labels"])
+    return Faces(*(torch.from_numpy(found[name]) for name in ("images", "boxes", "landmarks", "labels")))
 
 
 def test_only_the_erased_part_changes_and_takes_the_tone() -> None:
     some = faces(3)
-    image = torch.from_numpy(some.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    image = some.images.permute(0, 3, 1, 2).float() / 127.5 - 1
     keep = torch.ones(3, 1, 128, 128)
     keep[:, :, 40:80, 40:80] = 0
     tones = np.array([DARK, LIGHT, (np.nan,) * 3], np.float32)
-    made = toned(image, np.array([SKIN] * 3, np.float32), tones, keep)
+    made = toned(image, torch.tensor([SKIN] * 3), torch.from_numpy(tones), keep)
     colours = (made[:, :, 50:70, 50:70].mean((2, 3)) + 1) * 127.5
     assert np.allclose(colours[0], DARK, atol=2)
     assert np.allclose(colours[1], LIGHT, atol=2)
     assert torch.equal(made[2], image[2])
     assert torch.equal(made * keep, image * keep)
+
+
+@pytest.mark.parametrize("tone", [DARK, LIGHT, (227, 190, 172)])
+def test_tones_are_those_of_the_methods(tone: tuple[int, int, int], astronaut: Image) -> None:
+    """On a photo, pixel by pixel: the training's arithmetic is `methods.gan.skin.recolour`'s."""
+    photo = astronaut[40:168, 160:288]
+    image = torch.from_numpy(photo.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
+    made = toned(image, torch.tensor([SKIN]), torch.tensor([tone]), torch.zeros(1, 1, 128, 128))
+    pixels = ((made[0].permute(1, 2, 0) + 1) * 127.5).round().int().numpy()
+    assert np.abs(pixels - recolour(photo, SKIN, tone).astype(int)).max() <= 1
+    assert np.abs(pixels - photo.astype(int)).max() > 10
 
 
 def test_drawn_tones_are_the_given_ones_and_those_in_between() -> None:
@@ -61,7 +78,7 @@ def test_faces_without_an_estimable_skin_are_left_out() -> None:
     known = with_skin(some)
     assert len(known) == 3
     assert known.skin is not None
-    assert np.abs(known.skin - np.array(SKIN)).max() < 12
+    assert (known.skin - torch.tensor(SKIN)).abs().max() < 12
 
 
 @pytest.mark.weights
@@ -72,11 +89,11 @@ def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[
     config = EditingConfig(
         tones=(DARK, LIGHT), steps=3, batch=4, critics_from=1, save_every=3, width=8, fine=8, blocks=1
     )
-    features = Features(open_instrument("lpips-alex").network)
+    features = Features.copied(open_instrument("lpips-alex").network)
     known = with_skin(faces())
-    editor = train_editor(
-        config, known, known, inpainter, classifier, features, tmp_path, torch.device("cpu"), report=lambda _: None
-    )
+    trainer = EditorTrainer(config, known, inpainter, classifier, features, open_hardware("cpu"))
+    assert train(trainer, known, TrainingFolder(tmp_path, {}), lambda _: None)
+    editor = trainer.average
     assert editor.config.attributes[-3:] == ("tone_r", "tone_g", "tone_b")
     save_compact(tmp_path / "s.safetensors", "compact-editor", editor, editor.config)
     save_compact(tmp_path / "dp.safetensors", "compact-inpainter", inpainter, inpainter.config)
@@ -88,7 +105,7 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
     torch.manual_seed(0)
     plain = Editor(EditorConfig(("female", "old"), 8, 8, 1)).eval()
     toning = Editor(EditorConfig(("old", "tone_r", "female"), 8, 8, 1)).eval()
-    take_over(plain, toning)
+    copy_weights(plain, toning)
     image, keep = torch.rand(2, 3, 128, 128) * 2 - 1, torch.zeros(2, 1, 128, 128)
     told = torch.tensor([[0.5, -0.5], [-0.5, 0.5]])
     expected = plain(image, keep, told)
@@ -99,4 +116,4 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
 
 def test_an_editor_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="start"):
-        take_over(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))
+        copy_weights(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))

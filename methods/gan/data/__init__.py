@@ -1,1 +1,0 @@
-"""How photos become faces to train on: asked for by `unmask data build`."""

@@ -1,0 +1,204 @@
+"""Stored tables of clips become evidence and timelines: how every face in every frame ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support import fakes
+from tests.support.painted import SFACE_BLIND, SIZE, Face, picture
+from tests.support.painted_runs import ClipRun
+from tests.support.video import POINTS, RECOGNISER, Clip
+from tests.support.video import Face as Seen
+from tests.support.video import video_evidence as made_up
+from unmask.bench.core.errors import StoreError, VideoError
+from unmask.bench.core.types import Image, Outcome
+from unmask.bench.core.video_evidence import NOT_MEASURED, ClipEvidence
+from unmask.bench.run.video import anonymize
+from unmask.bench.run.video.assemble import EXPOSED, states, timeline
+
+pytestmark = pytest.mark.usefixtures("painted_world")
+
+FRAMES = 4
+
+
+def street(number: int) -> Image:
+    """Bob stands still; Cat, whom sface cannot read, is there in frame 2."""
+    cat = [Face(SFACE_BLIND, 10, 10)] if number == 2 else []
+    return picture(1, [*cat, Face(1, 110, 50)])
+
+
+def run_of(folder: Path, *methods: str, **settings: object) -> ClipRun:
+    clips: dict[str, Sequence[Image] | bytes] = {
+        "broken.mp4": b"no clip", "street.mp4": [street(k) for k in range(FRAMES)], "wall.mp4": [picture(5)] * 2,
+    }  # fmt: skip
+    return ClipRun(folder, clips).planned(*methods, **settings).through()
+
+
+def test_how_faces_end_now_that_recognisers_have_been_asked(tmp_path: Path) -> None:
+    expected = {"nothing": "missed", "tone": "missed", "masked": "anonymized", "black": "destroyed"}
+    run = run_of(tmp_path, *(f"{how}=edit:how={how}" for how in expected))
+    for how, outcome in expected.items():
+        evidence = run.evidence(how)
+        # The clip that could not be read is in no evidence; the one without a face is.
+        assert [clip.clip for clip in evidence.clips] == ["street.mp4", "wall.mp4"]
+        street_clip, wall = evidence.clips
+        assert street_clip.faces.outcome.tolist() == [outcome] * 5, how
+        assert len(wall.faces) == 0
+        assert wall.known_place["sface"].shape == (0, fakes.DIMENSION)
+
+
+def test_frames_that_failed_are_errors_whatever_recognisers_say(tmp_path: Path) -> None:
+    clip, wall = run_of(tmp_path, f"x=edit:how=tone,fails_on={SFACE_BLIND}").evidence("x").clips
+    assert clip.faces.outcome.tolist() == ["missed", "missed", "error", "error", "missed"]
+    assert (clip.failed.tolist(), wall.failed.tolist()) == ([2], [])
+
+
+def test_a_clip_s_evidence_is_that_of_its_original_beside_its_output(tmp_path: Path) -> None:
+    evidence = run_of(tmp_path, "x=edit:how=black").evidence("x")
+    clip = evidence.clips[0]
+    assert (clip.size, clip.group) == (SIZE, "")
+    np.testing.assert_allclose(clip.seconds, np.arange(FRAMES) / 10)
+    assert clip.faces.frame.tolist() == [0, 1, 2, 2, 3]
+    assert clip.original["mobilefacenet"].argmax(axis=1).tolist() == [1, 1, SFACE_BLIND, 1, 1]
+    assert np.isnan(clip.anonymized["mobilefacenet"]).all()
+    assert np.isfinite(clip.known_place["mobilefacenet"]).all()
+    assert np.isnan(clip.faces.found).all()
+    assert clip.faces.landmarks.shape == (5, 5, 2)
+    assert set(clip.people) == set(clip.people_output) == {"sort"}
+    assert [number for number, _ in evidence.tracks] == [0, 0]
+    assert evidence.track_clip.tolist() == [0, 0]
+
+
+def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
+    real = anonymize.VideoWriter
+
+    class FullDisk(real):  # type: ignore[misc, valid-type]
+        def write(self, frame: object, image: Image) -> None:
+            if self.path.name.startswith("60k"):
+                raise VideoError("no space left")
+            super().write(frame, image)
+
+    painted_world.setattr(anonymize, "VideoWriter", FullDisk)
+    run = run_of(tmp_path, "x=edit", qualities=("60k",))
+    clip = run.evidence("x@60k").clips[0]
+    assert clip.faces.outcome.tolist() == [NOT_MEASURED] * 5
+    for readings in (clip.anonymized, clip.known_place):
+        assert all(np.isnan(rows).all() for rows in readings.values())
+    assert np.isnan(clip.faces.flicker_output).all()
+    assert clip.people_output == {}
+    assert len(clip.failed) == 0
+    assert timeline(clip, states(clip, {})) == []
+    assert run.evidence("x").clips[0].faces.outcome.tolist() == ["destroyed"] * 5
+
+
+def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "x=edit")
+    tables = {"original": ("faces", "sface"), "output": ("frames", "written"),
+              "score": ("outcomes", "sface", "people-sort")}  # fmt: skip
+    for stage, name in [(stage, name) for stage, names in tables.items() for name in names]:
+        path = run.table_of(stage, name, "x", clip=1)
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(StoreError, match=rf"{name}.parquet is missing; run the same"):
+            run.evidence("x")
+        path.write_bytes(b"no table")
+        with pytest.raises(StoreError, match=r"cannot be read .*; delete it and run the same"):
+            run.evidence("x")
+        path.write_bytes(content)
+
+
+def annotated(folder: Path, last: int, frames: int | None = None) -> ClipEvidence:
+    truth = "".join(f"{frame},7,10,20,24,60,1,-1,-1,-1\n" for frame in range(1, last + 1))
+    clips = {"street.mp4": [street(k) for k in range(FRAMES)]}
+    run = ClipRun(folder, clips, truth, "motchallenge:{path}").planned("x=edit", frames=frames).through()
+    (clip,) = run.evidence("x").clips
+    return clip
+
+
+def test_the_annotation_of_the_frames_that_were_read(tmp_path: Path) -> None:
+    whole = annotated(tmp_path / "whole", FRAMES).truth
+    assert whole is not None
+    assert (whole.frame.tolist(), set(whole.track.tolist())) == ([0, 1, 2, 3], {7})
+    part = annotated(tmp_path / "part", FRAMES, frames=2).truth
+    assert part is not None
+    assert part.frame.tolist() == [0, 1]
+
+
+def test_an_annotation_that_reaches_beyond_its_clip_is_not_used(tmp_path: Path) -> None:
+    assert annotated(tmp_path, FRAMES + 1).truth is None
+
+
+def clip_of(faces: Sequence[Seen], **more: object) -> ClipEvidence:
+    return made_up([Clip(faces, **more)]).clips[0]  # type: ignore[arg-type]
+
+
+def lines(clip: ClipEvidence) -> list[tuple[int, float, float, str]]:
+    points = {RECOGNISER: POINTS}
+    return [(track, round(a, 6), round(b, 6), state) for track, a, b, state in timeline(clip, states(clip, points))]
+
+
+def test_the_state_of_a_face_is_its_outcome_unless_it_is_still_matched() -> None:
+    faces = [
+        Seen(0, 0, 0.9),
+        Seen(1, 0, 0.3),
+        Seen(2, 0, 0.9, known=0.2),
+        Seen(3, 0, outcome=Outcome.DESTROYED),
+        Seen(4, 0, outcome=Outcome.DESTROYED, known=0.49),
+        Seen(5, 0, outcome=Outcome.MISSED),
+        Seen(6, 0, 0.0, outcome=Outcome.ERROR),
+        Seen(7, 0, readable=False),
+    ]
+    clip = clip_of(faces)
+    assert states(clip, {RECOGNISER: POINTS}).tolist() == [
+        "anonymized", EXPOSED, EXPOSED, "destroyed", EXPOSED, "missed", "error", "anonymized",
+    ]  # fmt: skip
+    # Without a threshold nothing is known to be matched.
+    assert EXPOSED not in states(clip, {}).tolist()
+
+
+def test_a_timeline_is_made_of_unbroken_stretches_of_one_state() -> None:
+    faces = [
+        *(Seen(k, 0) for k in (0, 1)),
+        *(Seen(k, 0, 0.1) for k in (2, 3)),
+        Seen(4, 0),
+        # A frame without the face, then the same state again.
+        Seen(6, 0),
+        *(Seen(k, 1, outcome=Outcome.MISSED) for k in range(8, 10)),
+    ]
+    assert lines(clip_of(faces)) == [
+        (0, 0.0, 0.2, "anonymized"),
+        (0, 0.2, 0.4, EXPOSED),
+        (0, 0.4, 0.5, "anonymized"),
+        (0, 0.6, 0.7, "anonymized"),
+        (1, 0.8, 1.0, "missed"),
+    ]
+
+
+def test_a_stretch_lasts_as_long_as_its_frames_are_shown() -> None:
+    faces = [Seen(0, 0), Seen(1, 0, 0.1), Seen(2, 0, 0.1)]
+    assert lines(clip_of(faces, frames=3, seconds=[0.0, 0.5, 2.0])) == [
+        (0, 0.0, 0.5, "anonymized"),
+        # The last frame lasts as long as the one before it.
+        (0, 0.5, 3.5, EXPOSED),
+    ]
+
+
+def test_a_clip_without_a_face_has_no_timeline() -> None:
+    assert lines(clip_of([])) == []
+
+
+def test_any_recogniser_exposes(tmp_path: Path) -> None:
+    clip = clip_of([Seen(0, 0, 0.9)])
+    both = replace(
+        clip,
+        original={**clip.original, "other": clip.original[RECOGNISER]},
+        anonymized={**clip.anonymized, "other": clip.original[RECOGNISER]},
+        known_place={**clip.known_place, "other": clip.known_place[RECOGNISER]},
+    )
+    assert states(both, {RECOGNISER: POINTS, "other": POINTS}).tolist() == [EXPOSED]
+    assert states(both, {RECOGNISER: POINTS}).tolist() == ["anonymized"]
