@@ -9,7 +9,7 @@ from typing import Any, Literal
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
-from unmask.bench.data import packages
+from unmask.bench.fetch import packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def instrument_row(name: str) -> InstrumentRow:
     Raises `UnknownNameError`.
     """
     try:
-        card = registry.measuring_card(name)
+        card = registry.unsettled_card(name)
     except UnavailableError as error:
         return InstrumentRow(name, None, str(error), (), broken=isinstance(error, BrokenPluginError))
     except UnknownNameError:
@@ -99,4 +99,4 @@ def instrument_row(name: str) -> InstrumentRow:
 
 def instrument_rows(names: Sequence[str] = ()) -> list[InstrumentRow]:
     """The named instruments, or all."""
-    return [instrument_row(name) for name in names or registry.measuring_names()]
+    return [instrument_row(name) for name in names or registry.names("instrument")]

@@ -114,7 +114,6 @@ def _metrics() -> dict[str, Any]:
     from unmask.bench.core import registry
 
     cards = [card for _, metric in registry.all_metrics() for card in metric.cards]
-    cards += [card for _, metric in registry.video_metrics() for card in metric.cards]
     return {card.name: card for card in cards}
 
 
@@ -155,9 +154,9 @@ def _instruments() -> dict[str, Any]:
     from unmask.bench.core.errors import UnavailableError
 
     found: dict[str, Any] = {}
-    for name in registry.measuring_names():
+    for name in registry.names("instrument"):
         try:
-            found[name] = registry.measuring_card(name)
+            found[name] = registry.unsettled_card(name)
         except UnavailableError as error:
             found[name] = (name, str(error))
     return found

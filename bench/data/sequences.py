@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from unmask.bench.core.errors import DataError, ImageError, VideoError
+from unmask.bench.core.files import refusal
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.labels import read_text
-from unmask.bench.data.stores import refusal
 
 INFO_FILE: Final = "seqinfo.ini"
 MAX_RATE: Final = 1000

@@ -23,6 +23,7 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from unmask.bench.core.errors import WorkerDiedError
+from unmask.bench.core.registry import load
 
 
 class Progress(Protocol):
@@ -168,12 +169,16 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def shared_pool(workers: int) -> Iterator[Executor | None]:
-    """One pool for several stages, so that each worker opens its instruments once; ``None`` = do it in this process."""
+def shared_pool(workers: int, executor: str = "processes") -> Iterator[Executor | None]:
+    """One pool for several stages, so that each worker opens its instruments once; ``None`` = do it in this process.
+
+    ``executor``: the registered name of what makes the pool: a function of the number of workers that gives a context
+    manager with an `Executor`. Raises `UnknownNameError` and `UnavailableError`.
+    """
     if workers <= 1:
         yield None
         return
-    with worker_pool(workers) as pool:
+    with load("executor", executor)(workers) as pool:
         yield pool
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import PackageFile
-from unmask.bench.data.packages import cached, fetch_all
+from unmask.bench.core.types import FetchProgress
+from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.store.schemas import Plan
-
-FetchProgress = Callable[[str, int, int | None], None]
-"""(file, bytes so far, bytes in all or None)."""
 
 
 def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:

@@ -12,7 +12,7 @@ from unmask.bench.core.errors import UnavailableError, one_line
 from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.video import PersonDetector, Tracker
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 
 
 @contextmanager
@@ -27,12 +27,15 @@ def _importing(name: str) -> Iterator[None]:
 
 
 @lru_cache(maxsize=32)
-def open_instrument(name: str, device: str) -> Any:
-    """Any instrument, its files fetched; see the typed functions below."""
-    cls = registry.instrument_class(name)
-    files = fetch_all(cls.card.files)
-    with _importing(name):
-        return cls.open(files, device)
+def open_instrument(spec: str, device: str) -> Any:
+    """The instrument of a SPEC, its files fetched and its network loaded; see the typed functions below."""
+    instrument = registry.create_instrument(parse_spec(spec))
+    files = fetch_all(instrument.card.files)
+    with _importing(spec):
+        if isinstance(instrument, type):
+            return instrument.open(files, device)  # type: ignore[attr-defined]
+        instrument.load(files, device)
+    return instrument
 
 
 def detector(name: str, device: str) -> Detector:
@@ -55,29 +58,17 @@ def pair_instrument(name: str, device: str) -> PairInstrument:
     return cast(PairInstrument, open_instrument(name, device))
 
 
+def person_detector(spec: str, device: str) -> PersonDetector:
+    return cast(PersonDetector, open_instrument(spec, device))
+
+
+def tracker(spec: str, device: str) -> Tracker:
+    return cast(Tracker, open_instrument(spec, device))
+
+
 @lru_cache(maxsize=4)
 def method(spec: str, device: str) -> Method:
     """The method of a plan's SPEC, loaded."""
     made = registry.create_method(parse_spec(spec, positional="dir"))
     made.load(fetch_all(made.card.files), device)
-    return made
-
-
-@lru_cache(maxsize=4)
-def person_detector(spec: str, device: str) -> PersonDetector:
-    """The person detector of a plan's SPEC, loaded."""
-    made = registry.create_person_detector(parse_spec(spec))
-    files = fetch_all(made.card.files)
-    with _importing(spec):
-        made.load(files, device)
-    return made
-
-
-@lru_cache(maxsize=8)
-def tracker(spec: str, device: str) -> Tracker:
-    """The tracker of a plan's SPEC, loaded."""
-    made = registry.create_tracker(parse_spec(spec))
-    files = fetch_all(made.card.files)
-    with _importing(spec):
-        made.load(files, device)
     return made

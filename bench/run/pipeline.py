@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.calling import TIME_LIMIT_S
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_needed
+from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.own_calibration import measure_own_card
 from unmask.bench.run.plan import (
     CONTROL,
+    PHOTO_ROLES,
     choose_instruments,
     choose_metrics,
     locations_of,
@@ -50,7 +52,7 @@ def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress |
     choose_instruments([metric for _, metric in choose_metrics(config.metrics)], config.instruments)
     imports = [name for method in methods for name in method.card["imports"]]
     # In the background, while the plan is made.
-    warm_up([*registry.modules("instrument"), *dict.fromkeys(imports)])
+    warm_up([*registry.modules(*PHOTO_ROLES), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan

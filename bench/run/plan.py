@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import DatasetCard, InstrumentCard
-from unmask.bench.core.errors import ConfigError, DataError, UnavailableError, UnknownNameError
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, Role
+from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
 from unmask.bench.core.protocols import Metric
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.beside import CALIBRATION, Locations
@@ -27,6 +27,8 @@ JUDGE = "yunet"
 SECOND_DETECTOR = "blazeface"
 """Asked about the place of a face that the judge's detector does not find again."""
 CONTROL = "none"
+PHOTO_ROLES: Final[tuple[Role, ...]] = ("detector", "recogniser", "attributes", "skin", "features", "pair")
+"""Roles of the instruments that photos are read by."""
 
 
 def make_plan(
@@ -109,7 +111,7 @@ def planned_metric(name: str, metric: Metric) -> PlannedMetric:
 
 def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
     """Plug-ins for the asked names, which may be plug-in names, metric names or families; all if none are asked."""
-    everything = list(registry.all_metrics())
+    everything = list(registry.all_metrics(clips=False))
     if not asked:
         return everything
     chosen: list[tuple[str, Metric]] = []
@@ -146,15 +148,11 @@ def _handles(name: str, metric: Metric) -> set[str]:
 def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:
     """The instruments that the metrics need, restricted to ``asked``; the judge's detectors always come first."""
     for name in asked:
-        if name not in registry.names("instrument"):
-            raise UnknownNameError("instrument", name, registry.names("instrument"))
-    cards: dict[str, InstrumentCard] = {}
-    for name in registry.names("instrument"):
-        try:
-            cards[name] = registry.instrument_class(name).card
-        except UnavailableError:
-            if name in asked:
-                raise
+        registry.unsettled_card(name)  # says what is wrong with one that cannot be used
+    cards = dict(registry.instrument_cards(*PHOTO_ROLES))
+    for name in asked:
+        if name not in cards:
+            raise UnknownNameError("instrument", name, cards)
     needs = {need for metric in metrics for need in metric.needs}
     chosen = [cards[JUDGE], cards[SECOND_DETECTOR]]
     for name, card in cards.items():

@@ -76,7 +76,7 @@ def hash_arithmetic(metrics: Iterable[str]) -> str:
     for top in ("bench", "metrics"):
         root = Path(str(import_module(f"unmask.{top}").__file__)).parent
         files += [(file, f"{top}/{name.as_posix()}") for name, file in _files_below(root) if file.suffix == ".py"]
-    for name in (name for name in metrics if name not in registry.METRICS):
+    for name in (name for name in metrics if name not in registry.TABLES["metric"]):
         module = registry.targets("metric")[name].partition(":")[0]
         files += [(file, f"{module}/{relative.as_posix()}") for relative, file in _plug_in_files(module)]
     return hashlib.sha256(f"{canonical_json(packages())}{_digest(iter(files))}".encode()).hexdigest()
@@ -102,7 +102,7 @@ def hash_content(path: Path) -> str:
 
 
 def _is_plug_in(name: str) -> bool:
-    return name not in registry.METHODS
+    return name not in registry.TABLES["method"]
 
 
 def _digest(files: Iterator[tuple[Path, str]]) -> str:

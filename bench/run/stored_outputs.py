@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, UnmaskError
+from unmask.bench.core.names import without_affixes
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data import Dataset
 from unmask.bench.run.draws import without_seeds
@@ -21,12 +22,9 @@ def output_paths(methods: Sequence[str]) -> list[Path]:
         prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
         paths.append(folder)
         if prefix or suffix:
-            paths += [path for path in folder.rglob("*") if _called(path.stem, prefix, suffix) and path.is_file()]
+            files = (path for path in folder.rglob("*") if without_affixes(path.stem, prefix, suffix) is not None)
+            paths += [path for path in files if path.is_file()]
     return paths
-
-
-def _called(stem: str, prefix: str, suffix: str) -> bool:
-    return len(stem) > len(prefix) + len(suffix) and stem.startswith(prefix) and stem.endswith(suffix)
 
 
 def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import point_at
 from unmask.bench.core.exposure import FMR, exposed, longest_run, own_distances
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video_evidence import NOT_MEASURED, VideoEvidence
@@ -78,6 +79,7 @@ def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: 
 class Exposure:
     """`tracks_exposed`, `frames_exposed`, `longest_exposure` for every recogniser; `tracks_missed`, `frames_*`."""
 
+    needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:recogniser")
     cards: ClassVar[tuple[MetricCard, ...]] = (
         _exposure_card(
             "tracks_exposed",

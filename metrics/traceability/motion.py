@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video_evidence import VideoEvidence
@@ -53,6 +54,7 @@ def ratio_of_sums(original: Float, output: Float, weights: Float) -> float:
 class Motion:
     """`flicker` and `landmark_correlation`."""
 
+    needs: ClassVar[tuple[str, ...]] = (CLIPS, "yunet")
     cards: ClassVar[tuple[MetricCard, ...]] = (
         MetricCard(
             name="flicker",

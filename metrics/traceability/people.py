@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video_evidence import VideoEvidence
@@ -71,6 +72,7 @@ def weighted_sd(values: Float, weights: Float) -> float:
 class People:
     """`people`, `people_original`, `people_difference` and its sum and standard deviation, for each tracker."""
 
+    needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:tracker")
     cards: ClassVar[tuple[MetricCard, ...]] = (
         _card(
             "people", "People", "How many people are counted in a clip's output?", ", in the output; mean over clips."

@@ -10,6 +10,7 @@ import numpy as np
 from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import point_at
 from unmask.bench.core.exposure import FMR, distances
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.values import SetStatistic, UnitValues
@@ -53,6 +54,7 @@ def _card(name: str, direction: Direction, title: str, question: str, how: str) 
 class IdentityStability:
     """`identity_kept`, `identity_kept_original`, `identity_shared` for every recogniser."""
 
+    needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:recogniser")
     cards: ClassVar[tuple[MetricCard, ...]] = (
         _card(
             "identity_kept",

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
@@ -116,6 +117,7 @@ def _card(name: str, score: _Score, original: bool) -> MetricCard:
 class Tracking:
     """`hota`, `deta`, `assa`, `idf1`, `mota`, `id_switches`, and each again with ``_original``; one each tracker."""
 
+    needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:tracker")
     cards: ClassVar[tuple[MetricCard, ...]] = tuple(
         _card(name, score, original) for original in (False, True) for name, score in _SCORES.items()
     )

@@ -23,7 +23,7 @@ from unmask.bench.core.images import encode_png
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Sample
 from unmask.bench.data import open_dataset
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.bench.run import opened
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for, run

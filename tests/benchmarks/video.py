@@ -22,7 +22,7 @@ from skimage import data
 
 from tests.benchmarks.stages import Stages
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoWriter
+from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.pipeline import get_video_ready, run_video

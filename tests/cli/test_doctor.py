@@ -18,7 +18,8 @@ from typer.testing import CliRunner, Result
 from tests.cli import fake_instruments
 from unmask.bench.cli import doctor_checks, instruments
 from unmask.bench.cli.doctor import doctor
-from unmask.bench.data import npm
+from unmask.bench.core import registry
+from unmask.bench.fetch import npm
 
 app = typer.Typer()
 app.command()(doctor)
@@ -83,7 +84,8 @@ def test_a_changed_file_is_named() -> None:
 def test_a_plug_in_that_cannot_be_loaded_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     here = "tests.cli.fake_instruments"
     table = {"usual": f"{here}:Usual", "bad": f"{here}:NoSuchClass"}
-    monkeypatch.setattr("unmask.bench.core.registry.targets", lambda kind: table)
+    real = registry.targets
+    monkeypatch.setattr(registry, "targets", lambda kind: table if kind == "instrument" else real(kind))
     assert "NoSuchClass" in check("bad", code=1)["detail"]
     assert check("usual", code=1)["state"] == "note"
 

@@ -18,49 +18,40 @@ from unmask.metrics.instruments.facenet import FaceNet
 from unmask.metrics.instruments.lpips import LpipsAlex
 from unmask.metrics.instruments.yolov3 import YoloV3Tiny
 
-MEASURING = ("instrument", "person_detector", "tracker")
 SLOW = ("deep_sort_realtime", "facenet_pytorch", "h5py", "lpips", "pytorch_fid", "torch", "torchvision")
 OPENING = f"""
 import sys
 from unmask.bench.core import registry
 from unmask.bench.run import opened
-classes = {{(kind, name): cls for kind in {MEASURING!r} for name, cls in registry.available(kind)}}
+classes = dict(registry.available("instrument"))
 early = {{name for name in {SLOW!r} if name in sys.modules}}
-kind, name = sys.argv[1:]
-if kind == "instrument":
-    opened.open_instrument(name, "cpu")
-elif kind == "person_detector":
-    opened.person_detector(name, "cpu")
-else:
-    opened.tracker(name, "cpu").start()
+name = sys.argv[1]
+instrument = opened.open_instrument(name, "cpu")
+if hasattr(instrument, "start"):
+    instrument.start()
 late = {{name for name in {SLOW!r} if name in sys.modules}}
-print(*sorted(early), "|", *sorted(late), "|", *getattr(classes[kind, name], 'imports', ()))
+print(*sorted(early), "|", *sorted(late), "|", *getattr(classes[name], "imports", ()))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    "name",
     [
-        *(
-            ("instrument", name)
-            for name in ("blazeface", "facenet", "dlib", "face-api", "faceres", "lpips-alex", "inception")
-        ),
-        ("person_detector", "yolov3-tiny"),
-        ("tracker", "deepsort"),
-        ("tracker", "sort"),
+        *("blazeface", "facenet", "dlib", "face-api", "faceres", "lpips-alex", "inception"),
+        *("yolov3-tiny", "deepsort", "sort"),
     ],
 )
-def test_what_opening_loads_is_what_the_class_names(kind: str, name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", OPENING, kind, name], capture_output=True, text=True, check=True)
+def test_what_opening_loads_is_what_the_class_names(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", OPENING, name], capture_output=True, text=True, check=True)
     early, late, named = (set(part.split()) for part in done.stdout.split("|"))
     assert early == set()
     assert late == named
 
 
 def test_what_is_named_can_be_imported_in_advance() -> None:
-    modules = {module for kind in MEASURING for module in registry.modules(kind)}
+    modules = set(registry.modules())
     assert modules >= {
         *SLOW,
         "unmask.metrics.instruments.yunet",
@@ -73,8 +64,8 @@ def test_what_is_named_can_be_imported_in_advance() -> None:
     ("cls", "create"),
     [
         (FaceNet, lambda: registry.instrument_card("facenet")),
-        (LpipsAlex, lambda: registry.measuring_card("lpips-alex")),
-        (YoloV3Tiny, lambda: registry.create_person_detector(Spec("yolov3-tiny", {}, "yolov3-tiny"))),
+        (LpipsAlex, lambda: registry.unsettled_card("lpips-alex")),
+        (YoloV3Tiny, lambda: registry.create_instrument(Spec("yolov3-tiny", {}, "yolov3-tiny"), "people")),
     ],
 )
 def test_without_its_package_an_instrument_is_unavailable(
@@ -103,7 +94,7 @@ def test_a_package_that_fails_when_the_network_is_opened_is_named(monkeypatch: p
 def test_a_missing_module_of_ours_is_no_missing_package(
     monkeypatch: pytest.MonkeyPatch, module: str, error: type[Exception]
 ) -> None:
-    monkeypatch.setitem(registry.INSTRUMENTS, "yunet", f"{module}:YuNet")  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.TABLES["instrument"], "yunet", f"{module}:YuNet")  # type: ignore[arg-type]
     registry.targets.cache_clear()
     try:
         with pytest.raises(error, match=r"gone|somebody"):

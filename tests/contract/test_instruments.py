@@ -15,8 +15,9 @@ from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.cards import Role
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import LOOKS, look_column
-from unmask.bench.core.registry import instrument_class, names
+from unmask.bench.core.registry import instrument_cards, instrument_class
 from unmask.bench.core.types import Box, FaceView, Image, RegionPair
+from unmask.bench.run.plan import PHOTO_ROLES
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}
@@ -29,6 +30,9 @@ COLUMNS = {
 }
 TOLERANCE = 2e-3
 """Share of the largest value: the sums of a convolution may be added up in another order in another batch."""
+
+
+NAMES = [name for name, _ in instrument_cards(*PHOTO_ROLES)]
 
 
 def card_of(name: str) -> Any:
@@ -84,7 +88,7 @@ def same(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> None:
         np.testing.assert_allclose(a[key], b[key], atol=TOLERANCE * largest, err_msg=key)
 
 
-@pytest.mark.parametrize("name", names("instrument"))
+@pytest.mark.parametrize("name", NAMES)
 def test_card(name: str) -> None:
     card = card_of(name)
     assert card.name == name
@@ -103,7 +107,7 @@ def test_card(name: str) -> None:
         assert ".." not in file.member.split("/")
 
 
-READERS = [name for name in names("instrument") if card_of(name).role != "detector"]
+READERS = [name for name in NAMES if card_of(name).role != "detector"]
 
 
 @pytest.mark.weights
@@ -165,9 +169,9 @@ def test_recognisers_normalise_and_answer_nan_where_they_cannot_say(
 
 
 def test_all_recognisers_but_dlib_read_looks() -> None:
-    recognisers = [name for name in names("instrument") if card_of(name).role == "recogniser"]
+    recognisers = [name for name in NAMES if card_of(name).role == "recogniser"]
     assert {name for name in recognisers if not card_of(name).looks} == {"dlib"}
-    for name in names("instrument"):
+    for name in NAMES:
         assert hasattr(instrument_class(name), "read_looks") is card_of(name).looks, name
 
 
@@ -205,7 +209,7 @@ def test_a_face_turned_in_its_place_is_turned_back(
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("name", [n for n in names("instrument") if card_of(n).role == "detector"])
+@pytest.mark.parametrize("name", [n for n in NAMES if card_of(n).role == "detector"])
 def test_detectors_answer_for_every_image(name: str, open_instrument: Callable[[str], Any], astronaut: Image) -> None:
     detector = opened(name, open_instrument)
     blank = np.zeros((80, 60, 3), np.uint8)

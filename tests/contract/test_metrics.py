@@ -13,7 +13,7 @@ import pytest
 from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence, Settings
 from unmask.bench.core.protocols import Metric
-from unmask.bench.core.registry import INSTRUMENTS, all_metrics, create_metric, names
+from unmask.bench.core.registry import TABLES, all_metrics, create_metric
 from unmask.bench.core.types import Bools, Outcome, Region
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 
@@ -58,7 +58,7 @@ def shuffled() -> Evidence:
 EVIDENCES = evidences()
 
 
-@pytest.fixture(params=names("metric"))
+@pytest.fixture(params=[name for name, _ in all_metrics(clips=False)])
 def metric(request: pytest.FixtureRequest) -> Metric:
     return create_metric(request.param)
 
@@ -89,7 +89,7 @@ def test_cards_are_complete(metric: Metric) -> None:
 def test_needs_are_known(metric: Metric) -> None:
     for need in metric.needs:
         role = need.removeprefix("role:")
-        assert role in ROLES if role != need else need in INSTRUMENTS
+        assert role in ROLES if role != need else need in TABLES["instrument"]
 
 
 def test_only_what_its_cards_announce_and_each_once(metric: Metric, evidence: Evidence) -> None:

@@ -14,15 +14,16 @@ from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, person_detector, tracker
 from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.cards import InstrumentCard
-from unmask.bench.core.errors import SpecError, UnavailableError
-from unmask.bench.core.registry import PERSON_DETECTORS, TRACKERS, create_person_detector, create_tracker, names
+from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
+from unmask.bench.core.registry import create_instrument, instrument_cards
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import PersonBox
 
 USERS_OWN = {"yolov3", "ultralytics"}
 """Detectors that need files of the user's; their own tests are in tests/metrics/instruments."""
-DETECTORS = [name for name in names("person_detector") if name not in USERS_OWN]
+DETECTORS = [name for name, _ in instrument_cards("people")]
+TRACKERS = [name for name, _ in instrument_cards("tracker")]
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
 
 
@@ -52,28 +53,35 @@ def check_card(card: InstrumentCard, made: Any, name: str, role: str) -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_detector_cards(name: str) -> None:
-    made = create_person_detector(Spec(name))
+    made = create_instrument(Spec(name), "people")
     check_card(made.card, made, name, "people")
 
 
-@pytest.mark.parametrize("name", names("tracker"))
+@pytest.mark.parametrize("name", TRACKERS)
 def test_tracker_cards(name: str) -> None:
-    made = create_tracker(Spec(name))
+    made = create_instrument(Spec(name), "tracker")
     check_card(made.card, made, name, "tracker")
 
 
-@pytest.mark.parametrize("name", sorted(USERS_OWN & set(PERSON_DETECTORS)))
+@pytest.mark.parametrize("name", sorted(USERS_OWN))
 def test_detectors_of_users_files_say_what_they_need(name: str) -> None:
-    with pytest.raises(SpecError, match=f"person detector '{name}' needs "):
-        create_person_detector(Spec(name))
+    with pytest.raises(SpecError, match=f"instrument '{name}' needs "):
+        create_instrument(Spec(name), "people")
 
 
-@pytest.mark.parametrize("kind", ["person_detector", "tracker"])
-def test_unknown_parameters_are_refused(kind: str) -> None:
-    create: Any = create_tracker if kind == "tracker" else create_person_detector
-    for name in TRACKERS if kind == "tracker" else PERSON_DETECTORS:
-        with pytest.raises(SpecError, match="has no parameter 'colour'"):
-            create(Spec(name, {"colour": "red"}))
+@pytest.mark.parametrize("name", [*DETECTORS, *sorted(USERS_OWN), *TRACKERS, "yunet", "sface"])
+def test_unknown_parameters_are_refused(name: str) -> None:
+    with pytest.raises(SpecError, match="has no parameter 'colour'"):
+        create_instrument(Spec(name, {"colour": "red"}))
+
+
+def test_an_instrument_of_another_role_is_refused() -> None:
+    with pytest.raises(SpecError, match="'yolov3-tiny' is no tracker; its role is: people"):
+        create_instrument(Spec("yolov3-tiny"), "tracker")
+    with pytest.raises(SpecError, match="'sface' is no person detector; its role is: recogniser"):
+        create_instrument(Spec("sface"), "people")
+    with pytest.raises(UnknownNameError, match=r"person detector 'yolov3-tny'.*yolov3-tiny"):
+        create_instrument(Spec("yolov3-tny"), "people")
 
 
 @pytest.mark.weights
@@ -104,14 +112,14 @@ def test_detectors_answer_for_every_image(name: str, astronaut: Image) -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_gpu_that_is_not_there_is_said(name: str) -> None:
-    made = create_person_detector(Spec(name))
+    made = create_instrument(Spec(name), "people")
     with pytest.raises(UnavailableError, match="cuda:9"):
         made.load(files_of(made.card), "cuda:9")
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize("given_looks", [False, True])
-@pytest.mark.parametrize("name", names("tracker"))
+@pytest.mark.parametrize("name", TRACKERS)
 def test_every_detection_gets_a_track_and_people_keep_theirs(name: str, given_looks: bool) -> None:
     made = tracker(name)
     session = made.start()
@@ -136,19 +144,19 @@ def test_every_detection_gets_a_track_and_people_keep_theirs(name: str, given_lo
     assert len({*zip(tracks.frame.tolist(), tracks.track.tolist(), strict=True)}) == len(tracks)
 
 
-@pytest.mark.parametrize("name", names("tracker"))
+@pytest.mark.parametrize("name", TRACKERS)
 def test_embeddings_alone_are_enough(name: str) -> None:
     """Without loading, so without the tracker's own network."""
-    session = create_tracker(Spec(name)).start()
+    session = create_instrument(Spec(name), "tracker").start()
     for found in walk(5):
         session.update(BLANK, found, looks(0, 1)[: len(found)])
     assert session.tracks().people == 1
     assert session.update(BLANK, [], looks()) == []
 
 
-@pytest.mark.parametrize("name", names("tracker"))
+@pytest.mark.parametrize("name", TRACKERS)
 def test_sessions_are_alike_and_apart(name: str) -> None:
-    made = create_tracker(Spec(name))
+    made = create_instrument(Spec(name), "tracker")
     sessions = [made.start(), made.start()]
     for found in walk(12):
         for session in sessions:

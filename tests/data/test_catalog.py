@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.registry import load
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
-from unmask.bench.data.clips.opening import READERS as CLIP_READERS
 from unmask.bench.data.demo import labels_of, load_demo
-from unmask.bench.data.packages import cached
-from unmask.bench.data.readers import READERS
 
 MINIMAL = """
 [x]
@@ -40,7 +38,7 @@ def test_every_promised_entry_is_there_and_says_what_it_must() -> None:
     assert {name for name, entry in catalog.items() if entry.clips} == clips
     for name, entry in catalog.items():
         assert entry.name == name
-        assert entry.from_packages or entry.layout in (CLIP_READERS if entry.clips else READERS)
+        assert entry.from_packages or callable(load("clip_layout" if entry.clips else "layout", entry.layout))
         for text in (entry.title, entry.licence, entry.citation, entry.how_to_get, entry.notes):
             assert text == text.strip() != ""
             assert "\n" not in text
@@ -116,12 +114,12 @@ class TestDemo:
 
     def test_photos_are_pinned_once_and_labelled_unambiguously(self) -> None:
         demo = load_demo()
+        files = {file.key: file for file in demo.pinned}
         assert len({photo.id for photo in demo.photos}) == len(demo.photos)
         assert len({photo.sha256 for photo in demo.photos}) == len(demo.photos)
         assert {photo.package for photo in demo.photos} == set(demo.packages)
         for photo in demo.photos:
-            file = demo.pinned(photo)
-            assert file.key == photo.id
+            file = files[photo.id]
             assert file.member.endswith(f"/{photo.file}")
             assert len(photo.people) <= photo.faces
             if photo.faces > 1:
@@ -152,7 +150,7 @@ class TestDemo:
     @pytest.mark.weights
     def test_the_judge_finds_every_face_and_every_label_its_face(self, open_instrument: Callable[[str], Any]) -> None:
         demo = load_demo()
-        if any(cached(demo.pinned(photo)) is None for photo in demo.photos):
+        if not demo.is_here:
             pytest.skip("the demo photos are not fetched; run: unmask data fetch demo")
         judge = open_instrument("yunet")
         dataset = open_dataset("demo")

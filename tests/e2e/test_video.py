@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.cli import start_unmask, unmask
 from tests.support.clips import cut_short, drifting_face, wall, write_clip
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 
 pytestmark = pytest.mark.weights
 

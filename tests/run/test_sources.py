@@ -25,7 +25,7 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, d
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(registry, "targets", lambda kind: {"mine": target, **registry.METHODS})
+        monkeypatch.setattr(registry, "targets", lambda kind: {"mine": target, **registry.TABLES["method"]})
         return tmp_path
 
     before = set(sys.modules)
@@ -97,7 +97,7 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     package.__file__ = str(tmp_path / "__init__.py")
     monkeypatch.setitem(sys.modules, "unmask.methods", package)
     monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"unmask.methods.{name}"}))
-    monkeypatch.setattr(registry, "METHODS", {"one": "", "two": ""})
+    monkeypatch.setattr(registry, "TABLES", {"method": {"one": "", "two": ""}})
 
     def edit(name: str) -> set[str]:
         before = {method: hash_code(method) for method in ("one", "two")}
@@ -113,7 +113,7 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
 
 
 def test_every_built_in_method_has_a_hash_of_its_own() -> None:
-    hashes = [hash_code(name) for name in registry.METHODS]
+    hashes = [hash_code(name) for name in registry.TABLES["method"]]
     assert len(set(hashes)) == len(hashes)
 
 

@@ -224,16 +224,19 @@ class Marks:
 INSTRUMENTS = (Judge, SecondDetector, Recogniser, SFace, Attributes, Skin, Features, Pixels)
 _HERE, _METHODS = "tests.support.fakes", "tests.support.fake_methods"
 TABLES: Mapping[str, Mapping[str, str]] = {
-    "instrument": {cls.card.name: f"{_HERE}:{cls.__name__}" for cls in INSTRUMENTS},
+    "instrument": {
+        **{cls.card.name: f"{_HERE}:{cls.__name__}" for cls in INSTRUMENTS},
+        "yolov3-tiny": f"{_HERE}:People",
+        "deepsort": f"{_HERE}:ByEmbedding",
+        "sort": f"{_HERE}:ByScore",
+    },
     "method": {
-        **{name: registry.METHODS[name] for name in ("none", "outputs")},
+        **{name: registry.TABLES["method"][name] for name in ("none", "outputs")},
         "edit": f"{_METHODS}:EditFaces",
         "noise": f"{_METHODS}:Noise",
         "by-name": f"{_METHODS}:ByName",
     },
-    "metric": {**registry.METRICS, "marks": f"{_HERE}:Marks"},
-    "person_detector": {"yolov3-tiny": f"{_HERE}:People"},
-    "tracker": {"deepsort": f"{_HERE}:ByEmbedding", "sort": f"{_HERE}:ByScore"},
+    "metric": {**registry.TABLES["metric"], "marks": f"{_HERE}:Marks"},
 }
 
 
@@ -241,7 +244,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes these the registered ones, beside our metrics, and forgets what was opened before."""
     real = registry.targets
     monkeypatch.setattr(registry, "targets", lambda kind: TABLES.get(kind) or real(kind))
-    for name in ("open_instrument", "method", "person_detector", "tracker"):
+    for name in ("open_instrument", "method"):
         fresh = lru_cache(getattr(opened, name).__wrapped__)
         monkeypatch.setattr(opened, name, fresh)
     for record in (_Opened.calls, EditFaces.seen, EditFaces.batches, ByName.expected):

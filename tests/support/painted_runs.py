@@ -16,7 +16,7 @@ from unmask.bench.core.evidence import ANY_LOOK, Evidence
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.core.video_evidence import VideoEvidence
-from unmask.bench.data.video import VideoWriter
+from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.calibration import attack_identity, usable_points

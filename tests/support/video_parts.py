@@ -8,20 +8,20 @@ import av
 import numpy as np
 
 from tests.support.fetched import files_of
-from unmask.bench.core.registry import create_person_detector, create_tracker
+from unmask.bench.core.registry import create_instrument
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox, PersonDetector, Tracker
 
 
 def person_detector(spec: str = "yolov3-tiny") -> PersonDetector:
-    detector = create_person_detector(parse_spec(spec))
+    detector = create_instrument(parse_spec(spec), "people")
     detector.load(files_of(detector.card), "cpu")
     return detector
 
 
 def tracker(spec: str) -> Tracker:
-    made = create_tracker(parse_spec(spec))
+    made = create_instrument(parse_spec(spec), "tracker")
     made.load(files_of(made.card), "cpu")
     return made
 

@@ -120,7 +120,7 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             "detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
             "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker")} for t in TRACKERS],
             "face_tracker": {"label": "deepsort", "spec": "deepsort", "card": _card("deepsort", "tracker")},
-            "cards": [plain(card) for _, metric in registry.video_metrics() for card in metric.cards],
+            "cards": [plain(card) for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
             "operating_points": {
                 "dataset": "lfw 1",
                 "people": 700,

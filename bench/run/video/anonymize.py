@@ -16,7 +16,7 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoReader, VideoWriter
+from unmask.bench.data.media import VideoReader, VideoWriter
 from unmask.bench.run.anonymize import worth_another_try
 from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import Contestant

@@ -10,15 +10,13 @@ from typing import Final
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import DataError, SpecError, VideoError
-from unmask.bench.core.files import sha256_of
+from unmask.bench.core.files import refusal, sha256_of
 from unmask.bench.core.names import NameMatcher
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure
-from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.clips import clip_files
-from unmask.bench.data.clips.files import CLIP_EXTENSIONS
-from unmask.bench.data.stores import refusal
-from unmask.bench.data.video import VideoReader
+from unmask.bench.core.video import CLIP_EXTENSIONS, Frame, VideoInfo
+from unmask.bench.data.folders import clip_files
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.plan import plain
 from unmask.bench.run.video.jobs import ClipJob
 from unmask.bench.run.video.timing import Shown, Times, frames_shown
@@ -43,7 +41,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
         raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
     card = MethodCard(
         name=NAME,
-        version="2",
+        version="3",
         description="Clips anonymized elsewhere, read from a folder and matched by file name.",
         licence="as the clips",
         source="the folder given",

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from unmask.bench.core.canonical import digest
-from unmask.bench.core.video import ClipRef, Frame
-from unmask.bench.data.clips import ClipSet, open_clips
+from unmask.bench.core.types import SampleRef
+from unmask.bench.core.video import Frame
+from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.video_folder import VideoRunFolder
 from unmask.bench.store.video_schemas import Contestant, PlannedClip, PlannedClips, VideoPlan
@@ -70,7 +71,7 @@ class ClipJob:
     def contestant(self) -> Contestant:
         return next(c for c in self.plan.contestants if c.label == self.method)
 
-    def open(self) -> tuple[ClipSet, ClipRef]:
+    def open(self) -> tuple[Dataset, SampleRef]:
         """The data set and this clip's entry."""
         clips = opened_clips(self.planned.spec, self.root)
         return clips, next(ref for ref in clips.refs if ref.id == self.clip.id)
@@ -110,6 +111,6 @@ def _plan(run: Path, _changed: int) -> VideoPlan:
 
 
 @lru_cache(maxsize=8)
-def opened_clips(spec: str, root: Path | None) -> ClipSet:
+def opened_clips(spec: str, root: Path | None) -> Dataset:
     """A data set of clips, opened once per process."""
-    return open_clips(spec, root=root)
+    return open_dataset(spec, clips=True, root=root)

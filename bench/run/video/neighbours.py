@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import ImageError, VideoError
 from unmask.bench.core.types import Bools, Box, Image, MethodFailure
 from unmask.bench.core.video import Frame
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.guard import ANOTHER, fault_of
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
 from unmask.bench.run.video.jobs import ClipJob, clip_jobs

@@ -8,16 +8,18 @@ from pathlib import Path
 from unmask.bench.core import registry
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.calling import TIME_LIMIT_S
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_missing
+from unmask.bench.run.fetching import fetch_missing
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.settling import compare_plans, settle
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given
 from unmask.bench.run.video.jobs import clip_jobs
-from unmask.bench.run.video.plan import make_video_plan, settle_video_plan
+from unmask.bench.run.video.plan import make_video_plan
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.reduce import reduce_video
 from unmask.bench.run.video.score import score_clip
@@ -32,8 +34,7 @@ def get_video_ready(config: VideoConfig, *, root: Path | None, progress: FetchPr
     registry.check_device(config.device)
     plan = make_video_plan(config, root=root, progress=progress)
     imports = [name for method in plan.methods for name in method.card["imports"]]
-    kinds = ("instrument", "person_detector", "tracker")
-    warm_up([*(module for kind in kinds for module in registry.modules(kind)), *dict.fromkeys(imports)])
+    warm_up([*registry.modules(), *dict.fromkeys(imports)])
     _fetch(plan, progress)
     return plan
 
@@ -53,7 +54,7 @@ def run_video(
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = VideoRunFolder(out)
-    settle_video_plan(folder, plan)
+    settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
         run_stage("prepare", prepare_clip, clip_jobs(folder.path, plan, root), pool, progress)
@@ -81,7 +82,6 @@ def _fetch(plan: VideoPlan, progress: FetchProgress | None) -> None:
     for method in plan.methods:
         if not is_given(method):
             files += registry.create_method(parse_spec(method.spec, positional="dir")).card.files
-    files += registry.create_person_detector(parse_spec(plan.detector.spec)).card.files
-    for part in (*plan.trackers, plan.face_tracker):
-        files += registry.create_tracker(parse_spec(part.spec)).card.files
+    for part in (plan.detector, *plan.trackers, plan.face_tracker):
+        files += registry.create_instrument(parse_spec(part.spec)).card.files
     fetch_missing(files, progress)

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.data.clips import open_clips
+from unmask.bench.core.types import FetchProgress
+from unmask.bench.data import open_dataset
 from unmask.bench.run.calibration import calibration_for
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
-from unmask.bench.run.settling import listed_differences, settle
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given, output_folder, planned_given
 from unmask.bench.store.schemas import PlannedMethod
-from unmask.bench.store.video_folder import VideoRunFolder
 from unmask.bench.store.video_schemas import (
     LOSSLESS,
     Contestant,
@@ -62,40 +60,20 @@ def make_video_plan(
         "methods": [m.model_dump() for m in methods],
         "contestants": [c.model_dump() for c in _contestants(methods, config)],
         "instruments": [plain(registry.instrument_card(JUDGE)), *(plain(card) for card in recognisers)],
-        "detector": _part("person_detector", config.detector).model_dump(),
+        "detector": _part("people", config.detector).model_dump(),
         "trackers": [t.model_dump() for t in trackers],
         "face_tracker": _part("tracker", FACE_TRACKER).model_dump(),
-        "cards": [plain(card) for _, metric in registry.video_metrics() for card in metric.cards],
+        "cards": [plain(card) for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
         "operating_points": calibration_for(None, [card.name for card in recognisers]),
         "settings": settings.model_dump(mode="json"),
     }
     return VideoPlan.sealed(body)
 
 
-def settle_video_plan(folder: VideoRunFolder, plan: VideoPlan) -> None:
-    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.plan.settle`."""
-    settle(folder.plan_path, plan, lambda: compare_video_plans(folder.plan, plan))
-
-
-def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
-    """What differs between two plans, as short phrases; empty = the same run."""
-    found = []
-    for field in ("datasets", "methods", "contestants", "instruments", "trackers", "cards"):
-        found += listed_differences(field, getattr(old, field), getattr(new, field))
-    for field in ("detector", "face_tracker"):
-        if getattr(old, field) != getattr(new, field):
-            found.append(f"{field.replace('_', ' ')} changed")
-    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
-    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
-    if old.operating_points != new.operating_points:
-        found.append("the calibration card changed")
-    return found
-
-
 def _planned_clips(
     text: str, limit: int | None, root: Path | None, progress: FetchProgress | None, apart: Sequence[Path]
 ) -> PlannedClips:
-    clips = open_clips(text, root=root, progress=progress, exclude=apart)
+    clips = open_dataset(text, clips=True, root=root, progress=progress, exclude=apart)
     chosen = [PlannedClip(id=ref.id, group=ref.group, digest=ref.digest) for ref in clips.refs[:limit]]
     if not chosen:
         raise DataError(f"{text} has no clips")
@@ -103,15 +81,14 @@ def _planned_clips(
     return PlannedClips(label=label, spec=text, card=plain(clips.card), clips=chosen, notes=list(clips.notes))
 
 
-def _part(kind: str, text: str) -> PlannedPart:
+def _part(role: Role, text: str) -> PlannedPart:
     spec = parse_spec(text)
-    made = registry.create_tracker(spec) if kind == "tracker" else registry.create_person_detector(spec)
-    return PlannedPart(label=spec.label, spec=spec.text, card=plain(made.card))
+    card = registry.create_instrument(spec, role).card
+    return PlannedPart(label=spec.label, spec=spec.text, card=plain(card))
 
 
 def _recognisers(asked: Sequence[str]) -> list[InstrumentCard]:
-    every = {name: cls.card for name, cls in registry.available("instrument")}
-    known = {name: card for name, card in every.items() if card.role == "recogniser"}
+    known = dict(registry.instrument_cards("recogniser"))
     for name in asked:
         if name not in known:
             raise UnknownNameError("recogniser", name, known)

@@ -12,7 +12,7 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
 from unmask.bench.core.video import Frame, PersonBox, TrackingSession, Tracks
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
 from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
 from unmask.bench.run.regions import face_crop

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, stranger
 from unmask.bench.core.headlines import clip_headline_keys
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Outcome
+from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video_evidence import ClipEvidence, VideoEvidence
 from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.executors import Progress
@@ -44,7 +46,7 @@ Points = Mapping[str, tuple[OperatingPoint, ...]]
 def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, progress: Progress) -> None:
     """Writes ``video-estimates.json`` and the timelines. The same readings give the same bytes."""
     progress.start("reduce", len(plan.datasets) * len(plan.contestants))
-    cards = {card.name: card for _, metric in registry.video_metrics() for card in metric.cards}
+    cards = {card.name: card for _, metric in registry.all_metrics(clips=True) for card in metric.cards}
     instruments = {c["name"]: registry.instrument_card(c["name"]) for c in plan.instruments}
     points = usable_points(plan.operating_points, instruments)
     rows: list[EstimateRow] = []
@@ -107,8 +109,9 @@ def _answers(
 ) -> list[Answer]:
     made = [
         answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
-        for _, metric in registry.video_metrics()
-        for item in metric.ask(evidence)
+        for _, metric in registry.all_metrics(clips=True)
+        for item in metric.ask(cast(Any, evidence))
+        if isinstance(item, UnitValues | SetStatistic)
     ]
     return made + worst_answers(made, cards, recognisers)
 

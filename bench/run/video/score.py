@@ -16,7 +16,7 @@ from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.evidence import KNOWN_PLACE
 from unmask.bench.core.types import Box, Detection, FaceView, Image, Outcome
 from unmask.bench.core.video import Frame
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
 from unmask.bench.run.explained import Explanation, explanation
 from unmask.bench.run.located import match_faces, outcomes

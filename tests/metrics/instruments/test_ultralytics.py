@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from unmask.bench.core.cards import OWN_WEIGHTS
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import sha256_of
-from unmask.bench.core.registry import create_person_detector
+from unmask.bench.core.registry import create_instrument
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import PersonDetector
@@ -66,7 +66,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def detector(path: Path, **params: Any) -> PersonDetector:
-    return create_person_detector(Spec("ultralytics", {"model": str(path), **params}))
+    return create_instrument(Spec("ultralytics", {"model": str(path), **params}), "people")
 
 
 def test_boxes_of_people_are_read_right(package: ModuleType, tmp_path: Path) -> None:

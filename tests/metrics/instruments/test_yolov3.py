@@ -13,7 +13,7 @@ from tests.support.video_parts import person_detector, pets_frames
 from unmask.bench.core.cards import OWN_WEIGHTS
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import sha256_of
-from unmask.bench.core.registry import create_person_detector
+from unmask.bench.core.registry import create_instrument
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import PersonBox
@@ -32,7 +32,7 @@ def own(tmp_path: Path) -> Made:
 
     def made(**params: object) -> YoloV3:
         settings: dict[str, object] = {"cfg": str(cfg), "weights": str(weights), "names": str(names), "size": 64}
-        detector = create_person_detector(Spec("yolov3", {**settings, **params}))  # type: ignore[dict-item]
+        detector = create_instrument(Spec("yolov3", {**settings, **params}), "people")  # type: ignore[dict-item]
         assert isinstance(detector, YoloV3)
         return detector
 
@@ -124,7 +124,7 @@ def test_a_missing_file_is_one_line_that_names_it(own: Made, key: str) -> None:
 
 def test_files_cannot_be_left_out() -> None:
     with pytest.raises(SpecError, match="needs cfg, weights; write yolov3:cfg="):
-        create_person_detector(Spec("yolov3", {}))
+        create_instrument(Spec("yolov3", {}), "people")
 
 
 def test_names_must_fit_the_network(own: Made, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_names_must_fit_the_network(own: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize("params", [{"size": 400}, {"size": 0}, {"size": 4096}, {"size": 416.5}, {"size": True}])
 def test_sizes_that_are_no_grid_are_refused(params: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=r"yolov3-tiny: size=.* must be a multiple of 32, from 32 to 1664 pixels"):
-        create_person_detector(Spec("yolov3-tiny", dict(params)))
+        create_instrument(Spec("yolov3-tiny", dict(params)), "people")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_sizes_that_are_no_grid_are_refused(params: dict[str, float]) -> None:
 )
 def test_shares_that_are_none_are_refused(params: dict[str, float | str]) -> None:
     with pytest.raises(SpecError, match="must be above 0 and below 1"):
-        create_person_detector(Spec("yolov3-tiny", dict(params)))
+        create_instrument(Spec("yolov3-tiny", dict(params)), "people")
 
 
 def test_detecting_before_loading_is_a_bug() -> None:

@@ -15,7 +15,7 @@ from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.types import Image, Sample
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.calling import Attempt
 from unmask.bench.run.video import anonymize
 

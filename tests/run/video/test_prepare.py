@@ -14,7 +14,7 @@ from tests.support.painted import SFACE_BLIND, SIZE, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_avi, write_clip
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.types import Image
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
