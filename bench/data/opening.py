@@ -68,11 +68,13 @@ def open_dataset(
     if clips is not None and entry.clips != clips:
         is_one = "clips; use: unmask video" if entry.clips else "images, not of clips; use: unmask run"
         raise DataError(f"{entry.name} is a set of {is_one}")
-    entry, split = chosen(parsed, entry)
+    split = _split(parsed, entry)
+    if entry.by_path and parsed.params.get("show_faces") is True:
+        entry = entry.model_copy(update={"show_faces": True})
     if entry.from_packages:
         contents = read_demo(clips=entry.clips, progress=progress)
         return _dataset(entry, contents, split, "the cache", entry.revision)
-    copy = chosen_copy(parsed, entry, root)
+    copy = _copy(parsed, entry, root)
     contents = _read(entry, replace(copy.place, exclude=tuple(exclude), split=split))
     return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
 
@@ -127,7 +129,7 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
         parsed, entry = parse_dataset(spec)
         if entry.from_packages:
             continue
-        path = chosen_copy(parsed, entry, root).place.path.resolve()
+        path = _copy(parsed, entry, root).place.path.resolve()
         if out.resolve().is_relative_to(path):
             raise ConfigError(
                 f"--out {out} lies inside the folder of {spec}, where its pictures would count as inputs; "
@@ -137,17 +139,14 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
             raise ConfigError(f"the folder of {spec} lies inside --out {out}; choose another --out")
 
 
-def chosen(spec: Spec, entry: DatasetEntry) -> tuple[DatasetEntry, str]:
-    """The entry as a SPEC wants it (``show_faces=true``), and the split. Raises `SpecError`."""
-    split = _split(spec, entry)
-    if entry.by_path and spec.params.get("show_faces") is True:
-        entry = entry.model_copy(update={"show_faces": True})
-    return entry, split
-
-
-def chosen_copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
+def _copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
     """The folder that a SPEC names, or else the first copy on this machine. Raises `SpecError` and `DataError`."""
-    return _named(spec, entry) if entry.by_path else find_copy(entry, root)
+    if not entry.by_path:
+        return find_copy(entry, root)
+    if not str(spec.params.get("path", "")):
+        what = "clips" if entry.clips else "images"
+        raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
+    return Copy(Place(require_folder(Path(str(spec.params["path"])).expanduser(), "the folder")), None)
 
 
 def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
@@ -197,14 +196,6 @@ def _split(spec: Spec, entry: DatasetEntry) -> str:
     if split not in entry.split_names:
         raise SpecError(f"data set {entry.name} has no split {split!r}; it has: {', '.join(entry.split_names)}")
     return split
-
-
-def _named(spec: Spec, entry: DatasetEntry) -> Copy:
-    if not str(spec.params.get("path", "")):
-        what = "clips" if entry.clips else "images"
-        raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
-    path = Path(str(spec.params["path"])).expanduser()
-    return Copy(Place(require_folder(path, "the folder")), None)
 
 
 def _at(base: Path, relative: str, source: Source) -> Place | None:
