@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.run.calling import TIME_LIMIT_S
 
@@ -53,7 +53,7 @@ class RunConfig(BaseModel):
     """Images per job: what a kill can lose at most."""
     replicates: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap replicates behind each interval."""
-    age_groups: tuple[tuple[int, int], ...] = ((0, 19), (20, 29), (30, 39), (40, 120))
+    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     """Inclusive bounds in years; must ascend without overlap."""
     skin_target: tuple[int, int, int] | None = None
     """RGB a skin-changing method aims at."""
@@ -62,17 +62,9 @@ class RunConfig(BaseModel):
 
     @field_validator("age_groups")
     @classmethod
-    def _ascending(cls, groups: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        flat = [bound for low, high in groups for bound in (low, high)]
-        if (
-            not groups
-            or any(low > high for low, high in groups)
-            or flat != sorted(flat)
-            or len(set(groups)) < len(groups)
-        ):
+    def _ascending(cls, groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
+        if not ascending(groups):
             raise ValueError("age groups must ascend without overlap, e.g. [[0, 19], [20, 29], [30, 39], [40, 120]]")
-        if any(a[1] >= b[0] for a, b in pairwise(groups)):
-            raise ValueError("age groups must not overlap")
         return groups
 
     @field_validator("skin_target")

@@ -14,16 +14,17 @@ from unmask.bench.store.schemas import Estimates, Sealed
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises `StoreError` where it does not."""
+def read_object(path: Path, remedy: str = "") -> dict[str, Any]:
+    """A JSON file that holds an object. Raises `StoreError`, which ends in ``remedy``, where it does not."""
+    end = f"; {remedy}" if remedy else ""
     try:
         found = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{path} cannot be read: {error.strerror}{end}") from error
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is not JSON: {error}") from error
+        raise StoreError(f"{path} is not JSON: {error}{end}") from error
     if not isinstance(found, dict):
-        raise StoreError(f"{path} holds no JSON object")
+        raise StoreError(f"{path} holds no JSON object{end}")
     return found
 
 

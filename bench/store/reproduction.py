@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from unmask.bench.core.errors import StoreError
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.json_files import read_model
 from unmask.bench.store.schemas import Strict
 
 REPRODUCTION_SCHEMA: Final = "unmask.reproduction/1"
@@ -64,10 +64,4 @@ def write_reproduction(run: Path, value: Reproduction) -> None:
 def read_reproduction(run: Path) -> Reproduction | None:
     """``None`` where the run follows no protocol. Raises `StoreError` for another version's file."""
     path = run / FILE
-    if not path.is_file():
-        return None
-    try:
-        return Reproduction.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        what = f"{error.errors()[0]['msg']}" if isinstance(error, ValidationError) else error.strerror
-        raise StoreError(f"{path} was not written by this version of unmask ({what}); reproduce again") from error
+    return read_model(Reproduction, path, "reproduce again") if path.is_file() else None

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmask.bench.core.canonical import digest
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
 
 PLAN_SCHEMA: Final = "unmask.plan/2"
 ESTIMATES_SCHEMA: Final = "unmask.estimates/2"
@@ -74,7 +75,7 @@ class PlanSettings(Strict):
     """Images a job holds in memory at once."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap replicates."""
-    age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
+    age_groups: list[AgeGroup] = list(AGE_GROUPS)
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
     default_attributes: str = "face-api"

@@ -23,8 +23,7 @@ from unmask.bench.store.beside import Locations
 from unmask.bench.store.reproduction import Reproduction, write_reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
-from unmask.bench.study.balanced import balanced_test_set
-from unmask.bench.study.built_set import built_test_set
+from unmask.bench.study.balanced import balanced_test_set, built_test_set
 
 ROLES: Final[Mapping[str, str]] = {
     "none": "none",

@@ -50,7 +50,7 @@ def tables_of(run: Path) -> Tables:
     photos = run / "estimates.json"
     document = json.loads((photos if photos.exists() else run / "video-estimates.json").read_text("utf-8"))
     plan = json.loads((run / ("plan.json" if photos.exists() else "video-plan.json")).read_text("utf-8"))
-    cards = plan.get("metrics") or plan["cards"]
+    cards = plan.get("cards") or [card for metric in plan["metrics"] for card in metric["cards"]]
     timed = {card["name"] for card in cards if card["family"] == "cost"}
     return {
         table: sorted(

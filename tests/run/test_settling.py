@@ -10,10 +10,11 @@ import pytest
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.plan import dataset_label
-from unmask.bench.run.settling import announce_changes, refuse_half_made, settle_plan
+from unmask.bench.run.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
 from unmask.bench.store.beside import Locations
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.video_schemas import VideoPlan
 
 
 def method(label: str, code: str = "a", **more: Any) -> dict[str, Any]:
@@ -116,6 +117,25 @@ def test_a_run_s_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
     for name in ("there", "new"):
         settle_plan(RunFolder(tmp_path / name), BASE, HERE)
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
+
+
+def clips(version: str = "1", note: str = "", points: str = "a", **settings: Any) -> VideoPlan:
+    part = {"label": "yolo", "spec": "yolo", "card": {"version": version}}
+    data = {"label": "d", "spec": "clips", "card": {}, "clips": [], "notes": [note]}
+    empty = {field: [] for field in ("methods", "contestants", "instruments", "trackers", "cards")}
+    parts = {"detector": part, "face_tracker": {**part, "card": {}}}
+    return VideoPlan.sealed(
+        {"datasets": [data], **empty, **parts, "operating_points": {"dataset": points}, "settings": settings}
+    )
+
+
+def test_plans_over_clips_are_told_apart_by_the_same_rule() -> None:
+    assert compare_plans(clips(), clips(note="read another way")) == []
+    assert compare_plans(clips(), clips("2")) == ["detector.card.version: 1 before, 2 now"]
+    assert compare_plans(clips(), clips(points="b", seed=7)) == [
+        "seed: 0 before, 7 now",
+        "the calibration card changed",
+    ]
 
 
 @pytest.mark.parametrize(

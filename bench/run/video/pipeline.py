@@ -14,11 +14,12 @@ from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
 from unmask.bench.run.fetching import fetch_missing
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.settling import compare_plans, settle
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized, open_clip_contestant
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given
 from unmask.bench.run.video.jobs import clip_jobs
-from unmask.bench.run.video.plan import make_video_plan, settle_video_plan
+from unmask.bench.run.video.plan import make_video_plan
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.reduce import reduce_video
 from unmask.bench.run.video.score import score_clip
@@ -53,7 +54,7 @@ def run_video(
     Raises `PlanMismatchError` where ``out`` holds another plan.
     """
     folder = VideoRunFolder(out)
-    settle_video_plan(folder, plan)
+    settle(folder.plan_path, plan, lambda: compare_plans(folder.plan, plan))
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
         run_stage("prepare", prepare_clip, clip_jobs(folder.path, plan, root), pool, progress)

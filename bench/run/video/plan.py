@@ -14,11 +14,9 @@ from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
 from unmask.bench.run.calibration import calibration_for
 from unmask.bench.run.plan import CONTROL, JUDGE, dataset_label, distinct, plain, planned_methods
-from unmask.bench.run.settling import listed_differences, settle
 from unmask.bench.run.video.config import VideoConfig
 from unmask.bench.run.video.given import is_given, output_folder, planned_given
 from unmask.bench.store.schemas import PlannedMethod
-from unmask.bench.store.video_folder import VideoRunFolder
 from unmask.bench.store.video_schemas import (
     LOSSLESS,
     Contestant,
@@ -70,26 +68,6 @@ def make_video_plan(
         "settings": settings.model_dump(mode="json"),
     }
     return VideoPlan.sealed(body)
-
-
-def settle_video_plan(folder: VideoRunFolder, plan: VideoPlan) -> None:
-    """Writes the plan, or checks that the folder already holds the same one; see `bench.run.plan.settle`."""
-    settle(folder.plan_path, plan, lambda: compare_video_plans(folder.plan, plan))
-
-
-def compare_video_plans(old: VideoPlan, new: VideoPlan) -> list[str]:
-    """What differs between two plans, as short phrases; empty = the same run."""
-    found = []
-    for field in ("datasets", "methods", "contestants", "instruments", "trackers", "cards"):
-        found += listed_differences(field, getattr(old, field), getattr(new, field))
-    for field in ("detector", "face_tracker"):
-        if getattr(old, field) != getattr(new, field):
-            found.append(f"{field.replace('_', ' ')} changed")
-    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
-    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
-    if old.operating_points != new.operating_points:
-        found.append("the calibration card changed")
-    return found
 
 
 def _planned_clips(

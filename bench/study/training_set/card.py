@@ -8,10 +8,11 @@ from typing import Any
 
 from unmask import __version__
 from unmask.bench.core import registry
-from unmask.bench.study.training_set.choosing import Choice, table
-from unmask.bench.study.training_set.labelling import card_of, needed_instruments
+from unmask.bench.core.demographics import group_name
+from unmask.bench.study.training_set.choosing import Face, table
+from unmask.bench.study.training_set.labelling import needed_instruments
 from unmask.bench.study.training_set.settings import BuildSettings
-from unmask.bench.study.training_set.work import PHOTOS, source_of
+from unmask.bench.study.training_set.work import PHOTOS, open_source
 
 TERMS = "The terms of every data set below hold together: usually research only, and no passing on of images."
 
@@ -20,89 +21,73 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
     """Everything that decides what the set will be. No path of this machine is in it."""
     sources = []
     for number, source in enumerate(settings.sources):
-        card = source_of(settings, number, root).card
-        sources.append(
-            {"part": source.part, "spec": settings.name_of(number), **asdict(card), "roles": list(card.roles)}
-        )
-    chosen = asdict(settings)
+        facts = asdict(open_source(source.spec, root).card)
+        name = settings.name_of(number)
+        sources.append({"part": source.part, "spec": name, **facts, "roles": list(facts["roles"])})
+    chosen = asdict(settings) | {"age_groups": tuple(map(group_name, settings.age_groups))}
     del chosen["sources"]
     return {
-        "format": 1,
+        "format": 2,
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},
         "attributes": list(settings.attributes),
         "sources": sources,
-        "instruments": [dict(card_of(name)) for name in needed_instruments(settings)],
+        "instruments": [_instrument(name) for name in needed_instruments(settings)],
         "detector": {"name": "mtcnn", "weights": dict(registry.training_faces().weights)},
         "photos_per_piece": PHOTOS,
     }
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[str]:
-    """What of a plan is not as it was: ``settings.seed: 0 -> 1``."""
-    told: list[str] = []
-    for key in sorted({*wanted, *found}):
-        old, new = found.get(key), wanted.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            told += differences(new, old, f"{where}{key}.")
-        elif old != new:
-            told.append(f"{where}{key}" if isinstance(old or new, list) else f"{where}{key}: {old} -> {new}")
-    return told
+def _instrument(name: str) -> dict[str, Any]:
+    """What of an instrument's card tells one build from another."""
+    card = registry.instrument_card(name)
+    facts = {field: getattr(card, field) for field in ("name", "version", "licence", "source")}
+    return {**facts, "files": {file.key: file.sha256 for file in card.files}, "params": dict(card.params)}
 
 
-def card(settings: BuildSettings, plan: Mapping[str, Any], choice: Choice, files: Mapping[str, str]) -> dict[str, Any]:
-    """The whole card. ``files``: shard -> sha256."""
-    counts = [
-        {
-            "source": source["spec"],
-            "part": source["part"],
-            "photos": choice.photos.get(number, 0),
-            "faces": sum(face.piece.source == number for face in choice.faces),
-            "dropped": dict(sorted(choice.dropped[number].items())),
-            "over_the_limit": choice.over.get(number, 0),
-        }
-        for number, source in enumerate(plan["sources"])
-    ]
+def card_of(
+    settings: BuildSettings,
+    plan: Mapping[str, Any],
+    faces: Sequence[Face],
+    counts: Sequence[Mapping[str, Any]],
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """The whole card. ``counts``: of `choose`; ``files``: shard -> sha256."""
     return {
         "name": settings.kind,
         "unmask": __version__,
         "terms": TERMS,
         "plan": dict(plan),
-        "counts": counts,
-        "faces": table(settings, choice.faces),
+        "counts": list(counts),
+        "faces": table(settings, faces),
         "files": dict(files),
     }
 
 
-def tables_json(made: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables alone."""
-    return {"counts": made["counts"], "faces": made["faces"]}
-
-
-def as_markdown(made: Mapping[str, Any]) -> str:
+def as_markdown(card: Mapping[str, Any]) -> str:
     """The card for a person."""
-    settings = made["plan"]["settings"]
-    lines = [f"# {made['name']}", "", made["terms"], "", "## Data sets", ""]
+    settings = card["plan"]["settings"]
+    lines = [f"# {card['name']}", "", card["terms"], "", "## Data sets", ""]
     lines += _rows(
         ("Part", "Data set", "Licence", "Fingerprint"),
         [
             (s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"])
-            for s in made["plan"]["sources"]
+            for s in card["plan"]["sources"]
         ],
     )
     lines += ["", "## Settings", ""]
     lines += _rows(("Setting", "Value"), [(key, _text(value)) for key, value in settings.items()])
-    lines += ["", f"Attributes, in order: {', '.join(made['plan']['attributes'])}.", ""]
-    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in made["plan"]["instruments"]]
+    lines += ["", f"Attributes, in order: {', '.join(card['plan']['attributes'])}.", ""]
+    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in card["plan"]["instruments"]]
     lines += ["", "## What became of the photos", ""]
-    rows = [(c["source"], c["part"], "photos", c["photos"]) for c in made["counts"]]
-    for c in made["counts"]:
+    rows = [(c["source"], c["part"], "photos", c["photos"]) for c in card["counts"]]
+    for c in card["counts"]:
         rows += [(c["source"], c["part"], f"dropped: {reason}", n) for reason, n in c["dropped"].items()]
         rows += [(c["source"], c["part"], "left out: its group is full", c["over_the_limit"])]
         rows += [(c["source"], c["part"], "faces in the set", c["faces"])]
     lines += _rows(("Data set", "Part", "What", "Number"), rows)
     if settings["tones"]:
         lines += ["", "In train and val a photo is dropped, or a face counted, once for each tone it would appear in."]
-    for part, tones in made["faces"].items():
+    for part, tones in card["faces"].items():
         for tone, groups in tones.items():
             lines += ["", f"## {part}{f', {tone} skin' if tone else ''}: faces by age group and gender", ""]
             lines += group_table(groups)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from unmask.bench.core.demographics import group_name
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Gender
+from unmask.bench.core.types import Gender, SampleRef
+from unmask.bench.study.cells import draw
 from unmask.bench.study.training_set.settings import BuildSettings, Part
-from unmask.bench.study.training_set.work import Piece, read_piece, source_of
+from unmask.bench.study.training_set.work import Piece, read_piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,75 +26,71 @@ class Face:
     """Position in the piece's arrays."""
     row: int
     """Position of its photo in the source."""
-    part: Part
     group: str
     gender: Gender
     tone: str
 
+    @property
+    def part(self) -> Part:
+        return self.piece.part
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What goes in, and what happened to everything else."""
-
-    faces: tuple[Face, ...]
-    """In the order of the sources."""
-    photos: Mapping[int, int]
-    """Source -> photos looked at."""
-    dropped: Mapping[int, Mapping[str, int]]
-    """Source -> reason -> photos (or tones of photos)."""
-    over: Mapping[int, int]
-    """Source -> faces left out because their cell was full."""
+    @property
+    def ref(self) -> SampleRef:
+        """Its photo."""
+        return self.piece.dataset.refs[self.row]
 
 
-Cell = tuple[Part, str, Gender, str]
+def choose(settings: BuildSettings, work: Sequence[Piece]) -> tuple[list[Face], list[dict[str, Any]]]:
+    """The faces of the set in the order of the sources, and what became of each source's photos, as the card has it.
 
-
-def choose(settings: BuildSettings, work: Sequence[Piece]) -> Choice:
-    """Reads every piece, but no image."""
+    Reads every piece, but no image.
+    """
     faces: list[Face] = []
     photos: Counter[int] = Counter()
-    dropped: dict[int, Counter[str]] = {source: Counter() for source in range(len(settings.sources))}
+    dropped: list[Counter[str]] = [Counter() for _ in settings.sources]
     for piece in work:
-        found = read_piece(piece, "rows", "groups", "p_female", "tones", "dropped_rows", "dropped_reasons")
-        photos[piece.source] += len(np.union1d(found["rows"], found["dropped_rows"]))
-        dropped[piece.source].update(str(reason) for reason in found["dropped_reasons"])
-        part = settings.sources[piece.source].part
-        for at, row in enumerate(found["rows"]):
-            gender: Gender = "female" if found["p_female"][at] > 0.5 else "male"
-            tone = str(found["tones"][at])
-            faces.append(Face(piece, at, int(row), part, str(found["groups"][at]), gender, tone))
+        arrays = read_piece(piece, "rows", "cells", "tones", "dropped_rows", "dropped_reasons")
+        photos[piece.source] += len(np.union1d(arrays["rows"], arrays["dropped_rows"]))
+        dropped[piece.source].update(arrays["dropped_reasons"].tolist())
+        columns = zip(arrays["rows"].tolist(), arrays["cells"].tolist(), arrays["tones"].tolist(), strict=True)
+        for at, (row, (group, gender), tone) in enumerate(columns):
+            faces.append(Face(piece, at, row, group, gender, tone))
     chosen = within_limits(settings, faces)
-    over = Counter(face.piece.source for face in faces)
-    over.subtract(face.piece.source for face in chosen)
-    return Choice(chosen, dict(photos), dropped, dict(over))
+    labelled, kept = (Counter(face.piece.source for face in each) for each in (faces, chosen))
+    counts = [
+        {
+            "source": settings.name_of(number),
+            "part": source.part,
+            "photos": photos[number],
+            "faces": kept[number],
+            "dropped": dict(sorted(dropped[number].items())),
+            "over_the_limit": labelled[number] - kept[number],
+        }
+        for number, source in enumerate(settings.sources)
+    ]
+    return chosen, counts
 
 
-def within_limits(settings: BuildSettings, faces: Iterable[Face]) -> tuple[Face, ...]:
+def within_limits(settings: BuildSettings, faces: Sequence[Face]) -> list[Face]:
     """At most `BuildSettings.balance` (in test `test_per_cell`) of each cell, drawn by the seed and by what the photo
     is called, so that no order of work changes the draw; the tones of a photo come together as far as they can."""
-    cells: dict[Cell, list[Face]] = {}
-    everything = list(faces)
-    for face in everything:
+    cells: dict[tuple[Part, str, Gender, str], list[Face]] = {}
+    for face in faces:
         cells.setdefault((face.part, face.group, face.gender, face.tone), []).append(face)
-    kept: set[Face] = set()
-    for (part, *_), members in cells.items():
-        limit = settings.test_per_cell if part == "test" else settings.balance
-        ranked = members if limit is None else sorted(members, key=lambda face: _draw(settings.seed, face))
-        kept.update(ranked[:limit])
-    return tuple(face for face in everything if face in kept)
+
+    def place(face: Face) -> tuple[int, int, int]:
+        name = settings.name_of(face.piece.source)
+        return derive_seed(settings.seed, "build", name, face.ref.id), face.piece.source, face.row
+
+    drawn = draw(cells, lambda cell: settings.test_per_cell if cell[0] == "test" else settings.balance, place)
+    kept = {face for members in drawn.values() for face in members}
+    return [face for face in faces if face in kept]
 
 
-def _draw(seed: int, face: Face) -> tuple[int, int, int]:
-    settings = face.piece.settings
-    ref = source_of(settings, face.piece.source, face.piece.root).refs[face.row]
-    return derive_seed(seed, "build", settings.name_of(face.piece.source), ref.id), face.piece.source, face.row
-
-
-def table(settings: BuildSettings, faces: Iterable[Face]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+def table(settings: BuildSettings, faces: Sequence[Face]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """Part -> tone ('' = as they are) -> age group -> gender -> faces; as the thesis's Tables 4.7 and 4.18."""
     counts: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for face in faces:
-        tones = counts.setdefault(face.part, {})
-        cells = tones.setdefault(face.tone, {group: {"female": 0, "male": 0} for group in settings.age_groups})
-        cells[face.group][face.gender] += 1
+        empty = {group_name(group): {"female": 0, "male": 0} for group in settings.age_groups}
+        counts.setdefault(face.part, {}).setdefault(face.tone, empty)[face.group][face.gender] += 1
     return counts

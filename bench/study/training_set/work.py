@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.executors import Progress, run_stage, shared_pool
-from unmask.bench.study.training_set.labelling import Dropped, Labelled, Labeller
-from unmask.bench.study.training_set.settings import BuildSettings
+from unmask.bench.study.training_set.labelling import Labeller, TrainingFace
+from unmask.bench.study.training_set.settings import BuildSettings, Part
 
 PHOTOS: Final = 64
 """Of a piece of work."""
 FOLDER: Final = ".work"
 Arrays = dict[str, NDArray[Any]]
+
+
+@lru_cache(maxsize=8)
+def open_source(spec: str, root: Path | None) -> Dataset:
+    """The data set of a source, opened once per process."""
+    return open_dataset(spec, root=root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,19 @@ class Piece:
         return f"{self.settings.name_of(self.source)} {self.number}"
 
     @property
-    def rows(self) -> range:
-        """Positions in the source."""
-        return range(self.number * PHOTOS, (self.number + 1) * PHOTOS)
+    def part(self) -> Part:
+        return self.settings.sources[self.source].part
+
+    @property
+    def dataset(self) -> Dataset:
+        return open_source(self.settings.sources[self.source].spec, self.root)
 
 
-@lru_cache(maxsize=8)
-def source_of(settings: BuildSettings, source: int, root: Path | None) -> Dataset:
-    """The data set of a source, opened once per process."""
-    return open_dataset(settings.sources[source].spec, root=root)
+def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Piece]:
+    """All of them, source by source."""
+    for number, source in enumerate(settings.sources):
+        photos = len(open_source(source.spec, root).refs[: settings.limit])
+        yield from (Piece(out, settings, number, k, root) for k in range(-(-photos // PHOTOS)))
 
 
 @lru_cache(maxsize=1)
@@ -59,74 +68,46 @@ def _labeller(settings: BuildSettings) -> Labeller:
     return Labeller(settings)
 
 
-def size_of(settings: BuildSettings, dataset: Dataset) -> int:
-    """Photos of a source that are looked at."""
-    return len(dataset.refs) if settings.limit is None else min(settings.limit, len(dataset.refs))
-
-
 def do_piece(piece: Piece) -> bool:
     """Labels the photos of a piece unless that is done; tells whether it had to."""
     if piece.path.is_file():
         return False
-    dataset = source_of(piece.settings, piece.source, piece.root)
-    recoloured = piece.settings.sources[piece.source].part != "test"
-    kept: list[tuple[int, Labelled]] = []
-    dropped: list[tuple[int, Dropped]] = []
-    for row in piece.rows:
-        if row >= size_of(piece.settings, dataset):
-            break
-        for made in _labeller(piece.settings).label(dataset, dataset.refs[row], recoloured=recoloured):
-            if isinstance(made, Labelled):
-                kept.append((row, made))
+    faces: list[tuple[int, TrainingFace]] = []
+    dropped: list[tuple[int, str]] = []
+    start = piece.number * PHOTOS
+    for row, ref in enumerate(piece.dataset.refs[: piece.settings.limit][start : start + PHOTOS], start):
+        for result in _labeller(piece.settings).label(piece.dataset, ref, recoloured=piece.part != "test"):
+            if isinstance(result, TrainingFace):
+                faces.append((row, result))
             else:
-                dropped.append((row, made))
+                dropped.append((row, result))
     with replacing_file(piece.path) as temp, temp.open("wb") as stream:
-        np.savez(stream, **_kept_arrays(kept), **_dropped_arrays(dropped))  # type: ignore[arg-type]
+        np.savez(stream, **_arrays(faces, dropped))  # type: ignore[arg-type]
     return True
 
 
-def _kept_arrays(kept: Sequence[tuple[int, Labelled]]) -> Arrays:
-    faces = [face for _, face in kept]
+def _arrays(rows: Sequence[tuple[int, TrainingFace]], dropped: Sequence[tuple[int, str]]) -> Arrays:
+    faces = [face for _, face in rows]
     return {
-        "rows": np.array([row for row, _ in kept], np.int64),
+        "rows": np.array([row for row, _ in rows], np.int64),
         "images": np.array([face.crop.image for face in faces], np.uint8),
         "boxes": np.array([face.crop.box for face in faces], np.int16),
         "landmarks": np.array([face.crop.landmarks for face in faces], np.float32),
         "labels": np.array([face.attributes for face in faces], np.float32),
         "tones": np.array([face.tone for face in faces], np.str_),
         "rgb": np.array([face.rgb for face in faces], np.float32),
-        "ages": np.array([face.age for face in faces], np.float32),
-        "p_female": np.array([face.p_female for face in faces], np.float32),
-        "groups": np.array([face.group for face in faces], np.str_),
-    }
-
-
-def _dropped_arrays(dropped: Sequence[tuple[int, Dropped]]) -> Arrays:
-    return {
+        "ages": np.array([face.label.age for face in faces], np.float32),
+        "p_female": np.array([face.label.p_female for face in faces], np.float32),
+        "cells": np.array([face.cell for face in faces], np.str_).reshape(-1, 2),
         "dropped_rows": np.array([row for row, _ in dropped], np.int64),
-        "dropped_reasons": np.array([drop.reason for _, drop in dropped], np.str_),
-        "dropped_tones": np.array([drop.tone for _, drop in dropped], np.str_),
+        "dropped_reasons": np.array([reason for _, reason in dropped], np.str_),
     }
 
 
 def read_piece(piece: Piece, *names: str) -> Arrays:
     """Some arrays of a finished piece; an array that is not named is not read. Raises StoreError."""
     try:
-        with np.load(piece.path, allow_pickle=False) as found:
-            return {name: found[name] for name in names}
+        with np.load(piece.path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise StoreError(f"{piece.path} is damaged ({error}); delete it and start the same command again") from error
-
-
-def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Piece]:
-    """All of them, source by source."""
-    for source in range(len(settings.sources)):
-        photos = size_of(settings, source_of(settings, source, root))
-        for number in range(-(-photos // PHOTOS)):
-            yield Piece(out, settings, source, number, root)
-
-
-def do_all(work: Sequence[Piece], workers: int, progress: Progress, do: Callable[[Piece], bool] = do_piece) -> None:
-    """Labels everything that is not yet labelled. The first error ends it; finished pieces stay finished."""
-    with shared_pool(workers) as pool:
-        run_stage("label", do, work, pool, progress)
