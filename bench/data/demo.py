@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.core.types import FaceLabel, FetchProgress, Gender
-from unmask.bench.data.readers.base import Found, Record
+from unmask.bench.core.types import FaceLabel, FetchProgress
+from unmask.bench.data.readers.base import Contents, Record
 from unmask.bench.data.stores import CacheStore
 from unmask.bench.fetch import packages
 
@@ -63,24 +63,15 @@ class Package(_Model):
         )
 
 
-class Person(_Model):
-    """One face of a photo."""
-
-    identity: str | None = None
-    """A public name where the package or the photo's own metadata gives one, else ``package-photo-letter``."""
-    age: float | None = Field(default=None, ge=0, le=130)
-    """Only where the day of the photo and the birthday are both known."""
-    gender: Gender | None = None
-    at: tuple[float, float] | None = None
-    """A pixel inside the face; left out where the photo shows one person."""
-
-
 class Photo(Pinned):
     """One photo, pinned."""
 
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
-    people: tuple[Person, ...] = ()
+    people: tuple[FaceLabel, ...] = ()
+    """Identity: a public name where the package or the photo's own metadata gives one, else ``package-photo-letter``.
+    Age: only where the day of the photo and the birthday are both known. At: left out where the photo shows one
+    person."""
     quick: bool = False
     """Whether it is one of the few that `make demo` uses: small files, many people for the time they take."""
     source: str = ""
@@ -114,11 +105,6 @@ class DemoList(_Model):
         return all(packages.cached(file) is not None for file in self.pinned)
 
 
-def labels_of(photo: Photo) -> tuple[FaceLabel, ...]:
-    """The labels of the people known in a photo."""
-    return tuple(FaceLabel(identity=p.identity, age=p.age, gender=p.gender, at=p.at) for p in photo.people)
-
-
 @cache
 def load_demo(*, clips: bool = False, folder: Path = Path(__file__).parent) -> DemoList:
     """The list of photos or of clips in the package. Raises `ConfigError` if it has been damaged."""
@@ -129,10 +115,10 @@ def load_demo(*, clips: bool = False, folder: Path = Path(__file__).parent) -> D
         raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0]}); install unmask again") from error
 
 
-def read_demo(*, clips: bool = False, progress: FetchProgress | None = None) -> Found:
+def read_demo(*, clips: bool = False, progress: FetchProgress | None = None) -> Contents:
     """All photos or all clips; fetches those that are not cached. Raises `FetchError`."""
     demo = load_demo(clips=clips)
     paths = packages.fetch_all(demo.pinned, progress=progress)
     store = CacheStore({file.key: (paths[file.key], file.sha256) for file in demo.pinned})
-    photos = [Record(photo.id, labels_of(photo), "quick" if photo.quick else "") for photo in demo.photos]
-    return Found(store, [*photos, *(Record(clip.id) for clip in demo.clips)])
+    photos = [Record(photo.id, photo.people, "quick" if photo.quick else "") for photo in demo.photos]
+    return Contents(store, [*photos, *(Record(clip.id) for clip in demo.clips)])

@@ -145,13 +145,13 @@ def _is(path: Path, sha256: str) -> bool:
 def _compare_hash(path: Path, sha256: str) -> Check:
     if not sha256:
         return Check(f"sha256 of {path.name}", "not stated", "the catalogue pins none")
-    found = sha256_of(path)
-    detail = "as pinned" if found == sha256 else f"{found} instead of {sha256}: another copy, or a damaged one"
-    return Check(f"sha256 of {path.name}", "ok" if found == sha256 else "wrong", detail)
+    actual = sha256_of(path)
+    detail = "as pinned" if actual == sha256 else f"{actual} instead of {sha256}: another copy, or a damaged one"
+    return Check(f"sha256 of {path.name}", "ok" if actual == sha256 else "wrong", detail)
 
 
-def _compare(what: str, found: int, expected: int | None) -> Check:
+def _compare(what: str, actual: int, expected: int | None) -> Check:
     if expected is None:
-        return Check(what, "not stated", f"{found:,}")
-    detail = f"{found:,}" if found == expected else f"{found:,} instead of {expected:,}"
-    return Check(what, "ok" if found == expected else "wrong", detail)
+        return Check(what, "not stated", f"{actual:,}")
+    detail = f"{actual:,}" if actual == expected else f"{actual:,} instead of {expected:,}"
+    return Check(what, "ok" if actual == expected else "wrong", detail)

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import IO
@@ -25,6 +26,7 @@ MAX_BYTES = 64 << 30
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 """Seconds without a byte."""
+_NETWORK_ERRORS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that can be different a moment later."""
 
@@ -59,11 +61,12 @@ def download(
         if cache.holds(dest, sha256):
             return dest
         part = dest.with_name(f".part-{sha256[:16]}-{dest.name}")
+        pinned = _Pinned(dest.name, sha256, size, part, progress, tuple(pauses))
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
             for url in urls:
                 try:
-                    _complete(url, sha256, size, part, dest.name, progress, pauses)
+                    pinned.complete(url)
                     part.replace(dest)
                     return dest
                 except ChecksumError as error:
@@ -77,98 +80,88 @@ def download(
     raise ChecksumError(summary) if wrong else FetchError(summary)
 
 
-def _complete(
-    url: str,
-    sha256: str,
-    size: int | None,
-    part: Path,
-    name: str,
-    progress: FetchProgress | None,
-    pauses: Sequence[float],
-) -> None:
-    """Fills ``part`` from one mirror until its hash is right; a wrong whole file is removed."""
-    resumed = _fill(url, size, part, name, progress, pauses)
-    if sha256_of(part) == sha256:
-        return
-    part.unlink()
-    if resumed:
-        # The beginning may be of an older state of the file, or of another mirror's.
-        _fill(url, size, part, name, progress, pauses)
-        if sha256_of(part) == sha256:
-            return
-        part.unlink()
-    raise ChecksumError(f"{_host(url)} has other bytes than the pinned ones, do not use them")
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """A file on its way; see `download`."""
 
+    name: str
+    sha256: str
+    size: int | None
+    part: Path
+    """Where it grows."""
+    progress: FetchProgress | None
+    pauses: tuple[float, ...]
 
-def _fill(
-    url: str, size: int | None, part: Path, name: str, progress: FetchProgress | None, pauses: Sequence[float]
-) -> bool:
-    """Downloads into ``part``, continuing what is there; whether the file was pieced together."""
-    validator: str | None = None
-    resumed = False
-    for pause in (*pauses, None):
-        done = part.stat().st_size if part.exists() else 0
-        if size is not None and done == size:
-            return True
-        if size is not None and done > size:
-            part.unlink()
-            done = 0
-        try:
-            with _open(url, done, validator) as answer:
-                continued = answer.status == http.client.PARTIAL_CONTENT
-                if continued and not re.match(rf"bytes {done}-", answer.headers.get("Content-Range", "")):
-                    raise http.client.HTTPException("the server sent another part than the one asked for")
-                resumed = resumed or (continued and done > 0)
-                validator = _strong_validator(answer.headers)
-                start = done if continued else 0
-                with part.open("r+b" if continued else "wb") as sink:
-                    sink.seek(start)
-                    _copy(answer, sink, start, size, name, progress)
-            return resumed
-        except urllib.error.HTTPError as error:
-            reason = f"{_host(url)} answered {error.code} {error.reason}"
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and done:
-                # Nothing to continue: the file there is shorter than what lies here.
-                part.unlink()
-            elif error.code not in _BUSY:
-                raise FetchError(reason) from error
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
-            cause = getattr(error, "reason", None) or error
-            reason = f"{_host(url)}: {' '.join(str(cause).split()) or type(cause).__name__}"
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise FetchError(reason) from error
-        if pause is None:
-            raise FetchError(reason)
-        time.sleep(pause)
-    raise AssertionError("unreachable")
+    def complete(self, url: str) -> None:
+        """Fills ``part`` from one mirror until its hash is right; a wrong whole file is removed."""
+        # The beginning may be of an older state of the file, or of another mirror's: then once more from the start.
+        for _ in range(2):
+            resumed = self._fill(url)
+            if sha256_of(self.part) == self.sha256:
+                return
+            self.part.unlink()
+            if not resumed:
+                break
+        raise ChecksumError(f"{_host(url)} has other bytes than the pinned ones, do not use them")
 
+    def _fill(self, url: str) -> bool:
+        """Downloads into ``part``, continuing what is there; whether the file was pieced together."""
+        validator: str | None = None
+        resumed = False
+        for pause in (*self.pauses, None):
+            done = self.part.stat().st_size if self.part.exists() else 0
+            if self.size is not None and done == self.size:
+                return True
+            if self.size is not None and done > self.size:
+                self.part.unlink()
+                done = 0
+            try:
+                with _open(url, done, validator) as answer:
+                    continued = answer.status == http.client.PARTIAL_CONTENT
+                    if continued and not re.match(rf"bytes {done}-", answer.headers.get("Content-Range", "")):
+                        raise http.client.HTTPException("the server sent another part than the one requested")
+                    resumed = resumed or (continued and done > 0)
+                    validator = _strong_validator(answer.headers)
+                    self._copy(answer, done if continued else 0)
+                return resumed
+            except urllib.error.HTTPError as error:
+                reason = f"{_host(url)} answered {error.code} {error.reason}"
+                if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and done:
+                    # Nothing to continue: the file there is shorter than what lies here.
+                    self.part.unlink()
+                elif error.code not in _BUSY:
+                    raise FetchError(reason) from error
+            except _NETWORK_ERRORS as error:
+                cause = getattr(error, "reason", None) or error
+                reason = f"{_host(url)}: {' '.join(str(cause).split()) or type(cause).__name__}"
+                if isinstance(cause, ssl.SSLCertVerificationError):
+                    raise FetchError(reason) from error
+            if pause is None:
+                raise FetchError(reason)
+            time.sleep(pause)
+        raise AssertionError("unreachable")
 
-def _copy(
-    answer: http.client.HTTPResponse,
-    sink: IO[bytes],
-    start: int,
-    size: int | None,
-    name: str,
-    progress: FetchProgress | None,
-) -> None:
-    """Writes an answer's body; raises when it ends early, `FetchError` when it is not the size it should be."""
-    length = answer.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else None
-    limit = size if size is not None else MAX_BYTES
-    if total is not None and (total > limit or (size is not None and total != size)):
-        raise FetchError(f"{_host(answer.geturl())} offers {total} bytes, not {limit}; the file there is another one")
-    done = start
-    while chunk := answer.read(_CHUNK):
-        done += len(chunk)
-        if done > limit:
-            raise FetchError(f"{_host(answer.geturl())} sends more than {limit} bytes; the file there is another one")
-        sink.write(chunk)
-        if progress is not None:
-            progress(name, done, total)
-    expected = size if size is not None else total
-    if expected is not None and done < expected:
-        # http.client does not tell a connection that closed early from the end of the body.
-        raise http.client.HTTPException(f"the connection closed after {done} of {expected} bytes")
+    def _copy(self, answer: http.client.HTTPResponse, start: int) -> None:
+        """Writes an answer's body; raises when it ends early, `FetchError` when it is not the size it should be."""
+        length, host = answer.headers.get("Content-Length", ""), _host(answer.geturl())
+        total = start + int(length) if length.isdigit() else None
+        limit = self.size if self.size is not None else MAX_BYTES
+        if total is not None and (total > limit or (self.size is not None and total != self.size)):
+            raise FetchError(f"{host} offers {total} bytes, not {limit}; the file there is another one")
+        done = start
+        with self.part.open("r+b" if start else "wb") as sink:
+            sink.seek(start)
+            while chunk := answer.read(_CHUNK):
+                done += len(chunk)
+                if done > limit:
+                    raise FetchError(f"{host} sends more than {limit} bytes; the file there is another one")
+                sink.write(chunk)
+                if self.progress is not None:
+                    self.progress(self.name, done, total)
+        expected = self.size if self.size is not None else total
+        if expected is not None and done < expected:
+            # http.client does not tell a connection that closed early from the end of the body.
+            raise http.client.HTTPException(f"the connection closed after {done} of {expected} bytes")
 
 
 def _open(url: str, done: int, validator: str | None) -> http.client.HTTPResponse:

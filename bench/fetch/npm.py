@@ -82,8 +82,8 @@ def _reason(stdout: str, stderr: str) -> tuple[str, str]:
         error = json.loads(stdout)["error"]
         code, summary = str(error.get("code") or ""), str(error.get("summary") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        found = re.search(r"^npm (?:error|ERR!) code (\S+)", stderr, re.MULTILINE)
-        code = found.group(1) if found else ""
+        match = re.search(r"^npm (?:error|ERR!) code (\S+)", stderr, re.MULTILINE)
+        code = match[1] if match else ""
         summary = re.sub(r"npm (error|ERR!)\s*", "", stderr)
     text = " ".join(summary.split())[:300]
     return code, f"{code} {text}".strip() or "no reason given"

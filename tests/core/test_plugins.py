@@ -169,7 +169,7 @@ def test_layouts_of_plug_ins_are_read_like_ours(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError, match="my-clips is a set of clips"):
         open_dataset("my-clips", root=tmp_path)
     (tmp_path / "mine/a.jpg").rename(tmp_path / "mine/none.jpg")
-    with pytest.raises(BrokenPluginError, match=r"the reader of 'flat' \(a plug-in\) must give a Found, not NoneType"):
+    with pytest.raises(BrokenPluginError, match=r"the reader of 'flat' \(a plug-in\) must give Contents, not NoneType"):
         open_dataset("mine", root=tmp_path)
     (tmp_path / "mine/broken.jpg").write_bytes(b"x")
     with pytest.raises(BrokenPluginError, match=r"the reader of 'flat' \(a plug-in\) failed at .*mine': KeyError"):

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from tests.data.clips_made import cut, make_clip, only_sound, pictures
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.types import Image
-from unmask.bench.data.media import VideoReader, probe, read_frames
+from unmask.bench.data.media import VideoReader
 from unmask.bench.data.media.clock import Clock
 
 
@@ -89,7 +89,7 @@ class TestFrames:
         found = images(path)
         assert len(found) == 6
         assert max(map(unlike, found, made)) <= most
-        assert probe(path).pixel_format == pixels
+        assert VideoReader(path).info.pixel_format == pixels
 
     def test_grey_becomes_three_equal_channels(self, tmp_path: Path) -> None:
         made = [np.full((48, 64, 3), 17 * k + 5, np.uint8) for k in range(5)]
@@ -124,7 +124,7 @@ class TestFrames:
         made = pictures(4, *size)
         path = make_clip(tmp_path / "a.mp4", made)
         assert all(map(np.array_equal, images(path), made))
-        assert (probe(path).width, probe(path).height) == size
+        assert (VideoReader(path).info.width, VideoReader(path).info.height) == size
 
     def test_the_first_of_two_pictures_counts(self, tmp_path: Path) -> None:
         made = pictures(4)
@@ -142,7 +142,7 @@ class TestFrames:
     def test_names_that_are_no_text(self, tmp_path: Path) -> None:
         path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
         make_clip(tmp_path / "plain.mp4", pictures(2)).rename(path)
-        assert len(list(read_frames(path))) == 2
+        assert len(list(VideoReader(path))) == 2
 
 
 class TestTurns:
@@ -150,7 +150,7 @@ class TestTurns:
     def test_shown_upright(self, tmp_path: Path, degrees: int) -> None:
         made = pictures(3)
         path = make_clip(tmp_path / "a.mp4", made, rotation=degrees)
-        info = probe(path)
+        info = VideoReader(path).info
         assert info.rotation == degrees
         assert (info.width, info.height) == ((48, 64) if degrees % 180 else (64, 48))
         for image, stored in zip(images(path), made, strict=True):
@@ -197,7 +197,7 @@ class TestInfo:
         made = pictures(50, noise=True)
         for name, form in (("a.mp4", "mp4"), ("a.mkv", "matroska")):
             path = make_clip(tmp_path / name, made, form=form)
-            info = probe(path)
+            info = VideoReader(path).info
             assert info.kbps == pytest.approx(path.stat().st_size * 8 / 2.0 / 1000, rel=0.03)
             assert info.rate == 25
 
@@ -205,13 +205,13 @@ class TestInfo:
         path = make_clip(
             tmp_path / "a.h264", pictures(50, noise=True), form="h264", codec="libx264", pixel_format="yuv420p"
         )
-        info = probe(path)
+        info = VideoReader(path).info
         assert info.rate == 25
         assert info.kbps == pytest.approx(path.stat().st_size * 8 / 2.0 / 1000, rel=0.03)
 
     def test_sound_is_noted(self, tmp_path: Path) -> None:
-        assert probe(make_clip(tmp_path / "a.mp4", pictures(5), sound=True)).audio
-        assert not probe(make_clip(tmp_path / "b.mp4", pictures(5))).audio
+        assert VideoReader(make_clip(tmp_path / "a.mp4", pictures(5), sound=True)).info.audio
+        assert not VideoReader(make_clip(tmp_path / "b.mp4", pictures(5))).info.audio
 
     @pytest.mark.data
     def test_pets2009(self, shared_data: Path) -> None:

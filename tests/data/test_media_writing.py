@@ -14,7 +14,7 @@ from tests.data.clips_made import make_clip, pictures
 from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.media import VideoReader, VideoWriter, parse_quality, probe
+from unmask.bench.data.media import VideoReader, VideoWriter, parse_quality
 
 
 def info_of(made: list[Image], *, time_base: Fraction = Fraction(1, 25), kbps: float | None = None) -> VideoInfo:
@@ -123,7 +123,7 @@ class TestTimes:
         reader = VideoReader(source)
         assert reader.info.rate == rate
         copied(source, tmp_path / "b.mp4", quality)
-        found = probe(tmp_path / "b.mp4")
+        found = VideoReader(tmp_path / "b.mp4").info
         assert (found.rate, found.frames) == (reader.info.rate, 60)
 
 
@@ -133,11 +133,11 @@ class TestQuality:
         clean, dirt = pictures(100, 160, 120), pictures(100, 160, 120, noise=True)
         made = [np.asarray(a // 4 * 3 + b // 8, np.uint8) for a, b in zip(clean, dirt, strict=True)]
         write(tmp_path / "a.mp4", made, "400k")
-        known = probe(tmp_path / "a.mp4").kbps
+        known = VideoReader(tmp_path / "a.mp4").info.kbps
         assert known == pytest.approx(400, rel=0.1)
         writer = copied(tmp_path / "a.mp4", tmp_path / "b.mp4", "matched")
         assert writer.kbps == pytest.approx(known, rel=0.1)
-        assert probe(tmp_path / "b.mp4").kbps == pytest.approx(writer.kbps, rel=0.01)
+        assert VideoReader(tmp_path / "b.mp4").info.kbps == pytest.approx(writer.kbps, rel=0.01)
 
     def test_more_bits_more_likeness(self, tmp_path: Path) -> None:
         made = pictures(25, 160, 120, noise=True)
@@ -154,7 +154,7 @@ class TestQuality:
     def test_sizes_are_kept(self, tmp_path: Path, size: tuple[int, int], pixels: str) -> None:
         made = pictures(5, *size)
         writer = write(tmp_path / "a.mp4", made, "500k")
-        found = probe(tmp_path / "a.mp4")
+        found = VideoReader(tmp_path / "a.mp4").info
         assert (found.width, found.height) == size
         assert found.pixel_format == writer.pixel_format == pixels
 
@@ -198,7 +198,7 @@ class TestWhatGoesIn:
         made = pictures(4)
         source = make_clip(tmp_path / "a.mp4", made, rotation=90)
         copied(source, tmp_path / "b.mp4", "lossless")
-        info = probe(tmp_path / "b.mp4")
+        info = VideoReader(tmp_path / "b.mp4").info
         assert (info.rotation, info.width, info.height) == (0, 48, 64)
         for frame, image in zip(VideoReader(tmp_path / "b.mp4"), made, strict=True):
             assert np.array_equal(frame.image, np.rot90(image, -1))
@@ -206,14 +206,14 @@ class TestWhatGoesIn:
     def test_no_sound_unless_asked_for(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mp4", pictures(50), sound=True)
         copied(source, tmp_path / "b.mp4", "matched")
-        assert not probe(tmp_path / "b.mp4").audio
+        assert not VideoReader(tmp_path / "b.mp4").info.audio
 
     @pytest.mark.parametrize("start", [0, 30])
     def test_sound_is_copied_packet_by_packet_to_the_same_times(self, tmp_path: Path, start: int) -> None:
         pts = [start + k for k in range(50)]
         source = make_clip(tmp_path / "a.mp4", pictures(80)[:50], pts=pts, sound=True)
         copied(source, tmp_path / "b.mp4", "matched", sound=True)
-        assert probe(tmp_path / "b.mp4").audio
+        assert VideoReader(tmp_path / "b.mp4").info.audio
         begin = start / 25
         wanted = [(t - begin, data) for t, data in _sound(source) if t >= begin]
         found = _sound(tmp_path / "b.mp4")
@@ -223,7 +223,7 @@ class TestWhatGoesIn:
     def test_a_clip_without_sound_adds_none(self, tmp_path: Path) -> None:
         source = make_clip(tmp_path / "a.mp4", pictures(5))
         copied(source, tmp_path / "b.mp4", "matched", sound=True)
-        assert not probe(tmp_path / "b.mp4").audio
+        assert not VideoReader(tmp_path / "b.mp4").info.audio
 
     @pytest.mark.parametrize(("codec", "layout"), [("pcm_mulaw", "mono"), ("pcm_u8", "mono"), ("pcm_s16le", "stereo")])
     def test_sound_that_does_not_fit(self, tmp_path: Path, codec: str, layout: str) -> None:

@@ -38,18 +38,18 @@ class Clock:
         self._last = time
         return time
 
-    def _mended(self, time: int | None, given: int | None) -> int:
+    def _mended(self, time: int | None, stated: int | None) -> int:
         last = self._last
         if last is None:
             return time or 0
-        if time is None or given is None:
+        if time is None or stated is None:
             return last + self._step
         if last < time <= last + self._ahead:
             return time
         if last - self._back <= time <= last:
             return last + 1
         time = last + self._step
-        self._shift = time - given
+        self._shift = time - stated
         return time
 
 

@@ -32,10 +32,10 @@ def display_matrix(frame: VideoFrame) -> Matrix:
     """How a frame is turned to be shown."""
     # Not `frame.side_data`: what that gives is kept by the frame and holds the frame, so that some two hundred decoded
     # frames would lie about until the garbage collector comes, 600 MB of 1080p.
-    found = cast(Callable[[VideoFrame], SideDataContainer], SideDataContainer)(frame)
-    if Type.DISPLAYMATRIX not in found:
+    side_data = cast(Callable[[VideoFrame], SideDataContainer], SideDataContainer)(frame)
+    if Type.DISPLAYMATRIX not in side_data:
         return IDENTITY
-    a, b, _, c, d = np.frombuffer(bytes(found[Type.DISPLAYMATRIX]), np.dtype("=i4"), 5).tolist()
+    a, b, _, c, d = np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.dtype("=i4"), 5).tolist()
     return (a, b, c, d) if a * d - b * c else IDENTITY
 
 

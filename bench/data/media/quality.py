@@ -37,7 +37,7 @@ def parse_quality(text: str) -> Quality:
         return Quality("lossless")
     if text == "matched":
         return Quality("matched")
-    found = _RATE.match(text)
-    if found and int(found.group(1)) <= MAX_KBPS:
-        return Quality("rate", int(found.group(1)))
+    match = _RATE.match(text)
+    if match and int(match[1]) <= MAX_KBPS:
+        return Quality("rate", int(match[1]))
     raise SpecError(f"cannot read the quality {text!r}; write lossless, matched, or a bitrate such as 800k")

@@ -126,16 +126,6 @@ class VideoReader:
         self.damage = damage.description(count, self.info.frames)
 
 
-def probe(path: Path) -> VideoInfo:
-    """What a clip says of itself. Raises `VideoError`."""
-    return VideoReader(path).info
-
-
-def read_frames(path: Path) -> Iterator[Frame]:
-    """The frames of a clip in order. Raises `VideoError`."""
-    return iter(VideoReader(path))
-
-
 def _probe_file(path: Path) -> VideoInfo:
     with opened(path) as (container, stream):
         first = next(_frames(container, stream, Damage()), None)

@@ -110,14 +110,14 @@ class VideoWriter:
         if image.shape != size or image.dtype != np.uint8:
             raise ValueError(f"frame {frame.number} is {image.shape} {image.dtype}, not {size} uint8")
         self._mark(frame)
-        given = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        encoded = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         if self._target is not None:
-            given = given.reformat(
+            encoded = encoded.reformat(
                 format=self.pixel_format, dst_colorspace="ITU601", dst_color_range=ColorRange.MPEG, threads=1
             )
-        given.pts, given.time_base = self._last, self._time_base
+        encoded.pts, encoded.time_base = self._last, self._time_base
         try:
-            self._mux(self._stream.encode(given))
+            self._mux(self._stream.encode(encoded))
             if self._sound is not None:
                 self._sound.copy_until(self._last * self._time_base)
         except (FFmpegError, ValueError, OSError) as error:

@@ -13,7 +13,7 @@ from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.core.video import Tracks
 from unmask.bench.data.dataset import Spans
-from unmask.bench.data.folders import list_clips, list_images, passed_over, require_folder, shown
+from unmask.bench.data.folders import list_clips, list_images, passed_over, quoted, require_folder
 from unmask.bench.data.stores import FileStore, Store, ZipStore
 
 _LISTED_AT_MOST: Final = 3
@@ -52,7 +52,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Found:
+class Contents:
     """Everything of one copy of a data set: all splits together, or at least what `Place.split` asks for."""
 
     store: Store
@@ -63,29 +63,29 @@ class Found:
     """What was understood and what was passed over, a sentence each."""
 
 
-Reader = Callable[[Place], Found]
+Reader = Callable[[Place], Contents]
 """Registered as a ``layout`` (photos) or ``clip_layout``. Raises `DataError`."""
 
 
-def open_files(place: Place, *, clips: bool = False, sniff: bool = False, known: Sequence[Path] = ()) -> Found:
+def open_files(place: Place, *, clips: bool = False, sniff: bool = False, companions: Sequence[Path] = ()) -> Contents:
     """The images of a folder or zip, or the clips of a folder, without records. Raises `DataError` if there are none.
 
-    ``sniff``: see `list_images`. ``known``: other files of the folder that are read for what they are.
+    ``sniff``: see `list_images`. ``companions``: other files of the folder that are read for what they are.
     """
     what, such = ("clips", ".mp4 or .avi") if clips else ("images", "JPEG or PNG")
     if place.path.is_file() and not clips:
         zipped = ZipStore(place.path, IMAGE_EXTENSIONS)
-        found = Found(zipped, ignored=len(zipped.others) + zipped.hidden, notes=passed_over(zipped.others))
+        contents = Contents(zipped, ignored=len(zipped.others) + zipped.hidden, notes=passed_over(zipped.others))
     else:
         root = require_folder(place.path, "the folder")
         listing = list_clips(root, place.exclude) if clips else list_images(root, sniff=sniff, exclude=place.exclude)
-        read = [path for path in (*known, place.labels, place.attributes) if path is not None]
+        read = [path for path in (*companions, place.labels, place.attributes) if path is not None]
         store = FileStore(root, listing.files, limit=None if clips else MAX_FILE_BYTES)
-        found = Found(store, ignored=listing.ignored, notes=listing.notes(read, what))
-    if not found.store.names():
-        why = f" ({'; '.join(found.notes)})" if found.notes else ""
-        raise DataError(f"{shown(place.path)} holds no {what}{why}; put {such} files there")
-    return found
+        contents = Contents(store, ignored=listing.ignored, notes=listing.notes(read, what))
+    if not contents.store.names():
+        why = f" ({'; '.join(contents.notes)})" if contents.notes else ""
+        raise DataError(f"{quoted(place.path)} holds no {what}{why}; put {such} files there")
+    return contents
 
 
 def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path | None) -> list[str]:
@@ -96,8 +96,8 @@ def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path 
     present = set(names)
     missing = [name for name in labelled if name not in present]
     if labelled and len(missing) == len(labelled):
-        shown = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
-        raise DataError(f"{labels} names none of the images beside it ({shown}, ...); write paths below the folder")
+        listed = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
+        raise DataError(f"{labels} names none of the images beside it ({listed}, ...); write paths below the folder")
     return sorted([*names, *missing])
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from unmask.bench.core.errors import DataError
 from unmask.bench.data.labels import read_rows
-from unmask.bench.data.readers.base import Found, Place, Record, open_files
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files
 from unmask.bench.data.readers.truth import read_truth
 from unmask.bench.data.stores import FileStore
 
@@ -15,14 +15,14 @@ LABELS: Final = "labels.csv"
 FIGHT_GROUPS: Final = ("fight", "noFight")
 
 
-def read_clips(place: Place) -> Found:
+def read_clips(place: Place) -> Contents:
     """Every clip file below a folder. Raises `DataError` if there is none."""
-    found = open_files(place, clips=True, known=[place.path / LABELS])
-    found.records = [Record(name) for name in found.store.names()]
-    return found
+    contents = open_files(place, clips=True, companions=[place.path / LABELS])
+    contents.records = [Record(name) for name in contents.store.names()]
+    return contents
 
 
-def read_pets2009(place: Place) -> Found:
+def read_pets2009(place: Place) -> Contents:
     """``vtest.avi`` with ``gt.txt``. Raises `DataError` without one of them."""
     root = place.path
     clip, truth = root / "vtest.avi", root / "gt.txt"
@@ -31,22 +31,22 @@ def read_pets2009(place: Place) -> Found:
             raise DataError(f"{str(path)!r} is missing; pets2009 is vtest.avi and gt.txt in one folder")
     ignored = sum(1 for path in root.iterdir() if path not in (clip, truth))
     records = [Record(clip.name, truth=read_truth(truth))]
-    return Found(FileStore(root, {clip.name: clip}, limit=None), records, ignored)
+    return Contents(FileStore(root, {clip.name: clip}, limit=None), records, ignored)
 
 
-def read_surv_fight(place: Place) -> Found:
+def read_surv_fight(place: Place) -> Contents:
     """``fight/`` and ``noFight/``, grouped by ``labels.csv`` (columns file and label) or else by these folders.
 
     A labelled clip that is not there becomes a counted row. Raises `DataError` for another group.
     """
-    found, labels = read_clips(place), place.path / LABELS
-    names = found.store.names()
+    contents, labels = read_clips(place), place.path / LABELS
+    names = contents.store.names()
     groups = _labels(labels) if labels.is_file() else {name: PurePosixPath(name).parts[0] for name in names}
-    found.records = [Record(name, group=groups.get(name, "")) for name in dict.fromkeys([*names, *groups])]
-    unknown = sorted({record.group for record in found.records} - set(FIGHT_GROUPS))
+    contents.records = [Record(name, group=groups.get(name, "")) for name in dict.fromkeys([*names, *groups])]
+    unknown = sorted({record.group for record in contents.records} - set(FIGHT_GROUPS))
     if unknown:
         raise DataError(f"{str(place.path)!r}: a clip is neither fight nor noFight but {unknown[0]!r}; mend {LABELS}")
-    return found
+    return contents
 
 
 def _labels(path: Path) -> dict[str, str]:

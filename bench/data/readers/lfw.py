@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.labels import LabelTable, read_labels
-from unmask.bench.data.readers.base import Found, Place, Record, open_files, with_missing
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 
-def read_lfw(place: Place) -> Found:
+def read_lfw(place: Place) -> Contents:
     """Identities from the labels file where there is one, else from the folders. No other labels exist."""
     images = open_files(place)
     table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()

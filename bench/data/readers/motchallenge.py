@@ -6,14 +6,13 @@ A sequence may also be one video file with ``gt.txt`` or ``gt/gt.txt`` beside it
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
 
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.files import is_hidden
 from unmask.bench.core.video import CLIP_EXTENSIONS
-from unmask.bench.data.folders import require_folder, sample_id, shown
-from unmask.bench.data.readers.base import Found, Place, Record
+from unmask.bench.data.folders import quoted, require_folder, sample_id, walk
+from unmask.bench.data.readers.base import Contents, Place, Record
 from unmask.bench.data.readers.truth import Numbering, read_truth
 from unmask.bench.data.sequences import is_sequence, list_sequence
 from unmask.bench.data.stores import FileStore
@@ -21,7 +20,7 @@ from unmask.bench.data.stores import FileStore
 TRUTHS = ("gt/gt.txt", "gt.txt")
 
 
-def read_motchallenge(place: Place) -> Found:
+def read_motchallenge(place: Place) -> Contents:
     """Every sequence below a folder, or the folder itself if it is one. Raises `DataError`."""
     root = require_folder(place.path, "the folder")
     files: dict[str, Path] = {}
@@ -32,12 +31,7 @@ def read_motchallenge(place: Place) -> Found:
         files[name] = path
         records.append(Record(name, truth=None if truth is None else read_truth(truth, _numbering(path))))
 
-    def failed(error: OSError) -> None:
-        name = shown(Path(os.fsdecode(error.filename or root)))
-        raise DataError(f"{name} cannot be listed ({error.strerror}); check its permissions") from error
-
-    for name, subfolders, names in os.walk(root, onerror=failed):
-        folder = Path(name)
+    for folder, subfolders, names in walk(root):
         subfolders[:] = sorted(s for s in subfolders if not is_hidden(s) and not (folder / s).is_symlink())
         truth = next((folder / relative for relative in TRUTHS if (folder / relative).is_file()), None)
         videos = [folder / file for file in sorted(names) if not is_hidden(file) and _is_clip(file)]
@@ -49,16 +43,16 @@ def read_motchallenge(place: Place) -> Found:
             add(sample_id(videos[0].relative_to(root)), videos[0], truth)
             subfolders.clear()
         elif truth is not None and videos:
-            raise DataError(f"{shown(folder)} holds {len(videos)} videos and one gt.txt; put each into its own folder")
+            raise DataError(f"{quoted(folder)} holds {len(videos)} videos and one gt.txt; put each into its own folder")
         else:
             ignored += len(names)
     if not records:
         raise DataError(
-            f"{shown(root)} holds no sequence; it needs folders with seqinfo.ini and img1, or with a video and gt.txt"
+            f"{quoted(root)} holds no sequence; it needs folders with seqinfo.ini and img1, or with a video and gt.txt"
         )
     without = sum(record.truth is None for record in records)
     notes = [f"{without} of {len(records)} sequences have no gt.txt."] if without else []
-    return Found(FileStore(root, files, limit=None), records, ignored, notes)
+    return Contents(FileStore(root, files, limit=None), records, ignored, notes)
 
 
 def _is_clip(name: str) -> bool:

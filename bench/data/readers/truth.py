@@ -56,10 +56,10 @@ def read_truth(path: Path, numbering: Numbering | None = None) -> Tracks:
             raise DataError(f"{where}: frame {frame} has track {track} on line {lines[key]} already")
         rows[key], lines[key] = box, number
     if not rows:
-        told = ", ".join(f"{count} of {why}" for why, count in left_out.most_common(3))
+        others = ", ".join(f"{count} of {why}" for why, count in left_out.most_common(3))
         raise DataError(
-            f"{path} has no box that counts{f' ({told})' if told else ''}; it needs lines of class 1 (pedestrian) that "
-            "are considered, such as 1,1,100,50,40,80,1,1,1"
+            f"{path} has no box that counts{f' ({others})' if others else ''}; it needs lines of class 1 "
+            "(pedestrian) that are considered, such as 1,1,100,50,40,80,1,1,1"
         )
     frames, tracks = zip(*rows, strict=True)
     return Tracks.sorted(frames, tracks, list(rows.values()))

@@ -11,8 +11,8 @@ It used 50 clips of normal events and 50 of abuse, arrest, arson and assault, bu
 rows above the sum over all fifty. The names drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``.
 
 The twenty normal ones are the first ten and the last ten of the data set's first fifty normal *test* clips, so the
-thirty between them are known too (`NORMAL_BETWEEN`: deduced, not read). Of the abnormal ones the thirty between
-Abuse010 and Assault004 cannot be told: the numbers of clips of each class are not stated.
+thirty between them follow (`NORMAL_BETWEEN`: deduced, not read). Of the abnormal ones the thirty between
+Abuse010 and Assault004 cannot be named: the numbers of clips of each class are not stated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.data.dataset import Spans
 from unmask.bench.data.folders import list_clips, require_folder
 from unmask.bench.data.labels import read_text
-from unmask.bench.data.readers.base import Found, Place, Record
+from unmask.bench.data.readers.base import Contents, Place, Record
 from unmask.bench.data.stores import FileStore
 
 LISTS: Final = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
@@ -62,7 +62,7 @@ THESIS_NOTES: Final = (
 )
 
 
-def read_ucf_crime(place: Place) -> Found:
+def read_ucf_crime(place: Place) -> Contents:
     """The clips of a split. Raises `DataError` if a list is missing or a selected clip is."""
     root, split = place.path, place.split
     listing = list_clips(require_folder(root, "the folder"), place.exclude)
@@ -77,24 +77,24 @@ def read_ucf_crime(place: Place) -> Found:
     names = list(here) if split == "all" else _selected(root, split, spans)
     missing = [name for name in names if name not in here]
     if missing:
-        shown = ", ".join(missing[:_LISTED_AT_MOST]) + (", ..." if len(missing) > _LISTED_AT_MOST else "")
+        listed = ", ".join(missing[:_LISTED_AT_MOST]) + (", ..." if len(missing) > _LISTED_AT_MOST else "")
         raise DataError(
-            f"{len(missing)} of the {len(names)} clips of ucf-crime:split={split} are not in {str(root)!r} ({shown}); "
+            f"{len(missing)} of the {len(names)} clips of ucf-crime:split={split} are not in {str(root)!r} ({listed}); "
             "get the archives that hold them, or write ucf-crime:split=all for whatever is there"
         )
     store = FileStore(root, {name: here[name] for name in names}, limit=None)
     records = [Record(name, split=split, group=group_of(name), spans=spans.get(name)) for name in names]
     ignored = listing.ignored + len(listing.files) - len(here)
-    return Found(store, records, ignored, list(THESIS_NOTES) if split == "thesis" else [])
+    return Contents(store, records, ignored, list(THESIS_NOTES) if split == "thesis" else [])
 
 
 def clip_id(name: str) -> str:
     """``Abuse001_x264.mp4`` -> ``Abuse/Abuse001_x264.mp4``; '' for a name that is none of the data set's."""
-    found = _NAME.match(name)
-    if not found:
+    match = _NAME.match(name)
+    if not match:
         return ""
     folders = {"Normal_Videos_": "Testing_Normal_Videos_Anomaly", "Normal_Videos": "Training_Normal_Videos_Anomaly"}
-    return f"{folders.get(found.group(1), found.group(1))}/{name}"
+    return f"{folders.get(match[1], match[1])}/{name}"
 
 
 def group_of(identity: str) -> str:
@@ -108,7 +108,7 @@ def read_annotation(path: Path) -> dict[str, Spans]:
     Lines are ``Abuse028_x264.mp4  Abuse  165  240  -1  -1``: a clip, its class, and up to two stretches. The test clips
     alone are annotated. Raises `DataError` with the line number.
     """
-    found: dict[str, Spans] = {}
+    spans: dict[str, Spans] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         cells = line.split()
         if not cells:
@@ -124,8 +124,8 @@ def read_annotation(path: Path) -> dict[str, Spans]:
         pairs = [(values[k], values[k + 1]) for k in (0, 2) if values[k] != -1]
         if any(not 0 <= first <= last for first, last in pairs):
             raise DataError(f"{where}: a stretch must begin before it ends")
-        found[name] = tuple(pairs)
-    return found
+        spans[name] = tuple(pairs)
+    return spans
 
 
 def _selected(root: Path, split: str, spans: Iterable[str]) -> list[str]:
