@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -46,7 +46,8 @@ def people_keys(job: ShardJob, before: str = "") -> tuple[str, dict[str, str]]:
 
 
 def prepare_clip(job: ShardJob) -> bool:
-    """Makes whatever is missing of a clip's tables; False if nothing was.
+    """Makes whatever is missing of a clip's tables; False if nothing was. A recogniser or tracker of another version
+    reads anew, and nothing else does.
 
     A clip that cannot be read gets a row that says why, and no frames.
     """
@@ -60,17 +61,22 @@ def prepare_clip(job: ShardJob) -> bool:
         "detections": detections,
         **{f"people-{label}": key for label, key in tracks.items()},
     }
-    if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
+    missing = {name for name, key in wanted.items() if table_key(folder / f"{name}.parquet") != key}
+    if not missing:
         return False
-    for name, table in _look(job).items():
-        write_table(folder / f"{name}.parquet", table, wanted[name])
+    for name, table in _look(job, missing).items():
+        if name in missing:
+            write_table(folder / f"{name}.parquet", table, wanted[name])
     return True
 
 
-def _look(job: ShardJob) -> dict[str, Table]:
-    """One pass over the clip: table name -> columns."""
+def _look(job: ShardJob, missing: Collection[str]) -> dict[str, Table]:
+    """One pass over the clip for the ``missing`` tables: table name -> columns."""
     clips, ref = job.open_clip()
-    seen = _Pass(job.plan, job.clip)
+    stored = None
+    if not {"clip", "frames", "faces"} & set(missing):
+        stored = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet")
+    seen = _Pass(job.plan, job.clip, missing, stored)
     info: dict[str, Any] = {}
     problem = damage = ""
     try:
@@ -91,7 +97,7 @@ def _look(job: ShardJob) -> dict[str, Table]:
         }
     except VideoError as error:
         # Whatever was seen before is not used: half a clip of unknown length would pass for a whole one.
-        problem, seen = error.reason, _Pass(job.plan, job.clip)
+        problem, seen = error.reason, _Pass(job.plan, job.clip, missing, stored)
     return {"clip": _clip_row(info, problem, damage), **seen.tables()}
 
 
@@ -113,14 +119,21 @@ def _clip_row(info: Mapping[str, Any], problem: str, damage: str) -> Table:
 
 
 class _Pass:
-    """What gathers while the frames of a clip go by."""
+    """What gathers while the frames of a clip go by.
 
-    def __init__(self, plan: Plan, clip: str) -> None:
+    ``missing``: the tables that are wanted; ``stored``: the faces where they are there already.
+    """
+
+    def __init__(self, plan: Plan, clip: str, missing: Collection[str], stored: Table | None) -> None:
         self._plan, self._clip = plan, clip
         self._device = plan.settings.device
         self._frames, self._faces, self._detections = Gather(), Gather(), Gather()
-        self._readings = {name: Gather() for name in plan.recognisers}
-        self._tracking = {part.label: opened.tracker(part.spec, self._device).start() for part in plan.trackers}
+        self._stored = None if stored is None else faces_by_frame(stored)
+        linking = {plan.settings.default_recogniser} if stored is None else set()
+        self._readings = {name: Gather() for name in plan.recognisers if name in missing or name in linking}
+        following = [part for part in plan.trackers if f"people-{part.label}" in missing]
+        self._tracking = {part.label: opened.tracker(part.spec, self._device).start() for part in following}
+        self._finds_people = bool(following) or "detections" in missing
         self._face_tracks = opened.tracker(plan.part("face_tracker").spec, self._device).start()
         self._flicker = Flicker()
 
@@ -132,17 +145,25 @@ class _Pass:
                 "seconds": np.array([frame.seconds for frame in chunk], np.float64),
             }
         )
-        judge = opened.detector(self._plan.detector.name, self._device)
-        located = [as_stored(found) for found in judge.detect(images)]
+        located = self._located(chunk)
         views = [FaceView(f.image, d.box, d.landmarks) for f, found in zip(chunk, located, strict=True) for d in found]
         readings = {name: opened.face_instrument(name, self._device).read(views) for name in self._readings}
         for name, columns in readings.items():
             self._readings[name].add(columns)
-        self._add_faces(chunk, located, np.asarray(readings[self._plan.settings.default_recogniser]["embedding"]))
-        people = opened.person_detector(self._plan.part("person_detector").spec, self._device).detect(images)
-        self._detections.add(people_columns([frame.number for frame in chunk], people))
-        for session in self._tracking.values():
-            track_people(session, images, people)
+        if self._stored is None:
+            embeddings = readings[self._plan.settings.default_recogniser]["embedding"]
+            self._add_faces(chunk, located, np.asarray(embeddings))
+        if self._finds_people:
+            people = opened.person_detector(self._plan.part("person_detector").spec, self._device).detect(images)
+            self._detections.add(people_columns([frame.number for frame in chunk], people))
+            for session in self._tracking.values():
+                track_people(session, images, people)
+
+    def _located(self, chunk: Sequence[Frame]) -> list[list[Detection]]:
+        if self._stored is not None:
+            return [[detection for _, detection in self._stored.get(frame.number, [])] for frame in chunk]
+        judge = opened.detector(self._plan.detector.name, self._device)
+        return [as_stored(found) for found in judge.detect([frame.image for frame in chunk])]
 
     def _add_faces(self, chunk: Sequence[Frame], located: Sequence[Sequence[Detection]], embeddings: Floats32) -> None:
         start = 0

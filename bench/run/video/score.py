@@ -5,7 +5,7 @@ Instruments are deterministic: of a frame that is pixel for pixel the original's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
 from unmask.bench.run.explained import Explanation, explanation
 from unmask.bench.run.located import match_faces, outcomes
-from unmask.bench.run.prepare import as_stored, detection_columns
+from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
 from unmask.bench.run.shards import Gather, ShardJob, frame_chunks, scatter
 from unmask.bench.run.video.anonymize import output_key, written_problem
 from unmask.bench.run.video.prepare import (
@@ -73,19 +73,22 @@ def score_clip(job: ShardJob) -> bool:
     }
     _, tracks = people_keys(job, seen)
     wanted |= {f"people-{label}": key for label, key in tracks.items()}
-    if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
+    missing = {name for name, key in wanted.items() if table_key(folder / f"{name}.parquet") != key}
+    if not missing:
         return False
+    stored = None if "outcomes" in missing else read_table(folder / "outcomes.parquet")
     if not usable(job):
-        tables = _Scoring(job).tables()
+        tables = _Scoring(job, missing, stored).tables()
     elif _untouched(job, method_job):
         tables = _copied(job)
     else:
-        scoring = _Scoring(job)
+        scoring = _Scoring(job, missing, stored)
         for chunk in _pairs(job, method_job):
             scoring.take(chunk)
         tables = scoring.tables()
     for name, table in tables.items():
-        write_table(folder / f"{name}.parquet", table, wanted[name])
+        if name in missing:
+            write_table(folder / f"{name}.parquet", table, wanted[name])
     return True
 
 
@@ -136,27 +139,38 @@ def _copied(job: ShardJob) -> dict[str, Table]:
 
 
 class _Scoring:
-    """What gathers while the pairs of frames of a clip go by."""
+    """What gathers while the pairs of frames of a clip go by.
 
-    def __init__(self, job: ShardJob) -> None:
+    ``missing``: the tables that are wanted; ``stored``: the outcomes where they are there already.
+    """
+
+    def __init__(self, job: ShardJob, missing: Collection[str], stored: Table | None) -> None:
         self._plan, self._device = job.plan, job.plan.settings.device
         original = job.folder.prepare_dir(job.dataset, job.shard)
         faces = read_table(original / "faces.parquet")
         self._tracks = faces["track"]
         self._faces = faces_by_frame(faces)
         self._people = people_by_frame(read_table(original / "detections.parquet"))
-        self._names = self._plan.recognisers
+        self._names = [name for name in self._plan.recognisers if name in missing]
+        self._stored = None if stored is None else iter(detections_of(stored))
         self._before = {name: read_table(original / f"{name}.parquet") for name in self._names}
         self._outcomes = Gather()
         self._readings = {name: Gather() for name in self._names}
-        self._tracking = {p.label: opened.tracker(p.spec, self._device).start() for p in self._plan.trackers}
+        self._tracking = {
+            p.label: opened.tracker(p.spec, self._device).start()
+            for p in self._plan.trackers
+            if f"people-{p.label}" in missing
+        }
         self._flicker = Flicker()
 
     def take(self, chunk: Sequence[Pair]) -> None:
         again = self._find_faces(chunk)
-        for pair, found in zip(chunk, again, strict=True):
-            self._outcomes.add(self._outcome_rows(pair, found))
+        if self._stored is None:
+            for pair, found in zip(chunk, again, strict=True):
+                self._outcomes.add(self._outcome_rows(pair, found))
         self._read(chunk, again)
+        if not self._tracking:
+            return
         people = self._find_people(chunk)
         images = [pair.output for pair in chunk]
         for session in self._tracking.values():
@@ -180,6 +194,9 @@ class _Scoring:
 
     def _find_faces(self, chunk: Sequence[Pair]) -> list[list[Detection | None]]:
         """For each frame, the face found again in the place of each original face."""
+        if self._stored is not None:
+            stored = self._stored
+            return [[next(stored) for _ in self._known(pair)] for pair in chunk]
         looked = [k for k, pair in enumerate(chunk) if self._known(pair) and not pair.same]
         judge = opened.detector(self._plan.detector.name, self._device)
         seen = dict(zip(looked, judge.detect([chunk[k].output for k in looked]) if looked else [], strict=True))

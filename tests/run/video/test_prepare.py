@@ -182,6 +182,19 @@ def test_an_instrument_s_next_version_reads_again(
     assert run.prepare() == [False, False]
 
 
+def test_a_recogniser_s_next_version_reads_again_and_nothing_else_does(
+    run: ClipRun, painted_world: pytest.MonkeyPatch
+) -> None:
+    run.prepare()
+    before = {name: run.table_of("original", name, clip=STREET).stat().st_mtime_ns for name in TABLES}
+    fakes.raise_version(painted_world, fakes.SFace)
+    fakes.workload()
+    assert run.planned().prepare() == [True, True]
+    after = {name: run.table_of("original", name, clip=STREET).stat().st_mtime_ns for name in TABLES}
+    assert {name for name in TABLES if after[name] != before[name]} == {"sface"}
+    assert set(fakes.workload()) == {"sface"}
+
+
 def test_another_tracker_or_setting_of_it_tracks_again(run: ClipRun) -> None:
     run.prepare()
     assert run.planned(trackers=("mine=sort:prefix=100",)).prepare() == [True, True]
