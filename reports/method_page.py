@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.schemas import FindingRow, GapRow, MethodProblem
+from unmask.bench.store.results import FindingRow, GapRow, MethodProblem
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram

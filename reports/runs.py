@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from unmask.bench.core import headlines
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.results import ComparisonRow, EstimateRow, FindingRow, InputRow, RankRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
+from unmask.bench.store.schemas import PlannedDataset
 from unmask.reports.cards import own_instruments
 
 CONTROL: Final = "none"

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from unmask.bench.cli.tables import page_console
 from unmask.bench.run.reduce import NO_FACE
+from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow, PlanSettings
+from unmask.bench.store.schemas import PlanSettings
 
 ATTRIBUTES = PlanSettings().default_attributes
 

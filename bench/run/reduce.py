@@ -38,8 +38,7 @@ from unmask.bench.run.ranking import compare_methods, rank_rows
 from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
 from unmask.bench.run.video.reduce import reduce_clips
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
-from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import (
+from unmask.bench.store.results import (
     ClipResult,
     ClipRow,
     ComparisonRow,
@@ -50,12 +49,11 @@ from unmask.bench.store.schemas import (
     HistogramRow,
     InputRow,
     MethodProblem,
-    Plan,
-    PlannedMethod,
-    PlanSettings,
     Problem,
     RankRow,
 )
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedMethod, PlanSettings
 
 NO_FACE: Final = "the judge found no face in it"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"

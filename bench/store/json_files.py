@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.schemas import REPRODUCTION, Estimates, Reproduction, Sealed
+from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
+from unmask.bench.store.schemas import Sealed
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.schemas import Plan
 
 SHIPPED: Final[dict[str, type[BaseModel]]] = {
     "plan.schema.json": Plan,

@@ -11,8 +11,9 @@ from unmask.bench.store.atomic import naming, write_json
 from unmask.bench.store.json_files import read_object
 from unmask.bench.store.names import pseudonyms_of
 from unmask.bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, TIMELINES, replacing_results
+from unmask.bench.store.results import REPRODUCTION
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import REPRODUCTION, Plan
+from unmask.bench.store.schemas import Plan
 
 _KEPT: Final = (PLAN, ESTIMATES, PROVENANCE, FACES, TIMELINES, "calibration", REPRODUCTION, PURGED)
 

@@ -66,7 +66,8 @@ from unmask.bench.store.publication import (
     TIMELINES,
     finish_publication,
 )
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_arrow, read_table
 
 

@@ -30,9 +30,10 @@ from unmask.bench.run.executors import Progress
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.plan import planned_dataset
-from unmask.bench.store import schemas
+from unmask.bench.store import results
 from unmask.bench.store.json_files import read_object
-from unmask.bench.store.schemas import PlannedDataset, PlanSettings, Selection
+from unmask.bench.store.results import Selection
+from unmask.bench.store.schemas import PlannedDataset, PlanSettings
 from unmask.bench.study.cells import (
     LABELLER,
     NO_FACE,
@@ -213,7 +214,7 @@ def _balanced_set(
         fingerprint=fingerprint(refs),
     )
     cells = [
-        schemas.Cell(age=cell[0], gender=cell[1], available=available.get(cell), chosen=len(members))
+        results.Cell(age=cell[0], gender=cell[1], available=available.get(cell), chosen=len(members))
         for cell, members in chosen.items()
     ]
     return BalancedSet(

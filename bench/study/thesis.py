@@ -21,8 +21,9 @@ from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.settling import settle_plan
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import Locations
+from unmask.bench.store.results import REPRODUCTION, Reproduction
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import REPRODUCTION, Plan, Reproduction
+from unmask.bench.store.schemas import Plan
 from unmask.bench.study.balanced import balanced_test_set, built_test_set
 
 ROLES: Final[Mapping[str, str]] = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from unmask.bench.store.schemas import EstimateRow, Release
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.numbers import NBSP
 from unmask.reports.video.means import Mean, mean_of
 from unmask.reports.video.view import JUDGE, VideoView

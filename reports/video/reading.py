@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.exposure import FMR
-from unmask.bench.store.schemas import EstimateRow, Release
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.leaderboard import USELESS_SHARE
 from unmask.reports.numbers import NBSP, count, format_interval, format_value
 from unmask.reports.runs import WORST

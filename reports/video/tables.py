@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from unmask.bench.store.schemas import ClipResult, ClipRow, Release
+from unmask.bench.store.results import ClipResult, ClipRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
 from unmask.reports.runs import ALL
 from unmask.reports.video.cells import missing_text

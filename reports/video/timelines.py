@@ -10,7 +10,8 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.schemas import ClipRow, Release
+from unmask.bench.store.results import ClipRow
+from unmask.bench.store.schemas import Release
 from unmask.bench.store.tables import read_table
 from unmask.reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
 from unmask.reports.numbers import DASH, NBSP, count

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Final
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow, RankRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, EstimateRow, RankRow, Release
+from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
 from unmask.reports.numbers import Scale, scale_of
 from unmask.reports.runs import ALL, CONTROL, WORST, Column
 

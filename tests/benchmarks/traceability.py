@@ -18,8 +18,8 @@ from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for
 from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow
 from unmask.reports.video.view import VideoView
 
 TOLD = ("blur:sigma=0.15,detector=harness", "deepprivacy:detector=harness", "dp-att:detector=harness")

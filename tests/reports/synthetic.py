@@ -15,8 +15,9 @@ from PIL import Image
 
 from tests.support.sealing import seal_run
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import write_table
 
 HOSTILE = "<script>alert(1)<_script>"

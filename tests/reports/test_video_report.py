@@ -16,8 +16,8 @@ from tests.reports.pages import Element, links, read_page, target
 from tests.support.cli import unmask
 from tests.support.video_run import CONTESTANTS, HOSTILE, UNICODE, Shown, make_video_run
 from unmask.bench.core.errors import StoreError, UsageError
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates
 from unmask.reports.numbers import MINUS, format_interval, format_value
 from unmask.reports.video.build import build_video_report
 

@@ -9,7 +9,7 @@ import pytest
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names, without_names, write_names
-from unmask.bench.store.schemas import Estimates
+from unmask.bench.store.results import Estimates
 
 SAMPLES = ["Ann Lee/1.jpg", "Bob/1.jpg", "Bob/portrait of bob.png", "x", "Ann Lee/1.jpg.png"]
 

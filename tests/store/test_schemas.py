@@ -13,8 +13,8 @@ from tests.support.cards import dataset_card, instrument_card, method_card
 from tests.support.sealing import seal_run
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.json_schema import SHIPPED, schema_text, shipped_schema
+from unmask.bench.store.results import ESTIMATES_SCHEMA, Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import ESTIMATES_SCHEMA, Estimates
 
 ROW = {
     "dataset": "demo",

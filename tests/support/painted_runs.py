@@ -34,8 +34,9 @@ from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import write_locations
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
 
 RATE = 10

@@ -15,8 +15,9 @@ import numpy as np
 from unmask.bench.core import registry
 from unmask.bench.run.choosing import planned_metric
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import write_table
 
 HOSTILE = 'group/"><script>alert(1)</script>&.mp4'

@@ -36,8 +36,9 @@ from unmask.bench.run.video.assemble import (
     video_evidence,
 )
 from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import ClipResult, ClipRow, EstimateRow, Estimates, Plan, PlannedDataset, Release
+from unmask.bench.store.schemas import Plan, PlannedDataset, Release
 from unmask.bench.store.tables import read_table, write_table
 
 Points = Mapping[str, tuple[OperatingPoint, ...]]

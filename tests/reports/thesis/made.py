@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from tests.reports.synthetic import Made, make_run
 from tests.support.sealing import seal_run
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.results import REPRODUCTION, Cell, Reproduction, Selection
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import REPRODUCTION, Cell, Reproduction, Selection
 
 Interval = tuple[float, float, float]
 """Value, low, high."""

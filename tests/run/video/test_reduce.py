@@ -16,8 +16,8 @@ from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.types import Image
 from unmask.bench.store.purging import purge
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates
 
 FRAMES = 4
 METHODS = ("masked=edit:how=masked", "twin=edit:how=masked,batch=2", "tone=edit:how=tone",
