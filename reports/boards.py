@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from unmask.bench.core.cards import DatasetCard, MetricCard
-from unmask.bench.store.schemas import InputRow
+from unmask.bench.store.results import InputRow
 from unmask.reports.comparable import data_difference, metric_difference
 from unmask.reports.numbers import Scale, count, scale_of
 from unmask.reports.runs import WORST, Column, RunView

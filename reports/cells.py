@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.results import EstimateRow
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.numbers import (
     NOT_MEASURED,

@@ -69,7 +69,7 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
     count = len(planned.samples)
     # Spread over the data set, so that the strip is not six photos of one person.
     chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
-    shown = tuple(board.reference.folder.shown_photo(board.dataset, sample) for sample in chosen)
+    shown = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in chosen)
     originals = tuple(
         _original(planned, sample, name, source, out, f"{folder}/{i}-original.jpg")
         for i, (sample, name) in enumerate(zip(chosen, shown, strict=True))
@@ -96,7 +96,7 @@ def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -
     if path is None:
         return Picture("", 0, 0, "no output")
     with Pil.open(path) as image:
-        shown = entrant.run.folder.shown_photo(board.dataset, sample)
+        shown = entrant.run.folder.shown_name(board.dataset, sample)
         return _save(image.convert("RGB"), out, file, f"{entrant.method} on {shown}")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_PRIVACY
-from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.results import EstimateRow
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads

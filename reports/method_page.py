@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.schemas import FindingRow, GapRow, MethodProblem
+from unmask.bench.store.results import FindingRow, GapRow, MethodProblem
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram
@@ -203,7 +203,7 @@ def _gap_rows(entrant: Entrant, dataset: str, column: Column) -> list[GapRow]:
     return [
         g
         for g in entrant.run.estimates.gaps
-        if (g.dataset, g.method, Column(g.metric, g.instrument, g.region)) == (dataset, entrant.method, column)
+        if (g.dataset, g.method, Column(g.metric, g.instrument, g.region or "")) == (dataset, entrant.method, column)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MetricCard
 from unmask.bench.core.headlines import HEADLINE_PRIVACY
-from unmask.bench.store.schemas import EstimateRow, InputRow
+from unmask.bench.store.results import EstimateRow, InputRow
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text

@@ -8,7 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.headlines import HEADLINE_UTILITY
-from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.results import EstimateRow
 from unmask.reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
 from unmask.reports.columns import Head
 from unmask.reports.leaderboard import Leaderboard, Line, chance_values

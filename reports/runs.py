@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from unmask.bench.core import headlines
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.results import ComparisonRow, EstimateRow, FindingRow, InputRow, RankRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import ComparisonRow, EstimateRow, FindingRow, InputRow, PlannedDataset, RankRow
+from unmask.bench.store.schemas import PlannedDataset
 from unmask.reports.cards import own_instruments
 
 CONTROL: Final = "none"
@@ -29,6 +30,7 @@ class Column:
     metric: str
     instrument: str
     region: str
+    """'' = none."""
 
 
 class RunView:
@@ -37,8 +39,8 @@ class RunView:
     def __init__(self, folder: RunFolder, tag: str = "") -> None:
         self.folder = folder
         self.tag = tag
-        self.plan = folder.plan
-        self.estimates = folder.estimates
+        self.plan = folder.plan.of("photos")
+        self.estimates = folder.estimates.of(self.plan)
         self.key = folder.plan.run
         self.metrics = {card.name: card for plug in self.plan.metrics for card in plug.cards}
         self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
@@ -63,12 +65,12 @@ class RunView:
     @cached_property
     def _rows(self) -> dict[tuple[str, str, Column, str], EstimateRow]:
         rows = self.estimates.estimates
-        return {(r.dataset, r.method, Column(r.metric, r.instrument, r.region), r.group): r for r in rows}
+        return {(r.dataset, r.method, Column(r.metric, r.instrument, r.region or ""), r.group): r for r in rows}
 
     @cached_property
     def _ranks(self) -> dict[tuple[str, str, Column], RankRow]:
         return {
-            (r.dataset, r.method, Column(r.metric, r.instrument, r.region)): r
+            (r.dataset, r.method, Column(r.metric, r.instrument, r.region or "")): r
             for r in self.estimates.ranks
             if r.method in self.methods
         }
@@ -94,7 +96,7 @@ class RunView:
     @cached_property
     def _comparisons(self) -> dict[tuple[str, Column, frozenset[str]], ComparisonRow]:
         return {
-            (r.dataset, Column(r.metric, r.instrument, r.region), frozenset((r.a, r.b))): r
+            (r.dataset, Column(r.metric, r.instrument, r.region or ""), frozenset((r.a, r.b))): r
             for r in self.estimates.comparisons
         }
 

@@ -22,7 +22,6 @@ from unmask.bench.cli import (
     run,
     score,
     train,
-    video,
     weights,
 )
 from unmask.bench.core.errors import UnmaskError
@@ -42,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
-app.command("video")(video.video)
+app.command("video")(run.video)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("purge")(purge.purge)

@@ -13,7 +13,6 @@ from unmask.bench.cli.options import Root, existing_root
 
 if TYPE_CHECKING:
     from unmask.bench.data.catalog import DatasetEntry
-    from unmask.bench.data.clips import ClipSet
     from unmask.bench.data.dataset import Dataset
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
@@ -62,12 +61,12 @@ def show(
     from dataclasses import asdict
 
     from unmask.bench.cli.tables import print_facts
-    from unmask.bench.data.opening import is_available, parse_dataset
+    from unmask.bench.data.opening import is_available, open_dataset, parse_dataset
 
     root = existing_root(root)
     _, entry = parse_dataset(spec)
     here = entry.by_path or bool(is_available(entry, root))
-    opened = _open(spec, entry, root) if here else None
+    opened = open_dataset(spec, clips=None, root=root) if here else None
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
         card = _summary(entry) if opened is None else asdict(opened.card)
@@ -117,18 +116,11 @@ def verify(
         raise typer.Exit(1)
 
 
-def _open(spec: str, entry: DatasetEntry, root: Path | None) -> Dataset | ClipSet:
-    from unmask.bench.data.clips import open_clips
-    from unmask.bench.data.opening import open_dataset
-
-    return open_clips(spec, root=root) if entry.clips else open_dataset(spec, root=root)
-
-
 def _summary(entry: DatasetEntry) -> dict[str, Any]:
     return entry.model_dump(mode="json", exclude={"sources", "probe_people"})
 
 
-def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[str, str]]:
+def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]:
 
     show_faces = opened.card.show_faces if opened is not None else entry.show_faces
     facts = [
@@ -149,28 +141,29 @@ def _facts(entry: DatasetEntry, opened: Dataset | ClipSet | None) -> list[tuple[
     return [*facts, ("here", opened.where + passed_over), ("fingerprint", opened.card.fingerprint)]
 
 
-def _splits(entry: DatasetEntry, opened: Dataset | ClipSet, root: Path | None) -> dict[str, dict[str, int]]:
+def _splits(entry: DatasetEntry, opened: Dataset, root: Path | None) -> dict[str, dict[str, int]]:
     """Split -> counts, for every split that the copy has."""
     from unmask.bench.core.errors import DataError
+    from unmask.bench.data.opening import open_dataset
 
-    found = {opened.split: _counts(opened)}
+    counts = {opened.split: _counts(opened, entry.clips)}
     for name in entry.split_names:
-        if name in found:
+        if name in counts:
             continue
         try:
-            found[name] = _counts(_open(f"{entry.name}:split={name}", entry, root))
+            dataset = open_dataset(f"{entry.name}:split={name}", clips=None, root=root)
         except DataError:  # this copy has nothing in that split
             continue
-    return found
+        counts[name] = _counts(dataset, entry.clips)
+    return counts
 
 
-def _counts(dataset: Dataset | ClipSet) -> dict[str, int]:
+def _counts(dataset: Dataset, clips: bool) -> dict[str, int]:
     from collections import Counter
 
-    from unmask.bench.data.clips import ClipSet
     from unmask.bench.data.identities import people
 
-    if isinstance(dataset, ClipSet):
+    if clips:
         groups = Counter(ref.group for ref in dataset.refs if ref.group)
         annotated = {"annotated clips": len(dataset.truths)} if dataset.truths else {}
         return {

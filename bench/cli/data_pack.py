@@ -17,7 +17,7 @@ def pack(
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.core import registry
-    from unmask.bench.data import packages
+    from unmask.bench.fetch import packages
 
     packer = registry.face_packer()
     files = {}

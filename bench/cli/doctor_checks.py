@@ -23,8 +23,8 @@ from typing import Literal
 from unmask.bench.cli.fetch_progress import human_size
 from unmask.bench.cli.instrument_table import InstrumentRow, instrument_rows
 from unmask.bench.core.errors import ConfigError, DataError
-from unmask.bench.data import cache, packages
-from unmask.bench.data.npm import npm_command
+from unmask.bench.fetch import cache, packages
+from unmask.bench.fetch.npm import npm_command
 
 _MODULES = {
     "dlib-bin": "dlib",

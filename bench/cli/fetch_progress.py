@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
-Progress = Callable[[str, int, int | None], None]
+from unmask.bench.core.types import FetchProgress
+
 _EVERY = 10.0
 """Seconds between two plain lines about the same download."""
 
@@ -20,8 +21,8 @@ def plain_output(console: Console) -> bool:
 
 
 @contextmanager
-def fetch_progress(console: Console) -> Iterator[Progress]:
-    """Yields the callback that `bench.data.packages` and `bench.data.https` report to. ``console``: stderr."""
+def fetch_progress(console: Console) -> Iterator[FetchProgress]:
+    """Yields the callback that `bench.fetch.packages` and `bench.fetch.https` report to. ``console``: stderr."""
     if plain_output(console):
         yield _plain(console)
         return
@@ -40,7 +41,7 @@ def fetch_progress(console: Console) -> Iterator[Progress]:
         yield show
 
 
-def _plain(console: Console) -> Progress:
+def _plain(console: Console) -> FetchProgress:
     last: dict[str, float] = {}
     finished: set[str] = set()
 

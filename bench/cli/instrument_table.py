@@ -9,7 +9,7 @@ from typing import Any, Literal
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
-from unmask.bench.data import packages
+from unmask.bench.fetch import packages
 
 
 @dataclass(frozen=True, slots=True)

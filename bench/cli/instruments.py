@@ -23,7 +23,7 @@ def list_(as_json: Json = False) -> None:
     from unmask.bench.cli.fetch_progress import human_size
     from unmask.bench.cli.instrument_table import instrument_rows
     from unmask.bench.cli.tables import print_rows
-    from unmask.bench.data import cache
+    from unmask.bench.fetch import cache
 
     rows = instrument_rows()
     if as_json:
@@ -55,7 +55,7 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.instrument_table import instrument_rows
     from unmask.bench.core.errors import UnavailableError
-    from unmask.bench.data import packages
+    from unmask.bench.fetch import packages
 
     rows = instrument_rows(names or ())
     if names:
@@ -106,7 +106,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
 
 def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
     from unmask.bench.core.files import sha256_of
-    from unmask.bench.data import packages
+    from unmask.bench.fetch import packages
 
     results = []
     for file in row.files:

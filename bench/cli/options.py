@@ -10,7 +10,7 @@ import typer
 
 from unmask.bench.core.errors import UsageError
 
-CHOOSING, MEASURING, RUNNING = "What is anonymized", "What is measured", "How it runs"
+CHOOSING, MEASURING, CLIPS, RUNNING = "What is anonymized", "What is measured", "Of clips", "How it runs"
 """Groups of options in a command's help."""
 
 NO_OUTPUT: Final = 3

@@ -13,15 +13,8 @@ def purge(run: Annotated[Path, typer.Argument(help="A run's folder.", show_defau
 
     Afterwards `unmask report` still works on it; `unmask run` and `unmask score` do not.
     """
-    from unmask.bench.core.errors import UsageError
     from unmask.bench.store.purging import purge as purge_run
     from unmask.bench.store.run_folder import RunFolder
-    from unmask.bench.store.video_folder import VideoRunFolder
 
-    if VideoRunFolder(run).plan_path.exists():
-        raise UsageError(
-            f"{run} is a run over clips, which cannot be purged: names of clips stand in its plan and its estimates; "
-            "delete it, and keep its report"
-        )
     removed = purge_run(RunFolder.open(run.absolute()))
     typer.echo(f"removed from {run}: {', '.join(removed) or 'nothing'}; a report that lies elsewhere is not touched")

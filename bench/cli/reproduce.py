@@ -54,8 +54,7 @@ def thesis(
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.data.opening import refuse_nested
-    from unmask.bench.run.protocol import choose_methods
-    from unmask.bench.run.reproduce import prepare_thesis, run_thesis
+    from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis
 
     cast = choose_methods(method or [])
     for role, reason in cast.left_out.items():

@@ -1,14 +1,17 @@
-"""``unmask run``: methods over data sets, scored and reported."""
+"""``unmask run``: methods over photos and clips, scored and reported; ``unmask video`` begins with other defaults."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
 from unmask.bench.cli.options import (
     CHOOSING,
+    CLIPS,
     MEASURING,
     NO_OUTPUT,
     RUNNING,
@@ -20,13 +23,33 @@ from unmask.bench.cli.options import (
     split_names,
 )
 
+SETTINGS: Final[Mapping[str, str]] = {
+    "dataset": "datasets",
+    "method": "methods",
+    "metrics": "metrics",
+    "instrument": "instruments",
+    "detector": "detector",
+    "tracker": "trackers",
+    "quality": "qualities",
+    "control_quality": "control_qualities",
+    "limit": "limit",
+    "frames": "frames",
+    "keep_audio": "keep_audio",
+    "seed": "seed",
+    "device": "device",
+    "calibrate_on": "calibration",
+    "shard_size": "shard_size",
+}
+"""Option -> setting of a config file."""
+
 
 def run(
     config: Annotated[
         Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Settings; options win over it.", show_default=False)
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="Data set SPEC; may repeat.", rich_help_panel=CHOOSING)
+        list[str] | None,
+        typer.Option("--dataset", "-d", help="SPEC of a set of photos or clips; may repeat.", rich_help_panel=CHOOSING),
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -53,7 +76,41 @@ def run(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, help="Only the first N images of each data set.", rich_help_panel=CHOOSING),
+        typer.Option("--limit", min=1, help="Only the first N of each data set.", rich_help_panel=CHOOSING),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            help="Who finds people: yolov3-tiny, yolov3:cfg=FILE,weights=FILE, ultralytics:...",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option("--tracker", help="Who follows them: deepsort, sort; may be repeated.", rich_help_panel=CLIPS),
+    ] = None,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quality",
+            help="Score every method at this quality too: matched (the source's bitrate), 56k; may repeat.",
+            rich_help_panel=CLIPS,
+        ),
+    ] = None,
+    control_quality: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--control-quality", help="The same for the control alone (default: matched).", rich_help_panel=CLIPS
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option("--frames", min=1, help="Only the first N frames of each clip.", rich_help_panel=CLIPS),
+    ] = None,
+    keep_audio: Annotated[
+        bool | None,
+        typer.Option("--keep-audio", help="Keep the sound in clips that are not lossless.", rich_help_panel=CLIPS),
     ] = None,
     out: ConfiguredOut = None,
     seed: Annotated[
@@ -80,17 +137,37 @@ def run(
         bool, typer.Option("--report/--no-report", help="Write the HTML report too.", rich_help_panel=RUNNING)
     ] = True,
 ) -> None:
-    """Run anonymizers over data sets, score them, write a leaderboard.
+    """Run anonymizers over photos and clips, score them, write a leaderboard.
 
     Without arguments: every classical method over the demo photos. The same command goes on where a
     killed one stopped.
-    Exit code 3: finished, but a data set has no face or a method gave nothing usable on it; 2: wrong usage; 1:
-    another error.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
+    _run(locals(), {}, "runs/run")
+
+
+@wraps(run)
+def video(**options: Any) -> None:
+    from unmask.bench.run.config import CLIP_DATASETS, CLIP_METHODS
+
+    _run(options, {"datasets": CLIP_DATASETS, "methods": CLIP_METHODS}, "runs/video")
+
+
+video.__doc__ = """Run anonymizers over clips and score them over time: unmask run with other defaults.
+
+    Without arguments: classical methods over two small demo clips. The same command goes on where a killed
+    one stopped.
+    Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
+    """
+
+
+def _run(options: Mapping[str, Any], defaults: Mapping[str, Any], default_out: str) -> None:
+    """``options``: the parameters of `run`; ``defaults``: of settings that neither they nor a config file name."""
     from rich.console import Console
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.report import write_reports
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.registry import unavailable_plugins
     from unmask.bench.data.opening import refuse_nested
@@ -100,20 +177,16 @@ def run(
     from unmask.bench.run.settling import announce_changes
     from unmask.bench.store.run_folder import RunFolder
 
+    listed = ("metrics", "instrument", "quality", "control_quality")
     asked = {
-        "datasets": dataset,
-        "methods": method,
-        "metrics": split_names(metrics),
-        "instruments": split_names(instrument),
-        "limit": limit,
-        "seed": seed,
-        "device": device,
-        "calibration": calibrate_on,
-        "shard_size": shard_size,
+        setting: split_names(options[option]) if option in listed else options[option]
+        for option, setting in SETTINGS.items()
     }
-    settings = load_config(config, asked)
-    carried = read_running(config, {"out": out, "workers": workers, "time_limit": time_limit}, "runs/run")
-    where = existing_root(root)
+    settings = load_config(options["config"], asked, defaults)
+    carried = read_running(
+        options["config"], {name: options[name] for name in ("out", "workers", "time_limit")}, default_out
+    )
+    where = existing_root(options["root"])
     own = () if settings.calibration == "shipped" else (settings.calibration,)
     refuse_nested(carried.out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
@@ -134,9 +207,8 @@ def run(
     )
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
-    if report:
-        from unmask.reports.build import build_report
-
-        typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
+    if options["report"]:
+        for path in write_reports([folder], folder.path / "report"):
+            typer.echo(f"report:  {path}")
     if not complete:
         raise typer.Exit(NO_OUTPUT)

@@ -15,15 +15,14 @@ from unmask.bench.cli.tables import page_console
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key, headline_keys, speaking_key
 from unmask.bench.run.reduce import NO_FACE, instruments_of
+from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_folder import VideoRunFolder
 
 OUTCOMES = ("outcome_destroyed", "outcome_missed")
 """Stand before the headline columns, since no other number can be read without them."""
 
 RowKey = tuple[str, str, str, str]
-"""Method, metric, instrument, region."""
+"""Method, metric, instrument, region; of clips the region is ''."""
 
 COLUMN_WIDTH = 17
 """Characters: an interval such as ``[0.123, 0.456]`` with its frame. Columns that do not fit go to a further table."""
@@ -46,15 +45,21 @@ MOST_LINES = 8
 def print_summary(folder: RunFolder) -> bool:
     """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
 
-    False where a data set has no face, or a method no usable output on it.
+    False where a data set of photos has no face, or a method no usable output on a data set.
     """
+    photos = not folder.plan.datasets_of("photos") or _print_photos(folder)
+    clips = not folder.plan.datasets_of("clips") or _print_clips(folder)
+    return photos and clips
+
+
+def _print_photos(folder: RunFolder) -> bool:
     estimates = folder.estimates
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console = page_console()
     cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
     instruments = instruments_of(folder.plan.settings)
     complete = True
-    for dataset in folder.plan.datasets:
+    for dataset in folder.plan.datasets_of("photos"):
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
         images = 0 if given is None else given.images - given.unreadable
         title = dataset.label
@@ -73,7 +78,7 @@ def print_summary(folder: RunFolder) -> bool:
         _print_lines(console, [f"{f.method}: {f.text}" for f in findings])
         problems = [p for p in given.problems if p.reason != NO_FACE] if given is not None else []
         # The terminal is the owner's: a file has to be found to be mended.
-        _print_lines(console, _unusable([(folder.names.photo(dataset.label, p.sample), p.reason) for p in problems]))
+        _print_lines(console, _unusable([(folder.names.sample(dataset.label, p.sample), p.reason) for p in problems]))
         if given is not None and not given.faces:
             console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
             complete = False
@@ -84,15 +89,14 @@ def print_summary(folder: RunFolder) -> bool:
     return complete
 
 
-def print_video_summary(folder: VideoRunFolder) -> bool:
-    """The same for a run over clips."""
+def _print_clips(folder: RunFolder) -> bool:
     plan, estimates = folder.plan, folder.estimates
-    labels = [contestant.label for contestant in plan.contestants]
+    labels = [release.label for release in plan.releases]
     console = page_console()
-    cards = {card.name: card for card in plan.cards}
+    cards = {card.name: card for metric in plan.metrics for card in metric.cards}
     instruments = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
     complete = True
-    for dataset in plan.datasets:
+    for dataset in plan.datasets_of("clips"):
         clips = [row for row in estimates.clips if row.dataset == dataset.label]
         broken = sum(bool(row.problem) for row in clips)
         frames = sum(row.frames for row in clips)
@@ -106,7 +110,7 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         counts = {label: f"{count} of {frames}" for label, count in failed.items()}
         rows = _rows(estimates.estimates, dataset.label)
         _print_table(console, title, counts, _headlines(cards, rows, instruments), rows)
-        of_method = {contestant.label: contestant.method for contestant in plan.contestants}
+        of_method = {release.label: release.method for release in plan.releases}
         lines = [
             f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
             for label in labels
@@ -114,7 +118,10 @@ def print_video_summary(folder: VideoRunFolder) -> bool:
         ]
         lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
         _print_lines(console, lines, len(lines))
-        _print_lines(console, _unusable([(row.clip, row.problem) for row in clips if row.problem]))
+        _print_lines(
+            console,
+            _unusable([(folder.names.sample(row.dataset, row.clip), row.problem) for row in clips if row.problem]),
+        )
         _print_lines(console, [f"note: {note}" for note in dataset.notes])
         complete &= not frames or all(failed[label] < frames for label in labels)
         complete &= not clips or all(errors[label] < len(clips) for label in labels)
@@ -163,7 +170,7 @@ def _print_lines(console: Console, lines: Sequence[str], most: int = MOST_LINES)
 def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[RowKey, EstimateRow]:
     """(method, metric, instrument, region) -> the row over everybody."""
     return {
-        (row.method, row.metric, row.instrument, row.region): row
+        (row.method, row.metric, row.instrument, row.region or ""): row
         for row in estimates
         if row.group == "all" and row.dataset == dataset
     }

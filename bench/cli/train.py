@@ -69,7 +69,7 @@ def train(
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.core import registry
     from unmask.bench.core.training import TrainingInputs, stop_time
-    from unmask.bench.data import packages
+    from unmask.bench.fetch import packages
 
     moment = None if stop_at is None else stop_time(stop_at, datetime.now().astimezone())
     job = registry.open_training(network.value, config, settings or [])

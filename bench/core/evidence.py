@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
 from unmask.bench.core.types import Bools, Float, Floats32, Unit
 from unmask.bench.core.video import Ints, Tracks
 
@@ -104,7 +105,7 @@ class FaceTruth:
 class Settings:
     """Everything a run's config can set about how readings become numbers."""
 
-    age_groups: tuple[tuple[int, int], ...] = ((0, 19), (20, 29), (30, 39), (40, 120))
+    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     """Inclusive bounds in whole years (thesis 4.4: 0-19, 20-29, 30-39, 40+)."""
     skin_target: tuple[int, int, int] | None = None
     """RGB that a skin-changing method aims at; ``None`` = no target, only the average is compared."""

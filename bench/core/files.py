@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 TEMP_PREFIX = ".tmp-"
 """What is not published yet is named so; whoever owns the folder may sweep it."""
+MAX_FILE_BYTES: Final = 1 << 30
+"""No encoded image that we would decode is larger."""
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name is always passed over."""
     return name.startswith(".") or name == "__MACOSX"
+
+
+def refusal(root: Path, path: Path, limit: int | None = MAX_FILE_BYTES) -> str:
+    """Why a path below ``root`` is not opened at all; '' = it may be. A FIFO would block, a link could lead anywhere.
+
+    ``limit``: most bytes that it may have.
+    """
+    try:
+        outside = path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+        if path.is_symlink() and path.is_dir():
+            return "a linked folder, which is not followed" + ("; it leads outside the folder" if outside else "")
+        if outside:
+            return "a link that leads outside the folder"
+        info = path.stat()
+    except (OSError, RuntimeError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or 'a link that leads nowhere'})"
+    if not stat.S_ISREG(info.st_mode):
+        return "not a regular file"
+    return f"file larger than {limit >> 20} MiB" if limit is not None and info.st_size > limit else ""
 
 
 def temp_prefix() -> str:
@@ -63,8 +86,8 @@ def sha256_of(path: Path) -> str:
 
 def remembered_sha256(path: Path) -> str:
     """The same, but each state of a file is hashed once per process: weights can have hundreds of megabytes."""
-    stat = path.stat()
-    return _sha256_of_state(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    info = path.stat()
+    return _sha256_of_state(path, info.st_size, info.st_mtime_ns, info.st_ino)
 
 
 @lru_cache(maxsize=4096)

@@ -18,9 +18,9 @@ HEADLINE_UTILITY: Final = "gender_estimated_correct"
 """The two that methods are ordered and drawn by."""
 
 Key = tuple[str, str, str]
-"""Metric, instrument, region."""
+"""Metric, instrument, region; of clips the region is ''."""
 
-_REGIONS = ("face", "image", "background")
+_REGIONS = ("", "face", "image", "background")
 
 
 def headline_metrics(cards: Mapping[str, MetricCard]) -> list[tuple[str, ...]]:

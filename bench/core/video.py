@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,17 @@ from unmask.bench.core.types import Box, Floats32, Image
 
 Ints = NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True)
-class ClipRef:
-    """An entry of a data set of clips before it is opened."""
-
-    id: str
-    """Unique in its data set, stable across machines; a relative path with forward slashes."""
-    group: str = ""
-    """What the data set says of it, e.g. ``normal`` or ``anomaly``; '' = nothing."""
-    digest: str = ""
-    """A content fingerprint, part of the plan's key."""
+CLIP_EXTENSIONS: Final = frozenset(
+    f".{ending}"
+    for ending in (
+        *("mp4", "m4v", "mp4v", "mov", "qt", "f4v", "3gp", "3gpp", "3g2", "insv", "lrv", "avi", "divx", "mkv", "mk3d"),
+        *("webm", "gif", "mpg", "mpeg", "mpe", "mpv", "m1v", "m2v", "m2p", "vob", "ts", "m2t", "mts", "m2ts", "mod"),
+        *("tod", "vro", "dvr-ms", "wtv", "wmv", "asf", "flv", "ogv", "ogm", "mxf", "dv", "dif", "dav", "amv", "rm"),
+        *("rmvb", "h264", "264", "avc", "h265", "hevc", "265", "ivf", "obu", "mjpg", "mjpeg", "y4m", "nut", "r3d"),
+        *("braw", "swf", "bik", "nsv"),
+    )
+)
+"""A file with one of these (in any case) is a clip even if it is broken: it then becomes a counted row."""
 
 
 @dataclass(frozen=True, slots=True)

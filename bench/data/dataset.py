@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard
+from unmask.bench.core.errors import ImageError, VideoError
 from unmask.bench.core.images import decode_image, profile_note
 from unmask.bench.core.types import Image, SampleRef
+from unmask.bench.core.video import Tracks
 from unmask.bench.data.folders import counted
 from unmask.bench.data.identities import person_key
 from unmask.bench.data.stores import Store
 
+Spans = tuple[tuple[int, int], ...]
+"""First and last frame of each stretch, as the data set counts them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Samples in a fixed order, and how to read them."""
+    """Photos or clips in a fixed order, and how to read them."""
 
     card: DatasetCard
     """With `DatasetCard.fingerprint` filled in."""
     refs: tuple[SampleRef, ...]
-    """The same order on every machine; all photos of a person lie together."""
+    """The same order on every machine: all photos of a person lie together, clips are in natural order of their ids
+    (clip2 before clip10)."""
     store: Store
     split: str
     where: str
@@ -31,6 +40,10 @@ class Dataset:
     """Files beside the samples that were passed over."""
     notes: tuple[str, ...] = ()
     """What was understood of this copy and what was passed over, beyond the card's own notes; a sentence each."""
+    truths: Mapping[str, Tracks] = field(default_factory=dict)
+    """Clip id -> `truth`, for the clips that have one."""
+    spans: Mapping[str, Spans] = field(default_factory=dict)
+    """Clip id -> when the unwanted incident happens (UCF-Crime); also without a stretch, where there is none."""
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""
@@ -41,10 +54,35 @@ class Dataset:
         data = self.store.read(ref.id)
         return decode_image(data, ref.id), profile_note(data, ref.id)
 
+    def path(self, ref: SampleRef) -> Path:
+        """What `bench.data.media.VideoReader` opens: a file, or a folder of images.
 
-def fingerprint(refs: Iterable[SampleRef]) -> str:
-    """sha256 over ids, contents and labels: equal for equal data in equal order, whatever machine it lies on."""
-    return digest([[ref.id, ref.digest, [asdict(label) for label in ref.labels]] for ref in refs])
+        Raises `VideoError` with the reason that results will carry: not there, or a link that leads elsewhere.
+        """
+        try:
+            return self.store.path(ref.id)
+        except ImageError as error:
+            raise VideoError(error.reason) from error
+
+    def truth(self, ref: SampleRef) -> Tracks | None:
+        """The people that the data set annotates in a clip, frames from 0; ``None`` = it annotates none of this one."""
+        return self.truths.get(ref.id)
+
+
+def fingerprint(refs: Iterable[SampleRef], truths: Mapping[str, Tracks] = MappingProxyType({})) -> str:
+    """sha256 over ids, contents, labels, and groups and annotation of clips: equal for equal data in equal order,
+    whatever machine it lies on."""
+    rows: list[list[object]] = []
+    for ref in refs:
+        rows.append([ref.id, ref.digest, [asdict(label) for label in ref.labels]])
+        if ref.group or ref.id in truths:
+            rows[-1] += [ref.group, _tracks_sha256(truths[ref.id]) if ref.id in truths else ""]
+    return digest(rows)
+
+
+def _tracks_sha256(tracks: Tracks) -> str:
+    columns = (tracks.frame.astype("<i8"), tracks.track.astype("<i8"), tracks.box.astype("<f4"))
+    return hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
 
 
 def duplicate_groups(refs: Iterable[SampleRef]) -> list[tuple[SampleRef, ...]]:
@@ -56,7 +94,7 @@ def duplicate_groups(refs: Iterable[SampleRef]) -> list[tuple[SampleRef, ...]]:
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def duplicate_notes(refs: Iterable[SampleRef]) -> list[str]:
+def duplicate_notes(refs: Iterable[SampleRef], what: str = "picture") -> list[str]:
     """What identical files do to the numbers, a sentence each; none without such files."""
     groups = duplicate_groups(refs)
     people = [[{person_key(label.identity) for label in ref.labels if label.identity} for ref in g] for g in groups]
@@ -64,8 +102,8 @@ def duplicate_notes(refs: Iterable[SampleRef]) -> list[str]:
     two_names = sum(len({frozenset(names) for names in group if names}) > 1 for group in people)
     notes = []
     if groups:
-        copies, pictures = counted(sum(map(len, groups)), "file"), counted(len(groups), "picture")
-        notes.append(f"{copies} are copies of one another, byte for byte: {pictures}")
+        copies, distinct = counted(sum(map(len, groups)), "file"), counted(len(groups), what)
+        notes.append(f"{copies} are copies of one another, byte for byte: {distinct}")
     if one_name:
         notes.append(
             f"{counted(one_name, 'picture')} under one name twice: a person's other photo is then the same photo, and "

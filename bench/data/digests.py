@@ -15,7 +15,7 @@ from typing import Final
 
 from unmask.bench.core import files
 from unmask.bench.core.errors import FetchError
-from unmask.bench.data import cache
+from unmask.bench.fetch import cache
 
 _WORTH_SAVING: Final = 200
 """Newly hashed files from which on the memory is written; fewer are hashed again faster than that."""

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
@@ -14,27 +14,19 @@ from typing import Final
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.files import is_hidden
 from unmask.bench.core.images import IMAGE_EXTENSIONS
+from unmask.bench.core.video import CLIP_EXTENSIONS
+from unmask.bench.data.identities import natural
 
 _SIGNATURES: Final = (
-    b"\xff\xd8\xff",
-    b"\x89PNG\r\n\x1a\n",
-    b"GIF87a",
-    b"GIF89a",
-    b"II*\x00",
-    b"MM\x00*",
-    b"\x00\x00\x00\x0cjP  ",
-    b"P5\n",
-    b"P5 ",
-    b"P6\n",
-    b"P6 ",
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*"),
+    *(b"\x00\x00\x00\x0cjP  ", b"P5\n", b"P5 ", b"P6\n", b"P6 "),
 )
 """First bytes of an image whose name does not say so."""
-
 
 RUN_FILES: Final = ("plan.json", "estimates.json", "video-plan.json", "video-estimates.json")
 _RUN_SCHEMA: Final = re.compile(rb'"schema"\s*:\s*"unmask\.(video-)?(plan|estimates)/')
 _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx", ".localized", ".git", ".gitignore"})
-"""What systems and tools leave in every folder, in lower case; nobody needs to be told."""
+"""What systems and tools leave in every folder, in lower case; not worth a note."""
 _ENDING: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
 _ARCHIVES: Final = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ENDINGS_NAMED: Final = 6
@@ -73,9 +65,9 @@ class Listing:
     def _left_out(self) -> int:
         return len(self.runs) + len(self.excluded) + self.excluded_files
 
-    def notes(self, known: Iterable[Path] = (), what: str = "images") -> list[str]:
-        """What was passed over, a sentence each. ``known``: other files that are read for what they are."""
-        read = set(known)
+    def notes(self, companions: Iterable[Path] = (), what: str = "images") -> list[str]:
+        """What was passed over, a sentence each. ``companions``: other files that are read for what they are."""
+        read = set(companions)
         notes = passed_over([path for path in self.others if path not in read], what)
         if self.hidden:
             notes.append(f"{_were(self.hidden, 'hidden file or folder', 'hidden files and folders')} passed over")
@@ -101,14 +93,14 @@ def passed_over(names: Sequence[PurePath], what: str = "images") -> list[str]:
     if not names:
         return []
     endings = sorted(Counter(_ending(name) for name in names).items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{count:,} {ending}" for ending, count in endings[:_ENDINGS_NAMED]]
+    named = [f"{count:,} {ending}" for ending, count in endings[:_ENDINGS_NAMED]]
     rest = sum(count for _, count in endings[_ENDINGS_NAMED:])
-    listed = ", ".join([*shown, *([f"{rest:,} with others"] if rest else [])])
+    listed = ", ".join([*named, *([f"{rest:,} with others"] if rest else [])])
     return [f"{_were(len(names), 'file')} passed over, which cannot be read as {what}: {listed}"]
 
 
 def _ending(name: PurePath) -> str:
-    # A name such as "Anna.Schmidt" ends in no ending, and must not be told.
+    # A name such as "Anna.Schmidt" ends in no ending, and must not be repeated.
     ending = name.suffix.lower()
     return ending if _ENDING.match(ending) else "without an ending"
 
@@ -134,7 +126,7 @@ def no_folder(path: Path) -> str:
     """What a path is that is no folder, and what to name instead."""
     if path.suffix.lower() in _ARCHIVES:
         return "is not a folder but an archive; unpack it, and name the folder that then holds the files"
-    return f"is not a folder; name the folder that holds the file, {shown(path.parent)}"
+    return f"is not a folder; name the folder that holds the file, {quoted(path.parent)}"
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -142,14 +134,14 @@ def require_folder(path: Path, what: str) -> Path:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise DataError(f"{what} {shown(path)} {no_folder(path)}")
+            raise DataError(f"{what} {quoted(path)} {no_folder(path)}")
         with os.scandir(path):
             return path
     except FileNotFoundError as error:
-        raise DataError(f"{what} {shown(path)} does not exist; check the path") from error
+        raise DataError(f"{what} {quoted(path)} does not exist; check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise DataError(f"{what} {shown(path)} cannot be read ({reason}); check its permissions") from error
+        raise DataError(f"{what} {quoted(path)} cannot be read ({reason}); check its permissions") from error
 
 
 def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Listing:
@@ -158,6 +150,20 @@ def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Lis
     Raises `DataError`, see `list_files`.
     """
     return list_files(root, lambda path: _is_image(path, sniff), exclude)
+
+
+def list_clips(root: Path, exclude: Sequence[Path] = ()) -> Listing:
+    """Every file below ``root`` whose name has a clip's extension. Raises `DataError`, see `list_files`."""
+    return list_files(root, lambda path: path.suffix.lower() in CLIP_EXTENSIONS, exclude)
+
+
+def clip_files(root: Path) -> list[str]:
+    """The paths of all clip files below a folder, relative to it, with forward slashes, in natural order.
+
+    Raises `DataError` for what is no folder or cannot be listed.
+    """
+    listing = list_clips(require_folder(root, "the folder"))
+    return sorted((path.relative_to(root).as_posix() for path in listing.files.values()), key=natural)
 
 
 def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[Path] = ()) -> Listing:
@@ -172,15 +178,10 @@ def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[
     apart = {path.resolve() for path in exclude}
     names_apart = {path.name for path in apart}
 
-    def failed(error: OSError) -> None:
-        name = shown(Path(os.fsdecode(error.filename or root)))
-        raise DataError(f"{name} cannot be listed ({error.strerror}); check its permissions") from error
-
-    for folder, subfolders, names in os.walk(root, onerror=failed):
-        here = Path(folder)
+    for here, subfolders, names in walk(root):
         if _is_run(here, names):
             if here == root:
-                raise DataError(f"{shown(root)} holds a run of unmask; name the folder that holds the photos or clips")
+                raise DataError(f"{quoted(root)} holds a run of unmask; name the folder that holds the photos or clips")
             listing.runs.append(sample_id(here.relative_to(root)))
             subfolders.clear()
             continue
@@ -191,6 +192,17 @@ def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[
             else:
                 _place(listing, root, here / name, is_sample)
     return listing
+
+
+def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """`os.walk` that raises `DataError` for a folder that cannot be listed."""
+
+    def failed(error: OSError) -> None:
+        name = quoted(Path(os.fsdecode(error.filename or root)))
+        raise DataError(f"{name} cannot be listed ({error.strerror}); check its permissions") from error
+
+    for folder, subfolders, names in os.walk(root, onerror=failed):
+        yield Path(folder), subfolders, names
 
 
 def _enters(listing: Listing, root: Path, path: Path, apart: set[Path]) -> bool:
@@ -252,7 +264,7 @@ def sample_id(relative: Path) -> str:
     return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def shown(path: Path) -> str:
+def quoted(path: Path) -> str:
     """A path in a one-line message: quotes, newlines and undecodable bytes made visible."""
     return repr(os.fsencode(str(path)).decode("utf-8", "backslashreplace"))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from collections.abc import Iterable, Sequence, Set
 from typing import Literal
 
+from unmask.bench.core.names import folded
 from unmask.bench.core.types import SampleRef
 
+_NUMBER = re.compile(r"(\d+)")
 SUBSETS = (("train", 0.8), ("val", 0.9), ("test", 1.0))
 """Split name and upper bound of its share, for data sets without identities and without an official split."""
 
@@ -37,6 +39,12 @@ def in_order(refs: Iterable[SampleRef]) -> tuple[SampleRef, ...]:
     return tuple(sorted(refs, key=lambda ref: (_hash("order", _owner(ref)), ref.id)))
 
 
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key by which ``clip2`` comes before ``clip10``; equal on every machine."""
+    parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBER.split(name) if part]
+    return parts, name
+
+
 def people(refs: Sequence[SampleRef]) -> dict[str, int]:
     """Identity -> number of photos that show the person."""
     counts: dict[str, int] = {}
@@ -48,7 +56,7 @@ def people(refs: Sequence[SampleRef]) -> dict[str, int]:
 
 def person_key(identity: str) -> str:
     """Equal for spellings of one name: capitals, blanks, underscores and the form of accents do not count."""
-    return " ".join(unicodedata.normalize("NFC", identity).casefold().replace("_", " ").split())
+    return " ".join(folded(identity).replace("_", " ").split())
 
 
 def _owner(ref: SampleRef) -> str:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
-from unmask.bench.core.registry import load
+from unmask.bench.core.errors import (
+    BrokenPluginError,
+    ConfigError,
+    DataError,
+    SpecError,
+    UnknownNameError,
+    UnmaskError,
+    reason_of,
+)
+from unmask.bench.core.registry import TABLES, load
 from unmask.bench.core.spec import Spec, parse_spec
-from unmask.bench.core.types import SampleRef
-from unmask.bench.data import cache, demo_clips
+from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
-from unmask.bench.data.folders import no_folder, require_folder, shown
-from unmask.bench.data.identities import identity_half, in_order
-from unmask.bench.data.readers import Found, Place, Record
-from unmask.bench.data.readers.demo import is_here, read_demo
+from unmask.bench.data.demo import load_demo, read_demo
+from unmask.bench.data.folders import no_folder, quoted, require_folder
+from unmask.bench.data.identities import identity_half, in_order, natural
+from unmask.bench.data.readers.base import Contents, Place, Reader, Record
+from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +48,53 @@ class Copy:
 
 
 def open_dataset(
-    spec: str, *, root: Path | None = None, progress: Progress | None = None, exclude: Sequence[Path] = ()
+    spec: str,
+    *,
+    clips: bool | None = False,
+    root: Path | None = None,
+    progress: FetchProgress | None = None,
+    exclude: Sequence[Path] = (),
 ) -> Dataset:
-    """Opens the data set of a SPEC and lists its samples; decodes nothing.
+    """Opens the data set of a SPEC and lists its photos or clips; decodes nothing.
 
+    ``clips``: False = photos are wanted, True = clips, None = either.
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
     ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
-    Only ``demo`` is fetched by itself (tens of small files); ``progress`` hears about that.
-    Raises `SpecError`, `UnknownNameError`, `DataError` (not found, empty, damaged) or `FetchError`.
+    Only ``demo`` and ``demo-clips`` are fetched by themselves (small files); ``progress`` hears about that.
+    Raises `SpecError`, `UnknownNameError`, `DataError` (clips instead of photos or the other way round, not found,
+    empty, damaged) or `FetchError`.
     """
     parsed, entry = parse_dataset(spec)
-    if entry.clips:
-        raise DataError(f"{entry.name} is a set of clips; use: unmask video")
-    entry, split = chosen(parsed, entry)
-    if entry.layout == "packages":
-        return _dataset(entry, read_demo(progress), split, "the cache", entry.revision)
-    copy = chosen_copy(parsed, entry, root)
-    found = load("layout", entry.layout)(replace(copy.place, exclude=tuple(exclude)))
-    return _dataset(entry, found, split, str(copy.place.path), copy.revision or entry.revision)
+    if clips is not None and entry.clips != clips:
+        is_one = "clips; use: unmask video" if entry.clips else "images, not of clips; use: unmask run"
+        raise DataError(f"{entry.name} is a set of {is_one}")
+    split = _split(parsed, entry)
+    if entry.by_path and parsed.params.get("show_faces") is True:
+        entry = entry.model_copy(update={"show_faces": True})
+    if entry.from_packages:
+        contents = read_demo(clips=entry.clips, progress=progress)
+        return _dataset(entry, contents, split, "the cache", entry.revision)
+    copy = _copy(parsed, entry, root)
+    contents = _read(entry, replace(copy.place, exclude=tuple(exclude), split=split))
+    return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
+
+
+def _read(entry: DatasetEntry, place: Place) -> Contents:
+    """Raises `BrokenPluginError` where a reader that is not ours fails other than with an `UnmaskError`."""
+    kind = "clip_layout" if entry.clips else "layout"
+    read: Reader = load(kind, entry.layout)
+    if entry.layout in TABLES[kind]:
+        return read(place)
+    what = f"the reader of {entry.layout!r} (a plug-in)"
+    try:
+        contents = read(place)
+    except UnmaskError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(f"{what} failed at {quoted(place.path)}: {reason_of(error)}") from error
+    if not isinstance(contents, Contents):
+        raise BrokenPluginError(f"{what} must give {Contents.__name__}, not {type(contents).__name__}")
+    return contents
 
 
 def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
@@ -93,7 +129,7 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
         parsed, entry = parse_dataset(spec)
         if entry.from_packages:
             continue
-        path = chosen_copy(parsed, entry, root).place.path.resolve()
+        path = _copy(parsed, entry, root).place.path.resolve()
         if out.resolve().is_relative_to(path):
             raise ConfigError(
                 f"--out {out} lies inside the folder of {spec}, where its pictures would count as inputs; "
@@ -103,17 +139,14 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
             raise ConfigError(f"the folder of {spec} lies inside --out {out}; choose another --out")
 
 
-def chosen(spec: Spec, entry: DatasetEntry) -> tuple[DatasetEntry, str]:
-    """The entry as a SPEC wants it (``show_faces=true``), and the split. Raises `SpecError`."""
-    split = _split(spec, entry)
-    if entry.by_path and spec.params.get("show_faces") is True:
-        entry = entry.model_copy(update={"show_faces": True})
-    return entry, split
-
-
-def chosen_copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
+def _copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
     """The folder that a SPEC names, or else the first copy on this machine. Raises `SpecError` and `DataError`."""
-    return _given(spec, entry) if entry.by_path else find_copy(entry, root)
+    if not entry.by_path:
+        return find_copy(entry, root)
+    if not str(spec.params.get("path", "")):
+        what = "clips" if entry.clips else "images"
+        raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
+    return Copy(Place(require_folder(Path(str(spec.params["path"])).expanduser(), "the folder")), None)
 
 
 def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
@@ -127,15 +160,14 @@ def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
             place = _at(base, source.path, source)
             if place is not None:
                 return Copy(place, source)
-    looked = ", ".join(shown(base) for base in roots) or f"nowhere: neither --root nor {ENVIRONMENT} is set"
+    looked = ", ".join(quoted(base) for base in roots) or f"nowhere: neither --root nor {ENVIRONMENT} is set"
     raise DataError(f"data set {entry.name} is not here (looked in {looked}). How to get it: {entry.how_to_get}")
 
 
 def is_available(entry: DatasetEntry, root: Path | None = None) -> str:
     """Where a data set lies, for a person; '' if it is not here. Asks no network."""
     if entry.from_packages:
-        here = is_here() if entry.layout == "packages" else demo_clips.is_here()
-        return str(cache.cache_dir()) if here else ""
+        return str(cache.cache_dir()) if load_demo(clips=entry.clips).is_here else ""
     try:
         return str(find_copy(entry, root).place.path)
     except DataError:
@@ -156,22 +188,14 @@ def _split(spec: Spec, entry: DatasetEntry) -> str:
         params.pop("path", None)
         if not isinstance(params.pop("show_faces", False), bool):
             raise SpecError(f"show_faces must be true or false; write {entry.name}:path=PATH,show_faces=true")
-    wanted = str(params.pop("split", entry.default_split))
+    split = str(params.pop("split", entry.default_split))
     if "path" in params:
         raise SpecError(f"{entry.name} takes no path; write {entry.name}:split={entry.split_names[0]}, and --root DIR")
     if params:
         raise SpecError(f"data set {entry.name} has no parameter {next(iter(params))!r}; it takes: split")
-    if wanted not in entry.split_names:
-        raise SpecError(f"data set {entry.name} has no split {wanted!r}; it has: {', '.join(entry.split_names)}")
-    return wanted
-
-
-def _given(spec: Spec, entry: DatasetEntry) -> Copy:
-    if not str(spec.params.get("path", "")):
-        what = "clips" if entry.clips else "images"
-        raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
-    path = Path(str(spec.params["path"])).expanduser()
-    return Copy(Place(require_folder(path, "the folder")), None)
+    if split not in entry.split_names:
+        raise SpecError(f"data set {entry.name} has no split {split!r}; it has: {', '.join(entry.split_names)}")
+    return split
 
 
 def _at(base: Path, relative: str, source: Source) -> Place | None:
@@ -186,35 +210,44 @@ def _at(base: Path, relative: str, source: Source) -> Place | None:
     return None
 
 
-def _dataset(entry: DatasetEntry, found: Found, split: str, where: str, revision: str) -> Dataset:
-    chosen = [record for record in found.records if split in ("all", _split_of(record, entry))]
+def _dataset(entry: DatasetEntry, contents: Contents, split: str, where: str, revision: str) -> Dataset:
+    chosen = [record for record in contents.records if split in ("all", _split_of(record, entry))]
     if not chosen:
-        raise DataError(f"the copy of {entry.name} at {shown(Path(where))} has nothing in its split {split!r}")
-    digests = found.store.digests()
-    refs = in_order(SampleRef(record.id, record.labels, digests.get(record.id, "none:missing")) for record in chosen)
-    _refuse_unreadable(where, refs)
-    card = card_of(entry, split, revision, fingerprint(refs))
-    notes = tuple(one_line(note) for note in (*found.notes, *duplicate_notes(refs)))
-    return Dataset(card, refs, found.store, split, where, found.ignored, notes)
+        raise DataError(f"the copy of {entry.name} at {quoted(Path(where))} has nothing in its split {split!r}")
+    digests = contents.store.digests()
+    listed = [SampleRef(r.id, r.labels, digests.get(r.id, "none:missing"), r.group) for r in chosen]
+    refs = tuple(sorted(listed, key=lambda ref: natural(ref.id))) if entry.clips else in_order(listed)
+    _refuse_unreadable(where, refs, "clips" if entry.clips else "photos")
+    truths = {record.id: record.truth for record in chosen if record.truth is not None}
+    return Dataset(
+        card=_card(entry, split, revision, fingerprint(refs, truths)),
+        refs=refs,
+        store=contents.store,
+        split=split,
+        where=where,
+        ignored=contents.ignored,
+        notes=tuple(map(_one_line, (*contents.notes, *duplicate_notes(refs, "clip" if entry.clips else "picture")))),
+        truths=truths,
+        spans={record.id: record.spans for record in chosen if record.spans is not None},
+    )
 
 
-def one_line(note: str) -> str:
+def _one_line(note: str) -> str:
     """Notes quote names of folders and columns, which may hold anything."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in note)
 
 
-def _refuse_unreadable(where: str, refs: Sequence[SampleRef]) -> None:
+def _refuse_unreadable(where: str, refs: Sequence[SampleRef], what: str) -> None:
     """Raises `DataError` where not one file can be opened: nothing would be measured."""
     reasons = Counter(ref.digest.removeprefix("none:") for ref in refs if ref.digest.startswith("none:"))
     if sum(reasons.values()) < len(refs):
         return
     listed = "; ".join(f"{reason} ({count:,})" if len(reasons) > 1 else reason for reason, count in reasons.items())
     copied = "; copy them with cp -rL" if any("link" in reason for reason in reasons) else ""
-    raise DataError(f"none of the {len(refs):,} photos at {shown(Path(where))} can be read: {listed}{copied}")
+    raise DataError(f"none of the {len(refs):,} {what} at {quoted(Path(where))} can be read: {listed}{copied}")
 
 
-def card_of(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
-    """The card of an opened copy, of images or of clips."""
+def _card(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
     return DatasetCard(
         name=entry.name,
         revision=revision if entry.splits == "none" else f"{revision}, split {split}",

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from unmask.bench.core.errors import DataError, ImageError, VideoError
+from unmask.bench.core.files import refusal
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.labels import read_text
-from unmask.bench.data.stores import refusal
 
 INFO_FILE: Final = "seqinfo.ini"
 MAX_RATE: Final = 1000
@@ -102,12 +102,12 @@ def list_sequence(folder: Path) -> tuple[Fraction, tuple[Path, ...], int | None]
 
 def _numbered(place: Path) -> tuple[Path, ...]:
     try:
-        found = [p for p in place.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and p.stem.isdecimal()]
+        images = [p for p in place.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and p.stem.isdecimal()]
     except OSError as error:
         raise VideoError(f"its images cannot be listed ({error.strerror})") from error
-    if not found:
+    if not images:
         raise VideoError(f"its images are missing: {place.name} holds no numbered ones")
-    numbers = sorted((int(path.stem), path.name) for path in found)
+    numbers = sorted((int(path.stem), path.name) for path in images)
     for (before, _), (after, _) in pairwise(numbers):
         if after != before + 1:
             what = f"image {before + 1} is missing" if after > before else f"image {after} is there twice"

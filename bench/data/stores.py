@@ -1,22 +1,21 @@
-"""Where the bytes of samples lie: a folder, a zip read in place, or single files of the cache."""
+"""Where samples lie: photos or clips in a folder, photos in a zip read in place, or single files of the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from unmask.bench.core.errors import DataError, ImageError
-from unmask.bench.core.files import is_hidden
+from unmask.bench.core.errors import DataError, ImageError, VideoError
+from unmask.bench.core.files import MAX_FILE_BYTES, is_hidden, refusal
 from unmask.bench.data.digests import DigestCache
+from unmask.bench.data.sequences import INFO_FILE, list_sequence
 
-MAX_FILE_BYTES: Final = 1 << 30
-"""No encoded image that we would decode is larger."""
+MISSING: Final = "named in the labels, but there is no such file"
 _ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
 
 
@@ -26,6 +25,9 @@ class Store(Protocol):
     def names(self) -> list[str]:
         """Every id it has, sorted."""
 
+    def path(self, name: str) -> Path:
+        """The file of a sample, or the folder of images of a clip. Raises `ImageError` with a reason."""
+
     def read(self, name: str) -> bytes:
         """The encoded image. Raises `ImageError` with a reason."""
 
@@ -34,56 +36,60 @@ class Store(Protocol):
 
 
 class FileStore:
-    """Files of a folder, by id; nothing outside ``root`` is read."""
+    """Files of a folder by id, and folders of images (`bench.data.sequences`); nothing outside ``root`` is read."""
 
-    def __init__(self, root: Path, files: Mapping[str, Path]) -> None:
-        self._root, self._files = root, dict(files)
+    def __init__(self, root: Path, files: Mapping[str, Path], limit: int | None = MAX_FILE_BYTES) -> None:
+        """``limit``: most bytes of a file."""
+        self._root, self._files, self._limit = root, dict(files), limit
 
     def names(self) -> list[str]:
         return sorted(self._files)
 
-    def read(self, name: str) -> bytes:
+    def path(self, name: str) -> Path:
         if name not in self._files:
-            raise ImageError("named in the labels, but there is no such file")
+            raise ImageError(MISSING)
         path = self._files[name]
-        reason = refusal(self._root, path)
+        if path.is_dir() and not path.is_symlink():
+            outside = not path.resolve().is_relative_to(self._root.resolve())
+            reason = "a link that leads outside the folder" if outside else ""
+        else:
+            reason = refusal(self._root, path, self._limit)
         if reason:
             raise ImageError(reason)
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read ({error.strerror or 'input/output error'})") from error
+        return path
+
+    def read(self, name: str) -> bytes:
+        return _bytes(self.path(name))
 
     def digests(self) -> Mapping[str, str]:
-        known = DigestCache(self._root)
-        found = {}
-        for name, path in self._files.items():
-            reason = refusal(self._root, path)
-            try:
-                found[name] = f"none:{reason}" if reason else f"sha256:{known.sha256(path)}"
-            except OSError as error:
-                found[name] = f"none:{error.strerror}"
-        known.save()
-        return found
+        cached = DigestCache(self._root)
+        digests = {name: self._digest(name, cached) for name in self._files}
+        cached.save()
+        return digests
+
+    def _digest(self, name: str, cached: DigestCache) -> str:
+        try:
+            path = self.path(name)
+            return f"sha256:{cached.sha256(path) if path.is_file() else _sequence_sha256(path, cached)}"
+        except (ImageError, VideoError) as error:
+            return f"none:{error.reason}"
+        except OSError as error:
+            return f"none:{error.strerror}"
 
 
-def refusal(root: Path, path: Path, limit: int | None = MAX_FILE_BYTES) -> str:
-    """Why a path below ``root`` is not opened at all; '' = it may be. A FIFO would block, a link could lead anywhere.
+def _sequence_sha256(folder: Path, cached: DigestCache) -> str:
+    total = hashlib.sha256()
+    _, images, _ = list_sequence(folder)
+    for path in (folder / INFO_FILE, *images):
+        total.update(f"{path.name}\0{cached.sha256(path)}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
 
-    ``limit``: most bytes that it may have.
-    """
+
+def _bytes(path: Path) -> bytes:
     try:
-        outside = path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
-        if path.is_symlink() and path.is_dir():
-            return "a linked folder, which is not followed" + ("; it leads outside the folder" if outside else "")
-        if outside:
-            return "a link that leads outside the folder"
-        info = path.stat()
-    except (OSError, RuntimeError) as error:
-        return f"cannot be read ({getattr(error, 'strerror', None) or 'a link that leads nowhere'})"
-    if not stat.S_ISREG(info.st_mode):
-        return "not a regular file"
-    return f"file larger than {limit >> 20} MiB" if limit is not None and info.st_size > limit else ""
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror or 'input/output error'})") from error
 
 
 class CacheStore:
@@ -95,12 +101,12 @@ class CacheStore:
     def names(self) -> list[str]:
         return sorted(self._files)
 
+    def path(self, name: str) -> Path:
+        return self._files[name][0]
+
     def read(self, name: str) -> bytes:
         path, sha256 = self._files[name]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read ({error.strerror or 'input/output error'})") from error
+        data = _bytes(path)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ImageError("the cached file has been changed since it was fetched")
         return data
@@ -130,9 +136,12 @@ class ZipStore:
     def names(self) -> list[str]:
         return sorted(self._members)
 
+    def path(self, name: str) -> Path:
+        raise ImageError("lies in an archive; unpack it")
+
     def read(self, name: str) -> bytes:
         if name not in self._members:
-            raise ImageError("named in the labels, but there is no such file")
+            raise ImageError(MISSING)
         info = self._members[name]
         if info.file_size > MAX_FILE_BYTES:
             raise ImageError(f"file larger than {MAX_FILE_BYTES >> 20} MiB")

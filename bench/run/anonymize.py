@@ -137,7 +137,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     (folder / file).write_bytes(stored)
                 else:
                     names = _pseudonyms(job.run, job.plan_run, job.dataset)
-                    said = f"{names.photo(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
+                    said = f"{names.sample(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
                     callee.note(f"{job.dataset}: {said}")
                 values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
                 for name, value in zip(rows, values, strict=True):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.demographics import GENDERS, age_group, gender_names, group_name
 from unmask.bench.core.evidence import (
     ANY_LOOK,
     SKIN_TERCILES,
@@ -142,16 +143,15 @@ def face_groups(
     estimated = readings.get(settings.default_attributes, {})
     gender = truth.gender
     if not _mostly(gender != "") and "p_female" in estimated:
-        p = estimated["p_female"]
-        gender = np.where(np.isnan(p), "", np.where(p >= 0.5, "female", "male"))
-    for value in ("female", "male"):
+        gender = gender_names(estimated["p_female"])
+    for value in GENDERS:
         groups[f"gender={value}"] = gender == value
     age = truth.age
     if not _mostly(np.isfinite(age)) and "age" in estimated:
         age = estimated["age"].astype(np.float64)
-    for low, high in settings.age_groups:
-        label = f"{low}+" if high >= 100 else f"{low}-{high}"
-        groups[f"age={label}"] = (np.floor(age) >= low) & (np.floor(age) <= high)
+    number = age_group(age, settings.age_groups)
+    for index, group in enumerate(settings.age_groups):
+        groups[f"age={group_name(group)}"] = number == index
     ita = next((columns["ita"] for columns in readings.values() if "ita" in columns), None)
     if ita is not None and np.isfinite(ita).sum() >= 3:
         cuts = np.nanquantile(ita, [1 / 3, 2 / 3])

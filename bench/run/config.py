@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.run.calling import TIME_LIMIT_S
 
@@ -28,16 +29,20 @@ DEFAULT_METHODS = (
     "stargan",
 )
 
+CLIP_DATASETS = ("demo-clips",)
+CLIP_METHODS = ("none", "blur:sigma=0.15", "deepprivacy", "dp-att")
+"""What ``unmask video`` does without being told."""
+QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k")
 M = TypeVar("M", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
-    """All settings of ``unmask run``; the same names as keys of a config file."""
+    """All settings of ``unmask run`` and ``unmask video``; the same names as keys of a config file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     datasets: tuple[str, ...] = ("demo",)
-    """Data set SPECs."""
+    """Data set SPECs, of photos and of clips."""
     methods: tuple[str, ...] = DEFAULT_METHODS
     """Method SPECs. The control ``none`` is added where it is not named."""
     metrics: tuple[str, ...] = ()
@@ -45,7 +50,7 @@ class RunConfig(BaseModel):
     instruments: tuple[str, ...] = ()
     """Instruments to use; empty = all that are on by default."""
     limit: int | None = Field(default=None, ge=1)
-    """Only the first N samples of each data set (people stay whole)."""
+    """Only the first N photos (people stay whole) or clips of each data set."""
     seed: int = Field(default=0, ge=0)
     device: str = "cpu"
     """``cpu``, ``cuda``, ``cuda:1``."""
@@ -53,26 +58,46 @@ class RunConfig(BaseModel):
     """Images per job: what a kill can lose at most."""
     replicates: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap replicates behind each interval."""
-    age_groups: tuple[tuple[int, int], ...] = ((0, 19), (20, 29), (30, 39), (40, 120))
+    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
     """Inclusive bounds in years; must ascend without overlap."""
     skin_target: tuple[int, int, int] | None = None
     """RGB a skin-changing method aims at."""
     calibration: str = "shipped"
     """``shipped``, or a data set SPEC whose people are disjoint from the test set."""
+    detector: str = "yolov3-tiny"
+    """Person detector SPEC, for clips."""
+    trackers: tuple[str, ...] = ("deepsort", "sort")
+    """Tracker SPECs, for clips; the first is the one that the page leads with."""
+    qualities: tuple[str, ...] = ()
+    """Of clips, beside lossless, which every method is scored at: ``matched`` (the source's bitrate) or a bitrate
+    (``56k``)."""
+    control_qualities: tuple[str, ...] = ("matched",)
+    """The same for the control alone: how much of an effect is the codec's?"""
+    frames: int | None = Field(default=None, ge=1)
+    """Only the first N frames of each clip."""
+    keep_audio: bool = False
+    """Keep the source's sound in clips that are not lossless. Voices identify people."""
+
+    @field_validator("qualities", "control_qualities")
+    @classmethod
+    def _known(cls, qualities: tuple[str, ...]) -> tuple[str, ...]:
+        for quality in qualities:
+            if not QUALITY.fullmatch(quality):
+                raise ValueError(f"quality {quality!r} must be matched, or a bitrate in kbit/s such as 56k")
+        return tuple(dict.fromkeys(qualities))
+
+    @field_validator("trackers")
+    @classmethod
+    def _some(cls, trackers: tuple[str, ...]) -> tuple[str, ...]:
+        if not trackers:
+            raise ValueError("name at least one tracker, e.g. deepsort")
+        return trackers
 
     @field_validator("age_groups")
     @classmethod
-    def _ascending(cls, groups: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        flat = [bound for low, high in groups for bound in (low, high)]
-        if (
-            not groups
-            or any(low > high for low, high in groups)
-            or flat != sorted(flat)
-            or len(set(groups)) < len(groups)
-        ):
+    def _ascending(cls, groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
+        if not ascending(groups):
             raise ValueError("age groups must ascend without overlap, e.g. [[0, 19], [20, 29], [30, 39], [40, 120]]")
-        if any(a[1] >= b[0] for a, b in pairwise(groups)):
-            raise ValueError("age groups must not overlap")
         return groups
 
     @field_validator("skin_target")
@@ -96,18 +121,16 @@ class Running(BaseModel):
     """Seconds that a method may take for one image."""
 
 
-def load_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
-    """`read_settings` for ``unmask run``."""
-    return read_settings(RunConfig, path, overrides)
-
-
-def read_settings(model: type[M], path: Path | None, overrides: Mapping[str, Any]) -> M:
-    """Reads ``path`` (may be None) and lays ``overrides`` that are not None or empty over it.
+def load_config(
+    path: Path | None, overrides: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> RunConfig:
+    """Reads ``path`` (may be None) over ``defaults`` and lays ``overrides`` that are not None or empty over it.
 
     Raises `ConfigError`: one line that names the key.
     """
     written = {key: value for key, value in _written(path).items() if key not in Running.model_fields}
-    return _validated(model, path, {**written, **_asked(overrides)}, [*model.model_fields, *Running.model_fields])
+    values = {**(defaults or {}), **written, **_asked(overrides)}
+    return _validated(RunConfig, path, values, [*RunConfig.model_fields, *Running.model_fields])
 
 
 def read_running(path: Path | None, overrides: Mapping[str, Any], default_out: str) -> Running:

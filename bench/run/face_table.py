@@ -23,7 +23,7 @@ def write_face_table(
     stand by their pseudonyms."""
     columns: dict[str, NDArray[Any]] = {
         "face": _each(names.face, evidence.faces.id),
-        "sample": _each(names.photo, evidence.faces.sample),
+        "sample": _each(names.sample, evidence.faces.sample),
         "identity": _each(names.person, evidence.truth.identity),
         "age": evidence.truth.age,
         "gender": evidence.truth.gender,

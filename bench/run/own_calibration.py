@@ -13,14 +13,12 @@ from unmask.bench.core import registry
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.data import open_dataset
-from unmask.bench.run.assemble import assemble_originals
-from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash, refuse_shared_people
-from unmask.bench.run.executors import Progress, run_stage
-from unmask.bench.run.plan import JUDGE, locations_of, planned_dataset
-from unmask.bench.run.prepare import prepare_shard
-from unmask.bench.run.shards import opened_data, shard_jobs
+from unmask.bench.run.calibration import measure_card, people_of, person_hash, refuse_shared_people
+from unmask.bench.run.executors import Progress
+from unmask.bench.run.originals import originals_plan, read_originals
+from unmask.bench.run.shards import opened_data
 from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import CALIBRATION, located_dataset, write_locations
+from unmask.bench.store.beside import CALIBRATION, located_dataset
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlanSettings
 
@@ -40,23 +38,9 @@ def calibrate_on(
 
     People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
     """
+    plan = originals_plan(spec, open_dataset(spec, root=root), recognisers, settings)
+    originals = read_originals("calibrate", plan, spec, work, root=root, pool=pool, progress=progress)
     cards = {name: registry.instrument_card(name) for name in recognisers}
-    plan = Plan.sealed(
-        {
-            "datasets": [planned_dataset(spec, open_dataset(spec, root=root), settings.limit)],
-            "methods": [],
-            "detector": registry.instrument_card(JUDGE),
-            "instruments": list(cards.values()),
-            "metrics": [],
-            "operating_points": {"schema": CARD_SCHEMA, "dataset": "", "points": {}},
-            "settings": settings,
-        }
-    )
-    folder = RunFolder(work)
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
-    write_locations(work, locations_of([spec], []))
-    run_stage("calibrate", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
-    originals = assemble_originals(folder, plan, plan.datasets[0].label)
     left_out = set()
     for other in exclude:
         dataset = open_dataset(other, root=root)
@@ -89,7 +73,7 @@ def measure_own_card(
     folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
 ) -> None:
     """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
-    recognisers = [card.name for card in plan.instruments_of("recogniser")]
+    recognisers = plan.recognisers
     if not recognisers:
         return
     spec = located_dataset(folder.path, CALIBRATION, plan.settings.calibration)
@@ -103,6 +87,9 @@ def measure_own_card(
         progress=progress,
         settings=settings,
     )
-    people = {d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples) for d in plan.datasets}
+    people = {
+        d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples)
+        for d in plan.datasets_of("photos")
+    }
     refuse_shared_people(card, people)
     write_json(folder.own_card_path, card)

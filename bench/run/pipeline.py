@@ -8,31 +8,35 @@ from functools import partial
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
-from unmask.bench.run.fetching import FetchProgress, fetch_needed
-from unmask.bench.run.hosting import run_hosted
-from unmask.bench.run.own_calibration import measure_own_card
-from unmask.bench.run.plan import (
-    CONTROL,
-    PHOTO_ROLES,
+from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.choosing import (
+    FACE_TRACKER,
+    READING_ROLES,
     choose_instruments,
     choose_metrics,
-    locations_of,
-    make_plan,
-    planned_methods,
     planned_metric,
+    planned_part,
     refuse_unmeasurable,
 )
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
+from unmask.bench.run.fetching import fetch_needed
+from unmask.bench.run.hosting import run_hosted
+from unmask.bench.run.own_calibration import measure_own_card
+from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.settling import refuse_half_made, settle_plan
-from unmask.bench.run.shards import shard_jobs
+from unmask.bench.run.shards import ShardJob, score_jobs, shard_jobs
+from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
+from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
+from unmask.bench.run.video.prepare import prepare_clip
+from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.beside import Locations
 from unmask.bench.store.provenance import gather_provenance
@@ -45,12 +49,14 @@ from unmask.bench.store.schemas import Plan
 def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
     """The plan of ``config``, with everything fetched that it needs."""
     registry.check_device(config.device)
+    kinds = {kind_of(text) for text in config.datasets}
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
-    choose_instruments([metric for _, metric in choose_metrics(config.metrics)], config.instruments)
+    choose_instruments([metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds)
     imports = [name for method in methods for name in method.card.imports]
     # In the background, while the plan is made.
-    warm_up([*registry.modules(*PHOTO_ROLES), *dict.fromkeys(imports)])
+    roles = () if "clips" in kinds else READING_ROLES
+    warm_up([*registry.modules(*roles), *dict.fromkeys(imports)])
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
@@ -81,16 +87,56 @@ def run(
     settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
-        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
-        by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
-        # The control only copies; a process of its own would cost more than it does.
-        control = [job for method, jobs in by_method if method.card.name == CONTROL for job in jobs]
-        run_stage("control", anonymize_shard, control, None, progress)
-        contestants = [jobs for method, jobs in by_method if method.card.name != CONTROL]
-        is_done = partial(is_anonymized, time_limit=time_limit)
-        open_host = partial(open_contestant, time_limit=time_limit)
-        run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
+        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
+        _anonymize_all(folder, plan, root, workers, pool, progress, time_limit)
         return _score(folder, plan, root, pool, progress)
+
+
+def _anonymize_all(
+    folder: RunFolder,
+    plan: Plan,
+    root: Path | None,
+    workers: int,
+    pool: Executor | None,
+    progress: Progress,
+    time_limit: float,
+) -> None:
+    by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
+    # The control and clips made elsewhere are only copied; processes of their own would cost more than they do.
+    clips = {dataset.label for dataset in plan.datasets_of("clips")}
+    safe = [
+        job
+        for method, jobs in by_method
+        for job in jobs
+        if method.card.name == CONTROL or (job.dataset in clips and is_given(method))
+    ]
+    run_stage("control", _anonymize, [job for job in safe if job.dataset not in clips], None, progress)
+    run_stage("control of clips", _anonymize, [job for job in safe if job.dataset in clips], pool, progress)
+    copied = set(safe)
+    contestants = [left for _, jobs in by_method if (left := [job for job in jobs if job not in copied])]
+    is_done = partial(_is_anonymized, time_limit=time_limit)
+    open_host = partial(open_contestant, time_limit=time_limit)
+    run_hosted("anonymize", _anonymize, is_done, contestants, open_host, workers, progress)
+
+
+def _of_clips(job: ShardJob) -> bool:
+    return job.planned.kind == "clips"
+
+
+def _prepare(job: ShardJob) -> bool:
+    return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
+
+
+def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
+    return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
+
+
+def _is_anonymized(job: ShardJob, time_limit: float) -> bool:
+    return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
+
+
+def _score_one(job: ShardJob) -> bool:
+    return score_clip(job) if _of_clips(job) else score_shard(job)
 
 
 def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
@@ -98,18 +144,18 @@ def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | No
 
     The plan and all that follows from it replace the former ones at the end, together.
     """
-    labels = [method.label for method in plan.methods]
-    run_stage("score", score_shard, shard_jobs(folder.path, plan, root, labels), pool, progress)
+    jobs = score_jobs(folder.path, plan, root)
+    run_stage("score", _score_one, jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
-        run_stage("reduce", lambda job: False, shard_jobs(folder.path, plan, root, labels), None, progress)
+        run_stage("reduce", lambda job: False, jobs, None, progress)
         return RunFolder.open(folder.path)
     with replacing_results(folder.path) as temp:
         results = RunFolder(folder.path, temp)
         write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
         if plan.settings.calibration != SHIPPED:
             measure_own_card(results, plan, root=root, pool=pool, progress=progress)
-        reduce_run(results, plan, progress)
+        reduce_run(results, plan, root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
         made = {"made_from": made_from, "estimates": results.estimates.seal}
         write_json(results.provenance_path, gather_provenance(plan) | made)
@@ -130,14 +176,23 @@ def renew_plan(
     plan = folder.plan
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)
-    chosen = choose_metrics(metrics or [m.name for m in plan.metrics])
+    kinds = {dataset.kind for dataset in plan.datasets}
+    chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
     body = plan.model_dump(exclude={"schema_", "run"})
     body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
-    cards = choose_instruments([metric for _, metric in chosen], asked)
+    cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
     body["instruments"] = cards
+    body["detector"] = registry.instrument_card(plan.detector.name)
+    if plan.person_detector is not None:
+        body["person_detector"] = planned_part("people", plan.person_detector.spec)
+        body["trackers"] = [
+            planned_part("tracker", t.spec).model_copy(update={"label": t.label}) for t in plan.trackers
+        ]
+        body["face_tracker"] = planned_part("tracker", FACE_TRACKER)
+        refuse_unlinked(plan.settings, cards)
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:
         body["operating_points"] = calibration_for(None, recognisers)
@@ -151,5 +206,5 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     the run stays as it was."""
     folder.propose(plan)
     with shared_pool(workers) as pool:
-        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
+        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
         return _score(folder, plan, root, pool, progress)

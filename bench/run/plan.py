@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import DatasetCard, InstrumentCard, Role
-from unmask.bench.core.errors import ConfigError, DataError, UnknownNameError
-from unmask.bench.core.protocols import Metric
+from unmask.bench.core.cards import DatasetCard, InstrumentCard
+from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.opening import parse_dataset
 from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
+from unmask.bench.run.choosing import (
+    FACE_TRACKER,
+    JUDGE,
+    choose_instruments,
+    choose_metrics,
+    planned_metric,
+    planned_part,
+    refuse_unmeasurable,
+)
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
-from unmask.bench.run.fetching import FetchProgress
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
-from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
 from unmask.bench.store.beside import CALIBRATION, Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, PlanSettings
+from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release
 
-JUDGE = "yunet"
-SECOND_DETECTOR = "blazeface"
-"""Asked about the place of a face that the judge's detector does not find again."""
 CONTROL = "none"
-PHOTO_ROLES: Final[tuple[Role, ...]] = ("detector", "recogniser", "attributes", "skin", "features", "pair")
-"""Roles of the instruments that photos are read by."""
 
 
 def make_plan(
@@ -43,20 +47,25 @@ def make_plan(
     ``methods``: `planned_methods` of the config, where they are there already: they hash code, weights and outputs.
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
-    apart = output_paths(config.methods)
-    opened = [(text, open_dataset(text, root=root, progress=progress, exclude=apart)) for text in config.datasets]
-    datasets = [planned_dataset(text, dataset, config.limit) for text, dataset in opened]
-    people = {d.label: people_of(dataset, d.samples) for d, (_, dataset) in zip(datasets, opened, strict=True)}
-    methods = [without_paths(method) for method in methods or planned_methods(config.methods)]
-    refuse_unmatched(config.methods, [dataset for _, dataset in opened])
+    methods = list(methods or planned_methods(config.methods))
+    opened = _opened_all(config, root, progress)
+    datasets = [planned_dataset(text, each, config.limit) for text, each in opened]
+    photos = [(planned, each) for planned, (_, each) in zip(datasets, opened, strict=True) if planned.kind == "photos"]
+    kinds = {dataset.kind for dataset in datasets}
+    if "clips" in kinds:
+        methods = methods_for_clips(methods, alone=kinds == {"clips"})
+    people = {planned.label: people_of(dataset, planned.samples) for planned, dataset in photos}
+    methods = [without_paths(method) for method in methods]
+    if photos:
+        refuse_unmatched(config.methods, [dataset for _, dataset in photos])
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
-    chosen = choose_metrics(config.metrics)
-    cards = choose_instruments([metric for _, metric in chosen], config.instruments)
+    chosen = choose_metrics(config.metrics, kinds)
+    cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
     settings = PlanSettings(
-        **config.model_dump(exclude={"datasets", "methods", "metrics", "instruments", "calibration"}),
+        **config.model_dump(include=set(PlanSettings.model_fields) - {"calibration"}),
         calibration=config.calibration
         if config.calibration == SHIPPED
         else _without(parse_spec(config.calibration, positional="path"), {"path"}),
@@ -67,16 +76,71 @@ def make_plan(
     body: dict[str, Any] = {
         "datasets": datasets,
         "methods": methods,
+        "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
         "instruments": cards,
         "metrics": [planned_metric(name, metric) for name, metric in chosen],
         "operating_points": calibration_for(own, [c.name for c in cards if c.role == "recogniser"]),
         "settings": settings,
     }
+    if "clips" in kinds:
+        body |= _followed_by(config)
+        refuse_unlinked(settings, cards)
     plan = Plan.sealed(body)
     if config.calibration == SHIPPED:
         refuse_shared_people(plan.operating_points, people)
     return plan
+
+
+def kind_of(spec: str) -> Kind:
+    """What a data set SPEC is of. Raises `SpecError` and `UnknownNameError`."""
+    return "clips" if parse_dataset(spec)[1].clips else "photos"
+
+
+def _opened_all(config: RunConfig, root: Path | None, progress: FetchProgress | None) -> list[tuple[str, Dataset]]:
+    apart = output_paths(config.methods)
+    return [
+        (text, open_dataset(text, clips=None, root=root, progress=progress, exclude=apart)) for text in config.datasets
+    ]
+
+
+def _followed_by(config: RunConfig) -> dict[str, Any]:
+    """What of a plan finds and follows people."""
+    trackers = [planned_part("tracker", text) for text in config.trackers]
+    distinct("tracker", [t.label for t in trackers])
+    return {
+        "person_detector": planned_part("people", config.detector),
+        "trackers": trackers,
+        "face_tracker": planned_part("tracker", FACE_TRACKER),
+    }
+
+
+def refuse_unlinked(settings: PlanSettings, cards: Sequence[InstrumentCard]) -> None:
+    """Raises `ConfigError` where the instruments have no recogniser that links faces of clips to tracks."""
+    if settings.default_recogniser not in {card.name for card in cards}:
+        name = settings.default_recogniser
+        raise ConfigError(f"face tracks need {name}; add --instrument {name}")
+
+
+def methods_for_clips(methods: Sequence[PlannedMethod], *, alone: bool) -> list[PlannedMethod]:
+    """The entries of a run over clips (``alone``: of clips only). Raises `ConfigError` for what clips cannot have."""
+    if any(m.draw_of for m in methods):
+        raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
+    if not alone and any(is_given(m) for m in methods):
+        raise ConfigError("outputs: holds photos or clips; give each kind a run of its own")
+    return [planned_given(m) if is_given(m) else m for m in methods]
+
+
+def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds: Collection[Kind]) -> list[Release]:
+    """Every method lossless and, where there are clips, at the other qualities that were asked for it."""
+    releases = []
+    for method in methods:
+        variants = config.qualities if "clips" in kinds else ()
+        if "clips" in kinds and method.card.name == CONTROL:
+            variants = tuple(dict.fromkeys((*config.control_qualities, *config.qualities)))
+        releases.append(Release(label=method.label, method=method.label))
+        releases += [Release(label=f"{method.label}@{v}", method=method.label, variant=v) for v in variants]
+    return releases
 
 
 def _check_calibration_set(
@@ -91,75 +155,19 @@ def _check_calibration_set(
     return dataset.card
 
 
-def planned_metric(name: str, metric: Metric) -> PlannedMetric:
-    """A metric's entry in a plan."""
-    return PlannedMetric(name=name, cards=list(metric.cards), needs=list(metric.needs))
-
-
-def choose_metrics(asked: Sequence[str]) -> list[tuple[str, Metric]]:
-    """Plug-ins for the asked names, which may be plug-in names, metric names or families; all if none are asked."""
-    everything = list(registry.all_metrics(clips=False))
-    if not asked:
-        return everything
-    chosen: list[tuple[str, Metric]] = []
-    known = {word for name, metric in everything for word in _handles(name, metric)}
-    for word in asked:
-        if word not in known:
-            if word in registry.names("metric"):
-                registry.create_metric(word)  # says what is wrong with one that is registered, but broken
-            raise UnknownNameError("metric", word, known)
-    for name, metric in everything:
-        if _handles(name, metric) & set(asked):
-            chosen.append((name, metric))
-    return chosen
-
-
-def refuse_unmeasurable(
-    asked: Sequence[str], chosen: Sequence[tuple[str, Metric]], cards: Sequence[InstrumentCard]
-) -> None:
-    """Raises `ConfigError` for a word (plug-in, metric or family) of which the instruments can measure nothing."""
-    there = {card.name for card in cards} | {f"role:{card.role}" for card in cards}
-    for word in asked:
-        meant = [metric for name, metric in chosen if word in _handles(name, metric)]
-        if all(metric.needs and not there & set(metric.needs) for metric in meant):
-            needs = dict.fromkeys(need for metric in meant for need in metric.needs)
-            wanted = " or ".join(need.replace("role:", "one of role ") for need in needs)
-            raise ConfigError(f"metric {word} needs {wanted}, which --instrument leaves out")
-
-
-def _handles(name: str, metric: Metric) -> set[str]:
-    """The words by which a plug-in can be asked for."""
-    return {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
-
-
-def choose_instruments(metrics: Iterable[Metric], asked: Sequence[str]) -> list[InstrumentCard]:
-    """The instruments that the metrics need, restricted to ``asked``, after the second detector, which every run needs;
-    `JUDGE` itself is not among them."""
-    for name in asked:
-        registry.unsettled_card(name)  # says what is wrong with one that cannot be used
-    cards = dict(registry.instrument_cards(*PHOTO_ROLES))
-    for name in asked:
-        if name not in cards:
-            raise UnknownNameError("instrument", name, cards)
-    needs = {need for metric in metrics for need in metric.needs}
-    chosen = [cards[SECOND_DETECTOR]]
-    for name, card in cards.items():
-        wanted = name in needs or f"role:{card.role}" in needs
-        allowed = name in asked if asked else card.default
-        if card.role != "detector" and wanted and allowed:
-            chosen.append(registry.instrument_card(name))
-    return chosen
-
-
 def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDataset:
-    """A data set's entry in a plan: its card and the ids of its first ``limit`` samples."""
-    spec = parse_spec(text, positional="path")
-    ids = [ref.id for ref in dataset.refs][:limit]
+    """A data set's entry in a plan: its card and its first ``limit`` samples. Raises `DataError` for no clips."""
+    spec, refs, clips = parse_spec(text, positional="path"), dataset.refs[:limit], kind_of(text) == "clips"
+    if clips and not refs:
+        raise DataError(f"{text} has no clips")
     return PlannedDataset(
         label=dataset_label(spec),
+        kind="clips" if clips else "photos",
         spec=_without(spec, {"path"}),
         card=dataset.card,
-        samples=ids,
+        samples=[ref.id for ref in refs],
+        digests=[ref.digest for ref in refs] if clips else [],
+        groups=[ref.group for ref in refs] if clips else [],
         notes=list(dataset.notes),
     )
 

@@ -11,7 +11,7 @@ from unmask.bench.core.headlines import Key
 from unmask.bench.core.stats.compare import Comparison, compare, holm, rank_ranges, significantly_better
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.run.rows import Answer, finite
-from unmask.bench.store.schemas import ComparisonRow, RankRow
+from unmask.bench.store.results import ComparisonRow, RankRow
 
 Pair = frozenset[str]
 HeadsOf = Callable[[Sequence[Key], Collection[Key]], Sequence[Key]]
@@ -107,7 +107,7 @@ def rank_rows(
     control: str,
 ) -> list[RankRow]:
     """The range of ranks of each method on each metric that has a better and a worse and was tested."""
-    pairs: dict[Key, list[ComparisonRow]] = {}
+    pairs: dict[tuple[str, str, str | None], list[ComparisonRow]] = {}
     for row in compared:
         pairs.setdefault((row.metric, row.instrument, row.region), []).append(row)
     rows: list[RankRow] = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -35,9 +36,11 @@ from unmask.bench.run.face_table import write_face_table
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
 from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from unmask.bench.store.names import Pseudonyms, without_names, write_names
-from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import (
+from unmask.bench.run.video.reduce import reduce_clips
+from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
+from unmask.bench.store.results import (
+    ClipResult,
+    ClipRow,
     ComparisonRow,
     EstimateRow,
     Estimates,
@@ -46,12 +49,11 @@ from unmask.bench.store.schemas import (
     HistogramRow,
     InputRow,
     MethodProblem,
-    Plan,
-    PlannedMethod,
-    PlanSettings,
     Problem,
     RankRow,
 )
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedMethod, PlanSettings
 
 NO_FACE: Final = "the judge found no face in it"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
@@ -69,66 +71,78 @@ class Design:
     """Unit -> names of the M rows; the first is ``all``."""
 
 
-def reduce_run(folder: RunFolder, plan: Plan, progress: Progress) -> None:
-    """Writes ``estimates.json`` and the per-face tables. The same readings give the same bytes."""
-    progress.start("reduce", len(plan.datasets) * len(plan.methods))
+def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progress) -> None:
+    """Writes ``estimates.json``, the per-face tables and the timelines. The same readings give the same bytes."""
+    progress.start("reduce", sum(len(plan.labels_of(dataset)) for dataset in plan.datasets))
+    tables = Tables()
+    names: dict[str, Pseudonyms] = {}
+    for dataset in plan.datasets:
+        if dataset.kind == "clips":
+            names[dataset.label] = pseudonyms_of(dataset)
+            tables.add(reduce_clips(folder, plan, dataset, root, names[dataset.label], progress))
+        else:
+            originals = assemble_originals(folder, plan, dataset.label)
+            names[dataset.label] = pseudonyms_of(dataset, originals.truth.identity)
+            _reduce_photos(folder, plan, originals, tables, names[dataset.label], progress)
+    progress.end()
+    write_names(folder.path, names)
+    folder.write_estimates(without_names(tables.estimates_of(plan.run), names))
+
+
+def _reduce_photos(
+    folder: RunFolder, plan: Plan, originals: Originals, found: Tables, names: Pseudonyms, progress: Progress
+) -> None:
+    """The numbers of one data set of photos; writes its per-face tables."""
     cards = {card.name: card for _, metric in registry.all_metrics() for card in metric.cards}
-    metrics = [registry.create_metric(planned.name) for planned in plan.metrics]
+    metrics = [registry.create_metric(planned.name) for planned in plan.of("photos").metrics]
     instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
     points = usable_points(folder.operating_points, instruments)
     recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
     control = next(m.label for m in plan.methods if m.card.name == CONTROL)
-    found = _Found()
-    names: dict[str, Pseudonyms] = {}
-    for dataset in plan.datasets:
-        originals = assemble_originals(folder, plan, dataset.label)
-        names[dataset.label] = Pseudonyms(dataset.samples, originals.truth.identity)
-        design = _design(originals, plan)
-        found.inputs.append(_input_row(originals, dataset.notes))
-        answers: dict[str, list[Answer]] = {}
-        outputs: dict[str, list[str]] = {}
-        inputs = output_rows(folder, plan, dataset.label, control)
-        for label, drawn in by_draws(plan.methods):
-            draws = []
-            for method in drawn:
-                evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
-                asked = [item for metric in metrics for item in metric.ask(evidence)]
-                draws.append(asked)
-                found.failures += _failures(evidence, errors, method)
-                if method.label == label:
-                    found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-                    found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-                    if label != control:
-                        outputs_said = output_findings(folder, plan, dataset.label, label, inputs)
-                        found.findings += [_finding(evidence, item) for item in outputs_said]
-                values = [item for item in asked if isinstance(item, UnitValues)]
-                table = folder.faces_path(dataset.label, method.label)
-                write_face_table(table, evidence, reasons, values, names[dataset.label])
-                progress.done(f"{method.label} {dataset.label}", skipped=False)
-            answers[label] = _answers(averaged(draws), design, cards, recognisers)
-            outputs[label] = [outputs_digest(folder, plan, dataset.label, method.label) for method in drawn]
-        gaps = GapRows(dataset.label, design.resamples, design.masks, design.groups, plan.settings.seed)
-        for label, given in answers.items():
-            for each in given:
-                found.estimates += estimate_rows(dataset.label, label, each, design.groups[each.unit])
-            found.gaps += gaps.rows(label, given, cards)
-        compared = compare_methods(
-            dataset.label,
-            answers,
-            design.resamples,
-            cards,
-            control,
-            identical=_identical(outputs),
-            heads_of=partial(headline_keys, cards, instruments=instruments_of(plan.settings)),
-        )
-        found.comparisons += compared
-        found.ranks += rank_rows(dataset.label, answers, compared, cards, control)
-    progress.end()
-    write_names(folder.path, names)
-    folder.write_estimates(without_names(found.estimates_of(plan.run), names))
+    dataset, design = originals.dataset, _design(originals, plan)
+    found.inputs.append(_input_row(originals, plan.dataset(dataset).notes))
+    answers: dict[str, list[Answer]] = {}
+    outputs: dict[str, list[str]] = {}
+    inputs = output_rows(folder, plan, dataset, control)
+    for label, drawn in by_draws(plan.methods):
+        draws = []
+        for method in drawn:
+            evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
+            asked = [item for metric in metrics for item in metric.ask(evidence)]
+            draws.append(asked)
+            found.failures += _failures(evidence, errors, method)
+            if method.label == label:
+                found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
+                found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+                if label != control:
+                    outputs_said = output_findings(folder, plan, dataset, label, inputs)
+                    found.findings += [_finding(evidence, item) for item in outputs_said]
+            values = [item for item in asked if isinstance(item, UnitValues)]
+            write_face_table(folder.faces_path(dataset, method.label), evidence, reasons, values, names)
+            progress.done(f"{method.label} {dataset}", skipped=False)
+        answers[label] = _answers(averaged(draws), design, cards, recognisers)
+        outputs[label] = [outputs_digest(folder, plan, dataset, method.label) for method in drawn]
+    gaps = GapRows(dataset, design.resamples, design.masks, design.groups, plan.settings.seed)
+    for label, given in answers.items():
+        for each in given:
+            found.estimates += estimate_rows(dataset, label, each, design.groups[each.unit])
+        found.gaps += gaps.rows(label, given, cards)
+    compared = compare_methods(
+        dataset,
+        answers,
+        design.resamples,
+        cards,
+        control,
+        identical=_identical(outputs),
+        heads_of=partial(headline_keys, cards, instruments=instruments_of(plan.settings)),
+    )
+    found.comparisons += compared
+    found.ranks += rank_rows(dataset, answers, compared, cards, control)
 
 
-class _Found:
+class Tables:
+    """The rows of all data sets, as they come."""
+
     def __init__(self) -> None:
         self.estimates: list[EstimateRow] = []
         self.gaps: list[GapRow] = []
@@ -138,19 +152,16 @@ class _Found:
         self.failures: list[MethodProblem] = []
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
+        self.clips: list[ClipRow] = []
+        self.results: list[ClipResult] = []
+
+    def add(self, part: Estimates) -> None:
+        """The rows of one data set."""
+        for name, rows in vars(self).items():
+            rows += getattr(part, name)
 
     def estimates_of(self, run: str) -> Estimates:
-        return Estimates(
-            run=run,
-            estimates=self.estimates,
-            gaps=self.gaps,
-            ranks=self.ranks,
-            comparisons=self.comparisons,
-            inputs=self.inputs,
-            failures=self.failures,
-            findings=self.findings,
-            histograms=self.histograms,
-        )
+        return Estimates(run=run, **vars(self))
 
 
 def instruments_of(settings: PlanSettings) -> list[str]:

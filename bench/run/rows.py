@@ -24,7 +24,7 @@ from unmask.bench.core.stats.resampling import (
 )
 from unmask.bench.core.types import Bools, Region, Unit
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
-from unmask.bench.store.schemas import EstimateRow, GapRow
+from unmask.bench.store.results import EstimateRow, GapRow
 
 MIN_GROUP = 5
 """Units scored below which a subgroup takes no part in a gap: its value is noise."""

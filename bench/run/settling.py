@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
-from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
+from unmask.bench.core.claims import claim_folder, differences
+from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import Locations, read_locations, write_locations
@@ -17,7 +17,7 @@ from unmask.bench.store.json_files import read_model
 from unmask.bench.store.publication import finish_publication
 from unmask.bench.store.purging import refuse_purged
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import Plan, Sealed
 
 
 def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
@@ -57,6 +57,10 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         if item.label not in {known.label for known in getattr(old, field)}
     ]
     before = {method.label: method for method in old.methods}
+    # Another variant of a method that is there already would have it run again.
+    added += [
+        f"releases: {release.label} is not in the old plan" for release in plan.releases if release.method not in before
+    ]
     edited = [
         method.label
         for method in plan.methods
@@ -94,60 +98,33 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
         return []
     added, edited = plan_changes(folder, plan, locations)
     return [
-        *(f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays" for phrase in added),
+        *(
+            f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays"
+            for phrase in added
+            if not phrase.startswith("releases")
+        ),
         *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
     ]
 
 
-def settle(path: Path, plan: BaseModel, differences: Callable[[], list[str]]) -> None:
-    """The same for a plan of any kind at ``path``; ``differences`` from it are asked for where it is there."""
-    folder = path.parent
-    try:
-        if path.exists():
-            found = differences()
-            if found:
-                raise PlanMismatchError(str(folder), found)
-            return
-        if folder.exists() and any(folder.iterdir()):
-            raise ConfigError(f"{folder} is not empty and holds no {path.name}; choose another --out")
-        make_private_folder(folder)
+def settle(path: Path, plan: BaseModel, compare: Callable[[], list[str]]) -> None:
+    """Claims the folder of ``path`` for a run of any kind, for its owner alone; see `claim_folder`."""
+
+    def write() -> None:
+        make_private_folder(path.parent)
         with suppress(PermissionError):  # somebody else's folder stays as open as they made it
-            folder.chmod(0o700)
+            path.parent.chmod(0o700)
         write_json(path, plan.model_dump(mode="json", by_alias=True))
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
+
+    claim_folder(path, compare, write)
 
 
-def compare_plans(old: Plan, new: Plan) -> list[str]:
-    """What differs between two plans, as short phrases; empty = the same run."""
-    found = []
-    for field in ("datasets", "methods", "instruments", "metrics"):
-        found += listed_differences(field, getattr(old, field), getattr(new, field))
-    if old.detector != new.detector:
-        found.append("the face detector changed")
-    a, b = old.settings.model_dump(mode="json"), new.settings.model_dump(mode="json")
-    found += [f"{key}: {a[key]} before, {b[key]} now" for key in b if a[key] != b[key]]
-    if old.operating_points != new.operating_points:
-        found.append("the calibration card changed")
-    return found
-
-
-def listed_differences(field: str, old: Sequence[Any], new: Sequence[Any]) -> list[str]:
-    """What differs between two lists of named entries of a plan, as short phrases."""
-    before, after = _by_name(old), _by_name(new)
-    found = [f"{field}: {name} is not in the old plan" for name in after if name not in before]
-    found += [f"{field}: {name} is only in the old plan" for name in before if name not in after]
-    found += [f"{field}: {name} changed" for name in after if name in before and before[name] != after[name]]
-    if [name for name in before if name in after] != [name for name in after if name in before]:
-        found.append(f"{field}: another order")
-    return found
-
-
-def _by_name(items: Sequence[Any]) -> dict[str, Any]:
-    """The entries of a list by label or name; what was said of a data set is none of its content."""
-    return {
-        str(getattr(item, "label", None) or item.name): item.model_dump(exclude={"notes"})
-        if isinstance(item, BaseModel)
-        else item
-        for item in items
-    }
+def compare_plans(old: Sealed, new: Sealed) -> list[str]:
+    """What differs between two plans of one kind, as short phrases; empty = the same run."""
+    a, b = (
+        plan.model_dump(mode="json", exclude={"run": True, "schema_": True, "datasets": {"__all__": {"notes"}}})
+        for plan in (old, new)
+    )
+    card_changed = a.pop("operating_points") != b.pop("operating_points")
+    settings = differences(a.pop("settings"), b.pop("settings"))
+    return [*differences(a, b), *settings, *(["the calibration card changed"] if card_changed else [])]

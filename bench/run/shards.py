@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,18 +17,22 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError, ImageError, SpecError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, SampleRef
+from unmask.bench.core.video import Frame
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.executors import advance
 from unmask.bench.run.stored_outputs import output_paths
 from unmask.bench.store.beside import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
 """A chunk of decoded images ends at either bound, so memory does not grow with the size of a shard."""
+CHUNK_FRAMES: Final = 16
+CHUNK_FRAME_PIXELS: Final = 16_000_000
+"""The same for the frames of a clip."""
 READING: Final = threading.Lock()
 """Data sets are opened once per process, and not all of them can be read by two threads at once."""
 _JOINED_AT: Final = 64
@@ -42,16 +47,18 @@ class ShardJob:
     dataset: str
     """Label in the plan."""
     shard: int
+    """Of clips: the clip's number in its data set."""
     root: Path | None = None
     """Where local copies of data sets lie."""
     method: str = ""
-    """Label in the plan; '' for the originals."""
+    """Label of a method, or of a release when it is scored; '' for the originals."""
     plan_run: str = ""
     """`Plan.run` of the plan that it belongs to."""
 
     @property
     def name(self) -> str:
-        return " ".join(filter(None, (self.method, f"{self.dataset}/{self.shard}")))
+        shard = self.clip if self.planned.kind == "clips" else self.shard
+        return " ".join(filter(None, (self.method, f"{self.dataset}/{shard}")))
 
     @property
     def folder(self) -> RunFolder:
@@ -63,21 +70,36 @@ class ShardJob:
 
     @property
     def planned(self) -> PlannedDataset:
-        return next(d for d in self.plan.datasets if d.label == self.dataset)
+        return self.plan.dataset(self.dataset)
+
+    @property
+    def release(self) -> Release:
+        return next(release for release in self.plan.releases if release.label == self.method)
 
     @property
     def planned_method(self) -> PlannedMethod:
-        return next(m for m in self.plan.methods if m.label == self.method)
+        """The method, or the release's."""
+        label = next((each.method for each in self.plan.releases if each.label == self.method), self.method)
+        return next(m for m in self.plan.methods if m.label == label)
 
     @property
     def units(self) -> int:
-        """Photos, for progress."""
+        """Photos or clips, for progress."""
         return len(self.samples)
+
+    @property
+    def clip(self) -> str:
+        """Id of the job's clip."""
+        return self.planned.samples[self.shard]
+
+    @property
+    def clip_digest(self) -> str:
+        return self.planned.digests[self.shard]
 
     @property
     def samples(self) -> list[str]:
         """Ids of this shard's samples."""
-        size = self.plan.settings.shard_size
+        size = shard_size(self.plan, self.planned)
         return self.planned.samples[self.shard * size : (self.shard + 1) * size]
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
@@ -88,19 +110,43 @@ class ShardJob:
         dataset, refs = opened_data(self.run, self.plan, self.dataset, self.root)
         return dataset, [refs[name] for name in self.samples]
 
+    def open_clip(self) -> tuple[Dataset, SampleRef]:
+        """The same for a data set of clips: it and the job's clip."""
+        dataset, (ref,) = self.open()
+        return dataset, ref
+
     def key(self, *parts: Any) -> str:
         """The job's key: what was put in, and under which versions."""
+        if self.planned.kind == "clips":
+            return digest([self.clip_digest, self.clip, self.plan.settings.frames, *parts])
         return digest([self.planned.card.fingerprint, self.samples, *parts])
+
+
+def shard_size(plan: Plan, dataset: PlannedDataset) -> int:
+    """Samples of one job: a clip is a shard."""
+    return 1 if dataset.kind == "clips" else plan.settings.shard_size
 
 
 def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] = ("",)) -> list[ShardJob]:
     """One job for each data set, method and shard of a plan."""
-    size = plan.settings.shard_size
     return [
-        ShardJob(run, dataset.label, shard, root, method, plan.run)
+        job for dataset in plan.datasets for method in methods for job in dataset_jobs(run, plan, root, dataset, method)
+    ]
+
+
+def dataset_jobs(run: Path, plan: Plan, root: Path | None, dataset: PlannedDataset, method: str = "") -> list[ShardJob]:
+    """One job for each shard of a data set."""
+    shards = range(-(-len(dataset.samples) // shard_size(plan, dataset)))
+    return [ShardJob(run, dataset.label, shard, root, method, plan.run) for shard in shards]
+
+
+def score_jobs(run: Path, plan: Plan, root: Path | None) -> list[ShardJob]:
+    """One job for each shard of everything that is scored: the methods over photos, the releases of clips."""
+    return [
+        job
         for dataset in plan.datasets
-        for method in methods
-        for shard in range(-(-len(dataset.samples) // size))
+        for label in plan.labels_of(dataset)
+        for job in dataset_jobs(run, plan, root, dataset, label)
     ]
 
 
@@ -134,6 +180,20 @@ def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[
     if chunk:
         yield chunk
         advance(len(chunk))
+
+
+def frame_chunks(frames: Iterable[Frame], most: int | None) -> Iterator[list[Frame]]:
+    """The first ``most`` frames (all if None) in order, a bounded number of pixels at a time."""
+    chunk: list[Frame] = []
+    pixels = 0
+    for frame in islice(frames, most):
+        chunk.append(frame)
+        pixels += frame.image.shape[0] * frame.image.shape[1]
+        if len(chunk) >= CHUNK_FRAMES or pixels >= CHUNK_FRAME_PIXELS:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk
 
 
 class Gather:
@@ -180,26 +240,27 @@ def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[D
 
     Raises `DataError` where it is not at its place, or something else is there.
     """
-    spec = next(d.spec for d in plan.datasets if d.label == label)
+    spec = located_dataset(run, label, plan.dataset(label).spec)
     apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
-    return _opened(run, plan.run, label, located_dataset(run, label, spec), root, tuple(apart))
+    return _opened(run, plan.run, label, spec, root, tuple(apart))
 
 
 @lru_cache(maxsize=8)
 def _opened(
     run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
 ) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    planned = next(d for d in _plan(run, plan_run).datasets if d.label == label)
+    planned = _plan(run, plan_run).dataset(label)
+    clips = planned.kind == "clips"
     elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
     try:
-        dataset = open_dataset(spec, root=root, exclude=apart)
+        dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
     except (DataError, SpecError) as error:
         hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
         raise DataError(f"data set {label}: {error}{hint}") from error
     refs = {ref.id: ref for ref in dataset.refs}
     chosen = [refs[name] for name in planned.samples if name in refs]
-    if planned.card.fingerprint not in (dataset.card.fingerprint, fingerprint(chosen)):
-        raise DataError(
-            f"data set {label}: {spec} holds other images or labels than the run's; put them back, or {elsewhere}"
-        )
+    same = {dataset.card.fingerprint} if clips else {dataset.card.fingerprint, fingerprint(chosen)}
+    if planned.card.fingerprint not in same:
+        what = "clips or annotations" if clips else "images or labels"
+        raise DataError(f"data set {label}: {spec} holds other {what} than the run's; put them back, or {elsewhere}")
     return dataset, refs

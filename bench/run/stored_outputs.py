@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from unmask.bench.core import registry
+from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import SpecError, UnmaskError
+from unmask.bench.core.files import sha256_of
+from unmask.bench.core.names import without_affixes
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data import Dataset
+from unmask.bench.data.folders import clip_files
 from unmask.bench.run.draws import without_seeds
+from unmask.bench.store.schemas import PlannedMethod
+
+NAME: Final = "outputs"
+
+
+def is_given(method: PlannedMethod) -> bool:
+    """Whether the method's outputs are clips that lie in a folder already."""
+    return method.card.name == NAME
+
+
+def planned_given(method: PlannedMethod) -> PlannedMethod:
+    """The plan's entry, fingerprinted over the clips in the folder rather than images."""
+    folder = output_folder(method)
+    total, names = hashlib.sha256(), clip_files(folder)
+    for name in names:
+        total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
+    if not names:
+        raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
+    card = MethodCard(
+        name=NAME,
+        version="3",
+        description="Clips anonymized elsewhere, read from a folder and matched by file name.",
+        licence="as the clips",
+        source="the folder given",
+        params={"dir": "(a folder)", "clips": len(names), "fingerprint": total.hexdigest()},
+        limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
+        "error for both. Where both clips have as many frames, frame is compared "
+        "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
+        "length is a failure. Its time is that of reading files.",
+    )
+    return method.model_copy(update={"card": card})
+
+
+def output_folder(method: PlannedMethod) -> Path:
+    """Where a method's clips lie that were made elsewhere."""
+    return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
@@ -21,12 +63,9 @@ def output_paths(methods: Sequence[str]) -> list[Path]:
         prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
         paths.append(folder)
         if prefix or suffix:
-            paths += [path for path in folder.rglob("*") if _called(path.stem, prefix, suffix) and path.is_file()]
+            files = (path for path in folder.rglob("*") if without_affixes(path.stem, prefix, suffix) is not None)
+            paths += [path for path in files if path.is_file()]
     return paths
-
-
-def _called(stem: str, prefix: str, suffix: str) -> bool:
-    return len(stem) > len(prefix) + len(suffix) and stem.startswith(prefix) and stem.endswith(suffix)
 
 
 def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import StoreError
-from unmask.bench.run.shards import shard_jobs
+from unmask.bench.run.shards import score_jobs, shard_jobs
 from unmask.bench.run.sources import hash_arithmetic
 from unmask.bench.store.names import NAMES
 from unmask.bench.store.run_folder import RunFolder
@@ -21,7 +21,7 @@ def hash_evidence(folder: RunFolder, plan: Plan) -> str:
     folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(folder.path, plan, None)]
     for job in shard_jobs(folder.path, plan, None, [method.label for method in plan.methods]):
         folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
-        folders.append(folder.score_dir(job.dataset, job.method, job.shard))
+    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(folder.path, plan, None)]
     for each in folders:
         for path in sorted(each.glob("*.parquet")):
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])
@@ -37,8 +37,9 @@ def is_reduced(folder: RunFolder, plan: Plan, made_from: str) -> bool:
         if published.plan.run != plan.run or not made.items() <= published.provenance.items():
             return False
         for dataset in plan.datasets:
-            for method in plan.methods:
-                published.faces(dataset.label, method.label)
+            read = published.timelines if dataset.kind == "clips" else published.faces
+            for label in plan.labels_of(dataset):
+                read(dataset.label, label)
         _ = published.operating_points, published.names
     except StoreError:
         return False

@@ -9,21 +9,23 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.schemas import Estimates, Sealed
+from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
+from unmask.bench.store.schemas import Sealed
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises `StoreError` where it does not."""
+def read_object(path: Path, remedy: str = "") -> dict[str, Any]:
+    """A JSON file that holds an object. Raises `StoreError`, which ends in ``remedy``, where it does not."""
+    end = f"; {remedy}" if remedy else ""
     try:
         found = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{path} cannot be read: {error.strerror}{end}") from error
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path} is not JSON: {error}") from error
+        raise StoreError(f"{path} is not JSON: {error}{end}") from error
     if not isinstance(found, dict):
-        raise StoreError(f"{path} holds no JSON object")
+        raise StoreError(f"{path} holds no JSON object{end}")
     return found
 
 
@@ -45,6 +47,12 @@ def read_model(model: type[M], path: Path, remedy: str = "run the same command a
     if not _intact(found):
         raise StoreError(f"{path} was changed after unmask wrote it: its content and its hash differ; {remedy}")
     return found
+
+
+def read_reproduction(run: Path) -> Reproduction | None:
+    """Which published protocol a run follows; ``None`` = none. Raises `StoreError` for a damaged file."""
+    path = run / REPRODUCTION
+    return read_model(Reproduction, path, "reproduce again") if path.is_file() else None
 
 
 def _intact(found: BaseModel) -> bool:

@@ -12,14 +12,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from unmask.bench.store.schemas import Estimates, Plan
-from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.schemas import Plan
 
 SHIPPED: Final[dict[str, type[BaseModel]]] = {
     "plan.schema.json": Plan,
     "estimates.schema.json": Estimates,
-    "video-plan.schema.json": VideoPlan,
-    "video-estimates.schema.json": VideoEstimates,
 }
 
 

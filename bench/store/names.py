@@ -14,15 +14,17 @@ from pydantic import Field
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.json_files import read_model
-from unmask.bench.store.schemas import Estimates, Strict
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.schemas import PlannedDataset, Strict
 
 NAMES: Final = "names.json"
 _REMEDY: Final = "take it away: results stay readable, under pseudonyms"
+_CLIP: Final = "mp4|m4v|mov|avi|mkv|webm|mpe?g|m2?ts|wmv|flv|3gp|y4m|h26[45]|hevc|264|265"
 _IMAGE: Final = "jpe?g|jpe|jfif|png|apng|webp|gif|bmp|tiff?|jp2|p[gpnb]m|heic|heif|avif"
 _PART: Final = r"[^\s'\",;:()<>|]"
 _ENDING: Final = r"\.[A-Za-z]\w{0,6}\b"
 _FILE: Final = re.compile(rf"{_PART}{{1,400}}{_ENDING}")
-_IS_IMAGE: Final = re.compile(rf".+\.(?:{_IMAGE})", re.IGNORECASE)
+_IS_IMAGE: Final = re.compile(rf".+\.(?:{_IMAGE}|{_CLIP})", re.IGNORECASE)
 _START: Final = (
     r"(?:\bfile:/+|(?<![\w/.\\])(?:~\w*[/\\]|[A-Za-z]:[/\\]|\\\\|"
     rf"\\(?={_PART}+\\)|(?!(?<=:)//)/))"
@@ -40,20 +42,25 @@ A_FOLDER: Final = "(a folder)"
 A_PATH: Final = "(a path)"
 
 
+def pseudonyms_of(dataset: PlannedDataset, people: Iterable[str] = ()) -> Pseudonyms:
+    return Pseudonyms(dataset.samples, people, word="clip" if dataset.kind == "clips" else "photo")
+
+
 def hide_paths(text: str) -> str:
     """``text`` with "(a path)" for every absolute path."""
     return _PATH.sub(A_PATH, _QUOTED_PATH.sub(lambda path: f"{path[1]}{A_PATH}{path[1]}", text))
 
 
 class Pseudonyms:
-    """Of one data set. ``samples``: ids in the plan's order; ``people``: their names, by first appearance."""
+    """Of one data set. ``samples``: ids in the plan's order; ``people``: their names, by first appearance; ``word``:
+    what a sample is."""
 
-    def __init__(self, samples: Sequence[str], people: Iterable[str] = ()) -> None:
-        self.photos = {sample: f"photo-{k:05d}" for k, sample in enumerate(samples, 1)}
+    def __init__(self, samples: Sequence[str], people: Iterable[str] = (), *, word: str = "photo") -> None:
+        self.samples = {sample: f"{word}-{k:05d}" for k, sample in enumerate(samples, 1)}
         named = dict.fromkeys(str(name) for name in people if str(name))
         self.people = {name: f"person-{k:05d}" for k, name in enumerate(named, 1)}
         self._hidden: dict[str, str] = {}
-        photos = {_folded(sample): shown for sample, shown in self.photos.items()}
+        photos = {_folded(sample): shown for sample, shown in self.samples.items()}
         bare: dict[str, str] = {}
         for sample, shown in photos.items():
             for name in {PurePosixPath(sample).name, PurePosixPath(sample).stem}:
@@ -69,13 +76,13 @@ class Pseudonyms:
         self._spaced = sorted((name for name in bare if " " in name), key=len, reverse=True)
         self._sorted = sorted({*written, *self._spaced})
 
-    def photo(self, sample: str) -> str:
-        return self.photos.get(sample, A_FILE)
+    def sample(self, sample: str) -> str:
+        return self.samples.get(sample, A_FILE)
 
     def face(self, face: str) -> str:
         """Of ``SAMPLE#K``."""
         sample, mark, number = face.rpartition("#")
-        return f"{self.photo(sample)}{mark}{number}"
+        return f"{self.sample(sample)}{mark}{number}"
 
     def person(self, name: str) -> str:
         """'' stays ''."""
@@ -135,8 +142,8 @@ def _sub(pattern: str, shown: str, text: str) -> str:
 
 
 class DatasetNames(Strict):
-    photos: dict[str, str]
-    """Pseudonym -> id of the sample: its path in the data set."""
+    samples: dict[str, str]
+    """Pseudonym -> id of the photo or clip: its path in the data set."""
     people: dict[str, str]
     """Pseudonym -> the data set's name of a person."""
 
@@ -144,17 +151,17 @@ class DatasetNames(Strict):
 class Names(Strict):
     """``RUN/names.json``: the key to the pseudonyms, for the run's owner alone. Results stay readable without it."""
 
-    schema_: Literal["unmask.names/1"] = Field(default="unmask.names/1", alias="schema")
+    schema_: Literal["unmask.names/2"] = Field(default="unmask.names/2", alias="schema")
     datasets: dict[str, DatasetNames]
     """By label."""
 
-    def photo(self, dataset: str, shown: str) -> str:
+    def sample(self, dataset: str, shown: str) -> str:
         """The sample behind a pseudonym; the pseudonym itself where it is not known."""
-        return self.datasets[dataset].photos.get(shown, shown) if dataset in self.datasets else shown
+        return self.datasets[dataset].samples.get(shown, shown) if dataset in self.datasets else shown
 
     def face(self, dataset: str, shown: str) -> str:
         photo, mark, number = shown.rpartition("#")
-        return f"{self.photo(dataset, photo)}{mark}{number}"
+        return f"{self.sample(dataset, photo)}{mark}{number}"
 
     def person(self, dataset: str, shown: str) -> str:
         return self.datasets[dataset].people.get(shown, shown) if dataset in self.datasets else shown
@@ -165,7 +172,7 @@ def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
     names = Names(
         datasets={
             label: DatasetNames(
-                photos={shown: sample for sample, shown in each.photos.items()},
+                samples={shown: sample for sample, shown in each.samples.items()},
                 people={shown: name for name, shown in each.people.items()},
             )
             for label, each in pseudonyms.items()
@@ -188,7 +195,7 @@ def without_names(estimates: Estimates, pseudonyms: Mapping[str, Pseudonyms]) ->
                 row.model_copy(
                     update={
                         "problems": [
-                            p.model_copy(update={"sample": names.photo(p.sample), "reason": names.hidden(p.reason)})
+                            p.model_copy(update={"sample": names.sample(p.sample), "reason": names.hidden(p.reason)})
                             for p in row.problems
                         ],
                         "notes": [names.hidden(note) for note in row.notes],
@@ -197,11 +204,25 @@ def without_names(estimates: Estimates, pseudonyms: Mapping[str, Pseudonyms]) ->
                 for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.inputs)
             ],
             "failures": [
-                row.model_copy(update={"sample": names.photo(row.sample), "reason": names.hidden(row.reason)})
+                row.model_copy(update={"sample": names.sample(row.sample), "reason": names.hidden(row.reason)})
                 for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.failures)
             ],
             "findings": [
                 row.model_copy(update={"text": pseudonyms[row.dataset].hidden(row.text)}) for row in estimates.findings
+            ],
+            "clips": [
+                row.model_copy(
+                    update={
+                        "clip": names.sample(row.clip),
+                        "problem": names.hidden(row.problem),
+                        "damage": names.hidden(row.damage),
+                    }
+                )
+                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.clips)
+            ],
+            "results": [
+                row.model_copy(update={"clip": names.sample(row.clip), "error": names.hidden(row.error)})
+                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.results)
             ],
         }
     )
@@ -215,14 +236,18 @@ def with_names(estimates: Estimates, names: Names) -> Estimates:
                 row.model_copy(
                     update={
                         "problems": [
-                            p.model_copy(update={"sample": names.photo(row.dataset, p.sample)}) for p in row.problems
+                            p.model_copy(update={"sample": names.sample(row.dataset, p.sample)}) for p in row.problems
                         ]
                     }
                 )
                 for row in estimates.inputs
             ],
             "failures": [
-                row.model_copy(update={"sample": names.photo(row.dataset, row.sample)}) for row in estimates.failures
+                row.model_copy(update={"sample": names.sample(row.dataset, row.sample)}) for row in estimates.failures
+            ],
+            "clips": [row.model_copy(update={"clip": names.sample(row.dataset, row.clip)}) for row in estimates.clips],
+            "results": [
+                row.model_copy(update={"clip": names.sample(row.dataset, row.clip)}) for row in estimates.results
             ],
         }
     )

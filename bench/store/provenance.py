@@ -15,10 +15,9 @@ import psutil
 from unmask import __version__
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from unmask.bench.store.schemas import Plan
-from unmask.bench.store.video_schemas import VideoPlan
 
 
-def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
+def gather_provenance(plan: Plan) -> dict[str, Any]:
     """Package versions, weights and data fingerprints, config, seed, commit, device and machine of this process."""
     return {
         "unmask": __version__,
@@ -29,7 +28,9 @@ def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
         "data": {d.label: d.card.fingerprint for d in plan.datasets},
-        "weights": {card.name: _weights(card) for card in _measuring(plan)},
+        "weights": {
+            card.name: _weights(card) for card in (*plan.measuring, *(part.card for part in plan.people_parts))
+        },
         "method_weights": {m.label: dict(m.card.weights) for m in plan.methods if m.card.weights},
         "python": platform.python_version(),
         "packages": packages(),
@@ -41,13 +42,6 @@ def gather_provenance(plan: Plan | VideoPlan) -> dict[str, Any]:
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         },
     }
-
-
-def _measuring(plan: Plan | VideoPlan) -> list[InstrumentCard]:
-    """The cards of everything that measures."""
-    if isinstance(plan, Plan):
-        return plan.measuring
-    return [*plan.measuring, *(part.card for part in (plan.person_detector, *plan.trackers))]
 
 
 def _weights(card: InstrumentCard) -> dict[str, str]:

@@ -24,8 +24,9 @@ NEXT_PLAN: Final = "next-plan.json"
 ESTIMATES: Final = "estimates.json"
 PROVENANCE: Final = "provenance.json"
 FACES: Final = "faces"
+TIMELINES: Final = "timelines"
 OWN_CARD: Final = "calibration/operating_points.json"
-RESULTS: Final = (FACES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
+RESULTS: Final = (FACES, TIMELINES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
 """What is replaced together."""
 
 

@@ -9,13 +9,13 @@ from typing import Final
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.atomic import naming, write_json
 from unmask.bench.store.json_files import read_object
-from unmask.bench.store.names import Pseudonyms
-from unmask.bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, replacing_results
-from unmask.bench.store.reproduction import FILE as REPRODUCTION
+from unmask.bench.store.names import pseudonyms_of
+from unmask.bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, TIMELINES, replacing_results
+from unmask.bench.store.results import REPRODUCTION
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
 
-_KEPT: Final = (PLAN, ESTIMATES, PROVENANCE, FACES, "calibration", REPRODUCTION, PURGED)
+_KEPT: Final = (PLAN, ESTIMATES, PROVENANCE, FACES, TIMELINES, "calibration", REPRODUCTION, PURGED)
 
 
 def purge(folder: RunFolder) -> list[str]:
@@ -57,7 +57,9 @@ def refuse_purged(folder: RunFolder) -> None:
 
 def _without_names(plan: Plan) -> Plan:
     datasets = [
-        dataset.model_copy(update={"samples": list(Pseudonyms(dataset.samples).photos.values()), "notes": []})
+        dataset.model_copy(
+            update={"samples": list(pseudonyms_of(dataset).samples.values()), "digests": [], "notes": []}
+        )
         for dataset in plan.datasets
     ]
     points = {**plan.operating_points, "people_sha256": []} if plan.operating_points else {}

@@ -1,5 +1,8 @@
 """The layout of a run folder, and reading it back.
 
+A shard is an ordered list of items: up to 64 photos, or the frames of one clip. METHOD is a method's label, of clips in
+``score/`` and ``timelines/`` a release's.
+
 ::
 
     RUN/plan.json                                    everything that decides the results
@@ -14,6 +17,18 @@
                                   /extras.parquet    one row a face that is found where no original face is
                                   /INSTRUMENT[@REGION].parquet   readings on the outputs
                                   /RECOGNISER+extra.parquet      readings of the extra faces
+    RUN/prepare/CLIPS/SHARD/clip.parquet             one row: size, rate, codec, or why it cannot be used
+                           /frames.parquet           when each frame is shown
+                           /faces.parquet            one row a face in a frame, with its track
+                           /detections.parquet       one row a person in a frame
+                           /people-TRACKER.parquet   who is who
+                           /INSTRUMENT.parquet       readings of the faces
+    RUN/outputs/CLIPS/METHOD/SHARD/VARIANT.mp4       lossless, matched, 56k
+                                  /frames.parquet    one row a frame: milliseconds, error
+                                  /written.parquet   one row a variant: bitrate, or why there is no file
+    RUN/score/CLIPS/METHOD/SHARD/outcomes.parquet    one row a face in a frame: how it ended
+                                /INSTRUMENT.parquet, people-TRACKER.parquet
+    RUN/timelines/CLIPS/METHOD.parquet               clip, track, from, to, state
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
@@ -26,17 +41,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import read_locations
 from unmask.bench.store.json_files import read_model, read_object
-from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names
+from unmask.bench.store.names import Names, Pseudonyms, pseudonyms_of, read_names, with_names
 from unmask.bench.store.publication import (
     ESTIMATES,
     FACES,
@@ -45,9 +63,11 @@ from unmask.bench.store.publication import (
     PLAN,
     PROVENANCE,
     PURGED,
+    TIMELINES,
     finish_publication,
 )
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_arrow, read_table
 
 
@@ -83,7 +103,10 @@ class RunFolder:
         finish_publication(path)
         if not folder.plan_path.exists():
             if (path / "video-plan.json").is_file():
-                raise StoreError(f"{path} is a run over clips; run the same `unmask video` again")
+                raise StoreError(
+                    f"{path} is a run over clips by an older version of unmask; run the same `unmask video` again with "
+                    "another --out"
+                )
             raise StoreError(f"{path} is not a run folder (no plan.json); give the --out folder of `unmask run`")
         # Not every command needs what stands in them; that one is broken must not come out at the next.
         read_locations(path)
@@ -153,6 +176,9 @@ class RunFolder:
     def faces_path(self, dataset: str, method: str) -> Path:
         return self.results / FACES / dataset / f"{method}.parquet"
 
+    def timelines_path(self, dataset: str, release: str) -> Path:
+        return self.results / TIMELINES / dataset / f"{release}.parquet"
+
     @cached_property
     def plan(self) -> Plan:
         return read_model(Plan, self.plan_path)
@@ -167,15 +193,15 @@ class RunFolder:
         """The key to the pseudonyms; empty where the run has none."""
         return read_names(self.path)
 
-    def shown_photo(self, dataset: str, sample: str) -> str:
-        """What a page calls a sample."""
+    def shown_name(self, dataset: str, sample: str) -> str:
+        """What a page calls a photo or clip."""
         if self._show_names:
             return sample
-        return self._pseudonyms[dataset].photo(sample)
+        return self._pseudonyms[dataset].sample(sample)
 
     @cached_property
     def _pseudonyms(self) -> dict[str, Pseudonyms]:
-        return {dataset.label: Pseudonyms(dataset.samples) for dataset in self.plan.datasets}
+        return {dataset.label: pseudonyms_of(dataset) for dataset in self.plan.datasets}
 
     def write_estimates(self, estimates: Estimates) -> None:
         """Seals them and writes them down."""
@@ -192,10 +218,17 @@ class RunFolder:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
         ``metric|instrument|region`` for each per-face metric."""
         table = read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
-        own = {"face": self.names.face, "sample": self.names.photo, "identity": self.names.person}
+        own = {"face": self.names.face, "sample": self.names.sample, "identity": self.names.person}
         for column, name in own.items() if self._show_names else ():
             shown = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
             table = table.set_column(table.column_names.index(column), column, shown)
+        return table
+
+    def timelines(self, dataset: str, release: str) -> Mapping[str, NDArray[Any]]:
+        """One row an unbroken stretch of one state of a face track: clip, track, from and to (s), state."""
+        table = read_table(self.timelines_path(dataset, release))
+        if self._show_names:
+            table = {**table, "clip": np.array([self.names.sample(dataset, str(c)) for c in table["clip"]], np.str_)}
         return table
 
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:

@@ -1,10 +1,11 @@
-"""The JSON files of a run, as pydantic models; their JSON schemas ship in ``bench/store/json_schemas/``.
+"""The plan of a run as pydantic models; JSON schemas of it and of the results ship in ``bench/store/json_schemas/``.
 
 A schema name ends in a version. Readers refuse a version they do not know rather than guess.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
@@ -13,10 +14,14 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
+from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
 from unmask.bench.core.errors import ConfigError
 
-PLAN_SCHEMA: Final = "unmask.plan/2"
-ESTIMATES_SCHEMA: Final = "unmask.estimates/2"
+PLAN_SCHEMA: Final = "unmask.plan/3"
+LOSSLESS: Final = "lossless"
+MATCHED: Final = "matched"
+"""Variants of a `Release`; the others are bitrates."""
+Kind = Literal["photos", "clips"]
 
 
 class Strict(BaseModel):
@@ -32,14 +37,26 @@ class Strict(BaseModel):
     )
 
 
+def _plain(value: object) -> object:
+    """A read-only mapping as a dictionary. Raises TypeError for what JSON has nothing for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
 class PlannedDataset(Strict):
     label: str
     """Name in results."""
+    kind: Kind = "photos"
     spec: str
     """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: DatasetCard
     samples: list[str]
-    """Sample ids in order."""
+    """Ids of the photos or clips in order."""
+    digests: list[str] = []
+    """Of clips: sha256 of each one's content."""
+    groups: list[str] = []
+    """Of clips: what the data set says of each, e.g. ``normal``; '' = nothing."""
     notes: list[str] = []
     """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
     same samples are the same plan."""
@@ -65,9 +82,30 @@ class PlannedMethod(Strict):
         return [self.spec, asdict(self.card), self.code, self.files]
 
 
+class PlannedPart(Strict):
+    """A person detector or a tracker, with its parameters."""
+
+    label: str
+    spec: str
+    card: InstrumentCard
+
+
+class Release(Strict):
+    """What is scored: all that a method made of a data set, in one form. Photos are released lossless only."""
+
+    label: str
+    """Name in results: the method's, with ``@matched`` or ``@56k`` where it is not lossless."""
+    method: str
+    """Label of the method."""
+    variant: str = LOSSLESS
+    """``lossless``, ``matched`` (the source's bitrate) or a bitrate such as ``56k``."""
+
+
 class PlannedMetric(Strict):
     name: str
     """Registered name; one plug-in may answer several cards."""
+    kinds: list[Kind] = ["photos"]
+    """What it is asked of."""
     cards: list[MetricCard]
     needs: list[str]
 
@@ -75,12 +113,17 @@ class PlannedMetric(Strict):
 class PlanSettings(Strict):
     seed: int = 0
     limit: int | None = None
+    """Only the first N photos or clips of each data set."""
+    frames: int | None = None
+    """Only the first N frames of each clip."""
+    keep_audio: bool = False
+    """Whether clips that are not lossless keep the source's sound. Voices identify people."""
     device: str = "cpu"
     shard_size: int = Field(default=64, ge=1)
     """Images a job holds in memory at once."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap replicates."""
-    age_groups: list[tuple[int, int]] = [(0, 19), (20, 29), (30, 39), (40, 120)]
+    age_groups: list[AgeGroup] = list(AGE_GROUPS)
     skin_target: tuple[int, int, int] | None = None
     default_recogniser: str = "mobilefacenet"
     default_attributes: str = "face-api"
@@ -102,8 +145,8 @@ class Sealed(Strict):
         Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
         """
         try:
-            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields)})
-        except (ValidationError, PydanticSerializationError) as error:
+            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields, fallback=_plain)})
+        except (ValidationError, PydanticSerializationError, TypeError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
             where = ".".join(str(part) for part in first["loc"]) or "a card"
             raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
@@ -121,15 +164,23 @@ class Sealed(Strict):
 class Plan(Sealed):
     """``RUN/plan.json``: everything that decides the results."""
 
-    schema_: Literal["unmask.plan/2"] = Field(default=PLAN_SCHEMA, alias="schema")
+    schema_: Literal["unmask.plan/3"] = Field(default=PLAN_SCHEMA, alias="schema")
     run: str
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
     methods: list[PlannedMethod]
+    releases: list[Release]
+    """Of the methods, the control's lossless one first."""
     detector: InstrumentCard
     """Finds the faces of the originals, and finds them again in the outputs."""
     instruments: list[InstrumentCard]
     """The others, in the order they run. Further detectors look where `detector` does not find a face again."""
+    person_detector: PlannedPart | None = None
+    """Finds people in clips; null without clips."""
+    trackers: list[PlannedPart] = []
+    """Follow people through clips; the first one leads the page."""
+    face_tracker: PlannedPart | None = None
+    """Links faces of the original to tracks, by the default recogniser's embeddings; null without clips."""
     metrics: list[PlannedMetric]
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
@@ -137,161 +188,41 @@ class Plan(Sealed):
 
     @property
     def measuring(self) -> list[InstrumentCard]:
-        """Every instrument, the detector first."""
+        """Every instrument that has no parameters, the detector first."""
         return [self.detector, *self.instruments]
+
+    @property
+    def recognisers(self) -> list[str]:
+        """Their names, in the order they run."""
+        return [card.name for card in self.instruments_of("recogniser")]
+
+    @property
+    def people_parts(self) -> list[PlannedPart]:
+        """The person detector and the trackers, if there are clips."""
+        return [*([self.person_detector] if self.person_detector else []), *self.trackers]
+
+    def part(self, name: Literal["person_detector", "face_tracker"]) -> PlannedPart:
+        """What every plan with clips has. Raises `ConfigError` in one without."""
+        part: PlannedPart | None = getattr(self, name)
+        if part is None:
+            raise ConfigError(f"the plan has no {name}: it was made for photos alone")
+        return part
+
+    def datasets_of(self, kind: Kind) -> list[PlannedDataset]:
+        return [dataset for dataset in self.datasets if dataset.kind == kind]
+
+    def of(self, kind: Kind) -> Plan:
+        """The same with the data sets of one kind only and what is asked of them; it keeps the plan's name."""
+        metrics = [metric for metric in self.metrics if kind in metric.kinds]
+        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
+
+    def dataset(self, label: str) -> PlannedDataset:
+        return next(dataset for dataset in self.datasets if dataset.label == label)
+
+    def labels_of(self, dataset: PlannedDataset) -> list[str]:
+        """What is scored of a data set: of clips every release, of photos every method."""
+        return [each.label for each in (self.releases if dataset.kind == "clips" else self.methods)]
 
     def instruments_of(self, *roles: Role) -> list[InstrumentCard]:
         """Those of some roles, the detector left out."""
         return [card for card in self.instruments if card.role in roles]
-
-
-class EstimateRow(Strict):
-    """One number. ``group`` is "all" where it is not a subgroup."""
-
-    dataset: str
-    method: str
-    metric: str
-    instrument: str
-    """What measured: an instrument's name, or a variant (``standard``, ``thesis-compat``); ``worst`` = the
-    instrument that is worst for the method, named in ``note``."""
-    region: Literal["face", "image", "background"]
-    group: str
-    value: float | None
-    """null = could not be measured."""
-    low: float | None
-    high: float | None
-    n: int
-    """Faces (or images) scored."""
-    unscored: int
-    """Faces (or images) that the question is about but that could not be scored."""
-    chance: float | None = None
-    """What a guess without evidence would score; measured on this data set where that is possible."""
-    chance_low: float | None = None
-    chance_high: float | None = None
-    """95 % interval of a measured chance."""
-    note: str = ""
-
-
-class GapRow(Strict):
-    """The worst and best subgroup of one attribute."""
-
-    dataset: str
-    method: str
-    metric: str
-    instrument: str
-    region: Literal["face", "image", "background"]
-    by: str
-    """``gender``, ``age``, ``skin`` or ``race``."""
-    worst_group: str
-    best_group: str
-    gap: float
-    """|worst - best|."""
-    low: float | None
-    high: float | None
-    expected: float | None = None
-    """The gap to be expected if the subgroups did not differ: the mean over permutations of people's labels."""
-    p: float | None = None
-    """Permutation test over people of no difference between the subgroups."""
-
-
-class RankRow(Strict):
-    """A method's range of possible ranks, 1 = best; overlapping ranges are ties."""
-
-    dataset: str
-    metric: str
-    instrument: str
-    region: Literal["face", "image", "background"]
-    method: str
-    best: int
-    worst: int
-
-
-class ComparisonRow(Strict):
-    """Two methods on the same faces: a minus b."""
-
-    dataset: str
-    metric: str
-    instrument: str
-    region: Literal["face", "image", "background"]
-    a: str
-    b: str
-    difference: float
-    low: float | None
-    high: float | None
-    p: float | None
-    p_adjusted: float | None
-    """Holm-adjusted over all pairs of methods of this metric; null = not tested (time, memory)."""
-    identical: bool = False
-    """Both methods' outputs are byte for byte the same: no difference, rather than one that was not found."""
-
-
-class Problem(Strict):
-    sample: str
-    reason: str
-
-
-class InputRow(Strict):
-    """What went in, so that nothing drops out of sight."""
-
-    dataset: str
-    images: int
-    """All inputs, whatever became of them."""
-    faces: int
-    unreadable: int
-    without_face: int
-    problems: list[Problem]
-    notes: list[str] = []
-    """What was understood of the data set and what was left out, once each: labels, duplicates, files passed over."""
-
-
-class MethodProblem(Strict):
-    dataset: str
-    method: str
-    sample: str
-    reason: str
-
-
-class FindingRow(Strict):
-    """`bench.core.values.Finding` of one method on one data set."""
-
-    dataset: str
-    method: str
-    kind: str
-    count: int
-    of: int
-    text: str
-
-
-class HistogramRow(Strict):
-    dataset: str
-    method: str
-    metric: str
-    instrument: str
-    edges: list[float]
-    series: dict[str, list[int]]
-
-
-class Estimates(Strict):
-    """``RUN/estimates.json``: all numbers of a run."""
-
-    schema_: Literal["unmask.estimates/2"] = Field(default=ESTIMATES_SCHEMA, alias="schema")
-    run: str
-    """`Plan.run` of the plan it belongs to."""
-    seal: str = ""
-    """sha256 of the rest, as canonical JSON: what was changed by hand is refused."""
-    estimates: list[EstimateRow]
-    gaps: list[GapRow] = []
-    ranks: list[RankRow] = []
-    comparisons: list[ComparisonRow] = []
-    inputs: list[InputRow] = []
-    failures: list[MethodProblem] = []
-    findings: list[FindingRow] = []
-    histograms: list[HistogramRow] = []
-
-    def sealed(self) -> Estimates:
-        """The same with `seal` filled in."""
-        return self.model_copy(update={"seal": self.content_seal()})
-
-    def content_seal(self) -> str:
-        """What `seal` must be."""
-        return digest(self.model_dump(mode="json", exclude={"seal", "schema_"}))

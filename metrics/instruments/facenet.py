@@ -56,7 +56,7 @@ class FaceNet:
         looks=True,
     )
 
-    imports: ClassVar[tuple[str, ...]] = ("h5py", "torch")
+    imports: ClassVar[tuple[str, ...]] = ("facenet_pytorch", "h5py", "torch", "torchvision")
 
     def __init__(self, network: Callable[..., Floats32]) -> None:
         self._network = network

@@ -1,23 +1,18 @@
-"""Age and gender by "faceres" (Savchenko's MobileNetV1), a TensorFlow.js graph run in torch. The third estimator."""
+"""Age and gender by "faceres" (Savchenko's MobileNetV1), a TensorFlow.js graph. The third estimator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
-from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.crops import square, usable
-from unmask.metrics.instruments.hardware import torch_device
-from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
-
-if TYPE_CHECKING:
-    from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.tfjs_graph import TfjsGraph
 
 SIDE: Final = 224
 FACTOR: Final = 1.3
@@ -65,28 +60,20 @@ class FaceRes:
         limits="Gender as two classes is how faces are labelled in the training sets, not how people are.",
     )
 
-    imports: ClassVar[tuple[str, ...]] = ("torch",)
-
     def __init__(self, graph: TfjsGraph) -> None:
         self._graph = graph
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the files are not the network they should be."""
-        from unmask.metrics.instruments.tfjs_graph import TfjsGraph
-
-        model = read_json(files["graph"])
-        if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:
-            raise CheckpointError(f"{files['graph'].name} is not a TensorFlow.js graph model; fetch it again")
-        weights = read_weights(model["weightsManifest"], files["weights"])
-        return cls(TfjsGraph(model["modelTopology"], weights, (AGE, GENDER), torch_device(device, cls.card.name)))
+        return cls(TfjsGraph.open(files["graph"], files["weights"], (AGE, GENDER), device, cls.card.name))
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         """{"age": (N,), "p_female": (N,)} float32; NaN where the box has no area inside the image."""
         age, p_female = np.full((2, len(faces)), np.nan, np.float32)
         rows, crops = usable([square(face, SIDE, FACTOR) for face in faces])
         for start in range(0, len(rows), BATCH):
-            outputs = self._graph.read(as_input(crops[start : start + BATCH]))
+            outputs = self._graph.run(as_input(crops[start : start + BATCH]))
             age[rows[start : start + BATCH]] = expected_age(outputs[AGE])
             p_female[rows[start : start + BATCH]] = 1.0 - outputs[GENDER][:, 0]
         return {"age": age, "p_female": p_female}
@@ -94,8 +81,7 @@ class FaceRes:
 
 def as_input(crops: Sequence[Image]) -> Floats32:
     """N crops of 224 px, uint8 RGB -> (N, 224, 224, 3) float32 BGR less the means."""
-    pixels = np.stack(crops)[..., ::-1].astype(np.float32) - np.array(BGR_MEANS, np.float32)
-    return np.ascontiguousarray(pixels)
+    return np.stack(crops)[..., ::-1].astype(np.float32) - np.array(BGR_MEANS, np.float32)
 
 
 def expected_age(probabilities: Floats32) -> Floats32:

@@ -12,8 +12,6 @@ import pytorch_fid.inception as pytorch_fid
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.inception import BasicConv2d
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
@@ -129,17 +127,7 @@ def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
             network = pytorch_fid.InceptionV3(resize_input=True, normalize_input=True)
         except RuntimeError as error:
             raise CheckpointError(f"the Inception file does not fit the network: {str(error)[:200]}") from error
-    return folded(cast(nn.Module, network.eval()))
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """The same network with each batch norm folded into the convolution before it: less work, and equal features but
-    for rounding."""
-    for module in network.modules():
-        if isinstance(module, BasicConv2d):
-            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
-            module.bn = nn.Identity()
-    return network.requires_grad_(False)
+    return cast(nn.Module, network.eval().requires_grad_(False))
 
 
 class _Pooled(nn.Module):

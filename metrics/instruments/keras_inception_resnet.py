@@ -1,217 +1,97 @@
-"""Inception-ResNet-v1 (the FaceNet backbone) as a torch network, filled from a Keras ``.h5`` file.
-
-Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning", AAAI 2017,
-figures 14 to 20, with the changes of the FaceNet training code that the file comes from: five, ten and five blocks, and
-a last block without activation. Every batch normalisation is folded into the layer before it while loading, which
-changes embeddings by rounding only.
-"""
+"""FaceNet's Inception-ResNet-v1 in torch: facenet-pytorch's network, filled from a Keras ``.h5`` file."""
 
 from __future__ import annotations
 
-import math
+import re
 from pathlib import Path
-from typing import cast
+from typing import Final
 
 import h5py
 import numpy as np
 import torch
-from torch import Tensor, nn
+from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d, InceptionResnetV1
+from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.types import Float
 
-_BN_EPSILON = 1e-3
+_DIMENSION: Final = 128
+_BN_EPSILON: Final = 1e-3
 """Keras' value, as in the file's own description of the network."""
+_GROUPS: Final = {"repeat_1": "Block35", "repeat_2": "Block17", "repeat_3": "Block8"}
+"""facenet-pytorch's groups of blocks -> the file's; the file counts blocks from 1."""
 
 
-class ConvRelu(nn.Module):
-    """A convolution (its batch normalisation folded in) and a ReLU. ``name`` is the layer's name in the file."""
-
-    def __init__(
-        self, name: str, n_in: int, n_out: int, kernel: int | tuple[int, int], *, stride: int = 1, same: bool = True
-    ) -> None:
-        super().__init__()
-        self.name = name
-        high, wide = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = (high // 2, wide // 2) if same else (0, 0)
-        self.conv = nn.Conv2d(n_in, n_out, (high, wide), stride=stride, padding=padding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu_(self.conv(x))
-
-
-class Residual(nn.Module):
-    """``x + scale * up(concat(branches(x)))``: the three residual blocks differ in their branches only."""
-
-    def __init__(
-        self, name: str, channels: int, branches: list[nn.Sequential], *, scale: float, relu: bool = True
-    ) -> None:
-        super().__init__()
-        self.name, self.scale, self.relu = name, scale, relu
-        self.branches = nn.ModuleList(branches)
-        widths = [cast(ConvRelu, branch[-1]).conv.out_channels for branch in branches]
-        self.up = nn.Conv2d(sum(widths), channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.up(torch.cat([branch(x) for branch in self.branches], dim=1))
-        # The scale is folded into ``up`` by `load_keras`.
-        y += x
-        return torch.relu_(y) if self.relu else y
-
-
-class Reduction(nn.Module):
-    """Convolution branches and a max pooling, side by side, each halving the resolution."""
-
-    def __init__(self, branches: list[nn.Sequential]) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(branches)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches] + [nn.functional.max_pool2d(x, 3, 2)], dim=1)
-
-
-class InceptionResNetV1(nn.Module):
-    """(N, 3, 160, 160) float32, each image standardised -> (N, 128) float32, not normalised."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            ConvRelu("Conv2d_1a_3x3", 3, 32, 3, stride=2, same=False),
-            ConvRelu("Conv2d_2a_3x3", 32, 32, 3, same=False),
-            ConvRelu("Conv2d_2b_3x3", 32, 64, 3),
-            nn.MaxPool2d(3, 2),
-            ConvRelu("Conv2d_3b_1x1", 64, 80, 1),
-            ConvRelu("Conv2d_4a_3x3", 80, 192, 3, same=False),
-            ConvRelu("Conv2d_4b_3x3", 192, 256, 3, stride=2, same=False),
-        )
-        self.blocks = nn.Sequential(
-            *(_block35(f"Block35_{k}") for k in range(1, 6)),
-            _reduction_a("Mixed_6a"),
-            *(_block17(f"Block17_{k}") for k in range(1, 11)),
-            _reduction_b("Mixed_7a"),
-            *(_block8(f"Block8_{k}", scale=0.2) for k in range(1, 6)),
-            _block8("Block8_6", scale=1.0, relu=False),
-        )
-        self.bottleneck = nn.Linear(1792, 128)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.bottleneck(self.blocks(self.stem(x)).mean(dim=(2, 3))))
-
-
-def _block35(name: str) -> Residual:
-    b0 = nn.Sequential(ConvRelu(f"{name}_Branch_0_Conv2d_1x1", 256, 32, 1))
-    b1 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_1_Conv2d_0a_1x1", 256, 32, 1), ConvRelu(f"{name}_Branch_1_Conv2d_0b_3x3", 32, 32, 3)
-    )
-    b2 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_2_Conv2d_0a_1x1", 256, 32, 1),
-        ConvRelu(f"{name}_Branch_2_Conv2d_0b_3x3", 32, 32, 3),
-        ConvRelu(f"{name}_Branch_2_Conv2d_0c_3x3", 32, 32, 3),
-    )
-    return Residual(name, 256, [b0, b1, b2], scale=0.17)
-
-
-def _block17(name: str) -> Residual:
-    b0 = nn.Sequential(ConvRelu(f"{name}_Branch_0_Conv2d_1x1", 896, 128, 1))
-    b1 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_1_Conv2d_0a_1x1", 896, 128, 1),
-        ConvRelu(f"{name}_Branch_1_Conv2d_0b_1x7", 128, 128, (1, 7)),
-        ConvRelu(f"{name}_Branch_1_Conv2d_0c_7x1", 128, 128, (7, 1)),
-    )
-    return Residual(name, 896, [b0, b1], scale=0.1)
-
-
-def _block8(name: str, *, scale: float, relu: bool = True) -> Residual:
-    b0 = nn.Sequential(ConvRelu(f"{name}_Branch_0_Conv2d_1x1", 1792, 192, 1))
-    b1 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_1_Conv2d_0a_1x1", 1792, 192, 1),
-        ConvRelu(f"{name}_Branch_1_Conv2d_0b_1x3", 192, 192, (1, 3)),
-        ConvRelu(f"{name}_Branch_1_Conv2d_0c_3x1", 192, 192, (3, 1)),
-    )
-    return Residual(name, 1792, [b0, b1], scale=scale, relu=relu)
-
-
-def _reduction_a(name: str) -> Reduction:
-    b0 = nn.Sequential(ConvRelu(f"{name}_Branch_0_Conv2d_1a_3x3", 256, 384, 3, stride=2, same=False))
-    b1 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_1_Conv2d_0a_1x1", 256, 192, 1),
-        ConvRelu(f"{name}_Branch_1_Conv2d_0b_3x3", 192, 192, 3),
-        ConvRelu(f"{name}_Branch_1_Conv2d_1a_3x3", 192, 256, 3, stride=2, same=False),
-    )
-    return Reduction([b0, b1])
-
-
-def _reduction_b(name: str) -> Reduction:
-    b0 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_0_Conv2d_0a_1x1", 896, 256, 1),
-        ConvRelu(f"{name}_Branch_0_Conv2d_1a_3x3", 256, 384, 3, stride=2, same=False),
-    )
-    b1 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_1_Conv2d_0a_1x1", 896, 256, 1),
-        ConvRelu(f"{name}_Branch_1_Conv2d_1a_3x3", 256, 256, 3, stride=2, same=False),
-    )
-    b2 = nn.Sequential(
-        ConvRelu(f"{name}_Branch_2_Conv2d_0a_1x1", 896, 256, 1),
-        ConvRelu(f"{name}_Branch_2_Conv2d_0b_3x3", 256, 256, 3),
-        ConvRelu(f"{name}_Branch_2_Conv2d_1a_3x3", 256, 256, 3, stride=2, same=False),
-    )
-    return Reduction([b0, b1, b2])
-
-
-def load_keras(path: Path) -> InceptionResNetV1:
-    """The network with the weights of a Keras ``.h5`` file, ready to run (eval mode, no gradients).
+def load_keras(path: Path) -> nn.Module:
+    """(N, 3, 160, 160) float32, each image standardised -> (N, 128) float32 of length 1; eval mode, no gradients.
 
     Only arrays of numbers are read: nothing in the file can run code. Raises `CheckpointError` if a layer is missing,
     has another shape or values that are not finite, or if the file has weights that the network has no place for.
     """
-    network = InceptionResNetV1()
+    # On "meta" nothing is drawn at random, so that torch's own generator stays where it was.
+    with torch.device("meta"):
+        network = InceptionResnetV1()
+        network.last_linear = nn.Linear(network.last_linear.in_features, _DIMENSION, bias=False)
+        network.last_bn = nn.BatchNorm1d(_DIMENSION, eps=_BN_EPSILON)
     try:
         with h5py.File(path, "r") as file:
-            _Filler(file["model_weights"]).fill(network)
-    except (OSError, KeyError) as error:
-        raise CheckpointError(f"{path.name} is not the FaceNet file that the card pins: {error}") from error
-    return network.eval().requires_grad_(False)
+            state = _state(network, file["model_weights"])
+        network.load_state_dict(state, strict=True, assign=True)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path.name} is not the FaceNet file that the card pins: {reason}") from error
+    module: nn.Module = network.eval().requires_grad_(False)
+    return module
 
 
-class _Filler:
-    """Copies layers out of the file and remembers which, so that none is left over."""
+def _state(network: nn.Module, weights: h5py.Group) -> dict[str, torch.Tensor]:
+    """The file's arrays under facenet-pytorch's names."""
+    unused = {name for name, group in weights.items() if len(group)}
 
-    def __init__(self, weights: h5py.Group) -> None:
-        self._weights = weights
-        self._left = {name for name, group in weights.items() if len(group)}
+    def read(layer: str, name: str, axes: tuple[int, ...] = (0,)) -> torch.Tensor:
+        unused.discard(layer)
+        values = np.asarray(weights[layer][layer][f"{name}:0"], np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError(f"layer {layer} holds values that are not finite")
+        return torch.from_numpy(np.ascontiguousarray(values.transpose(axes)))
 
-    def fill(self, network: InceptionResNetV1) -> None:
-        for module in network.modules():
-            if isinstance(module, ConvRelu):
-                kernel, bias = self._normalised(module.name, f"{module.name}_BatchNorm")
-                self._set(module.name, module.conv, np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), bias)
-            elif isinstance(module, Residual):
-                name = f"{module.name}_Conv2d_1x1"
-                kernel, bias = self._array(name, "kernel"), self._array(name, "bias")
-                self._set(name, module.up, module.scale * kernel.transpose(3, 2, 0, 1), module.scale * bias)
-        kernel, bias = self._normalised("Bottleneck", "Bottleneck_BatchNorm")
-        self._set("Bottleneck", network.bottleneck, kernel.T, bias)
-        if self._left:
-            raise CheckpointError(f"the FaceNet file has layers that the network does not: {sorted(self._left)[:3]}")
+    def normalisation(place: str, layer: str) -> dict[str, torch.Tensor]:
+        """The file's batch normalisations have no scale, which is 1."""
+        beta = read(layer, "beta")
+        mean, variance = read(layer, "moving_mean"), read(layer, "moving_variance")
+        values = {"weight": torch.ones_like(beta), "bias": beta, "running_mean": mean, "running_var": variance}
+        return {f"{place}.{name}": tensor for name, tensor in values.items()} | {
+            f"{place}.num_batches_tracked": torch.tensor(0)
+        }
 
-    def _array(self, layer: str, name: str) -> Float:
-        self._left.discard(layer)
-        return np.asarray(self._weights[layer][layer][f"{name}:0"], np.float64)
+    state = {"last_linear.weight": read("Bottleneck", "kernel", (1, 0))}
+    state |= normalisation("last_bn", "Bottleneck_BatchNorm")
+    convolutions = sorted(name for name in unused if "Conv2d" in name and not name.endswith("_BatchNorm"))
+    for place, module in network.named_modules():
+        if isinstance(module, BasicConv2d):
+            layer = _layer(place, convolutions)
+            state[f"{place}.conv.weight"] = read(layer, "kernel", (3, 2, 0, 1))
+            state |= normalisation(f"{place}.bn", f"{layer}_BatchNorm")
+        elif place.endswith(".conv2d"):
+            layer = _layer(place, convolutions)
+            state[f"{place}.weight"], state[f"{place}.bias"] = read(layer, "kernel", (3, 2, 0, 1)), read(layer, "bias")
+    if unused:
+        raise ValueError(f"it has layers that the network does not: {sorted(unused)[:3]}")
+    return state
 
-    def _normalised(self, layer: str, norm: str) -> tuple[Float, ...]:
-        """Kernel (..., in, out) and bias of a bias-free layer with the batch normalisation after it folded in."""
-        scale = 1.0 / np.sqrt(self._array(norm, "moving_variance") + _BN_EPSILON)
-        return self._array(layer, "kernel") * scale, self._array(norm, "beta") - self._array(
-            norm, "moving_mean"
-        ) * scale
 
-    def _set(self, name: str, layer: nn.Conv2d | nn.Linear, kernel: Float, bias: Float) -> None:
-        assert layer.bias is not None
-        if kernel.shape != tuple(layer.weight.shape) or bias.shape != tuple(layer.bias.shape):
-            raise CheckpointError(
-                f"layer {name} of the FaceNet file has shape {kernel.shape}, not {tuple(layer.weight.shape)}"
-            )
-        if not (math.isfinite(float(kernel.sum())) and math.isfinite(float(bias.sum()))):
-            raise CheckpointError(f"layer {name} of the FaceNet file holds values that are not finite")
-        layer.weight.data = torch.from_numpy(kernel.astype(np.float32))
-        layer.bias.data = torch.from_numpy(bias.astype(np.float32))
+def _layer(place: str, convolutions: list[str]) -> str:
+    """The file's name of a convolution: ``repeat_1.0.branch1.2`` -> ``Block35_1_Branch_1_Conv2d_0c_3x3``.
+
+    Within a branch the file's names ascend in alphabetical order. Raises `KeyError` where there is none.
+    """
+    group, *parts = place.replace("block8", "repeat_3.5").split(".")
+    if not parts:
+        prefix, position = f"C{group[1:]}_", 0
+    else:
+        block = f"{_GROUPS[group]}_{int(parts.pop(0)) + 1}" if group in _GROUPS else group.capitalize()
+        branch = re.sub(r"branch(\d)", r"_Branch_\1", parts[0]) if parts[0] != "conv2d" else ""
+        prefix, position = f"{block}{branch}_Conv2d_", int(parts[1]) if len(parts) > 1 else 0
+    named = [name for name in convolutions if name.startswith(prefix)]
+    if position >= len(named):
+        raise KeyError(f"it has no layer for {place}")
+    return named[position]

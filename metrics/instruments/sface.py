@@ -16,7 +16,6 @@ from unmask.metrics.instruments.crops import aligned
 from unmask.metrics.instruments.embedding import embed
 from unmask.metrics.instruments.looks import read_looks
 from unmask.metrics.instruments.onnx_session import (
-    expand_weights,
     free_batch,
     keep_inputs,
     open_session,
@@ -65,7 +64,6 @@ class SFace:
     def __init__(self, weights: Path, device: str) -> None:
         model = read_model(weights)
         keep_inputs(model, [_INPUT])
-        expand_weights(model)
         unfold_prelu(model)
         free_batch(model)
         self._session = open_session(model, device, self.card.name)

@@ -1,29 +1,38 @@
-"""A small interpreter for TensorFlow.js graph models: just the operations our networks need, in torch.
+"""TensorFlow.js graph models, rewritten operation by operation as ONNX networks and run by onnxruntime.
 
-A graph is data from elsewhere, so it is checked before it runs: every operation must be one of ours, every input must
-exist, there must be no cycle, and what it computes is bounded by the nodes it has (no loops, no control flow).
+A graph is data from elsewhere, so it is checked before it runs: every operation must be one of `_OPERATIONS`, every
+input must exist, there must be no cycle, and what it computes is bounded by the nodes it has (no loops, no control
+flow).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+import graphlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
 
-import torch
-from torch.nn import functional
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
-from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.onnx_session import open_session
+from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
 
 MAX_NODES: Final = 2_000
 MAX_KERNEL: Final = 16
+MAX_STRIDE: Final = 8
 MAX_PADDING: Final = 1024
+_TO_PLANES: Final = (0, 3, 1, 2)
+_TO_PIXELS: Final = (0, 2, 3, 1)
+"""Axes of (N, H, W, C), TensorFlow's order, as (N, C, H, W), ONNX's, and back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One operation of a graph."""
 
     name: str
@@ -36,57 +45,48 @@ class TfjsGraph:
     """A graph with its weights, ready to run. Tensors are NHWC, as in TensorFlow.
 
     ``topology`` is the model's ``modelTopology``, ``weights`` its constants. Only what ``outputs`` depend on is kept.
-    Raises CheckpointError for anything that is not a graph of the operations we know.
+    Raises `CheckpointError` for anything that is not a graph of the operations that are supported, and
+    `UnavailableError` naming instrument ``name`` where ``device`` cannot be used.
     """
 
     def __init__(
-        self, topology: Any, weights: Mapping[str, Floats32], outputs: Sequence[str], device: torch.device | str = "cpu"
+        self,
+        topology: Any,
+        weights: Mapping[str, Floats32],
+        outputs: Sequence[str],
+        device: str = "cpu",
+        name: str = "graph",
     ) -> None:
-        nodes = _parse(topology)
-        self._order = _sorted(nodes, outputs)
-        self._outputs = tuple(outputs)
-        self._device = device
-        self._constants: dict[str, torch.Tensor] = {}
-        placeholders = []
-        for node in self._order:
-            if node.op == "Const":
-                self._constants[node.name] = torch.from_numpy(_constant(node, weights)).to(device)
-            elif node.op == "Placeholder":
-                placeholders.append(node.name)
+        nodes = _sorted(_parse(topology), outputs)
+        placeholders = [node.name for node in nodes if node.op == "Placeholder"]
         if len(placeholders) != 1:
             raise CheckpointError(f"the graph needs {len(placeholders)} inputs, not one; it is not one of ours")
-        self._input = placeholders[0]
-        self._last_uses = {name: place for place, node in enumerate(self._order) for name in node.inputs}
-        self._kept = {*self._constants, *self._outputs, self._input}
+        network = _Network({node.name: _constant(node, weights) for node in nodes if node.op == "Const"})
+        for node in nodes:
+            network.append(node)
+        self._input, self._outputs = placeholders[0], list(outputs)
+        try:
+            self._session = open_session(network.model(self._input, outputs), device, name)
+        except UnavailableError:
+            raise
+        except Exception as error:  # onnxruntime's errors share no base class below Exception
+            raise CheckpointError(f"the graph fails: {' '.join(str(error).split())[:200]}") from error
 
-    def run(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Output name -> tensor for (N, H, W, 3) float32 images."""
-        values: dict[str, torch.Tensor] = {**self._constants, self._input: images}
-        for place, node in enumerate(self._order):
-            if node.op in ("Const", "Placeholder"):
-                continue
-            inputs = [values[name] for name in node.inputs]
-            # What nothing needs any more is freed, or written over: half of a MobileNet's time goes into new memory.
-            spent = {name for name in node.inputs if self._last_uses[name] == place and name not in self._kept}
-            try:
-                if node.op in ELEMENTWISE and node.inputs[0] in spent and _covers(inputs[0], inputs[1:]):
-                    values[node.name] = ELEMENTWISE[node.op](*inputs, out=inputs[0])
-                else:
-                    values[node.name] = OPERATIONS[node.op](node, inputs)
-            except (RuntimeError, IndexError, ValueError, TypeError, KeyError) as error:
-                raise CheckpointError(f"the graph fails at {node.name} ({node.op}): {str(error)[:200]}") from error
-            for name in spent:
-                del values[name]
-        return {name: values[name] for name in self._outputs}
+    @classmethod
+    def open(cls, graph: Path, weights: Path, outputs: Sequence[str], device: str, name: str) -> Self:
+        """A model's two files, ``.json`` and ``.bin``; errors as above."""
+        model = read_json(graph)
+        if not isinstance(model, dict) or "modelTopology" not in model or "weightsManifest" not in model:
+            raise CheckpointError(f"{graph.name} is not a TensorFlow.js graph model; fetch it again")
+        return cls(model["modelTopology"], read_weights(model["weightsManifest"], weights), outputs, device, name)
 
-    @torch.inference_mode()
-    def read(self, images: Floats32, *, logits: Collection[str] = ()) -> dict[str, Floats32]:
-        """As `run`, of and to arrays; outputs named in ``logits`` come as probabilities (their logistic function)."""
-        outputs = self.run(torch.from_numpy(images).to(self._device))
-        return {
-            name: (torch.sigmoid(values) if name in logits else values).cpu().numpy()
-            for name, values in outputs.items()
-        }
+    def run(self, images: Floats32) -> dict[str, Floats32]:
+        """Output name -> array for (N, H, W, 3) float32 images. Raises `CheckpointError` where the graph fails."""
+        try:
+            values = self._session.run(self._outputs, {self._input: np.ascontiguousarray(images)})
+        except Exception as error:
+            raise CheckpointError(f"the graph fails: {' '.join(str(error).split())[:200]}") from error
+        return dict(zip(self._outputs, values, strict=True))
 
 
 def _parse(topology: Any) -> dict[str, Node]:
@@ -101,42 +101,26 @@ def _parse(topology: Any) -> dict[str, Node]:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the model's graph cannot be read ({error}); fetch it again") from error
     for node in nodes.values():
-        if node.op not in OPERATIONS and node.op not in ("Const", "Placeholder"):
+        if node.op not in _OPERATIONS:
             raise CheckpointError(f"the graph uses the operation {node.op[:40]!r}, which none of our networks needs")
     return nodes
 
 
 def _sorted(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
     """What the outputs depend on, in an order in which it can be computed."""
-    order: list[Node] = []
-    done: set[str] = set()
-    open_: set[str] = set()
-    stack = [(name, False) for name in reversed(outputs)]
-    while stack:
-        name, inputs_done = stack.pop()
-        if name in done:
-            continue
+    needed: dict[str, tuple[str, ...]] = {}
+    ahead = list(outputs)
+    while ahead:
+        name = ahead.pop()
         if name not in nodes:
             raise CheckpointError(f"the graph refers to {name[:80]!r}, which it does not have")
-        if inputs_done:
-            done.add(name)
-            order.append(nodes[name])
-            continue
-        if name in open_:
-            raise CheckpointError(f"the graph runs in a circle at {name[:80]!r}")
-        open_.add(name)
-        stack.append((name, True))
-        stack.extend((other, False) for other in reversed(nodes[name].inputs) if other not in done)
-    return order
-
-
-def _covers(x: torch.Tensor, others: Sequence[torch.Tensor]) -> bool:
-    """Whether ``x`` has the shape of the result: the others are as large in each of their dimensions, or have 1."""
-    return all(
-        other.ndim <= x.ndim
-        and all(side in (1, mine) for side, mine in zip(reversed(other.shape), reversed(x.shape), strict=False))
-        for other in others
-    )
+        if name not in needed:
+            needed[name] = nodes[name].inputs
+            ahead += nodes[name].inputs
+    try:
+        return [nodes[name] for name in graphlib.TopologicalSorter(needed).static_order()]
+    except graphlib.CycleError as error:
+        raise CheckpointError(f"the graph runs in a circle at {error.args[1][0][:80]!r}") from error
 
 
 def _constant(node: Node, weights: Mapping[str, Floats32]) -> Floats32:
@@ -153,128 +137,137 @@ def _constant(node: Node, weights: Mapping[str, Floats32]) -> Floats32:
     return values
 
 
+class _Network:
+    """The ONNX network of the nodes appended so far."""
+
+    def __init__(self, constants: Mapping[str, Floats32]) -> None:
+        self.constants = constants
+        self._nodes: list[onnx.NodeProto] = []
+        self._tensors = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+
+    def append(self, node: Node) -> None:
+        try:
+            _OPERATIONS[node.op](node, self)
+        except (IndexError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f"the graph fails at {node.name[:80]} ({node.op}): {str(error)[:200]}") from error
+
+    def add(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Appends an operation of ONNX; returns its output's name."""
+        output = output or f"onnx/{len(self._nodes)}"
+        self._nodes.append(helper.make_node(op, inputs, [output], **attributes))
+        return output
+
+    def store(self, values: NDArray[Any]) -> str:
+        """Appends stored values; returns their name."""
+        self._tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), f"onnx/{len(self._tensors)}/stored"))
+        return str(self._tensors[-1].name)
+
+    def whole(self, name: str) -> NDArray[np.int64]:
+        """A constant of whole numbers: axes, a shape, a padding."""
+        return self.constants[name].astype(np.int64)
+
+    def model(self, source: str, outputs: Sequence[str]) -> onnx.ModelProto:
+        used = {name for node in self._nodes for name in node.input}
+        graph = helper.make_graph(
+            self._nodes,
+            "tfjs",
+            [helper.make_tensor_value_info(source, TensorProto.FLOAT, ["n", "height", "width", 3])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [tensor for tensor in self._tensors if tensor.name in used],
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def _window(node: Node, key: str, most: int) -> list[int]:
+    """Height and width out of an attribute with a number for each axis."""
+    sides = [int(value) for value in node.attr[key]["list"]["i"]]
+    if len(sides) != 4 or sides[0] != 1 or sides[3] != 1 or not all(1 <= side <= most for side in sides):
+        raise ValueError(f"{key} {sides}")
+    return sides[1:3]
+
+
 def _text(value: Any) -> str:
     return base64.b64decode(value, validate=True).decode("ascii")
 
 
-def _integers(node: Node, key: str) -> list[int]:
-    return [int(value) for value in node.attr[key]["list"]["i"]]
+def _fused(node: Node) -> list[str]:
+    """What follows a product or a convolution: nothing, a bias, or a bias and a rectifier."""
+    fused = [_text(value) for value in node.attr["fused_ops"]["list"]["s"]] if node.op.startswith("_Fused") else []
+    if fused not in ([], ["BiasAdd"], ["BiasAdd", "Relu"]):
+        raise ValueError(f"fused {fused}")
+    return fused
 
 
-def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's SAME: ceil(side / stride) outputs; an odd pixel of padding goes to the end."""
-    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-    return total // 2, total - total // 2
+def _on_planes(op: str, node: Node, network: _Network, *stored: str, relu: bool = False, **attributes: Any) -> None:
+    """An operation over windows. TensorFlow's SAME: ceil(side / stride) outputs, an odd pixel of padding at the end."""
+    padding = {"SAME": "SAME_UPPER", "VALID": "VALID"}[_text(node.attr["padding"]["s"])]
+    planes = network.add("Transpose", node.inputs[0], perm=_TO_PLANES)
+    strides = _window(node, "strides", MAX_STRIDE)
+    planes = network.add(op, planes, *stored, strides=strides, auto_pad=padding, **attributes)
+    planes = network.add("Relu", planes) if relu else planes
+    network.add("Transpose", planes, output=node.name, perm=_TO_PIXELS)
 
 
-def _convolution(node: Node, inputs: Sequence[torch.Tensor], *, depthwise: bool) -> torch.Tensor:
-    x, filters = inputs
-    strides, dilations = _integers(node, "strides"), _integers(node, "dilations")
-    if len(strides) != 4 or dilations != [1, 1, 1, 1] or not all(1 <= s <= 8 for s in strides):
-        raise ValueError(f"strides {strides}, dilations {dilations}")
-    height, width, channels, multiplier = filters.shape
-    if max(height, width) > MAX_KERNEL or x.shape[3] != channels:
-        raise ValueError(f"filters {tuple(filters.shape)} on {tuple(x.shape)}")
-    x = x.permute(0, 3, 1, 2)
-    stride = strides[1], strides[2]
-    padding = (0, 0)
-    if _text(node.attr["padding"]["s"]) == "SAME":
-        rows = _same_padding(x.shape[2], height, strides[1])
-        columns = _same_padding(x.shape[3], width, strides[2])
-        if rows[0] == rows[1] and columns[0] == columns[1]:
-            padding = rows[0], columns[0]
-        else:
-            x = functional.pad(x, (*columns, *rows))
+def _convolution(node: Node, network: _Network) -> None:
+    kernel = network.constants[node.inputs[1]]
+    height, width, inputs, outputs = kernel.shape
+    depthwise, fused = node.op == "DepthwiseConv2dNative", _fused(node)
+    if max(height, width) > MAX_KERNEL or _window(node, "dilations", 1) != [1, 1]:
+        raise ValueError(f"filters {kernel.shape}")
     if depthwise:
-        kernels = filters.permute(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
-        y = functional.conv2d(x, kernels, stride=stride, padding=padding, groups=channels)
+        kernel = kernel.transpose(2, 3, 0, 1).reshape(inputs * outputs, 1, height, width)
     else:
-        y = functional.conv2d(x, filters.permute(3, 2, 0, 1), stride=stride, padding=padding)
-    return y.permute(0, 2, 3, 1)
+        kernel = kernel.transpose(3, 2, 0, 1)
+    stored = network.store(kernel), *(node.inputs[2:3] if fused else ())
+    _on_planes("Conv", node, network, *stored, relu="Relu" in fused, group=inputs if depthwise else 1)
 
 
-def _fused_convolution(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    x, filters, bias = inputs
-    return _fused(node, _convolution(node, [x, filters], depthwise=False), bias)
+def _max_pool(node: Node, network: _Network) -> None:
+    _on_planes("MaxPool", node, network, kernel_shape=_window(node, "ksize", MAX_KERNEL))
 
 
-def _max_pool(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    sides, strides = _integers(node, "ksize"), _integers(node, "strides")
-    (x,) = inputs
-    height, width = sides[1:3]
-    # Where nothing has to be padded, SAME and VALID are one.
-    if sides != strides or not 1 <= min(height, width) <= max(height, width) <= MAX_KERNEL:
-        raise ValueError(f"windows {sides} by {strides}")
-    if x.shape[1] % height or x.shape[2] % width:
-        raise ValueError(f"windows {sides} on {tuple(x.shape)}")
-    return functional.max_pool2d(x.permute(0, 3, 1, 2), (height, width)).permute(0, 2, 3, 1)
-
-
-def _pad(_: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    x, widths = inputs
-    before_and_after = [int(width) for pair in widths.flip(0) for width in pair]
-    if not all(0 <= width <= MAX_PADDING for width in before_and_after):
-        raise ValueError(f"padding {before_and_after}")
-    return functional.pad(x, before_and_after)
-
-
-def _reshape(_: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    return inputs[0].reshape([int(side) for side in inputs[1]])
-
-
-def _fused_matmul(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+def _product(node: Node, network: _Network) -> None:
     if node.attr["transpose_a"].get("b") or node.attr["transpose_b"].get("b"):
         raise ValueError("a transposed product")
-    x, matrix, bias = inputs
-    return _fused(node, x @ matrix, bias)
+    x, matrix, bias = node.inputs
+    product = network.add("Gemm", x, matrix, bias)
+    network.add("Relu" if "Relu" in _fused(node) else "Identity", product, output=node.name)
 
 
-def _fused(node: Node, y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    for fused in (_text(value) for value in node.attr["fused_ops"]["list"]["s"]):
-        if fused == "BiasAdd":
-            y = y + bias
-        elif fused == "Relu":
-            y = y.relu()
-        else:
-            raise ValueError(f"fused {fused!r}")
-    return y
+def _pad(node: Node, network: _Network) -> None:
+    widths = network.whole(node.inputs[1])
+    if widths.ndim != 2 or widths.min() < 0 or widths.max() > MAX_PADDING:
+        raise ValueError(f"padding {widths.tolist()}")
+    network.add("Pad", node.inputs[0], network.store(widths.T.ravel()), output=node.name)
 
 
-def _mean(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    axes = [int(axis) for axis in inputs[1].flatten()]
-    return inputs[0].mean(dim=axes, keepdim=bool(node.attr["keep_dims"].get("b", False)))
+def _reshape(node: Node, network: _Network) -> None:
+    network.add("Reshape", node.inputs[0], network.store(network.whole(node.inputs[1])), output=node.name, allowzero=1)
 
 
-def _elementwise(node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    return ELEMENTWISE[node.op](*inputs)
+def _mean(node: Node, network: _Network) -> None:
+    axes, keep = network.store(network.whole(node.inputs[1]).ravel()), bool(node.attr["keep_dims"].get("b", False))
+    network.add("ReduceMean", node.inputs[0], axes, output=node.name, keepdims=int(keep))
 
 
-def _relu(x: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
-    return torch.clamp(x, min=0.0, out=out)
+def _as(op: str) -> Callable[[Node, _Network], None]:
+    """An operation that ONNX has under the name ``op``."""
+
+    def append(node: Node, network: _Network) -> None:
+        network.add(op, *node.inputs, output=node.name)
+
+    return append
 
 
-ELEMENTWISE: Final[Mapping[str, Callable[..., torch.Tensor]]] = {
-    "Add": torch.add,
-    "AddV2": torch.add,
-    "Mul": torch.mul,
-    "Minimum": torch.minimum,
-    "Maximum": torch.maximum,
-    "Relu": _relu,
-}
-"""Operations that may write their result over their first input."""
-Operation = Callable[[Node, Sequence[torch.Tensor]], torch.Tensor]
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
-    "Sigmoid": lambda _, x: x[0].sigmoid(),
-    "Softmax": lambda _, x: x[0].softmax(-1),
-    "Mean": _mean,
-    "Conv2D": lambda node, x: _convolution(node, x, depthwise=False),
-    "DepthwiseConv2dNative": lambda node, x: _convolution(node, x, depthwise=True),
-    "_FusedConv2D": _fused_convolution,
-    "_FusedMatMul": _fused_matmul,
-    "Identity": lambda _, x: x[0],
+_OPERATIONS: Final[Mapping[str, Callable[[Node, _Network], None]]] = {
+    **dict.fromkeys(("Const", "Placeholder"), lambda *_: None),
+    **{op: _as(op) for op in ("Add", "Mul", "Relu", "Sigmoid", "Softmax", "Identity")},
+    **{theirs: _as(op) for theirs, op in (("AddV2", "Add"), ("Minimum", "Min"), ("Maximum", "Max"))},
+    **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative", "_FusedConv2D"), _convolution),
+    "_FusedMatMul": _product,
     "MaxPool": _max_pool,
+    "Mean": _mean,
     "Pad": _pad,
     "Reshape": _reshape,
 }
-"""TensorFlow operation -> what computes it."""
+"""TensorFlow operation -> what appends it to the network."""

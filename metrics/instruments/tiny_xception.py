@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -11,39 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.types import Floats32, Image
-
-MEANS: Final = (122.782, 117.001, 104.298)
-"""RGB means that the network subtracts; then it divides by 255."""
-
-
-class AgeGenderNetwork:
-    """The network on a device, from crops to arrays. Raises CheckpointError where the weights do not fit it."""
-
-    def __init__(self, weights: Mapping[str, Floats32], device: torch.device) -> None:
-        self._network, self._device = build_network(weights).to(device), device
-
-    @torch.inference_mode()
-    def read(self, crops: Sequence[Image]) -> tuple[Floats32, Floats32]:
-        """N crops of 112 px, uint8 RGB -> ages (N,) in years, not negative, and gender probabilities (N, 2)."""
-        ages, genders = self._network(as_input(crops).to(self._device))
-        return ages.clamp(min=0).cpu().numpy(), genders.cpu().numpy()
-
-
-def as_input(crops: Sequence[Image]) -> torch.Tensor:
-    """N crops of 112 px, uint8 RGB -> (N, 3, 112, 112) float32."""
-    pixels = (np.stack(crops).astype(np.float32) - np.array(MEANS, np.float32)) / 255.0
-    # A view: the values stay in the order of an image's, channels innermost, in which torch's convolutions are faster.
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
-
-
-def _pad_same(x: torch.Tensor, kernel: int, stride: int, value: float = 0.0) -> torch.Tensor:
-    """TensorFlow's SAME padding: the odd pixel goes to the right and bottom."""
-    padding: list[int] = []
-    for side in (x.shape[3], x.shape[2]):
-        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-        padding += [total // 2, total - total // 2]
-    return functional.pad(x, padding, value=value)
+from unmask.bench.core.types import Floats32
 
 
 class Separable(nn.Module):
@@ -72,7 +40,8 @@ class Reduction(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.separable_conv0(x.relu() if self.activate_first else x)
         y = self.separable_conv1(y.relu())
-        y = functional.max_pool2d(_pad_same(y, 3, 2, -torch.inf), 3, 2)
+        # As TensorFlow pads even sides: by one pixel, right and below.
+        y = functional.max_pool2d(y, 3, 2, ceil_mode=True)
         shortcut: torch.Tensor = self.expansion_conv(x)
         return y + shortcut
 
@@ -94,7 +63,7 @@ class Main(nn.Module):
 
 
 class TinyXception(nn.Module):
-    """(N, 3, 112, 112) normalised RGB -> ages (N,) in years and gender probabilities (N, 2)."""
+    """(N, 3, 112, 112) normalised RGB -> (N, 3): age in years, then the probabilities of the two genders."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,13 +75,13 @@ class TinyXception(nn.Module):
         self.separable = Separable(256, 512)
         self.age, self.gender = nn.Linear(512, 1), nn.Linear(512, 2)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.conv_in(_pad_same(x, 3, 2)).relu()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv_in(functional.pad(x, (0, 1, 0, 1))).relu()
         x = self.main_1(self.main_0(self.reduction_1(self.reduction_0(x))))
         x = self.separable(self.reduction_2(x)).relu()
         # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
         x = x.mean(dim=(2, 3))
-        return self.age(x)[:, 0], self.gender(x).softmax(dim=1)
+        return torch.cat([self.age(x), self.gender(x).softmax(dim=1)], 1)
 
 
 NAMES: Final[Mapping[str, str]] = {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import cv2
 import numpy as np
@@ -14,13 +13,10 @@ import numpy as np
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
-from unmask.bench.core.types import Box, Float, Image
+from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
 from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
-from unmask.metrics.instruments.hardware import torch_device
-
-if TYPE_CHECKING:
-    from unmask.metrics.instruments.darknet import PersonFinder
+from unmask.metrics.instruments.onnx_session import fast_network
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
@@ -31,7 +27,7 @@ SIZES: Final = (GRID, 1664)
 MOST: Final = 100
 """People in one image at most, as in the thesis's script."""
 BATCH: Final = {"cpu": 2, "cuda": 16}
-"""Images at a time. On a CPU larger batches leave its caches and take a quarter longer per image."""
+"""Images at a time. On a CPU larger batches save nothing."""
 MAX_NAMES_BYTES: Final = 1_000_000
 PERSON: Final = "person"
 COCO_CLASSES: Final = 80
@@ -50,16 +46,16 @@ _DIFFERS: Final = (
 )
 
 
-TINY_ANCHORS: Final = ((23.0, 27.0), (37.0, 58.0), (81.0, 82.0))
-"""Of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with 1,2,3
-(pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the people of
-PETS2009's first 60 frames is found at an overlap of 0.5; with these anchors 63 % are."""
+TRAINED_MASK: Final = (1, 2, 3)
+"""Anchors of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with
+1,2,3 (pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the
+people of PETS2009's first 60 frames is found at an overlap of 0.5; with these anchors 63 % are."""
 
 
 class _Yolo:
     """What both have in common. Safe to use from several threads once loaded."""
 
-    imports: ClassVar[tuple[str, ...]] = ("torch", "torchvision")
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
 
     def __init__(self, size: int, score: float, iou: float) -> None:
         name = self._name
@@ -69,7 +65,8 @@ class _Yolo:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
                 raise SpecError(f"{name}: {key}={value} must be above 0 and below 1")
         self._size, self._score, self._iou = int(size), float(score), float(iou)
-        self._finder: PersonFinder | None = None
+        self._network: Callable[..., Floats32] | None = None
+        self._person = 0
         self._batch = BATCH["cpu"]
 
     _name = ""
@@ -79,24 +76,42 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        from unmask.metrics.instruments.darknet import PersonFinder, load_darknet
+        from unmask.metrics.instruments.darknet import load_darknet
 
-        where = torch_device(device, self._name)
         network = load_darknet(cfg, weights, self._size, mend)
-        self._batch = BATCH[where.type]
-        self._finder = PersonFinder(network, _person(names, network.classes, cfg.name), where)
+        self._person = _person(names, network.classes, cfg.name)
+        self._network = fast_network(network, device, self._name, sides=(self._size, self._size))
+        self._batch = BATCH[device.partition(":")[0]]
 
     def detect(self, images: Sequence[Image]) -> list[list[PersonBox]]:
         """The people of each RGB image (any sizes, mixed), best first; boxes in the image's own pixels, inside it."""
-        if self._finder is None:
+        if self._network is None:
             raise RuntimeError("load() must be called before detect()")
         found: list[list[PersonBox]] = []
         for start in range(0, len(images), self._batch):
             batch = images[start : start + self._batch]
-            resized = [_resized(image, self._size) for image in batch]
-            answers = self._finder.find(resized, self._score, self._iou, MOST)
-            found += [_people(*answer, image) for answer, image in zip(answers, batch, strict=True)]
+            pixels = np.stack([_resized(image, self._size) for image in batch])
+            answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+            answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
+            found += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
         return found
+
+    def _people(self, answer: Floats32, image: Image) -> list[PersonBox]:
+        """``answer`` (N, 6): centre, extent, objectness, probability of a person."""
+        scores = answer[:, 4] * answer[:, 5]
+        likely = scores > self._score
+        answer, scores = answer[likely].astype(np.float64), scores[likely]
+        corners = np.hstack([answer[:, :2] - answer[:, 2:4] / 2, answer[:, :2] + answer[:, 2:4] / 2])
+        boxes = np.hstack([corners[:, :2], answer[:, 2:4]])
+        kept = list(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), self._score, self._iou))[:MOST]
+        height, width = image.shape[:2]
+        edges = corners[kept].clip(0, 1) * [width, height, width, height]
+        people = []
+        for (left, top, right, bottom), score in zip(edges.tolist(), scores[kept].tolist(), strict=True):
+            # A person wholly outside the image has nothing to look at.
+            if right > left and bottom > top:
+                people.append(PersonBox(Box(left, top, right - left, bottom - top), score))
+        return people
 
 
 class YoloV3Tiny(_Yolo):
@@ -214,26 +229,11 @@ class YoloV3(_Yolo):
             raise UnavailableError(f"{self._name}: cannot read {error.filename}: {error.strerror}") from error
 
 
-def _people(edges: Float, scores: Float, image: Image) -> list[PersonBox]:
-    """``edges`` (N, 4): left, top, right, bottom as shares of the image's sides."""
-    height, width = image.shape[:2]
-    people = []
-    for (left, top, right, bottom), score in zip(
-        (edges * [width, height, width, height]).tolist(), scores.tolist(), strict=True
-    ):
-        # A person wholly outside the image has nothing to look at.
-        if right > left and bottom > top:
-            people.append(PersonBox(Box(left, top, right - left, bottom - top), score))
-    return people
-
-
 def _with_trained_anchors(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers of YOLOv3-tiny with `TINY_ANCHORS` at the finer grid, which comes last."""
-    last = max(number for number, layer in enumerate(layers) if isinstance(layer, Yolo))
-    return [
-        replace(layer, anchors=TINY_ANCHORS) if number == last and isinstance(layer, Yolo) else layer
-        for number, layer in enumerate(layers)
-    ]
+    """The layers of YOLOv3-tiny with `TRAINED_MASK` at the finer grid, which comes last."""
+    last = max(number for number, layer in enumerate(layers) if isinstance(layer.settings, Yolo))
+    settings = layers[last].settings.model_copy(update={"mask": TRAINED_MASK})
+    return [*layers[:last], layers[last]._replace(settings=settings), *layers[last + 1 :]]
 
 
 def _resized(image: Image, size: int) -> Image:

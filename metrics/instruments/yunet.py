@@ -98,7 +98,7 @@ class YuNet:
         whole = self._find(image, LONGEST_SIDE)
         if max(image.shape[:2]) <= TILED_FROM:
             return whole
-        return _in_order(_distinct([*whole, *self._in_tiles(image)]))
+        return distinct([*whole, *self._in_tiles(image)])
 
     def _second_try(self, image: Image) -> list[Detection]:
         return self._find(image, SECOND_LONGEST_SIDE, border=BORDER)
@@ -190,10 +190,8 @@ def _cut_off(box: Box, left: int, top: int, size: tuple[int, int]) -> bool:
     )
 
 
-def _distinct(faces: Sequence[Detection]) -> list[Detection]:
-    """The faces without those that a better one overlaps by more than `NMS_IOU`."""
-    kept: list[Detection] = []
-    for face in _in_order(faces):
-        if all(face.box.iou(other.box) <= NMS_IOU for other in kept):
-            kept.append(face)
-    return kept
+def distinct(faces: Sequence[Detection], iou: float = NMS_IOU) -> list[Detection]:
+    """The faces, best first, without those that a better one overlaps by more than ``iou``."""
+    ordered = _in_order(faces)
+    boxes = [(face.box.x, face.box.y, face.box.w, face.box.h) for face in ordered]
+    return [ordered[k] for k in cv2.dnn.NMSBoxes(boxes, [face.score for face in ordered], 0.0, iou)]

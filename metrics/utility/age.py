@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.demographics import NO_GROUP, age_group
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
-from unmask.metrics.utility.attributes import NO_GROUP, age_group, instruments_with, judge, majority
+from unmask.metrics.utility.attributes import instruments_with, judge, majority
 
 _GROUPS = "Age groups as configured (default 0-19, 20-29, 30-39, 40 and above), ages in completed years: 19.6 is 0-19. "
 _ESTIMATED = "Share of right groups among the outputs on which the estimator found a face. "

@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.demographics import age_group, as_female
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import UnitValues
-from unmask.metrics.utility.attributes import age_group, as_female, instruments_with
+from unmask.metrics.utility.attributes import instruments_with
 
 
 def _card(name: str, title: str, what: str) -> MetricCard:

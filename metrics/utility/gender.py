@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.demographics import as_female
 from unmask.bench.core.evidence import Evidence, FaceTruth
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
-from unmask.metrics.utility.attributes import as_female, instruments_with, judge, majority
+from unmask.metrics.utility.attributes import instruments_with, judge, majority
 
 _HOW = "An estimator's probability of female of 0.5 or more counts as female, below as male. "
 _ESTIMATED = "Share of right answers among the outputs on which the estimator found a face. "

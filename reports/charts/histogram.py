@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from unmask.bench.store.schemas import HistogramRow
+from unmask.bench.store.results import HistogramRow
 
 WIDTH: Final = 380
 HEIGHT: Final = 178

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import headline_keys
-from unmask.bench.store.video_schemas import LOSSLESS, Contestant
+from unmask.bench.store.schemas import LOSSLESS, Release
 from unmask.reports.columns import better_text
 from unmask.reports.leaderboard import USELESS_SHARE
 from unmask.reports.numbers import ends_text
@@ -58,7 +58,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class VideoLine:
-    contestant: Contestant
+    contestant: Release
     control: bool
     about: str
     cells: tuple[VideoCell, ...]
@@ -78,7 +78,7 @@ class VideoBoard:
 def make_board(view: VideoView, dataset: str) -> VideoBoard:
     """Contestants that keep faces come first, each part by tracks exposed, fewest first."""
     heads = _heads(view, dataset)
-    lines = [_line(view, dataset, contestant, heads) for contestant in view.plan.contestants]
+    lines = [_line(view, dataset, contestant, heads) for contestant in view.plan.releases]
     exposed = Column("tracks_exposed", WORST, "image")
 
     def order(line: VideoLine) -> tuple[bool, float]:
@@ -163,17 +163,17 @@ def unit_text(card: MetricCard) -> str:
 
 def chance_text(view: VideoView, dataset: str, column: Column) -> str:
     """What guessing would score; two ends where it depends on the method."""
-    rows = [view.row(dataset, c.label, column) for c in view.competing or view.plan.contestants]
+    rows = [view.row(dataset, c.label, column) for c in view.competing or view.plan.releases]
     values = sorted({row.chance for row in rows if row is not None and row.chance is not None})
     return ends_text(values, view.metrics[column.metric].unit)
 
 
-def _line(view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead]) -> VideoLine:
+def _line(view: VideoView, dataset: str, contestant: Release, heads: Sequence[VideoHead]) -> VideoLine:
     control = view.is_control(contestant)
     destroyed = view.value(dataset, contestant.label, "frames_destroyed", JUDGE)
     about = ""
     if control:
-        about = "control: the clips as they are" if contestant.quality == LOSSLESS else "control: only re-encoded"
+        about = "control: the clips as they are" if contestant.variant == LOSSLESS else "control: only re-encoded"
     elif destroyed is not None and (destroyed.value or 0.0) >= USELESS_SHARE:
         about = "destroys most faces: of no use"
     cells = tuple(estimate(view, dataset, contestant.label, head.column) for head in heads)

@@ -8,7 +8,7 @@ from typing import Final
 
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.store.atomic import replacing_folder
-from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.cards import own_tools
 from unmask.reports.numbers import NBSP, count
 from unmask.reports.pages import calibration_view
@@ -51,7 +51,7 @@ class Part:
     inputs: Inputs
 
 
-def build_video_report(folder: VideoRunFolder, out: Path) -> Path:
+def build_video_report(folder: RunFolder, out: Path) -> Path:
     """Writes the report of a finished run into the folder ``out`` and returns its ``index.html``.
 
     The same run gives the same bytes. ``out`` appears whole or not at all; a former report there is replaced. No frame
@@ -105,11 +105,11 @@ def _write(out: Path, view: VideoView) -> None:
         groups=how.instrument_groups(view),
         own_tools=own_tools(view.methods, view.instruments),
         rates_page="",
-        calibrations=[calibration_view(view.plan.operating_points)],
+        calibrations=[calibration_view(view.folder.operating_points)],
     )
     site.page("provenance.html", "provenance.html", "provenance", entries=[how.provenance_entry(view)])
     site.text("video-estimates.csv", export.to_csv(view))
-    site.text("video-estimates.json", view.folder.estimates_path.read_text("utf-8"))
+    site.text("estimates.json", view.folder.estimates_path.read_text("utf-8"))
     site.seal([view.key])
 
 

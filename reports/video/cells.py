@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.schemas import EstimateRow
+from unmask.bench.store.results import EstimateRow
 from unmask.reports.cells import Cell, estimate_cell
 from unmask.reports.numbers import (
     NOT_MEASURED,

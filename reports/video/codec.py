@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, Contestant
+from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
 from unmask.reports.numbers import count, format_interval, format_value
 from unmask.reports.runs import WORST, Column
 from unmask.reports.video.board import BITRATE, VideoHead, make_head, measured
@@ -25,7 +25,7 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CodecLine:
-    contestant: Contestant
+    contestant: Release
     control: bool
     what: str
     kbps: VideoCell
@@ -57,7 +57,7 @@ def codec_table(view: VideoView, dataset: str) -> CodecTable:
     columns = [view.column(m, i) for m, i in wanted if m in view.metrics]
     heads = [make_head(view, c, "") for c in columns if measured(view, dataset, c)]
     verdicts = {f.contestant.label: f for f in followed(view, dataset)}
-    order = [c for c in view.plan.contestants if view.is_control(c)] + view.competing
+    order = [c for c in view.plan.releases if view.is_control(c)] + view.competing
     return CodecTable(
         tuple(heads),
         tuple(r for r in view.recognisers if "tracks_exposed" in view.metrics),
@@ -67,7 +67,7 @@ def codec_table(view: VideoView, dataset: str) -> CodecTable:
 
 
 def _line(
-    view: VideoView, dataset: str, contestant: Contestant, heads: Sequence[VideoHead], verdict: Followed | None
+    view: VideoView, dataset: str, contestant: Release, heads: Sequence[VideoHead], verdict: Followed | None
 ) -> CodecLine:
     cells = tuple(_cell(view, dataset, contestant, h.column) for h in heads)
     extra = None if verdict is None else verdict.extra
@@ -87,15 +87,15 @@ def _line(
     )
 
 
-def _cell(view: VideoView, dataset: str, contestant: Contestant, column: Column) -> VideoCell:
+def _cell(view: VideoView, dataset: str, contestant: Release, column: Column) -> VideoCell:
     """An estimate without its rank: nobody competes here."""
     found = estimate(view, dataset, contestant.label, column)
     return replace(found, cell=replace(found.cell, lead="", rank=""))
 
 
-def _what(contestant: Contestant) -> str:
+def _what(contestant: Release) -> str:
     return {LOSSLESS: "lossless", MATCHED: "at the source's bitrate"}.get(
-        contestant.quality, f"at {contestant.quality.removesuffix('k')} kbit/s"
+        contestant.variant, f"at {contestant.variant.removesuffix('k')} kbit/s"
     )
 
 

@@ -24,8 +24,8 @@ def to_csv(view: VideoView) -> str:
         role = "control" if view.is_control(contestant) else "contestant"
         rank = None
         if row.group == "all":
-            rank = view.rank(row.dataset, row.method, Column(row.metric, row.instrument, row.region))
-        who = (row.dataset, view.key, row.method, contestant.method, contestant.quality, role)
+            rank = view.rank(row.dataset, row.method, Column(row.metric, row.instrument, row.region or ""))
+        who = (row.dataset, view.key, row.method, contestant.method, contestant.variant, role)
         what = (row.metric, row.instrument, row.group, view.metrics[row.metric].unit)
         numbers = (row.value, row.low, row.high, row.n, row.unscored, row.chance)
         ends = (rank.best, rank.worst) if rank else (None, None)

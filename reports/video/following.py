@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import Contestant
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.numbers import NBSP
 from unmask.reports.video.view import JUDGE, VideoView
 
@@ -48,7 +48,7 @@ class Change(StrEnum):
 class Followed:
     """One method against the re-encoded control."""
 
-    contestant: Contestant
+    contestant: Release
     change: Change
     extra: EstimateRow | None
     """`people_difference_recoded` by the run's first tracker."""
@@ -59,7 +59,7 @@ def followed(view: VideoView, dataset: str) -> list[Followed]:
     return [_followed(view, dataset, contestant) for contestant in view.competing]
 
 
-def _followed(view: VideoView, dataset: str, contestant: Contestant) -> Followed:
+def _followed(view: VideoView, dataset: str, contestant: Release) -> Followed:
     extra = view.value(dataset, contestant.label, "people_difference_recoded", view.tracker)
     reference = view.reference(contestant)
     if reference is None:

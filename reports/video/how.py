@@ -62,8 +62,8 @@ def instrument_groups(view: VideoView) -> list[InstrumentGroup]:
         *((role, [c for c in view.instruments.values() if c.role == role]) for role in ("detector", "recogniser")),
     ]
     groups = [InstrumentGroup(ROLE_TITLES[role], tuple((card, ()) for card in cards)) for role, cards in parts if cards]
-    face_tracker = view.plan.face_tracker.card
-    groups.insert(3, InstrumentGroup(FACE_TRACKER_TITLE, ((face_tracker, ()),)))
+    if view.plan.face_tracker is not None:
+        groups.insert(3, InstrumentGroup(FACE_TRACKER_TITLE, ((view.plan.face_tracker.card, ()),)))
     return groups
 
 
@@ -71,7 +71,7 @@ def followed_by(view: VideoView) -> str:
     """Who found and followed people, and how that differs from the thesis."""
     source = thesis()["source"]
     trackers = list(view.trackers.values())
-    here = f"People were found by {view.plan.person_detector.label} and followed by {listed(list(view.trackers))}"
+    here = f"People were found by {view.person_detector.label} and followed by {listed(list(view.trackers))}"
     if view.detector.name == source["detector"] and trackers[0].name == source["tracker"]:
         return f"{here}, as in the thesis ({source['instruments']})."
     return f"{here}. The thesis used {source['instruments']}, so its counts and these are not comparable."
@@ -87,7 +87,7 @@ def provenance_entry(view: VideoView) -> VideoProvenance:
             ("method", label, method.version, (*method.weights.values(), *(f.sha256 for f in method.files)))
         )
     for kind, cards in (
-        ("person detector", {view.plan.person_detector.label: view.detector}),
+        ("person detector", {view.person_detector.label: view.detector}),
         ("tracker", view.trackers),
         ("instrument", view.instruments),
     ):
@@ -95,7 +95,7 @@ def provenance_entry(view: VideoView) -> VideoProvenance:
             versions.append((kind, label, card.version, tuple(f.sha256 for f in card.files)))
     versions += [("metric", name, card.version, ()) for name, card in view.metrics.items()]
     settings: dict[str, Any] = view.plan.settings.model_dump(mode="json")
-    settings["contestants"] = [f"{c.label}: {c.method}, {c.quality}" for c in view.plan.contestants]
+    settings["contestants"] = [f"{c.label}: {c.method}, {c.variant}" for c in view.plan.releases]
     return VideoProvenance(
         view,
         settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unmask.bench.store.video_schemas import ClipRow
+from unmask.bench.store.results import ClipRow
 from unmask.reports.numbers import NOT_MEASURED
 from unmask.reports.video.view import VideoView
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.exposure import FMR
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import Contestant
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.leaderboard import USELESS_SHARE
 from unmask.reports.numbers import NBSP, count, format_interval, format_value
 from unmask.reports.runs import WORST
@@ -82,7 +82,7 @@ def _unknown(view: VideoView, dataset: str) -> str:
     return "nobody was followed in enough of the clips"
 
 
-def _followed_text(view: VideoView, dataset: str, contestant: Contestant) -> str:
+def _followed_text(view: VideoView, dataset: str, contestant: Release) -> str:
     """``blur: IDF1 0.97 (0.95–0.99), 31 people of 32``."""
     row = view.value(dataset, contestant.label, IDF1, view.tracker)
     pairs = [
@@ -148,7 +148,7 @@ def _least_and_most(view: VideoView, dataset: str) -> list[str]:
     return said
 
 
-def _exposure_text(view: VideoView, dataset: str, contestant: Contestant) -> str:
+def _exposure_text(view: VideoView, dataset: str, contestant: Release) -> str:
     """One method in one sentence."""
     label = contestant.label
     row = view.value(dataset, label, "tracks_exposed", WORST)

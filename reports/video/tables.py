@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant
+from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow
+from unmask.bench.store.schemas import Release
 from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
 from unmask.reports.runs import ALL
 from unmask.reports.video.cells import missing_text
@@ -39,7 +39,7 @@ class PeopleLine:
 class PeopleTable:
     """One contestant, one group of clips, one tracker."""
 
-    contestant: Contestant
+    contestant: Release
     control: bool
     group: str
     """'' = the clips come in no groups."""
@@ -60,7 +60,7 @@ class PeopleTable:
 class PeopleTables:
     """All tables of one contestant."""
 
-    contestant: Contestant
+    contestant: Release
     control: bool
     lead: tuple[PeopleTable, ...]
     """By the first tracker, a table a group."""
@@ -88,7 +88,7 @@ def clip_groups(view: VideoView, dataset: str) -> list[str]:
     return list(dict.fromkeys(row.group for row in view.clips(dataset))) or [""]
 
 
-def _table(view: VideoView, dataset: str, contestant: Contestant, group: str, tracker: str) -> PeopleTable:
+def _table(view: VideoView, dataset: str, contestant: Release, group: str, tracker: str) -> PeopleTable:
     every = [row for row in view.clips(dataset) if row.group == group]
     pairs = [
         (row, result)

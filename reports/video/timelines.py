@@ -10,8 +10,9 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.results import ClipRow
+from unmask.bench.store.schemas import Release
 from unmask.bench.store.tables import read_table
-from unmask.bench.store.video_schemas import ClipRow, Contestant
 from unmask.reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
 from unmask.reports.numbers import DASH, NBSP, count
 from unmask.reports.video.view import VideoView
@@ -96,7 +97,7 @@ def make_timelines(view: VideoView, dataset: str, name: str) -> Timelines:
     )
 
 
-def _tracks(view: VideoView, dataset: str, contestant: Contestant) -> dict[str, dict[int, list[Stretch]]]:
+def _tracks(view: VideoView, dataset: str, contestant: Release) -> dict[str, dict[int, list[Stretch]]]:
     """Clip -> face track -> stretches."""
     path = view.folder.timelines_path(dataset, contestant.label)
     table = read_table(path)
@@ -109,7 +110,7 @@ def _tracks(view: VideoView, dataset: str, contestant: Contestant) -> dict[str, 
     return found
 
 
-def _of(tables: Mapping[str, Mapping[str, Tracks]], contestant: Contestant, row: ClipRow) -> Tracks:
+def _of(tables: Mapping[str, Mapping[str, Tracks]], contestant: Release, row: ClipRow) -> Tracks:
     return tables[contestant.label].get(row.clip, {})
 
 
@@ -152,7 +153,7 @@ def state_words(stretches: Sequence[Stretch]) -> str:
     return ", ".join(f"{state} {total[state]:.1f}{NBSP}s" for state in worst)
 
 
-def _missed(row: ClipRow, contestant: Contestant, tracks: Tracks) -> MissedLine | None:
+def _missed(row: ClipRow, contestant: Release, tracks: Tracks) -> MissedLine | None:
     """The line of one clip and contestant; ``None`` where nothing was missed."""
     found = sorted((s.start, s.end, track) for track, every in tracks.items() for s in every if s.state == "missed")
     if not found:

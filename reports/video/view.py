@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Final
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.schemas import EstimateRow, RankRow
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, ClipResult, ClipRow, Contestant
+from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow, RankRow
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
 from unmask.reports.numbers import Scale, scale_of
 from unmask.reports.runs import ALL, CONTROL, WORST, Column
 
@@ -30,24 +30,25 @@ class VideoView:
 
     tag: Final = ""
 
-    def __init__(self, folder: VideoRunFolder) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.plan = folder.plan
-        self.estimates = folder.estimates
+        self.plan = folder.plan.of("clips")
+        self.estimates = folder.estimates.of(self.plan)
         self.key = folder.plan.run
-        self.metrics = {card.name: card for card in self.plan.cards}
+        self.metrics = {card.name: card for plug in self.plan.metrics for card in plug.cards}
         self.methods = {m.label: m.card for m in self.plan.methods}
         self.datasets = {d.label: d.card for d in self.plan.datasets}
         self.instruments = {card.name: card for card in self.plan.measuring}
-        self.detector = self.plan.person_detector.card
+        self.person_detector = self.plan.part("person_detector")
+        self.detector = self.person_detector.card
         self.trackers = {t.label: t.card for t in self.plan.trackers}
-        self.contestants = {c.label: c for c in self.plan.contestants}
+        self.contestants = {c.label: c for c in self.plan.releases}
         self._scales: dict[tuple[str, Column], Scale] = {}
         self._check()
 
     def _check(self) -> None:
-        if not any(self.is_control(c) for c in self.plan.contestants):
-            raise StoreError(f"{self.folder.plan_path} has no control; run the same `unmask video` again")
+        if not any(self.is_control(c) for c in self.plan.releases):
+            raise StoreError(f"{self.folder.plan_path} has no control; run `unmask score {self.folder.path}`")
         for row in self.estimates.estimates:
             for kind, name, known in (
                 ("metric", row.metric, self.metrics),
@@ -56,34 +57,34 @@ class VideoView:
             ):
                 if name not in known:
                     raise StoreError(
-                        f"{self.folder.estimates_path} has {kind} {name!r}, which video-plan.json has not; "
-                        "run the same `unmask video` again"
+                        f"{self.folder.estimates_path} has {kind} {name!r}, which plan.json has not; "
+                        "run `unmask score {self.folder.path}`"
                     )
 
-    def is_control(self, contestant: Contestant) -> bool:
+    def is_control(self, contestant: Release) -> bool:
         """Whether it is the clips as they are, at whatever quality."""
         return self.methods[contestant.method].name == CONTROL
 
     @cached_property
-    def control(self) -> Contestant:
+    def control(self) -> Release:
         """The clips as they are, lossless."""
-        return next(c for c in self.plan.contestants if self.is_control(c))
+        return next(c for c in self.plan.releases if self.is_control(c))
 
     @cached_property
-    def recoded(self) -> Contestant | None:
+    def recoded(self) -> Release | None:
         """The clips as they are, written at the source's bitrate: what the codec alone does."""
-        found = [c for c in self.plan.contestants if self.is_control(c) and c.quality != LOSSLESS]
-        return next((c for c in found if c.quality == MATCHED), found[0] if found else None)
+        found = [c for c in self.plan.releases if self.is_control(c) and c.variant != LOSSLESS]
+        return next((c for c in found if c.variant == MATCHED), found[0] if found else None)
 
-    def reference(self, contestant: Contestant) -> Contestant | None:
+    def reference(self, contestant: Release) -> Release | None:
         """The re-encoded control that a contestant is held against: of its own quality where it is not lossless."""
-        same = [c for c in self.plan.contestants if self.is_control(c) and c.quality == contestant.quality != LOSSLESS]
+        same = [c for c in self.plan.releases if self.is_control(c) and c.variant == contestant.variant != LOSSLESS]
         return same[0] if same else self.recoded
 
     @cached_property
-    def competing(self) -> list[Contestant]:
+    def competing(self) -> list[Release]:
         """Everybody but the control."""
-        return [c for c in self.plan.contestants if not self.is_control(c)]
+        return [c for c in self.plan.releases if not self.is_control(c)]
 
     @cached_property
     def tracker(self) -> str:
@@ -97,7 +98,7 @@ class VideoView:
     @cached_property
     def _rows(self) -> dict[tuple[str, str, Column, str], EstimateRow]:
         rows = self.estimates.estimates
-        return {(r.dataset, r.method, Column(r.metric, r.instrument, r.region), r.group): r for r in rows}
+        return {(r.dataset, r.method, Column(r.metric, r.instrument, r.region or ""), r.group): r for r in rows}
 
     def row(self, dataset: str, contestant: str, column: Column, group: str = ALL) -> EstimateRow | None:
         return self._rows.get((dataset, contestant, column, group))
@@ -106,7 +107,7 @@ class VideoView:
         """The column of a metric by one instrument, over whatever region it was measured."""
         return next(
             (c for _, _, c, _ in self._rows if (c.metric, c.instrument) == (metric, instrument)),
-            Column(metric, instrument, "image"),
+            Column(metric, instrument, ""),
         )
 
     def value(self, dataset: str, contestant: str, metric: str, instrument: str) -> EstimateRow | None:
@@ -138,7 +139,7 @@ class VideoView:
     @cached_property
     def _ranks(self) -> dict[tuple[str, str, Column], RankRow]:
         return {
-            (r.dataset, r.method, Column(r.metric, r.instrument, r.region)): r
+            (r.dataset, r.method, Column(r.metric, r.instrument, r.region or "")): r
             for r in self.estimates.ranks
             if r.method in self.contestants
         }

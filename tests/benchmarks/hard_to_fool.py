@@ -23,12 +23,12 @@ from unmask.bench.core.images import encode_png
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Sample
 from unmask.bench.data import open_dataset
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.bench.run import opened
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.store.results import EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow, Estimates
 
 HONEST = ("blackout", "blur:sigma=0.15")
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")

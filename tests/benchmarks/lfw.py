@@ -16,8 +16,8 @@ from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import EstimateRow
 
 PHOTOS = 1024
 BLURS = ("blur:sigma=0.05", "blur:sigma=0.1", "blur:sigma=0.2")

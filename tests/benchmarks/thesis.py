@@ -15,10 +15,9 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.run.protocol import choose_methods
-from unmask.bench.run.reproduce import prepare_thesis, run_thesis
-from unmask.bench.store.reproduction import read_reproduction
+from unmask.bench.store.json_files import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis
 from unmask.reports.build import build_report
 from unmask.reports.runs import WORST, RunView
 from unmask.reports.thesis.decisions import Range

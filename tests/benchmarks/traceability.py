@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.run.video.config import VideoConfig
-from unmask.bench.run.video.pipeline import get_video_ready, run_video
-from unmask.bench.store.schemas import EstimateRow
-from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.run.config import RunConfig
+from unmask.bench.run.pipeline import get_ready, locations_for
+from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.video.view import VideoView
 
 TOLD = ("blur:sigma=0.15,detector=harness", "deepprivacy:detector=harness", "dp-att:detector=harness")
@@ -49,19 +50,26 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for dataset, clips in SETS.items():
             out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch) / dataset
-            plan = get_video_ready(VideoConfig(datasets=(dataset,), methods=METHODS), root=None)
-            folder = run_video(plan, out, root=None, workers=os.cpu_count() or 1, progress=PlainProgress())
+            config = RunConfig(datasets=(dataset,), methods=METHODS)
+            folder = run_plan(
+                get_ready(config, root=None),
+                out,
+                locations=locations_for(config),
+                root=None,
+                workers=os.cpu_count() or 1,
+                progress=PlainProgress(),
+            )
             print_figures(folder)
             print_sums(folder)
             failed |= check(folder, clips)
     return failed
 
 
-def rows(folder: VideoRunFolder) -> dict[tuple[str, str, str], EstimateRow]:
+def rows(folder: RunFolder) -> dict[tuple[str, str, str], EstimateRow]:
     return {(r.method, r.metric, r.instrument): r for r in folder.estimates.estimates if r.group == "all"}
 
 
-def print_figures(folder: VideoRunFolder) -> None:
+def print_figures(folder: RunFolder) -> None:
     found, clips = rows(folder), folder.estimates.clips
     dataset = folder.plan.datasets[0].label
     print(f"\n## {dataset}\n")
@@ -73,21 +81,21 @@ def print_figures(folder: VideoRunFolder) -> None:
     )
     print("| contestant | " + " | ".join(head for head, *_ in COLUMNS) + " | kbit/s |")
     print("|---" * (len(COLUMNS) + 2) + "|")
-    for label in (c.label for c in folder.plan.contestants):
+    for label in (c.label for c in folder.plan.releases):
         rates = [r.kbps for r in folder.estimates.results if r.method == label and r.kbps is not None]
         rate = f"{statistics.mean(rates):.0f}" if rates else "not measured"
         cells = [cell(found.get((label, metric, instrument))) for _, metric, instrument in COLUMNS]
         print(f"| {label} | " + " | ".join(cells) + f" | {rate} |")
 
 
-def print_sums(folder: VideoRunFolder) -> None:
+def print_sums(folder: RunFolder) -> None:
     """The last rows of tables 4.1 and 4.2, for each group of clips, method and tracker."""
     estimates = folder.estimates
     print("\n| group | contestant | tracker | original | de-identified | difference | SD | average |")
     print("|---" * 8 + "|")
     for group in sorted({clip.group for clip in estimates.clips}):
         before = {clip.clip: clip.people for clip in estimates.clips if clip.group == group and not clip.problem}
-        for label in (c.label for c in folder.plan.contestants):
+        for label in (c.label for c in folder.plan.releases):
             after = {r.clip: r.people for r in estimates.results if r.method == label and r.clip in before}
             for tracker in (part.label for part in folder.plan.trackers):
                 lost = [before[clip][tracker] - after[clip][tracker] for clip in before]
@@ -97,11 +105,11 @@ def print_sums(folder: VideoRunFolder) -> None:
                 print("| " + " | ".join(shown) + f" | {statistics.mean(lost):.2f} |")
 
 
-def check(folder: VideoRunFolder, clips: int) -> int:
+def check(folder: RunFolder, clips: int) -> int:
     """0 if every claim holds."""
     found, estimates = rows(folder), folder.estimates
     usable = {clip.clip for clip in estimates.clips if not clip.problem}
-    labels = [c.label for c in folder.plan.contestants]
+    labels = [c.label for c in folder.plan.releases]
     truth = found.get(("none", "idf1", "deepsort"))
     claims = {
         f"all {clips} clips have a row": len(estimates.clips) == clips,

@@ -22,22 +22,24 @@ from skimage import data
 
 from tests.benchmarks.stages import Stages
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoWriter
+from unmask.bench.data.media import VideoWriter
+from unmask.bench.run.config import RunConfig
 from unmask.bench.run.memory import peak_memory
-from unmask.bench.run.video.config import VideoConfig
-from unmask.bench.run.video.pipeline import get_video_ready, run_video
+from unmask.bench.run.pipeline import get_ready, locations_for
+from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
-from unmask.bench.store.video_folder import VideoRunFolder
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 LONG_CLIPS = (((120, 160), (1_000, 10_000), ("sort", "deepsort")), ((1080, 1920), (100, 1_000), ("sort",)))
 """(height, width), numbers of frames, trackers."""
 
 
-def run_one(config: VideoConfig, out: Path) -> tuple[VideoRunFolder, Stages]:
+def run_one(config: RunConfig, out: Path) -> tuple[RunFolder, Stages]:
     stages = Stages()
-    plan = get_video_ready(config, root=None)
-    return run_video(plan, out, root=None, workers=1, progress=stages), stages
+    plan = get_ready(config, root=None)
+    folder = run_plan(plan, out, locations=locations_for(config), root=None, workers=1, progress=stages)
+    return folder, stages
 
 
 def speeds() -> None:
@@ -45,10 +47,10 @@ def speeds() -> None:
     frames = int(os.environ.get("UNMASK_BENCH_FRAMES", "0")) or None
     with tempfile.TemporaryDirectory() as scratch:
         # Opening networks is not measuring them: a few frames warm everything up first.
-        run_one(VideoConfig(datasets=(dataset,), methods=METHODS, limit=1, frames=4), Path(scratch) / "warm")
-        config = VideoConfig(datasets=(dataset,), methods=METHODS, frames=frames)
+        run_one(RunConfig(datasets=(dataset,), methods=METHODS, limit=1, frames=4), Path(scratch) / "warm")
+        config = RunConfig(datasets=(dataset,), methods=METHODS, frames=frames)
         folder, stages = run_one(config, Path(scratch) / "run")
-        clips, contestants = folder.estimates.clips, len(folder.plan.contestants)
+        clips, contestants = folder.estimates.clips, len(folder.plan.releases)
     count = sum(clip.frames for clip in clips)
     sizes = ", ".join(sorted({f"{clip.width}x{clip.height}" for clip in clips}))
     print(
@@ -78,7 +80,7 @@ def whole_run(clips: Path, tracker: str) -> None:
     """All of `unmask video` over a folder of one clip; prints what memory it took: of this process, and of the method's
     process beyond what that began with."""
     # Small networks, for memory grows with the length, not with their size: minutes then, not an hour.
-    config = VideoConfig(
+    config = RunConfig(
         datasets=(f"clips:{clips}",),
         methods=("blur:sigma=0.15,detector=harness",),
         detector="yolov3-tiny:size=96",

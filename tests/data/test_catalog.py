@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,10 @@ import pytest
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.registry import load
+from unmask.bench.data import demo as demo_module
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import LocalSource, find_entry, load_catalog, parse_catalog
-from unmask.bench.data.demo import labels_of, load_demo
-from unmask.bench.data.packages import cached
+from unmask.bench.data.demo import load_demo
 
 MINIMAL = """
 [x]
@@ -115,17 +116,22 @@ class TestDemo:
 
     def test_photos_are_pinned_once_and_labelled_unambiguously(self) -> None:
         demo = load_demo()
+        files = {file.key: file for file in demo.pinned}
         assert len({photo.id for photo in demo.photos}) == len(demo.photos)
         assert len({photo.sha256 for photo in demo.photos}) == len(demo.photos)
         assert {photo.package for photo in demo.photos} == set(demo.packages)
         for photo in demo.photos:
-            file = demo.pinned(photo)
-            assert file.key == photo.id
+            file = files[photo.id]
             assert file.member.endswith(f"/{photo.file}")
             assert len(photo.people) <= photo.faces
             if photo.faces > 1:
                 assert all(person.at is not None for person in photo.people), photo.id
             assert all(person.identity for person in photo.people)
+            assert all(person.age is None or 0 <= person.age <= 130 for person in photo.people)
+        listed = tomllib.loads(Path(str(demo_module.__file__)).with_name("demo.toml").read_text("utf-8"))["photos"]
+        assert {key for photo in listed for person in photo.get("people", ()) for key in person} <= {
+            *("identity", "age", "gender", "at")
+        }
 
     def test_nobody_is_calibrated_on(self) -> None:
         """People with a public name here who are in LFW, under LFW's spelling."""
@@ -151,14 +157,14 @@ class TestDemo:
     @pytest.mark.weights
     def test_the_judge_finds_every_face_and_every_label_its_face(self, open_instrument: Callable[[str], Any]) -> None:
         demo = load_demo()
-        if any(cached(demo.pinned(photo)) is None for photo in demo.photos):
+        if not demo.is_here:
             pytest.skip("the demo photos are not fetched; run: unmask data fetch demo")
         judge = open_instrument("yunet")
         dataset = open_dataset("demo")
         photos = {photo.id: photo for photo in demo.photos}
         for ref in dataset.refs:
             photo = photos[ref.id]
-            assert ref.labels == labels_of(photo)
+            assert ref.labels == photo.people
             found = judge.detect([dataset.read(ref)])[0]
             assert len(found) == photo.faces, ref.id
             for label in ref.labels:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import DataError, SpecError
-from unmask.bench.data.clips import ClipSet, open_clips, thesis
-from unmask.bench.data.clips.ucf_crime import clip_id
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.readers import ucf_crime
+from unmask.bench.data.readers.ucf_crime import clip_id
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +48,8 @@ def base(tmp_path: Path) -> Path:
     return base
 
 
-def opened(base: Path, split: str = "all") -> ClipSet:
-    return open_clips(f"ucf-crime:split={split}", root=base.parent)
+def opened(base: Path, split: str = "all") -> Dataset:
+    return open_dataset(f"ucf-crime:split={split}", clips=True, root=base.parent)
 
 
 def failure(base: Path, split: str) -> str:
@@ -128,26 +129,26 @@ def test_a_split_that_is_none(base: Path) -> None:
 
 class TestThesis:
     def test_the_selection(self, base: Path) -> None:
-        for name in thesis.CLIPS:
+        for name in ucf_crime.THESIS_CLIPS:
             path = base / "all" / Path(name).name
             path.parent.mkdir(exist_ok=True)
             path.write_text(name)
         clips = opened(base, "thesis")
         assert [sum(ref.group == group for ref in clips.refs) for group in ("normal", "anomaly")] == [50, 20]
-        assert {ref.id for ref in clips.refs} == set(thesis.CLIPS)
-        assert clips.notes == thesis.NOTES
+        assert {ref.id for ref in clips.refs} == set(ucf_crime.THESIS_CLIPS)
+        assert clips.notes == ucf_crime.THESIS_NOTES
         assert any("not named" in note for note in clips.notes)
-        assert open_clips("ucf-crime", root=base.parent).split == "thesis"
+        assert open_dataset("ucf-crime", clips=True, root=base.parent).split == "thesis"
 
     def test_the_names_printed_are_the_ends_of_fifty(self) -> None:
         """What the deduction of the thirty between rests on."""
-        every = sorted(thesis.NORMAL_PRINTED + thesis.NORMAL_BETWEEN)
+        every = sorted(ucf_crime.NORMAL_PRINTED + ucf_crime.NORMAL_BETWEEN)
         assert len(set(every)) == 50
-        assert (*every[:10], *every[-10:]) == thesis.NORMAL_PRINTED
-        assert all(clip_id(Path(name).name) == name for name in thesis.CLIPS)
+        assert (*every[:10], *every[-10:]) == ucf_crime.NORMAL_PRINTED
+        assert all(clip_id(Path(name).name) == name for name in ucf_crime.THESIS_CLIPS)
 
     def test_rows_of_the_tables(self) -> None:
-        names = set(thesis.CLIPS)
+        names = set(ucf_crime.THESIS_CLIPS)
         for row in ("Abuse/Abuse001", "Abuse/Abuse010", "Assault/Assault004", "Assault/Assault013"):
             assert f"{row}_x264.mp4" in names
         for number in ("003", "365", "452"):

@@ -12,7 +12,6 @@ import pytest
 from tests.data.test_readers import failure, ids, jpeg, opened, put, refusal, zipped
 from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.clips import open_clips
 from unmask.bench.data.opening import refuse_nested
 
 
@@ -200,9 +199,9 @@ class TestPlaces:
         put(photos / "a.jpg")
         monkeypatch.chdir(photos.parent)
         for spec in ("photos", "./photos", str(photos), "mine=photos"):
-            for open_it in (open_dataset, open_clips):
+            for clips in (False, True, None):
                 with pytest.raises(SpecError, match="is a folder: for its photos write folder:"):
-                    open_it(spec)
+                    open_dataset(spec, clips=clips)
         put(photos.parent / "photos.zip", "x")
         said = {
             "photos/a.jpg": "'photos/a.jpg' is not a folder; name the folder that holds the file, 'photos'",

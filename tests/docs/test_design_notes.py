@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.registry import all_metrics
-from unmask.bench.store.schemas import (
+from unmask.bench.store.results import (
     ComparisonRow,
     EstimateRow,
     Estimates,

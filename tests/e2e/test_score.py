@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from tests.support.cli import unmask
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Image
-from unmask.bench.data import packages
+from unmask.bench.fetch import packages
 
 pytestmark = pytest.mark.weights
 

@@ -40,30 +40,38 @@ KEPT: Final = ("estimates", "gaps", "ranks", "findings", "inputs", "clips", "res
 too: gaps are made of them."""
 TOLERANCE: Final = 1e-6
 TIMED: Final = frozenset({"ms"})
-RENAMED: Final[Mapping[str, Mapping[str, str]]] = {}
-"""Field of a golden row -> value there -> value today, for what has another name since it was taken."""
+RENAMED: Final[Mapping[str, Mapping[Any, Any]]] = {"region": {None: "image"}}
+"""Field of a row -> value today -> value in the golden file, for what has another name since then: rows about no
+region had one then. Clips have pseudonyms since; ``names.json`` gives their names back."""
 Tables = dict[str, list[dict[str, Any]]]
 
 
 def tables_of(run: Path) -> Tables:
     """All tables of a finished run, without what is timed, each sorted by its key."""
-    photos = run / "estimates.json"
-    document = json.loads((photos if photos.exists() else run / "video-estimates.json").read_text("utf-8"))
-    plan = json.loads((run / ("plan.json" if photos.exists() else "video-plan.json")).read_text("utf-8"))
-    cards = plan.get("metrics") or plan["cards"]
-    timed = {card["name"] for card in cards if card["family"] == "cost"}
+    document = json.loads((run / "estimates.json").read_text("utf-8"))
+    plan = json.loads((run / "plan.json").read_text("utf-8"))
+    timed = {card["name"] for metric in plan["metrics"] for card in metric["cards"] if card["family"] == "cost"}
+    names = json.loads((run / "names.json").read_text("utf-8"))["datasets"]
     return {
         table: sorted(
             (
-                {field: value for field, value in row.items() if field not in TIMED}
+                {field: _then(names, row, field) for field in row if field not in TIMED}
                 for row in document[table]
                 if row.get("metric") not in timed
             ),
             key=lambda row: [str(row[field]) for field in TABLES[table]],
         )
         for table in TABLES
-        if table in document
+        if document.get(table)
     }
+
+
+def _then(names: Mapping[str, Any], row: Mapping[str, Any], field: str) -> Any:
+    """The value of a field as golden files have it."""
+    value = row[field]
+    if field == "clip":
+        return names[row["dataset"]]["samples"][value]
+    return RENAMED.get(field, {}).get(value, value) if value is None or isinstance(value, str) else value
 
 
 def digest(tables: Tables) -> str:
@@ -74,9 +82,6 @@ def digest(tables: Tables) -> str:
 def golden(kind: str) -> dict[str, Any]:
     """``processor``, ``sha256`` (`digest` of everything) and ``tables`` (the rows of `KEPT`)."""
     document: dict[str, Any] = json.loads(gzip.decompress((HERE / f"{kind}.json.gz").read_bytes()))
-    for row in (row for rows in document["tables"].values() for row in rows):
-        for field, names in RENAMED.items():
-            row[field] = names.get(row.get(field), row.get(field))
     return document
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 from tests.support.sealing import seal_run
 from unmask.bench.core.registry import all_metrics
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import write_table
 
 HOSTILE = "<script>alert(1)<_script>"
@@ -137,6 +138,7 @@ def make_run(
             "methods": [
                 {"label": m.label, "spec": m.name, "card": _method_card(m, method_versions or {})} for m in methods
             ],
+            "releases": [{"label": m.label, "method": m.label} for m in methods],
             "detector": detector,
             "instruments": instruments,
             "metrics": [_plug_in(row, metric_versions or {}) for row in _METRICS],

@@ -7,7 +7,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unmask.bench.store.schemas import HistogramRow
+from unmask.bench.store.results import HistogramRow
 from unmask.reports.charts.histogram import Threshold, histogram
 from unmask.reports.charts.labels import Rect, place_labels
 from unmask.reports.charts.tradeoff import Axis, Point, Reading, pareto_front, tradeoff_plot

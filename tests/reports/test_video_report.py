@@ -16,18 +16,19 @@ from tests.reports.pages import Element, links, read_page, target
 from tests.support.cli import unmask
 from tests.support.video_run import CONTESTANTS, HOSTILE, UNICODE, Shown, make_video_run
 from unmask.bench.core.errors import StoreError, UsageError
-from unmask.bench.store.video_folder import VideoRunFolder
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.numbers import MINUS, format_interval, format_value
 from unmask.reports.video.build import build_video_report
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> VideoRunFolder:
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return make_video_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
-def report(run: VideoRunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "report"
     assert build_video_report(run, out) == out / "index.html"
     return out
@@ -97,16 +98,16 @@ def test_names_cannot_become_markup(report: Path, pages: dict[str, Element]) -> 
 
 @pytest.mark.parametrize(("number", "dataset"), [(1, "street"), (2, "one")])
 def test_every_number_of_the_leaderboard_is_an_estimate(
-    run: VideoRunFolder, pages: dict[str, Element], number: int, dataset: str
+    run: RunFolder, pages: dict[str, Element], number: int, dataset: str
 ) -> None:
     (board,) = section(pages, number).all("table", class_="board")
     heads = board.all("tr", class_="heads")[0].all("th")[1:]
     metrics = [a[0].attributes["href"].partition("#")[2] if (a := h.all("a")) else "" for h in heads]
     assert {"people", "people_difference", "idf1_original", "tracks_exposed", "flicker"} <= set(metrics)
     assert ("hota" in metrics) == (dataset == "street")
-    units = {c.name: c.unit for c in run.plan.cards}
+    units = {c.name: c.unit for plug in run.plan.metrics for c in plug.cards}
     compared = 0
-    for contestant in run.plan.contestants:
+    for contestant in run.plan.releases:
         row = next(r for r in board.all("tr") if r.attributes.get("data-name") == contestant.label)
         for metric, cell in zip(metrics, row.all("td"), strict=True):
             found = [
@@ -155,7 +156,7 @@ def test_recognisers_that_mix_people_up_come_with_a_warning(pages: dict[str, Ele
     assert "sface: 3 of 40" in blurred
 
 
-def test_cost_is_the_mean_over_clips(run: VideoRunFolder, pages: dict[str, Element]) -> None:
+def test_cost_is_the_mean_over_clips(run: RunFolder, pages: dict[str, Element]) -> None:
     (board,) = section(pages, 1).all("table", class_="board")
     for shown in CONTESTANTS:
         row = next(r for r in board.all("tr") if r.attributes.get("data-name") == shown.label)
@@ -181,7 +182,7 @@ def test_controls_stand_apart_and_destroyers_come_last(pages: dict[str, Element]
 @pytest.mark.parametrize("group", ["fight", "<i>quiet</i>"])
 @pytest.mark.parametrize("method", ["blur-sigma0.15", "<b>box<_b>", "none@matched"])
 def test_tables_of_people_add_up(
-    run: VideoRunFolder, pages: dict[str, Element], method: str, group: str, tracker: str
+    run: RunFolder, pages: dict[str, Element], method: str, group: str, tracker: str
 ) -> None:
     table = table_of(section(pages, 1), f"of the group “{group}”: {method}, counted by {tracker}")
     clips = [c for c in run.estimates.clips if (c.dataset, c.group, c.problem) == ("street", group, "")]
@@ -256,7 +257,7 @@ def test_every_state_of_the_timelines_has_a_text(pages: dict[str, Element]) -> N
     assert "2 clips have no face" in part.text
 
 
-def test_missed_faces_have_time_codes(run: VideoRunFolder, pages: dict[str, Element]) -> None:
+def test_missed_faces_have_time_codes(run: RunFolder, pages: dict[str, Element]) -> None:
     table = table_of(section(pages, 1), "Missed faces with time codes")
     lines = {(r.all("th")[0].text, r.all("td")[0].text): r.all("td") for r in table.all("tbody")[0].all("tr")}
     expected = {
@@ -280,14 +281,14 @@ def test_every_input_is_listed(pages: dict[str, Element]) -> None:
     assert f"{HOSTILE} (3 of 150)" in failed
 
 
-def test_all_numbers_are_in_the_csv(run: VideoRunFolder, report: Path) -> None:
+def test_all_numbers_are_in_the_csv(run: RunFolder, report: Path) -> None:
     with (report / "video-estimates.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(run.estimates.estimates)
     for row, estimate in zip(rows, run.estimates.estimates, strict=True):
         assert (row["contestant"], row["metric"], row["group"]) == (estimate.method, estimate.metric, estimate.group)
         assert (float(row["value"]) if row["value"] else None) == estimate.value
-    assert json.loads((report / "video-estimates.json").read_text("utf-8"))["run"] == run.plan.run
+    assert json.loads((report / "estimates.json").read_text("utf-8"))["run"] == run.plan.run
 
 
 def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
@@ -301,8 +302,8 @@ def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
     for row in body["estimates"]:
         if row["dataset"] == "street":
             row |= {"value": None, "low": None, "high": None, "n": 0, "unscored": 0, "chance": None}
-    run.estimates_path.write_text(json.dumps(body), "utf-8")
-    page = read_page(build_video_report(VideoRunFolder.open(run.path), tmp_path / "report"))
+    run.write_estimates(Estimates.model_validate(body))
+    page = read_page(build_video_report(RunFolder.open(run.path), tmp_path / "report"))
     part = section({"index.html": page}, 1)
     assert "cannot be told: no clip could be used" in part.text
     assert [td.text for td in table_of(part, "counted by deepsort").all("tfoot")[0].all("td")][:3] == 3 * [
@@ -311,20 +312,20 @@ def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
     assert len(table_of(part, "Clips as they came in").all("tbody")[0].all("tr")) == 13
 
 
-def test_every_metric_is_explained(run: VideoRunFolder, pages: dict[str, Element]) -> None:
+def test_every_metric_is_explained(run: RunFolder, pages: dict[str, Element]) -> None:
     text = pages["how.html"].text
-    for card in run.plan.cards:
+    for card in (card for plug in run.plan.metrics for card in plug.cards):
         for field in ("title", "question", "how", "source", "limits"):
             assert plain(str(getattr(card, field))) in text
 
 
-def test_the_same_run_gives_the_same_bytes(run: VideoRunFolder, report: Path, tmp_path: Path) -> None:
-    again = build_video_report(VideoRunFolder.open(run.path), tmp_path / "again").parent
+def test_the_same_run_gives_the_same_bytes(run: RunFolder, report: Path, tmp_path: Path) -> None:
+    again = build_video_report(RunFolder.open(run.path), tmp_path / "again").parent
     first = {p.relative_to(report): p.read_bytes() for p in report.rglob("*") if p.is_file()}
     assert first == {p.relative_to(again): p.read_bytes() for p in again.rglob("*") if p.is_file()}
 
 
-def test_a_folder_of_other_things_is_left_alone(run: VideoRunFolder, tmp_path: Path) -> None:
+def test_a_folder_of_other_things_is_left_alone(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("mine")
     with pytest.raises(UsageError, match="not a report"):
         build_video_report(run, tmp_path)
@@ -339,7 +340,7 @@ def test_a_run_whose_files_do_not_fit_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "report").exists()
 
 
-def test_the_command_knows_a_run_over_clips(run: VideoRunFolder, tmp_path: Path) -> None:
+def test_the_command_knows_a_run_over_clips(run: RunFolder, tmp_path: Path) -> None:
     done = unmask("report", str(run.path), "--out", str(tmp_path / "report"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report" / "index.html").is_file()

@@ -211,6 +211,11 @@ def test_ages_count_in_whole_years_up_to_the_last_day() -> None:
     assert indices(groups, "age") == {"age=0-19": [0, 1], "age=20-29": [2, 3], "age=40+": [4, 5]}
 
 
+def test_an_estimate_below_zero_is_in_the_youngest_subgroup_as_in_the_age_metrics() -> None:
+    groups = face_groups(truth([NAN, NAN]), {"face-api": {"age": np.float32([-0.4, 121])}}, Settings())
+    assert indices(groups, "age") == {"age=0-19": [0]}
+
+
 def test_labels_decide_where_at_least_half_of_the_faces_have_them() -> None:
     estimates = {"face-api": {"age": np.float32([5, 25, 25, NAN]), "p_female": np.float32([0.9, 0.5, 0.4, NAN])}}
     labelled = face_groups(truth([50, 50, NAN, NAN], ["male", "male", "", ""]), estimates, Settings())

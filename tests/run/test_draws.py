@@ -12,7 +12,7 @@ from unmask.bench.core.types import Float
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.run.draws import averaged, by_draws, seed_of
 from unmask.bench.run.plan import planned_methods
-from unmask.bench.run.protocol import with_seeds
+from unmask.bench.study.thesis import with_seeds
 
 NAN = float("nan")
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.clips import drifting_face
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import Frame
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.video.assemble import readable_at_place
 from unmask.bench.run.video.neighbours import Neighbours
 from unmask.bench.run.video.score import BLANK

@@ -13,7 +13,7 @@ from unmask.bench.core.types import Float
 from unmask.bench.core.values import UnitValues
 from unmask.bench.run.ranking import compare_methods, no_heads, rank_rows
 from unmask.bench.run.rows import Answer, answer, worst_answers
-from unmask.bench.store.schemas import ComparisonRow
+from unmask.bench.store.results import ComparisonRow
 
 N = 40
 DESIGN = ClusterResamples(np.arange(N), 200)

@@ -16,7 +16,7 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Image
 from unmask.bench.store.names import read_names
-from unmask.bench.store.schemas import Estimates
+from unmask.bench.store.results import Estimates
 
 ANN, BOB, CAT = Face(0, 10, 20), Face(1, 90, 40), Face(SFACE_BLIND, 60, 30)
 PHOTOS: dict[str, Image | bytes] = {
@@ -63,7 +63,7 @@ def row(estimates: Estimates, method: str, metric: str, instrument: str, group: 
 
 def photo(run: PhotoRun, sample: str) -> str:
     """What results call a photo."""
-    return {name: shown for shown, name in read_names(run.folder.path).datasets["photos"].photos.items()}[sample]
+    return {name: shown for shown, name in read_names(run.folder.path).datasets["photos"].samples.items()}[sample]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.support.cards import dataset_card, instrument_card, method_card
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.plan import dataset_label
-from unmask.bench.run.settling import announce_changes, refuse_half_made, settle_plan
+from unmask.bench.run.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
 from unmask.bench.store.beside import Locations
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
@@ -28,6 +28,7 @@ def plan(*methods: dict[str, Any], datasets: tuple[str, ...] = ("d",), seed: int
                 {"label": d, "spec": "folder", "card": dataset_card(fingerprint=d), "samples": ["1"]} for d in datasets
             ],
             "methods": list(methods),
+            "releases": [{"label": m["label"], "method": m["label"]} for m in methods],
             "detector": instrument_card(),
             "instruments": [],
             "metrics": [],
@@ -118,6 +119,32 @@ def test_a_run_s_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
     for name in ("there", "new"):
         settle_plan(RunFolder(tmp_path / name), BASE, HERE)
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o700
+
+
+def clips(version: str = "1", note: str = "", points: str = "a", **settings: Any) -> Plan:
+    part = {"label": "yolo", "spec": "yolo", "card": instrument_card("yolo", "people", version=version)}
+    data = {"label": "d", "kind": "clips", "spec": "clips", "card": dataset_card(), "samples": [], "notes": [note]}
+    empty = {field: [] for field in ("methods", "releases", "instruments", "trackers", "metrics")}
+    parts = {"person_detector": part, "face_tracker": {**part, "card": instrument_card("sort", "tracker")}}
+    return Plan.sealed(
+        {
+            "datasets": [data],
+            "detector": instrument_card(),
+            **empty,
+            **parts,
+            "operating_points": {"dataset": points},
+            "settings": settings,
+        }
+    )
+
+
+def test_plans_over_clips_are_told_apart_by_the_same_rule() -> None:
+    assert compare_plans(clips(), clips(note="read another way")) == []
+    assert compare_plans(clips(), clips("2")) == ["person_detector.card.version: 1 before, 2 now"]
+    assert compare_plans(clips(), clips(points="b", seed=7)) == [
+        "seed: 0 before, 7 now",
+        "the calibration card changed",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from unmask.bench.core import registry
-from unmask.bench.core.builtin import TABLES
+from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
 

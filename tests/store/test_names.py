@@ -9,7 +9,7 @@ import pytest
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.store.names import Names, Pseudonyms, read_names, with_names, without_names, write_names
-from unmask.bench.store.schemas import Estimates
+from unmask.bench.store.results import Estimates
 
 SAMPLES = ["Ann Lee/1.jpg", "Bob/1.jpg", "Bob/portrait of bob.png", "x", "Ann Lee/1.jpg.png"]
 
@@ -20,7 +20,7 @@ def names() -> Pseudonyms:
 
 
 def test_photos_and_people_are_numbered(names: Pseudonyms) -> None:
-    assert [names.photo(sample) for sample in SAMPLES] == [f"photo-0000{k}" for k in range(1, 6)]
+    assert [names.sample(sample) for sample in SAMPLES] == [f"photo-0000{k}" for k in range(1, 6)]
     assert names.face("Bob/1.jpg#12") == "photo-00002#12"
     assert [names.person(name) for name in ("Ann Lee", "Bob", "")] == ["person-00002", "person-00001", ""]
 

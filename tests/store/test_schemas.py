@@ -13,8 +13,8 @@ from tests.support.cards import dataset_card, instrument_card, method_card
 from tests.support.sealing import seal_run
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.json_schema import SHIPPED, schema_text, shipped_schema
+from unmask.bench.store.results import ESTIMATES_SCHEMA, Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import ESTIMATES_SCHEMA, Estimates
 
 ROW = {
     "dataset": "demo",
@@ -40,7 +40,7 @@ def test_shipped_schema_is_current(name: str) -> None:
 
 def test_results_validate_and_wrong_ones_do_not() -> None:
     schema = shipped_schema("estimates.schema.json")
-    good = Estimates.model_validate({"schema": "unmask.estimates/2", "run": "0" * 16, "estimates": [ROW]})
+    good = Estimates.model_validate({"schema": "unmask.estimates/3", "run": "0" * 16, "estimates": [ROW]})
     jsonschema.validate(good.model_dump(mode="json", by_alias=True), schema)
     bad = good.model_dump(mode="json", by_alias=True)
     bad["estimates"][0]["region"] = "nose"
@@ -51,6 +51,7 @@ def test_results_validate_and_wrong_ones_do_not() -> None:
 PLAN = {
     "datasets": [{"label": "d", "spec": "folder", "card": dataset_card(), "samples": ["1"]}],
     "methods": [{"label": "none", "spec": "none", "card": method_card()}],
+    "releases": [],
     "detector": instrument_card(),
     "instruments": [],
     "metrics": [],
@@ -75,7 +76,7 @@ def said(run: Path) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("version", [1, 9])
+@pytest.mark.parametrize("version", [1, 2, 9])
 def test_another_version_is_refused_with_what_to_do(run: Path, version: int) -> None:
     path = run / "estimates.json"
     path.write_text(json.dumps({"schema": f"unmask.estimates/{version}", "run": "x", "estimates": []}))

@@ -11,7 +11,7 @@ from skimage import data
 
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoWriter
+from unmask.bench.data.media import VideoWriter
 
 RATE = 10
 

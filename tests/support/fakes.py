@@ -14,10 +14,10 @@ import pytest
 from tests.support import painted
 from tests.support.fake_methods import ByName, EditFaces
 from unmask.bench.core import registry
-from unmask.bench.core.builtin import TABLES as BUILTIN
 from unmask.bench.core.cards import InstrumentCard, MetricCard, Role
 from unmask.bench.core.evidence import LOOKS, Evidence, look_column
 from unmask.bench.core.protocols import Columns
+from unmask.bench.core.registry import TABLES as BUILTIN
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image, RegionPair
 from unmask.bench.core.values import Finding, Histogram, UnitValues
 from unmask.bench.core.video import PersonBox, Tracks

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.cards import InstrumentCard, MethodCard
-from unmask.bench.data.packages import cached
+from unmask.bench.fetch.packages import cached
 
 
 def files_of(card: InstrumentCard | MethodCard) -> dict[str, Path]:

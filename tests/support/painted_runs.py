@@ -15,7 +15,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.evidence import ANY_LOOK, Evidence
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoWriter
+from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.calibration import attack_identity, usable_points
@@ -29,19 +29,14 @@ from unmask.bench.run.score import score_shard
 from unmask.bench.run.shards import ShardJob, shard_jobs
 from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.run.video.assemble import original_clips, video_evidence
-from unmask.bench.run.video.config import VideoConfig
-from unmask.bench.run.video.jobs import ClipJob, clip_jobs
-from unmask.bench.run.video.plan import make_video_plan
 from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.reduce import reduce_video
 from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import write_locations
+from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Estimates, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 RATE = 10
 """Frames per second of painted clips."""
@@ -112,7 +107,7 @@ class PhotoRun:
         return self
 
     def reduce(self) -> Estimates:
-        reduce_run(self.folder, self.plan, Stages())
+        reduce_run(self.folder, self.plan, None, Stages())
         self.folder = RunFolder(self.folder.path)
         return self.folder.estimates
 
@@ -137,7 +132,7 @@ class PhotoRun:
 
     def evidence(self, method: str) -> tuple[Evidence, list[str], list[str]]:
         """The evidence, the reason of each face's error, and of each photo's failure."""
-        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.instruments}
+        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.measuring}
         points = usable_points(self.plan.operating_points, cards)
         evidence, faces, photos = assemble_evidence(self.folder, self.plan, self.originals(), method, points)
         return evidence, faces.tolist(), photos.tolist()
@@ -175,7 +170,7 @@ class ClipRun:
 
         ``dataset``: the SPEC; ``{path}`` stands for the folder of the clips.
         """
-        self.data, self.folder = folder / "clips", VideoRunFolder(folder / "run")
+        self.data, self.folder = folder / "clips", RunFolder(folder / "run")
         self._dataset = dataset.format(path=self.data)
         self.data.mkdir(parents=True)
         if truth:
@@ -190,17 +185,18 @@ class ClipRun:
     def planned(self, *methods: str, **settings: Any) -> ClipRun:
         """Writes a plan of these methods down, also over another one."""
         usual: dict[str, Any] = {"replicates": 100, "control_qualities": (), "trackers": ("sort",)}
-        config = VideoConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
-        body = make_video_plan(config).model_dump(exclude={"schema_", "run"})
+        config = RunConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
+        body = make_plan(config).model_dump(exclude={"schema_", "run"})
         recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
-        self.plan = VideoPlan.sealed({**body, "operating_points": calibration(recognisers)})
-        self.folder = VideoRunFolder(self.folder.path)
+        self.plan = Plan.sealed({**body, "operating_points": calibration(recognisers)})
+        self.folder = RunFolder(self.folder.path)
         self.folder.path.mkdir(exist_ok=True)
         write_json(self.folder.plan_path, self.plan.model_dump(mode="json", by_alias=True))
+        write_locations(self.folder.path, locations_for(config))
         return self
 
-    def jobs(self, label: str = "") -> list[ClipJob]:
-        return clip_jobs(self.folder.path, self.plan, None, [label])
+    def jobs(self, label: str = "") -> list[ShardJob]:
+        return shard_jobs(self.folder.path, self.plan, None, [label])
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""
@@ -217,28 +213,28 @@ class ClipRun:
         self.prepare()
         for method in self.plan.methods:
             self.anonymize(method.label)
-        for contestant in self.plan.contestants:
-            self.score(contestant.label)
+        for release in self.plan.releases:
+            self.score(release.label)
         return self
 
-    def reduce(self) -> VideoEstimates:
-        reduce_video(self.folder, self.plan, None, Stages())
-        self.folder = VideoRunFolder(self.folder.path)
+    def reduce(self) -> Estimates:
+        reduce_run(self.folder, self.plan, None, Stages())
+        self.folder = RunFolder(self.folder.path, show_names=True)
         return self.folder.estimates
 
     def evidence(self, contestant: str) -> Evidence:
-        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.instruments}
+        cards = {card.name: registry.instrument_card(card.name) for card in self.plan.measuring}
         points = usable_points(self.plan.operating_points, cards)
         (dataset,) = self.plan.datasets
         clips = original_clips(self.folder, self.plan, dataset, None)
-        entry = next(c for c in self.plan.contestants if c.label == contestant)
+        entry = next(c for c in self.plan.releases if c.label == contestant)
         return video_evidence(self.folder, self.plan, dataset.label, clips, entry, points)
 
     def table_of(self, stage: str, name: str, label: str = "", clip: int = 0) -> Path:
         """``stage``: original, output or score."""
         if stage == "original":
-            return self.folder.original_dir("clips", clip) / f"{name}.parquet"
-        place = self.folder.output_dir if stage == "output" else self.folder.score_dir
+            return self.folder.prepare_dir("clips", clip) / f"{name}.parquet"
+        place = self.folder.outputs_dir if stage == "output" else self.folder.score_dir
         return place("clips", label, clip) / f"{name}.parquet"
 
     def original(self, name: str, clip: int = 0) -> dict[str, Any]:

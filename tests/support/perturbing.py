@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch.nn import functional
 
 from tests.support.fooling import Contestant
@@ -21,7 +22,7 @@ from unmask.bench.core.types import Detection, Image, Sample
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, similarity_transform
 from unmask.metrics.instruments.facenet import FACTOR, SIZE
 from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import expand_weights, keep_inputs, read_model
+from unmask.metrics.instruments.onnx_session import keep_inputs, read_model
 
 LEVELS: Final = 8.0
 STEP: Final = 2.0
@@ -69,7 +70,6 @@ def _perturbed(sample: Sample, detect: Callable[[Image], Sequence[Detection]], m
 def _recognition(sface: Path, facenet: Path) -> Callable[..., Loss]:
     model = read_model(sface)
     keep_inputs(model, ["data"])
-    expand_weights(model)
     first = OnnxNetwork(model)
     second = load_keras(facenet).eval()
 
@@ -139,15 +139,20 @@ class OnnxNetwork:
         """``logits``: leave out the sigmoids that its outputs end in."""
         self._logits = logits
         self._graph = model.graph
-        self._weights = {
-            item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in model.graph.initializer
-        }
+        stored = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+        for node in self._graph.node:
+            if node.op_type == "DequantizeLinear":
+                inputs = {name: stored[name] for name in node.input}
+                (stored[node.output[0]],) = ReferenceEvaluator(node).run(None, inputs)
+        self._weights = {name: torch.from_numpy(np.array(values)) for name, values in stored.items()}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Output name -> its values, of (1, 3, H, W) values as the network wants them."""
         names = [item.name for item in self._graph.input if item.name not in self._weights]
         values = {**self._weights, names[0]: image}
         for node in self._graph.node:
+            if node.output[0] in self._weights:
+                continue
             settings = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
             given: list[Any] = [values.get(name) for name in node.input]
             operator = _skipped if self._logits and node.op_type == "Sigmoid" else _OPERATORS[node.op_type]

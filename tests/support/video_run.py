@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core import registry
+from unmask.bench.run.choosing import planned_metric
 from unmask.bench.store.atomic import write_json
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import write_table
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import VideoEstimates, VideoPlan
 
 HOSTILE = 'group/"><script>alert(1)</script>&.mp4'
 UNICODE = "Straße/中文 видео.mp4"
@@ -61,22 +63,23 @@ def make_video_run(
     dataset: str = "street-clips",
     clips: Sequence[tuple[str, str]] = CLIPS,
     contestants: Sequence[Shown] = CONTESTANTS,
-) -> VideoRunFolder:
+) -> RunFolder:
     """Writes a finished run and opens it. ``dataset``: the first data set's name on its card."""
     plan = _plan(dataset, clips, contestants)
-    write_json(path / "video-plan.json", plan.model_dump(mode="json", by_alias=True))
+    write_json(path / "plan.json", plan.model_dump(mode="json", by_alias=True))
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
     clip_rows: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for planned in plan.datasets:
-        mine = [_clip(planned.label, clip.id, clip.group, rng) for clip in planned.clips]
+        listed = zip(planned.samples, planned.groups, strict=True)
+        mine = [_clip(planned.label, clip, group, rng) for clip, group in listed]
         clip_rows += mine
         usable = [row for row in mine if not row["problem"]]
         first: dict[str, list[dict[str, Any]]] = {}
         for shown in contestants:
             stretches = [line for row in usable for line in _stretches(row, shown, rng)]
-            write_table(VideoRunFolder(path).timelines_path(planned.label, shown.label), _columns(stretches), "")
+            write_table(RunFolder(path).timelines_path(planned.label, shown.label), _columns(stretches), "")
             own = [_result(row, shown, stretches, rng) for row in usable]
             results += own
             first[shown.label] = own
@@ -86,7 +89,7 @@ def make_video_run(
         "estimates": rows,
         "comparisons": [],
         "ranks": [
-            {"dataset": d.label, "metric": "tracks_exposed", "instrument": "worst", "region": "image", "method": m,
+            {"dataset": d.label, "metric": "tracks_exposed", "instrument": "worst", "region": None, "method": m,
              "best": k, "worst": k}
             for d in plan.datasets
             for m, k in (("blur-sigma0.15", 2), ("<b>box<_b>", 1))
@@ -95,35 +98,36 @@ def make_video_run(
         "clips": clip_rows,
         "results": results,
     }  # fmt: skip
-    write_json(
-        path / "video-estimates.json", VideoEstimates.model_validate(body).model_dump(mode="json", by_alias=True)
-    )
+    RunFolder(path).write_estimates(Estimates.model_validate(body))
     write_json(path / "provenance.json", {"commit": "2bf6cd2", "machine": {"cores": 2, "system": "Linux <6.1>"}})
-    return VideoRunFolder.open(path)
+    return RunFolder.open(path)
 
 
-def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[Shown]) -> VideoPlan:
+def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[Shown]) -> Plan:
     methods = {shown.method: None for shown in contestants}
     datasets = [("street", dataset, clips), ("one", "one-clip", [("only.mp4", "")])]
-    return VideoPlan.sealed(
+    return Plan.sealed(
         {
             "datasets": [
                 {
                     "label": label,
                     "spec": label,
                     "card": _dataset_card(name),
-                    "clips": [{"id": clip, "group": group, "digest": "d" * 64} for clip, group in listed],
+                    "kind": "clips",
+                    "samples": [clip for clip, _ in listed],
+                    "digests": ["d" * 64] * len(listed),
+                    "groups": [group for _, group in listed],
                 }
                 for label, name, listed in datasets
             ],
             "methods": [{"label": m, "spec": m, "card": _method_card(m)} for m in methods],
-            "contestants": [{"label": s.label, "method": s.method, "quality": s.quality} for s in contestants],
+            "releases": [{"label": s.label, "method": s.method, "variant": s.quality} for s in contestants],
             "detector": _card("yunet", "detector"),
             "instruments": [_card(name, "recogniser") for name in RECOGNISERS],
             "person_detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
             "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker")} for t in TRACKERS],
             "face_tracker": {"label": "deepsort", "spec": "deepsort", "card": _card("deepsort", "tracker")},
-            "cards": [card for _, metric in registry.all_metrics(clips=True) for card in metric.cards],
+            "metrics": [planned_metric(name, metric) for name, metric in registry.all_metrics(clips=True)],
             "operating_points": {
                 "dataset": "lfw 1",
                 "people": 700,
@@ -349,7 +353,7 @@ def _row(
     if metric.startswith(("tracks", "frames", "identity", "idf1", "hota")) and None not in ends:
         ends = (max(ends[0], 0.0), min(ends[1], 1.0))
     return {
-        "dataset": dataset, "method": method, "metric": metric, "instrument": instrument, "region": "image",
+        "dataset": dataset, "method": method, "metric": metric, "instrument": instrument, "region": None,
         "group": group, "value": value, "low": ends[0], "high": ends[1], "n": scored, "unscored": n - scored,
         "chance": chance, "note": note,
     }  # fmt: skip

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.errors import DataError
+from unmask.bench.core.files import MAX_FILE_BYTES
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.types import FaceLabel
-from unmask.bench.data.folders import list_images, passed_over, require_folder, shown
+from unmask.bench.core.video import Tracks
+from unmask.bench.data.dataset import Spans
+from unmask.bench.data.folders import list_clips, list_images, passed_over, quoted, require_folder
 from unmask.bench.data.stores import FileStore, Store, ZipStore
 
 _LISTED_AT_MOST: Final = 3
@@ -28,21 +31,29 @@ class Place:
     """A second labels file (CelebA has two)."""
     exclude: tuple[Path, ...] = ()
     """Folders and files below ``path`` that are none of it."""
+    split: str = "all"
+    """What is asked for. A reader that gives all splits need not look at it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sample as a reader found it."""
+    """One photo or clip of a copy."""
 
     id: str
     labels: tuple[FaceLabel, ...] = ()
     split: str | None = None
     """What the data set's own files say; ``None`` = nothing."""
+    group: str = ""
+    """See `SampleRef.group`."""
+    truth: Tracks | None = None
+    """The people that the data set annotates in a clip."""
+    spans: Spans | None = None
+    """See `Dataset.spans`."""
 
 
 @dataclass(slots=True)
-class Found:
-    """Everything of one copy of a data set, all splits together."""
+class Contents:
+    """Everything of one copy of a data set: all splits together, or at least what `Place.split` asks for."""
 
     store: Store
     records: list[Record] = field(default_factory=list)
@@ -52,26 +63,29 @@ class Found:
     """What was understood and what was passed over, a sentence each."""
 
 
-Reader = Callable[[Place], Found]
+Reader = Callable[[Place], Contents]
+"""Registered as a ``layout`` (photos) or ``clip_layout``. Raises `DataError`."""
 
 
-def open_images(place: Place, *, sniff: bool = False, known: Sequence[Path] = ()) -> Found:
-    """The images of a folder or zip, without records. Raises `DataError` if there are no images.
+def open_files(place: Place, *, clips: bool = False, sniff: bool = False, companions: Sequence[Path] = ()) -> Contents:
+    """The images of a folder or zip, or the clips of a folder, without records. Raises `DataError` if there are none.
 
-    ``known``: other files of the folder that are read for what they are.
+    ``sniff``: see `list_images`. ``companions``: other files of the folder that are read for what they are.
     """
-    images: Found
-    if place.path.is_file():
+    what, such = ("clips", ".mp4 or .avi") if clips else ("images", "JPEG or PNG")
+    if place.path.is_file() and not clips:
         zipped = ZipStore(place.path, IMAGE_EXTENSIONS)
-        images = Found(zipped, ignored=len(zipped.others) + zipped.hidden, notes=passed_over(zipped.others))
+        contents = Contents(zipped, ignored=len(zipped.others) + zipped.hidden, notes=passed_over(zipped.others))
     else:
-        listing = list_images(require_folder(place.path, "the folder"), sniff=sniff, exclude=place.exclude)
-        read = [path for path in (*known, place.labels, place.attributes) if path is not None]
-        images = Found(FileStore(place.path, listing.files), ignored=listing.ignored, notes=listing.notes(read))
-    if not images.store.names():
-        why = f" ({'; '.join(images.notes)})" if images.notes else ""
-        raise DataError(f"{shown(place.path)} holds no images{why}; put JPEG or PNG files there")
-    return images
+        root = require_folder(place.path, "the folder")
+        listing = list_clips(root, place.exclude) if clips else list_images(root, sniff=sniff, exclude=place.exclude)
+        read = [path for path in (*companions, place.labels, place.attributes) if path is not None]
+        store = FileStore(root, listing.files, limit=None if clips else MAX_FILE_BYTES)
+        contents = Contents(store, ignored=listing.ignored, notes=listing.notes(read, what))
+    if not contents.store.names():
+        why = f" ({'; '.join(contents.notes)})" if contents.notes else ""
+        raise DataError(f"{quoted(place.path)} holds no {what}{why}; put {such} files there")
+    return contents
 
 
 def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path | None) -> list[str]:
@@ -82,8 +96,8 @@ def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path 
     present = set(names)
     missing = [name for name in labelled if name not in present]
     if labelled and len(missing) == len(labelled):
-        shown = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
-        raise DataError(f"{labels} names none of the images beside it ({shown}, ...); write paths below the folder")
+        listed = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
+        raise DataError(f"{labels} names none of the images beside it ({listed}, ...); write paths below the folder")
     return sorted([*names, *missing])
 
 

@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import FaceLabel, Gender
 from unmask.bench.data.labels import read_rows, read_text
-from unmask.bench.data.readers.base import Found, Place, Record, open_images, require_file, with_missing
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, require_file, with_missing
 
 _GENDERS: dict[str, Gender] = {"1": "male", "0": "female", "-1": "female"}
 
 
-def read_celeba(place: Place) -> Found:
+def read_celeba(place: Place) -> Contents:
     """Every image with its identity and gender. Raises `DataError` if the identities are missing."""
-    images = open_images(place)
+    images = open_files(place)
     path = require_file(place.labels, "the identities", place.path)
     if path.suffix.lower() == ".csv":
         faces = _from_csv(path)

@@ -13,17 +13,17 @@ from typing import Final
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.labels import parse_gender, read_rows
-from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 SPLITS: Final = ("train", "val")
 OPEN_RANGE_AGE: Final = 75.0
 _RANGE: Final = re.compile(r"(\d{1,2})-(\d{1,2})\Z")
 
 
-def read_fairface(place: Place) -> Found:
+def read_fairface(place: Place) -> Contents:
     """Both splits, or the one whose label file is there. Raises `DataError` if neither is."""
     files = [place.path / f"fairface_label_{split}.csv" for split in SPLITS]
-    images = open_images(place, known=files)
+    images = open_files(place, companions=files)
     present = [path for path in files if path.is_file()]
     if not present:
         raise DataError(

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.folders import list_images, require_folder
-from unmask.bench.data.readers.base import Found, Place, Record
+from unmask.bench.data.readers.base import Contents, Place, Record
 from unmask.bench.data.stores import FileStore
 
 SPLITS: Final = ("train", "val")
 
 
-def read_fdf(place: Place) -> Found:
+def read_fdf(place: Place) -> Contents:
     """Both splits, or the one that is there. Raises `DataError` if neither is."""
     files: dict[str, Path] = {}
     records: list[Record] = []
@@ -45,7 +45,7 @@ def read_fdf(place: Place) -> Found:
             records.append(Record(sample, _label(name, noses, size), split))
     if not files:
         raise DataError(f"{str(place.path)!r} has no images below train/images or val/images; unpack FDF there")
-    return Found(FileStore(place.path, files), records, ignored, notes)
+    return Contents(FileStore(place.path, files), records, ignored, notes)
 
 
 def _largest(images: Path) -> tuple[Path, int | None]:

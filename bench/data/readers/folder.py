@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
 from unmask.bench.core.errors import DataError
+from unmask.bench.core.files import refusal
+from unmask.bench.core.names import folded
 from unmask.bench.data.folders import counted
 from unmask.bench.data.labels import MAX_BYTES, LabelTable, read_labels
-from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
-from unmask.bench.data.stores import refusal
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 LABELS = "labels.csv"
 _WORDS: Final = r"(?:anon|anonymi[sz]ed?|blurred|de-?faced|de-?identified|pixelated|redacted)"
@@ -28,10 +28,10 @@ _OUTPUT: Final = re.compile(rf"(?P<a>.+)[-_. ]{_WORDS}|{_WORDS}[-_. ](?P<b>.+)",
 T = TypeVar("T")
 
 
-def read_folder(place: Place) -> Found:
+def read_folder(place: Place) -> Contents:
     """The samples below ``place.path`` with their labels. Raises `DataError`."""
     path = place.labels or place.path / LABELS
-    images = open_images(place, sniff=True, known=[path])
+    images = open_files(place, sniff=True, companions=[path])
     table = _labels(place.path, path)
     faces, loosely = by_file(images.store.names(), table.faces)
     images.notes += table.notes
@@ -74,16 +74,17 @@ def by_file(names: Iterable[str], labelled: Mapping[str, T]) -> tuple[dict[str, 
     loose: dict[str, list[str]] = {}
     for name in present - labelled.keys():
         loose.setdefault(_plainly(name), []).append(name)
-    wanted: dict[str, list[str]] = {}
+    unmatched: dict[str, list[str]] = {}
     for name in labelled.keys() - present:
-        wanted.setdefault(_plainly(name), []).append(name)
-    meant = {mine[0]: loose[key][0] for key, mine in wanted.items() if len(mine) == 1 and len(loose.get(key, ())) == 1}
+        unmatched.setdefault(_plainly(name), []).append(name)
+    meant = {
+        mine[0]: loose[key][0] for key, mine in unmatched.items() if len(mine) == 1 and len(loose.get(key, ())) == 1
+    }
     return {meant.get(name, name): value for name, value in labelled.items()}, len(meant)
 
 
 def _plainly(name: str) -> str:
-    parts = unicodedata.normalize("NFC", name).casefold().split("/")
-    return "/".join(part.strip() for part in parts)
+    return "/".join(part.strip() for part in folded(name).split("/"))
 
 
 def _labels(root: Path, path: Path) -> LabelTable:

@@ -1,4 +1,5 @@
-"""Labeled Faces in the Wild: ``Name/Name_0001.jpg`` below a folder or in a zip; the folder is the person."""
+"""Photos whose folder is the person: Labeled Faces in the Wild (``Name/Name_0001.jpg``) and the ORL / AT&T faces
+(``s1/1.pgm`` ... ``s40/10.pgm``), below a folder or in a zip."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ from pathlib import PurePosixPath
 
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.labels import LabelTable, read_labels
-from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 
-def read_lfw(place: Place) -> Found:
+def read_lfw(place: Place) -> Contents:
     """Identities from the labels file where there is one, else from the folders. No other labels exist."""
-    images = open_images(place)
+    images = open_files(place)
     table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()
     names = with_missing(images.store.names(), table.faces, place.labels)
     images.records = [Record(name, table.faces.get(name) or _from_path(name)) for name in names]

@@ -9,15 +9,15 @@ from typing import Final
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.identities import file_subset
 from unmask.bench.data.labels import MAX_AGE, LabelTable, read_labels
-from unmask.bench.data.readers.base import Found, Place, Record, open_images, with_missing
+from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 RACES: Final = ("White", "Black", "Asian", "Indian", "Other")
 _NAME: Final = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
 
 
-def read_utkface(place: Place) -> Found:
+def read_utkface(place: Place) -> Contents:
     """A file whose name does not follow the pattern (there are a few in the original) stays a sample without labels."""
-    images = open_images(place)
+    images = open_files(place)
     table = read_labels(place.labels) if place.labels is not None and place.labels.is_file() else LabelTable()
     for name in with_missing(images.store.names(), table.faces, place.labels):
         base = PurePosixPath(name).name

@@ -16,24 +16,24 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.video import VideoReader, VideoWriter
-from unmask.bench.run.anonymize import worth_another_try
+from unmask.bench.data.media import VideoReader, VideoWriter
+from unmask.bench.run.anonymize import planned_method, worth_another_try
 from unmask.bench.run.calling import Callee, Here, Result, call_method
-from unmask.bench.run.contestants import Contestant
 from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.video.given import given_frames, is_given
-from unmask.bench.run.video.jobs import ClipJob, clip_jobs, in_chunks
+from unmask.bench.run.shards import ShardJob, dataset_jobs, frame_chunks
+from unmask.bench.run.stored_outputs import is_given
+from unmask.bench.run.video.given import given_frames
 from unmask.bench.run.video.neighbours import FrameGuard
 from unmask.bench.run.video.prepare import clip_key, faces_by_frame, usable
 from unmask.bench.store.atomic import replacing_folder
+from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.tables import read_table, table_key, write_table
-from unmask.bench.store.video_schemas import LOSSLESS, PlannedClip
 
 STAGE_VERSION: Final = 5
 """Raise it whenever this stage's results could change."""
 
 
-def output_key(job: ClipJob) -> str:
+def output_key(job: ShardJob) -> str:
     """The key of a clip's outputs: the method as it is, the seed, the qualities it is written at, and the harness's
     boxes where it uses them."""
     method, settings = job.planned_method, job.plan.settings
@@ -48,20 +48,13 @@ def written_problem(folder: Path, quality: str) -> str:
     return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == quality), "")
 
 
-def is_clip_anonymized(job: ClipJob, time_limit: float = 0.0) -> bool:
+def is_clip_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
     """Whether this clip's outputs are there already; see `bench.run.anonymize.is_anonymized`."""
-    table = job.folder.output_dir(job.dataset, job.method, job.number) / "frames.parquet"
+    table = job.folder.outputs_dir(job.dataset, job.method, job.shard) / "frames.parquet"
     return table_key(table) == output_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
 
 
-def open_clip_contestant(job: ClipJob, threads: int, *, time_limit: float) -> Contestant:
-    """The job's method in a process of its own."""
-    log = job.folder.path / "logs" / f"{job.method}.txt"
-    device = job.plan.settings.device
-    return Contestant(job.planned_method.spec, device, log, threads=threads, time_limit=time_limit)
-
-
-def anonymize_clip(job: ClipJob, callee: Callee | None = None) -> bool:
+def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
     """Runs the method over a clip; False if the outputs were there already.
 
     ``callee``: the method, else it is loaded into this process.
@@ -69,8 +62,8 @@ def anonymize_clip(job: ClipJob, callee: Callee | None = None) -> bool:
     if is_clip_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
     if callee is None and not is_given(job.planned_method):
-        callee = Here(job.planned_method.spec, job.plan.settings.device)
-    with replacing_folder(job.folder.output_dir(job.dataset, job.method, job.number)) as folder:
+        callee = Here(planned_method(job).spec, job.plan.settings.device)
+    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
         rows, outputs = _written(job, folder, callee)
         qualities = list(outputs)
         write_table(
@@ -94,12 +87,12 @@ def anonymize_clip(job: ClipJob, callee: Callee | None = None) -> bool:
     return True
 
 
-def _written(job: ClipJob, folder: Path, callee: Callee | None) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
+def _written(job: ShardJob, folder: Path, callee: Callee | None) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
     """Runs the method and writes its frames: milliseconds and error of each frame, and the files by quality."""
     rows: list[tuple[float, str]] = []
     if not usable(job):
         return rows, {}
-    clips, ref = job.open()
+    clips, ref = job.open_clip()
     control = job.planned_method.card.name == CONTROL
     outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
     with ExitStack() as stack:
@@ -177,23 +170,23 @@ class _Output:
             self.problem = failure.reason
 
 
-def frame_id(clip: PlannedClip, number: int) -> str:
+def frame_id(digest: str, number: int) -> str:
     """What a method is told that a frame is called: nothing of the clip's own name."""
-    return f"{hashlib.sha256(clip.digest.encode()).hexdigest()}#{number:06d}"
+    return f"{hashlib.sha256(digest.encode()).hexdigest()}#{number:06d}"
 
 
-def _results(job: ClipJob, reader: VideoReader, callee: Callee | None) -> Iterator[tuple[Frame, Result]]:
+def _results(job: ShardJob, reader: VideoReader, callee: Callee | None) -> Iterator[tuple[Frame, Result]]:
     """Each frame with what the method made of it."""
     planned, settings = job.planned_method, job.plan.settings
     if callee is None:
         yield from ((frame, (result, float("nan"))) for frame, result in given_frames(job, reader))
         return
     _inform(callee, job)
-    faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))
+    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     size = max(planned.card.batch_size, 1)
-    for chunk in in_chunks(reader, settings.frames):
+    for chunk in frame_chunks(reader, settings.frames):
         samples = [
-            Sample(frame_id(job.clip, f.number), f.image, tuple(d.box for _, d in faces.get(f.number, [])))
+            Sample(frame_id(job.clip_digest, f.number), f.image, tuple(d.box for _, d in faces.get(f.number, [])))
             for f in chunk
         ]
         results: list[Result] = []
@@ -202,18 +195,17 @@ def _results(job: ClipJob, reader: VideoReader, callee: Callee | None) -> Iterat
         yield from zip(chunk, results, strict=True)
 
 
-def _inform(callee: Callee, job: ClipJob) -> None:
+def _inform(callee: Callee, job: ShardJob) -> None:
     """Tells a method that asks for it which frames the whole data set has."""
     if not hasattr(registry.method_class(parse_spec(job.planned_method.spec).name), "expect"):
         return
     ids: list[str] = []
-    for other in clip_jobs(job.run, job.plan, job.root):
-        if other.dataset == job.dataset:
-            folder = job.folder.original_dir(other.dataset, other.number)
-            count = len(read_table(folder / "frames.parquet")["pts"])
-            ids += [frame_id(other.clip, number) for number in range(count)]
+    for other in dataset_jobs(job.run, job.plan, job.root, job.planned):
+        folder = job.folder.prepare_dir(other.dataset, other.shard)
+        count = len(read_table(folder / "frames.parquet")["pts"])
+        ids += [frame_id(other.clip_digest, number) for number in range(count)]
     callee.expect(ids)
 
 
-def _qualities(job: ClipJob) -> Sequence[str]:
-    return [c.quality for c in job.plan.contestants if c.method == job.method]
+def _qualities(job: ShardJob) -> Sequence[str]:
+    return [release.variant for release in job.plan.releases if release.method == job.method]

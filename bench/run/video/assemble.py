@@ -21,28 +21,25 @@ from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.explained import missed
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.shards import opened_data
 from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
-from unmask.bench.run.video.jobs import opened_clips
 from unmask.bench.run.video.prepare import stored_tracks
 from unmask.bench.run.video.score import BLANK
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import LOSSLESS, MATCHED, Plan, PlannedDataset, Release
 from unmask.bench.store.tables import Table, read_table
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import LOSSLESS, MATCHED, Contestant, PlannedClips, VideoPlan
 
 
-def original_clips(
-    folder: VideoRunFolder, plan: VideoPlan, dataset: PlannedClips, root: Path | None
-) -> list[OriginalClip]:
+def original_clips(folder: RunFolder, plan: Plan, dataset: PlannedDataset, root: Path | None) -> list[OriginalClip]:
     """Every clip of a data set, those that cannot be read included, in order."""
-    clips = opened_clips(dataset.spec, root)
-    refs = {ref.id: ref for ref in clips.refs}
+    clips, refs = opened_data(folder.path, plan, dataset.label, root)
     found = []
-    for number, planned in enumerate(dataset.clips):
-        path = folder.original_dir(dataset.label, number)
+    for number, (clip, group) in enumerate(zip(dataset.samples, dataset.groups, strict=True)):
+        path = folder.prepare_dir(dataset.label, number)
         seconds = read_table(path / "frames.parquet")["seconds"]
         row = dict(read_table(path / "clip.parquet"))
-        truth = clips.truth(refs[planned.id])
+        truth = clips.truth(refs[clip])
         cut = len(seconds) == plan.settings.frames or bool(row["damage"][0]) or bool(row["problem"][0])
         if truth is not None and not cut and int(truth.frame.max(initial=-1)) >= len(seconds):
             # Of another clip, or counted otherwise: scores against a part of it would pass for the tracker's.
@@ -51,12 +48,15 @@ def original_clips(
         found.append(
             OriginalClip(
                 number,
-                planned.id,
-                planned.group,
+                clip,
+                group,
                 row,
                 seconds,
                 read_table(path / "faces.parquet"),
-                {c.name: read_table(path / f"{c.name}.parquet")["embedding"] for c in plan.instruments},
+                {
+                    c.name: read_table(path / f"{c.name}.parquet")["embedding"]
+                    for c in plan.instruments_of("recogniser")
+                },
                 {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
                 None if truth is None else _first_frames(truth, len(seconds)),
             )
@@ -65,20 +65,20 @@ def original_clips(
 
 
 def _scored(
-    folder: VideoRunFolder,
-    plan: VideoPlan,
+    folder: RunFolder,
+    plan: Plan,
     dataset: str,
     one: OriginalClip,
-    contestant: Contestant,
+    release: Release,
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> ScoredClip:
-    outputs = folder.output_dir(dataset, contestant.method, one.number)
+    outputs = folder.outputs_dir(dataset, release.method, one.number)
     ms, written = read_table(outputs / "frames.parquet")["ms"], read_table(outputs / "written.parquet")
-    kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(contestant.quality, np.nan)
-    people = _people(folder, plan, dataset, one, contestant)
+    kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(release.variant, np.nan)
+    people = _people(folder, plan, dataset, one, release)
     if people is None:
         return _not_measured(one, ms, kbps)
-    path = folder.score_dir(dataset, contestant.label, one.number)
+    path = folder.score_dir(dataset, release.label, one.number)
     ended = read_table(path / "outcomes.parquet")
     tables = {name: read_table(path / f"{name}.parquet") for name in one.readings}
     readings = {
@@ -138,39 +138,39 @@ def _not_measured(one: OriginalClip, ms: NDArray[np.float64], kbps: float) -> Sc
     )
 
 
-def reference_of(plan: VideoPlan, contestant: Contestant) -> Contestant | None:
-    """The re-encoded control that a contestant is held against: of its own quality where it is not lossless, else at
+def reference_of(plan: Plan, release: Release) -> Release | None:
+    """The re-encoded control that a release is held against: of its own quality where it is not lossless, else at
     the source's bitrate, else the first."""
     controls = {m.label for m in plan.methods if m.card.name == CONTROL}
-    recoded = [c for c in plan.contestants if c.method in controls and c.quality != LOSSLESS]
-    by_quality = {c.quality: c for c in reversed(recoded)}
-    return by_quality.get(contestant.quality) or by_quality.get(MATCHED) or next(iter(recoded), None)
+    recoded = [c for c in plan.releases if c.method in controls and c.variant != LOSSLESS]
+    by_quality = {c.variant: c for c in reversed(recoded)}
+    return by_quality.get(release.variant) or by_quality.get(MATCHED) or next(iter(recoded), None)
 
 
 def video_evidence(
-    folder: VideoRunFolder,
-    plan: VideoPlan,
+    folder: RunFolder,
+    plan: Plan,
     dataset: str,
     clips: Sequence[OriginalClip],
-    contestant: Contestant,
+    release: Release,
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> Evidence:
-    """The evidence on one contestant, over the clips that could be read."""
+    """The evidence on one release, over the clips that could be read."""
     usable = [one for one in clips if not one.problem]
-    scored = [_scored(folder, plan, dataset, one, contestant, points) for one in usable]
-    reference = reference_of(plan, contestant)
+    scored = [_scored(folder, plan, dataset, one, release, points) for one in usable]
+    reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return clip_evidence(dataset, contestant.label, usable, scored, recoded, points, settings)
+    return clip_evidence(dataset, release.label, usable, scored, recoded, points, settings)
 
 
 def _people(
-    folder: VideoRunFolder, plan: VideoPlan, dataset: str, one: OriginalClip, contestant: Contestant
+    folder: RunFolder, plan: Plan, dataset: str, one: OriginalClip, release: Release
 ) -> Mapping[str, Tracks] | None:
-    """The people of one clip under one contestant; ``None`` where it could not be written."""
-    if written_problem(folder.output_dir(dataset, contestant.method, one.number), contestant.quality):
+    """The people of one clip under one release; ``None`` where it could not be written."""
+    if written_problem(folder.outputs_dir(dataset, release.method, one.number), release.variant):
         return None
-    path = folder.score_dir(dataset, contestant.label, one.number)
+    path = folder.score_dir(dataset, release.label, one.number)
     return {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers}
 
 

@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
-from unmask.bench.core.cards import MethodCard
-from unmask.bench.core.errors import DataError, SpecError, VideoError
-from unmask.bench.core.files import sha256_of
+from unmask.bench.core.errors import DataError, VideoError
+from unmask.bench.core.files import refusal
 from unmask.bench.core.names import NameMatcher
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure
-from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.clips import clip_files
-from unmask.bench.data.clips.files import CLIP_EXTENSIONS
-from unmask.bench.data.stores import refusal
-from unmask.bench.data.video import VideoReader
-from unmask.bench.run.video.jobs import ClipJob
+from unmask.bench.core.video import CLIP_EXTENSIONS, Frame, VideoInfo
+from unmask.bench.data.folders import clip_files
+from unmask.bench.data.media import VideoReader
+from unmask.bench.run.anonymize import planned_method
+from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.stored_outputs import output_folder
 from unmask.bench.run.video.timing import Shown, Times, frames_shown
-from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table
 
-NAME: Final = "outputs"
 
-
-def is_given(method: PlannedMethod) -> bool:
-    """Whether the method's outputs are clips that lie in a folder already."""
-    return method.card.name == NAME
-
-
-def planned_given(method: PlannedMethod) -> PlannedMethod:
-    """The plan's entry, fingerprinted over the clips in the folder rather than images."""
-    folder = output_folder(method)
-    total, names = hashlib.sha256(), clip_files(folder)
-    for name in names:
-        total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
-    if not names:
-        raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
-    card = MethodCard(
-        name=NAME,
-        version="2",
-        description="Clips anonymized elsewhere, read from a folder and matched by file name.",
-        licence="as the clips",
-        source="the folder given",
-        params={"dir": "(a folder)", "clips": len(names), "fingerprint": total.hexdigest()},
-        limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
-        "error for both. Where both clips have as many frames, frame is compared "
-        "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
-        "length is a failure. Its time is that of reading files.",
-    )
-    return method.model_copy(update={"card": card})
-
-
-def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:
+def given_frames(job: ShardJob, reader: VideoReader) -> Iterator[tuple[Frame, Image | MethodFailure]]:
     """Each frame of the input with what the output shows at its time, or why there is nothing to compare it with."""
     frames = islice(reader, job.plan.settings.frames)
     path = _output_of(job)
@@ -77,10 +43,10 @@ def given_frames(job: ClipJob, reader: VideoReader) -> Iterator[tuple[Frame, Ima
 
 
 def _compared(
-    job: ClipJob, frames: Iterator[Frame], reader: VideoReader, output: VideoReader
+    job: ShardJob, frames: Iterator[Frame], reader: VideoReader, output: VideoReader
 ) -> Iterator[tuple[Frame, Image | MethodFailure]]:
     """Raises `VideoError` before the first frame where the output cannot be read at all."""
-    original = job.folder.original_dir(job.dataset, job.number)
+    original = job.folder.prepare_dir(job.dataset, job.shard)
     clip = Times.of(read_table(original / "frames.parquet")["seconds"], reader.info)
     whole = job.plan.settings.frames is None or len(clip) < job.plan.settings.frames
     until = None if whole else clip.end - clip.usual / 2
@@ -108,23 +74,19 @@ def _size_reason(output: VideoInfo, clip: VideoInfo) -> str:
     return f"{reason}; it lies turned by 90 degrees{lost}"
 
 
-def output_folder(method: PlannedMethod) -> Path:
-    """Where a method's clips lie that were made elsewhere."""
-    return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
-
-
-def _output_of(job: ClipJob) -> Path | MethodFailure:
+def _output_of(job: ShardJob) -> Path | MethodFailure:
     """The file that answers a clip, or why there is none. Names are looked up among the folder's own, so none can reach
     outside it."""
-    folder = output_folder(job.planned_method)
-    params = parse_spec(job.planned_method.spec, positional="dir").params
+    method = planned_method(job)
+    folder = output_folder(method)
+    params = parse_spec(method.spec, positional="dir").params
     try:
         names = clip_files(folder)
     except DataError as error:
         return MethodFailure(str(error))
     prefix, suffix = (str(params.get(part, "")) for part in ("prefix", "suffix"))
     matcher = NameMatcher(names, CLIP_EXTENSIONS, "output clip", prefix=prefix, suffix=suffix)
-    matcher.expect([clip.id for clip in job.planned.clips])
-    name, reason = matcher.match(job.clip.id)
+    matcher.expect(job.planned.samples)
+    name, reason = matcher.match(job.clip)
     reason = reason or refusal(folder, folder / name, limit=None)
     return MethodFailure(reason) if reason else folder / name

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import ImageError, VideoError
 from unmask.bench.core.types import Bools, Box, Image, MethodFailure
 from unmask.bench.core.video import Frame
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.guard import ANOTHER, fault_of
+from unmask.bench.run.shards import ShardJob, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.video.jobs import ClipJob, clip_jobs
 from unmask.bench.run.video.prepare import faces_by_frame, people_by_frame
 from unmask.bench.run.views import background
+from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
-from unmask.bench.store.video_folder import VideoRunFolder
 
 WINDOW: Final = 64
 """Frames before and after that are compared with; memory holds as many small ones."""
@@ -110,9 +110,9 @@ class Neighbours:
 class FrameGuard:
     """What is wrong with the outputs for the frames of a clip: they lie wrongly, or show another frame or clip."""
 
-    def __init__(self, job: ClipJob, reader: VideoReader) -> None:
+    def __init__(self, job: ShardJob, reader: VideoReader) -> None:
         self._job, self._other_clip = job, ""
-        original = job.folder.original_dir(job.dataset, job.number)
+        original = job.folder.prepare_dir(job.dataset, job.shard)
         self._faces = faces_by_frame(read_table(original / "faces.parquet"))
         self._people = people_by_frame(read_table(original / "detections.parquet"))
         self._neighbours = Neighbours(iter(reader))
@@ -136,9 +136,9 @@ class FrameGuard:
         """As of photos; whether an output is another clip of the data set is asked of its first frame."""
         if frame.number > 0:
             return fault_of("", frame.image, heads, output)
-        first = partial(_first_frames, self._job.run, self._job.dataset, self._job.root)
+        first = partial(_first_frames, self._job.run, self._job.plan_run, self._job.dataset, self._job.root)
         reason = fault_of(
-            self._job.clip.id, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
+            self._job.clip, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
         )
         self._other_clip = reason if reason.startswith(ANOTHER) else ""
         return reason
@@ -149,7 +149,7 @@ class _FirstFrames:
     """The first frames of all clips of a data set."""
 
     signatures: Signatures
-    clips: Mapping[str, ClipJob]
+    clips: Mapping[str, ShardJob]
 
     def read(self, name: str) -> tuple[Image, Sequence[Box]]:
         """The first frame of a clip and its faces. Raises `ImageError`."""
@@ -157,10 +157,10 @@ class _FirstFrames:
 
 
 @lru_cache(maxsize=2)
-def _first_frames(run: Path, dataset: str, root: Path | None) -> _FirstFrames:
+def _first_frames(run: Path, plan_run: str, dataset: str, root: Path | None) -> _FirstFrames:
     """Once per process, and only where an output is not explained by its own clip."""
-    plan = VideoRunFolder(run).plan
-    clips = {job.clip.id: job for job in clip_jobs(run, plan, root) if job.dataset == dataset}
+    plan = RunFolder(run).plan_named(plan_run)
+    clips = {job.clip: job for job in dataset_jobs(run, plan, root, plan.dataset(dataset))}
     names, grey, masks = [], [], []
     for name, job in clips.items():
         try:
@@ -173,13 +173,13 @@ def _first_frames(run: Path, dataset: str, root: Path | None) -> _FirstFrames:
     return _FirstFrames(Signatures.of(names, np.stack(grey), masks), clips)
 
 
-def _first_frame(job: ClipJob) -> tuple[Image, Sequence[Box]]:
-    clips, ref = job.open()
+def _first_frame(job: ShardJob) -> tuple[Image, Sequence[Box]]:
+    clips, ref = job.open_clip()
     try:
         frame = next(iter(VideoReader(clips.path(ref))))
     except VideoError as error:
         raise ImageError(error.reason) from error
-    faces = faces_by_frame(read_table(job.folder.original_dir(job.dataset, job.number) / "faces.parquet"))
+    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     return frame.image, [detection.box for _, detection in faces.get(0, [])]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,47 +13,47 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
 from unmask.bench.core.video import Frame, PersonBox, TrackingSession, Tracks
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
 from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
 from unmask.bench.run.regions import face_crop
-from unmask.bench.run.shards import Gather
-from unmask.bench.run.video.jobs import ClipJob, in_chunks
+from unmask.bench.run.shards import Gather, ShardJob, frame_chunks
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
-from unmask.bench.store.video_schemas import VideoPlan
 
 STAGE_VERSION: Final = 1
 """Raise it whenever this stage's results could change."""
 
 
-def clip_key(job: ClipJob) -> str:
+def clip_key(job: ShardJob) -> str:
     """Of the faces and their tracks."""
     plan = job.plan
     recogniser = next(card for card in plan.instruments if card.name == plan.settings.default_recogniser)
-    parts = (plan.detector, recogniser, plan.face_tracker.card)
+    parts = (plan.detector, recogniser, plan.part("face_tracker").card)
     return job.key("clip", STAGE_VERSION, *(card.identity for card in parts))
 
 
-def reading_key(job: ClipJob, located: str, card: InstrumentCard) -> str:
+def reading_key(job: ShardJob, located: str, card: InstrumentCard) -> str:
     """Of one instrument's readings of the faces that were located under ``located``."""
     return job.key("reading", STAGE_VERSION, located, card.identity, job.plan.settings.device)
 
 
-def people_keys(job: ClipJob, before: str = "") -> tuple[str, dict[str, str]]:
+def people_keys(job: ShardJob, before: str = "") -> tuple[str, dict[str, str]]:
     """Of the detections, and of each tracker's tracks; ``before``: the key of the frames that are looked at."""
     plan = job.plan
-    found = job.key("people", STAGE_VERSION, before, plan.person_detector.card.identity, plan.settings.device)
+    found = job.key("people", STAGE_VERSION, before, plan.part("person_detector").card.identity, plan.settings.device)
     return found, {t.label: job.key("tracks", STAGE_VERSION, found, t.card.identity) for t in plan.trackers}
 
 
-def prepare_clip(job: ClipJob) -> bool:
-    """Makes whatever is missing of a clip's tables; False if nothing was.
+def prepare_clip(job: ShardJob) -> bool:
+    """Makes whatever is missing of a clip's tables; False if nothing was. A recogniser or tracker of another version
+    reads anew, and nothing else does.
 
     A clip that cannot be read gets a row that says why, and no frames.
     """
-    plan, folder = job.plan, job.folder.original_dir(job.dataset, job.number)
+    plan, folder = job.plan, job.folder.prepare_dir(job.dataset, job.shard)
     located = clip_key(job)
-    keys = {card.name: reading_key(job, located, card) for card in plan.instruments}
+    keys = {card.name: reading_key(job, located, card) for card in plan.instruments_of("recogniser")}
     detections, tracks = people_keys(job)
     wanted = {
         **dict.fromkeys(("clip", "frames", "faces"), located),
@@ -61,22 +61,27 @@ def prepare_clip(job: ClipJob) -> bool:
         "detections": detections,
         **{f"people-{label}": key for label, key in tracks.items()},
     }
-    if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
+    missing = {name for name, key in wanted.items() if table_key(folder / f"{name}.parquet") != key}
+    if not missing:
         return False
-    for name, table in _look(job).items():
-        write_table(folder / f"{name}.parquet", table, wanted[name])
+    for name, table in _look(job, missing).items():
+        if name in missing:
+            write_table(folder / f"{name}.parquet", table, wanted[name])
     return True
 
 
-def _look(job: ClipJob) -> dict[str, Table]:
-    """One pass over the clip: table name -> columns."""
-    clips, ref = job.open()
-    seen = _Pass(job.plan, job.clip.id)
+def _look(job: ShardJob, missing: Collection[str]) -> dict[str, Table]:
+    """One pass over the clip for the ``missing`` tables: table name -> columns."""
+    clips, ref = job.open_clip()
+    stored = None
+    if not {"clip", "frames", "faces"} & set(missing):
+        stored = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet")
+    seen = _Pass(job.plan, job.clip, missing, stored)
     info: dict[str, Any] = {}
     problem = damage = ""
     try:
         reader = VideoReader(clips.path(ref))
-        for chunk in in_chunks(reader, job.plan.settings.frames):
+        for chunk in frame_chunks(reader, job.plan.settings.frames):
             seen.take(chunk)
         damage = reader.damage
         known = reader.info
@@ -92,7 +97,7 @@ def _look(job: ClipJob) -> dict[str, Table]:
         }
     except VideoError as error:
         # Whatever was seen before is not used: half a clip of unknown length would pass for a whole one.
-        problem, seen = error.reason, _Pass(job.plan, job.clip.id)
+        problem, seen = error.reason, _Pass(job.plan, job.clip, missing, stored)
     return {"clip": _clip_row(info, problem, damage), **seen.tables()}
 
 
@@ -114,15 +119,22 @@ def _clip_row(info: Mapping[str, Any], problem: str, damage: str) -> Table:
 
 
 class _Pass:
-    """What gathers while the frames of a clip go by."""
+    """What gathers while the frames of a clip go by.
 
-    def __init__(self, plan: VideoPlan, clip: str) -> None:
+    ``missing``: the tables that are wanted; ``stored``: the faces where they are there already.
+    """
+
+    def __init__(self, plan: Plan, clip: str, missing: Collection[str], stored: Table | None) -> None:
         self._plan, self._clip = plan, clip
         self._device = plan.settings.device
         self._frames, self._faces, self._detections = Gather(), Gather(), Gather()
-        self._readings = {card.name: Gather() for card in plan.instruments}
-        self._tracking = {part.label: opened.tracker(part.spec, self._device).start() for part in plan.trackers}
-        self._face_tracks = opened.tracker(plan.face_tracker.spec, self._device).start()
+        self._stored = None if stored is None else faces_by_frame(stored)
+        linking = {plan.settings.default_recogniser} if stored is None else set()
+        self._readings = {name: Gather() for name in plan.recognisers if name in missing or name in linking}
+        following = [part for part in plan.trackers if f"people-{part.label}" in missing]
+        self._tracking = {part.label: opened.tracker(part.spec, self._device).start() for part in following}
+        self._finds_people = bool(following) or "detections" in missing
+        self._face_tracks = opened.tracker(plan.part("face_tracker").spec, self._device).start()
         self._flicker = Flicker()
 
     def take(self, chunk: Sequence[Frame]) -> None:
@@ -133,17 +145,25 @@ class _Pass:
                 "seconds": np.array([frame.seconds for frame in chunk], np.float64),
             }
         )
-        judge = opened.detector(self._plan.detector.name, self._device)
-        located = [as_stored(found) for found in judge.detect(images)]
+        located = self._located(chunk)
         views = [FaceView(f.image, d.box, d.landmarks) for f, found in zip(chunk, located, strict=True) for d in found]
         readings = {name: opened.face_instrument(name, self._device).read(views) for name in self._readings}
         for name, columns in readings.items():
             self._readings[name].add(columns)
-        self._add_faces(chunk, located, np.asarray(readings[self._plan.settings.default_recogniser]["embedding"]))
-        people = opened.person_detector(self._plan.person_detector.spec, self._device).detect(images)
-        self._detections.add(people_columns([frame.number for frame in chunk], people))
-        for session in self._tracking.values():
-            track_people(session, images, people)
+        if self._stored is None:
+            embeddings = readings[self._plan.settings.default_recogniser]["embedding"]
+            self._add_faces(chunk, located, np.asarray(embeddings))
+        if self._finds_people:
+            people = opened.person_detector(self._plan.part("person_detector").spec, self._device).detect(images)
+            self._detections.add(people_columns([frame.number for frame in chunk], people))
+            for session in self._tracking.values():
+                track_people(session, images, people)
+
+    def _located(self, chunk: Sequence[Frame]) -> list[list[Detection]]:
+        if self._stored is not None:
+            return [[detection for _, detection in self._stored.get(frame.number, [])] for frame in chunk]
+        judge = opened.detector(self._plan.detector.name, self._device)
+        return [as_stored(found) for found in judge.detect([frame.image for frame in chunk])]
 
     def _add_faces(self, chunk: Sequence[Frame], located: Sequence[Sequence[Detection]], embeddings: Floats32) -> None:
         start = 0
@@ -244,9 +264,9 @@ def faces_by_frame(table: Table) -> dict[int, list[tuple[int, Detection]]]:
     return found
 
 
-def usable(job: ClipJob) -> bool:
+def usable(job: ShardJob) -> bool:
     """Whether a prepared clip could be read."""
-    row = read_table(job.folder.original_dir(job.dataset, job.number) / "clip.parquet")
+    row = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "clip.parquet")
     return not str(row["problem"][0])
 
 

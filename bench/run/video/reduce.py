@@ -14,6 +14,7 @@ from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, frame_seconds, longest_run, strangers_matched
 from unmask.bench.core.headlines import headline_keys
+from unmask.bench.core.protocols import Metric
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
@@ -27,62 +28,63 @@ from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.run.video.evidence import OriginalClip
 from unmask.bench.run.video.timelines import EXPOSED, states, timeline, timeline_columns
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.schemas import ComparisonRow, EstimateRow, RankRow
+from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow, Estimates
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedDataset, Release
 from unmask.bench.store.tables import read_table, write_table
-from unmask.bench.store.video_folder import VideoRunFolder
-from unmask.bench.store.video_schemas import ClipResult, ClipRow, Contestant, VideoEstimates, VideoPlan
 
 Points = Mapping[str, tuple[OperatingPoint, ...]]
 
 
-def reduce_video(folder: VideoRunFolder, plan: VideoPlan, root: Path | None, progress: Progress) -> None:
-    """Writes ``video-estimates.json`` and the timelines. The same readings give the same bytes."""
-    progress.start("reduce", len(plan.datasets) * len(plan.contestants))
-    cards = {card.name: card for _, metric in registry.all_metrics(clips=True) for card in metric.cards}
+def reduce_clips(
+    folder: RunFolder, plan: Plan, dataset: PlannedDataset, root: Path | None, names: Pseudonyms, progress: Progress
+) -> Estimates:
+    """All numbers of one data set of clips; writes its timelines, with the clips' pseudonyms."""
+    asked = {planned.name for planned in plan.of("clips").metrics}
+    metrics = [metric for name, metric in registry.all_metrics(clips=True) if name in asked]
+    cards = {card.name: card for metric in metrics for card in metric.cards}
     instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
-    points = usable_points(plan.operating_points, instruments)
+    points = usable_points(folder.operating_points, instruments)
+    clips = original_clips(folder, plan, dataset, root)
+    readable = [one for one in clips if not one.problem]
+    design = _Design(readable, plan)
     rows: list[EstimateRow] = []
-    comparisons: list[ComparisonRow] = []
-    ranks: list[RankRow] = []
-    clip_rows: list[ClipRow] = []
     results: list[ClipResult] = []
-    for dataset in plan.datasets:
-        clips = original_clips(folder, plan, dataset, root)
-        clip_rows += [_clip_row(dataset.label, one, points) for one in clips]
-        readable = [one for one in clips if not one.problem]
-        design = _Design(readable, plan)
-        answers: dict[str, list[Answer]] = {}
-        for contestant in plan.contestants:
-            evidence = video_evidence(folder, plan, dataset.label, clips, contestant, points)
-            answers[contestant.label] = _answers(evidence, design, cards, set(instruments))
-            for each in answers[contestant.label]:
-                rows += estimate_rows(dataset.label, contestant.label, each, design.groups)
-            results += _results(folder, dataset.label, contestant, readable, evidence)
-            progress.done(f"{contestant.label} {dataset.label}", skipped=False)
-        control, competing = _competitors(plan, answers)
-        instruments_first = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
-        compared = compare_methods(
-            dataset.label,
-            competing,
-            design.resamples,
-            cards,
-            control,
-            heads_of=partial(headline_keys, cards, instruments=instruments_first),
-        )
-        comparisons += compared
-        ranks += rank_rows(dataset.label, competing, compared, cards, control)
-    progress.end()
-    made = VideoEstimates(
-        run=plan.run, estimates=rows, comparisons=comparisons, ranks=ranks, clips=clip_rows, results=results
+    answers: dict[str, list[Answer]] = {}
+    for release in plan.releases:
+        evidence = video_evidence(folder, plan, dataset.label, clips, release, points)
+        answers[release.label] = _answers(evidence, metrics, design, cards, set(instruments))
+        for each in answers[release.label]:
+            rows += estimate_rows(dataset.label, release.label, each, design.groups)
+        results += _results(folder, dataset.label, release, readable, evidence, names)
+        progress.done(f"{release.label} {dataset.label}", skipped=False)
+    control, competing = _competitors(plan, answers)
+    instruments_first = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
+    compared = compare_methods(
+        dataset.label,
+        competing,
+        design.resamples,
+        cards,
+        control,
+        heads_of=partial(headline_keys, cards, instruments=instruments_first),
     )
-    write_json(folder.estimates_path, made.model_dump(mode="json", by_alias=True))
+    ranks = rank_rows(dataset.label, competing, compared, cards, control)
+    nowhere = {"region": None}
+    return Estimates(
+        run=plan.run,
+        estimates=[row.model_copy(update=nowhere) for row in rows],
+        comparisons=[row.model_copy(update=nowhere) for row in compared],
+        ranks=[row.model_copy(update=nowhere) for row in ranks],
+        clips=[_clip_row(dataset.label, one, points) for one in clips],
+        results=results,
+    )
 
 
 class _Design:
-    """How clips and their face tracks are resampled and cut into groups; the same for all contestants."""
+    """How clips and their face tracks are resampled and cut into groups; the same for all releases."""
 
-    def __init__(self, readable: Sequence[OriginalClip], plan: VideoPlan) -> None:
+    def __init__(self, readable: Sequence[OriginalClip], plan: Plan) -> None:
         of_clip = np.arange(len(readable), dtype=np.int64)
         of_track = np.repeat(of_clip, [one.face_tracks for one in readable])
         names = [one.group for one in readable]
@@ -98,21 +100,25 @@ class _Design:
 
 
 def _answers(
-    evidence: Evidence, design: _Design, cards: Mapping[str, MetricCard], recognisers: set[str]
+    evidence: Evidence,
+    metrics: Sequence[Metric],
+    design: _Design,
+    cards: Mapping[str, MetricCard],
+    recognisers: set[str],
 ) -> list[Answer]:
     made = [
         answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
-        for _, metric in registry.all_metrics(clips=True)
+        for metric in metrics
         for item in metric.ask(evidence)
         if isinstance(item, UnitValues | SetStatistic)
     ]
     return made + worst_answers(made, cards, recognisers)
 
 
-def _competitors(plan: VideoPlan, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
+def _competitors(plan: Plan, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
     """The control's label, and everybody who may be compared: of the control's qualities only the lossless one."""
     controls = {m.label for m in plan.methods if m.card.name == CONTROL}
-    of_control = [c.label for c in plan.contestants if c.method in controls]
+    of_control = [c.label for c in plan.releases if c.method in controls]
     return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
 
 
@@ -152,34 +158,35 @@ def _length(seconds: NDArray[np.float64]) -> float:
 
 
 def _results(
-    folder: VideoRunFolder,
+    folder: RunFolder,
     dataset: str,
-    contestant: Contestant,
+    release: Release,
     readable: Sequence[OriginalClip],
     evidence: Evidence,
+    names: Pseudonyms,
 ) -> list[ClipResult]:
-    """A row a clip; writes the contestant's timelines on the way."""
+    """A row a clip; writes the release's timelines on the way."""
     rows, stretches = [], []
     every = states(evidence)
     for number, one in enumerate(readable):
         state = every[evidence.clips.clip == number]
         lines = timeline(one, state)
-        stretches += [(one.clip, *line) for line in lines]
-        rows.append(_result(folder, dataset, contestant, one, evidence.clips.people_output[number], state, lines))
-    write_table(folder.timelines_path(dataset, contestant.label), timeline_columns(stretches), "")
+        stretches += [(names.sample(one.clip), *line) for line in lines]
+        rows.append(_result(folder, dataset, release, one, evidence.clips.people_output[number], state, lines))
+    write_table(folder.timelines_path(dataset, release.label), timeline_columns(stretches), "")
     return rows
 
 
 def _result(
-    folder: VideoRunFolder,
+    folder: RunFolder,
     dataset: str,
-    contestant: Contestant,
+    release: Release,
     one: OriginalClip,
     people: Mapping[str, Tracks],
     state: NDArray[np.str_],
     lines: Sequence[tuple[int, float, float, str]],
 ) -> ClipResult:
-    outputs = folder.output_dir(dataset, contestant.method, one.number)
+    outputs = folder.outputs_dir(dataset, release.method, one.number)
     frames, written = read_table(outputs / "frames.parquet"), read_table(outputs / "written.parquet")
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True))
     flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
@@ -187,15 +194,15 @@ def _result(
         longest_run(one.seconds, one.faces["frame"][rows], flags[rows])
         for rows in (np.flatnonzero(one.faces["track"] == track) for track in np.unique(one.faces["track"]))
     ]
-    problem = written_problem(outputs, contestant.quality)
+    problem = written_problem(outputs, release.variant)
     failed = frames["error"] != ""
     timed = frames["ms"][np.isfinite(frames["ms"])]
     return ClipResult(
         dataset=dataset,
         clip=one.clip,
-        method=contestant.label,
+        method=release.label,
         people={label: tracks.people for label, tracks in people.items()},
-        kbps=finite(kbps.get(contestant.quality, float("nan"))),
+        kbps=finite(kbps.get(release.variant, float("nan"))),
         failed_frames=int(failed.sum()),
         ms=finite(float(timed.mean())) if len(timed) else None,
         tracks_exposed=len(np.unique(one.faces["track"][flags == 1.0])),

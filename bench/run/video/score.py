@@ -1,12 +1,12 @@
-"""Stage score: judge a contestant's clip, frame beside frame with the original, in one pass.
+"""Stage score: judge a release's clip, frame beside frame with the original, in one pass.
 
 Instruments are deterministic: of a frame that is pixel for pixel the original's, every reading is the original's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,14 +16,13 @@ from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.evidence import KNOWN_PLACE
 from unmask.bench.core.types import Box, Detection, FaceView, Image, Outcome
 from unmask.bench.core.video import Frame
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
 from unmask.bench.run.explained import Explanation, explanation
 from unmask.bench.run.located import match_faces, outcomes
-from unmask.bench.run.prepare import as_stored, detection_columns
-from unmask.bench.run.shards import Gather, scatter
+from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
+from unmask.bench.run.shards import Gather, ShardJob, frame_chunks, scatter
 from unmask.bench.run.video.anonymize import output_key, written_problem
-from unmask.bench.run.video.jobs import ClipJob, in_chunks
 from unmask.bench.run.video.prepare import (
     Flicker,
     clip_key,
@@ -60,64 +59,70 @@ class Pair:
     """Whether the output is the original, pixel for pixel."""
 
 
-def score_clip(job: ClipJob) -> bool:
-    """Makes whatever is missing of a contestant's tables for a clip; False if nothing was, or if the clip could not be
+def score_clip(job: ShardJob) -> bool:
+    """Makes whatever is missing of a release's tables for a clip; False if nothing was, or if the clip could not be
     written at this quality."""
-    plan, folder = job.plan, job.folder.score_dir(job.dataset, job.method, job.number)
-    method_job = ClipJob(job.run, job.dataset, job.number, job.root, job.contestant.method)
-    if written_problem(job.folder.output_dir(job.dataset, method_job.method, job.number), job.contestant.quality):
+    plan, folder = job.plan, job.folder.score_dir(job.dataset, job.method, job.shard)
+    method_job = replace(job, method=job.release.method)
+    if written_problem(job.folder.outputs_dir(job.dataset, method_job.method, job.shard), job.release.variant):
         return False
-    seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.contestant.quality)
-    wanted = {"outcomes": seen, **{card.name: reading_key(job, seen, card) for card in plan.instruments}}
+    seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.release.variant)
+    wanted = {
+        "outcomes": seen,
+        **{card.name: reading_key(job, seen, card) for card in plan.instruments_of("recogniser")},
+    }
     _, tracks = people_keys(job, seen)
     wanted |= {f"people-{label}": key for label, key in tracks.items()}
-    if all(table_key(folder / f"{name}.parquet") == key for name, key in wanted.items()):
+    missing = {name for name, key in wanted.items() if table_key(folder / f"{name}.parquet") != key}
+    if not missing:
         return False
+    stored = None if "outcomes" in missing else read_table(folder / "outcomes.parquet")
     if not usable(job):
-        tables = _Scoring(job).tables()
+        tables = _Scoring(job, missing, stored).tables()
     elif _untouched(job, method_job):
         tables = _copied(job)
     else:
-        scoring = _Scoring(job)
+        scoring = _Scoring(job, missing, stored)
         for chunk in _pairs(job, method_job):
             scoring.take(chunk)
         tables = scoring.tables()
     for name, table in tables.items():
-        write_table(folder / f"{name}.parquet", table, wanted[name])
+        if name in missing:
+            write_table(folder / f"{name}.parquet", table, wanted[name])
     return True
 
 
-def _pairs(job: ClipJob, method_job: ClipJob) -> Iterator[list[Pair]]:
-    """The clip's frames beside the contestant's. Raises `StoreError` where the stored clip is short or broken."""
-    outputs = job.folder.output_dir(job.dataset, method_job.method, job.number)
+def _pairs(job: ShardJob, method_job: ShardJob) -> Iterator[list[Pair]]:
+    """The clip's frames beside the release's. Raises `StoreError` where the stored clip is short or broken."""
+    outputs = job.folder.outputs_dir(job.dataset, method_job.method, job.shard)
     errors = read_table(outputs / "frames.parquet")["error"]
-    path = outputs / f"{job.contestant.quality}.mp4"
-    clips, ref = job.open()
+    path = outputs / f"{job.release.variant}.mp4"
+    clips, ref = job.open_clip()
     try:
         stored = iter(VideoReader(path))
-        for chunk in in_chunks(VideoReader(clips.path(ref)), job.plan.settings.frames):
+        for chunk in frame_chunks(VideoReader(clips.path(ref)), job.plan.settings.frames):
             pairs = []
             for frame in chunk:
                 made = next(stored, None)
                 if made is None or made.image.shape != frame.image.shape:
-                    raise StoreError(f"{path} ends early; delete its folder and run the same `unmask video` again")
+                    raise StoreError(f"{path} ends early; delete its folder and run the same `unmask run` again")
                 same = np.array_equal(made.image, frame.image)
                 pairs.append(Pair(frame, made.image, str(errors[frame.number]), same))
             yield pairs
     except VideoError as error:
         raise StoreError(
-            f"{path} cannot be read ({error.reason}); delete its folder and run the same `unmask video` again"
+            f"{path} cannot be read ({error.reason}); delete its folder and run the same `unmask run` again"
         ) from error
 
 
-def _untouched(job: ClipJob, method_job: ClipJob) -> bool:
+def _untouched(job: ShardJob, method_job: ShardJob) -> bool:
     """Whether the whole clip is the original's, pixel for pixel (the control; clips in which nobody was found)."""
     return all(pair.same and not pair.error for chunk in _pairs(job, method_job) for pair in chunk)
 
 
-def _copied(job: ClipJob) -> dict[str, Table]:
+def _copied(job: ShardJob) -> dict[str, Table]:
     """The tables of an untouched clip: what is known of the original, all of its faces missed."""
-    original = job.folder.original_dir(job.dataset, job.number)
+    original = job.folder.prepare_dir(job.dataset, job.shard)
     faces = read_table(original / "faces.parquet")
     count = len(faces["frame"])
     missed = {
@@ -125,36 +130,47 @@ def _copied(job: ClipJob) -> dict[str, Table]:
         **_explained_columns([Explanation(0.0, True)] * count),
         **{name: faces[name] for name in ("box", "landmarks", "score", "flicker")},
     }
-    names = [card.name for card in job.plan.instruments] + [f"people-{t.label}" for t in job.plan.trackers]
+    names = job.plan.recognisers + [f"people-{t.label}" for t in job.plan.trackers]
     tables = {name: dict(read_table(original / f"{name}.parquet")) for name in names}
-    for card in job.plan.instruments:
-        read = tables[card.name]["embedding"]
-        tables[card.name] |= {KNOWN_PLACE: read, BLANK: np.full_like(read, np.nan)}
+    for name in job.plan.recognisers:
+        read = tables[name]["embedding"]
+        tables[name] |= {KNOWN_PLACE: read, BLANK: np.full_like(read, np.nan)}
     return {"outcomes": missed, **tables}
 
 
 class _Scoring:
-    """What gathers while the pairs of frames of a clip go by."""
+    """What gathers while the pairs of frames of a clip go by.
 
-    def __init__(self, job: ClipJob) -> None:
+    ``missing``: the tables that are wanted; ``stored``: the outcomes where they are there already.
+    """
+
+    def __init__(self, job: ShardJob, missing: Collection[str], stored: Table | None) -> None:
         self._plan, self._device = job.plan, job.plan.settings.device
-        original = job.folder.original_dir(job.dataset, job.number)
+        original = job.folder.prepare_dir(job.dataset, job.shard)
         faces = read_table(original / "faces.parquet")
         self._tracks = faces["track"]
         self._faces = faces_by_frame(faces)
         self._people = people_by_frame(read_table(original / "detections.parquet"))
-        self._names = [card.name for card in self._plan.instruments]
+        self._names = [name for name in self._plan.recognisers if name in missing]
+        self._stored = None if stored is None else iter(detections_of(stored))
         self._before = {name: read_table(original / f"{name}.parquet") for name in self._names}
         self._outcomes = Gather()
         self._readings = {name: Gather() for name in self._names}
-        self._tracking = {p.label: opened.tracker(p.spec, self._device).start() for p in self._plan.trackers}
+        self._tracking = {
+            p.label: opened.tracker(p.spec, self._device).start()
+            for p in self._plan.trackers
+            if f"people-{p.label}" in missing
+        }
         self._flicker = Flicker()
 
     def take(self, chunk: Sequence[Pair]) -> None:
         again = self._find_faces(chunk)
-        for pair, found in zip(chunk, again, strict=True):
-            self._outcomes.add(self._outcome_rows(pair, found))
+        if self._stored is None:
+            for pair, found in zip(chunk, again, strict=True):
+                self._outcomes.add(self._outcome_rows(pair, found))
         self._read(chunk, again)
+        if not self._tracking:
+            return
         people = self._find_people(chunk)
         images = [pair.output for pair in chunk]
         for session in self._tracking.values():
@@ -178,6 +194,9 @@ class _Scoring:
 
     def _find_faces(self, chunk: Sequence[Pair]) -> list[list[Detection | None]]:
         """For each frame, the face found again in the place of each original face."""
+        if self._stored is not None:
+            stored = self._stored
+            return [[next(stored) for _ in self._known(pair)] for pair in chunk]
         looked = [k for k, pair in enumerate(chunk) if self._known(pair) and not pair.same]
         judge = opened.detector(self._plan.detector.name, self._device)
         seen = dict(zip(looked, judge.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
@@ -231,7 +250,7 @@ class _Scoring:
         return scatter(read([]), read(there) if there else {}, at, len(views))["embedding"]
 
     def _find_people(self, chunk: Sequence[Pair]) -> list[list[Any]]:
-        detector = opened.person_detector(self._plan.person_detector.spec, self._device)
+        detector = opened.person_detector(self._plan.part("person_detector").spec, self._device)
         looked = [k for k, pair in enumerate(chunk) if not pair.same]
         found = dict(zip(looked, detector.detect([chunk[k].output for k in looked]) if looked else [], strict=True))
         return [found[k] if k in found else self._people.get(p.frame.number, []) for k, p in enumerate(chunk)]

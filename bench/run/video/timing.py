@@ -16,8 +16,8 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.exposure import frame_seconds
 from unmask.bench.core.types import Float, Image, MethodFailure
 from unmask.bench.core.video import VideoInfo
-from unmask.bench.data.video import VideoReader
-from unmask.bench.data.video.clock import step
+from unmask.bench.data.media import VideoReader
+from unmask.bench.data.media.clock import step
 from unmask.bench.run.video.neighbours import Small, reduced, same_picture
 
 STEPS_OFF: Final = 2

@@ -21,7 +21,7 @@ from unmask.bench.core.errors import CheckpointError, UnmaskError
 from unmask.bench.core.files import replacing_file
 from unmask.methods.gan.training.faces import Batch, Faces, training_batches
 from unmask.methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
-from unmask.methods.gan.training.record import Progress, trim_rows, write_row
+from unmask.methods.gan.training.record import TrainingProgress, trim_rows, write_row
 
 SAVE_SECONDS: Final = 60.0
 """A state is saved at least so often, so that a kill costs no more."""
@@ -84,7 +84,7 @@ def train(
     ``stop_at``: seconds since 1970. ``facts`` go into the card of the trained network. Raises UnmaskError where a loss
     or a weight is no finite number: the last good state and network are kept.
     """
-    course, progress = trainer.course, Progress()
+    course, progress = trainer.course, TrainingProgress()
     per_epoch = max(len(faces) // course.batch, 1)
     parts = {**trainer.parts, "progress": progress}
     step = saved = load_state(folder.path / STATE, parts, faces.images.device)
@@ -127,7 +127,7 @@ def train(
     return complete
 
 
-def check_finite(progress: Progress, parts: Mapping[str, Any], step: int) -> None:
+def check_finite(progress: TrainingProgress, parts: Mapping[str, Any], step: int) -> None:
     """Raises UnmaskError where a loss or a weight is no finite number: such a state must not replace a good one."""
     lost = [name for name, value in progress.row.values().items() if not np.isfinite(value)]
     for name, part in parts.items():
@@ -173,7 +173,7 @@ def _save_grid(path: Path, rows: Sequence[torch.Tensor]) -> None:
             save_image(pictures, temp, "png", nrow=len(rows[0]), padding=0, normalize=True, value_range=(-1, 1))
 
 
-def _card(progress: Progress, step: int, per_epoch: int, facts: Mapping[str, Any] | None) -> dict[str, Any]:
+def _card(progress: TrainingProgress, step: int, per_epoch: int, facts: Mapping[str, Any] | None) -> dict[str, Any]:
     scores = {"best_epoch": progress.best, "epoch_scores": progress.scores} if progress.scores else {}
     return {
         "steps": step,
@@ -184,5 +184,5 @@ def _card(progress: Progress, step: int, per_epoch: int, facts: Mapping[str, Any
     }
 
 
-def _shown(progress: Progress) -> str:
+def _shown(progress: TrainingProgress) -> str:
     return f"best epoch {progress.best} of {len(progress.scores)}: " if progress.scores else ""

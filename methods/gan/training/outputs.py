@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import torch
 
-from unmask.bench.core.errors import PlanMismatchError, StoreError
+from unmask.bench.core.claims import claim_folder, differences
+from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import TEMP_PREFIX, replacing_file
 from unmask.methods.gan.training.record import plot_losses, read_losses
 
@@ -34,21 +35,16 @@ class TrainingFolder:
         self._drawn = time.monotonic()
 
     def claim(self) -> None:
-        """Writes down what is trained here. Raises PlanMismatchError where it is something else."""
+        """Writes down what is trained here.
+
+        Raises PlanMismatchError where it is something else, ConfigError where the folder holds no training.
+        """
         file = self.path / "training.json"
-        if file.is_file():
-            try:
-                there = json.loads(file.read_text("utf-8"))
-            except ValueError as error:
-                raise StoreError(f"{file} is damaged; delete {self.path} or choose another --out") from error
-            differences = list(_differences(there, _plain(self._facts)))
-            if differences:
-                raise PlanMismatchError(str(self.path), differences)
-        elif (self.path / STATE).exists():
-            raise StoreError(f"{self.path} holds a training of unknown settings; choose another --out")
+        facts = json.loads(json.dumps(self._facts))
+        claim_folder(file, lambda: differences(_read_json(file), facts, free=FREE), lambda: None)
         for left in self.path.glob(f"{TEMP_PREFIX}*"):  # of a killed one
             left.unlink(missing_ok=True)
-        _write_json(file, self._facts)
+        _write_json(file, facts)
 
     def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
         """Publishes the network that ``save`` writes to a path, and the card beside; the path of the network."""
@@ -78,17 +74,12 @@ class TrainingFolder:
         self._drawn = time.monotonic()
 
 
-def _differences(there: Any, here: Any, where: str = "") -> list[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = [key for key in dict.fromkeys((*there, *here)) if key not in FREE]
-        return [
-            line for key in keys for line in _differences(there.get(key), here.get(key), f"{where}.{key}".lstrip("."))
-        ]
-    return [] if there == here else [f"{where} {there} there, {here} here"]
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged; delete {path.parent} or choose another --out") from error
+    return value
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -40,7 +40,7 @@ class Means:
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
 
 
-class Progress:
+class TrainingProgress:
     """What must survive a kill beside the networks: means so far, the best epoch, the time spent."""
 
     def __init__(self) -> None:

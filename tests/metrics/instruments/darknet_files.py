@@ -92,16 +92,16 @@ def write_weights(folder: Path, cfg: Path, seed: int = 0, *, version: int = 2, e
     """Random weights that fit; ``extra`` values too many (or, below 0, too few)."""
     rng = np.random.default_rng(seed)
     parts = []
-    for layer in read_cfg(cfg):
-        if isinstance(layer, Convolution):
-            parts.append(rng.normal(0, 0.3, layer.filters))
-            if layer.batch_normalize:
-                parts += [rng.uniform(0.5, 1.5, layer.filters), rng.normal(0, 0.3, layer.filters)]
-                parts.append(rng.uniform(0.5, 2, layer.filters))
-            count = layer.inputs * layer.kernel**2
+    for settings, inputs, _ in read_cfg(cfg):
+        if isinstance(settings, Convolution):
+            parts.append(rng.normal(0, 0.3, settings.filters))
+            if settings.batch_normalize:
+                parts += [rng.uniform(0.5, 1.5, settings.filters), rng.normal(0, 0.3, settings.filters)]
+                parts.append(rng.uniform(0.5, 2, settings.filters))
+            count = inputs * settings.size**2
             # Layers that boxes are read off (not normalised) speak softly: sizes are exponents.
-            spread = 1.0 if layer.batch_normalize else 0.2
-            parts.append(rng.normal(0, spread * count**-0.5, layer.filters * count))
+            spread = 1.0 if settings.batch_normalize else 0.2
+            parts.append(rng.normal(0, spread * count**-0.5, settings.filters * count))
     values = np.concatenate(parts).astype("<f4")
     values = np.concatenate([values, np.zeros(extra, "<f4")]) if extra >= 0 else values[:extra]
     path = folder / f"small-{version}-{extra}.weights"

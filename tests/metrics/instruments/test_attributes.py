@@ -124,7 +124,7 @@ def test_swapped_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def faceapi_weights(open_instrument: Opener) -> dict[str, Any]:
-    from unmask.bench.data.packages import cached
+    from unmask.bench.fetch.packages import cached
 
     open_instrument("face-api")  # skips where the files are missing
     files = {file.key: cached(file) for file in FaceApi.card.files}
@@ -146,7 +146,7 @@ def test_weights_must_all_be_used_and_fit(faceapi_weights: dict[str, Any]) -> No
 @pytest.mark.weights
 def test_faceres_is_the_mobilenet_it_is_said_to_be(open_instrument: Opener) -> None:
     """The graph's interpreter against MobileNetV1 written out, with the same tensors."""
-    from unmask.bench.data.packages import cached
+    from unmask.bench.fetch.packages import cached
 
     instrument = open_instrument("faceres")
     files = {file.key: cached(file) for file in FaceRes.card.files}
@@ -156,7 +156,7 @@ def test_faceres_is_the_mobilenet_it_is_said_to_be(open_instrument: Opener) -> N
     w = {name: torch.from_numpy(values) for name, values in read_weights(manifest, files["weights"]).items()}
     crop = np.random.default_rng(0).normal(0, 60, (2, 224, 224, 3)).astype(np.float32)
     x = torch.from_numpy(crop)
-    ours = instrument._graph.run(x)
+    ours = {name: torch.from_numpy(values) for name, values in instrument._graph.run(crop).items()}
 
     def shift(name: str) -> torch.Tensor:
         return w[f"{name}_bn/batchnorm_1/sub"][:, None, None]

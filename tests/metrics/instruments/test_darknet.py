@@ -111,29 +111,33 @@ def test_numbers_that_make_no_network_are_refused(tmp_path: Path, poison: float)
     [
         ("[upsample]", "[lstm]", r"line \d+, \[lstm\]: is a section that YOLOv3 has not"),
         ("[net]", "[nets]", r"does not begin with \[net\]"),
-        ("channels=3", "channels=1", "channels = '1' must be whole, from 3 to 3"),
-        ("filters=6", "filters=10000000", "filters = '10000000' must be whole, from 1 to 4096"),
-        ("filters=6", "filters=6.5", "must be whole"),
-        ("filters=6", "filters=nan", "must be a number"),
-        ("filters=6", "filters=1e400", "must be a number"),
-        ("filters=6", "filters=", "must be a number"),
+        ("channels=3", "channels=1", "channels = '1': .* equal to 3"),
+        ("filters=6", "filters=10000000", "filters = '10000000': .* less than or equal to 4096"),
+        ("filters=6", "filters=6.5", "filters = '6.5': .* valid integer"),
+        ("filters=6", "filters=nan", "valid integer"),
+        ("filters=6", "filters=1e400", "valid integer"),
+        ("filters=6", "filters=", "valid integer"),
         ("filters=6\n", "", "filters is missing"),
         ("filters=6", "filters=6\nfilters=7", "'filters' is given twice"),
         ("filters=6", "filters=6\ngroups=2", "'groups' is a setting that YOLOv3 has not"),
         ("filters=6", "filters=7", "adds 7 channels to 6"),
-        ("size=3", "size=99", "size = '99' must be whole"),
-        ("stride=2", "stride=0", "stride = '0' must be whole"),
-        ("activation=leaky", "activation=mish", "activation = 'mish' must be leaky or linear"),
+        ("size=3", "size=99", "size = '99': .* less than or equal to 15"),
+        ("stride=2", "stride=0", "stride = '0': .* greater than or equal to 1"),
+        ("activation=leaky", "activation=mish", "activation = 'mish': .* 'leaky' or 'linear'"),
         ("from=-2", "from=-3", "refers to layer -3, which is not before it"),
         ("from=-2", "from=2", "refers to layer 2, which is not before it"),
         ("layers = -1, 2", "layers = -1, 99", "refers to layer 99"),
-        ("layers = -1, 2", "layers = -1, 5", "joins outputs of different sizes"),
-        ("layers = -1, 2", "layers = " + "-1," * 2000, "lists more than 8 numbers"),
-        ("mask = 1,2", "mask = 1,3", "mask = '1,3' must be whole, from 0 to 2"),
+        ("layers = -1, 2", "layers = -1, 5", r"do not fit together at 64 pixels \(Sizes of tensors must match"),
+        ("layers = -1, 2", "layers = " + "-1," * 2000 + "-1", "at most 8 items"),
+        ("mask = 1,2", "mask = 1,3", "mask must count them from 0"),
         ("mask = 1,2", "mask = 1", "needs 1 x .5 . 2. channels, but the layer before it gives 14"),
         ("anchors = 4,5,  8,9,  16,20", "anchors = 4,5,  8,9,  16", "must be pairs"),
-        ("anchors = 4,5,", "anchors = 0,5,", "must be above 0"),
+        ("anchors = 4,5,", "anchors = 0,5,", "greater than 0"),
         ("classes=2", "classes=3", "needs 2 x"),
+        ("anchors = 4,5,", "anchors = 4,nan,", "anchors = .* finite number"),
+        ("anchors = 4,5,", "anchors = 4,inf,", "anchors = .* finite number"),
+        ("mask = 1,2", "mask = 1,-2", "greater than or equal to 0"),
+        ("pad=1", "pad=2", "less than or equal to 1"),
         ("jitter=.3", "scale_x_y=1.2", "'scale_x_y' is a setting that YOLOv3 has not"),
         ("[yolo]", "[yolo]\nthis is no setting", "neither .section. nor setting=value"),
     ],
@@ -144,6 +148,13 @@ def test_what_yolov3_has_not_is_refused(tmp_path: Path, old: str, new: str, says
         load_darknet(write_cfg(tmp_path, SMALL.replace(old, new, 1)), tmp_path / "none.weights", SIZE)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_a_shortcut_does_not_spread_one_cell_over_a_grid(tmp_path: Path) -> None:
+    text = "[net]\n" + "[maxpool]\nstride=4\n" * 3 + "[shortcut]\nfrom=-3\nactivation=linear\n"
+    cfg = write_cfg(tmp_path, text + "[route]\nlayers=-1,-1\n[yolo]\nmask=0\nanchors=1,1\nclasses=1\n")
+    with pytest.raises(CheckpointError, match="adds outputs of different sizes"):
+        load_darknet(cfg, tmp_path / "none.weights", SIZE)
 
 
 def test_files_that_are_no_cfg_are_refused(tmp_path: Path) -> None:
@@ -165,7 +176,7 @@ def test_a_cfg_cannot_ask_for_all_memory(tmp_path: Path) -> None:
     layer = "[convolutional]\nfilters=4096\nsize=15\nstride=1\npad=1\nactivation=linear\n"
     texts = {
         "weights, more than": "[net]\n" + layer * 20 + "[yolo]\nmask=0\nanchors=1,1\nclasses=4091\n",
-        "takes too much memory": SMALL.replace("[upsample]\nstride=2", "[upsample]\nstride=4\n" * 20),
+        "they take more than": SMALL.replace("[upsample]\nstride=2", "[upsample]\nstride=4\n" * 20),
         "1 to 256 can be read": "[net]\n" + "[maxpool]\nstride=1\n" * 300,
     }
     tracemalloc.start()

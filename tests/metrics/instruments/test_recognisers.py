@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 import types
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.fetched import files_of
@@ -23,16 +25,16 @@ from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.registry import create_metric
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.run.calibration import instrument_identity, usable_points
-from unmask.bench.run.plan import choose_instruments
+from unmask.bench.run.choosing import choose_instruments
 from unmask.metrics.instruments.buffalo import BuffaloL
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 from unmask.metrics.instruments.dlib_network import load_dlib
 from unmask.metrics.instruments.dlib_resnet import DlibResNet
 from unmask.metrics.instruments.embedding import normalised
-from unmask.metrics.instruments.facenet import standardised
+from unmask.metrics.instruments.facenet import FaceNet, standardised
 from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
 from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import expand_weights, fast_network, open_session, read_model
+from unmask.metrics.instruments.onnx_session import fast_network, open_session, read_model, unfold_prelu
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 
@@ -169,6 +171,26 @@ def test_buffalo_finds_insightfaces_folder(tmp_path: Path, monkeypatch: pytest.M
     assert BuffaloL.open({}, "cpu").read([])["embedding"].shape == (0, 512)
 
 
+def test_buffalo_reads_a_face_as_insightface_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut: Image
+) -> None:
+    """With the package itself, which finds the file in its folder, aligns the face and reads it."""
+    insightface = pytest.importorskip("insightface", reason="needs the extra: pip install 'unmask[insightface]'")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("UNMASK_BUFFALO_L", raising=False)
+    folder = tmp_path / ".insightface" / "models" / "buffalo_l"
+    folder.mkdir(parents=True)
+    buffalo_like(folder / "w600k_r50.onnx")
+    assert Path(insightface.utils.ensure_available("models", "buffalo_l")) == folder
+    face = template_face(astronaut)
+    tilt = np.array([[0.8, 0.1], [-0.1, 0.8]], np.float32)
+    for landmarks in (face.landmarks, (face.landmarks - 220) @ tilt + 220, (face.landmarks - 220) * 1.4 + 215):
+        network = insightface.model_zoo.get_model(str(folder / "w600k_r50.onnx"), providers=["CPUExecutionProvider"])
+        theirs = network.get(astronaut[..., ::-1], types.SimpleNamespace(kps=landmarks))
+        ours = BuffaloL.open({}, "cpu").read([FaceView(astronaut, face.box, landmarks)])["embedding"][0]
+        np.testing.assert_allclose(ours, theirs / np.linalg.norm(theirs), atol=1e-4)
+
+
 def test_buffalo_says_what_to_do_without_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setitem(sys.modules, "insightface.utils", None)  # as if it were not installed
@@ -226,37 +248,24 @@ def test_buffalo_refuses_another_network(tmp_path: Path, monkeypatch: pytest.Mon
         BuffaloL.open({}, "cpu")
 
 
-@pytest.mark.parametrize(("axis", "block"), [(None, 0), (0, 0), (1, 0), (0, 4), (1, 3)])
-def test_expanding_weights_changes_no_output(axis: int | None, block: int) -> None:
-    rng = np.random.default_rng(1)
-    quantised = rng.integers(-127, 128, (8, 6), dtype=np.int8)
-    shape: tuple[int, ...] = () if axis is None else (quantised.shape[axis],)
-    if block:
-        shape = tuple(-(-n // block) if k == axis else n for k, n in enumerate(quantised.shape))
-    scale, zero = rng.uniform(0.01, 0.1, shape).astype(np.float32), rng.integers(-9, 9, shape).astype(np.int8)
-    options: dict[str, Any] = {} if axis is None else {"axis": axis} | ({"block_size": block} if block else {})
+def test_a_rectifier_of_quantised_slopes_is_unfolded() -> None:
+    quantised = np.array([[[-100]], [[0]], [[50]]], np.int8)
     graph = helper.make_graph(
         [
-            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["w"], **options),
-            helper.make_node("Reshape", ["w", "shape"], ["flat"]),
-            helper.make_node("MatMul", ["x", "flat"], ["y"]),
+            helper.make_node("DequantizeLinear", ["q", "scale"], ["slope"]),
+            helper.make_node("PRelu", ["x", "slope"], ["y"]),
         ],
-        "quantised",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 12])],
-        [
-            numpy_helper.from_array(quantised, "q"),
-            numpy_helper.from_array(scale, "s"),
-            numpy_helper.from_array(zero, "z"),
-            numpy_helper.from_array(np.array([4, 12]), "shape"),
-        ],
+        "rectifier",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, 4, 4])],
+        [numpy_helper.from_array(quantised, "q"), numpy_helper.from_array(np.float32(0.01), "scale")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    x = rng.normal(size=(5, 4)).astype(np.float32)
-    before = open_session(model, "cpu", "test").run(None, {"x": x})[0]
-    expand_weights(model)
-    assert [node.op_type for node in model.graph.node] == ["MatMul"]
-    np.testing.assert_allclose(open_session(model, "cpu", "test").run(None, {"x": x})[0], before, atol=1e-5)
+    unfold_prelu(model)
+    assert "PRelu" not in {node.op_type for node in model.graph.node}
+    x = np.random.default_rng(1).normal(size=(5, 3, 4, 4)).astype(np.float32)
+    expected = np.where(x > 0, x, x * quantised * np.float32(0.01))
+    np.testing.assert_allclose(open_session(model, "cpu", "test").run(None, {"x": x})[0], expected, atol=1e-6)
 
 
 def test_networks_with_weights_in_other_files_are_refused(tmp_path: Path) -> None:
@@ -273,6 +282,42 @@ def test_load_keras_refuses_other_files(tmp_path: Path) -> None:
     for name in ("text.h5", "empty.h5", "missing.h5"):
         with pytest.raises(CheckpointError, match="not the FaceNet file"):
             load_keras(tmp_path / name)
+
+
+@pytest.mark.weights
+def test_load_keras_refuses_damaged_files(tmp_path: Path) -> None:
+    path = shutil.copy(files_of(FaceNet.card)["weights"], tmp_path / "damaged.h5")
+    block = "Block35_1_Branch_1_Conv2d_0b_3x3"
+
+    def damage(change: Callable[[h5py.Group], None], says: str) -> None:
+        with h5py.File(path, "r+") as file:
+            weights = file["model_weights"]
+            weights.move(block, "/kept")
+            weights.copy("/kept", block)
+            change(weights)
+        with pytest.raises(CheckpointError, match=f"^damaged.h5 is not the FaceNet file .*{says}") as caught:
+            load_keras(path)
+        assert "\n" not in str(caught.value)
+        with h5py.File(path, "r+") as file:
+            weights = file["model_weights"]
+            if block in weights:
+                del weights[block]
+            weights.move("/kept", block)
+
+    def kernel(values: NDArray[Any]) -> Callable[[h5py.Group], None]:
+        def change(weights: h5py.Group) -> None:
+            group = weights[block][block]
+            del group["kernel:0"]
+            group["kernel:0"] = values
+
+        return change
+
+    damage(lambda weights: weights.__delitem__(block), "no layer for repeat_1.0.branch1.1")
+    damage(kernel(np.full((3, 3, 32, 32), np.nan)), "not finite")
+    damage(kernel(np.ones((3, 3, 32, 16))), "size mismatch")
+    damage(kernel(np.ones(7)), "axes don't match")
+    damage(lambda weights: weights[block][block].__delitem__("kernel:0"), "kernel:0")
+    damage(lambda weights: weights.copy(block, "Another_Conv2d"), "layers that the network does not")
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def small_graph(stride: int = 2) -> tuple[dict[str, Any], dict[str, Floats32]]:
 def test_a_graph_computes_what_torch_does(side: int, padding: tuple[int, ...]) -> None:
     topology, weights = small_graph()
     x = torch.from_numpy(np.random.default_rng(1).normal(size=(2, side, side, 3)).astype(np.float32))
-    ours = TfjsGraph(topology, weights, ["out"]).run(x)["out"]
+    ours = torch.from_numpy(TfjsGraph(topology, weights, ["out"]).run(x.numpy())["out"])
     w = {name: torch.from_numpy(values) for name, values in weights.items()}
     # TensorFlow's SAME at stride 2: an even side is padded by one pixel at its end only, an odd one on both.
     y = functional.conv2d(functional.pad(x.permute(0, 3, 1, 2), padding), w["filters"].permute(3, 2, 0, 1), stride=2)
@@ -115,8 +115,51 @@ def test_a_graph_that_is_not_one_of_ours_is_refused(change: str) -> None:
 
 def test_a_graph_that_fails_says_where() -> None:
     topology, weights = small_graph()
-    with pytest.raises(CheckpointError, match=r"fails at a \(Conv2D\)"):
-        TfjsGraph(topology, weights, ["out"]).run(torch.zeros(1, 8, 8, 2))
+    with pytest.raises(CheckpointError, match=r"the graph fails: .* image"):
+        TfjsGraph(topology, weights, ["out"]).run(np.zeros((1, 8, 8, 2), np.float32))
+    weights["filters"] = np.zeros((3, 3, 2, 4), np.float32)
+    topology["node"] = [*topology["node"][:-5], *(const(name, values.shape) for name, values in weights.items())]
+    with pytest.raises(CheckpointError, match="the graph fails: "):
+        TfjsGraph(topology, weights, ["out"]).run(np.zeros((1, 8, 8, 3), np.float32))
+    nodes = {entry["name"]: entry for entry in topology["node"]}
+    for attribute, value in {"strides": ["1", "9", "9", "1"], "dilations": ["1", "2", "2", "1"]}.items():
+        changed = json.loads(json.dumps(topology))
+        changed["node"][topology["node"].index(nodes["a"])]["attr"][attribute]["list"]["i"] = value
+        with pytest.raises(CheckpointError, match=r"fails at a \(Conv2D\)"):
+            TfjsGraph(changed, weights, ["out"])
+
+
+def test_paddings_poolings_and_fused_convolutions_compute_what_torch_does() -> None:
+    rng = np.random.default_rng(0)
+    weights = {
+        "filters": rng.normal(size=(3, 3, 3, 4)).astype(np.float32),
+        "bias": rng.normal(size=4).astype(np.float32),
+        "widths": np.array([[0, 0], [1, 2], [0, 3], [0, 1]], np.float32),
+        "shape": np.array([-1, 5], np.float32),
+        "low": np.float32(0.5),
+        "high": np.float32(1.5),
+    }
+    twos = {"list": {"i": ["1", "2", "2", "1"]}}
+    fused = {"list": {"s": [text("BiasAdd")["s"], text("Relu")["s"]]}}
+    nodes = [
+        node("image", "Placeholder"),
+        convolution("a", "_FusedConv2D", "image", "filters", "bias", stride=2, padding="VALID"),
+        node("b", "MaxPool", "a", ksize=twos, strides=twos, padding=text("SAME")),
+        node("c", "Pad", "b", "widths"),
+        node("d", "Minimum", "c", "high"),
+        node("e", "Maximum", "d", "low"),
+        node("out", "Reshape", "e:0", "shape"),
+        *(const(name, values.shape) for name, values in weights.items()),
+    ]
+    nodes[1]["attr"]["fused_ops"] = fused
+    x = rng.normal(size=(2, 11, 11, 3)).astype(np.float32)
+    ours = TfjsGraph({"node": nodes}, weights, ["out"]).run(x)["out"]
+    planes = torch.from_numpy(x).permute(0, 3, 1, 2)
+    filters, bias = torch.from_numpy(weights["filters"]).permute(3, 2, 0, 1), torch.from_numpy(weights["bias"])
+    y = functional.conv2d(planes, filters, bias, stride=2).relu()
+    y = functional.max_pool2d(functional.pad(y, (0, 1, 0, 1), value=-torch.inf), 2)
+    y = functional.pad(y.permute(0, 2, 3, 1), (0, 1, 0, 3, 1, 2)).clamp(0.5, 1.5).reshape(-1, 5)
+    torch.testing.assert_close(torch.from_numpy(ours), y, rtol=1e-5, atol=1e-6)
 
 
 def stored(folder: Path, entries: list[dict[str, Any]], data: bytes) -> tuple[Any, Path]:

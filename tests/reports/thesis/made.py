@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tests.reports.synthetic import Made, make_run
 from tests.support.sealing import seal_run
 from unmask.bench.store.atomic import write_json
-from unmask.bench.store.reproduction import Cell, Reproduction, Selection, write_reproduction
+from unmask.bench.store.results import REPRODUCTION, Cell, Reproduction, Selection
 from unmask.bench.store.run_folder import RunFolder
 
 Interval = tuple[float, float, float]
@@ -68,8 +68,8 @@ def make_reproduction(
     write_json(path / "estimates.json", body)
     seal_run(path)
     played = dict(roles or {part: part for part in PARTS})
-    write_reproduction(
-        path,
+    write_json(
+        path / REPRODUCTION,
         Reproduction(
             of="thesis",
             dataset="demo",

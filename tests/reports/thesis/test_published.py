@@ -8,7 +8,7 @@ import pytest
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.run.protocol import ROLES
+from unmask.bench.study.thesis import ROLES
 from unmask.reports.thesis.published import load_published, parse_published
 
 TEXT = files("unmask.reports.thesis").joinpath("published.toml").read_text("utf-8")

@@ -15,7 +15,7 @@ from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.types import Image, Sample
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 from unmask.bench.run.calling import Attempt
 from unmask.bench.run.video import anonymize
 
@@ -266,7 +266,7 @@ class TestClipsMadeElsewhere:
             write_clip(tmp_path / "theirs" / name, frames)
         ready(run, f"theirs=outputs:dir={tmp_path / 'theirs'}")
         run.anonymize("theirs")
-        return {job.clip.id: run.output("theirs", "frames", job.number)["error"].tolist() for job in run.jobs("theirs")}
+        return {job.clip: run.output("theirs", "frames", job.shard)["error"].tolist() for job in run.jobs("theirs")}
 
     def test_frame_beside_frame(self, tmp_path: Path, run: ClipRun) -> None:
         errors = self.outputs(tmp_path, run, {"street.mp4": [covered(k) for k in range(FRAMES)]})

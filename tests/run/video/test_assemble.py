@@ -92,7 +92,7 @@ def test_who_is_held_against_which_control(tmp_path: Path) -> None:
         ("60k",): {"x": "none@60k", "x@50k": "none@50k"},
     }.items():
         plan = run.planned("x=edit", control_qualities=qualities, qualities=("50k",) if qualities else ()).plan
-        for contestant in plan.contestants:
+        for contestant in plan.releases:
             if contestant.label in expected:
                 reference = reference_of(plan, contestant)
                 assert (None if reference is None else reference.label) == expected[contestant.label]

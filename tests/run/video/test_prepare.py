@@ -14,7 +14,7 @@ from tests.support.painted import SFACE_BLIND, SIZE, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_avi, write_clip
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.types import Image
-from unmask.bench.data.video import VideoReader
+from unmask.bench.data.media import VideoReader
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -182,6 +182,19 @@ def test_an_instrument_s_next_version_reads_again(
     assert run.prepare() == [False, False]
 
 
+def test_a_recogniser_s_next_version_reads_again_and_nothing_else_does(
+    run: ClipRun, painted_world: pytest.MonkeyPatch
+) -> None:
+    run.prepare()
+    before = {name: run.table_of("original", name, clip=STREET).stat().st_mtime_ns for name in TABLES}
+    fakes.raise_version(painted_world, fakes.SFace)
+    fakes.workload()
+    assert run.planned().prepare() == [True, True]
+    after = {name: run.table_of("original", name, clip=STREET).stat().st_mtime_ns for name in TABLES}
+    assert {name for name in TABLES if after[name] != before[name]} == {"sface"}
+    assert set(fakes.workload()) == {"sface"}
+
+
 def test_another_tracker_or_setting_of_it_tracks_again(run: ClipRun) -> None:
     run.prepare()
     assert run.planned(trackers=("mine=sort:prefix=100",)).prepare() == [True, True]
@@ -220,7 +233,7 @@ def test_a_reader_that_fails_half_way_leaves_no_half_clip(run: ClipRun, painted_
             yield frame
 
     painted_world.setattr(VideoReader, "__iter__", broken)
-    painted_world.setattr("unmask.bench.run.video.jobs.CHUNK_FRAMES", 2)
+    painted_world.setattr("unmask.bench.run.shards.CHUNK_FRAMES", 2)
     run.prepare()
     assert run.original("clip", STREET)["problem"].tolist() == ["the disk is gone"]
     assert len(run.original("frames", STREET)["pts"]) == 0

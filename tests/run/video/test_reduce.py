@@ -1,4 +1,4 @@
-"""From stored readings of clips to `video-estimates.json`: values worked out by hand, and all that is counted."""
+"""From stored readings of clips to `estimates.json`: values worked out by hand, and all that is counted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support import fakes
@@ -14,8 +15,9 @@ from tests.support.painted import SFACE_BLIND, Face, Person, picture
 from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.types import Image
-from unmask.bench.store.tables import read_table
-from unmask.bench.store.video_schemas import VideoEstimates
+from unmask.bench.store.purging import purge
+from unmask.bench.store.results import Estimates
+from unmask.bench.store.run_folder import RunFolder
 
 FRAMES = 4
 METHODS = ("masked=edit:how=masked", "twin=edit:how=masked,batch=2", "tone=edit:how=tone",
@@ -50,11 +52,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def estimates(run: ClipRun) -> VideoEstimates:
+def estimates(run: ClipRun) -> Estimates:
     return run.folder.estimates
 
 
-def row(estimates: VideoEstimates, method: str, metric: str, instrument: str) -> Any:
+def row(estimates: Estimates, method: str, metric: str, instrument: str) -> Any:
     (only,) = [
         row
         for row in estimates.estimates
@@ -76,7 +78,7 @@ def row(estimates: VideoEstimates, method: str, metric: str, instrument: str) ->
     ],
 )
 def test_shares_of_outcomes_are_over_all_faces_in_all_frames(
-    estimates: VideoEstimates, method: str, outcome: str, value: float
+    estimates: Estimates, method: str, outcome: str, value: float
 ) -> None:
     assert row(estimates, method, f"frames_{outcome}", "yunet").value == pytest.approx(value)
 
@@ -94,25 +96,25 @@ def test_shares_of_outcomes_are_over_all_faces_in_all_frames(
         ("fails", "worst", 1.0, 2),
     ],
 )
-def test_tracks_exposed(estimates: VideoEstimates, method: str, instrument: str, value: float, n: int) -> None:
+def test_tracks_exposed(estimates: Estimates, method: str, instrument: str, value: float, n: int) -> None:
     share = row(estimates, method, "tracks_exposed", instrument)
     assert (share.value, share.n, share.unscored) == (pytest.approx(value), n, 3 - n)
 
 
-def test_exposed_frames_and_seconds_are_averages_over_tracks(estimates: VideoEstimates) -> None:
+def test_exposed_frames_and_seconds_are_averages_over_tracks(estimates: Estimates) -> None:
     # none: four, four and two frames of a tenth of a second; fails: Bob's two and Ann's two.
     assert row(estimates, "none", "frames_exposed", "mobilefacenet").value == pytest.approx(10 / 3)
     assert row(estimates, "none", "longest_exposure", "mobilefacenet").value == pytest.approx(1 / 3)
     assert row(estimates, "fails", "longest_exposure", "mobilefacenet").value == pytest.approx((0.2 + 0.2 + 0) / 3)
 
 
-def test_people_are_averages_over_readable_clips(estimates: VideoEstimates) -> None:
+def test_people_are_averages_over_readable_clips(estimates: Estimates) -> None:
     people = row(estimates, "masked", "people_original", "sort")
     assert (people.value, people.n) == (pytest.approx((0 + 1 + 2) / 3), 3)
     assert row(estimates, "masked", "people_difference", "sort").value == 0.0
 
 
-def test_every_clip_has_a_row_whatever_became_of_it(estimates: VideoEstimates) -> None:
+def test_every_clip_has_a_row_whatever_became_of_it(estimates: Estimates) -> None:
     rows = {row.clip: row for row in estimates.clips}
     assert list(rows) == sorted(CLIPS)
     broken, crowd = rows["broken.mp4"], rows["street.mp4"]
@@ -126,7 +128,7 @@ def test_every_clip_has_a_row_whatever_became_of_it(estimates: VideoEstimates) -
     assert rows["wall.mp4"].people == {"sort": 2}
 
 
-def test_results_of_a_clip_under_a_method(estimates: VideoEstimates) -> None:
+def test_results_of_a_clip_under_a_method(estimates: Estimates) -> None:
     results = {(row.method, row.clip): row for row in estimates.results}
     contestants = ["none", "none@60k", "masked", "twin", "tone", "fails", "black"]
     assert set(results) == {(m, clip) for m in contestants for clip in CLIPS if clip != "broken.mp4"}
@@ -148,7 +150,7 @@ def test_a_clip_of_which_every_frame_failed_says_why(tmp_path: Path, painted_wor
     assert (result.error, result.failed_frames, result.ms) == ("ValueError: cannot do person 1", FRAMES, None)
 
 
-def test_contestants_are_compared_but_for_the_control_s_other_qualities(estimates: VideoEstimates) -> None:
+def test_contestants_are_compared_but_for_the_control_s_other_qualities(estimates: Estimates) -> None:
     pairs = [(r.a, r.b) for r in estimates.comparisons if (r.metric, r.instrument) == ("frames_error", "yunet")]
     labels = ["masked", "twin", "tone", "fails", "black"]
     assert pairs == [(a, b) for k, a in enumerate(labels) for b in labels[k + 1 :]]
@@ -156,7 +158,7 @@ def test_contestants_are_compared_but_for_the_control_s_other_qualities(estimate
 
 
 def test_timelines_of_all_clips(run: ClipRun) -> None:
-    table = read_table(run.folder.timelines_path("clips", "fails"))
+    table = run.folder.timelines("clips", "fails")
     stretches = list(
         zip(table["clip"].tolist(), table["track"].tolist(), table["from"].round(3).tolist(),
             table["to"].round(3).tolist(), table["state"].tolist(), strict=True)
@@ -227,3 +229,49 @@ def test_an_uneven_clip_is_said_to_be_of_a_variable_rate(tmp_path: Path, painted
     # The last frame lasts as long as the one before it.
     assert clip.seconds == pytest.approx(0.34)
     assert np.isfinite(clip.seconds)
+
+
+def test_clips_have_pseudonyms_and_only_names_json_says_whose(
+    tmp_path: Path, painted_world: pytest.MonkeyPatch
+) -> None:
+    run = ClipRun(tmp_path, {"Jane Doe/home.mp4": STREET["street.mp4"], "Jane Doe/office.mp4": b"no clip"})
+    run.planned("masked=edit:how=masked").through().reduce()
+    numbers = RunFolder(run.folder.path).estimates
+    assert [row.clip for row in numbers.clips] == ["clip-00001", "clip-00002"]
+    assert numbers.clips[1].problem
+    for path in (run.folder.estimates_path, run.folder.timelines_path("clips", "masked")):
+        data = path.read_bytes()
+        assert not any(name in data for name in (b"Jane", b"home", b"office"))
+    assert [row.clip for row in run.folder.estimates.clips] == ["Jane Doe/home.mp4", "Jane Doe/office.mp4"]
+    assert str(run.data) not in run.folder.plan_path.read_text("utf-8")
+
+
+def test_a_purged_run_keeps_its_figures_and_no_name(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
+    run = ClipRun(tmp_path, {"Jane Doe.mp4": STREET["street.mp4"]}).planned("masked=edit:how=masked").through()
+    run.reduce()
+    before = RunFolder(run.folder.path).estimates
+    purge(RunFolder.open(run.folder.path))
+    left = RunFolder.open(run.folder.path)
+    assert left.estimates.estimates == before.estimates
+    assert left.estimates.results == before.results
+    assert left.timelines("clips", "masked")["clip"].tolist()[0] == "clip-00001"
+    for path in run.folder.path.rglob("*"):
+        assert not path.is_file() or b"Jane" not in path.read_bytes()
+    assert not list(run.folder.path.rglob("*.mp4"))
+
+
+@pytest.mark.parametrize("file", ["plan.json", "estimates.json", "timelines/clips/masked.parquet"])
+def test_what_was_changed_by_hand_is_refused(tmp_path: Path, painted_world: pytest.MonkeyPatch, file: str) -> None:
+    run = ClipRun(tmp_path, {"a.mp4": STREET["street.mp4"]}).planned("masked=edit:how=masked").through()
+    run.reduce()
+    path = run.folder.path / file
+    if path.suffix == ".json":
+        path.write_text(
+            path.read_text("utf-8").replace('"seed": 0', '"seed": 1').replace('"error": ""', '"error": "x"')
+        )
+    else:
+        table = pq.read_table(path)
+        pq.write_table(table.slice(0, table.num_rows - 1), path)
+    folder = RunFolder(run.folder.path)
+    with pytest.raises(StoreError, match="changed"):
+        _ = folder.plan, folder.estimates, folder.timelines("clips", "masked")

@@ -193,6 +193,20 @@ def test_an_instrument_s_next_version_reads_again(
     assert run.score("x") == [False, False]
 
 
+def test_a_recogniser_s_next_version_reads_again_and_nothing_else_does(
+    tmp_path: Path, painted_world: pytest.MonkeyPatch
+) -> None:
+    run = run_of(tmp_path, "edit:how=masked")
+    folder = run.table_of("score", "outcomes", "x", STREET).parent
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    fakes.raise_version(painted_world, fakes.SFace)
+    run.planned("x=edit:how=masked").prepare()
+    fakes.workload()
+    assert run.score("x") == [True, True]
+    assert {path.name for path in folder.iterdir() if path.stat().st_mtime_ns != before[path.name]} == {"sface.parquet"}
+    assert set(fakes.workload()) == {"sface"}
+
+
 def test_outputs_made_anew_are_scored_anew(tmp_path: Path) -> None:
     run = run_of(tmp_path, "edit:how=masked")
     run.planned("x=edit:how=black").prepare()
@@ -204,8 +218,8 @@ def test_outputs_made_anew_are_scored_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [
-        (list(range(FRAMES - 1)), r"lossless.mp4 ends early; delete its folder and run the same `unmask video` again"),
-        ([], r"lossless.mp4 cannot be read \(.*\); delete its folder and run the same `unmask video` again"),
+        (list(range(FRAMES - 1)), r"lossless.mp4 ends early; delete its folder and run the same `unmask run` again"),
+        ([], r"lossless.mp4 cannot be read \(.*\); delete its folder and run the same `unmask run` again"),
     ],
     ids=["short", "damaged"],
 )

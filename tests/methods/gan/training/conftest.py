@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from unmask.bench.core.registry import instrument_class
-from unmask.bench.data.packages import fetch_all
+from unmask.bench.fetch.packages import fetch_all
 from unmask.methods.gan.training import packing
 from unmask.methods.gan.training.perceptual import Features
 

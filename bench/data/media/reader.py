@@ -1,0 +1,200 @@
+"""Reads a clip frame by frame: a video file, or a folder of numbered images (`bench.data.sequences`).
+
+A frame that cannot be decoded is passed over, and so is everything after the point where a file breaks off; what could
+be decoded is given, and `VideoReader.damage` says afterwards what is wrong. A clip of which nothing can be decoded, or
+whose frames change their size on the way, is a `VideoError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.video import Frame, VideoInfo
+from unmask.bench.data.media.clock import Clock, step
+from unmask.bench.data.media.container import check_size, opened
+from unmask.bench.data.media.pixels import clockwise, display_matrix, upright
+from unmask.bench.data.sequences import ImageSequence
+
+_KBIT = 1000.0
+
+
+@dataclass(slots=True)
+class Damage:
+    """What goes wrong while a clip is decoded, counted."""
+
+    lost: int = 0
+    """Packets of which nothing could be decoded."""
+    concealed: int = 0
+    """Frames that the decoder patched up; they are given all the same."""
+    broken_off: bool = False
+    """Whether the file could not be read further."""
+
+    def description(self, decoded: int, claimed: int | None) -> str:
+        """In words; '' = nothing is wrong. ``claimed``: frames that the container promises."""
+        parts = []
+        missing = claimed is not None and decoded + self.lost < claimed
+        if missing or self.broken_off:
+            parts.append(f"breaks off after {decoded} frames" + (f" of {claimed}" if claimed is not None else ""))
+        if self.lost:
+            parts.append(f"{self.lost} frames cannot be decoded")
+        if self.concealed:
+            parts.append(f"{self.concealed} frames are damaged")
+        return "; ".join(parts)
+
+
+class VideoReader:
+    """One clip. Iterate over it for its frames, as often as you like; each time it is read from the start."""
+
+    info: VideoInfo
+    damage: str
+    """What was wrong with the clip when it was read last, for a person; '' = nothing, or not read to its end yet."""
+    frames_read: int
+    """Frames given when it was read last."""
+    mended: int
+    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.media.clock`)."""
+
+    def __init__(self, path: Path) -> None:
+        """Decodes the first frame to see what there is. Raises `VideoError`."""
+        self.path = path
+        self._sequence = ImageSequence.open(path) if path.is_dir() else None
+        self.info = self._sequence.info if self._sequence is not None else _probe_file(path)
+        self._forget()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames in order, one in memory at a time. Raises `VideoError`."""
+        self._forget()
+        frames = self._sequence.frames() if self._sequence is not None else self._decoded()
+        for frame in frames:
+            self.frames_read += 1
+            yield frame
+        if self._sequence is not None:
+            self.damage = self._sequence.damage
+
+    def times(self, until: float | None = None) -> NDArray[np.float64]:
+        """(F,) seconds from the first frame at which each frame is shown; with ``until`` those not later.
+
+        Decodes, since containers count differently, but converts no pixels. Raises `VideoError`.
+        """
+        self._forget()
+        if self._sequence is not None:
+            seconds = [float(k * self.info.time_base) for k in range(len(self._sequence.images))]
+        else:
+            seconds = list(self._until(until))
+        return np.array([s for s in seconds if until is None or s <= until], np.float64)
+
+    def _until(self, until: float | None) -> Iterator[float]:
+        for _, _, seconds, _ in self._timed():
+            yield seconds
+            if until is not None and seconds > until:
+                return
+
+    def _forget(self) -> None:
+        self.damage, self.frames_read, self.mended = "", 0, 0
+
+    def _decoded(self) -> Iterator[Frame]:
+        for number, pts, seconds, decoded in self._timed():
+            image = upright(decoded)
+            if image.shape[:2] != (self.info.height, self.info.width):
+                raise VideoError(f"its frames change their size (frame {number})")
+            yield Frame(number, pts, seconds, image)
+
+    def _timed(self) -> Iterator[tuple[int, int, float, VideoFrame]]:
+        """Number, time in units of the time base, seconds from the first frame, and the frame as it was decoded."""
+        clock = Clock(self.info.time_base, self.info.rate)
+        damage = Damage()
+        start = count = 0
+        with opened(self.path) as (container, stream):
+            for number, decoded in enumerate(_frames(container, stream, damage)):
+                pts = clock.tell(decoded.pts)
+                if number == 0:
+                    start = pts
+                count, self.mended = number + 1, clock.mended
+                yield number, pts, float((pts - start) * self.info.time_base), decoded
+        if count == 0:
+            raise VideoError("truncated or damaged: no frame can be decoded")
+        self.damage = damage.description(count, self.info.frames)
+
+
+def _probe_file(path: Path) -> VideoInfo:
+    with opened(path) as (container, stream):
+        first = next(_frames(container, stream, Damage()), None)
+        if first is None:
+            raise VideoError("truncated or damaged: no frame can be decoded")
+        check_size(first.width, first.height)
+        rotation = clockwise(display_matrix(first))
+        width, height = (first.height, first.width) if rotation in (90, 270) else (first.width, first.height)
+        rate = stream.average_rate or stream.guessed_rate
+        info = VideoInfo(
+            width=width,
+            height=height,
+            rotation=rotation,
+            rate=Fraction(rate) if rate else None,
+            time_base=Fraction(stream.time_base or Fraction(1, 90_000)),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            kbps=stream.bit_rate / _KBIT if stream.bit_rate else None,
+            audio=bool(container.streams.audio),
+            frames=stream.frames or None,
+        )
+    return info if info.kbps is not None else replace(info, kbps=_measured_kbps(path, info))
+
+
+def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[VideoFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (FFmpegError, OSError, ValueError):
+            damage.broken_off = True
+            break
+        try:
+            decoded = packet.decode()
+        except (FFmpegError, ValueError):
+            damage.lost += 1
+            continue
+        for frame in decoded:
+            damage.concealed += frame.is_corrupt
+            yield frame
+    try:
+        yield from stream.decode(None)
+    except (FFmpegError, ValueError):
+        damage.lost += 1
+
+
+def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
+    """From the sizes and times of all packets, or their number where they have no times; nothing is decoded."""
+    size, packed, last = 0, 0, None
+    first: int | None = None
+    with opened(path) as (container, stream):
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (FFmpegError, OSError, ValueError):
+                break
+            if packet is None:
+                break
+            size += packet.size
+            packed += packet.size > 0
+            time = packet.dts if packet.dts is not None else packet.pts
+            if time is not None and packet.size:
+                first, last = (time if first is None else min(first, time)), max(time, last or time)
+    if not size:
+        return None
+    usual = step(info.time_base, info.rate)
+    ticks = packed * usual if first is None or last is None else last - first + usual
+    seconds = float(ticks * info.time_base)
+    return size * 8 / _KBIT / seconds

@@ -1,7 +1,0 @@
-"""Clips read and written frame by frame, in constant memory."""
-
-from unmask.bench.data.video.quality import Quality, parse_quality
-from unmask.bench.data.video.reader import VideoReader, probe, read_frames
-from unmask.bench.data.video.writer import VideoWriter
-
-__all__ = ["Quality", "VideoReader", "VideoWriter", "parse_quality", "probe", "read_frames"]

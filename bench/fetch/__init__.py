@@ -1,0 +1,1 @@
+"""How bytes get here: the cache, https, npm, Python packages, archives, and pinned files."""

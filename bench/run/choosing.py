@@ -1,0 +1,110 @@
+"""What measures in a run: metrics and instruments, as a user asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+from unmask.bench.core import registry
+from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.protocols import CLIPS, Metric
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.store.schemas import Kind, PlannedMetric, PlannedPart
+
+JUDGE: Final = "yunet"
+SECOND_DETECTOR: Final = "blazeface"
+"""Asked about the place of a face that the judge's detector does not find again."""
+FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1,nn_budget=100"
+"""Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
+READING_ROLES: Final[tuple[Role, ...]] = ("detector", "recogniser", "attributes", "skin", "features", "pair")
+"""Roles of the instruments that read faces and pictures; the others follow people through clips."""
+PHOTOS: Final[tuple[Kind, ...]] = ("photos",)
+
+
+def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
+    """Every registered metric of photos, of clips, or of both, by name."""
+    return registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
+
+
+def choose_metrics(asked: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
+    """Plug-ins for the asked names, which may be plug-in names, metric names or families; all if none are asked."""
+    everything = list(metrics_of(kinds))
+    if not asked:
+        return everything
+    known = {word for name, metric in everything for word in _handles(name, metric)}
+    for word in asked:
+        if word not in known:
+            if word in registry.names("metric"):
+                registry.create_metric(word)  # says what is wrong with one that is registered, but broken
+            raise UnknownNameError("metric", word, known)
+    return [(name, metric) for name, metric in everything if _handles(name, metric) & set(asked)]
+
+
+def planned_metric(name: str, metric: Metric) -> PlannedMetric:
+    """A metric's entry in a plan."""
+    kinds: list[Kind] = ["clips"] if CLIPS in metric.needs else ["photos"]
+    return PlannedMetric(name=name, kinds=kinds, cards=list(metric.cards), needs=list(metric.needs))
+
+
+def refuse_unmeasurable(
+    asked: Sequence[str], chosen: Sequence[tuple[str, Metric]], cards: Sequence[InstrumentCard]
+) -> None:
+    """Raises `ConfigError` for a word (plug-in, metric or family) of which the instruments can measure nothing."""
+    # Who finds and follows people is not chosen by --instrument.
+    there = {JUDGE, "role:detector", "role:people", "role:tracker"}
+    there |= {*(card.name for card in cards), *(f"role:{card.role}" for card in cards)}
+    for word in asked:
+        meant = [_needs(metric) for name, metric in chosen if word in _handles(name, metric)]
+        if all(needs and not there & set(needs) for needs in meant):
+            names = dict.fromkeys(need for needs in meant for need in needs)
+            wanted = " or ".join(need.replace("role:", "one of role ") for need in names)
+            raise ConfigError(f"metric {word} needs {wanted}, which --instrument leaves out")
+
+
+def _needs(metric: Metric) -> tuple[str, ...]:
+    return tuple(need for need in metric.needs if need != CLIPS)
+
+
+def _handles(name: str, metric: Metric) -> set[str]:
+    """The words by which a plug-in can be asked for."""
+    return {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
+
+
+def choose_instruments(
+    metrics: Sequence[Metric], asked: Sequence[str], kinds: Collection[Kind] = PHOTOS
+) -> list[InstrumentCard]:
+    """The instruments that the metrics need, and of clips recognisers in any case, restricted to ``asked``. Before them
+    the second detector, which every run over photos needs; `JUDGE` itself is not among them."""
+    for name in asked:
+        registry.unsettled_card(name)  # says what is wrong with one that cannot be used
+    cards = dict(registry.instrument_cards(*READING_ROLES))
+    for name in asked:
+        if name not in cards:
+            raise UnknownNameError("instrument", name, cards)
+    needs = {need for metric in metrics for need in _needs(metric)}
+    if "clips" in kinds:
+        needs.add("role:recogniser")
+        if "photos" not in kinds:
+            _refuse_others(asked, cards.values())
+    chosen = [cards[SECOND_DETECTOR]] if "photos" in kinds else []
+    for name, card in cards.items():
+        wanted = name in needs or f"role:{card.role}" in needs
+        allowed = name in asked if asked else card.default
+        if card.role != "detector" and wanted and allowed:
+            chosen.append(registry.instrument_card(name))
+    return chosen
+
+
+def _refuse_others(asked: Sequence[str], cards: Collection[InstrumentCard]) -> None:
+    """Raises `UnknownNameError` for an instrument that reads nothing of clips."""
+    known = [card.name for card in cards if card.role == "recogniser"]
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError("recogniser", name, known)
+
+
+def planned_part(role: Role, text: str) -> PlannedPart:
+    """A plan's entry for a person detector (role ``people``) or a tracker."""
+    spec = parse_spec(text)
+    return PlannedPart(label=spec.label, spec=spec.text, card=registry.create_instrument(spec, role).card)

@@ -1,0 +1,1 @@
+"""Protocols around runs: balanced test sets, training sets, the thesis."""

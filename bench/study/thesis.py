@@ -1,0 +1,183 @@
+"""The thesis's protocol: its methods, a balanced test set, every metric, and a note of which method took which part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from unmask.bench.core import registry
+from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.types import FetchProgress
+from unmask.bench.data import open_dataset
+from unmask.bench.run.config import load_config
+from unmask.bench.run.draws import SEEDS as DRAWS
+from unmask.bench.run.draws import by_draws, without_seeds
+from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.settling import settle_plan
+from unmask.bench.store.atomic import write_json
+from unmask.bench.store.beside import Locations
+from unmask.bench.store.results import REPRODUCTION, Reproduction
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
+from unmask.bench.study.balanced import balanced_test_set, built_test_set
+
+ROLES: Final[Mapping[str, str]] = {
+    "none": "none",
+    "deepprivacy": "deepprivacy",
+    "dp-att": "dp-att",
+    "dp-att-s-dark": "dp-att-s:tone=dark",
+    "dp-att-s-light": "dp-att-s:tone=light",
+    "dp-att-s-l1-dark": "dp-att-s:checkpoint=shipped-l1,tone=dark",
+    "dp-att-s-l1-light": "dp-att-s:checkpoint=shipped-l1,tone=light",
+    "dp-stargan": "dp-stargan",
+    "attgan": "attgan",
+    "stargan": "stargan",
+}
+"""Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone."""
+COMPARED: Final = ("deepprivacy", "dp-att")
+"""The parts whose privacy H1 and H2 compare; both draw faces by chance, so several draws are averaged."""
+SEEDS: Final = 5
+TEST_SET: Final = "utkface:split=test"
+LABEL: Final = "balanced"
+"""What results call the test set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Which method takes which part."""
+
+    specs: Mapping[str, str]
+    """Part -> SPEC with the part as its label; the control first."""
+    left_out: Mapping[str, str]
+    """Part -> why no method takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A protocol ready to run."""
+
+    plan: Plan
+    reproduction: Reproduction
+    locations: Locations
+
+
+def choose_methods(chosen: Sequence[str] = ()) -> Cast:
+    """The ``chosen`` parts (a part, a part's own SPEC, or ``PART=SPEC``), or all whose method can run here.
+
+    Without a choice, parts are left out with the reason where their method is not registered, cannot run here or has
+    no weights. Raises `UnmaskError` for a chosen one that cannot run, and where no part but the control is left.
+    """
+    left_out: dict[str, str] = {}
+    if chosen:
+        specs = dict(_part(text) for text in chosen)
+        for text in specs.values():
+            registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
+        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not asked for")
+    else:
+        reasons = {role: _missing(spec) for role, spec in ROLES.items()}
+        left_out = {role: reason for role, reason in reasons.items() if reason}
+        specs = {role: f"{role}={spec}" for role, spec in ROLES.items() if role not in left_out}
+    specs.pop(CONTROL, None)
+    if not specs:
+        why = ", ".join(f"{role} ({reason})" for role, reason in left_out.items())
+        raise ConfigError(
+            f"no method of the protocol can run here{': ' + why if why else ''}; let others stand in, for example "
+            "--method deepprivacy=pixelate:blocks=8"
+        )
+    return Cast({CONTROL: CONTROL, **specs}, left_out)
+
+
+def _part(text: str) -> tuple[str, str]:
+    """A part and its SPEC, out of what the user wrote. Raises `UnknownNameError`."""
+    spec = parse_spec(text, positional="dir")
+    if "=" in text.split(":", 1)[0]:
+        if spec.label not in ROLES:
+            raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
+        return spec.label, text
+    role = next((r for r, own in ROLES.items() if text.strip() == r or own == spec.text), None)
+    if role is None:
+        raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
+    return role, f"{role}={ROLES[role]}"
+
+
+def _missing(spec: str) -> str:
+    """Why the method of a SPEC cannot take part; '' = it can."""
+    try:
+        _ = registry.create_method(parse_spec(spec)).card
+    except UnknownNameError:
+        return "not registered in this version"
+    except (CheckpointError, UnavailableError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def with_seeds(text: str, seeds: int) -> str:
+    """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
+    if seeds == 1 or DRAWS in parse_spec(text, positional="dir").params:
+        return text
+    return f"{text}{',' if ':' in text else ':'}{DRAWS}={seeds}"
+
+
+def prepare_thesis(
+    cast: Cast,
+    *,
+    source: str = TEST_SET,
+    limit: int | None = None,
+    built: Path | None = None,
+    seed: int = 0,
+    seeds: int = SEEDS,
+    device: str = "cpu",
+    root: Path | None,
+    workers: int,
+    progress: Progress,
+    fetching: FetchProgress | None = None,
+) -> Prepared:
+    """Chooses the test photos and makes the plan; labels the photos of ``source`` on the way.
+
+    ``built``: a set of `unmask data build` whose test photos are taken, instead of choosing here. ``limit``: so many
+    photos at most, as balanced as can be. ``seeds``: how many draws are averaged for the parts in `COMPARED`. Raises
+    `UnmaskError` subclasses, as `make_plan`.
+    """
+    # As it was written: a path would be cut at a comma if it were written out anew.
+    spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
+    specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
+    config = load_config(None, {"datasets": [spec], "methods": specs, "seed": seed, "device": device})
+    plan = get_ready(config, root=root, progress=fetching)
+    dataset = open_dataset(spec, root=root)
+    settings = plan.settings.model_copy(update={"limit": limit})
+    if built is not None:
+        test_set = built_test_set(built, spec, dataset, settings)
+    else:
+        with shared_pool(workers) as pool:
+            test_set = balanced_test_set(
+                spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
+            )
+    roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
+    drawn = dict(by_draws(plan.methods))
+    body = plan.model_dump(exclude={"schema_", "run"})
+    body["datasets"] = [test_set.planned.model_dump()]
+    return Prepared(
+        Plan.sealed(body),
+        Reproduction(
+            of="thesis",
+            dataset=test_set.planned.label,
+            roles=roles,
+            draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
+            left_out=dict(cast.left_out),
+            selection=test_set.selection,
+        ),
+        locations_for(config),
+    )
+
+
+def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
+    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    folder = RunFolder(out)
+    settle_plan(folder, prepared.plan, prepared.locations)
+    write_json(out / REPRODUCTION, prepared.reproduction.model_dump(mode="json", by_alias=True))
+    return run(prepared.plan, out, locations=prepared.locations, root=root, workers=workers, progress=progress)
