@@ -108,7 +108,6 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "dataset": {},
     "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
 }
-"""Kind -> name -> target, ours only; data sets of ours are entries of ``datasets.toml``."""
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
