@@ -88,11 +88,11 @@ def _part(role: Role, text: str) -> PlannedPart:
 
 
 def _recognisers(asked: Sequence[str]) -> list[InstrumentCard]:
-    known = dict(registry.instrument_cards("recogniser"))
+    cards = dict(registry.instrument_cards("recogniser"))
     for name in asked:
-        if name not in known:
-            raise UnknownNameError("recogniser", name, known)
-    return [registry.instrument_card(n) for n, card in known.items() if (n in asked if asked else card.default)]
+        if name not in cards:
+            raise UnknownNameError("recogniser", name, cards)
+    return [registry.instrument_card(n) for n, card in cards.items() if (n in asked if asked else card.default)]
 
 
 def _contestants(methods: Sequence[PlannedMethod], config: VideoConfig) -> list[Contestant]:
