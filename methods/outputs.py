@@ -130,9 +130,9 @@ class StoredOutputs:
             pairs: Counter[tuple[str, str]] = Counter()
             for stem in sorted(self._stems)[:: max(len(self._stems) // _LOOKED_AT, 1)]:
                 spans = [(i, j) for i in range(len(stem)) for j in range(i + 1, len(stem) + 1)]
-                known = [(j - i, i, j) for i, j in spans if folded(stem[i:j]) in stems]
-                if known:
-                    _, i, j = max(known)
+                lengths = [(j - i, i, j) for i, j in spans if folded(stem[i:j]) in stems]
+                if lengths:
+                    _, i, j = max(lengths)
                     pairs[stem[:i], stem[j:]] += 1
             pairs.pop(("", ""), None)
             self._guess = ids, (pairs.most_common(1)[0][0] if pairs else ("", ""))

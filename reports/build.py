@@ -181,8 +181,8 @@ def _method_pages(
         ]
         spec = next(m.spec for m in entrant.run.plan.methods if m.label == entrant.method)
         path = f"methods/{hrefs[entrant.name]}"
-        shown = {"card": card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
-        site.page("method.html", path, "methods", name=entrant.name, **shown)
+        content = {"card": card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
+        site.page("method.html", path, "methods", name=entrant.name, **content)
     site.page("methods.html", "methods/index.html", "methods", methods=listed)
 
 

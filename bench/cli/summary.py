@@ -135,9 +135,9 @@ def _print_clips(folder: RunFolder) -> bool:
 def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str) -> str:
     """One line about a method's failures: how many, the commonest reasons, where to read more."""
     counts = Counter(_short(reason) for reason in reasons).most_common()
-    shown = [f"{reason} ({count})" if len(counts) > 1 else reason for reason, count in counts[:MOST_NAMED]]
+    texts = [f"{reason} ({count})" if len(counts) > 1 else reason for reason, count in counts[:MOST_NAMED]]
     more = [f"and {len(counts) - MOST_NAMED} more"] if len(counts) > MOST_NAMED else []
-    return f"{method}: {len(reasons)} of {of} {units} failed: {'; '.join([*shown, *more])}{_log(run, method)}"
+    return f"{method}: {len(reasons)} of {of} {units} failed: {'; '.join([*texts, *more])}{_log(run, method)}"
 
 
 def _short(reason: str) -> str:
@@ -148,9 +148,9 @@ def _unusable(problems: Sequence[tuple[str, str]]) -> list[str]:
     """One line about inputs that cannot be used; ``problems``: name and reason of each. None without such inputs."""
     if not problems:
         return []
-    shown = [f"{name}: {_short(reason)}" for name, reason in problems[:MOST_NAMED]]
+    texts = [f"{name}: {_short(reason)}" for name, reason in problems[:MOST_NAMED]]
     more = [f"and {len(problems) - MOST_NAMED:,} more: see the report"] if len(problems) > MOST_NAMED else []
-    return [f"unreadable: {'; '.join([*shown, *more])}"]
+    return [f"unreadable: {'; '.join([*texts, *more])}"]
 
 
 def _log(run: Path, method: str) -> str:

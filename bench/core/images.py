@@ -126,7 +126,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
         raise ImageError(f"not a readable image ({type(error).__name__})") from error
 
 
-def profile_note(data: bytes, name: str) -> str:
+def profile_note(data: bytes) -> str:
     """What is wrong with the colour profile of an image that `decode_image` can decode; '' = nothing is."""
     try:
         formats = _HEIF_FORMATS if _is_heif(data) else FORMATS

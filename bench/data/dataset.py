@@ -52,7 +52,7 @@ class Dataset:
     def read_noted(self, ref: SampleRef) -> tuple[Image, str]:
         """The same, with what is wrong with its colour profile (see `profile_note`); '' = nothing is."""
         data = self.store.read(ref.id)
-        return decode_image(data, ref.id), profile_note(data, ref.id)
+        return decode_image(data, ref.id), profile_note(data)
 
     def path(self, ref: SampleRef) -> Path:
         """What `bench.data.media.VideoReader` opens: a file, or a folder of images.

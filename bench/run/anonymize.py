@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -74,15 +74,15 @@ def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contes
 
 def _without_names(run: Path, plan_run: str, text: str) -> str:
     """``text`` of a method that is told names, without those of any data set of a run's plan."""
-    for dataset in RunFolder(run).plan_named(plan_run).datasets:
-        text = _pseudonyms(run, plan_run, dataset.label).hidden(text)
+    for names in _pseudonyms(run, plan_run).values():
+        text = names.hidden(text)
     return text
 
 
-@lru_cache(maxsize=4)
-def _pseudonyms(run: Path, plan_run: str, dataset: str) -> Pseudonyms:
-    planned = next(each for each in RunFolder(run).plan_named(plan_run).datasets if each.label == dataset)
-    return Pseudonyms(planned.samples)
+@lru_cache(maxsize=1)
+def _pseudonyms(run: Path, plan_run: str) -> Mapping[str, Pseudonyms]:
+    """Data set -> the pseudonyms of its names; a plan is long, and a method may print a lot."""
+    return {dataset.label: Pseudonyms(dataset.samples) for dataset in RunFolder(run).plan_named(plan_run).datasets}
 
 
 def neutral_id(ref: SampleRef) -> str:
@@ -136,7 +136,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                     digest = hashlib.sha256(stored).hexdigest()
                     (folder / file).write_bytes(stored)
                 else:
-                    names = _pseudonyms(job.run, job.plan_run, job.dataset)
+                    names = _pseudonyms(job.run, job.plan_run)[job.dataset]
                     said = f"{names.sample(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
                     callee.note(f"{job.dataset}: {said}")
                 values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)

@@ -177,7 +177,7 @@ def assemble_evidence(
     """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
     jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
     scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
-    made = output_rows(folder, plan, originals.dataset, method)
+    outputs = output_rows(folder, plan, originals.dataset, method)
     ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -193,7 +193,7 @@ def assemble_evidence(
                 columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
                 (features[region][1] if card.role == "features" else pairs[region])[name] = columns
     left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
-    memory = made["peak_memory_mib"]
+    memory = outputs["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
         method=method,
@@ -206,7 +206,7 @@ def assemble_evidence(
         anonymized=readings,
         features=features,
         pairs=pairs,
-        ms=made["ms"].astype(np.float64),
+        ms=outputs["ms"].astype(np.float64),
         faces_per_image=originals.faces_per_image,
         peak_memory_mib=float(memory.max()) if len(memory) else float("nan"),
         operating_points=points,
@@ -215,7 +215,7 @@ def assemble_evidence(
         equal=ended["equal"],
         explained=ended["explained"],
     )
-    return evidence, ended["reason"], made["error"]
+    return evidence, ended["reason"], outputs["error"]
 
 
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:

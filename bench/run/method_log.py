@@ -41,10 +41,10 @@ class MethodLog:
             size = self._path.stat().st_size if self._path.exists() else 0
             if size >= LOG_BYTES:
                 return
-            shown = self._hidden(text.translate(_CONTROL)).encode("utf-8", "replace")
+            content = self._hidden(text.translate(_CONTROL)).encode("utf-8", "replace")
             with self._path.open("ab") as file:
-                file.write(shown[: LOG_BYTES - size])
-                if size + len(shown) >= LOG_BYTES:
+                file.write(content[: LOG_BYTES - size])
+                if size + len(content) >= LOG_BYTES:
                     file.write(_LEFT_OUT)
 
     def close(self) -> None:

@@ -69,6 +69,6 @@ def tracker(spec: str, device: str) -> Tracker:
 @lru_cache(maxsize=4)
 def method(spec: str, device: str) -> Method:
     """The method of a plan's SPEC, loaded."""
-    made = registry.create_method(parse_spec(spec, positional="dir"))
-    made.load(fetch_all(made.card.files), device)
-    return made
+    instance = registry.create_method(parse_spec(spec, positional="dir"))
+    instance.load(fetch_all(instance.card.files), device)
+    return instance

@@ -144,9 +144,9 @@ def test_a_profile_that_cannot_be_applied_is_noted(form: str) -> None:
     picture = Pillow.fromarray(photo())
     notes = {good: "", own: "", b"not a profile": DAMAGED_PROFILE, good[:200]: DAMAGED_PROFILE, grey: FOREIGN_PROFILE}
     for icc, note in notes.items():
-        assert profile_note(saved(picture, form, icc_profile=icc), "x") == note
-    assert profile_note(saved(picture, form), "x") == ""
-    assert profile_note(b"no picture", "x") == ""
+        assert profile_note(saved(picture, form, icc_profile=icc)) == note
+    assert profile_note(saved(picture, form)) == ""
+    assert profile_note(b"no picture") == ""
 
 
 def test_a_profile_that_cannot_be_unpacked_is_noted() -> None:
@@ -157,7 +157,7 @@ def test_a_profile_that_cannot_be_unpacked_is_noted() -> None:
     chunk = b"iCCP" + body + zlib.crc32(b"iCCP" + body).to_bytes(4, "big")
     broken = stored[:start] + chunk + stored[start + 8 + length :]
     np.testing.assert_array_equal(decode_image(broken, "x"), photo())
-    assert profile_note(broken, "x") == DAMAGED_PROFILE
+    assert profile_note(broken) == DAMAGED_PROFILE
 
 
 def test_grey_profiles_at_eight_and_sixteen_bits() -> None:
