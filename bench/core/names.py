@@ -73,7 +73,7 @@ class NameMatcher:
         _, claimants = self._claims.get(files[0], ((), (name,)))
         others = [other for other in claimants if other != name]
         if others:
-            return "", f"the {self._what} {files[0]} matches {', '.join(others[:_LISTED_AT_MOST])} too"
+            return "", f"its {self._what} {files[0]} is also that of {', '.join(others[:_LISTED_AT_MOST])}"
         return files[0], ""
 
     def candidates(self, name: str) -> Sequence[str]:

@@ -25,7 +25,7 @@ from unmask.bench.run.prepare import faces_by_sample, located_key
 from unmask.bench.run.shards import ShardJob, decode_chunks
 from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.beside import located_method
-from unmask.bench.store.names import Pseudonyms, hide_paths
+from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
@@ -82,7 +82,7 @@ def _without_names(run: Path, plan_run: str, text: str) -> str:
 @lru_cache(maxsize=1)
 def _pseudonyms(run: Path, plan_run: str) -> Mapping[str, Pseudonyms]:
     """Data set -> the pseudonyms of its names; a plan is long, and a method may print a lot."""
-    return {dataset.label: Pseudonyms(dataset.samples) for dataset in RunFolder(run).plan_named(plan_run).datasets}
+    return {dataset.label: pseudonyms_of(dataset) for dataset in RunFolder(run).plan_named(plan_run).datasets}
 
 
 def neutral_id(ref: SampleRef) -> str:

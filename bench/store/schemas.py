@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
@@ -145,8 +144,9 @@ class Sealed(Strict):
         Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
         """
         try:
-            unnamed = cls.model_validate({"run": "", **to_jsonable_python(fields, fallback=_plain)})
-        except (ValidationError, PydanticSerializationError, TypeError) as error:
+            plain = TypeAdapter(Any).dump_python(fields, mode="json", fallback=_plain, warnings=False)
+            unnamed = cls.model_validate({"run": "", **plain})
+        except (ValueError, TypeError) as error:
             first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
             where = ".".join(str(part) for part in first["loc"]) or "a card"
             raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error

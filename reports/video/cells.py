@@ -47,9 +47,9 @@ class VideoCell:
 def estimate(view: VideoView, dataset: str, label: str, column: Column, group: str = ALL) -> VideoCell:
     """The cell of one estimate."""
     row = view.row(dataset, label, column, group)
-    card = view.metrics[column.metric]
     if row is None:
-        return VideoCell(Cell("unmeasured", NOT_MEASURED, NOT_MEASURED), missing="nobody asked")
+        return VideoCell(Cell("unmeasured", NOT_MEASURED, NOT_MEASURED), missing="no metric of this run gives it")
+    card = view.metrics[column.metric]
     contestant = view.contestants[label]
     control = view.row(dataset, view.control.label, column, group)
     rank = None if view.is_control(contestant) or group != ALL else view.rank(dataset, label, column)

@@ -17,7 +17,7 @@ from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.registry import instrument_cards, instrument_class
 from unmask.bench.core.types import Box, FaceView, Image, RegionPair
-from unmask.bench.run.plan import PHOTO_ROLES
+from unmask.bench.run.choosing import READING_ROLES
 from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}
@@ -32,7 +32,7 @@ TOLERANCE = 2e-3
 """Share of the largest value: the sums of a convolution may be added up in another order in another batch."""
 
 
-NAMES = [name for name, _ in instrument_cards(*PHOTO_ROLES)]
+NAMES = [name for name, _ in instrument_cards(*READING_ROLES)]
 
 
 def card_of(name: str) -> Any:

@@ -28,19 +28,19 @@ def test_path_then_another_extension_then_the_bare_name() -> None:
 
 def test_a_file_that_two_inputs_would_share_is_an_error_for_both() -> None:
     assert matched(["a.mp4"], ["x/a.mp4", "y/a.mp4"]) == {
-        "x/a.mp4": "(the output clip a.mp4 matches y/a.mp4 too)",
-        "y/a.mp4": "(the output clip a.mp4 matches x/a.mp4 too)",
+        "x/a.mp4": "(its output clip a.mp4 is also that of y/a.mp4)",
+        "y/a.mp4": "(its output clip a.mp4 is also that of x/a.mp4)",
     }
 
 
 def test_an_exact_name_is_its_owners_and_nobody_elses() -> None:
     assert matched(["c.mp4"], ["c.avi", "c.mp4"]) == {
-        "c.avi": "(the output clip c.mp4 matches c.mp4 too)",
+        "c.avi": "(its output clip c.mp4 is also that of c.mp4)",
         "c.mp4": "c.mp4",
     }
     assert matched(["c.jpg"], ["c.avi", "c.mp4"]) == {
-        "c.avi": "(the output clip c.jpg matches c.mp4 too)",
-        "c.mp4": "(the output clip c.jpg matches c.avi too)",
+        "c.avi": "(its output clip c.jpg is also that of c.mp4)",
+        "c.mp4": "(its output clip c.jpg is also that of c.avi)",
     }
 
 
@@ -105,12 +105,12 @@ def test_ties_are_decided_by_folders_regardless_of_capitals_then_with_them(files
 
 def test_a_file_belongs_to_the_input_whose_folders_it_shares() -> None:
     assert matched(["results/ann/1.mp4"], ["bob/1.avi", "x/ann/1.avi"]) == {
-        "bob/1.avi": "(the output clip results/ann/1.mp4 matches x/ann/1.avi too)",
+        "bob/1.avi": "(its output clip results/ann/1.mp4 is also that of x/ann/1.avi)",
         "x/ann/1.avi": "results/ann/1.mp4",
     }
     assert matched(["results/ann/1.mp4"], ["p/ann/1.avi", "q/ann/1.avi"]) == {
-        "p/ann/1.avi": "(the output clip results/ann/1.mp4 matches q/ann/1.avi too)",
-        "q/ann/1.avi": "(the output clip results/ann/1.mp4 matches p/ann/1.avi too)",
+        "p/ann/1.avi": "(its output clip results/ann/1.mp4 is also that of q/ann/1.avi)",
+        "q/ann/1.avi": "(its output clip results/ann/1.mp4 is also that of p/ann/1.avi)",
     }
 
 
@@ -119,7 +119,7 @@ def test_forms_of_accents_count_only_where_nothing_else_tells(form: Callable[[st
     other = nfd if form is nfc else nfc
     name, file = form("Jos\u00e9.jpg"), other("Jos\u00e9.jpg")
     assert matched([file, "JOS\u00c9.jpg"], [name]) == {name: file}, "before capitals"
-    assert matched([file], [name, file]) == {file: file, name: f"(the output clip {file} matches {file} too)"}
+    assert matched([file], [name, file]) == {file: file, name: f"(its output clip {file} is also that of {file})"}
     assert matched([name, f"deep/{file}"], [f"x/{name}"]) == {f"x/{name}": name}
     assert matched([f"x/{file}", name], [f"x/{name}"]) == {f"x/{name}": f"x/{file}"}, "the path comes first"
 

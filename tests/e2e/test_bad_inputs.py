@@ -209,7 +209,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         assert done.returncode == code, done.stderr
         failures = named_results(out)["failures"]
         assert {row["sample"] for row in failures} == errors
-        assert all(re.fullmatch("the output file .+ matches .+ too", row["reason"]) for row in failures)
+        assert all(re.fullmatch("its output file .+ is also that of .+", row["reason"]) for row in failures)
         assert unmask("score", str(out)).returncode == code
 
 

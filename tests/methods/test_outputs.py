@@ -192,8 +192,8 @@ def test_a_file_of_a_flat_folder_is_never_used_for_two_inputs(tmp_path: Path) ->
     save(tmp_path / "1.png", INPUT)
     save(tmp_path / "2.png", INPUT)
     found = answers(tmp_path, "ann/1.jpg", "bob/1.jpg", "bob/2.jpg", "bob/3.jpg")
-    assert reason(found["ann/1.jpg"]) == "the output file 1.png matches bob/1.jpg too"
-    assert reason(found["bob/1.jpg"]) == "the output file 1.png matches ann/1.jpg too"
+    assert reason(found["ann/1.jpg"]) == "its output file 1.png is also that of bob/1.jpg"
+    assert reason(found["bob/1.jpg"]) == "its output file 1.png is also that of ann/1.jpg"
     np.testing.assert_array_equal(found["bob/2.jpg"], INPUT)
     assert reason(found["bob/3.jpg"]) == "no output file"
 
@@ -201,7 +201,7 @@ def test_a_file_of_a_flat_folder_is_never_used_for_two_inputs(tmp_path: Path) ->
 def test_nor_is_one_that_differs_by_extension_only(tmp_path: Path) -> None:
     save(tmp_path / "ann/1.webp", INPUT)
     found = answers(tmp_path, "ann/1.jpg", "ann/1.png")
-    assert reason(found["ann/1.png"]) == "the output file ann/1.webp matches ann/1.jpg too"
+    assert reason(found["ann/1.png"]) == "its output file ann/1.webp is also that of ann/1.jpg"
     assert isinstance(found["ann/1.jpg"], MethodFailure)
 
 
@@ -209,7 +209,7 @@ def test_a_file_belongs_to_the_input_that_it_matches_best(tmp_path: Path) -> Non
     save(tmp_path / "ann/1.png", INPUT)
     found = answers(tmp_path, "bob/1.jpg", "ann/1.png")
     np.testing.assert_array_equal(found["ann/1.png"], INPUT)
-    assert reason(found["bob/1.jpg"]) == "the output file ann/1.png matches ann/1.png too"
+    assert reason(found["bob/1.jpg"]) == "its output file ann/1.png is also that of ann/1.png"
 
 
 def test_each_data_set_has_claims_of_its_own(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def make_reproduction(
                 cells=[Cell(age="0-19", gender="female", available=141, chosen=141)],
                 dropped={"no face found": 2},
             ),
-        ),
+        ).model_dump(mode="json"),
     )
     return RunFolder.open(path)
 
