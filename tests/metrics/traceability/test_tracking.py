@@ -13,7 +13,7 @@ from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic
 from unmask.bench.core.video import Tracks
 from unmask.metrics.traceability.tracking import Tracking
-from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
+from unmask.metrics.traceability.tracking_scores import combined, overlaps, sequence_scores, stacked
 
 FRAMES = 10
 NAMES = ("hota", "deta", "assa", "idf1", "mota", "id_switches")
@@ -121,7 +121,8 @@ def test_weights_draw_clips() -> None:
     scores = asked(video_evidence([clip(output) for output in outputs]))
     counts = [sequence_scores(standing(1, 2), output, FRAMES) for output in outputs]
     for weights in (np.array([2.0, 0.0, 1.0]), np.array([0.0, 3.0, 0.0])):
-        drawn = combined_scores([c for c, w in zip(counts, weights, strict=True) for _ in range(int(w))])
+        several = stacked([c for c, w in zip(counts, weights, strict=True) for _ in range(int(w))])
+        drawn = combined(several, np.ones(len(several)))
         for name, expected in zip(NAMES, drawn, strict=True):
             assert value(scores[f"{name}_original"], weights) == pytest.approx(expected, abs=1e-12)
     assert math.isnan(value(scores["hota_original"], np.zeros(3)))

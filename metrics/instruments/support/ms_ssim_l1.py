@@ -9,14 +9,21 @@ it meant: only so are numbers comparable with the published ones.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, cast
 
 import numpy as np
 
 from unmask.bench.core.types import Bools, Float
-from unmask.metrics.quality.functional.ssim import K1, K2, Moments, contrast_structure, luminance
-from unmask.metrics.quality.functional.windows import blur, check_pair, gaussian_window, weighted_mean
+from unmask.metrics.instruments.support.ssim import (
+    K1,
+    K2,
+    Moments,
+    blur,
+    contrast_structure,
+    gaussian_window,
+    luminance,
+    weighted_mean,
+)
 
 FILTERS: tuple[tuple[tuple[float, int], ...], ...] = (
     ((0.5, 3), (1.0, 2)),
@@ -44,7 +51,6 @@ class MsSsimL1Parts(NamedTuple):
 
 def ms_ssim_l1_parts(x: Float, y: Float, mask: Bools | None = None) -> MsSsimL1Parts:
     """Both terms for two (H, W, 3) images in [0, 1], averaged over the mask's pixels; NaN where it is empty."""
-    check_pair(x, y, mask)
     product = np.ones(x.shape[:2])
     for channel, filters in enumerate(FILTERS):
         for sigma, times in filters:
@@ -58,17 +64,6 @@ def ms_ssim_l1_parts(x: Float, y: Float, mask: Bools | None = None) -> MsSsimL1P
     weights = None if mask is None else mask.astype(np.float64)
     structure, difference = weighted_mean(np.stack([1 - product, absolute], axis=2), weights)
     return MsSsimL1Parts(float(structure), float(difference))
-
-
-def ms_ssim_l1(
-    x: Float, y: Float, mask: Bools | None = None, *, alpha: float = 0.025, compensation: float = 200.0
-) -> float:
-    """The loss for two (H, W, 3) images in [0, 1]; 0 = identical, lower is nearer.
-
-    The defaults are the published code's; the thesis used alpha 0.84 and compensation 0.2 (4.6).
-    """
-    parts = ms_ssim_l1_parts(x, y, mask)
-    return math.nan if math.isnan(parts.structure) else parts.loss(alpha=alpha, compensation=compensation)
 
 
 def _centred_moments(x: Float, y: Float, window: Float) -> Moments:
