@@ -12,6 +12,8 @@ Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair", "people", "tracker"]
 
 
+Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
+
 OWN_WEIGHTS: Final = "weights_sha256"
 """The parameter of an `InstrumentCard` that tells which bytes were used where the weights are the user's own."""
 
@@ -22,7 +24,7 @@ class PackageFile:
 
     key: str
     """The short name by which the instrument asks for it, e.g. ``weights``."""
-    registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
+    registry: Registry
     package: str
     version: str
     member: str
@@ -30,6 +32,16 @@ class PackageFile:
     sha256: str
     size: int
     """Bytes."""
+
+
+def package_files(
+    registry: Registry, package: str, version: str, start: str, /, **files: tuple[str, int, str]
+) -> tuple[PackageFile, ...]:
+    """Files of one package, each as ``key=(path, bytes, sha256)``, in this order; all paths begin with ``start``."""
+    return tuple(
+        PackageFile(key, registry, package, version, start + path, sha256, size)
+        for key, (path, size, sha256) in files.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

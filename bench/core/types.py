@@ -129,7 +129,7 @@ class FaceView:
     landmarks: Floats32
     """(5, 2), see `Detection.landmarks`."""
     crops: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Crop name -> array; filled by `metrics.instruments.crops`."""
+    """Crop name -> array; filled by `metrics.instruments.support.crops`."""
 
 
 @dataclass(frozen=True, slots=True)

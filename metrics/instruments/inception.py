@@ -15,7 +15,7 @@ from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Image
 
 if TYPE_CHECKING:
-    from unmask.metrics.instruments.inception_network import InceptionNetwork
+    from unmask.metrics.instruments.support.inception_network import InceptionNetwork
 
 
 class Inception:
@@ -53,7 +53,7 @@ class Inception:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises CheckpointError if the file is not the network it should be."""
-        from unmask.metrics.instruments.inception_network import InceptionNetwork
+        from unmask.metrics.instruments.support.inception_network import InceptionNetwork
 
         return cls(InceptionNetwork(files["weights"], device, cls.card.name))
 

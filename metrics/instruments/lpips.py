@@ -17,8 +17,8 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Floats32, Image, RegionPair
-from unmask.metrics.instruments.onnx_session import fast_network
-from unmask.metrics.instruments.safe_pickle import load_numpy_pickle
+from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,7 +64,7 @@ class _Lpips:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
-        from unmask.metrics.instruments.lpips_network import build_network
+        from unmask.metrics.instruments.support.lpips_network import build_network
 
         network = build_network(cls.net, load_numpy_pickle(files["backbone"]))
         return cls(network, fast_network(network, device, cls.card.name, sides=None, inputs=2))

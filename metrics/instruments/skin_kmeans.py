@@ -17,7 +17,7 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Bools, FaceView, Float, Image
-from unmask.metrics.instruments.crops import square
+from unmask.metrics.instruments.support.crops import square
 
 SIDE: Final = 48
 """The face is clustered at 48 x 48 = 2,304 pixels: enough for three mean colours."""

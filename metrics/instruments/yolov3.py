@@ -15,8 +15,8 @@ from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableErro
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
-from unmask.metrics.instruments.onnx_session import fast_network
+from unmask.metrics.instruments.support.darknet_cfg import Layer, Yolo
+from unmask.metrics.instruments.support.onnx_session import fast_network
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
@@ -76,7 +76,7 @@ class _Yolo:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
     def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        from unmask.metrics.instruments.darknet import load_darknet
+        from unmask.metrics.instruments.support.darknet import load_darknet
 
         network = load_darknet(cfg, weights, self._size, mend)
         self._person = _person(names, network.classes, cfg.name)

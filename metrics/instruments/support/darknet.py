@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.darknet_cfg import (
+from unmask.metrics.instruments.support.darknet_cfg import (
     Convolution,
     Layer,
     MaxPool,

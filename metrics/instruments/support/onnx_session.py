@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
+from unmask.metrics.instruments.support.hardware import cores, onnx_providers, torch_device
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,6 +101,23 @@ def fast_network(
         return output
 
     return on_cpu
+
+
+def on_planes(
+    session: onnxruntime.InferenceSession, scaled: Callable[[Floats32], Floats32]
+) -> Callable[[NDArray[np.uint8]], Floats32]:
+    """What computes a session's first output of (B, S, S, 3) uint8 crops, which its one input takes as (B, 3, S, S).
+
+    ``scaled``: float32 values 0..255 to what the network expects.
+    """
+    name = session.get_inputs()[0].name
+
+    def network(crops: NDArray[np.uint8]) -> Floats32:
+        planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+        output: Floats32 = session.run(None, {name: scaled(planes)})[0]
+        return output
+
+    return network
 
 
 def keep_inputs(model: onnx.ModelProto, names: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.metrics.instruments.deepsort import DIMENSION, SIZE
-from unmask.metrics.instruments.onnx_session import fast_network
+from unmask.metrics.instruments.support.onnx_session import fast_network
 
 BATCH: Final = 8
 """Crops at a time."""

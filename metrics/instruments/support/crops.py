@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
 
+T = TypeVar("T")
 ARCFACE_TEMPLATE: Final = (
     (38.2946, 51.6963),
     (73.5318, 51.5014),
@@ -76,7 +77,7 @@ def similarity_transform(points: Floats32 | Float, template: Floats32 | Float) -
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def usable(crops: Sequence[Image | None]) -> tuple[NDArray[np.intp], list[Image]]:
+def usable(crops: Sequence[T | None]) -> tuple[NDArray[np.intp], list[T]]:
     """Row numbers of the crops that could be cut, and those crops."""
     rows = [row for row, crop in enumerate(crops) if crop is not None]
     return np.array(rows, np.intp), [crop for crop in crops if crop is not None]

@@ -20,8 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.onnx_session import open_session
-from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.metrics.instruments.support.onnx_session import open_session
+from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 MAX_NODES: Final = 2_000
 MAX_KERNEL: Final = 16

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
-from unmask.metrics.instruments.onnx_session import fast_network
-from unmask.metrics.instruments.safe_pickle import load_torchscript_tensors
+from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.safe_pickle import load_torchscript_tensors
 
 DIMENSIONS: Final = 2048
 SIDE: Final = 299
