@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Self
 import cv2
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.types import Box, Detection, Float, Image
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
 from unmask.metrics.instruments.yunet import distinct
@@ -23,7 +23,6 @@ LAYERS: Final = (
     (8, 6, "Identity_1", "Identity_3"),
 )
 """Cells a side, anchors a cell, and the outputs with their scores and their boxes."""
-_PACKAGE: Final = ("npm", "@vladmandic/human", "3.3.6")
 
 
 class BlazeFace:
@@ -37,21 +36,10 @@ class BlazeFace:
         licence="Apache-2.0 (network: Google MediaPipe); MIT (package)",
         source="Bazarevsky et al.: BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, CVPR workshop "
         "2019; weights: npm @vladmandic/human 3.3.6",
-        files=(
-            PackageFile(
-                "weights",
-                *_PACKAGE,
-                member="models/blazeface.bin",
-                sha256="dc9a97fdc50bc43216554bdd69aa3e7b9361a519ee7bdd996a2f69a98a6f9b72",
-                size=538_928,
-            ),
-            PackageFile(
-                "graph",
-                *_PACKAGE,
-                member="models/blazeface.json",
-                sha256="cd7bbfc078270572beb39f9e5ae67aadbd50b5e67cff37e6d4f6b3ea39312e5f",
-                size=79_038,
-            ),
+        files=package_files(
+            *("npm", "@vladmandic/human", "3.3.6", "models/blazeface"),
+            weights=(".bin", 538_928, "dc9a97fdc50bc43216554bdd69aa3e7b9361a519ee7bdd996a2f69a98a6f9b72"),
+            graph=(".json", 79_038, "cd7bbfc078270572beb39f9e5ae67aadbd50b5e67cff37e6d4f6b3ea39312e5f"),
         ),
         params={"side_px": SIDE, "score": SCORE, "nms_iou": NMS_IOU},
         limits=(

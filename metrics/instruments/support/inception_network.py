@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 from unittest.mock import patch
@@ -23,75 +23,39 @@ SIDE: Final = 299
 BATCH: Final = 16
 
 _STEM: Final = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
-_BRANCHES_A: Final = {
-    "branch1x1": "conv",
-    "branch5x5_1": "tower/conv",
-    "branch5x5_2": "tower/conv_1",
-    "branch3x3dbl_1": "tower_1/conv",
-    "branch3x3dbl_2": "tower_1/conv_1",
-    "branch3x3dbl_3": "tower_1/conv_2",
-    "branch_pool": "tower_2/conv",
+_BLOCKS: Final = {
+    "Mixed_5b Mixed_5c Mixed_5d": (
+        "branch1x1=conv branch5x5_1=tower/conv branch5x5_2=tower/conv_1 branch3x3dbl_1=tower_1/conv "
+        "branch3x3dbl_2=tower_1/conv_1 branch3x3dbl_3=tower_1/conv_2 branch_pool=tower_2/conv"
+    ),
+    "Mixed_6a": "branch3x3=conv branch3x3dbl_1=tower/conv branch3x3dbl_2=tower/conv_1 branch3x3dbl_3=tower/conv_2",
+    "Mixed_6b Mixed_6c Mixed_6d Mixed_6e": (
+        "branch1x1=conv branch7x7_1=tower/conv branch7x7_2=tower/conv_1 branch7x7_3=tower/conv_2 "
+        "branch7x7dbl_1=tower_1/conv branch7x7dbl_2=tower_1/conv_1 branch7x7dbl_3=tower_1/conv_2 "
+        "branch7x7dbl_4=tower_1/conv_3 branch7x7dbl_5=tower_1/conv_4 branch_pool=tower_2/conv"
+    ),
+    "Mixed_7a": (
+        "branch3x3_1=tower/conv branch3x3_2=tower/conv_1 branch7x7x3_1=tower_1/conv branch7x7x3_2=tower_1/conv_1 "
+        "branch7x7x3_3=tower_1/conv_2 branch7x7x3_4=tower_1/conv_3"
+    ),
+    "Mixed_7b Mixed_7c": (
+        "branch1x1=conv branch3x3_1=tower_conv branch3x3_2a=tower_mixed_conv branch3x3_2b=tower_mixed_conv_1 "
+        "branch3x3dbl_1=tower_1_conv branch3x3dbl_2=tower_1_conv_1 branch3x3dbl_3a=tower_1_mixed_conv "
+        "branch3x3dbl_3b=tower_1_mixed_conv_1 branch_pool=tower_2_conv"
+    ),
 }
-_BRANCHES_B: Final = {
-    "branch3x3": "conv",
-    "branch3x3dbl_1": "tower/conv",
-    "branch3x3dbl_2": "tower/conv_1",
-    "branch3x3dbl_3": "tower/conv_2",
-}
-_BRANCHES_C: Final = {
-    "branch1x1": "conv",
-    "branch7x7_1": "tower/conv",
-    "branch7x7_2": "tower/conv_1",
-    "branch7x7_3": "tower/conv_2",
-    "branch7x7dbl_1": "tower_1/conv",
-    "branch7x7dbl_2": "tower_1/conv_1",
-    "branch7x7dbl_3": "tower_1/conv_2",
-    "branch7x7dbl_4": "tower_1/conv_3",
-    "branch7x7dbl_5": "tower_1/conv_4",
-    "branch_pool": "tower_2/conv",
-}
-_BRANCHES_D: Final = {
-    "branch3x3_1": "tower/conv",
-    "branch3x3_2": "tower/conv_1",
-    "branch7x7x3_1": "tower_1/conv",
-    "branch7x7x3_2": "tower_1/conv_1",
-    "branch7x7x3_3": "tower_1/conv_2",
-    "branch7x7x3_4": "tower_1/conv_3",
-}
-_BRANCHES_E: Final = {
-    "branch1x1": "conv",
-    "branch3x3_1": "tower_conv",
-    "branch3x3_2a": "tower_mixed_conv",
-    "branch3x3_2b": "tower_mixed_conv_1",
-    "branch3x3dbl_1": "tower_1_conv",
-    "branch3x3dbl_2": "tower_1_conv_1",
-    "branch3x3dbl_3a": "tower_1_mixed_conv",
-    "branch3x3dbl_3b": "tower_1_mixed_conv_1",
-    "branch_pool": "tower_2_conv",
-}
-_BLOCKS: Final = (
-    ("Mixed_5b", _BRANCHES_A),
-    ("Mixed_5c", _BRANCHES_A),
-    ("Mixed_5d", _BRANCHES_A),
-    ("Mixed_6a", _BRANCHES_B),
-    ("Mixed_6b", _BRANCHES_C),
-    ("Mixed_6c", _BRANCHES_C),
-    ("Mixed_6d", _BRANCHES_C),
-    ("Mixed_6e", _BRANCHES_C),
-    ("Mixed_7a", _BRANCHES_D),
-    ("Mixed_7b", _BRANCHES_E),
-    ("Mixed_7c", _BRANCHES_E),
-)
-"""pytorch-fid's blocks in order; the file calls them mixed, mixed_1, ... mixed_10."""
+"""Blocks of one kind, in order -> pytorch-fid's name=the file's name of each branch. The file numbers the blocks: mixed,
+mixed_1, ... mixed_10."""
 
 
 def layer_names() -> Iterator[tuple[str, str]]:
     """(pytorch-fid's name, the file's name) of each of the 94 convolution layers."""
     for index, name in enumerate(_STEM):
         yield name, f"conv_{index}" if index else "conv"
-    for index, (block, branches) in enumerate(_BLOCKS):
+    blocks = [(block, branches) for names, branches in _BLOCKS.items() for block in names.split()]
+    for index, (block, branches) in enumerate(blocks):
         theirs = f"mixed_{index}" if index else "mixed"
-        for ours, branch in branches.items():
+        for ours, branch in (pair.split("=") for pair in branches.split()):
             yield f"{block}.{ours}", f"{theirs}/{branch}"
 
 
@@ -141,24 +105,22 @@ class _Pooled(nn.Module):
         return cast(torch.Tensor, self.network(images)[0].flatten(1))
 
 
-class InceptionNetwork:
-    """The network on a device, from images to arrays.
+def open_network(weights: Path, device: str, name: str) -> Callable[[Sequence[Image]], Floats32]:
+    """What computes (N, 2048) float32 features of N RGB uint8 images of any sizes.
 
-    Raises CheckpointError if the file is not the network it should be, `UnavailableError` naming ``name`` for a GPU.
+    Raises `CheckpointError` if the file is not the network it should be, `UnavailableError` naming ``name`` for a GPU.
     """
-
-    def __init__(self, weights: Path, device: str, name: str) -> None:
-        network = build_network(load_torchscript_tensors(weights))
-        self._network = fast_network(_Pooled(network), device, name, sides=(SIDE, SIDE))
+    network = fast_network(_Pooled(build_network(load_torchscript_tensors(weights))), device, name, sides=(SIDE, SIDE))
 
     @torch.inference_mode()
-    def features(self, images: Sequence[Image]) -> Floats32:
-        """(N, 2048) float32 of RGB uint8 images of any sizes."""
-        features = np.empty((len(images), DIMENSIONS), np.float32)
+    def features(images: Sequence[Image]) -> Floats32:
+        values = np.empty((len(images), DIMENSIONS), np.float32)
         for start in range(0, len(images), BATCH):
             batch = torch.cat([_resized(image) for image in images[start : start + BATCH]])
-            features[start : start + len(batch)] = self._network(batch.numpy())
-        return features
+            values[start : start + len(batch)] = network(batch.numpy())
+        return values
+
+    return features
 
 
 def _resized(image: Image) -> torch.Tensor:
