@@ -44,8 +44,7 @@ _BLOCKS: Final = {
         "branch3x3dbl_3b=tower_1_mixed_conv_1 branch_pool=tower_2_conv"
     ),
 }
-"""Blocks of one kind, in order -> pytorch-fid's name=the file's name of each branch. The file numbers the blocks: mixed,
-mixed_1, ... mixed_10."""
+"""Blocks of one kind -> pytorch-fid's name=the file's name of each branch. The file has mixed, mixed_1, ..."""
 
 
 def layer_names() -> Iterator[tuple[str, str]]:
