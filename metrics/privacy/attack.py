@@ -34,6 +34,12 @@ from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 
 Ints = NDArray[np.int64]
+CANDIDATES = (
+    "the face found again at its place, the crop at the original's landmarks, and faces at places where the original "
+    "has none; with any look, the crop at the original's landmarks as it is, turned, mirrored, inverted, blurred and "
+    "halved."
+)
+"""Part of every attack's card."""
 MAX_PAIRS = 100_000
 MIN_PARTNERS = 20
 BLOCK = 4096

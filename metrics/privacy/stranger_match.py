@@ -12,8 +12,8 @@ from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import Finding, UnitValues
-from unmask.metrics.privacy.attack import attacks
-from unmask.metrics.privacy.deid_rate import CANDIDATES, not_matched
+from unmask.metrics.privacy.attack import CANDIDATES, attacks
+from unmask.metrics.privacy.deid_rate import not_matched
 from unmask.metrics.privacy.findings import findings
 from unmask.metrics.privacy.strangers import MIN_PEOPLE, match_shares, strangers
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from unmask.bench.core.stats.identification import best_match_rank, chance_within
+from unmask.metrics.privacy.identification import best_match_rank, chance_within
 
 
 @given(st.integers(0, 10_000))
