@@ -85,8 +85,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "people": "unmask.metrics.traceability.people:People",
         "tracking": "unmask.metrics.traceability.tracking:Tracking",
         "exposure": "unmask.metrics.traceability.exposure:Exposure",
-        "stability": "unmask.metrics.traceability.stability:IdentityStability",
-        "motion": "unmask.metrics.traceability.motion:Motion",
+        "stability": "unmask.metrics.traceability.consistency:IdentityStability",
+        "motion": "unmask.metrics.traceability.consistency:Motion",
     },
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",

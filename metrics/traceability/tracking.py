@@ -14,7 +14,7 @@ from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
-from unmask.metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
+from unmask.metrics.traceability.tracking_scores import NO_COUNTS, combined, sequence_counts
 
 AGAINST_ORIGINAL: Final = "_original"
 """Ends the names of scores whose reference is the original's own tracks."""
@@ -143,14 +143,14 @@ def _statistics(clips: Clips, tracker: str, references: Sequence[Tracks | None],
         return
     outputs = [people.get(tracker) for people in clips.people_output]
     scored = eligible & np.array([tracks is not None for tracks in outputs], np.bool_)
-    sequences = [
-        SequenceScores.none() if r is None or tracks is None else sequence_scores(r, tracks, len(seconds))
-        for seconds, r, tracks in zip(clips.seconds, references, outputs, strict=True)
+    counts = [
+        NO_COUNTS if reference is None or tracks is None else sequence_counts(reference, tracks, len(seconds))
+        for seconds, reference, tracks in zip(clips.seconds, references, outputs, strict=True)
     ]
-    counts = stacked(sequences)
+    score = partial(_one, np.stack(counts))
     for name in _SCORES:
         yield SetStatistic(
-            name + ending, tracker, partial(_one, counts, name), scored, region="image", unit="clip", eligible=eligible
+            name + ending, tracker, partial(score, name), scored, region="image", unit="clip", eligible=eligible
         )
 
 
