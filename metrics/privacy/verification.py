@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
@@ -34,7 +34,8 @@ pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
 Protocol = Literal["", "_cross_photo"]
 
-_GENUINE = {
+_RATE: Final = partial(MetricCard, family="privacy", unit="share", bounds=(0.0, 1.0))
+_GENUINE: Final = {
     "": "Genuine pairs: a face's own original and its output. ",
     "_cross_photo": "Asked only of people with two or more labelled photos. Genuine pairs: a face's output and the "
     "originals of the same person in other photos; every output weighs the same, however many those are. ",
@@ -121,13 +122,10 @@ class VerificationAttack:
 def _tar_card(label: str, protocol: Protocol) -> MetricCard:
     other = "another photo of the same person" if protocol else "their own original"
     unlabelled = "" if protocol or TAR_FMRS[label] >= UNLABELLED_FMR else "Not measured where nobody is labelled. "
-    return MetricCard(
+    return _RATE(
         name=f"tar{protocol}@{label}",
         version="1" if protocol else "2",
-        family="privacy",
         direction="lower",
-        unit="share",
-        bounds=(0.0, 1.0),
         title=f"Verified{', another photo' if protocol else ''} (FMR {label})",
         question=f"How many outputs are verified as {other} at a false match rate of {label}?",
         how=(
@@ -143,13 +141,10 @@ def _tar_card(label: str, protocol: Protocol) -> MetricCard:
 
 
 def _eer_card(protocol: Protocol) -> MetricCard:
-    return MetricCard(
+    return _RATE(
         name=f"eer{protocol}",
         version="1" if protocol else "2",
-        family="privacy",
         direction="higher",
-        unit="share",
-        bounds=(0.0, 1.0),
         title=f"Equal error rate{', another photo' if protocol else ''}",
         question="How often does a verifier err that rejects true matches as often as it accepts false ones?",
         how=(
