@@ -277,7 +277,7 @@ def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported("unmask.metrics.instruments.support.hardware:check_device")(device)
+    _imported("unmask.metrics.instruments.support.onnx_session:check_device")(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:

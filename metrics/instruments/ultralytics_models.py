@@ -26,8 +26,7 @@ from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableErro
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.support.hardware import torch_device
-from unmask.metrics.instruments.support.onnx_session import read_model
+from unmask.metrics.instruments.support.onnx_session import read_model, torch_device
 from unmask.metrics.instruments.support.parameters import share
 
 _PACKAGE: Final = "ultralytics"

@@ -1,8 +1,9 @@
-"""Networks in onnxruntime: opened safely, for any batch size, and torch's networks exported to it."""
+"""Networks in onnxruntime: opened safely, for any batch size, torch's exported to it; and what they run on."""
 
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,14 +17,59 @@ from onnx import numpy_helper
 
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.support.hardware import cores, onnx_providers, torch_device
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
 _ANY_SIDE: Final = 64
 """The size of the images that a network for any size is exported with."""
+
+
+def cores() -> int:
+    """Threads a network may use: ``OMP_NUM_THREADS`` where it is set (as for torch), else the cores of this process."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def torch_device(device: str, name: str) -> torch.device:
+    """``cpu``, ``cuda`` or ``cuda:1`` for torch. Raises `UnavailableError` naming the instrument ``name``."""
+    import torch
+
+    if device != "cpu":
+        index = _index(device, name)
+        if not torch.cuda.is_available() or index >= torch.cuda.device_count():
+            raise UnavailableError(f"{name} cannot use {device}: torch sees no such GPU; use --device cpu")
+    return torch.device(device)
+
+
+def check_device(device: str) -> None:
+    """Raises `UnavailableError` if ``device`` is not the CPU and torch cannot use it. For the CPU loads nothing."""
+    if device != "cpu":
+        torch_device(device, "this machine")
+
+
+def onnx_providers(device: str, name: str) -> list[str | tuple[str, dict[str, str]]]:
+    """The execution providers of onnxruntime for a device. Raises `UnavailableError` naming the instrument ``name``."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    index = _index(device, name)
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise UnavailableError(
+            f"{name} cannot use {device}: this onnxruntime has no CUDA; install onnxruntime-gpu or use --device cpu"
+        )
+    return [("CUDAExecutionProvider", {"device_id": str(index)}), "CPUExecutionProvider"]
+
+
+def _index(device: str, name: str) -> int:
+    """The number of a GPU. Raises `UnavailableError` where ``device`` names none."""
+    kind, colon, index = device.partition(":")
+    if kind != "cuda" or (colon and not index.isdigit()):
+        raise UnavailableError(f"{name} cannot use device {device!r}; write cpu, cuda or cuda:1")
+    return int(index or 0)
 
 
 def read_model(path: Path) -> onnx.ModelProto:

@@ -31,9 +31,16 @@ from unmask.metrics.instruments.recognisers import DlibResNet, FaceNet, standard
 from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned
 from unmask.metrics.instruments.support.dlib_network import load_dlib
 from unmask.metrics.instruments.support.embedding import normalised
-from unmask.metrics.instruments.support.hardware import cores, onnx_providers, torch_device
 from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.support.onnx_session import fast_network, open_session, read_model, unfold_prelu
+from unmask.metrics.instruments.support.onnx_session import (
+    cores,
+    fast_network,
+    onnx_providers,
+    open_session,
+    read_model,
+    torch_device,
+    unfold_prelu,
+)
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 
