@@ -17,14 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
-from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import CLIPS, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.training import FacePacker, TrainingJob
-from unmask.bench.core.training_faces import TrainingFaces
-from unmask.bench.core.weights import WeightsReport
+from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {

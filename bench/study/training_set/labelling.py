@@ -10,7 +10,7 @@ import numpy as np
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ImageError
-from unmask.bench.core.training_faces import FaceCrop, Rgb
+from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data.dataset import Dataset
 from unmask.bench.run import opened
