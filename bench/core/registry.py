@@ -88,10 +88,10 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
-        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
+        "lfw": "unmask.bench.data.readers.named:read_lfw",
+        "utkface": "unmask.bench.data.readers.named:read_utkface",
         "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.lfw:read_lfw",
+        "orl": "unmask.bench.data.readers.named:read_lfw",
         "fairface": "unmask.bench.data.readers.fairface:read_fairface",
         "fdf": "unmask.bench.data.readers.fdf:read_fdf",
     },

@@ -11,11 +11,13 @@ kept by yuv444p instead, which browsers do not show. One thread encodes, so equa
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Literal, Self, cast
 
 import av
 import numpy as np
@@ -27,12 +29,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media.clock import USUAL_RATE, step
-from unmask.bench.data.media.quality import Quality, parse_quality
 from unmask.bench.data.media.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000
@@ -44,6 +45,38 @@ RATE_OPTIONS: Final = "ratetol=0.1:mbtree=0"
 """Without them clips of two seconds end 15 to 35 per cent below the bitrate asked for; with them within 5."""
 _BT601: Final = 6
 """SMPTE 170M in the numbering of H.264 (ITU-T H.273)."""
+MAX_KBPS: Final = 1_000_000
+_RATE: Final = re.compile(r"([1-9][0-9]{0,6})k\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a written clip keeps its pixels: lossless, matched (the source's bitrate) or a stated rate."""
+
+    kind: Literal["lossless", "matched", "rate"]
+    kbps: int | None = None
+    """For ``rate``."""
+
+    def target(self, info: VideoInfo) -> int | None:
+        """Bits per second to aim at; ``None`` = lossless. Raises `VideoError` where the source's is not known."""
+        if self.kind == "lossless":
+            return None
+        kbps = self.kbps if self.kind == "rate" else info.kbps
+        if kbps is None:
+            raise VideoError("its bitrate is not known, so none can be matched; state one, such as 800k")
+        return max(1000, round(kbps * 1000))
+
+
+def parse_quality(text: str) -> Quality:
+    """``lossless``, ``matched`` or a bitrate such as ``800k``. Raises `SpecError` with the choices."""
+    if text == "lossless":
+        return Quality("lossless")
+    if text == "matched":
+        return Quality("matched")
+    match = _RATE.match(text)
+    if match and int(match[1]) <= MAX_KBPS:
+        return Quality("rate", int(match[1]))
+    raise SpecError(f"cannot read the quality {text!r}; write lossless, matched, or a bitrate such as 800k")
 
 
 class VideoWriter:
@@ -52,7 +85,7 @@ class VideoWriter:
     def __init__(self, path: Path, info: VideoInfo, quality: str | Quality, *, audio_from: Path | None = None) -> None:
         """``info``: of the source (size, time base, rate, and its bitrate for ``matched``).
 
-        ``quality``: see `bench.data.media.quality`. ``audio_from``: a clip whose first sound track is copied as it is,
+        ``quality``: see `parse_quality`. ``audio_from``: a clip whose first sound track is copied as it is,
         to the same times. Raises `VideoError` and `SpecError`.
         """
         self.path = path
