@@ -69,20 +69,18 @@ class DataError(UnmaskError):
     """A data set is missing, incomplete or not what it claims to be."""
 
 
-class ImageError(DataError):
+class _SampleError(DataError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ImageError(_SampleError):
     """One image cannot be used. ``reason`` is short and ends up in the results."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
-
-class VideoError(DataError):
+class VideoError(_SampleError):
     """One clip cannot be used. ``reason`` is short and ends up in the results."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class FetchError(UnmaskError):

@@ -57,7 +57,8 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
     """
     if entry.from_packages:
         pinned = load_demo(clips=entry.clips).pinned
-        wrong = [file.key for file in pinned if not _is(packages.cache_path(file), file.sha256)]
+        places = {file: packages.cache_path(file) for file in pinned}
+        wrong = [file.key for file, path in places.items() if not path.is_file() or sha256_of(path) != file.sha256]
         if wrong:
             advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
             yield Check(f"sha256 of {len(pinned)} files", "wrong", advice)
@@ -136,10 +137,6 @@ def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Pa
     # Unpacked and verified: the archive would only take the same space again.
     archive.unlink(missing_ok=True)
     return final / source.path
-
-
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_of(path) == sha256
 
 
 def _compare_hash(path: Path, sha256: str) -> Check:

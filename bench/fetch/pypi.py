@@ -209,7 +209,8 @@ def _config_files() -> list[Path]:
     if named == os.devnull:
         return []
     base = "pip.ini" if sys.platform == "win32" else "pip.conf"
-    paths = [Path(folder) / "pip" / base for folder in reversed(_site_folders())]
+    site = platformdirs.site_config_dir(multipath=True).split(os.pathsep)
+    paths = [Path(folder) / "pip" / base for folder in reversed(site)]
     if sys.platform not in ("win32", "darwin"):
         paths.append(Path("/etc") / base)
     if not (named and Path(named).exists()):
@@ -219,10 +220,6 @@ def _config_files() -> list[Path]:
     if named:
         paths.append(Path(named))
     return [path for path in paths if path.is_file()]
-
-
-def _site_folders() -> list[str]:
-    return platformdirs.site_config_dir(multipath=True).split(os.pathsep)
 
 
 def _user_folder() -> Path:

@@ -87,7 +87,7 @@ class _Yolo:
         found: list[list[PersonBox]] = []
         for start in range(0, len(images), self._batch):
             batch = images[start : start + self._batch]
-            pixels = np.stack([_resized(image, self._size) for image in batch])
+            pixels = np.stack([cv2.resize(np.ascontiguousarray(image), (self._size, self._size)) for image in batch])
             answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
             answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
             found += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
@@ -212,10 +212,6 @@ def _with_trained_anchors(layers: Sequence[Layer]) -> list[Layer]:
     last = max(number for number, layer in enumerate(layers) if isinstance(layer.settings, Yolo))
     settings = layers[last].settings.model_copy(update={"mask": TRAINED_MASK})
     return [*layers[:last], layers[last]._replace(settings=settings), *layers[last + 1 :]]
-
-
-def _resized(image: Image, size: int) -> Image:
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _person(names: Path | None, classes: Sequence[int], cfg: str) -> int:

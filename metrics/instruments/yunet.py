@@ -85,16 +85,11 @@ class YuNet:
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
         """All faces of each image, best first (then from left to right), in the image's own pixels."""
-        return [self._first_try(image) or self._second_try(image) for image in images]
+        return [self._first_try(image) or self._find(image, SECOND_LONGEST_SIDE, border=BORDER) for image in images]
 
     def _first_try(self, image: Image) -> list[Detection]:
         whole = self._find(image, LONGEST_SIDE)
-        if max(image.shape[:2]) <= TILED_FROM:
-            return whole
-        return distinct([*whole, *self._in_tiles(image)])
-
-    def _second_try(self, image: Image) -> list[Detection]:
-        return self._find(image, SECOND_LONGEST_SIDE, border=BORDER)
+        return whole if max(image.shape[:2]) <= TILED_FROM else distinct([*whole, *self._in_tiles(image)])
 
     def _in_tiles(self, image: Image) -> list[Detection]:
         """Faces in overlapping squares of the image, which is reduced to `TILED_PIXELS` first."""

@@ -66,11 +66,6 @@ def search(evidence: Evidence, attack: Attack, protocol: Protocol) -> Search:
     return Search(rank, eligible, gallery_size, right_size)
 
 
-def found_within(rank: Float, k: int) -> Float:
-    """(N,) 1.0 where the right person is among the ``k`` nearest, 0.0 where not, NaN where unscored."""
-    return np.where(np.isnan(rank), np.nan, (rank <= k).astype(np.float64))
-
-
 def _card(k: int, protocol: Protocol) -> MetricCard:
     same = protocol == "same_photo"
     gallery = (
@@ -137,7 +132,7 @@ class Identification:
                     yield UnitValues(
                         f"rank{k}_{protocol}",
                         attack.recogniser,
-                        found_within(result.rank, k),
+                        np.where(np.isnan(result.rank), np.nan, result.rank <= k),
                         eligible=result.eligible,
                         share=True,
                         chance=float(chance.mean()) if len(chance) else None,

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.demographics import NO_GROUP, AgeGroup, age_group, as_female
-from unmask.bench.core.evidence import Evidence, FaceTruth
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
 
@@ -115,18 +115,13 @@ class GenderPreserved:
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
         """Values a face for each estimator. Data sets without a label get no ``_true`` values."""
-        truth = labelled_female(evidence.truth)
+        truth = np.where(evidence.truth.gender == "", np.nan, evidence.truth.gender == "female")
         labelled = ~np.isnan(truth)
         for name in instruments_with(evidence, "p_female"):
             before, after = (as_female(part[name]["p_female"]) for part in (evidence.original, evidence.anonymized))
             yield from _right("gender", "", name, before, after)
             if labelled.any():
                 yield from _right("gender", "_true", name, truth, after, labelled)
-
-
-def labelled_female(truth: FaceTruth) -> Float:
-    """(N,) 1.0 female, 0.0 male, NaN where the data set does not say."""
-    return np.where(truth.gender == "", np.nan, truth.gender == "female")
 
 
 class AgePreserved:

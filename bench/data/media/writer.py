@@ -100,6 +100,7 @@ class VideoWriter:
             self.codec, self.pixel_format = "libx264", "yuv420p" if even else "yuv444p"
         self._time_base = max(Fraction(1, MAX_TICKS), info.time_base)
         self._audio_from = audio_from
+        self._sound: Sound | None = None
         self._stack = ExitStack()
         self._start = self._last = 0
         self._bytes = 0
@@ -125,13 +126,13 @@ class VideoWriter:
             self._stack.callback(self._container.close)
             self._container.flags |= cast(int, Flags.bitexact.value)
             self._stream = self._add_stream()
-            self._sound = None
             if self._audio_from is not None:
                 self._sound = self._stack.enter_context(Sound(self._audio_from, self._container, self._info.time_base))
-            self._begin()
+            # Writes the head of the file, where it mostly comes out whether MP4 can hold the sound.
+            self._container.start_encoding()
         except (FFmpegError, ValueError, OSError) as error:
             self._stack.__exit__(type(error), error, None)
-            raise VideoError(f"cannot be written ({_reason(error)})") from error
+            raise self._failure(error, "cannot be written") from error
         except BaseException as error:
             self._stack.__exit__(type(error), error, None)
             raise
@@ -169,13 +170,6 @@ class VideoWriter:
             self._stack.__exit__(type(failure), failure, failure.__traceback__)
             raise
         self._stack.close()
-
-    def _begin(self) -> None:
-        """Writes the head of the file, where it mostly comes out whether MP4 can hold the sound."""
-        try:
-            self._container.start_encoding()
-        except (FFmpegError, ValueError) as error:
-            raise self._failure(error, "cannot be written") from error
 
     def _finish(self) -> None:
         if not self.frames:
