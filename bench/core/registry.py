@@ -40,8 +40,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "outputs": "unmask.methods.outputs:StoredOutputs",
     },
     "instrument": {
-        "yunet": "unmask.metrics.instruments.yunet:YuNet",
-        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
+        "yunet": "unmask.metrics.instruments.detectors:YuNet",
+        "blazeface": "unmask.metrics.instruments.detectors:BlazeFace",
         "mobilefacenet": "unmask.metrics.instruments.recognisers:MobileFaceNet",
         "sface": "unmask.metrics.instruments.recognisers:SFace",
         "facenet": "unmask.metrics.instruments.recognisers:FaceNet",

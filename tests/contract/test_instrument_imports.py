@@ -75,7 +75,7 @@ def test_what_is_named_can_be_imported_in_advance() -> None:
     modules = set(registry.modules())
     assert modules >= {
         *SLOW,
-        "unmask.metrics.instruments.yunet",
+        "unmask.metrics.instruments.detectors",
         "unmask.metrics.instruments.yolov3",
         "unmask.metrics.instruments.deepsort",
     }
