@@ -128,7 +128,7 @@ def read_labels(path: Path) -> LabelTable:
         )
     for line, row in rows:
         where = f"{path}, line {line}"
-        file = _file(row.get("file", ""), where)
+        file = file_id(row.get("file", ""), where)
         label = FaceLabel(
             identity=_text(names.get(row.get("identity", "")), "identity", where),
             age=_age(row.get("age"), where),
@@ -187,8 +187,8 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         raise DataError(f"{path}: columns x and y come together; the head line has only one of them")
 
 
-def _file(text: str, where: str) -> str:
-    """The sample id a line is about. A file outside the folder can never be meant."""
+def file_id(text: str, where: str) -> str:
+    """The sample id that a line is about. Raises `DataError` where it is empty or leads out of the folder."""
     path = PurePosixPath(text.replace("\\", "/") if "/" not in text else text)
     if not text:
         raise DataError(f"{where}: the column 'file' is empty")
