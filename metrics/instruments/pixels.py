@@ -25,18 +25,8 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Bools, Float, Floats32, Image, RegionPair
+from unmask.metrics.instruments.support import ssim
 from unmask.metrics.instruments.support.ms_ssim_l1 import ms_ssim_l1_parts
-from unmask.metrics.instruments.support.ssim import (
-    K1,
-    K2,
-    SIGMA,
-    WINDOW,
-    fitting_window,
-    gaussian_window,
-    local_moments,
-    ms_ssim,
-    ssim,
-)
 
 PSNR_CAP_DB: Final = 100.0
 """Identical images have an infinite PSNR, which no mean survives: it is reported as this, as is anything above."""
@@ -74,12 +64,12 @@ def compare_pixels(pair: RegionPair) -> dict[str, float]:
         "psnr|standard": math.nan if math.isnan(error) else -10 * math.log10(max(error, 10 ** (-PSNR_CAP_DB / 10))),
     }
     x, y, mask = as_float(shrunk(pair.original)), as_float(shrunk(pair.anonymized)), shrunk_mask(pair.mask)
-    if min(x.shape[:2]) >= WINDOW:
-        moments = local_moments(x, y, gaussian_window(WINDOW, SIGMA))
-        values["ssim|standard"] = ssim(moments, mask)
-        values["ssim|thesis-compat"] = ssim(moments, mask, k1=K1**2, k2=K2**2)
-        shared = moments if fitting_window(*x.shape[:2]) == WINDOW else None
-        values["ms_ssim|standard"] = ms_ssim(x, y, mask, finest=shared)
+    if min(x.shape[:2]) >= ssim.WINDOW:
+        moments = ssim.local_moments(x, y, ssim.gaussian_window(ssim.WINDOW, ssim.SIGMA))
+        values["ssim|standard"] = ssim.ssim(moments, mask)
+        values["ssim|thesis-compat"] = ssim.ssim(moments, mask, k1=ssim.K1**2, k2=ssim.K2**2)
+        shared = moments if ssim.fitting_window(*x.shape[:2]) == ssim.WINDOW else None
+        values["ms_ssim|standard"] = ssim.ms_ssim(x, y, mask, finest=shared)
     parts = ms_ssim_l1_parts(x, y, mask)
     values["ms_ssim_l1|standard"] = parts.loss(**LOSS_STANDARD)
     values["ms_ssim_l1|thesis-compat"] = parts.loss(**LOSS_THESIS)
@@ -151,12 +141,12 @@ class Pixels:
         params={
             "longest_side_px": LONGEST_SIDE,
             "psnr_cap_db": PSNR_CAP_DB,
-            "ssim_window_px": WINDOW,
-            "ssim_sigma_px": SIGMA,
-            "ssim_k1": K1,
-            "ssim_k2": K2,
-            "ssim_k1_thesis": K1**2,
-            "ssim_k2_thesis": K2**2,
+            "ssim_window_px": ssim.WINDOW,
+            "ssim_sigma_px": ssim.SIGMA,
+            "ssim_k1": ssim.K1,
+            "ssim_k2": ssim.K2,
+            "ssim_k1_thesis": ssim.K1**2,
+            "ssim_k2_thesis": ssim.K2**2,
             "ms_ssim_window_px": "11 above 160 px a side, 7 above 96 (face crops), 3 above 32",
             "ms_ssim_l1_alpha": LOSS_STANDARD["alpha"],
             "ms_ssim_l1_compensation": LOSS_STANDARD["compensation"],

@@ -14,16 +14,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from unmask.bench.core.types import Bools, Float
-from unmask.metrics.instruments.support.ssim import (
-    K1,
-    K2,
-    Moments,
-    blur,
-    contrast_structure,
-    gaussian_window,
-    luminance,
-    weighted_mean,
-)
+from unmask.metrics.instruments.support import ssim
 
 FILTERS: tuple[tuple[tuple[float, int], ...], ...] = (
     ((0.5, 3), (1.0, 2)),
@@ -54,19 +45,19 @@ def ms_ssim_l1_parts(x: Float, y: Float, mask: Bools | None = None) -> MsSsimL1P
     product = np.ones(x.shape[:2])
     for channel, filters in enumerate(FILTERS):
         for sigma, times in filters:
-            moments = _centred_moments(x[..., channel], y[..., channel], gaussian_window(SIZE, sigma))
-            factor = contrast_structure(moments, K2)
+            moments = _centred_moments(x[..., channel], y[..., channel], ssim.gaussian_window(SIZE, sigma))
+            factor = ssim.contrast_structure(moments, ssim.K2)
             if sigma == COARSEST:
-                factor = factor * luminance(moments, K1)
+                factor = factor * ssim.luminance(moments, ssim.K1)
             for _ in range(times):
                 product *= factor
-    absolute = blur(_single_precision(np.abs(x - y).mean(axis=2)), gaussian_window(SIZE, COARSEST))
+    absolute = ssim.blur(_single_precision(np.abs(x - y).mean(axis=2)), ssim.gaussian_window(SIZE, COARSEST))
     weights = None if mask is None else mask.astype(np.float64)
-    structure, difference = weighted_mean(np.stack([1 - product, absolute], axis=2), weights)
+    structure, difference = ssim.weighted_mean(np.stack([1 - product, absolute], axis=2), weights)
     return MsSsimL1Parts(float(structure), float(difference))
 
 
-def _centred_moments(x: Float, y: Float, window: Float) -> Moments:
+def _centred_moments(x: Float, y: Float, window: Float) -> ssim.Moments:
     """What `local_moments` gives for two (H, W) planes, but in float32, as the published code: a fifth of the time.
 
     A variance as the difference of two means of squares loses its digits where it is small and the plane bright, so
@@ -77,12 +68,12 @@ def _centred_moments(x: Float, y: Float, window: Float) -> Moments:
     u, v = _single_precision(x - m), _single_precision(y - m)
     within = np.outer(_within(x.shape[0], window), _within(x.shape[1], window))
     s, outside = _single_precision(within), _single_precision(1 - within)
-    mean_u, mean_v = blur(u, window), blur(v, window)
+    mean_u, mean_v = ssim.blur(u, window), ssim.blur(v, window)
 
     def second(product: Float, mean_a: Float, mean_b: Float) -> Float:
-        return blur(product, window) - mean_a * mean_b + outside * (m * (mean_a + mean_b) + m * m * s)
+        return ssim.blur(product, window) - mean_a * mean_b + outside * (m * (mean_a + mean_b) + m * m * s)
 
-    return Moments(
+    return ssim.Moments(
         mean_u + m * s,
         mean_v + m * s,
         second(u * u, mean_u, mean_u),
