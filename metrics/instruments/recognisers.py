@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -33,16 +34,15 @@ PADDING: Final = 0.25
 """dlib's chip reaches this share of the face's size beyond it on each side, as in dlib's training."""
 TOP: Final = 0.1
 """The judge's box starts at the hairline, dlib's boxes at the forehead: this share of the height is left out on top."""
+_CARD: Final = partial(InstrumentCard, version="1", role="recogniser")
 _UNTRIED: Final = "How well it recognises children or any group of people was not measured."
 
 
 class MobileFaceNet(LookEmbedder):
     """{"embedding": (N, 192)}, of a face and its mirror image together; the default recogniser."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="mobilefacenet",
-        version="1",
-        role="recogniser",
         description="MobileFaceNet (ArcFace), 192 numbers a face, on the aligned 112-pixel face plus its mirror image.",
         licence="MIT (package); the terms of the training photos are not stated",
         source=(
@@ -93,10 +93,8 @@ class MobileFaceNet(LookEmbedder):
 class SFace(LookEmbedder):
     """{"embedding": (N, 128)}, by a loss that tolerates mislabelled photos rather than ArcFace's."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="sface",
-        version="1",
-        role="recogniser",
         description="SFace (MobileFaceNet backbone), 128 numbers a face, on the aligned 112-pixel face.",
         licence="Apache-2.0",
         source=(
@@ -131,10 +129,8 @@ class SFace(LookEmbedder):
 class FaceNet(LookEmbedder):
     """{"embedding": (N, 128)} of a loose square, hair and chin included, without alignment."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="facenet",
-        version="1",
-        role="recogniser",
         description="FaceNet (Inception-ResNet-v1), 128 numbers a face, on a 160-pixel square about the face.",
         licence="MIT (package); the terms of the training photos are not stated",
         source=(
@@ -170,10 +166,8 @@ class FaceNet(LookEmbedder):
 class DlibResNet(Embedder):
     """{"embedding": (N, 128)}, with its own landmarks and its own wide face chip."""
 
-    card = InstrumentCard(
+    card = _CARD(
         name="dlib",
-        version="1",
-        role="recogniser",
         description="dlib's ResNet-29, 128 numbers a face, on a 150-pixel chip set by dlib's own five landmarks.",
         licence="CC0-1.0 (weights); Boost Software License 1.0 (dlib)",
         source="King: dlib_face_recognition_resnet_model_v1, 2017; network after He et al., CVPR 2016; metric loss",

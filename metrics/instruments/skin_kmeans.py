@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, Self
 
 import cv2
 import numpy as np
@@ -32,15 +32,9 @@ HUE_MAX, SATURATION_MIN, SATURATION_MAX, VALUE_MIN = 25, 58, 174, 50
 """OpenCV HSV (hue 0..179): skin has hue <= 25, 58 < saturation < 174, value >= 50."""
 
 
-class Skin(NamedTuple):
-    """A skin colour in sRGB, 0..255; all NaN = not estimated."""
-
-    r: float
-    g: float
-    b: float
-
-
-NOT_ESTIMATED: Final = Skin(math.nan, math.nan, math.nan)
+Skin = tuple[float, float, float]
+"""A skin colour in sRGB: red, green, blue, 0..255."""
+NOT_ESTIMATED: Final[Skin] = (math.nan, math.nan, math.nan)
 
 
 def skin_colour(face: Image) -> Skin:
@@ -53,14 +47,19 @@ def skin_colour(face: Image) -> Skin:
     centres, _ = clustered(pixels, CLUSTERS)
     found = np.flatnonzero(is_skin(centres))
     if len(found) == 1:
-        return Skin(*map(float, centres[found[0]]))
+        return _colour(centres[found[0]])
     mask = is_skin(pixels)
     if mask.mean() < SMALLEST_SHARE:
         return NOT_ESTIMATED
     centres, counts = clustered(np.where(mask[:, None], pixels, np.uint8(0)), FALLBACK_CLUSTERS)
     counts = np.where(is_skin(centres), counts, 0)
     best = int(counts.argmax())
-    return Skin(*map(float, centres[best])) if counts[best] > 0 else NOT_ESTIMATED
+    return _colour(centres[best]) if counts[best] > 0 else NOT_ESTIMATED
+
+
+def _colour(centre: Float) -> Skin:
+    r, g, b = map(float, centre)
+    return r, g, b
 
 
 def is_skin(colours: Float | Image) -> Bools:

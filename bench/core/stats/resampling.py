@@ -171,7 +171,7 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
     return Replicates(
         kind=head.kind,
         point=np.stack([each.point for each in attacks])[picked, every],
-        values=_worst([each.values for each in attacks], lowest),
+        values=np.asarray((np.fmin if lowest else np.fmax).reduce(np.stack([each.values for each in attacks]))),
         active=np.asarray(np.stack([each.active for each in attacks]).any(axis=0)),
         n=np.stack([each.n for each in attacks])[picked, every],
         unscored=np.stack([each.unscored for each in attacks])[picked, every],
@@ -192,12 +192,6 @@ def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int6
     return picked
 
 
-def _worst(several: Sequence[Float], lowest: bool) -> Float:
-    """Elementwise, NaN only where all are."""
-    worst: Float = (np.fmin if lowest else np.fmax).reduce(np.stack(several))
-    return worst
-
-
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:
     """Means of many columns at once: (K,) over all scored units and (R, K) under every draw; NaN where none is.
 
@@ -210,11 +204,6 @@ def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int6
         sums[:, k] = np.bincount(bag[use], weights=row[use], minlength=bags)
         counts[:, k] = np.bincount(bag[use], minlength=bags)
     return _ratio(sums.sum(0), counts.sum(0)), _ratio(draws @ sums, draws @ counts)
-
-
-def distinct_clusters(scored: Bools, resamples: ClusterResamples) -> NDArray[np.int64]:
-    """(M,) how many clusters the units of each row of (M, N) belong to."""
-    return np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
 
 
 def _means(values: Float, asked: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
@@ -242,9 +231,8 @@ def _replicates(
             held = np.bincount(resamples.bag[mask], minlength=resamples.bags)
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
-    return Replicates(
-        kind, point, values, active, n, asked.sum(1) - n, distinct_clusters(scored, resamples), share, alternatives
-    )
+    clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
+    return Replicates(kind, point, values, active, n, asked.sum(1) - n, clusters, share, alternatives)
 
 
 def _ratio(sums: Float, counts: Float) -> Float:
