@@ -53,8 +53,8 @@ class SpecError(UsageError):
 class UnknownNameError(UsageError):
     """A name that nothing is registered under; the message suggests near ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+    def __init__(self, kind: str, name: str, names: Iterable[str]) -> None:
+        names = sorted(names)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
@@ -115,8 +115,8 @@ class PlanMismatchError(StoreError):
     """The output folder holds another plan."""
 
     def __init__(self, where: str, differences: Sequence[str]) -> None:
-        shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
-        super().__init__(f"{where} holds a different plan ({shown}); choose another --out, or delete it")
+        listed = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+        super().__init__(f"{where} holds a different plan ({listed}); choose another --out, or delete it")
         self.differences = tuple(differences)
 
 
@@ -143,8 +143,8 @@ def one_line(value: object) -> str:
         reraise_interrupt(error)
         return ""
     words = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else "?" for c in words)
-    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+    printable = "".join(c if c.isprintable() else "?" for c in words)
+    return printable.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
 def reraise_interrupt(error: BaseException) -> None:

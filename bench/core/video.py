@@ -120,8 +120,8 @@ class PersonDetector(Protocol):
 class TrackingSession(Protocol):
     """One clip being tracked."""
 
-    def update(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
-        """Takes the next frame. Returns the track that each of ``found`` was given (tentative ones too), in order.
+    def update(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
+        """Takes the next frame. Returns the track that each of ``people`` was given (tentative ones too), in order.
 
         ``embeddings`` (N, D), L2-normalised: appearance to go by instead of the tracker's own network.
         """

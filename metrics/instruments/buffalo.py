@@ -75,11 +75,11 @@ def find_weights() -> Path:
     If neither has it and the package insightface is installed, that package is asked to download it (it needs the
     network, and goes where insightface keeps its models). Raises `UnavailableError` that says what to do.
     """
-    asked = os.environ.get(VARIABLE)
-    if asked:
-        path = Path(asked).expanduser()
+    named = os.environ.get(VARIABLE)
+    if named:
+        path = Path(named).expanduser()
         if not path.is_file():
-            raise UnavailableError(f"{VARIABLE} points at {asked}, which is not a file; set it to your copy of {_FILE}")
+            raise UnavailableError(f"{VARIABLE} points at {named}, which is not a file; set it to your copy of {_FILE}")
         return path
     path = Path.home() / ".insightface" / "models" / "buffalo_l" / _FILE
     if not path.is_file():

@@ -117,10 +117,10 @@ class DeepSort:
         tracker.tracker.metric = gallery
         return Session(tracker, self._looks)
 
-    def _looks(self, image: Image, found: Sequence[PersonBox]) -> Floats32:
+    def _looks(self, image: Image, people: Sequence[PersonBox]) -> Floats32:
         if self._appearance is None:
             raise RuntimeError("load() must be called before update() without embeddings")
-        return self._appearance.read(image, [person.box for person in found])
+        return self._appearance.read(image, [person.box for person in people])
 
 
 class Sort:
@@ -190,22 +190,22 @@ class Session:
         self._rows: list[tuple[int, int]] = []
         self._boxes: list[Floats32] = []
 
-    def update(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
-        """Takes the next frame. Returns the track of each of ``found``, in order: whole numbers from 1, also of tracks
+    def update(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
+        """Takes the next frame. Returns the track of each of ``people``, in order: whole numbers from 1, also of tracks
         that are not confirmed (yet); 0 for a box that ``nms_max_overlap`` hides.
 
         ``embeddings`` (N, D): looks to go by instead of the tracker's own network, L2-normalised, D the same in every
         frame; a row of NaN is linked by movement. Boxes may reach outside the image.
         Raises `ValueError` for a box without an area or embeddings of another shape.
         """
-        for person in found:
+        for person in people:
             box = person.box
             if not all(map(math.isfinite, (box.x, box.y, box.w, box.h))) or box.w <= 0 or box.h <= 0:
                 raise ValueError(f"frame {self._frames}: {box} has no area")
-        looks = self._features(image, found, embeddings)
-        raw = [([p.box.x, p.box.y, p.box.w, p.box.h], p.score, None) for p in found]
-        links = [UNLINKED] * len(found)
-        for track in self._tracker.update_tracks(raw, embeds=looks, others=list(range(len(found)))):
+        looks = self._features(image, people, embeddings)
+        raw = [([p.box.x, p.box.y, p.box.w, p.box.h], p.score, None) for p in people]
+        links = [UNLINKED] * len(people)
+        for track in self._tracker.update_tracks(raw, embeds=looks, others=list(range(len(people)))):
             number = int(track.track_id)
             if track.others is not None:
                 links[track.others] = number
@@ -222,20 +222,22 @@ class Session:
         frame, track = np.array(self._rows, np.int64).T
         return Tracks.sorted(frame, track, np.stack(self._boxes))
 
-    def _features(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None) -> Floats32:
+    def _features(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None) -> Floats32:
         """(N, D + 1) looks as the package is given them. The column more is 0, and 1 in the rows that are NaN: these
         are at distance 1 from all others, so that they are linked by movement."""
         if self._looks is None:
-            return np.ones((len(found), 1), np.float32)
+            return np.ones((len(people), 1), np.float32)
         if embeddings is None:
-            embeddings = self._looks(image, found) if found else np.zeros((0, self._dimension or DIMENSION), np.float32)
-        if embeddings.ndim != 2 or len(embeddings) != len(found):
-            raise ValueError(f"frame {self._frames}: {len(found)} boxes, but embeddings of shape {embeddings.shape}")
-        if found and self._dimension not in (None, embeddings.shape[1]):
+            embeddings = (
+                self._looks(image, people) if people else np.zeros((0, self._dimension or DIMENSION), np.float32)
+            )
+        if embeddings.ndim != 2 or len(embeddings) != len(people):
+            raise ValueError(f"frame {self._frames}: {len(people)} boxes, but embeddings of shape {embeddings.shape}")
+        if people and self._dimension not in (None, embeddings.shape[1]):
             raise ValueError(
                 f"frame {self._frames}: embeddings of {embeddings.shape[1]} numbers, before {self._dimension}"
             )
-        if found:
+        if people:
             self._dimension = embeddings.shape[1]
         unread = ~np.isfinite(embeddings).all(axis=1, keepdims=True)
         return np.hstack([np.where(unread, 0, embeddings), unread]).astype(np.float32)

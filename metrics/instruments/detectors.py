@@ -190,19 +190,19 @@ class BlazeFace:
         height, width = image.shape[:2]
         scale = SIDE / max(height, width)
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        seen = np.zeros((SIDE, SIDE, 3), np.float32)
+        pixels = np.zeros((SIDE, SIDE, 3), np.float32)
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        seen[: size[1], : size[0]] = cv2.resize(image, size, interpolation=interpolation)
-        outputs = self._graph.run(seen[None] / np.float32(127.5) - np.float32(1))
+        pixels[: size[1], : size[0]] = cv2.resize(image, size, interpolation=interpolation)
+        outputs = self._graph.run(pixels[None] / np.float32(127.5) - np.float32(1))
         back = np.array([width / size[0], height / size[1]])
-        found: list[Detection] = []
+        faces: list[Detection] = []
         for cells, anchors, scores, boxes in LAYERS:
             rows = outputs[boxes][0].astype(np.float64)
             # The logistic function, which overflows nowhere so.
             score = 0.5 + 0.5 * np.tanh(outputs[scores][0, :, 0] / 2)
             centres = _centres(cells, anchors)
-            found += [_anchored(rows[k], centres[k], float(score[k]), back) for k in np.flatnonzero(score >= SCORE)]
-        return distinct(found, NMS_IOU)
+            faces += [_anchored(rows[k], centres[k], float(score[k]), back) for k in np.flatnonzero(score >= SCORE)]
+        return distinct(faces, NMS_IOU)
 
 
 def _detection(row: Float) -> Detection:

@@ -45,9 +45,9 @@ def skin_colour(face: Image) -> Skin:
     """
     pixels = face.reshape(-1, 3)
     centres, _ = clustered(pixels, CLUSTERS)
-    found = np.flatnonzero(is_skin(centres))
-    if len(found) == 1:
-        return _colour(centres[found[0]])
+    skin = np.flatnonzero(is_skin(centres))
+    if len(skin) == 1:
+        return _colour(centres[skin[0]])
     mask = is_skin(pixels)
     if mask.mean() < SMALLEST_SHARE:
         return NOT_ESTIMATED

@@ -84,14 +84,14 @@ class _Yolo:
         """The people of each RGB image (any sizes, mixed), best first; boxes in the image's own pixels, inside it."""
         if self._network is None:
             raise RuntimeError("load() must be called before detect()")
-        found: list[list[PersonBox]] = []
+        people: list[list[PersonBox]] = []
         for start in range(0, len(images), self._batch):
             batch = images[start : start + self._batch]
             pixels = np.stack([cv2.resize(np.ascontiguousarray(image), (self._size, self._size)) for image in batch])
             answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
             answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
-            found += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
-        return found
+            people += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
+        return people
 
     def _people(self, answer: Floats32, image: Image) -> list[PersonBox]:
         """``answer`` (N, 6): centre, extent, objectness, probability of a person."""

@@ -137,8 +137,8 @@ def attacks(evidence: Evidence) -> Sequence[Attack]:
         evidence.derived["attacks"] = [
             attack for name in evidence.recognisers for attack in _attacks_by(evidence, name)
         ]
-    made: Sequence[Attack] = evidence.derived["attacks"]
-    return made
+    shared: Sequence[Attack] = evidence.derived["attacks"]
+    return shared
 
 
 def plain_attacks(evidence: Evidence) -> list[Attack]:

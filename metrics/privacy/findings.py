@@ -83,12 +83,12 @@ def _of_the_data(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
 
 
 def _chance_off(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
-    asked, off = 0, []
+    calibrated, off = 0, []
     for attack in attacks(evidence):
         threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
         if not math.isfinite(threshold):
             continue
-        asked += 1
+        calibrated += 1
         (share,) = match_shares(attack, others, [threshold])
         rate, low, high = realised_rate(share, evidence.faces.cluster)
         if low > OFF * FMR or high < FMR / OFF:
@@ -100,10 +100,10 @@ def _chance_off(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
         labelled = bool((evidence.truth.identity != "").any())
         pairs = "two people" if labelled else "two faces that may be of one person, since nobody is named,"
         text = (
-            f"{len(off)} of {asked} attacks match originals of {pairs} at another rate than the stated "
+            f"{len(off)} of {calibrated} attacks match originals of {pairs} at another rate than the stated "
             f"{100 * FMR:g} %: {'; '.join(off)}. Read the rates of privacy against the measured chance"
         )
-        yield Finding("chance-off", len(off), asked, text)
+        yield Finding("chance-off", len(off), calibrated, text)
 
 
 def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
@@ -175,11 +175,11 @@ def _lookalike_limit(evidence: Evidence, attack: Attack, unprotected: Float) -> 
 
 
 def _one_face(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
-    shown = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
-    apart = others.different[np.ix_(shown, shown)]
-    votes, voters = np.zeros(len(shown)), np.zeros(len(shown))
+    changed = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
+    apart = others.different[np.ix_(changed, changed)]
+    votes, voters = np.zeros(len(changed)), np.zeros(len(changed))
     for name, threshold in _calibrated(evidence, FMR):
-        rows = unit_rows(evidence.anonymized[name]["embedding"][shown])
+        rows = unit_rows(evidence.anonymized[name]["embedding"][changed])
         with np.errstate(invalid="ignore"):
             distance = 1 - rows @ rows.T
         pairs = apart & np.isfinite(distance)

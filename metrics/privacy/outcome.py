@@ -93,6 +93,6 @@ class OutcomeShares:
         (judge,) = self.needs
         for outcome in Outcome:
             yield UnitValues(f"outcome_{outcome.value}", judge, outcome_share(evidence.outcome, outcome), share=True)
-        found = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
-        rate = np.where(evidence.outcome == NOT_MEASURED, np.nan, found.astype(np.float64))
+        again = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
+        rate = np.where(evidence.outcome == NOT_MEASURED, np.nan, again.astype(np.float64))
         yield UnitValues("detection_rate", judge, rate, share=True)

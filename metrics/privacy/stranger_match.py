@@ -94,14 +94,14 @@ class StrangerMatch:
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | Finding]:
         """Three values a face and attack, then the findings."""
-        known = strangers(evidence)
+        others = strangers(evidence)
         people = len(np.unique(evidence.faces.cluster))
         unseen = 3 / max(people * (people - 1) / 2, 3)
         for attack in attacks(evidence):
             point = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR)
             limits = [point.threshold, *(end for end in (point.low, point.high) if math.isfinite(end))]
-            (everybody,) = match_shares(attack, known, limits[:1])
-            group = match_shares(attack, known, limits, same_group=True)
+            (everybody,) = match_shares(attack, others, limits[:1])
+            group = match_shares(attack, others, limits, same_group=True)
             excess = [_excess(attack.own_distance, at, share) for at, share in zip(limits, group, strict=True)]
             yield UnitValues(ALL, attack.recogniser, everybody, alternatives=(everybody + unseen,))
             yield UnitValues(GROUP, attack.recogniser, group[0], alternatives=(group[0] + unseen,))

@@ -64,18 +64,18 @@ def strangers(evidence: Evidence) -> Strangers:
     """Worked out once for all metrics."""
     if "strangers" not in evidence.derived:
         evidence.derived["strangers"] = _strangers(evidence)
-    made: Strangers = evidence.derived["strangers"]
-    return made
+    shared: Strangers = evidence.derived["strangers"]
+    return shared
 
 
 def match_shares(
-    attack: Attack, known: Strangers, thresholds: Sequence[float], *, same_group: bool = False
+    attack: Attack, others: Strangers, thresholds: Sequence[float], *, same_group: bool = False
 ) -> list[Float]:
     """For each threshold (N,): the share of strangers' originals that is at or within it from what was released for a
     face. NaN = unscored, nobody to compare with, or a threshold that was not calibrated."""
     shares = np.full((len(thresholds), len(attack.original)), np.nan)
     for rows, distance in attack.blocks():
-        pairs = (known.of_group(rows) if same_group else known.different[rows]) & np.isfinite(distance)
+        pairs = (others.of_group(rows) if same_group else others.different[rows]) & np.isfinite(distance)
         many = pairs.sum(axis=1)
         for k, threshold in enumerate(thresholds):
             if math.isfinite(threshold):
@@ -131,18 +131,18 @@ def _alike(evidence: Evidence) -> Iterator[tuple[slice, Bools, Bools]]:
     for start in range(0, n, FACES_AT_ONCE):
         rows = slice(start, min(start + FACES_AT_ONCE, n))
         shape = (rows.stop - rows.start, n)
-        asked, copied = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        able, copied = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         judges, matched = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for original, copy, repeat in readers:
             with np.errstate(invalid="ignore"):
                 distance = 1 - original[rows] @ original.T
             readable = np.isfinite(distance)
-            asked += readable
+            able += readable
             copied += readable & (distance <= copy)
             if math.isfinite(repeat):
                 judges += readable
                 matched += readable & (distance <= repeat)
-        yield rows, (asked > 0) & (copied == asked), (judges >= MIN_RECOGNISERS) & (matched == judges)
+        yield rows, (able > 0) & (copied == able), (judges >= MIN_RECOGNISERS) & (matched == judges)
 
 
 def _reader(evidence: Evidence, name: str) -> tuple[Floats32, float, float]:

@@ -79,9 +79,9 @@ def pairs_of(evidence: Evidence, protocol: Protocol) -> Pairs:
     first, second = genuine_photo_pairs(evidence)
     i, j = np.concatenate([first, second]), np.concatenate([second, first])
     partners = np.bincount(i, minlength=n)
-    asked = np.flatnonzero(partners)
-    a, b = impostor_pairs(different[np.ix_(asked, asked)], seed, evidence.dataset)
-    return Pairs(i, j, 1 / partners[i], asked[a], asked[b], partners > 0)
+    faces = np.flatnonzero(partners)
+    a, b = impostor_pairs(different[np.ix_(faces, faces)], seed, evidence.dataset)
+    return Pairs(i, j, 1 / partners[i], faces[a], faces[b], partners > 0)
 
 
 class VerificationAttack:
@@ -96,14 +96,14 @@ class VerificationAttack:
         self.scored: Bools = np.bincount(self._i, minlength=len(attack.original)) > 0
         self._pairs = PairDistances(self.genuine, self.impostor)
         # EER and all TARs are asked under the same weights, one after the other: the rates are made once.
-        self._known: dict[bytes, dict[str, float]] = {}
+        self._rates_of: dict[bytes, dict[str, float]] = {}
 
     def rate(self, name: str, weights: Float) -> float:
         """``eer`` or ``tar@FMR`` under (N,) weights of the faces; NaN where not measurable."""
         key = hashlib.blake2b(np.ascontiguousarray(weights).tobytes(), digest_size=16).digest()
-        if key not in self._known:
-            self._known[key] = self._rates(weights)
-        return self._known[key][name]
+        if key not in self._rates_of:
+            self._rates_of[key] = self._rates(weights)
+        return self._rates_of[key][name]
 
     def _rates(self, weights: Float) -> dict[str, float]:
         impostor_weights = weights[self._impostor_i] * weights[self._impostor_j]
@@ -183,13 +183,13 @@ class Verification:
             for protocol in protocols:
                 verifier = VerificationAttack(attack, pairs[protocol])
                 for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
-                    asked = labelled or chance >= UNLABELLED_FMR
+                    answerable = labelled or chance >= UNLABELLED_FMR
                     yield SetStatistic(
                         name.replace("eer", f"eer{protocol}").replace("tar", f"tar{protocol}"),
                         attack.recogniser,
                         partial(verifier.rate, name),
                         verifier.scored,
-                        eligible=pairs[protocol].eligible & asked,
+                        eligible=pairs[protocol].eligible & answerable,
                         chance=chance,
                         share=True,
                     )

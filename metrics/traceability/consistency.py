@@ -120,11 +120,11 @@ def trajectory_correlation(original: Floats32, output: Floats32) -> float:
     NaN with fewer than `LEAST_FRAMES` frames, or where no coordinate of the original moves. A coordinate that moves in
     the original and stands still in the output counts 0.
     """
-    seen = np.isfinite(original).all((1, 2)) & np.isfinite(output).all((1, 2))
-    if seen.sum() < LEAST_FRAMES:
+    both = np.isfinite(original).all((1, 2)) & np.isfinite(output).all((1, 2))
+    if both.sum() < LEAST_FRAMES:
         return math.nan
-    a = original[seen].reshape(-1, 10).astype(np.float64)
-    b = output[seen].reshape(-1, 10).astype(np.float64)
+    a = original[both].reshape(-1, 10).astype(np.float64)
+    b = output[both].reshape(-1, 10).astype(np.float64)
     moving = a.std(0) >= LEAST_MOVEMENT
     if not moving.any():
         return math.nan
@@ -186,9 +186,9 @@ class Motion:
         original, output, correlation = np.full((3, len(clips.tracks)), np.nan)
         for number, rows in enumerate(clips.tracks):
             before, after = clips.flicker_original[rows], clips.flicker_output[rows]
-            seen = np.isfinite(before) & np.isfinite(after)
-            if seen.any():
-                original[number], output[number] = before[seen].sum(), after[seen].sum()
+            both = np.isfinite(before) & np.isfinite(after)
+            if both.any():
+                original[number], output[number] = before[both].sum(), after[both].sum()
             correlation[number] = trajectory_correlation(landmarks[rows], evidence.landmarks[rows])
         yield SetStatistic(
             "flicker",

@@ -46,14 +46,14 @@ def _kept(
     """
     of_estimated = f"Share of right {right} among the outputs on which the estimator finds a face. "
     of_all = f"Share of right {right} among all faces: an output that is missing or has no face to estimate is wrong. "
-    asked = iter(questions)
+    question = iter(questions)
     for suffix, verb, target, limit in (("", "kept", _TO_ORIGINAL, limits[1]), ("_true", "right", _TO_TRUTH, _CAP)):
         for part, share, among, drop in (("", of_estimated, "estimated", _KEPT), ("_estimated", of_all, "all", "")):
             full = f"{name}{part}_correct{suffix}"
             yield _SHARE(
                 name=full,
                 title=f"{title} {verb}, of {among}",
-                question=next(asked),
+                question=next(question),
                 how=f"{rule}{share}{target}",
                 limits=f"{_MISSED}{limits[0]}{drop}{limit}",
                 **{**more, "headline": more["headline"] if full == f"{name}_estimated_correct" else None},

@@ -144,10 +144,10 @@ class SkinTone:
                 yield UnitValues(f"skin_{c}", name, after[:, index])
                 yield _shift(f"skin_deviation_{c}", name, after[:, index], before[:, index])
             if target is not None:
-                wanted = np.array(target, dtype=np.float64)
-                yield UnitValues("skin_target_mse", name, squared_difference(after, wanted))
+                tone = np.array(target, dtype=np.float64)
+                yield UnitValues("skin_target_mse", name, squared_difference(after, tone))
                 for index, c in enumerate(CHANNELS):
-                    aim = np.full(len(after), wanted[index])
+                    aim = np.full(len(after), tone[index])
                     yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim)
             angle = [
                 np.asarray(readings[name]["ita"], np.float64) for readings in (evidence.original, evidence.anonymized)
@@ -169,8 +169,8 @@ def estimated(rgb: Float) -> NDArray[np.bool_]:
 
 def average(rgb: Float) -> Float:
     """(3,) mean tone of the estimated faces; NaN without any."""
-    known = rgb[estimated(rgb)]
-    return known.mean(axis=0) if len(known) else np.full(3, np.nan)
+    measured = rgb[estimated(rgb)]
+    return measured.mean(axis=0) if len(measured) else np.full(3, np.nan)
 
 
 def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:

@@ -94,11 +94,11 @@ class ErrorRates:
 
 def _ascending(distances: Float) -> tuple[NDArray[np.intp] | None, Float]:
     """What sorts them (``None`` = they ascend), and the distances sorted."""
-    given = np.asarray(distances, dtype=np.float64)
-    if (given[1:] >= given[:-1]).all():
-        return None, given
-    order = np.argsort(given, kind="stable")
-    return order, given[order]
+    values = np.asarray(distances, dtype=np.float64)
+    if (values[1:] >= values[:-1]).all():
+        return None, values
+    order = np.argsort(values, kind="stable")
+    return order, values[order]
 
 
 def _ordered(weights: Float, order: NDArray[np.intp] | None) -> Float:

@@ -66,9 +66,9 @@ def gap_between(
     worst = min(members, key=lambda m: sign * points[m])
     best = max(members, key=lambda m: sign * points[m])
     ends = [_interval(each, members) for each in (replicates, *replicates.alternatives)]
-    known = [each for each in ends if not math.isnan(each[0])]
-    low = min((each[0] for each in known), default=math.nan)
-    high = max((min(each[1], largest) for each in known), default=math.nan)
+    measured = [each for each in ends if not math.isnan(each[0])]
+    low = min((each[0] for each in measured), default=math.nan)
+    high = max((min(each[1], largest) for each in measured), default=math.nan)
     return Gap(worst, best, abs(float(points[best] - points[worst])), low, high)
 
 

@@ -86,13 +86,13 @@ def measure_common(
 
     ``common``: (method, other method, attack) -> (N,) units.
     """
-    wanted: dict[Key, Bools] = {}
+    sets: dict[Key, Bools] = {}
     for (a, b, k), units in common.items():
         for method in (a, b):
-            wanted[method, k, units.tobytes()] = units
+            sets[method, k, units.tobytes()] = units
     measured: dict[Key, Measured] = {}
     means: dict[Key, tuple[UnitValues, Bools]] = {}
-    for key, units in wanted.items():
+    for key, units in sets.items():
         scored = methods[key[0]][key[1]]
         if np.array_equal(units, scored_units(scored.item)):
             measured[key] = _of_everybody(scored.replicates)
@@ -215,15 +215,15 @@ class _Signs:
 
 
 def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _Signs:
-    seen = np.where(on & np.isfinite(differences), differences, 0.0)
-    of_cluster = np.bincount(resamples.cluster, weights=seen, minlength=resamples.clusters)
+    apart = np.where(on & np.isfinite(differences), differences, 0.0)
+    of_cluster = np.bincount(resamples.cluster, weights=apart, minlength=resamples.clusters)
     for_one, for_other = int((of_cluster > 0).sum()), int((of_cluster < 0).sum())
     exact = for_one + for_other <= EXACT_UP_TO
     return _Signs(
-        plus=float(np.maximum(seen, 0.0).sum() / max(on.sum(), 1)),
-        minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
-        plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
-        minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
+        plus=float(np.maximum(apart, 0.0).sum() / max(on.sum(), 1)),
+        minus=float(np.maximum(-apart, 0.0).sum() / max(on.sum(), 1)),
+        plus_clusters=len(np.unique(resamples.cluster[apart > 0])),
+        minus_clusters=len(np.unique(resamples.cluster[apart < 0])),
         p=float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
     )
 

@@ -114,13 +114,13 @@ def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bool
     """
     rows = _masks(masks, resamples)
     _check(values.values, resamples)
-    asked = rows if values.eligible is None else rows & values.eligible
-    point, draws, scored = _means(values.values, asked, resamples)
+    eligible = rows if values.eligible is None else rows & values.eligible
+    point, draws, scored = _means(values.values, eligible, resamples)
     alternatives = tuple(
-        _replicates("bootstrap", *_means(other, asked, resamples), asked, resamples, values.share)
+        _replicates("bootstrap", *_means(other, eligible, resamples), eligible, resamples, values.share)
         for other in values.alternatives
     )
-    return _replicates("bootstrap", point, draws, scored, asked, resamples, values.share, alternatives)
+    return _replicates("bootstrap", point, draws, scored, eligible, resamples, values.share, alternatives)
 
 
 def replicate_statistic(
@@ -136,8 +136,8 @@ def replicate_statistic(
     """
     rows = _masks(masks, resamples)
     _check(statistic.scored, resamples)
-    asked = rows if statistic.eligible is None else rows & statistic.eligible
-    scored = asked & statistic.scored
+    eligible = rows if statistic.eligible is None else rows & statistic.eligible
+    scored = eligible & statistic.scored
     draws = resamples.weights(statistic.resampling)[:replicates]
     values = np.full((len(draws), len(rows)), np.nan)
     point = np.full(len(rows), np.nan)
@@ -151,8 +151,8 @@ def replicate_statistic(
             values[some, m] = statistic.compute_all(weights[some])
         else:
             values[some, m] = [statistic.compute(each) for each in weights[some]]
-    found = _replicates(statistic.resampling, point, values, scored, asked, resamples, statistic.share)
-    return replace(found, magnitude=statistic.magnitude)
+    replicated = _replicates(statistic.resampling, point, values, scored, eligible, resamples, statistic.share)
+    return replace(replicated, magnitude=statistic.magnitude)
 
 
 def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
@@ -206,9 +206,9 @@ def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int6
     return _ratio(sums.sum(0), counts.sum(0)), _ratio(draws @ sums, draws @ counts)
 
 
-def _means(values: Float, asked: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
+def _means(values: Float, eligible: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
     _check(values, resamples)
-    scored = asked & np.isfinite(values)
+    scored = eligible & np.isfinite(values)
     columns = np.broadcast_to(np.asarray(values, dtype=np.float64), scored.shape)
     point, draws = means_under(resamples.bootstrap, columns, scored, resamples.bag)
     return point, draws, scored
@@ -219,7 +219,7 @@ def _replicates(
     point: Float,
     values: Float,
     scored: Bools,
-    asked: Bools,
+    eligible: Bools,
     resamples: ClusterResamples,
     share: bool = False,
     alternatives: tuple[Replicates, ...] = (),
@@ -232,7 +232,7 @@ def _replicates(
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
     clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
-    return Replicates(kind, point, values, active, n, asked.sum(1) - n, clusters, share, alternatives)
+    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share, alternatives)
 
 
 def _ratio(sums: Float, counts: Float) -> Float:

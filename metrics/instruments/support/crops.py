@@ -119,12 +119,12 @@ def _warp(image: Image, matrix: Float, size: int, border: int) -> Image | None:
     """
     height, width = image.shape[:2]
     corners = np.array([[-0.5, -0.5], [size - 0.5, -0.5], [-0.5, size - 0.5], [size - 0.5, size - 0.5]])
-    seen = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T).T
+    edges = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T).T
     margin = 2
-    left, top = (max(math.floor(v) - margin, 0) for v in seen.min(axis=0))
-    right = min(math.ceil(float(seen[:, 0].max())) + 1 + margin, width)
-    bottom = min(math.ceil(float(seen[:, 1].max())) + 1 + margin, height)
-    outside = seen.max(axis=0).min() < 0 or seen[:, 0].min() > width - 1 or seen[:, 1].min() > height - 1
+    left, top = (max(math.floor(v) - margin, 0) for v in edges.min(axis=0))
+    right = min(math.ceil(float(edges[:, 0].max())) + 1 + margin, width)
+    bottom = min(math.ceil(float(edges[:, 1].max())) + 1 + margin, height)
+    outside = edges.max(axis=0).min() < 0 or edges[:, 0].min() > width - 1 or edges[:, 1].min() > height - 1
     if outside or right <= left or bottom <= top:
         return None
     part: Image = np.ascontiguousarray(image[top:bottom, left:right])

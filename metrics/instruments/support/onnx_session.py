@@ -29,9 +29,9 @@ _ANY_SIDE: Final = 64
 
 def cores() -> int:
     """Threads a network may use: ``OMP_NUM_THREADS`` where it is set (as for torch), else the cores of this process."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        return int(limit)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -168,8 +168,8 @@ def on_planes(
 
 def keep_inputs(model: onnx.ModelProto, names: Iterable[str]) -> None:
     """Removes all other graph inputs: old exporters list every weight as one, which stops all optimisation."""
-    wanted = set(names)
-    kept = [value for value in model.graph.input if value.name in wanted]
+    kept_names = set(names)
+    kept = [value for value in model.graph.input if value.name in kept_names]
     del model.graph.input[:]
     model.graph.input.extend(kept)
 

@@ -68,19 +68,19 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _leaves(node: Any, path: tuple[str, ...] = (), seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+def _leaves(node: Any, path: tuple[str, ...] = (), visited: set[int] | None = None) -> Iterator[tuple[str, Any]]:
     """(path, value) of everything in a tree of dicts and `_Record`s that is neither."""
-    seen = set() if seen is None else seen
+    visited = set() if visited is None else visited
     node = vars(node) if isinstance(node, _Record) else node
     if not isinstance(node, dict):
         yield "/".join(path), node
         return
     # A network is a tree: something met twice could contain itself, or unfold without end.
-    if id(node) in seen or len(path) > 50:
+    if id(node) in visited or len(path) > 50:
         raise CheckpointError(f"a weights file has no tree at {'/'.join(path)[:80]!r}; do not use it")
-    seen.add(id(node))
+    visited.add(id(node))
     for key, value in node.items():
-        yield from _leaves(value, (*path, str(key)), seen)
+        yield from _leaves(value, (*path, str(key)), visited)
 
 
 class _Record:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.metrics.instruments import safe_pickle
+from unmask.metrics.instruments.support import safe_pickle
 from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle, load_torchscript_tensors
 
 
