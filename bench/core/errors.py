@@ -14,7 +14,7 @@
     |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
     +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
     +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
-    |   +-- BrokenPluginError      somebody else's plug-in fails when it is loaded or made
+    |   +-- BrokenPluginError      a plug-in fails when it is loaded or constructed
     +-- WorkerDiedError            a process of ours was killed, or killed itself
     +-- StoreError                 a run folder is damaged or was written by another version
         +-- PlanMismatchError      ``--out`` holds another plan; says what differs

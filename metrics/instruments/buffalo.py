@@ -38,7 +38,7 @@ class BuffaloL(LookEmbedder):
         source="Deng et al.: ArcFace, CVPR 2019; trained on WebFace600K (Zhu et al., CVPR 2021); insightface model zoo",
         params={"crop": "aligned", "size": SIZE},
         limits=(
-            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run goes on only with "
+            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run resumes only with "
             "the same file, and a threshold holds only for the file that it was measured with. "
             "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
         ),
@@ -72,7 +72,7 @@ class BuffaloL(LookEmbedder):
 def find_weights() -> Path:
     """The path of ``w600k_r50.onnx``: where `VARIABLE` points, else in insightface's own folder of models.
 
-    If neither has it and the package insightface is installed, that package is asked to download it (it needs the
+    If neither has it and the package insightface is installed, that package downloads it (it needs the
     network, and goes where insightface keeps its models). Raises `UnavailableError` that says what to do.
     """
     named = os.environ.get(VARIABLE)
@@ -98,7 +98,7 @@ def _download() -> None:
     except ImportError:
         return
     try:
-        # It prints to standard output, which may be somebody's JSON.
+        # It prints to standard output, where the command may print JSON.
         with contextlib.redirect_stdout(sys.stderr):
             utils.ensure_available("models", "buffalo_l")
     except Exception as error:  # whatever insightface's downloader raises: no network, a full disk, a damaged archive

@@ -108,7 +108,7 @@ class DeepSort:
         self._appearance = Appearance(files["weights"], device, "deepsort")
 
     def start(self) -> Session:
-        """A session that knows nothing of the ones before."""
+        """A session for one clip, independent of those before."""
         from unmask.metrics.instruments.support.deepsort_appearance import Gallery
 
         settings = dict(self._params)
@@ -161,7 +161,7 @@ class Sort:
         """Nothing to load."""
 
     def start(self) -> Session:
-        """A session that knows nothing of the ones before."""
+        """A session for one clip, independent of those before."""
         tracker = _package_tracker(
             max_iou_distance=self._params["max_iou_distance"],
             # Links by overlap go to tracks seen in the frame before only, so an older one is of no use.

@@ -28,7 +28,7 @@ SMALLEST_LONG_SIDE: Final = 320
 BORDER: Final = 1 / 3
 """Second try: a black border of this share of the longer side on every side, for faces that fill their image."""
 SECOND_LONGEST_SIDE: Final = 640
-"""Second try: the longer side, border included, is reduced to this, for faces larger than the network knows."""
+"""Second try: the longer side, border included, is reduced to this, for faces larger than those in the training set."""
 TILED_FROM: Final = 4096
 """Images with a longer side above this are looked at in tiles too: the reduction would lose faces of 40 pixels."""
 TILED_PIXELS: Final = 25_000_000
@@ -150,7 +150,7 @@ class YuNet:
 
 
 class BlazeFace:
-    """Role ``detector``. Its landmarks are eyes and nose; the corners of the mouth are NaN (it knows its middle)."""
+    """Role ``detector``. Its landmarks are eyes and nose; the corners of the mouth are NaN (only its middle is given)."""
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="blazeface",

@@ -70,7 +70,7 @@ class Ultralytics:
         self._device, self._person = "cpu", 0
         self._input: list[int] | None = None
         self._model: Any = None
-        # The package keeps the picture at hand in the model.
+        # The package keeps the current image in the model.
         self._lock = threading.Lock()
 
     @property

@@ -18,7 +18,7 @@ from unmask.metrics.instruments.support.darknet_cfg import Layer, Yolo
 from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.parameters import is_whole, share
 
-_Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
+_Correct = Callable[[Sequence[Layer]], Sequence[Layer]]
 
 GRID: Final = 32
 """The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
@@ -72,10 +72,10 @@ class _Yolo:
     def _params(self) -> dict[str, Scalar]:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
-    def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
+    def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, correct: _Correct | None = None) -> None:
         from unmask.metrics.instruments.support.darknet import load_darknet
 
-        network = load_darknet(cfg, weights, self._size, mend)
+        network = load_darknet(cfg, weights, self._size, correct)
         self._person = _person(names, network.classes, cfg.name)
         self._network = fast_network(network, device, self._name, sides=(self._size, self._size))
         self._batch = BATCH[device.partition(":")[0]]

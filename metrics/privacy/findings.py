@@ -11,9 +11,9 @@ About a method:
 - ``matches-others``: outputs whose nearest original is another person's, nearer than the originals of two people are;
 - ``one-face``: outputs that look like one and the same person;
 - ``other-place``: faces that match what the output shows at another person's place in the photo;
-- ``alike-yet-private``: pictures that hardly change though recognisers lose the person, as adversarial cloaks do.
+- ``alike-yet-private``: faces that hardly change though recognisers lose the person, as adversarial cloaks do.
 
-Where several recognisers are asked, more than half of those that can read a face must agree.
+With several recognisers, more than half of those that can read a face must agree.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SURE: Final = 1e-3
 """Significance of what is said about a method."""
 ALIKE_SSIM: Final = 0.85
 ALIKE_LPIPS: Final = 0.2
-"""A picture is alike at or above this SSIM and at or below this LPIPS of the face, where these are measured."""
+"""A face is alike at or above this SSIM and at or below this LPIPS of the face, where these are measured."""
 ALIKE_SHARE: Final = 0.05
 """Share of the changed faces below which alike and private ones are not mentioned."""
 NAMED: Final = 3
@@ -147,7 +147,7 @@ def _matches_others(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
 
 
 def _originals(attack: Attack) -> Attack:
-    """The same recogniser against photos that nobody protected."""
+    """The same recogniser against unprotected photos."""
     nothing = np.zeros(len(attack.original), dtype=np.bool_)
     readable = np.flatnonzero(attack.readable)
     return Attack(attack.recogniser, attack.original, attack.original[readable], readable, nothing, nothing)

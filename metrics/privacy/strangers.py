@@ -2,17 +2,18 @@
 
 A false match rate is of pairs of two people. Two originals are left out of those pairs where they are
 
-- *copies*: in every recogniser's eyes nearer than a tenth of its distance at a false match rate of 1e-3, whatever the
+- *copies*: for every recogniser nearer than a tenth of its distance at a false match rate of 1e-3, whatever the
   labels say: the same photo, or the same photo saved again;
 - *repeats*: at least one of them unlabelled, in two images, and within 0.6 of the distance at a false match rate of
-  1e-4 in the eyes of every calibrated recogniser, of which there must be two.
+  1e-4 for every calibrated recogniser, of which there must be two.
 
 In clips, every face in every frame is a face, named by its track, and two faces of one clip are never two people: a
 track may break.
 
-Repeats cannot be told from lookalikes for certain. At that bar 3 of 10 pairs of photos of one person are found (lfw,
-three recognisers, 454 pairs), and 1 of 703 pairs of two children (utkface), of whom half match at a rate "of 1e-3"; at
-the whole distance it would be 8 of 10, and 108 of the 703, which would make chance look far better than it is.
+Repeats cannot be told from lookalikes for certain. Within that distance lie 3 of 10 pairs of photos of one person
+(lfw, three recognisers, 454 pairs), and 1 of 703 pairs of two children (utkface), of whom half match at a rate "of
+1e-3"; at the whole distance it would be 8 of 10, and 108 of the 703, which would make chance look far better than it
+is.
 
 Strangers of the same group are of the same age group and gender, as `Evidence.faces.groups` has them.
 """
@@ -43,7 +44,7 @@ MIN_RECOGNISERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """Which of N x N pairs of faces are of two people, as far as is known."""
+    """Which of N x N pairs of faces are of two people, as far as labels and distances tell."""
 
     different: Bools
     """(N, N)"""

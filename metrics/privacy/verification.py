@@ -29,7 +29,7 @@ from unmask.metrics.privacy.strangers import strangers
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}
 UNLABELLED_FMR = 1e-2
-"""The smallest false match rate asked about where nobody is labelled: an unknown repeat of a person is an impostor
+"""The smallest false match rate measured where nobody is labelled: an unlabelled repeat of a person is an impostor
 pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
 Protocol = Literal["", "_cross_photo"]
@@ -85,7 +85,7 @@ def pairs_of(evidence: Evidence, protocol: Protocol) -> Pairs:
 
 
 class VerificationAttack:
-    """One recogniser against one method, over given pairs; rates under any weights of the N faces."""
+    """One recogniser against one method, over `Pairs`; rates under any weights of the N faces."""
 
     def __init__(self, attack: Attack, pairs: Pairs) -> None:
         genuine, impostor = attack.distances(pairs.i, pairs.j), attack.distances(pairs.impostor_i, pairs.impostor_j)
@@ -95,7 +95,7 @@ class VerificationAttack:
         self.genuine, self.impostor = genuine[use], impostor[against]
         self.scored: Bools = np.bincount(self._i, minlength=len(attack.original)) > 0
         self._pairs = PairDistances(self.genuine, self.impostor)
-        # EER and all TARs are asked under the same weights, one after the other: the rates are made once.
+        # EER and all TARs are computed under the same weights, one after the other: the rates are made once.
         self._rates_of: dict[bytes, dict[str, float]] = {}
 
     def rate(self, name: str, weights: Float) -> float:

@@ -1,4 +1,4 @@
-"""How much does the picture change, pixel by pixel, in its structure, and to a network? Of face, photo, background."""
+"""How much does an image change, pixel by pixel, in its structure, and to a network? Of face, photo, background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIXELS: Final = "pixels"
 NETWORKS: Final = {"lpips-alex": "lpips_alex", "lpips-vgg": "lpips_vgg"}
 """Instrument -> metric."""
 CHANGED: Final = ("psnr", "ssim", "lpips_alex")
-"""Also asked of the changed faces alone."""
+"""Also measured on the changed faces alone."""
 _REGIONS: Final = (
     "Regions: face = the crop around the judge's box; image = the whole photo; background = all outside the faces."
 )
@@ -60,7 +60,7 @@ def _of_changed(card: MetricCard, question: str) -> MetricCard:
 _PSNR: Final = _KEPT(
     name="psnr",
     title="PSNR",
-    question="How strong is the picture against the change made to it?",
+    question="How strong is the image against the change made to it?",
     how=f"10 log10(1 / MSE) per image {_SCALED}, at most 100 dB, which stands for identical images; mean over images. "
     f"{_REGIONS}",
     source="thesis 4.3, eq. 4.3",
@@ -134,7 +134,7 @@ class PixelQuality:
             bounds=(0.0, None),
             limits=f"{_CHANGE}The two variants are on different scales.",
         ),
-        _of_changed(_PSNR, "how strong is the picture against the change"),
+        _of_changed(_PSNR, "how strong is the image against the change"),
         _of_changed(_SSIM, "how much of its structure is kept"),
     )
     needs: ClassVar[tuple[str, ...]] = (PIXELS,)

@@ -176,7 +176,7 @@ class Motion:
             f"averaged over the coordinates that move by at least {LEAST_MOVEMENT} px (standard deviation), then over "
             f"tracks with at least {LEAST_FRAMES} frames in which the face is found again.",
             source="unmask",
-            limits="A face that crosses the picture correlates even if its expression is lost.",
+            limits="A face that crosses the frame correlates even if its expression is lost.",
             headline=34,
         ),
     )

@@ -25,7 +25,7 @@ _RULES = (
     "A face is exposed in a frame where the method missed it or failed, or where the recogniser's cosine distance to "
     "the same frame's original is at or below its threshold at a false match rate of 1e-3 (calibrated on other "
     "people's photos): that of the face found again, or of the output at the original's place (whether a face is found "
-    "there or not; but for originals that a black picture would match as well), whichever is nearer. "
+    "there or not; but for originals that a black image would match as well), whichever is nearer. "
 )
 _LIMITS = (
     "Face tracks are those of the judge's detector on the original, linked by position and face; one person whose "

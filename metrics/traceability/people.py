@@ -22,7 +22,7 @@ _COUNT: Final = (
 _LIMITS: Final = (
     "A count of tracks, not of people: one person whose track breaks counts twice, and mistakes of both kinds cancel "
     "out, so equal counts need not mean the same people (see the tracking scores). The thesis counted 49 people in a "
-    "clip of three. Detectors go by bodies, so changed faces should hardly matter; changed picture quality does: read "
+    "clip of three. Detectors go by bodies, so changed faces should hardly matter; changed image quality does: read "
     "it beside the control, re-encoded the same way."
 )
 

@@ -35,7 +35,7 @@ NO_COUNTS: Final[Float] = np.zeros(4 * ALPHAS + 7)
 
 
 class TrackingScores(NamedTuple):
-    """Scores over clips. All NaN where the reference has no box: there is nobody to be followed."""
+    """Scores over clips. All NaN where the reference has no box: there is nobody to follow."""
 
     hota: float
     """0..1, averaged over overlaps: the root of ``deta`` x ``assa`` at each."""

@@ -47,7 +47,7 @@ class SkinTone:
         _SKIN(
             name="skin_estimated",
             title="Skin tone estimable",
-            question="On how many faces can a skin tone still be told?",
+            question="On how many faces can a skin tone still be estimated?",
             how="Share of all faces on whose output the estimator finds one dominant skin colour; a face that is "
             "gone, or that has no output, counts as not estimated.",
             direction="higher",
@@ -69,7 +69,7 @@ class SkinTone:
         _SQUARED(
             name="skin_target_mse",
             title="Skin tone off the target",
-            question="How far are the skin tones of the outputs from the tone that was asked for?",
+            question="How far are the skin tones of the outputs from the target tone?",
             how="Mean squared difference of each output's dominant skin colour to the configured target. " + _SCORED,
             direction="lower",
             limits=_SCALE,
@@ -100,7 +100,7 @@ class SkinTone:
             _SHIFT(
                 name=f"skin_target_deviation_{c}",
                 title=f"Average skin tone off the target, {_NAMES[c]}",
-                question="How far is the average skin tone from the tone that was asked for?",
+                question="How far is the average skin tone from the target tone?",
                 how=f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. "
                 + _SCORED
                 + " "

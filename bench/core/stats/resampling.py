@@ -93,7 +93,7 @@ class Replicates:
     n: NDArray[np.int64]
     """(M,) units scored."""
     unscored: NDArray[np.int64]
-    """(M,) units asked about that could not be scored."""
+    """(M,) eligible units that could not be scored."""
     clusters: NDArray[np.int64]
     """(M,) distinct clusters among the units scored."""
     share: bool = False

@@ -1,7 +1,7 @@
 """Opens a clip's file with distrust, as a video and never as a list of other files or addresses; and its pixels.
 
 The library behind PyAV reads much that is no video: playlists and scripts that name further files or addresses, texts,
-pictures by pattern. So the formats are listed, the bytes come from a file that we open ourselves (no name is ever
+images by pattern. So the formats are listed, the bytes come from a file that we open ourselves (no name is ever
 taken for an address), and the size of a frame is judged by the header, before anything is decoded.
 
 Decoded frames become upright RGB. Colours follow the stream's own matrix and range (BT.601, limited, where it states

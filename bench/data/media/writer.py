@@ -2,7 +2,7 @@
 
 Kept: number of frames, size, and each frame's time from the first one (which is shown at 0), so also a variable rate.
 Pixels are written upright, so no turn is noted. Nothing else of the source goes into the file: no title, place, device
-or date, and no sound unless it is asked for (voices tell who somebody is).
+or date, and no sound unless ``audio_from`` says so (voices identify people).
 
 ``lossless`` stores RGB as it is (libx264rgb, quantiser 0): what is read back is equal, pixel for pixel. Such files are
 for measuring: most players cannot show them. The others are 8-bit yuv420p, BT.601, marked so; sizes that are odd are
@@ -42,7 +42,7 @@ LOSSLESS_PRESET: Final = "ultrafast"
 """Measured on 720p: 20 per cent larger files than superfast at twice its speed, and just as exact."""
 RATE_PRESET: Final = "fast"
 RATE_OPTIONS: Final = "ratetol=0.1:mbtree=0"
-"""Without them clips of two seconds end 15 to 35 per cent below the bitrate asked for; with them within 5."""
+"""Without them clips of two seconds end 15 to 35 per cent below the stated bitrate; with them within 5."""
 _BT601: Final = 6
 """SMPTE 170M in the numbering of H.264 (ITU-T H.273)."""
 MAX_KBPS: Final = 1_000_000
@@ -107,7 +107,7 @@ class VideoWriter:
 
     @property
     def kbps(self) -> float | None:
-        """Achieved, of the pictures alone; ``None`` before the first frame is encoded."""
+        """Achieved, of the frames alone; ``None`` before the first frame is encoded."""
         if not self._bytes:
             return None
         ticks = self._last + step(self._time_base, self._info.rate)
@@ -183,7 +183,7 @@ class VideoWriter:
             raise self._failure(error, "cannot be written") from error
 
     def _failure(self, error: Exception, what: str) -> VideoError:
-        """In words. Our pictures always fit, so what FFmpeg calls an invalid argument is the sound."""
+        """In words. Our frames always fit, so what FFmpeg calls an invalid argument is the sound."""
         if self._sound is not None and self._sound.codec and isinstance(error, ValueError):
             return unfit(self._sound.codec)
         return VideoError(f"{what} ({_reason(error)})")

@@ -45,7 +45,9 @@ def read_surv_fight(place: Place) -> Contents:
     contents.records = [Record(name, group=groups.get(name, "")) for name in dict.fromkeys([*names, *groups])]
     unknown = sorted({record.group for record in contents.records} - set(FIGHT_GROUPS))
     if unknown:
-        raise DataError(f"{str(place.path)!r}: a clip is neither fight nor noFight but {unknown[0]!r}; mend {LABELS}")
+        raise DataError(
+            f"{str(place.path)!r}: a clip is neither fight nor noFight but {unknown[0]!r}; correct {LABELS}"
+        )
     return contents
 
 

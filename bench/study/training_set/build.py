@@ -1,4 +1,4 @@
-"""Builds a set in a folder, with its card; the same command goes on after a kill and ends with the same bytes."""
+"""Builds a set in a folder, with its card; the same command resumes after a kill and ends with the same bytes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Photos -> labelled face crops, or the reason why each was dropped (thesis 3.2.3), kept piece by piece.
 
-A piece is the labelled faces of a few photos; pieces are kept until all are labelled, so a killed build goes on from
+A piece is the labelled faces of a few photos; pieces are kept until all are labelled, so a killed build resumes from
 there.
 """
 

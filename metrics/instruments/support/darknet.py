@@ -39,16 +39,16 @@ _SLOPE: Final = 0.1
 
 
 def load_darknet(
-    cfg: Path, weights: Path, size: int, mend: Callable[[Sequence[Layer]], Sequence[Layer]] | None = None
+    cfg: Path, weights: Path, size: int, correct: Callable[[Sequence[Layer]], Sequence[Layer]] | None = None
 ) -> Darknet:
     """The network of the two files for square inputs of ``size`` pixels.
 
-    ``mend``: puts right what a published ``.cfg`` is known to say wrongly of its weights.
+    ``correct``: corrects a published ``.cfg`` that does not describe its weights.
     Raises `CheckpointError` where the files are not what they should be or do not belong together, and
     `OSError` where they cannot be read.
     """
     layers: Sequence[Layer] = read_cfg(cfg)
-    network = Darknet(layers if mend is None else mend(layers))
+    network = Darknet(layers if correct is None else correct(layers))
     _check_shapes(network, size, cfg.name)
     _fill(network, weights)
     return network

@@ -116,7 +116,7 @@ class Layer(NamedTuple):
     inputs: int
     """Channels of the layer before it."""
     sources: tuple[int, ...]
-    """Numbers of the earlier layers that it looks back at, from 0."""
+    """Numbers of the earlier layers that it reads, from 0."""
 
 
 class _Section(NamedTuple):

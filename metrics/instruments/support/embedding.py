@@ -1,7 +1,7 @@
 """What all recognisers share: a crop, batches, embeddings of length 1, NaN for a face that cannot be read, and looks.
 
-Looks are what an attacker tries with a face's crop before asking a recogniser again. A picture can be turned, mirrored,
-inverted or finely disturbed so that a recogniser no longer knows the face while people do; each is undone in a moment.
+Looks are what an attacker tries with a face's crop before asking a recogniser again. A face can be turned, mirrored,
+inverted or finely disturbed so that a recogniser no longer matches it while people do; each is undone in a moment.
 """
 
 from __future__ import annotations
