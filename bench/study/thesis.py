@@ -77,7 +77,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
         specs = dict(_part(text) for text in chosen)
         for text in specs.values():
             registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
-        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not asked for")
+        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not selected")
     else:
         reasons = {role: _missing(spec) for role, spec in ROLES.items()}
         left_out = {role: reason for role, reason in reasons.items() if reason}
@@ -176,7 +176,7 @@ def prepare_thesis(
 
 
 def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    """Runs it into ``out``, resuming an earlier call of the same plan."""
     folder = RunFolder(out)
     settle_plan(folder, prepared.plan, prepared.locations)
     write_json(out / REPRODUCTION, prepared.reproduction.model_dump(mode="json", by_alias=True))
