@@ -63,11 +63,7 @@ def settings_of(plan: Plan) -> Settings:
 
 def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals:
     """Reads what prepare left behind for a data set."""
-    folders = [
-        folder.prepare_dir(job.dataset, job.shard)
-        for job in shard_jobs(folder.path, plan, None)
-        if job.dataset == dataset
-    ]
+    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan) if job.dataset == dataset]
     inputs = concatenate([read_table(path / "images.parquet") for path in folders])
     rows = concatenate([read_table(path / "faces.parquet") for path in folders])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
@@ -175,7 +171,7 @@ def assemble_evidence(
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> tuple[Evidence, NDArray[np.str_], NDArray[np.str_]]:
     """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
-    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
+    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == originals.dataset]
     scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
     outputs = output_rows(folder, plan, originals.dataset, method)
     ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
@@ -247,7 +243,7 @@ def output_findings(
 
 def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
     """outputs.parquet of all shards, a row an image."""
-    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == dataset]
     folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]
     return concatenate([read_table(path / "outputs.parquet") for path in folders])
 

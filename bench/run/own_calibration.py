@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.data import open_dataset
 from unmask.bench.run.calibration import measure_card, people_of, person_hash, refuse_shared_people
-from unmask.bench.run.executors import Progress
+from unmask.bench.run.executors import Pool, Progress
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.shards import opened_data
 from unmask.bench.store.atomic import write_json
@@ -29,7 +28,7 @@ def calibrate_on(
     work: Path,
     *,
     root: Path | None,
-    pool: Executor | None,
+    pool: Pool,
     progress: Progress,
     settings: PlanSettings,
     exclude: Sequence[str] = (),
@@ -69,9 +68,7 @@ def recognisers_of(asked: Sequence[str]) -> list[str]:
     return [name for name, card in cards.items() if asked or card.default]
 
 
-def measure_own_card(
-    folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
-) -> None:
+def measure_own_card(folder: RunFolder, plan: Plan, *, root: Path | None, pool: Pool, progress: Progress) -> None:
     """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
     recognisers = plan.recognisers
     if not recognisers:

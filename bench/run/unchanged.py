@@ -18,10 +18,10 @@ def hash_evidence(folder: RunFolder, plan: Plan) -> str:
     Every table is read and its seal checked. Raises `StoreError` for one that is missing or was changed.
     """
     tables = []
-    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(folder.path, plan, None)]
-    for job in shard_jobs(folder.path, plan, None, [method.label for method in plan.methods]):
+    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan)]
+    for job in shard_jobs(plan, [method.label for method in plan.methods]):
         folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
-    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(folder.path, plan, None)]
+    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)]
     for each in folders:
         for path in sorted(each.glob("*.parquet")):
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])

@@ -15,7 +15,7 @@ from unmask.bench.data import open_dataset
 from unmask.bench.run.config import load_config
 from unmask.bench.run.draws import SEEDS as DRAWS
 from unmask.bench.run.draws import by_draws, without_seeds
-from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.executors import Progress, open_pool
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.settling import settle_plan
@@ -153,7 +153,7 @@ def prepare_thesis(
     if built is not None:
         test_set = built_test_set(built, spec, dataset, settings)
     else:
-        with shared_pool(workers) as pool:
+        with open_pool(workers) as pool:
             test_set = balanced_test_set(
                 spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
             )

@@ -16,7 +16,8 @@ from unmask.bench.core.plugins import create_plugin, load_plugin
 from unmask.bench.core.spec import Spec
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import DatasetEntry, load_catalog
-from unmask.bench.run.executors import shared_pool
+from unmask.bench.run.executors import open_pool
+from unmask.bench.run.shards import Job
 
 TARGETS = registry.targets
 
@@ -130,12 +131,12 @@ def test_every_kind_takes_plug_ins() -> None:
     assert registry.load("layout", "flat").__name__ == "read_flat"
     assert DatasetEntry.model_validate({"name": "x", **registry.load("dataset", "mine")}).layout == "flat"
     assert registry.load("executor", "threads")(2)._max_workers == 2
-    with shared_pool(2, "threads") as pool:
-        assert pool is not None
-        assert pool.submit(sum, [1, 2]).result() == 3
+    with open_pool(2, "threads") as pool:
+        results = list(pool.run(lambda job: job.units == 2, [Job("a", 0, units=1), Job("a", 1, units=2)], print))
+    assert sorted((job.shard, done) for job, done in results) == [(0, False), (1, True)]
     with (
         pytest.raises(UnknownNameError, match="unknown executor 'thread'; did you mean threads"),
-        shared_pool(2, "thread"),
+        open_pool(2, "thread"),
     ):
         pass
 

@@ -26,7 +26,7 @@ from unmask.bench.run.plan import make_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import ShardJob, shard_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.run.video.prepare import prepare_clip
@@ -86,7 +86,7 @@ class PhotoRun:
         return self
 
     def jobs(self, method: str = "") -> list[ShardJob]:
-        return shard_jobs(self.folder.path, self.plan, None, [method])
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [method])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by shard."""
@@ -196,7 +196,7 @@ class ClipRun:
         return self
 
     def jobs(self, label: str = "") -> list[ShardJob]:
-        return shard_jobs(self.folder.path, self.plan, None, [label])
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [label])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""

@@ -200,7 +200,7 @@ def _inform(callee: Callee, job: ShardJob) -> None:
     if not hasattr(registry.method_class(parse_spec(job.planned_method.spec).name), "expect"):
         return
     ids: list[str] = []
-    for other in dataset_jobs(job.run, job.plan, job.root, job.planned):
+    for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
         folder = job.folder.prepare_dir(other.dataset, other.shard)
         count = len(read_table(folder / "frames.parquet")["pts"])
         ids += [frame_id(other.clip_digest, number) for number in range(count)]

@@ -13,7 +13,7 @@ from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.executors import Progress, run_stage, shared_pool
+from unmask.bench.run.executors import Progress, open_pool, run_stage
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.json_files import read_object
 from unmask.bench.study.training_set.card import as_markdown, card_of, plan_of
@@ -55,7 +55,7 @@ def build(
         fetch_all(registry.instrument_class(name).card.files, progress=fetching)
     sweep_temporaries(out)
     work = list(pieces(out, settings, root))
-    with shared_pool(workers) as pool:
+    with open_pool(workers) as pool:
         run_stage("label", do_piece, work, pool, progress)
     chosen, counts = choose(settings, work)
     if not chosen:
