@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from unmask.bench.run.score import EXTRA
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import concatenate, read_table
 
 
@@ -248,7 +248,7 @@ def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dic
     return concatenate([read_table(path / "outputs.parquet") for path in folders])
 
 
-def _face_readings(folders: Sequence[Path], card: InstrumentCard) -> dict[str, NDArray[Any]]:
+def _face_readings(folders: Sequence[Storage], card: InstrumentCard) -> dict[str, NDArray[Any]]:
     """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
     name = card.name
     parts = [name, f"{name}{ANY_LOOK}"] if card.looks else [name]
@@ -259,7 +259,7 @@ def _face_readings(folders: Sequence[Path], card: InstrumentCard) -> dict[str, N
     }
 
 
-def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
+def _extra_faces(scores: Sequence[Storage], plan: Plan) -> ExtraFaces:
     """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
     names = [card.name for card in plan.instruments_of("recogniser")]
     return ExtraFaces(

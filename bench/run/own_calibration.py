@@ -16,9 +16,8 @@ from unmask.bench.run.calibration import measure_card, people_of, person_hash, r
 from unmask.bench.run.executors import Pool, Progress
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.shards import opened_data
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import CALIBRATION, located_dataset
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.documents import CALIBRATION, located_dataset, write_json
+from unmask.bench.store.run_folder import OWN_CARD, RunFolder
 from unmask.bench.store.schemas import Plan, PlanSettings
 
 
@@ -89,4 +88,4 @@ def measure_own_card(folder: RunFolder, plan: Plan, *, root: Path | None, pool: 
         for d in plan.datasets_of("photos")
     }
     refuse_shared_people(card, people)
-    write_json(folder.own_card_path, card)
+    write_json(folder.results / OWN_CARD, card)

@@ -36,13 +36,12 @@ from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.score import score_clip
-from unmask.bench.store.atomic import sweep_temporaries, write_json
-from unmask.bench.store.beside import Locations
+from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
-from unmask.bench.store.publication import replacing_results
 from unmask.bench.store.purging import refuse_purged
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.run_folder import PLAN, PROVENANCE, RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.storage import sweep_temporaries
 
 
 def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
@@ -140,17 +139,16 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, Serial(), progress)
         return RunFolder.open(folder.path)
-    with replacing_results(folder.path) as temp:
-        results = RunFolder(folder.path, temp)
-        write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
+    with folder.replacing_results() as results:
+        write_json(results.results / PLAN, plan)
         if plan.settings.calibration != SHIPPED:
             measure_own_card(results, plan, root=workplace.root, pool=pool, progress=progress)
         reduce_run(results, plan, workplace.root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
         made = {"made_from": made_from, "estimates": results.estimates.seal}
-        write_json(results.provenance_path, gather_provenance(plan) | made)
+        write_json(results.results / PROVENANCE, gather_provenance(plan) | made)
     finished = RunFolder.open(folder.path)
-    finished.next_plan_path.unlink(missing_ok=True)
+    finished.next_plan.remove()
     return finished
 
 

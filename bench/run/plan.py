@@ -28,7 +28,7 @@ from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
-from unmask.bench.store.beside import CALIBRATION, Locations
+from unmask.bench.store.documents import CALIBRATION, Locations
 from unmask.bench.store.names import hide_paths
 from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release
 

@@ -11,10 +11,7 @@ from pydantic import BaseModel
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import Locations, read_locations, write_locations
-from unmask.bench.store.json_files import read_model
-from unmask.bench.store.publication import finish_publication
+from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
 from unmask.bench.store.purging import refuse_purged
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, Sealed
@@ -29,7 +26,7 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     """
     with suppress(OSError):  # as `settle` says better
         refuse_purged(folder)
-        finish_publication(folder.path)
+        folder.finish_publication()
     settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
     folder.propose(plan)
     write_locations(folder.path, locations)
@@ -74,10 +71,10 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
 
 def refuse_half_made(folder: RunFolder) -> None:
     """Raises `StoreError` where outputs of the plan in force are being replaced by those of an edited method."""
-    if not folder.next_plan_path.exists():
+    if not folder.next_plan.exists():
         return
     before = {method.label: method.identity for method in folder.plan.methods}
-    for method in read_model(Plan, folder.next_plan_path).methods:
+    for method in read_model(Plan, folder.next_plan).methods:
         if before.get(method.label, method.identity) != method.identity:
             raise StoreError(
                 f"{folder.path}: method {method.label} changed and is half-way through being run again; "
@@ -114,7 +111,7 @@ def settle(path: Path, plan: BaseModel, compare: Callable[[], list[str]]) -> Non
         make_private_folder(path.parent)
         with suppress(PermissionError):  # somebody else's folder stays as open as they made it
             path.parent.chmod(0o700)
-        write_json(path, plan.model_dump(mode="json", by_alias=True))
+        write_json(path, plan)
 
     claim_folder(path, compare, write)
 

@@ -22,7 +22,7 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.executors import advance
 from unmask.bench.run.stored_outputs import output_paths
-from unmask.bench.store.beside import located_dataset, located_method
+from unmask.bench.store.documents import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate

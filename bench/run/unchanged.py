@@ -23,7 +23,7 @@ def hash_evidence(folder: RunFolder, plan: Plan) -> str:
         folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
     folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)]
     for each in folders:
-        for path in sorted(each.glob("*.parquet")):
+        for path in [place.local for place in each.children() if place.local.suffix == ".parquet"]:
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])
     notes = [dataset.notes for dataset in plan.datasets]
     return digest([plan.run, notes, tables, hash_arithmetic([metric.name for metric in plan.metrics])])

@@ -12,8 +12,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from unmask.bench.core.errors import REASON_LENGTH
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.json_files import read_model
+from unmask.bench.store.documents import read_model, write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import PlannedDataset, Strict
 

@@ -30,7 +30,7 @@ from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store import results
-from unmask.bench.store.json_files import read_object
+from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
 from unmask.bench.store.schemas import PlannedDataset, PlanSettings
 from unmask.bench.study.cells import (

@@ -174,7 +174,7 @@ def test_an_output_that_was_exchanged_is_refused(done: RunFolder, tmp_path: Path
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(done.path, folder.path)
     shutil.rmtree(folder.path / "score")
-    stored = folder.outputs_dir("photos", "soft", 0) / "0.png"
+    stored = (folder.outputs_dir("photos", "soft", 0) / "0.png").local
     Pillow.new("RGB", Pillow.open(stored).size).save(stored)
     with pytest.raises(StoreError, match="is not the picture that was stored there; delete its folder"):
         score_shard(Workplace(folder.path).place(Job("photos", 0, "soft", folder.plan.run)))

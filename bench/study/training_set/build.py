@@ -14,8 +14,8 @@ from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import fetch_all
 from unmask.bench.run.executors import Progress, open_pool, run_stage
-from unmask.bench.store.atomic import sweep_temporaries, write_json
-from unmask.bench.store.json_files import read_object
+from unmask.bench.store.documents import read_object, write_json
+from unmask.bench.store.storage import sweep_temporaries
 from unmask.bench.study.training_set.card import as_markdown, card_of, plan_of
 from unmask.bench.study.training_set.choosing import choose
 from unmask.bench.study.training_set.labelling import needed_instruments
