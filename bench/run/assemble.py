@@ -68,7 +68,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
     rows = concatenate([read_table(path / "faces.parquet") for path in folders])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
-    for card in plan.instruments:
+    for card in plan.reading(plan.dataset(dataset)).instruments:
         name = card.name
         if card.role in FACE_ROLES:
             readings[name] = _face_readings(folders, card)

@@ -141,8 +141,7 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
         return RunFolder.open(folder.path)
     with folder.replacing_results() as results:
         write_json(results.results / PLAN, plan)
-        if plan.settings.calibration != SHIPPED:
-            measure_own_card(results, plan, root=workplace.root, pool=pool, progress=progress)
+        measure_own_card(results, plan)
         reduce_run(results, plan, workplace.root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
         made = {"made_from": made_from, "estimates": results.estimates.seal}

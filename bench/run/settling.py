@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
+from pydantic.main import IncEx
 
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
@@ -118,10 +119,9 @@ def settle(path: Path, plan: BaseModel, compare: Callable[[], list[str]]) -> Non
 
 def compare_plans(old: Sealed, new: Sealed) -> list[str]:
     """What differs between two plans of one kind, as short phrases; empty = the same run."""
-    a, b = (
-        plan.model_dump(mode="json", exclude={"run": True, "schema_": True, "datasets": {"__all__": {"notes"}}})
-        for plan in (old, new)
-    )
+    notes: IncEx = {"__all__": {"notes"}}
+    excluded: IncEx = {"run": True, "schema_": True, "datasets": notes, "others": notes}
+    a, b = (plan.model_dump(mode="json", exclude=excluded) for plan in (old, new))
     card_changed = a.pop("operating_points") != b.pop("operating_points")
     settings = differences(a.pop("settings"), b.pop("settings"))
     return [*differences(a, b), *settings, *(["the calibration card changed"] if card_changed else [])]

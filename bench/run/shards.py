@@ -155,8 +155,10 @@ def shard_size(plan: Plan, dataset: PlannedDataset) -> int:
     return 1 if dataset.kind == "clips" else plan.settings.shard_size
 
 
-def shard_jobs(plan: Plan, methods: Sequence[str] = ("",)) -> list[Job]:
-    """One job for each data set, method and shard of a plan."""
+def shard_jobs(plan: Plan, methods: Sequence[str] = ()) -> list[Job]:
+    """One job for each shard of the data sets under each method; without methods, of the originals of all uses."""
+    if not methods:
+        return [job for dataset in (*plan.datasets, *plan.others) for job in dataset_jobs(plan, dataset)]
     return [job for dataset in plan.datasets for method in methods for job in dataset_jobs(plan, dataset, method)]
 
 

@@ -23,8 +23,6 @@ M = TypeVar("M", bound=BaseModel)
 
 SHIPPED: Final[dict[str, type[BaseModel]]] = {"plan.schema.json": Plan, "estimates.schema.json": Estimates}
 LOCATIONS: Final = "locations.json"
-CALIBRATION: Final = "--calibrate-on"
-"""Stands for the run's calibration set among the labels of `Locations`; no label can look like it."""
 
 
 def write_json(place: Place, value: Any, *, private: bool = True) -> None:

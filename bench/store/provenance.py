@@ -29,7 +29,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "seed": plan.settings.seed,
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
-        "data": {d.label: d.card.fingerprint for d in plan.datasets},
+        "data": {d.label: d.card.fingerprint for d in (*plan.datasets, *plan.others)},
         "weights": {
             card.name: _weights(card) for card in (*plan.measuring, *(part.card for part in plan.people_parts))
         },

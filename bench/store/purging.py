@@ -9,7 +9,7 @@ from unmask.bench.store.documents import write_json
 from unmask.bench.store.names import pseudonyms_of
 from unmask.bench.store.results import REPRODUCTION
 from unmask.bench.store.run_folder import OWN_CARD, PLAN, PURGED, RESULTS, RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import Plan, PlannedDataset
 
 _KEPT: Final = {*(name.partition("/")[0] for name in RESULTS), REPRODUCTION, PURGED}
 
@@ -31,9 +31,7 @@ def purge(folder: RunFolder) -> list[str]:
             # Hashes of names can be guessed; nobody needs them any more.
             write_json(results.results / OWN_CARD, {**folder.operating_points, "people_sha256": []})
     removed = [place for place in folder.storage.children() if place.local.name not in _KEPT]
-    card = (folder.results / OWN_CARD).local
-    readings = (folder.storage / card.parent.name).children()
-    for place in (*removed, *(place for place in readings if place.local != card)):
+    for place in removed:
         place.remove()
     return [place.local.name for place in removed]
 
@@ -48,15 +46,15 @@ def refuse_purged(folder: RunFolder) -> None:
 
 
 def _without_names(plan: Plan) -> Plan:
-    datasets = [
-        dataset.model_copy(
-            update={"samples": list(pseudonyms_of(dataset).samples.values()), "digests": [], "notes": []}
-        )
-        for dataset in plan.datasets
-    ]
+    datasets, others = ([_nameless(dataset) for dataset in each] for each in (plan.datasets, plan.others))
     points = {**plan.operating_points, "people_sha256": []} if plan.operating_points else {}
     return Plan.sealed(
-        plan.model_copy(update={"datasets": datasets, "operating_points": points}).model_dump(
+        plan.model_copy(update={"datasets": datasets, "others": others, "operating_points": points}).model_dump(
             exclude={"run", "schema_"}
         )
     )
+
+
+def _nameless(dataset: PlannedDataset) -> PlannedDataset:
+    samples = list(pseudonyms_of(dataset).samples.values())
+    return dataset.model_copy(update={"samples": samples, "digests": [], "notes": []})

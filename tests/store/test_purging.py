@@ -33,8 +33,6 @@ def run(tmp_path: Path) -> Path:
     write_json(
         path / "calibration" / "operating_points.json", {**folder.plan.operating_points, "people_sha256": ["ab"]}
     )
-    (path / "calibration" / "prepare").mkdir()
-    (path / "calibration" / "prepare" / "x.parquet").write_bytes(b"a face")
     build_report([folder], path / "report")
     return path
 

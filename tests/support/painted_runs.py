@@ -85,7 +85,7 @@ class PhotoRun:
         return self
 
     def jobs(self, method: str = "") -> list[ShardJob]:
-        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [method])))
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [method] if method else [])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by shard."""
@@ -195,7 +195,7 @@ class ClipRun:
         return self
 
     def jobs(self, label: str = "") -> list[ShardJob]:
-        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [label])))
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [label] if label else [])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""
