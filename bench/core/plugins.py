@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Final, TypeVar
 
-from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard, Scalar
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
 T = TypeVar("T")
@@ -120,7 +120,9 @@ def _called(kind: str, name: str) -> str:
 
 def _check_card(kind: str, card: Any) -> None:
     """Raises `TypeError` where a plug-in's card is none, or holds what a plan cannot."""
-    wanted = {"method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}.get(kind)
+    wanted = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}.get(
+        kind
+    )
     if wanted is not None and not isinstance(card, wanted):
         raise TypeError(f"its card is no {wanted.__name__}")
     if wanted is not None:

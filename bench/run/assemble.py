@@ -24,6 +24,7 @@ from unmask.bench.core.evidence import (
 )
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import Finding
+from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.explained import missed
 from unmask.bench.run.prepare import FACE_ROLES
 from unmask.bench.run.regions import REGIONS
@@ -211,7 +212,7 @@ def assemble_evidence(
         equal=ended["equal"],
         explained=ended["explained"],
     )
-    return evidence, ended["reason"], outputs["error"]
+    return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
 
 
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
