@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from pydantic import BaseModel
 from pydantic.main import IncEx
 
 from unmask.bench.core.claims import claim_folder, differences
@@ -14,7 +11,7 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
 from unmask.bench.store.purging import refuse_purged
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.run_folder import PLAN, RunFolder
 from unmask.bench.store.schemas import Plan, Sealed
 
 
@@ -25,10 +22,17 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     their place, is made again: then the plan in force and its results stay until the new ones are complete.
     Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
     """
-    with suppress(OSError):  # as `settle` says better
+    with suppress(OSError):  # as `claim_folder` says better
         refuse_purged(folder)
         folder.finish_publication()
-    settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
+
+    def write() -> None:
+        make_private_folder(folder.path)
+        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
+            folder.path.chmod(0o700)
+        write_json(folder.results / PLAN, plan)
+
+    claim_folder(folder.plan_path, lambda: refused_changes(folder, plan, locations), write)
     folder.propose(plan)
     write_locations(folder.path, locations)
 
@@ -103,18 +107,6 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
         ),
         *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
     ]
-
-
-def settle(path: Path, plan: BaseModel, compare: Callable[[], list[str]]) -> None:
-    """Claims the folder of ``path`` for a run of any kind, for its owner alone; see `claim_folder`."""
-
-    def write() -> None:
-        make_private_folder(path.parent)
-        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
-            path.parent.chmod(0o700)
-        write_json(path, plan)
-
-    claim_folder(path, compare, write)
 
 
 def compare_plans(old: Sealed, new: Sealed) -> list[str]:

@@ -15,6 +15,8 @@ from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Serial
 from unmask.bench.run.own_calibration import calibrate_on, measure_own_card
 from unmask.bench.run.plan import locations_of, make_plan
+from unmask.bench.store.purging import purge
+from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlanSettings
 
 pytestmark = pytest.mark.usefixtures("painted_world")
@@ -65,6 +67,9 @@ def test_what_is_calibrated_on_is_read_by_recognisers_and_has_no_results(tmp_pat
     assert run.folder.operating_points == alone
     assert alone["people"] == 3
     estimates = run.reduce()
+    purge(RunFolder.open(run.folder.path))
+    assert not (run.folder.path / "prepare").exists()
+    assert "dan0" not in run.folder.plan_path.read_text("utf-8")
     tables = [value for _, value in estimates if isinstance(value, list)]
     assert {row.dataset for rows in tables for row in rows} == {"photos"}
 
