@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -123,9 +123,10 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(targets(kind))
 
 
-def modules(*roles: Role) -> tuple[str, ...]:
-    """The modules that hold our own instruments of some roles, and those that these import once they are opened."""
-    ours = [instrument_class(name) for name, _ in instrument_cards(*roles) if name in TABLES["instrument"]]
+def modules(instruments: Collection[str]) -> tuple[str, ...]:
+    """The modules that hold those of the named instruments that are our own, and those that these import once they are
+    opened."""
+    ours = [cls for name, cls in available("instrument") if name in instruments and name in TABLES["instrument"]]
     return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 

@@ -146,7 +146,7 @@ def prepare_thesis(
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
     specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
     config = load_config(None, {"datasets": [spec], "methods": specs, "seed": seed, "device": device})
-    plan = get_ready(config, root=root, progress=fetching)
+    plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
     settings = plan.settings.model_copy(update={"limit": limit})
     if built is not None:
