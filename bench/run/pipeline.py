@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.calling import TIME_LIMIT_S, Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
-    READING_ROLES,
+    JUDGE,
     choose_instruments,
     choose_metrics,
     planned_metric,
@@ -29,6 +30,7 @@ from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, pla
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
+from unmask.bench.run.serving import serve
 from unmask.bench.run.settling import refuse_half_made, settle_plan
 from unmask.bench.run.shards import ShardJob, Workplace, score_jobs, shard_jobs
 from unmask.bench.run.stored_outputs import is_given
@@ -44,17 +46,22 @@ from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import sweep_temporaries
 
 
-def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
-    """The plan of ``config``, with everything fetched that it needs."""
+def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progress: FetchProgress | None = None) -> Plan:
+    """The plan of ``config``, with everything fetched that it needs. ``workers``: as for `run`."""
     registry.check_device(config.device)
     kinds = {kind_of(text) for text in config.datasets}
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
-    choose_instruments([metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds)
-    imports = [name for method in methods for name in method.card.imports]
-    # In the background, while the plan is made.
-    roles = () if "clips" in kinds else READING_ROLES
-    warm_up([*registry.modules(*roles), *dict.fromkeys(imports)])
+    cards = choose_instruments(
+        [metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds
+    )
+    # In the background, while the plan is made: what the processes of methods import and, of several workers, theirs.
+    imports = [serve.__module__, *(name for method in methods for name in method.card.imports)]
+    if workers > 1:
+        followed = (config.detector, *config.trackers, FACE_TRACKER) if "clips" in kinds else ()
+        used = {JUDGE, *(card.name for card in cards), *(parse_spec(text).name for text in followed)}
+        imports += [__name__, *registry.modules(used)]
+    warm_up(list(dict.fromkeys(imports)))
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan

@@ -76,7 +76,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
         specs = dict(_part(text) for text in chosen)
         for text in specs.values():
             registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
-        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not asked for")
+        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not selected")
     else:
         reasons = {role: _missing(spec) for role, spec in ROLES.items()}
         left_out = {role: reason for role, reason in reasons.items() if reason}
@@ -146,7 +146,7 @@ def prepare_thesis(
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
     specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
     config = load_config(None, {"datasets": [spec], "methods": specs, "seed": seed, "device": device})
-    plan = get_ready(config, root=root, progress=fetching)
+    plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
     settings = plan.settings.model_copy(update={"limit": limit})
     if built is not None:
@@ -175,7 +175,7 @@ def prepare_thesis(
 
 
 def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    """Runs it into ``out``, resuming an earlier call of the same plan."""
     folder = RunFolder(out)
     settle_plan(folder, prepared.plan, prepared.locations)
     write_json(out / REPRODUCTION, prepared.reproduction)
