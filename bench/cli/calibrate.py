@@ -39,7 +39,7 @@ def calibrate(
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.core import registry
     from unmask.bench.run.executors import open_pool
-    from unmask.bench.run.own_calibration import calibrate_on, recognisers_of
+    from unmask.bench.run.originals import calibrate_on, recognisers_of
     from unmask.bench.store.documents import write_json
     from unmask.bench.store.schemas import PlanSettings
 

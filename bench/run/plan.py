@@ -139,7 +139,7 @@ def methods_for_clips(methods: Sequence[PlannedMethod], *, alone: bool) -> list[
 
 
 def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds: Collection[Kind]) -> list[Release]:
-    """Every method lossless and, where there are clips, at the other qualities that were asked for it."""
+    """Every method lossless and, where there are clips, at the other qualities."""
     releases = []
     for method in methods:
         variants = config.qualities if "clips" in kinds else ()

@@ -135,37 +135,7 @@ class PlanSettings(Strict):
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
 
-class Sealed(Strict):
-    """A plan of any kind: its name is made of what it says."""
-
-    run: str
-    """`content_name`."""
-
-    @classmethod
-    def sealed(cls, fields: dict[str, Any]) -> Self:
-        """A plan of ``fields``, as it reads back from JSON, named by the hash of them.
-
-        Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
-        """
-        try:
-            plain = TypeAdapter(Any).dump_python(fields, mode="json", fallback=_plain, warnings=False)
-            unnamed = cls.model_validate({"run": "", **plain})
-        except (ValueError, TypeError) as error:
-            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-            where = ".".join(str(part) for part in first["loc"]) or "a card"
-            raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
-        return unnamed.model_copy(update={"run": unnamed.content_name()})
-
-    def content_name(self) -> str:
-        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
-        data sets apart, which say how they were read on this machine."""
-        body = self.model_dump(mode="json", exclude={"run", "schema_"})
-        for dataset in (*body["datasets"], *body.get("others", ())):
-            dataset.pop("notes", None)
-        return digest(body)[:16]
-
-
-class Plan(Sealed):
+class Plan(Strict):
     """``RUN/plan.json``: everything that decides the results."""
 
     schema_: Literal["unmask.plan/3"] = Field(default=PLAN_SCHEMA, alias="schema")
@@ -198,6 +168,33 @@ class Plan(Sealed):
         if any(d.use != "test" for d in self.datasets) or any(d.use == "test" for d in self.others):
             raise ValueError("datasets are of use test, others are not")
         return self
+
+    @classmethod
+    def sealed(cls, fields: dict[str, Any]) -> Self:
+        """A plan of ``fields``, as it reads back from JSON, named by the hash of them.
+
+        Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
+        """
+        try:
+            plain = TypeAdapter(Any).dump_python(fields, mode="json", fallback=_plain, warnings=False)
+            unnamed = cls.model_validate({"run": "", **plain})
+        except (ValueError, TypeError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+            where = ".".join(str(part) for part in first["loc"]) or "a card"
+            raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
+        return unnamed.model_copy(update={"run": unnamed.content_name()})
+
+    def changed(self, **fields: Any) -> Self:
+        """The plan with other ``fields``, under the name that follows from them. Raises `ConfigError`."""
+        return self.sealed({**self.model_dump(exclude={"run", "schema_"}), **fields})
+
+    def content_name(self) -> str:
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
+        data sets apart, which say how they were read on this machine."""
+        body = self.model_dump(mode="json", exclude={"run", "schema_"})
+        for dataset in (*body["datasets"], *body["others"]):
+            dataset.pop("notes", None)
+        return digest(body)[:16]
 
     @property
     def measuring(self) -> list[InstrumentCard]:

@@ -158,10 +158,8 @@ def prepare_thesis(
             )
     roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
-    body = plan.model_dump(exclude={"schema_", "run"})
-    body["datasets"] = [test_set.planned.model_dump()]
     return Prepared(
-        Plan.sealed(body),
+        plan.changed(datasets=[test_set.planned]),
         Reproduction(
             of="thesis",
             dataset=test_set.planned.label,

@@ -13,7 +13,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Serial
-from unmask.bench.run.own_calibration import calibrate_on, measure_own_card
+from unmask.bench.run.originals import calibrate_on, measure_own_card
 from unmask.bench.run.plan import locations_of, make_plan
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
