@@ -150,7 +150,7 @@ class YuNet:
 
 
 class BlazeFace:
-    """Role ``detector``. Its landmarks are eyes and nose; the corners of the mouth are NaN (only its middle is given)."""
+    """Role ``detector``. Landmarks are eyes and nose; the corners of the mouth, which it does not give, are NaN."""
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="blazeface",
