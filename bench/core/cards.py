@@ -127,6 +127,25 @@ class MetricCard:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackerCard:
+    """Somebody who wants to know who is behind a released face."""
+
+    name: str
+    version: str
+    """Ours: raise it whenever what it learns or reads could change."""
+    title: str
+    """Plain words, for a table head."""
+    knows: str
+    """What it has, in one plain sentence."""
+    how: str
+    """How it learns and reads, with every constant."""
+    source: str
+    """Paper and section."""
+    limits: str = ""
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetCard:
     """A data set as a report shows it."""
 

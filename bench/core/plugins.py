@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Final, TypeVar
 
-from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard, Scalar
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
 T = TypeVar("T")
@@ -120,7 +120,8 @@ def _called(kind: str, name: str) -> str:
 
 def _check_card(kind: str, card: Any) -> None:
     """Raises `TypeError` where a plug-in's card is none, or holds what a plan cannot."""
-    card_class = {"method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}.get(kind)
+    cards = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
+    card_class = cards.get(kind)
     if card_class is not None and not isinstance(card, card_class):
         raise TypeError(f"its card is no {card_class.__name__}")
     if card_class is not None:

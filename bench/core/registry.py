@@ -1,16 +1,16 @@
 """Every name of a plug-in -> ``"module:attribute"``, loaded only when used: one table for all kinds.
 
 Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.instruments``,
-``unmask.metrics``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and ``unmask.executors``; a name of
-ours cannot be taken over. The former groups ``unmask.person_detectors`` and ``unmask.trackers`` still count as
-instruments.
+``unmask.metrics``, ``unmask.attackers``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and
+``unmask.executors``; a name of ours cannot be taken over. The former groups ``unmask.person_detectors`` and
+``unmask.trackers`` still count as instruments.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from unmask.bench.core.protocols import CLIPS, Instrument, Method, Metric
+from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
@@ -86,6 +86,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "stability": "unmask.metrics.traceability.consistency:IdentityStability",
         "motion": "unmask.metrics.traceability.consistency:Motion",
     },
+    "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
         "lfw": "unmask.bench.data.readers.named:read_lfw",
@@ -104,7 +105,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
     },
     "dataset": {},
-    "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
+    "executor": {"processes": "unmask.bench.run.executors:worker_processes"},
 }
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
@@ -122,10 +123,10 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(targets(kind))
 
 
-def modules(*roles: Role) -> tuple[str, ...]:
-    """The modules that hold our own instruments of some roles, and those that these import once they are opened."""
-    named = {name for name, card in instrument_cards(*roles) if name in TABLES["instrument"]}
-    ours = [cls for name, cls in available("instrument") if name in named]
+def modules(instruments: Collection[str]) -> tuple[str, ...]:
+    """The modules that hold those of the named instruments that are our own, and those that these import once they are
+    opened."""
+    ours = [cls for name, cls in available("instrument") if name in instruments and name in TABLES["instrument"]]
     return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
@@ -218,9 +219,7 @@ def _create(kind: str, spec: Spec) -> Any:
         raise SpecError(f"{kind} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
     if fixed:
         return cls
-    if spec.name in TABLES[kind]:
-        return cls(**spec.params)
-    return create_plugin(kind, spec.name, cls, spec.params)
+    return cls(**spec.params) if spec.name in TABLES[kind] else create_plugin(kind, spec.name, cls, spec.params)
 
 
 def instrument_class(name: str) -> type[Instrument]:
@@ -229,10 +228,8 @@ def instrument_class(name: str) -> type[Instrument]:
 
 
 def instrument_card(name: str) -> InstrumentCard:
-    """An instrument's card as a run records it: where the weights are the user's own, with their sha256.
-
-    Raises `UnavailableError` where such weights are missing.
-    """
+    """An instrument's card as a run records it: where the weights are the user's own, with their sha256. Raises
+    `UnavailableError` where such weights are missing."""
     settle: Callable[[], InstrumentCard] | None = getattr(instrument_class(name), "settled_card", None)
     return unsettled_card(name) if settle is None else settle()
 
@@ -257,10 +254,13 @@ def instrument_cards(*roles: Role) -> Iterator[tuple[str, InstrumentCard]]:
                 yield name, card
 
 
+def create_attacker(spec: Spec) -> Attacker:
+    return cast(Attacker, _create("attacker", spec))
+
+
 def create_metric(name: str) -> Metric:
     cls = load("metric", name)
-    metric: Metric = cls() if name in TABLES["metric"] else create_plugin("metric", name, cls)
-    return metric
+    return cast(Metric, cls() if name in TABLES["metric"] else create_plugin("metric", name, cls))
 
 
 def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:

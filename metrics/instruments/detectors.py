@@ -150,7 +150,7 @@ class YuNet:
 
 
 class BlazeFace:
-    """Role ``detector``. Landmarks are eyes and nose; the corners of the mouth, which it does not give, are NaN."""
+    """Role ``detector``. Its landmarks are eyes and nose; the corners of the mouth are NaN (it has its middle)."""
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="blazeface",

@@ -72,13 +72,17 @@ def test_what_opening_loads_is_what_the_class_names(name: str) -> None:
 
 
 def test_what_is_named_can_be_imported_in_advance() -> None:
-    modules = set(registry.modules())
+    modules = set(registry.modules(registry.names("instrument")))
     assert modules >= {
         *SLOW,
         "unmask.metrics.instruments.detectors",
         "unmask.metrics.instruments.yolov3",
         "unmask.metrics.instruments.deepsort",
     }
+    assert registry.modules(["yunet", "facenet"]) == (
+        *("unmask.metrics.instruments.yunet", "unmask.metrics.instruments.facenet"),
+        *FaceNet.imports,
+    )
 
 
 @pytest.mark.parametrize(

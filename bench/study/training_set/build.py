@@ -17,9 +17,9 @@ from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.executors import Progress, run_stage, shared_pool
-from unmask.bench.store.atomic import sweep_temporaries, write_json
-from unmask.bench.store.json_files import read_object
+from unmask.bench.run.executors import Progress, open_pool, run_stage
+from unmask.bench.store.documents import read_object, write_json
+from unmask.bench.store.storage import sweep_temporaries
 from unmask.bench.study.training_set.labelling import FOLDER, PHOTOS, do_piece, needed_instruments, open_source, pieces
 from unmask.bench.study.training_set.settings import PARTS, BuildSettings
 from unmask.bench.study.training_set.writing import Face, choose, table, write_part
@@ -57,7 +57,7 @@ def build(
         fetch_all(registry.instrument_class(name).card.files, progress=fetching)
     sweep_temporaries(out)
     work = list(pieces(out, settings, root))
-    with shared_pool(workers) as pool:
+    with open_pool(workers) as pool:
         run_stage("label", do_piece, work, pool, progress)
     chosen, counts = choose(settings, work)
     if not chosen:

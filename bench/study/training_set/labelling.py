@@ -184,6 +184,10 @@ class Piece:
         return f"{self.settings.name_of(self.source)} {self.number}"
 
     @property
+    def units(self) -> int:
+        return 1
+
+    @property
     def part(self) -> Part:
         return self.settings.sources[self.source].part
 

@@ -6,7 +6,10 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,8 +17,9 @@ import pytest
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import replacing_file
-from unmask.bench.store.atomic import replacing_folder, sweep_temporaries, write_json
-from unmask.bench.store.tables import write_table
+from unmask.bench.store.documents import write_json
+from unmask.bench.store.storage import Folder, sweep_temporaries
+from unmask.bench.store.tables import read_table, table_key, write_table
 
 
 def test_a_failed_writer_leaves_the_old_file(tmp_path: Path) -> None:
@@ -33,14 +37,64 @@ def test_a_failed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
-    target = tmp_path / "shard"
-    target.mkdir()
-    (target / "old").write_text("x")
-    with replacing_folder(target) as temp:
-        (temp / "new").write_text("y")
-        assert (target / "old").exists()
-    assert [path.name for path in target.iterdir()] == ["new"]
+def write_shard(shard: Folder, names: str, key: str) -> None:
+    with shard.replacing(last="outputs.parquet") as place:
+        for name in names:
+            (place / f"{name}.png").local.write_text(key)
+        write_table(place / "outputs.parquet", {"file": np.array(list(names))}, key)
+
+
+def names_in(folder: Folder) -> list[str]:
+    return [place.local.name for place in folder.children()]
+
+
+def test_objects_below_a_place_are_replaced_together(tmp_path: Path) -> None:
+    shard = Folder(tmp_path) / "outputs" / "00000"
+    assert shard.children() == []
+    write_shard(shard, "xy", "old")
+    with pytest.raises(FileNotFoundError), shard.replacing(last="outputs.parquet") as place:
+        (place / "missing.png").local.read_bytes()
+    assert names_in(shard) == ["outputs.parquet", "x.png", "y.png"]
+    write_shard(shard, "z", "new")
+    assert names_in(shard) == ["outputs.parquet", "z.png"]
+    assert table_key(shard / "outputs.parquet") == "new"
+    assert names_in(Folder(tmp_path) / "outputs") == ["00000"]
+    shard.remove()
+    shard.remove()
+    assert not shard.exists()
+
+
+@pytest.mark.parametrize("steps", range(7))
+def test_a_crash_while_objects_are_replaced_leaves_no_key_without_its_objects(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = Folder(tmp_path) / "00000"
+    write_shard(shard, "wx", "old")
+    count = 0
+
+    def crash_at(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count > steps:
+                raise KeyboardInterrupt
+            return real(*arguments, **options)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        for name in ("rename", "unlink"):
+            patched.setattr(Path, name, crash_at(getattr(Path, name)))
+        patched.setattr(os, "unlink", crash_at(os.unlink))
+        with suppress(KeyboardInterrupt):
+            write_shard(shard, "yz", "new")
+    key = table_key(shard / "outputs.parquet")
+    if key is not None:
+        files = read_table(shard / "outputs.parquet")["file"].tolist()
+        assert [(shard / f"{name}.png").local.read_text() for name in files] == [key] * 2
+    sweep_temporaries(tmp_path)
+    write_shard(shard, "yz", "new")
+    assert names_in(shard) == ["outputs.parquet", "y.png", "z.png"]
 
 
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
@@ -89,7 +143,10 @@ def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
     path = tmp_path / "prepare" / "d" / "t.parquet"
     with pytest.raises(StoreError, match=r"t\.parquet cannot be written"):
         write_table(path, {"a": np.zeros(3)}, "")
-    with pytest.raises(StoreError, match=r"shard cannot be written"), replacing_folder(path.parent / "shard"):
+    with (
+        pytest.raises(StoreError, match=r"shard cannot be written"),
+        (Folder(path.parent) / "shard").replacing(last="t.parquet"),
+    ):
         pass
 
 
@@ -99,12 +156,12 @@ def test_results_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
     try:
         write_json(tmp_path / "run" / "a.json", {})
         write_table(tmp_path / "run" / "x" / "y" / "t.parquet", {"a": np.zeros(3)}, "")
-        with replacing_folder(tmp_path / "run" / "outputs" / "d") as temp:
-            assert temp.stat().st_mode & 0o777 == 0o700
-            (temp / "1.png").write_bytes(b"x")
-            (temp / "sub").mkdir()
-        with replacing_folder(tmp_path / "report", private=False) as temp:
-            (temp / "index.html").write_text("x")
+        with Folder(tmp_path / "run" / "outputs" / "d").replacing(last="t.parquet") as place:
+            assert place.local.stat().st_mode & 0o777 == 0o700
+            (place / "1.png").local.write_bytes(b"x")
+            (place / "sub").local.mkdir()
+        with Folder(tmp_path / "report", private=False).replacing(last="index.html") as place:
+            (place / "index.html").local.write_text("x")
     finally:
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "run").rglob("*") if path.is_dir()}
