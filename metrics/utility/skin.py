@@ -139,7 +139,7 @@ class SkinTone:
             before, after = tones(evidence.original, name), tones(evidence.anonymized, name)
             estimated = ~np.isnan(after).any(axis=1)
             average = after[estimated].mean(axis=0) if estimated.any() else np.full(3, np.nan)
-            yield UnitValues("skin_estimated", name, estimated.astype(np.float64), share=True)
+            yield UnitValues("skin_estimated", name, np.asarray(estimated, np.float64), share=True)
             apart: Float = ((after - average) ** 2).mean(axis=1)
             yield UnitValues("skin_mse", name, apart)
             for index, c in enumerate(CHANNELS):
