@@ -15,7 +15,7 @@ from unmask.methods.gan.training.losses import reconstruction_loss
 from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
 from unmask.methods.gan.training.stargan import label_loss, rate_factor
 from unmask.methods.gan.training.wgan import gradient_penalty
-from unmask.metrics.instruments.support.ms_ssim_l1 import ms_ssim_l1_parts
+from unmask.metrics.instruments.support.ssim import ms_ssim_l1_parts
 
 
 def pictures(seed: int, side: int) -> tuple[np.ndarray, np.ndarray]:
