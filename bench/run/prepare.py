@@ -16,7 +16,7 @@ from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Image, 
 from unmask.bench.run import opened
 from unmask.bench.run.located import assign_labels
 from unmask.bench.run.regions import REGIONS, region_images
-from unmask.bench.run.shards import Decoded, Gather, ShardJob, decode_chunks
+from unmask.bench.run.shards import Gather, Item, ShardJob, decode_chunks
 from unmask.bench.run.signatures import signature_of
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
@@ -92,7 +92,7 @@ def prepare_shard(job: ShardJob) -> bool:
     return True
 
 
-def _locate(chunk: Sequence[Decoded], plan: Plan) -> list[list[Detection]]:
+def _locate(chunk: Sequence[Item], plan: Plan) -> list[list[Detection]]:
     judge = opened.detector(plan.detector.name, plan.settings.device)
     pictures = [item.image for item in chunk if item.image is not None]
     results = iter(judge.detect(pictures))
@@ -139,7 +139,7 @@ def _read(name: str, card: InstrumentCard, originals: Sequence[Original], device
     return opened.image_instrument(card.name, device).read(crops)
 
 
-def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
+def _image_rows(chunk: Sequence[Item], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
     shapes = [(0, 0) if item.image is None else item.image.shape[:2] for item in chunk]
     return {
         "sample": np.array([item.ref.id for item in chunk], np.str_),
@@ -154,7 +154,7 @@ def _image_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) 
     }
 
 
-def _unplaced(item: Decoded, detections: Sequence[Detection]) -> int:
+def _unplaced(item: Item, detections: Sequence[Detection]) -> int:
     """Labels with a point that no face answers to."""
     if item.image is None:
         return 0
@@ -162,7 +162,7 @@ def _unplaced(item: Decoded, detections: Sequence[Detection]) -> int:
     return sum(label.at is not None for label in item.ref.labels) - sum(label.at is not None for label in placed)
 
 
-def _face_rows(chunk: Sequence[Decoded], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
+def _face_rows(chunk: Sequence[Item], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
     rows: list[tuple[str, str, Detection, FaceLabel]] = []
     for item, detections in zip(chunk, found, strict=True):
         if item.image is None:
