@@ -35,8 +35,6 @@ from unmask.bench.run.shards import ShardJob, score_jobs, shard_jobs
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.beside import Locations
 from unmask.bench.store.provenance import gather_provenance
@@ -87,7 +85,7 @@ def run(
     settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
         _anonymize_all(folder, plan, root, workers, pool, progress, time_limit)
         return _score(folder, plan, root, pool, progress)
 
@@ -119,24 +117,12 @@ def _anonymize_all(
     run_hosted("anonymize", _anonymize, is_done, contestants, open_host, workers, progress)
 
 
-def _of_clips(job: ShardJob) -> bool:
-    return job.planned.kind == "clips"
-
-
-def _prepare(job: ShardJob) -> bool:
-    return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
-
-
 def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
-    return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
+    return anonymize_clip(job, callee) if job.of_clips else anonymize_shard(job, callee)
 
 
 def _is_anonymized(job: ShardJob, time_limit: float) -> bool:
-    return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
-
-
-def _score_one(job: ShardJob) -> bool:
-    return score_clip(job) if _of_clips(job) else score_shard(job)
+    return (is_clip_anonymized if job.of_clips else is_anonymized)(job, time_limit)
 
 
 def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
@@ -145,7 +131,7 @@ def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | No
     The plan and all that follows from it replace the former ones at the end, together.
     """
     jobs = score_jobs(folder.path, plan, root)
-    run_stage("score", _score_one, jobs, pool, progress)
+    run_stage("score", score_shard, jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, None, progress)
@@ -206,5 +192,5 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     the run stays as it was."""
     folder.propose(plan)
     with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
         return _score(folder, plan, root, pool, progress)
