@@ -19,6 +19,7 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
+from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK
@@ -161,7 +162,7 @@ def video_evidence(
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return clip_evidence(dataset, release.label, usable, scored, recoded, points, settings)
+    return read_by(attacker_of(), clip_evidence(dataset, release.label, usable, scored, recoded, points, settings))
 
 
 def _people(
