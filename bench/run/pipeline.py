@@ -37,8 +37,6 @@ from unmask.bench.run.shards import ShardJob, Workplace, score_jobs, shard_jobs
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -94,7 +92,7 @@ def run(
     sweep_temporaries(folder.path)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
         _anonymize_all(workplace, plan, workers, pool, progress, time_limit)
         return _score(workplace, plan, pool, progress)
 
@@ -116,24 +114,12 @@ def _anonymize_all(
     run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
 
 
-def _of_clips(job: ShardJob) -> bool:
-    return job.planned.kind == "clips"
-
-
-def _prepare(job: ShardJob) -> bool:
-    return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
-
-
 def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
-    return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
+    return anonymize_clip(job, callee) if job.of_clips else anonymize_shard(job, callee)
 
 
 def _is_anonymized(job: ShardJob, *, time_limit: float) -> bool:
-    return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
-
-
-def _score_one(job: ShardJob) -> bool:
-    return score_clip(job) if _of_clips(job) else score_shard(job)
+    return (is_clip_anonymized if job.of_clips else is_anonymized)(job, time_limit)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:
@@ -142,7 +128,7 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     The plan and all that follows from it replace the former ones at the end, together.
     """
     folder, jobs = RunFolder(workplace.run), score_jobs(plan)
-    run_stage("score", workplace.bind(_score_one), jobs, pool, progress)
+    run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, Serial(), progress)
@@ -203,5 +189,5 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     folder.propose(plan)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
         return _score(workplace, plan, pool, progress)

@@ -29,8 +29,6 @@ from unmask.bench.run.score import score_shard
 from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.run.video.assemble import original_clips, video_evidence
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
@@ -196,13 +194,13 @@ class ClipRun:
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""
-        return [prepare_clip(job) for job in self.jobs()]
+        return [prepare_shard(job) for job in self.jobs()]
 
     def anonymize(self, method: str, callee: Callee | None = None) -> list[bool]:
         return [anonymize_clip(job, callee) for job in self.jobs(method)]
 
     def score(self, contestant: str) -> list[bool]:
-        return [score_clip(job) for job in self.jobs(contestant)]
+        return [score_shard(job) for job in self.jobs(contestant)]
 
     def through(self) -> ClipRun:
         """Prepares, anonymizes and scores."""
