@@ -84,11 +84,11 @@ class Content:
 
     def navigation(self) -> list[tuple[str, str, str]]:
         """File, title and key of each entry."""
-        theses, clips = self.theses.items(), self.clip_pages.items()
+        theses = self.theses.items()
         return [
             (INDEX, "Leaderboard", "index"),
             *((path, f"Thesis, {run.tag}" if len(theses) > 1 else "Thesis", path) for path, run in theses),
-            *((path, f"Clip by clip, {label}" if len(clips) > 1 else "Clip by clip", path) for label, path in clips),
+            *((path, "Clip by clip", path) for path in self.clip_pages.values() if len(self.clip_pages) == 1),
             *([("runs.html", "Runs", "runs")] if len(self.runs) > 1 else []),
             ("methods/index.html", "Methods", "methods"),
             ("metrics/index.html", "Metrics", "metrics"),
@@ -187,7 +187,7 @@ def _clip_pages(site: Site, content: Content) -> None:
             site.page(
                 "clips.html",
                 path,
-                path,
+                path if len(content.clip_pages) == 1 else "index",
                 clips=clips,
                 board=board,
                 followed_by=followed_by(clips),

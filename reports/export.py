@@ -90,7 +90,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     """A table a data set: value (95 % interval); ``*`` marks the best and the ties with it."""
     parts = []
     for table in boards:
-        heads = ["Method", "Outcome", *(f"{h.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
+        heads = ["Method", "Outcome", *(f"{h.card.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
         rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", "", *table.chance])
         body = [_markdown_row(heads), _markdown_row(["---"] * len(heads), escape=False), *map(_markdown_row, rows)]
@@ -102,7 +102,7 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
     """A ``booktabs`` table a data set; interval under each value in small type."""
     parts = []
     for table in boards:
-        heads = ["Method", *(f"{h.title} {h.arrow}".strip() for h in table.heads)]
+        heads = ["Method", *(f"{h.card.title} {h.arrow}".strip() for h in table.heads)]
         rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", *map(_latex, table.chance)])
         caption = f"{table.board.title}: {table.board.size}. {_LEGEND}"

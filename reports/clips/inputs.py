@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.results import ClipRow
-from unmask.reports.boards import clips_size
 from unmask.reports.numbers import NBSP, NOT_MEASURED, count
 
 
@@ -56,7 +55,6 @@ def _facts(clips: ClipSet) -> list[tuple[str, str]]:
     strangers = (f"{name}: {matched:,} of {pairs:,}" for name, (matched, pairs) in clips.strangers.items())
     kept = clips.run.plan.settings.keep_audio
     return [
-        ("Clips", clips_size(clips)),
         ("Groups", ", ".join(f"{name or 'no group'}: {n:,}" for name, n in groups.items()) if any(groups) else ""),
         ("People in the originals", "; ".join(people) if usable else ""),
         (
