@@ -207,6 +207,15 @@ class Plan(Strict):
         return [card.name for card in self.instruments_of("recogniser")]
 
     @property
+    def headline_instruments(self) -> list[str]:
+        """The instruments that speak for a metric (`bench.core.headlines.headline_keys`), the first one first."""
+        settings = self.settings
+        return [
+            *(settings.default_recogniser, settings.default_attributes, "standard"),
+            *(part.label for part in self.trackers),
+        ]
+
+    @property
     def people_parts(self) -> list[PlannedPart]:
         """The person detector and the trackers, if there are clips."""
         return [*([self.person_detector] if self.person_detector else []), *self.trackers]
