@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from unmask.bench.core import registry
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.data import Dataset
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
@@ -18,7 +19,7 @@ from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import write_locations
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlanSettings
+from unmask.bench.store.schemas import Plan
 
 
 def originals_plan(spec: str, dataset: Dataset, instruments: Sequence[str], settings: PlanSettings) -> Plan:

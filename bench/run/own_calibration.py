@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.settings import CHOOSING, MEASURING, CommonSettings, OneSpec, Option, PlanSettings
 from unmask.bench.data import open_dataset
 from unmask.bench.run.calibration import measure_card, people_of, person_hash, refuse_shared_people
-from unmask.bench.run.executors import Progress
+from unmask.bench.run.executors import Progress, shared_pool
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.shards import opened_data
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import CALIBRATION, located_dataset
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlanSettings
+from unmask.bench.store.schemas import Plan
+
+
+class CalibrationSettings(CommonSettings):
+    """The settings of ``unmask calibrate``."""
+
+    datasets: Annotated[OneSpec, Option(CHOOSING, "--dataset", "-d", metavar="SPEC")] = ("lfw:split=calibrate",)
+    """Data set with identities."""
+    instruments: Annotated[tuple[str, ...], Option(MEASURING, "--instrument", commas=True)] = ()
+    """Use only these recognisers; may repeat. Without: all that are on by default."""
+    exclude: Annotated[tuple[str, ...], Option(CHOOSING, "--exclude-people-of", metavar="SPEC")] = ()
+    """Leave out people whom this data set names too; may repeat."""
+    limit: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=1)
+    """Only the first N photos."""
 
 
 def calibrate_on(
@@ -60,13 +75,28 @@ def calibrate_on(
     )
 
 
-def recognisers_of(asked: Sequence[str]) -> list[str]:
-    """The recognisers named in ``asked``, or all that are on by default."""
+def calibration_card(
+    settings: CalibrationSettings, work: Path, *, root: Path | None, workers: int, progress: Progress
+) -> dict[str, Any]:
+    """What ``unmask calibrate`` writes; see `calibrate_on`. Raises `UsageError` for an instrument that is no recogniser
+    and `UnavailableError` for a device that is not there."""
+    registry.check_device(settings.device)
+    asked = settings.instruments
     cards = {name: registry.unsettled_card(name) for name in asked} or dict(registry.instrument_cards("recogniser"))
     for name in asked:
         if cards[name].role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
-    return [name for name, card in cards.items() if asked or card.default]
+    with shared_pool(workers) as pool:
+        return calibrate_on(
+            settings.datasets[0],
+            [name for name, card in cards.items() if asked or card.default],
+            work,
+            root=root,
+            pool=pool,
+            progress=progress,
+            settings=PlanSettings(seed=settings.seed, limit=settings.limit, device=settings.device),
+            exclude=settings.exclude,
+        )
 
 
 def measure_own_card(

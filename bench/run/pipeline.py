@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.calling import Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     READING_ROLES,
@@ -21,7 +21,7 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
 from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import run_hosted

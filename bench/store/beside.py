@@ -8,10 +8,10 @@ from typing import Final, Literal
 from pydantic import Field
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.core.settings import Strict
 from unmask.bench.core.spec import parse_spec, written
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.json_files import read_model
-from unmask.bench.store.schemas import Strict
 
 LOCATIONS: Final = "locations.json"
 _REMEDY: Final = "mend it, or delete it and give the same `unmask run` again, which writes it anew"

@@ -12,10 +12,11 @@ from typing import Final, Literal
 from pydantic import Field
 
 from unmask.bench.core.errors import REASON_LENGTH
+from unmask.bench.core.settings import Strict
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.json_files import read_model
 from unmask.bench.store.results import Estimates
-from unmask.bench.store.schemas import PlannedDataset, Strict
+from unmask.bench.store.schemas import PlannedDataset
 
 NAMES: Final = "names.json"
 _REMEDY: Final = "take it away: results stay readable, under pseudonyms"

@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...
     (top / "photos").mkdir(parents=True)
     for k, name in enumerate(NAMES):
         Pillow.new("RGB", (64, 64), (k, 90, 60)).save(top / "photos" / name)
-    command = ("run", "--dataset", f"folder:{top / 'photos'}", "--metrics", "outcome", "--method", "m=blackout")
+    command = ("run", "--dataset", f"folder:{top / 'photos'}", "--metric", "outcome", "--method", "m=blackout")
     done = unmask(*command, "--no-report", "--out", str(top / "run"))
     assert done.returncode == 3, done.stderr  # nobody is in these photos
     return top / "run", command

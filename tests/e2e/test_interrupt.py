@@ -18,7 +18,7 @@ pytestmark = pytest.mark.weights
 
 ARGUMENTS = (
     *("run", "--dataset", "demo", "--limit", "8", "--shard-size", "1", "--method", "blur:sigma=0.1"),
-    *("--method", "blackout", "--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
+    *("--method", "blackout", "--metric", "outcome", "--no-report", "--workers", "2", "--out"),
 )
 
 

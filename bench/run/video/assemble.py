@@ -13,7 +13,6 @@ from unmask.bench.core.evidence import (
     NOT_MEASURED,
     Evidence,
     OperatingPoint,
-    Settings,
     point_at,
 )
 from unmask.bench.core.exposure import FMR, distances
@@ -160,8 +159,7 @@ def video_evidence(
     scored = [_scored(folder, plan, dataset, one, release, points) for one in usable]
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
-    settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return clip_evidence(dataset, release.label, usable, scored, recoded, points, settings)
+    return clip_evidence(dataset, release.label, usable, scored, recoded, points, plan.settings)
 
 
 def _people(
