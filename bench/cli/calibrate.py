@@ -31,7 +31,7 @@ def calibrate(
 
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.run.own_calibration import calibration_card
-    from unmask.bench.store.atomic import write_json
+    from unmask.bench.store.documents import write_json
 
     with tempfile.TemporaryDirectory() as scratch:
         card = calibration_card(

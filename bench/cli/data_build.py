@@ -47,8 +47,7 @@ def _build(settings: BuildSettings, out: Path, workers: int, root: Path | None) 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.data.opening import refuse_nested
-    from unmask.bench.study.training_set import build
-    from unmask.bench.study.training_set.card import group_table
+    from unmask.bench.study.training_set import build, group_table
 
     where = existing_root(root)
     refuse_nested(out, [source.spec for source in settings.sources], where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 
 from unmask.bench.core import registry
@@ -12,13 +11,12 @@ from unmask.bench.data import Dataset
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA
 from unmask.bench.run.choosing import JUDGE
-from unmask.bench.run.executors import Progress, run_stage
+from unmask.bench.run.executors import Pool, Progress, run_stage
 from unmask.bench.run.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
-from unmask.bench.run.shards import shard_jobs
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import write_locations
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.run.shards import Workplace, shard_jobs
+from unmask.bench.store.documents import write_json, write_locations
+from unmask.bench.store.run_folder import PLAN, RunFolder
 from unmask.bench.store.schemas import Plan
 
 
@@ -39,12 +37,12 @@ def originals_plan(spec: str, dataset: Dataset, instruments: Sequence[str], sett
 
 
 def read_originals(
-    stage: str, plan: Plan, spec: str, path: Path, *, root: Path | None, pool: Executor | None, progress: Progress
+    stage: str, plan: Plan, spec: str, path: Path, *, root: Path | None, pool: Pool, progress: Progress
 ) -> Originals:
     """The readings of an `originals_plan` for ``spec``; they are kept in the folder ``path``, so that a second call is
     quick. ``stage``: what ``progress`` shows."""
     folder = RunFolder(path)
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    write_json(folder.results / PLAN, plan)
     write_locations(path, locations_of([spec], []))
-    run_stage(stage, prepare_shard, shard_jobs(path, plan, root), pool, progress)
+    run_stage(stage, Workplace(path, root).bind(prepare_shard), shard_jobs(plan), pool, progress)
     return assemble_originals(folder, plan, plan.datasets[0].label)

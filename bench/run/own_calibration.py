@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,17 +10,17 @@ import numpy as np
 from pydantic import Field
 
 from unmask.bench.core import registry
+from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.settings import CHOOSING, MEASURING, CommonSettings, OneSpec, Option, PlanSettings
 from unmask.bench.data import open_dataset
-from unmask.bench.run.calibration import measure_card, people_of, person_hash, refuse_shared_people
-from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.assemble import Originals, assemble_originals
+from unmask.bench.run.calibration import measure_card, people_of, person_hash
+from unmask.bench.run.executors import Pool, Progress, open_pool
 from unmask.bench.run.originals import originals_plan, read_originals
-from unmask.bench.run.shards import opened_data
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import CALIBRATION, located_dataset
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.documents import write_json
+from unmask.bench.store.run_folder import OWN_CARD, RunFolder
 from unmask.bench.store.schemas import Plan
 
 
@@ -44,7 +43,7 @@ def calibrate_on(
     work: Path,
     *,
     root: Path | None,
-    pool: Executor | None,
+    pool: Pool,
     progress: Progress,
     settings: PlanSettings,
     exclude: Sequence[str] = (),
@@ -55,23 +54,24 @@ def calibrate_on(
     """
     plan = originals_plan(spec, open_dataset(spec, root=root), recognisers, settings)
     originals = read_originals("calibrate", plan, spec, work, root=root, pool=pool, progress=progress)
-    cards = {name: registry.instrument_card(name) for name in recognisers}
     left_out = set()
     for other in exclude:
         dataset = open_dataset(other, root=root)
         left_out |= people_of(dataset, [ref.id for ref in dataset.refs])
-    identities = np.array(["" if person_hash(i) in left_out else i for i in originals.truth.identity], np.str_)
+    return card_of(originals, plan, plan.datasets[0].card, left_out)
+
+
+def card_of(originals: Originals, plan: Plan, dataset: DatasetCard, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """The calibration card of the plan's recognisers by the readings of a data set; ``left_out``: hashes of people."""
+    cards = {name: registry.instrument_card(name) for name in plan.recognisers}
+    readings = originals.readings
     return measure_card(
-        plan.datasets[0].card,
-        {name: originals.readings[name]["embedding"] for name in recognisers},
-        identities,
+        dataset,
+        {name: readings[name]["embedding"] for name in cards},
+        np.array(["" if person_hash(name) in left_out else name for name in originals.truth.identity], np.str_),
         cards,
-        seed=settings.seed,
-        looks={
-            name: [originals.readings[name][look_column(look)] for look in LOOKS]
-            for name in recognisers
-            if cards[name].looks
-        },
+        seed=plan.settings.seed,
+        looks={n: [readings[n][look_column(look)] for look in LOOKS] for n, card in cards.items() if card.looks},
     )
 
 
@@ -86,7 +86,7 @@ def calibration_card(
     for name in asked:
         if cards[name].role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
-    with shared_pool(workers) as pool:
+    with open_pool(workers) as pool:
         return calibrate_on(
             settings.datasets[0],
             [name for name, card in cards.items() if asked or card.default],
@@ -99,27 +99,8 @@ def calibration_card(
         )
 
 
-def measure_own_card(
-    folder: RunFolder, plan: Plan, *, root: Path | None, pool: Executor | None, progress: Progress
-) -> None:
-    """Calibrates on the run's own calibration set. Raises `DataError` if its people are in a test set."""
-    recognisers = plan.recognisers
-    if not recognisers:
-        return
-    spec = located_dataset(folder.path, CALIBRATION, plan.settings.calibration)
-    settings = plan.settings.model_copy(update={"limit": None, "calibration": "shipped"})
-    card = calibrate_on(
-        spec,
-        recognisers,
-        folder.path / "calibration",
-        root=root,
-        pool=pool,
-        progress=progress,
-        settings=settings,
-    )
-    people = {
-        d.label: people_of(opened_data(folder.path, plan, d.label, root)[0], d.samples)
-        for d in plan.datasets_of("photos")
-    }
-    refuse_shared_people(card, people)
-    write_json(folder.own_card_path, card)
+def measure_own_card(folder: RunFolder, plan: Plan) -> None:
+    """Calibrates on the run's own calibration set, if it has one and recognisers."""
+    for dataset in plan.used_to("calibrate") if plan.recognisers else ():
+        originals = assemble_originals(folder, plan, dataset.label)
+        write_json(folder.results / OWN_CARD, card_of(originals, plan, dataset.card))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,12 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.run.executors import advance
 from unmask.bench.run.stored_outputs import output_paths
-from unmask.bench.store.beside import located_dataset, located_method
+from unmask.bench.store.documents import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate
+
+T = TypeVar("T")
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
@@ -40,25 +42,56 @@ _JOINED_AT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ShardJob:
-    """Everything a worker needs to find its work; picklable and small."""
+class Job:
+    """What is to be done: names and numbers, which mean the same on every machine."""
 
-    run: Path
     dataset: str
     """Label in the plan."""
     shard: int
     """Of clips: the clip's number in its data set."""
-    root: Path | None = None
-    """Where local copies of data sets lie."""
     method: str = ""
     """Label of a method, or of a release when it is scored; '' for the originals."""
     plan_run: str = ""
     """`Plan.run` of the plan that it belongs to."""
+    name: str = ""
+    """For progress."""
+    units: int = 1
+    """Photos or clips, for progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where a run is worked on: all that jobs need besides themselves."""
+
+    run: Path
+    root: Path | None = None
+    """Where local copies of data sets lie."""
+
+    def place(self, job: Job) -> ShardJob:
+        return ShardJob(job.dataset, job.shard, job.method, job.plan_run, job.name, job.units, workplace=self)
+
+    def bind(self, do: Callable[..., T]) -> Callable[..., T]:
+        """``do``, which takes a `ShardJob`, as a function of a `Job`; it can be pickled where ``do`` can."""
+        return partial(_do_at, self, do)
+
+
+def _do_at(workplace: Workplace, do: Callable[..., T], job: Job, *others: Any) -> T:
+    return do(workplace.place(job), *others)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob(Job):
+    """A job at its workplace."""
+
+    workplace: Workplace = field(kw_only=True)
 
     @property
-    def name(self) -> str:
-        shard = self.clip if self.planned.kind == "clips" else self.shard
-        return " ".join(filter(None, (self.method, f"{self.dataset}/{shard}")))
+    def run(self) -> Path:
+        return self.workplace.run
+
+    @property
+    def root(self) -> Path | None:
+        return self.workplace.root
 
     @property
     def folder(self) -> RunFolder:
@@ -81,11 +114,6 @@ class ShardJob:
         """The method, or the release's."""
         label = next((each.method for each in self.plan.releases if each.label == self.method), self.method)
         return next(m for m in self.plan.methods if m.label == label)
-
-    @property
-    def units(self) -> int:
-        """Photos or clips, for progress."""
-        return len(self.samples)
 
     @property
     def clip(self) -> str:
@@ -127,26 +155,31 @@ def shard_size(plan: Plan, dataset: PlannedDataset) -> int:
     return 1 if dataset.kind == "clips" else plan.settings.shard_size
 
 
-def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] = ("",)) -> list[ShardJob]:
-    """One job for each data set, method and shard of a plan."""
-    return [
-        job for dataset in plan.datasets for method in methods for job in dataset_jobs(run, plan, root, dataset, method)
-    ]
+def shard_jobs(plan: Plan, methods: Sequence[str] = ()) -> list[Job]:
+    """One job for each shard of the data sets under each method; without methods, of the originals of all uses."""
+    if not methods:
+        return [job for dataset in (*plan.datasets, *plan.others) for job in dataset_jobs(plan, dataset)]
+    return [job for dataset in plan.datasets for method in methods for job in dataset_jobs(plan, dataset, method)]
 
 
-def dataset_jobs(run: Path, plan: Plan, root: Path | None, dataset: PlannedDataset, method: str = "") -> list[ShardJob]:
+def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[Job]:
     """One job for each shard of a data set."""
-    shards = range(-(-len(dataset.samples) // shard_size(plan, dataset)))
-    return [ShardJob(run, dataset.label, shard, root, method, plan.run) for shard in shards]
+    size, jobs = shard_size(plan, dataset), []
+    for start in range(0, len(dataset.samples), size):
+        samples = dataset.samples[start : start + size]
+        shard = samples[0] if dataset.kind == "clips" else start // size
+        name = " ".join(filter(None, (method, f"{dataset.label}/{shard}")))
+        jobs.append(Job(dataset.label, start // size, method, plan.run, name, len(samples)))
+    return jobs
 
 
-def score_jobs(run: Path, plan: Plan, root: Path | None) -> list[ShardJob]:
+def score_jobs(plan: Plan) -> list[Job]:
     """One job for each shard of everything that is scored: the methods over photos, the releases of clips."""
     return [
         job
         for dataset in plan.datasets
         for label in plan.labels_of(dataset)
-        for job in dataset_jobs(run, plan, root, dataset, label)
+        for job in dataset_jobs(plan, dataset, label)
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
@@ -21,6 +21,7 @@ LOSSLESS: Final = "lossless"
 MATCHED: Final = "matched"
 """Variants of a `Release`; the others are bitrates."""
 Kind = Literal["photos", "clips"]
+Use = Literal["test", "calibrate", "background"]
 
 
 def _plain(value: object) -> object:
@@ -34,6 +35,9 @@ class PlannedDataset(Strict):
     label: str
     """Name in results."""
     kind: Kind = "photos"
+    use: Use = "test"
+    """``test``: methods are run over it. What is not has no releases and no rows in results, and shows nobody who is in
+    a test set: thresholds are measured on ``calibrate``, attackers learn from ``background``."""
     spec: str
     """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: DatasetCard
@@ -121,7 +125,7 @@ class Sealed(Strict):
         """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
         data sets apart, which say how they were read on this machine."""
         body = self.model_dump(mode="json", exclude={"run", "schema_"})
-        for dataset in body["datasets"]:
+        for dataset in (*body["datasets"], *body.get("others", ())):
             dataset.pop("notes", None)
         return digest(body)[:16]
 
@@ -133,6 +137,9 @@ class Plan(Sealed):
     run: str
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
+    """Of use ``test``."""
+    others: list[PlannedDataset] = Field(default=[])
+    """Photos of the other uses: only recognisers read them."""
     methods: list[PlannedMethod]
     releases: list[Release]
     """Of the methods, the control's lossless one first."""
@@ -150,6 +157,12 @@ class Plan(Sealed):
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
     settings: PlanSettings
+
+    @model_validator(mode="after")
+    def _separate_uses(self) -> Self:
+        if any(d.use != "test" for d in self.datasets) or any(d.use == "test" for d in self.others):
+            raise ValueError("datasets are of use test, others are not")
+        return self
 
     @property
     def measuring(self) -> list[InstrumentCard]:
@@ -182,7 +195,19 @@ class Plan(Sealed):
         return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
 
     def dataset(self, label: str) -> PlannedDataset:
-        return next(dataset for dataset in self.datasets if dataset.label == label)
+        """One of any use."""
+        return next(dataset for dataset in (*self.datasets, *self.others) if dataset.label == label)
+
+    def used_to(self, use: Use) -> list[PlannedDataset]:
+        return [dataset for dataset in (*self.datasets, *self.others) if dataset.use == use]
+
+    def reading(self, dataset: PlannedDataset) -> Plan:
+        """The same with the instruments that read a data set; it keeps the plan's name."""
+        return (
+            self
+            if dataset.use == "test"
+            else self.model_copy(update={"instruments": self.instruments_of("recogniser")})
+        )
 
     def labels_of(self, dataset: PlannedDataset) -> list[str]:
         """What is scored of a data set: of clips every release, of photos every method."""

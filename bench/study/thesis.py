@@ -18,12 +18,11 @@ from unmask.bench.data import open_dataset
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import SEEDS as DRAWS
 from unmask.bench.run.draws import by_draws, without_seeds
-from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.executors import Progress, open_pool
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.settling import settle_plan
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import Locations
+from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.results import REPRODUCTION, Reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
@@ -93,7 +92,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
         specs = dict(_part(text) for text in chosen)
         for text in specs.values():
             registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
-        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not asked for")
+        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not selected")
     else:
         reasons = {role: _missing(spec) for role, spec in ROLES.items()}
         left_out = {role: reason for role, reason in reasons.items() if reason}
@@ -155,13 +154,13 @@ def prepare_thesis(
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
     specs = [with_seeds(text, settings.seeds) if role in COMPARED else text for role, text in cast.specs.items()]
     config = RunConfig(datasets=(spec,), methods=tuple(specs), seed=settings.seed, device=settings.device)
-    plan = get_ready(config, root=root, progress=fetching)
+    plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
     limited = plan.settings.model_copy(update={"limit": settings.limit})
     if built is not None:
         test_set = built_test_set(built, spec, dataset, limited)
     else:
-        with shared_pool(workers) as pool:
+        with open_pool(workers) as pool:
             test_set = balanced_test_set(
                 spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
@@ -184,8 +183,8 @@ def prepare_thesis(
 
 
 def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    """Runs it into ``out``, resuming an earlier call of the same plan."""
     folder = RunFolder(out)
     settle_plan(folder, prepared.plan, prepared.locations)
-    write_json(out / REPRODUCTION, prepared.reproduction.model_dump(mode="json", by_alias=True))
+    write_json(out / REPRODUCTION, prepared.reproduction)
     return run(prepared.plan, out, locations=prepared.locations, root=root, workers=workers, progress=progress)

@@ -18,6 +18,7 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
+from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.explained import missed
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.shards import opened_data
@@ -159,7 +160,8 @@ def video_evidence(
     scored = [_scored(folder, plan, dataset, one, release, points) for one in usable]
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
-    return clip_evidence(dataset, release.label, usable, scored, recoded, points, plan.settings)
+    evidence = clip_evidence(dataset, release.label, usable, scored, recoded, points, plan.settings)
+    return read_by(attacker_of(), evidence)
 
 
 def _people(

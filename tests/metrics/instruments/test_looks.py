@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.types import Box, FaceView, Floats32, Image
-from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.support.embedding import read_looks
 
 
 def reading(crops: NDArray[np.uint8]) -> Floats32:
