@@ -28,17 +28,17 @@ from unmask.bench.core.weights import WeightsReport
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
-        "none": "unmask.methods.none:Unchanged",
-        "blackout": "unmask.methods.blackout:Blackout",
-        "blur": "unmask.methods.blur:Blur",
-        "pixelate": "unmask.methods.pixelate:Pixelate",
+        "none": "unmask.methods.classical:Unchanged",
+        "blackout": "unmask.methods.classical:Blackout",
+        "blur": "unmask.methods.classical:Blur",
+        "pixelate": "unmask.methods.classical:Pixelate",
         "k-same": "unmask.methods.k_same:KSame",
-        "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
-        "dp-att": "unmask.methods.dp_att:DpAtt",
-        "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
-        "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
-        "attgan": "unmask.methods.attgan:AttGan",
-        "stargan": "unmask.methods.stargan:StarGan",
+        "deepprivacy": "unmask.methods.learned:DeepPrivacy",
+        "dp-att": "unmask.methods.learned:DpAtt",
+        "dp-att-s": "unmask.methods.learned:DpAttS",
+        "dp-stargan": "unmask.methods.learned:DpStarGan",
+        "attgan": "unmask.methods.learned:AttGan",
+        "stargan": "unmask.methods.learned:StarGan",
         "outputs": "unmask.methods.outputs:StoredOutputs",
     },
     "instrument": {
@@ -287,7 +287,7 @@ def weights_inspector() -> Callable[[Path], WeightsReport]:
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    return cast(TrainingFaces, _imported("unmask.methods.gan.training.preparing:PreparedFaces")())
+    return cast(TrainingFaces, _imported("unmask.methods.gan.runtime.preparing:PreparedFaces")())
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:

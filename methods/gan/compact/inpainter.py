@@ -39,6 +39,7 @@ class Inpainter(nn.Module):
     def __init__(self, config: InpainterConfig) -> None:
         super().__init__()
         self.config = config
+        self.latent_shape = (config.latent, 8, 8)
         w = config.width
         self.patches = nn.Conv2d(4, w, PATCH, PATCH)
         self.enter = Conv(w + LANDMARKS, w)
@@ -69,7 +70,7 @@ class Inpainter(nn.Module):
         x16 = self.down16(x32)
         x8 = self.down8(x16)
         if latent is None:
-            latent = x8.new_zeros(len(x8), self.config.latent, 8, 8)
+            latent = x8.new_zeros(len(x8), *self.latent_shape)
         x = self.deep(self.mix(torch.cat([x8, latent, points[8]], 1)))
         x = self.up16(x, torch.cat([x16, points[16]], 1))
         x = self.more32(self.up32(x, torch.cat([x32, points[32]], 1)))

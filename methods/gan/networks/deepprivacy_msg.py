@@ -109,6 +109,8 @@ class Pose(nn.Module):
 class MsgGenerator(nn.Module):
     """Invents a face of 128 x 128 px for an erased box; what the box held never reaches a layer."""
 
+    latent_shape = LATENT
+
     def __init__(self, config: MsgConfig) -> None:
         super().__init__()
         self.config = config

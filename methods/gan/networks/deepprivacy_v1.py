@@ -80,6 +80,8 @@ def one_hot(landmarks: torch.Tensor, side: int) -> torch.Tensor:
 class V1Generator(nn.Module):
     """Invents a face of 128 x 128 px for an erased box; what the box held never reaches a layer."""
 
+    latent_shape = LATENT
+
     def __init__(self, config: V1Config) -> None:
         super().__init__()
         self.config = config

@@ -12,7 +12,8 @@ from torch import nn
 from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
 from unmask.methods.gan.training.losses import hinge
 from unmask.methods.gan.training.perceptual import Features
-from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width, Within
+from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
+from unmask.methods.shared.settings import Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

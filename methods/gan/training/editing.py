@@ -17,19 +17,20 @@ import numpy as np
 import torch
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.attributes import TONE
 from unmask.methods.gan.compact.classifier import AttributeClassifier
 from unmask.methods.gan.compact.editor import Editor, EditorConfig
 from unmask.methods.gan.compact.inpainter import Inpainter
 from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.runtime.attributes import TONE
 from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
 from unmask.methods.gan.training.faces import Batch, Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
 from unmask.methods.gan.training.loop import Course
 from unmask.methods.gan.training.losses import attribute_loss, weighted
 from unmask.methods.gan.training.perceptual import Features
-from unmask.methods.gan.training.settings import Count, Weight, Within
+from unmask.methods.gan.training.settings import Count, Weight
 from unmask.methods.gan.training.toning import drawn_tones, toned
+from unmask.methods.shared.settings import Within
 
 Channel = Annotated[int, Within(0, 255)]
 

@@ -22,7 +22,8 @@ from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, upda
 from unmask.methods.gan.training.loop import Course
 from unmask.methods.gan.training.losses import weighted
 from unmask.methods.gan.training.perceptual import Features
-from unmask.methods.gan.training.settings import Count, Within
+from unmask.methods.gan.training.settings import Count
+from unmask.methods.shared.settings import Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

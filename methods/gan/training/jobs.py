@@ -17,7 +17,6 @@ from unmask.methods.gan.checkpoints import load_generator
 from unmask.methods.gan.compact.classifier import AttributeClassifier
 from unmask.methods.gan.compact.editor import Editor
 from unmask.methods.gan.compact.inpainter import Inpainter
-from unmask.methods.gan.shipped import checkpoint_path
 from unmask.methods.gan.training.attgan import AttGanTrainer, AttGanTraining
 from unmask.methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
 from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer
@@ -34,8 +33,9 @@ from unmask.methods.gan.training.perceptual import (
     perceptual_features,
 )
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
-from unmask.methods.gan.training.settings import CommonSettings, read_config, settings_from
+from unmask.methods.gan.training.settings import CommonSettings, read_config
 from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from unmask.methods.shared.settings import checkpoint_path, settings_from
 
 Network = TypeVar("Network", bound=nn.Module)
 

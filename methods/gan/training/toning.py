@@ -1,6 +1,6 @@
 """Skin tones for the editor's training: what the photo would look like with another one (thesis 3.2.2).
 
-The arithmetic of `methods.gan.skin.recolour` on batches, on whatever device they are.
+The arithmetic of `methods.gan.runtime.skin.recolour` on batches, on whatever device they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 COLOURED, OTHER_HUE, DARKEST, SOFT = (0.15, 0.45), (0.04, 0.09), (0.12, 0.35), 1.0
-"""As in `methods.gan.skin`, which needs OpenCV and therefore is not imported here; a test compares them."""
+"""As in `methods.gan.runtime.skin`, which needs OpenCV and therefore is not imported here; a test compares them."""
 REACH = 4
 """Pixels to each side of the Gaussian of `SOFT`."""
 

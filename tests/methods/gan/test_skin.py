@@ -11,9 +11,9 @@ import pytest
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.data import open_dataset
-from unmask.methods.gan.attributes import TONES
-from unmask.methods.gan.skin import curve, likely_skin, recolour
-from unmask.methods.gan.training.preparing import PreparedFaces
+from unmask.methods.gan.runtime.attributes import TONES
+from unmask.methods.gan.runtime.preparing import PreparedFaces
+from unmask.methods.gan.runtime.skin import curve, likely_skin, recolour
 
 SKIN = (200.0, 150.0, 120.0)
 

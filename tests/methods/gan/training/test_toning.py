@@ -13,12 +13,11 @@ import torch
 from tests.methods.gan.training.shards import arrays
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.types import Image
-from unmask.methods.dp_att_s import DpAttS
 from unmask.methods.gan.compact.classifier import AttributeClassifier
 from unmask.methods.gan.compact.editor import Editor, EditorConfig
 from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
 from unmask.methods.gan.compact.stored import save_compact
-from unmask.methods.gan.skin import recolour
+from unmask.methods.gan.runtime.skin import recolour
 from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
 from unmask.methods.gan.training.faces import Faces
 from unmask.methods.gan.training.hardware import open_hardware
@@ -27,6 +26,7 @@ from unmask.methods.gan.training.loop import train
 from unmask.methods.gan.training.outputs import TrainingFolder
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.toning import drawn_tones, toned
+from unmask.methods.learned import DpAttS
 
 SKIN = (190, 140, 120)
 DARK, LIGHT = (111, 55, 55), (176, 138, 132)
@@ -54,7 +54,7 @@ def test_only_the_erased_part_changes_and_takes_the_tone() -> None:
 
 @pytest.mark.parametrize("tone", [DARK, LIGHT, (227, 190, 172)])
 def test_tones_are_those_of_the_methods(tone: tuple[int, int, int], astronaut: Image) -> None:
-    """On a photo, pixel by pixel: the training's arithmetic is `methods.gan.skin.recolour`'s."""
+    """On a photo, pixel by pixel: the training's arithmetic is `methods.gan.runtime.skin.recolour`'s."""
     photo = astronaut[40:168, 160:288]
     image = torch.from_numpy(photo.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
     made = toned(image, torch.tensor([SKIN]), torch.tensor([tone]), torch.zeros(1, 1, 128, 128))

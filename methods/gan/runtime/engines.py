@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,102 +10,99 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
-from unmask.methods.alignment import usual_places
 from unmask.methods.gan.checkpoints import Loaded, load_generator
-from unmask.methods.gan.compact.crop import SIDE, Crop
 from unmask.methods.gan.compact.editor import Editor
 from unmask.methods.gan.compact.inpainter import Inpainter
 from unmask.methods.gan.networks.attgan import AttGanGenerator
 from unmask.methods.gan.networks.deepprivacy_msg import MsgGenerator
 from unmask.methods.gan.networks.deepprivacy_v1 import V1Generator
 from unmask.methods.gan.networks.stargan import StarGanGenerator
+from unmask.methods.gan.runtime.crop import SIDE, Crop
+from unmask.methods.shared.alignment import usual_places
 
 BATCH = 16
 """Faces at once; a crowd must not take all memory."""
+Forward = Callable[[slice, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(which of the crops, image, keep) -> what a network makes of them, see `as_tensor` and `keep_of`."""
 
 
 class InpaintEngine:
     """Any generator that invents a face for an erased box."""
 
     def __init__(self, path: Path, device: str, method: str) -> None:
-        """Raises CheckpointError if the file holds another kind of network."""
-        loaded = load_generator(path, device)
-        _require(loaded, (Inpainter, MsgGenerator, V1Generator), method, path)
-        self._net: Any = loaded.module
-        self._device = torch.device(device)
+        """Raises `CheckpointError` if the file holds another kind of network."""
+        self._net: Any = _opened(path, device, (Inpainter, MsgGenerator, V1Generator), method).module
 
-    @torch.inference_mode()
     def __call__(self, crops: Sequence[Crop], truncation: float, rng: np.random.Generator) -> list[Crop]:
         """The crops with invented faces. Noise is drawn from ``rng`` and scaled by ``truncation``; 0 draws none."""
-        done: list[Crop] = []
-        for start in range(0, len(crops), BATCH):
-            part = crops[start : start + BATCH]
-            image, keep = as_tensor([c.image for c in part]), keep_of(part)
-            points = torch.from_numpy(np.stack([self._points(crop) for crop in part]))
-            latent = self._latent(len(part), truncation, rng)
-            made = self._net(*(t.to(self._device) for t in (image, keep, points)), latent)
-            done += [replace(c, image=i) for c, i in zip(part, as_images(made), strict=True)]
-        return done
+
+        def forward(part: slice, image: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+            points = torch.from_numpy(np.stack([self._points(crop) for crop in crops[part]])).to(image.device)
+            latent = None
+            if truncation:
+                shape = (len(image), *self._net.latent_shape)
+                noise = rng.standard_normal(shape).astype(np.float32) * np.float32(truncation)
+                latent = torch.from_numpy(noise).to(image.device)
+            invented: torch.Tensor = self._net(image, keep, points, latent)
+            return invented
+
+        return _repainted(crops, self._net, forward)
 
     def _points(self, crop: Crop) -> Floats32:
         if isinstance(self._net, Inpainter):
             return usual_places(crop.landmarks)
         config = self._net.config
-        count = config.landmarks if isinstance(self._net, V1Generator) else config.pose_size // 2
-        return published_pose(crop, count)
-
-    def _latent(self, count: int, truncation: float, rng: np.random.Generator) -> torch.Tensor | None:
-        if truncation == 0:
-            return None
-        # The published generators' noise is (32, 4, 4).
-        compact = isinstance(self._net, Inpainter)
-        shape = (count, self._net.config.latent, 8, 8) if compact else (count, 32, 4, 4)
-        noise = rng.standard_normal(shape).astype(np.float32)
-        return torch.from_numpy(noise * np.float32(truncation)).to(self._device)
+        return published_pose(crop, config.landmarks if isinstance(self._net, V1Generator) else config.pose_size // 2)
 
 
 class AttributeEngine:
     """Any generator that repaints a face to attributes: the compact editor, AttGAN, StarGAN."""
 
     def __init__(self, path: Path, device: str, method: str, attributes: tuple[str, ...]) -> None:
-        """``attributes``: what the numbers of a published network mean; a compact one knows its own. Raises
-        CheckpointError if the file holds another kind of network or one with another number of attributes."""
-        loaded = load_generator(path, device)
-        _require(loaded, (Editor, AttGanGenerator, StarGanGenerator), method, path)
+        """``attributes``: what the numbers of a published network mean; a compact one names its own. Raises
+        `CheckpointError` if the file holds another kind of network or one with another number of attributes."""
+        loaded = _opened(path, device, (Editor, AttGanGenerator, StarGanGenerator), method)
         self._net: Any = loaded.module
-        self._device = torch.device(device)
         config = loaded.identified.config
-        if isinstance(self._net, Editor):
-            self.attributes: tuple[str, ...] = config.attributes
-        else:
+        self.attributes: tuple[str, ...] = config.attributes if isinstance(self._net, Editor) else attributes
+        if not isinstance(self._net, Editor):
             count = config.n_attrs if isinstance(self._net, AttGanGenerator) else config.c_dim
             if count != len(attributes):
                 raise CheckpointError(
-                    f"{path.name} has {count} attributes, {method} was told {len(attributes)}; give attributes=a;b;..."
+                    f"{path.name} has {count} attributes, {method} names {len(attributes)}; give attributes=a;b;..."
                 )
-            self.attributes = attributes
 
-    @torch.inference_mode()
-    def __call__(self, crops: Sequence[Crop], wanted: NDArray[np.float32]) -> list[Crop]:
-        """The crops with attributes ``wanted`` (N, A) in 0..1; only erased pixels are changed."""
-        done: list[Crop] = []
-        for start in range(0, len(crops), BATCH):
-            part = crops[start : start + BATCH]
-            image, keep = as_tensor([c.image for c in part]).to(self._device), keep_of(part).to(self._device)
-            labels = torch.from_numpy(wanted[start : start + BATCH]).to(self._device)
+    def __call__(self, crops: Sequence[Crop], attributes: NDArray[np.float32]) -> list[Crop]:
+        """The crops repainted to ``attributes`` (N, A) in 0..1; only erased pixels are changed."""
+
+        def forward(part: slice, image: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+            labels = torch.from_numpy(attributes[part]).to(image.device)
             if isinstance(self._net, Editor):
-                made = self._net(image, keep, labels - 0.5)
-            elif isinstance(self._net, AttGanGenerator):
-                # (2a - 1) * 0.5, as it was trained.
-                made = self._net(image, labels - 0.5)
+                repainted = self._net(image, keep, labels - 0.5)
             else:
-                made = self._net(image, labels)
-            made = image * keep + made * (1 - keep)
-            done += [replace(c, image=i) for c, i in zip(part, as_images(made), strict=True)]
-        return done
+                # AttGAN was trained with (2a - 1) * 0.5.
+                repainted = self._net(image, labels - 0.5 if isinstance(self._net, AttGanGenerator) else labels)
+            pasted: torch.Tensor = image * keep + repainted * (1 - keep)
+            return pasted
+
+        return _repainted(crops, self._net, forward)
+
+
+@torch.inference_mode()
+def _repainted(crops: Sequence[Crop], net: nn.Module, forward: Forward) -> list[Crop]:
+    """``forward`` of the crops, `BATCH` at a time, on the device of ``net``."""
+    device = next(net.parameters()).device
+    done: list[Crop] = []
+    for start in range(0, len(crops), BATCH):
+        part = slice(start, start + BATCH)
+        image, keep = as_tensor([crop.image for crop in crops[part]]), keep_of(crops[part])
+        images = as_images(forward(part, image.to(device), keep.to(device)))
+        done += [replace(crop, image=pixels) for crop, pixels in zip(crops[part], images, strict=True)]
+    return done
 
 
 def as_tensor(images: Sequence[Image]) -> torch.Tensor:
@@ -113,9 +110,9 @@ def as_tensor(images: Sequence[Image]) -> torch.Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def as_images(made: torch.Tensor) -> list[Image]:
-    """The way back, clipped and rounded."""
-    pixels = ((made.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+def as_images(images: torch.Tensor) -> list[Image]:
+    """(N, 3, 128, 128) -> N uint8 images (128, 128, 3): the way back, clipped and rounded."""
+    pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return [np.ascontiguousarray(image) for image in pixels]
 
 
@@ -143,6 +140,8 @@ def published_pose(crop: Crop, count: int) -> Floats32:
     return np.clip(np.array(pairs, np.float32), 0, 1).reshape(-1)
 
 
-def _require(loaded: Loaded, kinds: tuple[type, ...], method: str, path: Path) -> None:
+def _opened(path: Path, device: str, kinds: tuple[type, ...], method: str) -> Loaded:
+    loaded = load_generator(path, device)
     if not isinstance(loaded.module, kinds):
         raise CheckpointError(f"{method} cannot use {path.name}: it holds a {loaded.identified.architecture.title}")
+    return loaded
