@@ -282,7 +282,7 @@ def check_device(device: str) -> None:
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:
     """What tells of a weights file which network it is."""
-    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints:inspect_checkpoint"))
+    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints.loading:inspect_checkpoint"))
 
 
 def training_faces() -> TrainingFaces:

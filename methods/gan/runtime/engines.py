@@ -14,12 +14,10 @@ from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
-from unmask.methods.gan.checkpoints import Loaded, load_generator
-from unmask.methods.gan.compact.editor import Editor
-from unmask.methods.gan.compact.inpainter import Inpainter
+from unmask.methods.gan.checkpoints.loading import Loaded, load_generator
 from unmask.methods.gan.networks.attgan import AttGanGenerator
-from unmask.methods.gan.networks.deepprivacy_msg import MsgGenerator
-from unmask.methods.gan.networks.deepprivacy_v1 import V1Generator
+from unmask.methods.gan.networks.compact import Editor, Inpainter
+from unmask.methods.gan.networks.deepprivacy import MsgGenerator, V1Generator
 from unmask.methods.gan.networks.stargan import StarGanGenerator
 from unmask.methods.gan.runtime.crop import SIDE, Crop
 from unmask.methods.shared.alignment import usual_places

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from unmask.methods.gan.compact.critics import FeatureCritic, PixelCritic
+from unmask.methods.gan.networks.compact import SLOPE
 from unmask.methods.gan.training.losses import hinge
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
@@ -42,10 +45,52 @@ class CompactConfig:
     blocks: Count = 2
 
 
+class PixelCritic(nn.Module):
+    """(N, C, 128, 128) -> (N, 1, 8, 8) logits, one for each region, and (N, F, 8, 8) features for further heads."""
+
+    def __init__(self, channels: int, width: int = 24) -> None:
+        super().__init__()
+        sizes = [channels, width, 2 * width, 4 * width, 6 * width]
+        self.trunk = nn.Sequential(
+            *[
+                layer
+                for before, after in pairwise(sizes)
+                for layer in (spectral_norm(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(SLOPE))
+            ]
+        )
+        self.head = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.trunk(x))
+        return logits
+
+
+class FeatureCritic(nn.Module):
+    """One small head per layer of a frozen network; (N, C_k, H_k, W_k) features -> list of (N, 1, h, w) logits."""
+
+    def __init__(self, channels: Sequence[int], width: int = 64) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(c, width, 1)),
+                nn.LeakyReLU(SLOPE),
+                spectral_norm(nn.Conv2d(width, width, 3, 2, 1)),
+                nn.LeakyReLU(SLOPE),
+                spectral_norm(nn.Conv2d(width, 1, 3, 1, 1)),
+            )
+            for c in channels
+        )
+
+    def forward(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        return [head(x) for head, x in zip(self.heads, features, strict=True)]
+
+
 class Critics(nn.Module):
     """The compact networks' critics: one of pixels, one of the layers of `Features`.
 
-    The pixel critic sees the mask too: a face may be right and its seam not.
+    A critic on the features of a network trained on ImageNet learns in a fraction of the steps that one on pixels needs
+    (Sauer et al., Projected GANs, NeurIPS 2021); the pixel critic looks after what such features do not see: grain,
+    colour, the seam. It sees the mask too: a face may be right and its seam not.
     """
 
     def __init__(self) -> None:

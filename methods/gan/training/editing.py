@@ -17,11 +17,9 @@ import numpy as np
 import torch
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.compact.classifier import AttributeClassifier
-from unmask.methods.gan.compact.editor import Editor, EditorConfig
-from unmask.methods.gan.compact.inpainter import Inpainter
-from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter, save_compact
 from unmask.methods.gan.runtime.attributes import TONE
+from unmask.methods.gan.training.classifier import AttributeClassifier
 from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
 from unmask.methods.gan.training.faces import Batch, Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
@@ -238,7 +236,7 @@ class EditorTrainer:
 
     def save(self, path: Path) -> None:
         """Writes the averaged editor in half precision."""
-        save_compact(path, "compact-editor", self.average, self.average.config)
+        save_compact(path, self.average)
 
 
 def copy_weights(start: Editor, editor: Editor) -> None:

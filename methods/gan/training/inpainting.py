@@ -14,8 +14,7 @@ from typing import Annotated
 import numpy as np
 import torch
 
-from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
 from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
 from unmask.methods.gan.training.faces import Batch, Faces, first_faces
 from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
@@ -112,4 +111,4 @@ class InpainterTrainer:
 
     def save(self, path: Path) -> None:
         """Writes the averaged generator in half precision."""
-        save_compact(path, "compact-inpainter", self.average, self.average.config)
+        save_compact(path, self.average)

@@ -12,11 +12,9 @@ from safetensors.torch import save_file
 
 from unmask.bench.core.errors import CheckpointError, SpecError
 from unmask.bench.core.types import Box, FaceView, Image, Sample
-from unmask.methods.gan.compact.editor import Editor, EditorConfig
-from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.compact.stored import save_compact
 from unmask.methods.gan.networks.attgan import AttGanConfig, AttGanGenerator
-from unmask.methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
+from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter, InpainterConfig, save_compact
+from unmask.methods.gan.networks.deepprivacy import MsgConfig, MsgGenerator
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 from unmask.methods.gan.runtime.attributes import attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import cut, paste_back
@@ -38,8 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     editor = Editor(EditorConfig(("female", *GROUPS), width=8, fine=8, blocks=1))
     toned = Editor(EditorConfig(("female", *GROUPS, "tone_r", "tone_g", "tone_b"), width=8, fine=8, blocks=1))
     for name, network in (("inpainter", inpainter), ("editor", editor), ("toned", toned)):
-        kind = "compact-inpainter" if name == "inpainter" else "compact-editor"
-        save_compact(folder / f"{name}.safetensors", kind, network, network.config)
+        save_compact(folder / f"{name}.safetensors", network)
     published = {
         "msg": MsgGenerator(MsgConfig(width=8, pose_size=14)),
         "attgan": AttGanGenerator(AttGanConfig(n_attrs=5, enc_dim=4, dec_dim=4)),

@@ -13,11 +13,9 @@ import torch
 from tests.methods.gan.training.shards import arrays
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.types import Image
-from unmask.methods.gan.compact.classifier import AttributeClassifier
-from unmask.methods.gan.compact.editor import Editor, EditorConfig
-from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter, InpainterConfig, save_compact
 from unmask.methods.gan.runtime.skin import recolour
+from unmask.methods.gan.training.classifier import AttributeClassifier
 from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights
 from unmask.methods.gan.training.faces import Faces
 from unmask.methods.gan.training.hardware import open_hardware
@@ -95,8 +93,8 @@ def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[
     assert train(trainer, known, TrainingFolder(tmp_path, {}), lambda _: None)
     editor = trainer.average
     assert editor.config.attributes[-3:] == ("tone_r", "tone_g", "tone_b")
-    save_compact(tmp_path / "s.safetensors", "compact-editor", editor, editor.config)
-    save_compact(tmp_path / "dp.safetensors", "compact-inpainter", inpainter, inpainter.config)
+    save_compact(tmp_path / "s.safetensors", editor)
+    save_compact(tmp_path / "dp.safetensors", inpainter)
     method = DpAttS(checkpoint=str(tmp_path / "s.safetensors"), deepprivacy=str(tmp_path / "dp.safetensors"))
     assert method.card.params["tone"] == "light"
 
