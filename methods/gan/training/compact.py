@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from unmask.methods.gan.networks.compact import SLOPE
-from unmask.methods.gan.training.losses import hinge
+from unmask.methods.gan.networks.compact import SLOPE, Editor, Inpainter, save_compact
+from unmask.methods.gan.training.faces import Faces, first_faces
+from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
+from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.losses import hinge, weighted
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
 from unmask.methods.shared.settings import Within
+
+Network = TypeVar("Network", Inpainter, Editor)
+ADVERSARIAL = ("adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
+"""The losses of `Critics`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +43,7 @@ class CompactConfig:
     pixel_critic: Weight = 0.5
     feature_critic: Weight = 0.5
     critics_from: Annotated[int, Within(0)]
-    """Steps of the generator without its critics, in which it learns where eyes belong."""
+    """Steps of the generator without its critics, in which it learns from the photo alone."""
     average: Share = 0.998
     """Decay of the running average of the weights, which is what is shipped."""
     seed: Seed = 0
@@ -122,6 +131,55 @@ class Critics(nn.Module):
             "critic_pixels": hinge(self.pixels(torch.cat([real, keep], 1)), self.pixels(torch.cat([fake, keep], 1))),
             "critic_layers": torch.stack([hinge(a, b) for a, b in pairs]).mean(),
         }
+
+
+class CompactTrainer(Generic[Network]):
+    """A compact generator and its critics; see `methods.gan.training.loop.Trainer`."""
+
+    columns: tuple[str, ...]
+    name: ClassVar[str] = "generator"
+    """Of the network in saved states."""
+
+    def __init__(
+        self,
+        config: CompactConfig,
+        network: Callable[[], Network],
+        weights: Mapping[str, float],
+        held_out: Faces,
+        features: Features,
+        hardware: Hardware,
+        learner: nn.Module | None = None,
+    ) -> None:
+        """``network`` makes the generator; ``weights``: of its losses; ``learner`` learns with the critics."""
+        self.features, self.hardware, self.shown = features, hardware, first_faces(held_out)
+        self.course = Course(config.steps, config.batch, config.save_every, config.seed)
+        torch.manual_seed(config.seed)
+        self.network: Network = hardware.placed(network())
+        self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
+        self.critics = hardware.placed(Critics())
+        learners = {"critics": self.critics, **({"learner": learner} if learner is not None else {})}
+        self._network_step = Stepper(self.network.parameters(), config.rate, config.betas, hardware)
+        learning = [weight for each in learners.values() for weight in each.parameters()]
+        self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
+        self.parts: dict[str, Any] = {self.name: self.network, "average": self.average, **learners}
+        self.parts |= {f"{self.name}_step": self._network_step, "critic_step": self._critic_step}
+        self._average_decay, self._weights = config.average, weights
+
+    def update(
+        self, step: int, losses: dict[str, torch.Tensor], critic_losses: Callable[[], dict[str, torch.Tensor]]
+    ) -> dict[str, torch.Tensor]:
+        """One update of the generator down ``losses``, then one of the critics on the same faces; all losses."""
+        factor = falling_rate(step, self.course.steps)
+        self._network_step.step(weighted(losses, self._weights), factor)
+        update_average(self.average, self.network, min(self._average_decay, (step + 1) / (step + 10)))
+        with self.hardware.autocast():
+            theirs = critic_losses()
+        self._critic_step.step(weighted(theirs, dict.fromkeys(theirs, 1.0)), factor)
+        return losses | theirs
+
+    def save(self, path: Path) -> None:
+        """Writes the averaged generator in half precision."""
+        save_compact(path, self.average)
 
 
 def falling_rate(step: int, steps: int) -> float:
