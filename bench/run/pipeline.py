@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.calling import Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     JUDGE,
@@ -21,11 +22,11 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
 from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import Hosts
-from unmask.bench.run.own_calibration import measure_own_card
+from unmask.bench.run.originals import measure_own_card
 from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
@@ -36,8 +37,6 @@ from unmask.bench.run.shards import ShardJob, Workplace, score_jobs, shard_jobs
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -93,7 +92,7 @@ def run(
     sweep_temporaries(folder.path)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
         _anonymize_all(workplace, plan, workers, pool, progress, time_limit)
         return _score(workplace, plan, pool, progress)
 
@@ -115,24 +114,12 @@ def _anonymize_all(
     run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
 
 
-def _of_clips(job: ShardJob) -> bool:
-    return job.planned.kind == "clips"
-
-
-def _prepare(job: ShardJob) -> bool:
-    return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
-
-
 def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
-    return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
+    return anonymize_clip(job, callee) if job.of_clips else anonymize_shard(job, callee)
 
 
 def _is_anonymized(job: ShardJob, *, time_limit: float) -> bool:
-    return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
-
-
-def _score_one(job: ShardJob) -> bool:
-    return score_clip(job) if _of_clips(job) else score_shard(job)
+    return (is_clip_anonymized if job.of_clips else is_anonymized)(job, time_limit)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:
@@ -141,7 +128,7 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     The plan and all that follows from it replace the former ones at the end, together.
     """
     folder, jobs = RunFolder(workplace.run), score_jobs(plan)
-    run_stage("score", workplace.bind(_score_one), jobs, pool, progress)
+    run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, Serial(), progress)
@@ -173,13 +160,14 @@ def renew_plan(
     kinds = {dataset.kind for dataset in plan.datasets}
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
-    body = plan.model_dump(exclude={"schema_", "run"})
-    body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
     cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
-    body["instruments"] = cards
-    body["detector"] = registry.instrument_card(plan.detector.name)
+    body: dict[str, Any] = {
+        "metrics": [planned_metric(name, metric) for name, metric in chosen],
+        "instruments": cards,
+        "detector": registry.instrument_card(plan.detector.name),
+    }
     if plan.person_detector is not None:
         body["person_detector"] = planned_part("people", plan.person_detector.spec)
         body["trackers"] = [
@@ -190,7 +178,7 @@ def renew_plan(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:
         body["operating_points"] = calibration_for(None, recognisers)
-    renewed = Plan.sealed(body)
+    renewed = plan.changed(**body)
     fetch_needed(renewed, progress, methods=False)
     return renewed
 
@@ -201,5 +189,5 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     folder.propose(plan)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
         return _score(workplace, plan, pool, progress)

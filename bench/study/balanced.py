@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.demographics import GENDERS
 from unmask.bench.core.errors import DataError, StoreError
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
@@ -32,7 +33,7 @@ from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store import results
 from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
-from unmask.bench.store.schemas import PlannedDataset, PlanSettings
+from unmask.bench.store.schemas import PlannedDataset
 from unmask.bench.study.cells import (
     LABELLER,
     NO_FACE,

@@ -22,9 +22,9 @@ from unmask.bench.core.types import Bools, Box, Image, MethodFailure
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.guard import ANOTHER, fault_of
+from unmask.bench.run.reading.stored import faces_by_item, people_by_frame
 from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.video.prepare import faces_by_frame, people_by_frame
 from unmask.bench.run.views import background
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
@@ -112,7 +112,7 @@ class FrameGuard:
     def __init__(self, job: ShardJob, reader: VideoReader) -> None:
         self._job, self._other_clip = job, ""
         original = job.folder.prepare_dir(job.dataset, job.shard)
-        self._faces = faces_by_frame(read_table(original / "faces.parquet"))
+        self._faces = faces_by_item(read_table(original / "faces.parquet"))
         self._people = people_by_frame(read_table(original / "detections.parquet"))
         self._neighbours = Neighbours(iter(reader))
 
@@ -122,10 +122,10 @@ class FrameGuard:
             return output
         if self._other_clip:
             return MethodFailure(self._other_clip)
-        heads = [detection.box for _, detection in self._faces.get(frame.number, [])]
+        heads = [detection.box for detection in self._faces.get(frame.number, [])]
         bodies = [person.box for person in self._people.get(frame.number, [])]
         changed = [*(box.scaled(HEAD) for box in heads), *(box.scaled(BODY) for box in bodies)]
-        other = self._neighbours.shown(frame.number, output, changed, frozenset(self._faces))
+        other = self._neighbours.shown(frame.number, output, changed, frozenset(map(int, self._faces)))
         if other is not None:
             return MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
         reason = self._fault(frame, heads, output)
@@ -178,8 +178,8 @@ def _first_frame(job: ShardJob) -> tuple[Image, Sequence[Box]]:
         frame = next(iter(VideoReader(clips.path(ref))))
     except VideoError as error:
         raise ImageError(error.reason) from error
-    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-    return frame.image, [detection.box for _, detection in faces.get(0, [])]
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    return frame.image, [detection.box for detection in faces.get(0, [])]
 
 
 def reduced(image: Image) -> Small:

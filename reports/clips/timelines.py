@@ -10,12 +10,11 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.results import ClipRow
 from unmask.bench.store.schemas import Release
-from unmask.bench.store.tables import read_table
 from unmask.reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
 from unmask.reports.numbers import DASH, NBSP, count
-from unmask.reports.video.view import VideoView
 
 EXPOSING: Final = ("missed", "error", "exposed")
 """States in which the person is not protected."""
@@ -23,7 +22,7 @@ OPEN_CLIPS: Final = 3
 """Clips shown without unfolding."""
 MOST_CLIPS: Final = 30
 MOST_LANES: Final = 8
-"""Face tracks of one contestant in one drawing, the most exposed ones."""
+"""Face tracks of one release in one drawing, the most exposed ones."""
 MOST_BYTES: Final = 300_000
 """Of all drawings of a data set."""
 MOST_CODES: Final = 12
@@ -69,51 +68,50 @@ class Timelines:
     """Where the whole tables lie, from the run's folder."""
 
 
-def make_timelines(view: VideoView, dataset: str, name: str) -> Timelines:
+def make_timelines(clips: ClipSet, name: str) -> Timelines:
     """``name``: letters, digits and ``-``; keeps ids apart on the page. Raises `StoreError` for a missing table."""
-    drawn = [*view.competing, view.control]
-    tables = {c.label: _tracks(view, dataset, c) for c in drawn}
-    clips = [row for row in view.usable(dataset) if row.face_tracks]
-    clips.sort(key=lambda row: -sum(_exposed(t) for c in view.competing for t in _of(tables, c, row).values()))
+    drawn = [*clips.competing, clips.control]
+    folder, dataset = clips.run.folder, clips.dataset
+    tables = {release.label: _tracks(clips, release.label) for release in drawn}
+    rows = [row for row in clips.usable if row.face_tracks]
+    rows.sort(key=lambda row: -sum(_exposed(t) for r in clips.competing for t in _of(tables, r, row).values()))
     drawings: list[Drawing] = []
     used = 0
-    for number, row in enumerate(clips[:MOST_CLIPS]):
-        drawing = _draw(row, {c.label: _of(tables, c, row) for c in drawn}, f"{name}-t{number}")
+    for number, row in enumerate(rows[:MOST_CLIPS]):
+        drawing = _draw(row, {release.label: _of(tables, release, row) for release in drawn}, f"{name}-t{number}")
         used += len(drawing.svg)
         if used > MOST_BYTES and drawings:
             break
         drawings.append(drawing)
-    missed = [line for row in clips for c in view.competing if (line := _missed(row, c, _of(tables, c, row)))]
+    missed = [line for row in rows for r in clips.competing if (line := _missed(row, r, _of(tables, r, row)))]
     with_missed = {line.method for line in missed}
     return Timelines(
         tuple(drawings[:OPEN_CLIPS]),
         tuple(drawings[OPEN_CLIPS:]),
-        len(clips) - len(drawings),
-        sum(not row.face_tracks for row in view.usable(dataset)),
+        len(rows) - len(drawings),
+        sum(not row.face_tracks for row in clips.usable),
         tuple(missed[:MOST_ROWS]),
         max(len(missed) - MOST_ROWS, 0),
-        tuple(c.label for c in view.competing if c.label not in with_missed),
-        tuple(
-            view.folder.timelines_path(dataset, c.label).local.relative_to(view.folder.path).as_posix() for c in drawn
-        ),
+        tuple(release.label for release in clips.competing if release.label not in with_missed),
+        tuple(folder.timelines_path(dataset, r.label).local.relative_to(folder.path).as_posix() for r in drawn),
     )
 
 
-def _tracks(view: VideoView, dataset: str, contestant: Release) -> dict[str, dict[int, list[Stretch]]]:
+def _tracks(clips: ClipSet, label: str) -> dict[str, dict[int, list[Stretch]]]:
     """Clip -> face track -> stretches."""
-    path = view.folder.timelines_path(dataset, contestant.label).local
-    table = read_table(path)
-    found: dict[str, dict[int, list[Stretch]]] = {}
+    table = clips.run.folder.timelines(clips.dataset, label)
+    tracks: dict[str, dict[int, list[Stretch]]] = {}
     columns = (table[name].tolist() for name in ("clip", "track", "from", "to", "state"))
     for clip, track, start, end, state in zip(*columns, strict=True):
         if state not in STATES:
-            raise StoreError(f"{path} has a state {state!r} that is not known; run the same `unmask video` again")
-        found.setdefault(clip, {}).setdefault(track, []).append(Stretch(start, end, state))
-    return found
+            path = clips.run.folder.timelines_path(clips.dataset, label)
+            raise StoreError(f"{path} has an unknown state {state!r}; run `unmask score {clips.run.folder.path}`")
+        tracks.setdefault(clip, {}).setdefault(track, []).append(Stretch(start, end, state))
+    return tracks
 
 
-def _of(tables: Mapping[str, Mapping[str, Tracks]], contestant: Release, row: ClipRow) -> Tracks:
-    return tables[contestant.label].get(row.clip, {})
+def _of(tables: Mapping[str, Mapping[str, Tracks]], release: Release, row: ClipRow) -> Tracks:
+    return tables[release.label].get(row.clip, {})
 
 
 def _exposed(stretches: Sequence[Stretch]) -> float:
@@ -155,14 +153,14 @@ def state_words(stretches: Sequence[Stretch]) -> str:
     return ", ".join(f"{state} {total[state]:.1f}{NBSP}s" for state in worst)
 
 
-def _missed(row: ClipRow, contestant: Release, tracks: Tracks) -> MissedLine | None:
-    """The line of one clip and contestant; ``None`` where nothing was missed."""
+def _missed(row: ClipRow, release: Release, tracks: Tracks) -> MissedLine | None:
+    """The line of one clip and release; ``None`` where nothing was missed."""
     found = sorted((s.start, s.end, track) for track, every in tracks.items() for s in every if s.state == "missed")
     if not found:
         return None
     codes = tuple(f"{time_code(a, b)} (face {track})" for a, b, track in found[:MOST_CODES])
     total = f"{sum(b - a for a, b, _ in found):.1f}{NBSP}s"
-    return MissedLine(row.clip, contestant.label, len(found), total, codes, max(len(found) - MOST_CODES, 0))
+    return MissedLine(row.clip, release.label, len(found), total, codes, max(len(found) - MOST_CODES, 0))
 
 
 def time_code(start: float, end: float) -> str:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.exposure import FMR
+from unmask.bench.core.headlines import JUDGE
+from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.following import CLOSE, FEW, IDF1, STEADY, Change, followed
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.schemas import Release
+from unmask.bench.store.view import WORST
 from unmask.reports.leaderboard import USELESS_SHARE
-from unmask.reports.numbers import NBSP, count, format_interval, format_value
-from unmask.reports.runs import WORST
-from unmask.reports.video.following import IDF1, Change, followed
-from unmask.reports.video.view import JUDGE, VideoView
+from unmask.reports.numbers import NBSP, count, format_interval, format_value, listed
 
 STRANGERS: Final = 10 * FMR
 """Share of strangers taken for one person above which the page warns."""
+RULE: Final = (
+    f"“Hardly” is said where, for every method, the whole 95{NBSP}% interval of IDF1 (against the original's own "
+    f"tracks) lies no more than {round(CLOSE * 100)} points below the re-encoded control's value, or below "
+    f"{round(STEADY * 100)}{NBSP}% where the control has less, and that of the difference in people no further from 0 "
+    f"than the control's difference and {round(FEW * 100)}{NBSP}% of the people of a clip. “Beyond the codec” is said "
+    "where the interval of IDF1 lies wholly below the control's, or where the count changes more than the control's "
+    "and the paired difference between the two, clip by clip, is clearly not 0. A method that left half of the faces "
+    "or more as they were is not judged."
+)
+"""How `bench.store.following` decides, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +39,23 @@ class Finding:
     """A sentence a method."""
 
 
-def findings(view: VideoView, dataset: str) -> list[Finding]:
+def findings(clips: ClipSet) -> list[Finding]:
     """What a reader should take away from a data set."""
     return [
-        Finding("Can people still be followed?", *_following(view, dataset)),
-        Finding("Who is left exposed, and for how long?", *_exposure(view, dataset)),
+        Finding("Can people still be followed?", *_following(clips)),
+        Finding("Who is left exposed, and for how long?", *_exposure(clips)),
     ]
 
 
-def _following(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
+def _following(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
     """Whether anonymized faces make people harder to follow, beyond what re-encoding does."""
-    found = followed(view, dataset)
+    found = followed(clips)
     if not found:
         return "Only the clips as they are were run; there is no method to speak of.", ()
-    names = {change: [f.contestant.label for f in found if f.change == change] for change in Change}
-    shown = [*([view.recoded] if view.recoded else []), *view.competing]
-    told = tuple(text for c in shown if (text := _followed_text(view, dataset, c)))
-    if view.recoded is None:
+    names = {change: [f.release.label for f in found if f.change == change] for change in Change}
+    shown = [*([clips.recoded] if clips.recoded else []), *clips.competing]
+    told = tuple(text for c in shown if (text := _followed_text(clips, c)))
+    if clips.recoded is None:
         return "The clips were not re-encoded without a method, so what the codec alone does is not known.", told
     said = []
     if len(names[Change.HARDLY]) == len(found):
@@ -71,58 +81,57 @@ def _following(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
                 "nothing about whether following people depends on their faces."
             )
         if names[Change.UNKNOWN]:
-            said.append(f"For {listed(names[Change.UNKNOWN])} it cannot be told: {_unknown(view, dataset)}.")
+            said.append(f"For {listed(names[Change.UNKNOWN])} it cannot be told: {_unknown(clips)}.")
     return " ".join(said), told
 
 
-def _unknown(view: VideoView, dataset: str) -> str:
-    clips = len(view.usable(dataset))
-    if clips < 2:
-        return "one clip says nothing about others" if clips else "no clip could be used"
+def _unknown(clips: ClipSet) -> str:
+    if len(clips.usable) < 2:
+        return "one clip says nothing about others" if clips.usable else "no clip could be used"
     return "nobody was followed in enough of the clips"
 
 
-def _followed_text(view: VideoView, dataset: str, contestant: Release) -> str:
+def _followed_text(clips: ClipSet, release: Release) -> str:
     """``blur: IDF1 0.97 (0.95–0.99), 31 people of 32``."""
-    row = view.value(dataset, contestant.label, IDF1, view.tracker)
+    row = clips.value(release.label, IDF1, clips.tracker)
     pairs = [
-        (clip.people[view.tracker], result.people[view.tracker])
-        for clip, result in view.results(dataset, contestant.label)
-        if view.tracker in clip.people and view.tracker in result.people
+        (each.people[clips.tracker], result.people[clips.tracker])
+        for each, result in clips.results(release.label)
+        if clips.tracker in each.people and clips.tracker in result.people
     ]
     parts = []
     if row is not None:
-        unit = view.metrics[IDF1].unit
+        unit = clips.run.metrics[IDF1].unit
         parts.append(f"IDF1 against the original's own tracks {_with_interval(row, unit)}")
     if pairs:
         before, after = (sum(pair[k] for pair in pairs) for k in (0, 1))
         parts.append(f"{count(after, 'person', 'people')} counted, {before:,} in the originals")
-    what = f"{contestant.label} (only re-encoded)" if view.is_control(contestant) else contestant.label
+    what = f"{release.label} (only re-encoded)" if clips.run.is_control(release.label) else release.label
     return f"{what}: {'; '.join(parts)}." if parts else ""
 
 
-def _exposure(view: VideoView, dataset: str) -> tuple[str, tuple[str, ...]]:
+def _exposure(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
     """Which method leaves how many people exposed."""
-    if not view.usable(dataset):
+    if not clips.usable:
         return "No clip could be used.", ()
-    if not any(row.face_tracks for row in view.usable(dataset)):
+    if not any(row.face_tracks for row in clips.usable):
         return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", ()
-    said = _least_and_most(view, dataset)
-    control = view.value(dataset, view.control.label, "tracks_exposed", WORST)
+    said = _least_and_most(clips)
+    control = clips.value(clips.control.label, "tracks_exposed", WORST)
     if control is not None:
         said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
-    if mixed_up := _mixed_up(view, dataset):
+    if mixed_up := _mixed_up(clips):
         said.append(mixed_up)
-    return " ".join(said), tuple(_exposure_text(view, dataset, c) for c in view.competing)
+    return " ".join(said), tuple(_exposure_text(clips, c) for c in clips.competing)
 
 
-def _mixed_up(view: VideoView, dataset: str) -> str:
+def _mixed_up(clips: ClipSet) -> str:
     """A warning where a recogniser cannot tell the people of these clips apart; ""."""
-    shares = {name: matched / pairs for name, (matched, pairs) in view.strangers(dataset).items()}
+    shares = {name: matched / pairs for name, (matched, pairs) in clips.strangers.items()}
     worst = max(shares, key=lambda name: shares[name], default="")
     if not worst or shares[worst] <= STRANGERS:
         return ""
-    width = view.face_width(dataset)
+    width = clips.face_width
     return (
         f"Recognisers mix people up in these clips, whose faces are typically {width:.0f}{NBSP}px wide: two faces in "
         f"one frame must be two people, and {worst} takes {format_value(shares[worst], 'share')} of such pairs for one "
@@ -130,16 +139,19 @@ def _mixed_up(view: VideoView, dataset: str) -> str:
     )
 
 
-def _least_and_most(view: VideoView, dataset: str) -> list[str]:
-    rows = [(c.label, view.value(dataset, c.label, "tracks_exposed", WORST)) for c in view.competing]
+def _least_and_most(clips: ClipSet) -> list[str]:
+    rows = [(c.label, clips.value(c.label, "tracks_exposed", WORST)) for c in clips.competing]
     values = {label: row.value for label, row in rows if row is not None and row.value is not None}
     if len(values) < 2:
         return []
-    leads = [label for label in view.leads(dataset, view.column("tracks_exposed", WORST)) if label in values]
+    column = clips.column("tracks_exposed", WORST)
+    ranked = [label for label in values if clips.run.rank(clips.dataset, label, column) is not None]
+    # Where no two can be told apart the leaderboard has no star; in words all of them are tied.
+    leads = [label for label in clips.run.leads(clips.dataset, column) if label in values] or ranked
     most = [label for label, value in values.items() if value == max(values.values())]
     said = []
     if len(leads) == 1:
-        but = ", but destroys most faces" if _destroys(view, dataset, leads[0]) else ""
+        but = ", but destroys most faces" if _destroys(clips, leads[0]) else ""
         said.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
     elif leads:
         said.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
@@ -148,10 +160,10 @@ def _least_and_most(view: VideoView, dataset: str) -> list[str]:
     return said
 
 
-def _exposure_text(view: VideoView, dataset: str, contestant: Release) -> str:
+def _exposure_text(clips: ClipSet, release: Release) -> str:
     """One method in one sentence."""
-    label = contestant.label
-    row = view.value(dataset, label, "tracks_exposed", WORST)
+    label = release.label
+    row = clips.value(label, "tracks_exposed", WORST)
     if row is None:
         return f"{label}: not measured."
     chance = f", {format_value(row.chance, 'share')} by chance" if row.chance is not None else ""
@@ -159,30 +171,25 @@ def _exposure_text(view: VideoView, dataset: str, contestant: Release) -> str:
         f"{label}: {_with_interval(row, 'share')} of the face tracks are exposed in at least one frame "
         f"(by {row.note or 'the recogniser'}{chance})"
     )
-    longest = max(view.results(dataset, label), key=lambda pair: pair[1].longest_exposure, default=None)
+    longest = max(clips.results(label), key=lambda pair: pair[1].longest_exposure, default=None)
     if longest is not None and longest[1].longest_exposure > 0:
         seconds = f"{longest[1].longest_exposure:.1f}{NBSP}s"
         text += f", the longest for {seconds} without a break (in {longest[0].clip})"
-    missed = view.value(dataset, label, "frames_missed", JUDGE)
+    missed = clips.value(label, "frames_missed", JUDGE)
     if missed is not None:
         text += f"; in {format_value(missed.value, 'share')} of the frames with a face it was left as it was"
-    if _destroys(view, dataset, label):
-        destroyed = view.value(dataset, label, "frames_destroyed", JUDGE)
+    if _destroys(clips, label):
+        destroyed = clips.value(label, "frames_destroyed", JUDGE)
         share = format_value(destroyed.value if destroyed else None, "share")
         text += f"; it destroys {share} of the faces, so its output is of little use"
     return text + "."
 
 
-def _destroys(view: VideoView, dataset: str, label: str) -> bool:
-    row = view.value(dataset, label, "frames_destroyed", JUDGE)
+def _destroys(clips: ClipSet, label: str) -> bool:
+    row = clips.value(label, "frames_destroyed", JUDGE)
     return row is not None and (row.value or 0.0) >= USELESS_SHARE
 
 
 def _with_interval(row: EstimateRow, unit: str) -> str:
     interval = format_interval(row.low, row.high, row.value, unit)
     return format_value(row.value, unit) + (f" ({interval})" if interval else " (no interval)")
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow
 from unmask.bench.store.schemas import Release
-from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number
-from unmask.reports.runs import ALL
-from unmask.reports.video.cells import missing_text
-from unmask.reports.video.view import VideoView
+from unmask.bench.store.view import ALL, column_of
+from unmask.reports.boards import Board
+from unmask.reports.cells import missing_text
+from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number, listed
 
 AVERAGE = "people_difference"
 
@@ -37,9 +38,9 @@ class PeopleLine:
 
 @dataclass(frozen=True, slots=True)
 class PeopleTable:
-    """One contestant, one group of clips, one tracker."""
+    """One release, one group of clips, one tracker."""
 
-    contestant: Release
+    release: Release
     control: bool
     group: str
     """'' = the clips come in no groups."""
@@ -58,66 +59,50 @@ class PeopleTable:
 
 @dataclass(frozen=True, slots=True)
 class PeopleTables:
-    """All tables of one contestant."""
+    """All tables of one release."""
 
-    contestant: Release
+    release: Release
     control: bool
     lead: tuple[PeopleTable, ...]
     """By the first tracker, a table a group."""
     others: tuple[PeopleTable, ...]
 
 
-def people_tables(view: VideoView, dataset: str) -> list[PeopleTables]:
+def people_tables(board: Board, clips: ClipSet) -> list[PeopleTables]:
     """Every method, then the control where it was re-encoded."""
-    chosen = [*view.competing, *([view.recoded] if view.recoded else [])]
     found = []
-    for contestant in chosen:
-        tables = [
-            _table(view, dataset, contestant, group, tracker)
-            for tracker in view.trackers
-            for group in clip_groups(view, dataset)
-        ]
-        lead = tuple(t for t in tables if t.tracker == view.tracker)
-        others = tuple(t for t in tables if t.tracker != view.tracker)
-        found.append(PeopleTables(contestant, view.is_control(contestant), lead, others))
+    for release in (*clips.competing, *([clips.recoded] if clips.recoded else [])):
+        tables = [_table(board, clips, release, group, t) for t in clips.trackers for group in clips.groups]
+        lead = tuple(t for t in tables if t.tracker == clips.tracker)
+        others = tuple(t for t in tables if t.tracker != clips.tracker)
+        found.append(PeopleTables(release, clips.run.is_control(release.label), lead, others))
     return found
 
 
-def clip_groups(view: VideoView, dataset: str) -> list[str]:
-    """Groups of clips, in the order of the data set; ``['']`` where there are none."""
-    return list(dict.fromkeys(row.group for row in view.clips(dataset))) or [""]
-
-
-def _table(view: VideoView, dataset: str, contestant: Release, group: str, tracker: str) -> PeopleTable:
-    every = [row for row in view.clips(dataset) if row.group == group]
-    pairs = [
-        (row, result)
-        for row in every
-        if not row.problem and (result := view.result(dataset, contestant.label, row.clip)) is not None
-    ]
+def _table(board: Board, clips: ClipSet, release: Release, group: str, tracker: str) -> PeopleTable:
+    pairs = [(row, result) for row, result in clips.results(release.label) if row.group == group]
     counted = [
         (row.people[tracker], result.people[tracker])
         for row, result in pairs
         if tracker in row.people and tracker in result.people
     ]
     sums = [number_text(sum(pair[k] for pair in counted)) if counted else NOT_MEASURED for k in (0, 1)]
-    name = ALL if clip_groups(view, dataset) == [""] else f"group={group}"
+    name = ALL if clips.groups == [""] else f"group={group}"
     average, total, sd = (
-        view.row(dataset, contestant.label, view.column(metric, tracker), name)
-        for metric in (AVERAGE, f"{AVERAGE}_sum", f"{AVERAGE}_sd")
+        clips.row(release.label, metric, tracker, name) for metric in (AVERAGE, f"{AVERAGE}_sum", f"{AVERAGE}_sd")
     )
     return PeopleTable(
-        contestant,
-        view.is_control(contestant),
+        release,
+        clips.run.is_control(release.label),
         group,
         tracker,
         tuple(_line(row, result, tracker) for row, result in pairs),
         (sums[0], sums[1], NOT_MEASURED if total is None or total.value is None else number_text(round(total.value))),
         "needs two clips" if sd is None or sd.value is None else format_number(sd.value, "people", 2),
         NOT_MEASURED if average is None or average.value is None else format_number(average.value, "people", 2),
-        _interval(view, dataset, average, name),
-        sum(bool(row.problem) for row in every),
-        _reported(view, dataset, group),
+        _interval(board, average),
+        sum(bool(row.problem) for row in clips.every if row.group == group),
+        _reported(clips, group),
     )
 
 
@@ -141,16 +126,25 @@ def number_text(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
-def _interval(view: VideoView, dataset: str, row: EstimateRow | None, group: str) -> str:
+def _interval(board: Board, row: EstimateRow | None) -> str:
     if row is None or row.value is None:
         return ""
-    return format_interval(row.low, row.high, row.value, "people") or missing_text(
-        view, dataset, row, view.metrics[AVERAGE], group
-    )
+    interval = format_interval(row.low, row.high, row.value, "people")
+    return interval or missing_text(board, row, board.metric(column_of(row)))
 
 
-def _reported(view: VideoView, dataset: str, group: str) -> Mapping[str, Any] | None:
-    if view.datasets[dataset].name != thesis()["source"]["dataset"]:
+def _reported(clips: ClipSet, group: str) -> Mapping[str, Any] | None:
+    if clips.card.name != thesis()["source"]["dataset"]:
         return None
     tables: Sequence[Mapping[str, Any]] = thesis()["tables"]
     return next((table for table in tables if table["group"] == group), None)
+
+
+def followed_by(clips: ClipSet) -> str:
+    """Who found and followed people, and how that differs from the thesis."""
+    source, plan = thesis()["source"], clips.run.plan
+    detector, trackers = plan.part("person_detector"), plan.trackers
+    here = f"People were found by {detector.label} and followed by {listed(clips.trackers)}"
+    if (detector.card.name, trackers[0].card.name) == (source["detector"], source["tracker"]):
+        return f"{here}, as in the thesis ({source['instruments']})."
+    return f"{here}. The thesis used {source['instruments']}, so its counts and these are not comparable."

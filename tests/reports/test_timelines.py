@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unmask.reports.charts.timeline import LANES, STATES, Lane, LaneGroup, Stretch, axis_ticks, grid_runs, timeline_svg
-from unmask.reports.video.timelines import state_words, time_code
+from unmask.reports.clips.timelines import state_words, time_code
 
 
 def test_a_lane_is_cut_where_its_state_changes() -> None:

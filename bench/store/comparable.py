@@ -7,7 +7,7 @@ so is better than a table that looks complete.
 from __future__ import annotations
 
 from unmask.bench.core.cards import InstrumentCard, MetricCard
-from unmask.reports.runs import WORST, Column, RunView
+from unmask.bench.store.view import WORST, Column, RunView
 
 
 def data_difference(a: RunView, b: RunView, dataset: str) -> str:
@@ -21,8 +21,11 @@ def data_difference(a: RunView, b: RunView, dataset: str) -> str:
     # A purged run has pseudonyms in their place; the fingerprint tells that the photos were the same.
     purged = a.folder.is_purged or b.folder.is_purged
     if len(mine) != len(theirs) or (mine != theirs and not purged):
-        return f"other photos of the data set were used: {len(mine):,} against {len(theirs):,}"
-    return _instruments_difference(judge(a), judge(b))
+        items = "clips" if a.has_clips(dataset) else "photos"
+        return f"other {items} of the data set were used: {len(mine):,} against {len(theirs):,}"
+    if a.plan.settings.frames != b.plan.settings.frames and a.has_clips(dataset):
+        return "other frames of the clips were used"
+    return _instruments_difference(_locating(a, dataset), _locating(b, dataset))
 
 
 def metric_difference(a: RunView, b: RunView, column: Column) -> str:
@@ -39,9 +42,9 @@ def metric_difference(a: RunView, b: RunView, column: Column) -> str:
     )
 
 
-def method_difference(a: RunView, b: RunView, method: str) -> str:
+def method_difference(a: RunView, b: RunView, label: str) -> str:
     """Why a method of the same name is another method; empty = it is the same."""
-    one, two = a.methods[method], b.methods[method]
+    one, two = a.card(label), b.card(label)
     if one.version != two.version:
         return f"another version of the method: {one.version} against {two.version}"
     if dict(one.params) != dict(two.params):
@@ -53,14 +56,18 @@ def method_difference(a: RunView, b: RunView, method: str) -> str:
     return ""
 
 
-def judge(run: RunView) -> list[InstrumentCard]:
-    """The detector that finds the faces in the originals: all faces of the run depend on it."""
-    return [run.plan.detector]
+def _locating(run: RunView, dataset: str) -> list[InstrumentCard]:
+    """What finds the faces in the originals and links them through clips: every number depends on it."""
+    face_tracker = run.plan.face_tracker if run.has_clips(dataset) else None
+    return [run.plan.detector, *([face_tracker.card] if face_tracker else [])]
 
 
 def _used(run: RunView, metric: MetricCard, column: Column) -> list[InstrumentCard]:
     if column.instrument in run.instruments:
         return [run.instruments[column.instrument]]
+    trackers = {part.label: part.card for part in run.plan.trackers}
+    if column.instrument in trackers:
+        return [*([run.plan.person_detector.card] if run.plan.person_detector else []), trackers[column.instrument]]
     # "worst" depends on every attacker that took part; a variant such as "standard" on all that its plug-in needs.
     needs = next((plug.needs for plug in run.plan.metrics if metric in plug.cards), [])
     return [c for c in run.instruments.values() if c.name in needs or f"role:{c.role}" in needs]
@@ -82,11 +89,12 @@ def _instruments_difference(one: list[InstrumentCard], two: list[InstrumentCard]
 
 
 def _thresholds_difference(a: RunView, b: RunView, column: Column) -> str:
-    if "@" not in column.metric and not column.metric.startswith("deid_rate"):
+    over_time = a.metrics[column.metric].family in ("exposure", "consistency")
+    if not over_time and "@" not in column.metric and not column.metric.startswith("deid_rate"):
         return ""
     # Other thresholds of one recogniser do not touch another one's numbers, but any of them can decide the worst.
     mine, theirs = (
-        {name: p for name, p in run.operating_points["points"].items() if column.instrument in (WORST, name)}
+        {name: p for name, p in run.operating_points.get("points", {}).items() if column.instrument in (WORST, name)}
         for run in (a, b)
     )
     return "" if mine == theirs else "other decision thresholds (another calibration)"
