@@ -163,6 +163,7 @@ class Clips:
 
     @property
     def trackers(self) -> tuple[str, ...]:
+        """Those that followed people in any original, in order."""
         return tuple(dict.fromkeys(name for people in self.people for name in people))
 
 

@@ -195,16 +195,9 @@ def source_name(spec: str) -> str:
 
 
 def _balanced_set(
-    spec: str,
-    dataset: Dataset,
-    chosen: Mapping[Cell, Sequence[str]],
-    *,
-    available: Mapping[Cell, int],
-    per_cell: int,
-    seed: int,
-    dropped: Mapping[str, int],
+    spec: str, dataset: Dataset, chosen: Mapping[Cell, Sequence[str]], available: Mapping[Cell, int], **facts: Any
 ) -> BalancedSet:
-    """The ``chosen`` samples as a data set of a plan; its card says so."""
+    """The ``chosen`` samples as a data set of a plan; its card says so. ``facts``: more fields of `Selection`."""
     samples = {sample for members in chosen.values() for sample in members}
     refs = [ref for ref in dataset.refs if ref.id in samples]
     planned = planned_dataset(spec, dataset, None)
@@ -223,9 +216,7 @@ def _balanced_set(
             source=source_name(spec),
             photos=len(dataset.refs),
             estimator=LABELLER,
-            per_cell=per_cell,
-            seed=seed,
             cells=cells,
-            dropped={reason: count for reason, count in dropped.items() if count},
+            **{**facts, "dropped": {reason: count for reason, count in facts["dropped"].items() if count}},
         ),
     )
