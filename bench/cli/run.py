@@ -167,7 +167,7 @@ def _run(options: Mapping[str, Any], defaults: Mapping[str, Any], default_out: s
 
     from unmask.bench.cli.fetch_progress import fetch_progress
     from unmask.bench.cli.progress import show_progress
-    from unmask.bench.cli.report import write_reports
+    from unmask.bench.cli.report import write_report
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.registry import unavailable_plugins
     from unmask.bench.data.opening import refuse_nested
@@ -208,7 +208,6 @@ def _run(options: Mapping[str, Any], defaults: Mapping[str, Any], default_out: s
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if options["report"]:
-        for path in write_reports([folder], folder.path / "report"):
-            typer.echo(f"report:  {path}")
+        typer.echo(f"report:  {write_report([folder], folder.path / 'report')}")
     if not complete:
         raise typer.Exit(NO_OUTPUT)

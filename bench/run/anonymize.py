@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -21,31 +20,20 @@ from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
-from unmask.bench.run.prepare import faces_by_sample, located_key
+from unmask.bench.run.keys import outputs_key
+from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.shards import ShardJob, decode_chunks
-from unmask.bench.store.atomic import replacing_folder
-from unmask.bench.store.beside import located_method
+from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
-
-STAGE_VERSION: Final = 7
-"""Raise it whenever this stage's results could change."""
 
 
 def planned_method(job: ShardJob) -> PlannedMethod:
     """The plan's entry, its SPEC with the paths where the method's files lie now."""
     planned = job.planned_method
     return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
-
-
-def outputs_key(job: ShardJob) -> str:
-    """The key of a shard's outputs: the method as it is, the seed, and the harness's boxes where it uses them."""
-    method, settings = job.planned_method, job.plan.settings
-    seed = seed_of(method, settings.seed)
-    boxes = located_key(job) if method.card.detector == "harness" else ""
-    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -111,7 +99,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     method, settings = planned_method(job), job.plan.settings
     callee = callee or Here(method.spec, settings.device)
     named, seed = needs_names(method), seed_of(method, settings.seed)
-    boxes = faces_by_sample(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    boxes = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     dataset, refs = job.open()
     if hasattr(method_class(method), "expect"):
         # Of the whole data set, not only of this run: an output may belong to a photo that --limit leaves out.
@@ -119,7 +107,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
     rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
-    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
+    with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
         for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
@@ -134,7 +122,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 if not isinstance(result, MethodFailure):
                     file, stored = f"{numbers[ref.id]}.png", encode_png(result)
                     digest = hashlib.sha256(stored).hexdigest()
-                    (folder / file).write_bytes(stored)
+                    (folder / file).local.write_bytes(stored)
                 else:
                     names = _pseudonyms(job.run, job.plan_run)[job.dataset]
                     said = f"{names.sample(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
@@ -143,7 +131,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
-        shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
+        job.folder.score_dir(job.dataset, job.method, job.shard).remove()
         write_table(
             folder / "outputs.parquet",
             {

@@ -14,7 +14,7 @@ from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from unmask.bench.data import Dataset
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
-from unmask.bench.run.prepare import faces_by_sample
+from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.shards import READING, ShardJob, shard_jobs
 from unmask.bench.run.signatures import SIDE, Signatures
 from unmask.bench.run.views import View, background, view_of
@@ -120,10 +120,10 @@ class _Inputs:
 def _inputs_of(run: Path, dataset: str, _plan: str) -> _Inputs:
     """All inputs of a data set of a run, once per process."""
     folder = RunFolder(run)
-    shards = [job.shard for job in shard_jobs(run, folder.plan, None) if job.dataset == dataset]
+    shards = [job.shard for job in shard_jobs(folder.plan) if job.dataset == dataset]
     places = [folder.prepare_dir(dataset, shard) for shard in shards]
-    faces = faces_by_sample(concatenate([read_table(place / "faces.parquet") for place in places]))
-    boxes = {name: [detection.box for detection in found] for name, found in faces.items()}
+    faces = faces_by_item(concatenate([read_table(place / "faces.parquet") for place in places]))
+    boxes = {str(name): [detection.box for detection in several] for name, several in faces.items()}
     tables = [{**read_table(place / "images.parquet"), **read_table(place / "signatures.parquet")} for place in places]
     images = concatenate(tables)
     rows = np.flatnonzero(images["readable"])

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.store.json_files import read_reproduction
+from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.view import WORST, RunView
 from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis
 from unmask.reports.build import build_report
-from unmask.reports.runs import WORST, RunView
 from unmask.reports.thesis.decisions import Range
 from unmask.reports.thesis.hypotheses import decide
 from unmask.reports.thesis.measured import Measured

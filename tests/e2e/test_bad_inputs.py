@@ -142,7 +142,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
         "1 file was passed over, which cannot be read as images: 1 .vob",
         "1 linked folder was not followed",
         "labels.csv: not read: sex",
-        "1 picture under two names",
+        "1 photo under two names",
         "1 picture with a damaged colour profile",
         "1 label with x and y in no face",
     ]

@@ -36,7 +36,8 @@ def finished(run: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(run)): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in run.rglob("*")
-        if path.is_file() and ".tmp-" not in str(path) and path.suffix in (".parquet", ".png")
+        if path.is_file() and ".tmp-" not in str(path)
+        if path.suffix == ".parquet" or (path.suffix == ".png" and path.with_name("outputs.parquet").exists())
     }
 
 

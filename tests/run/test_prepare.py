@@ -14,7 +14,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.types import Image
-from unmask.bench.run.regions import background_mask
+from unmask.bench.run.reading.regions import background_mask
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> PhotoRun:
 
 def stamps(run: PhotoRun) -> dict[str, int]:
     """When each table was written."""
-    return {path.stem: path.stat().st_mtime_ns for path in run.folder.prepare_dir("photos", 0).glob("*.parquet")}
+    return {path.stem: path.stat().st_mtime_ns for path in run.folder.prepare_dir("photos", 0).local.glob("*.parquet")}
 
 
 def rewritten(run: PhotoRun, before: dict[str, int]) -> set[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
@@ -19,39 +19,23 @@ from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoReader, VideoWriter
 from unmask.bench.run.anonymize import planned_method, worth_another_try
 from unmask.bench.run.calling import Callee, Here, Result, call_method
+from unmask.bench.run.keys import outputs_key, variants_of
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.reading.stored import faces_by_item
+from unmask.bench.run.releases import clip_problem
 from unmask.bench.run.shards import ShardJob, dataset_jobs, frame_chunks
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.video.given import given_frames
 from unmask.bench.run.video.neighbours import FrameGuard
-from unmask.bench.run.video.prepare import clip_key, faces_by_frame, usable
-from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import read_table, table_key, write_table
-
-STAGE_VERSION: Final = 5
-"""Raise it whenever this stage's results could change."""
-
-
-def output_key(job: ShardJob) -> str:
-    """The key of a clip's outputs: the method as it is, the seed, the qualities it is written at, and the harness's
-    boxes where it uses them."""
-    method, settings = job.planned_method, job.plan.settings
-    boxes = clip_key(job) if method.card.detector == "harness" else ""
-    written = [_qualities(job), settings.keep_audio]
-    return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes, written)
-
-
-def written_problem(folder: Path, quality: str) -> str:
-    """Why a folder of outputs has no file of this quality; '' = it has one, or the clip itself is of no use."""
-    written = read_table(folder / "written.parquet")
-    return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == quality), "")
 
 
 def is_clip_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
     """Whether this clip's outputs are there already; see `bench.run.anonymize.is_anonymized`."""
     table = job.folder.outputs_dir(job.dataset, job.method, job.shard) / "frames.parquet"
-    return table_key(table) == output_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
+    return table_key(table) == outputs_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
 
 
 def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
@@ -63,7 +47,7 @@ def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
         return False
     if callee is None and not is_given(job.planned_method):
         callee = Here(planned_method(job).spec, job.plan.settings.device)
-    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
+    with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="frames.parquet") as folder:
         rows, outputs = _written(job, folder, callee)
         qualities = list(outputs)
         write_table(
@@ -73,7 +57,7 @@ def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
                 "kbps": np.array([outputs[q].kbps for q in qualities], np.float64),
                 "problem": np.array([outputs[q].problem for q in qualities], np.str_),
             },
-            output_key(job),
+            outputs_key(job),
         )
         write_table(
             folder / "frames.parquet",
@@ -82,19 +66,23 @@ def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
                 "error": np.array([error for _, error in rows], np.str_),
                 "peak_memory_mib": np.full(len(rows), callee.memory if callee else 0.0, np.float64),
             },
-            output_key(job),
+            outputs_key(job),
         )
     return True
 
 
-def _written(job: ShardJob, folder: Path, callee: Callee | None) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
+def _written(
+    job: ShardJob, folder: Storage, callee: Callee | None
+) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
     """Runs the method and writes its frames: milliseconds and error of each frame, and the files by quality."""
     rows: list[tuple[float, str]] = []
-    if not usable(job):
+    if clip_problem(job):
         return rows, {}
     clips, ref = job.open_clip()
     control = job.planned_method.card.name == CONTROL
-    outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
+    outputs = {
+        quality: _Output((folder / f"{quality}.mp4").local, quality) for quality in variants_of(job, job.planned_method)
+    }
     with ExitStack() as stack:
         for output in outputs.values():
             stack.enter_context(output)
@@ -182,11 +170,11 @@ def _results(job: ShardJob, reader: VideoReader, callee: Callee | None) -> Itera
         yield from ((frame, (result, float("nan"))) for frame, result in given_frames(job, reader))
         return
     _inform(callee, job)
-    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     size = max(planned.card.batch_size, 1)
     for chunk in frame_chunks(reader, settings.frames):
         samples = [
-            Sample(frame_id(job.clip_digest, f.number), f.image, tuple(d.box for _, d in faces.get(f.number, [])))
+            Sample(frame_id(job.clip_digest, f.number), f.image, tuple(d.box for d in faces.get(f.number, [])))
             for f in chunk
         ]
         results: list[Result] = []
@@ -200,12 +188,8 @@ def _inform(callee: Callee, job: ShardJob) -> None:
     if not hasattr(registry.method_class(parse_spec(job.planned_method.spec).name), "expect"):
         return
     ids: list[str] = []
-    for other in dataset_jobs(job.run, job.plan, job.root, job.planned):
+    for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
         folder = job.folder.prepare_dir(other.dataset, other.shard)
         count = len(read_table(folder / "frames.parquet")["pts"])
         ids += [frame_id(other.clip_digest, number) for number in range(count)]
     callee.expect(ids)
-
-
-def _qualities(job: ShardJob) -> Sequence[str]:
-    return [release.variant for release in job.plan.releases if release.method == job.method]

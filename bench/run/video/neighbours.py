@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -23,9 +22,9 @@ from unmask.bench.core.types import Bools, Box, Image, MethodFailure
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.guard import ANOTHER, fault_of
-from unmask.bench.run.shards import ShardJob, dataset_jobs
+from unmask.bench.run.reading.stored import faces_by_item, people_by_frame
+from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.video.prepare import faces_by_frame, people_by_frame
 from unmask.bench.run.views import background
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
@@ -113,7 +112,7 @@ class FrameGuard:
     def __init__(self, job: ShardJob, reader: VideoReader) -> None:
         self._job, self._other_clip = job, ""
         original = job.folder.prepare_dir(job.dataset, job.shard)
-        self._faces = faces_by_frame(read_table(original / "faces.parquet"))
+        self._faces = faces_by_item(read_table(original / "faces.parquet"))
         self._people = people_by_frame(read_table(original / "detections.parquet"))
         self._neighbours = Neighbours(iter(reader))
 
@@ -123,10 +122,10 @@ class FrameGuard:
             return output
         if self._other_clip:
             return MethodFailure(self._other_clip)
-        heads = [detection.box for _, detection in self._faces.get(frame.number, [])]
+        heads = [detection.box for detection in self._faces.get(frame.number, [])]
         bodies = [person.box for person in self._people.get(frame.number, [])]
         changed = [*(box.scaled(HEAD) for box in heads), *(box.scaled(BODY) for box in bodies)]
-        other = self._neighbours.shown(frame.number, output, changed, frozenset(self._faces))
+        other = self._neighbours.shown(frame.number, output, changed, frozenset(map(int, self._faces)))
         if other is not None:
             return MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
         reason = self._fault(frame, heads, output)
@@ -136,7 +135,7 @@ class FrameGuard:
         """As of photos; whether an output is another clip of the data set is asked of its first frame."""
         if frame.number > 0:
             return fault_of("", frame.image, heads, output)
-        first = partial(_first_frames, self._job.run, self._job.plan_run, self._job.dataset, self._job.root)
+        first = partial(_first_frames, self._job.workplace, self._job.plan_run, self._job.dataset)
         reason = fault_of(
             self._job.clip, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
         )
@@ -157,10 +156,10 @@ class _FirstFrames:
 
 
 @lru_cache(maxsize=2)
-def _first_frames(run: Path, plan_run: str, dataset: str, root: Path | None) -> _FirstFrames:
+def _first_frames(workplace: Workplace, plan_run: str, dataset: str) -> _FirstFrames:
     """Once per process, and only where an output is not explained by its own clip."""
-    plan = RunFolder(run).plan_named(plan_run)
-    clips = {job.clip: job for job in dataset_jobs(run, plan, root, plan.dataset(dataset))}
+    plan = RunFolder(workplace.run).plan_named(plan_run)
+    clips = {job.clip: job for job in map(workplace.place, dataset_jobs(plan, plan.dataset(dataset)))}
     names, grey, masks = [], [], []
     for name, job in clips.items():
         try:
@@ -179,8 +178,8 @@ def _first_frame(job: ShardJob) -> tuple[Image, Sequence[Box]]:
         frame = next(iter(VideoReader(clips.path(ref))))
     except VideoError as error:
         raise ImageError(error.reason) from error
-    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-    return frame.image, [detection.box for _, detection in faces.get(0, [])]
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    return frame.image, [detection.box for detection in faces.get(0, [])]
 
 
 def reduced(image: Image) -> Small:
