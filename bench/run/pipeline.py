@@ -9,9 +9,9 @@ from pathlib import Path
 
 from unmask.bench.core import registry
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.calling import TIME_LIMIT_S
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     READING_ROLES,
@@ -26,15 +26,13 @@ from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import run_hosted
 from unmask.bench.run.own_calibration import measure_own_card
-from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
+from unmask.bench.run.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.settling import refuse_half_made, settle_plan
 from unmask.bench.run.shards import ShardJob, score_jobs, shard_jobs
-from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
-from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import sweep_temporaries, write_json
@@ -101,22 +99,16 @@ def _anonymize_all(
     progress: Progress,
     time_limit: float,
 ) -> None:
-    by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
+    by_method = [shard_jobs(folder.path, plan, root, [method.label]) for method in plan.methods]
     # The control and clips made elsewhere are only copied; processes of their own would cost more than they do.
-    clips = {dataset.label for dataset in plan.datasets_of("clips")}
-    safe = [
-        job
-        for method, jobs in by_method
-        for job in jobs
-        if method.card.name == CONTROL or (job.dataset in clips and is_given(method))
-    ]
-    run_stage("control", _anonymize, [job for job in safe if job.dataset not in clips], None, progress)
-    run_stage("control of clips", _anonymize, [job for job in safe if job.dataset in clips], pool, progress)
+    safe = [job for jobs in by_method for job in jobs if is_copied(job)]
+    run_stage("control", anonymize_shard, [job for job in safe if not job.of_clips], None, progress)
+    run_stage("control of clips", anonymize_shard, [job for job in safe if job.of_clips], pool, progress)
     copied = set(safe)
-    contestants = [left for _, jobs in by_method if (left := [job for job in jobs if job not in copied])]
-    is_done = partial(_is_anonymized, time_limit=time_limit)
+    contestants = [left for jobs in by_method if (left := [job for job in jobs if job not in copied])]
+    is_done = partial(is_anonymized, time_limit=time_limit)
     open_host = partial(open_contestant, time_limit=time_limit)
-    run_hosted("anonymize", _anonymize, is_done, contestants, open_host, workers, progress)
+    run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
 
 
 def _of_clips(job: ShardJob) -> bool:
@@ -125,14 +117,6 @@ def _of_clips(job: ShardJob) -> bool:
 
 def _prepare(job: ShardJob) -> bool:
     return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
-
-
-def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
-    return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
-
-
-def _is_anonymized(job: ShardJob, time_limit: float) -> bool:
-    return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
 
 
 def _score_one(job: ShardJob) -> bool:

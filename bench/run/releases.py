@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from unmask.bench.core.errors import ImageError, StoreError, VideoError
+from unmask.bench.core.files import sha256_of
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
@@ -54,6 +55,17 @@ def variant_problem(folder: Path, variant: str) -> str:
     return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == variant), "")
 
 
+def refuse_changed(path: Path) -> None:
+    """Raises `StoreError` where a clip's file is missing or not the one that was stored."""
+    written = read_table(path.parent / "written.parquet")
+    digests = dict(zip(written["quality"].tolist(), written["sha256"].tolist(), strict=True))
+    try:
+        if sha256_of(path) != digests.get(path.stem):
+            raise StoreError(f"{path} is not the clip that was stored there; {_REMEDY}")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
+
+
 def release_items(job: ShardJob) -> Iterator[list[Released]]:
     """A shard's readable items beside their outputs, in order, a bounded number of pixels at a time.
 
@@ -92,8 +104,9 @@ def _stored_photo(path: Path, sha256: str) -> Image:
 
 def _frames(job: ShardJob) -> Iterator[list[Released]]:
     folder = outputs_folder(job)
-    errors: Sequence[str] = read_table(folder / "frames.parquet")["error"].tolist()
+    errors: Sequence[str] = read_table(folder / "outputs.parquet")["error"].tolist()
     path = folder / f"{job.release.variant}.mp4"
+    refuse_changed(path)
     stored = _stored_frames(path)
     for chunk in ShardItems(job):
         released = []

@@ -8,6 +8,7 @@ taken for an address), and the size of a frame is judged by the header, before a
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import IO, Final
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from unmask.bench.core.errors import VideoError
+from unmask.bench.data.folders import counted
 
 MAX_PIXELS: Final = 36_000_000
 """Of one frame: 8K. A decoder may hold sixteen of them."""
@@ -55,6 +57,19 @@ def check_size(width: int, height: int) -> None:
         raise VideoError(f"too large: {width} x {height} pixels, over {MAX_PIXELS // 1_000_000} megapixels a frame")
     if min(width, height) < MIN_SIDE:
         raise VideoError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+
+
+def further_streams(container: InputContainer, stream: VideoStream) -> str:
+    """What there is beside ``stream`` and the first sound track, in words; '' = nothing."""
+    names = Counter(_name(each) for each in container.streams if each.index != stream.index)
+    names["sound track"] -= 1
+    return ", ".join(counted(many, name) for name, many in names.items() if many > 0)
+
+
+def _name(stream: Stream) -> str:
+    if stream.type == "video":
+        return "cover picture" if stream.disposition & Disposition.attached_pic else "further picture track"
+    return {"audio": "sound track", "subtitle": "subtitle track", "data": "data track"}.get(stream.type, "attachment")
 
 
 def open_file(path: Path) -> IO[bytes]:

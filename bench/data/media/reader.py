@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media.clock import Clock, step
-from unmask.bench.data.media.container import check_size, opened
+from unmask.bench.data.media.container import check_size, further_streams, opened
 from unmask.bench.data.media.pixels import clockwise, display_matrix, upright
 from unmask.bench.data.sequences import ImageSequence
 
@@ -146,6 +146,7 @@ def _probe_file(path: Path) -> VideoInfo:
             kbps=stream.bit_rate / _KBIT if stream.bit_rate else None,
             audio=bool(container.streams.audio),
             frames=stream.frames or None,
+            further=further_streams(container, stream),
         )
     return info if info.kbps is not None else replace(info, kbps=_measured_kbps(path, info))
 

@@ -21,8 +21,8 @@ from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.explained import missed
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.releases import variant_problem as written_problem
 from unmask.bench.run.shards import opened_data
-from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
 from unmask.bench.run.video.prepare import stored_tracks
 from unmask.bench.run.video.score import BLANK
@@ -73,7 +73,7 @@ def _scored(
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> ScoredClip:
     outputs = folder.outputs_dir(dataset, release.method, one.number)
-    ms, written = read_table(outputs / "frames.parquet")["ms"], read_table(outputs / "written.parquet")
+    ms, written = read_table(outputs / "outputs.parquet")["ms"], read_table(outputs / "written.parquet")
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(release.variant, np.nan)
     people = _people(folder, plan, dataset, one, release)
     if people is None:

@@ -23,8 +23,8 @@ from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.releases import variant_problem as written_problem
 from unmask.bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
-from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.run.video.evidence import OriginalClip
 from unmask.bench.run.video.timelines import EXPOSED, states, timeline, timeline_columns
@@ -187,7 +187,7 @@ def _result(
     lines: Sequence[tuple[int, float, float, str]],
 ) -> ClipResult:
     outputs = folder.outputs_dir(dataset, release.method, one.number)
-    frames, written = read_table(outputs / "frames.parquet"), read_table(outputs / "written.parquet")
+    frames, written = read_table(outputs / "outputs.parquet"), read_table(outputs / "written.parquet")
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True))
     flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
     runs = [

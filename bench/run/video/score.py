@@ -18,11 +18,13 @@ from unmask.bench.core.types import Box, Detection, FaceView, Image, Outcome
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run import opened
+from unmask.bench.run.anonymize import outputs_key
 from unmask.bench.run.explained import Explanation, explanation
 from unmask.bench.run.located import match_faces, outcomes
 from unmask.bench.run.prepare import as_stored, detection_columns, detections_of
+from unmask.bench.run.releases import refuse_changed
+from unmask.bench.run.releases import variant_problem as written_problem
 from unmask.bench.run.shards import Gather, ShardJob, frame_chunks, scatter
-from unmask.bench.run.video.anonymize import output_key, written_problem
 from unmask.bench.run.video.prepare import (
     Flicker,
     clip_key,
@@ -66,7 +68,7 @@ def score_clip(job: ShardJob) -> bool:
     method_job = replace(job, method=job.release.method)
     if written_problem(job.folder.outputs_dir(job.dataset, method_job.method, job.shard), job.release.variant):
         return False
-    seen = job.key("scored", STAGE_VERSION, clip_key(job), output_key(method_job), job.release.variant)
+    seen = job.key("scored", STAGE_VERSION, clip_key(job), outputs_key(method_job), job.release.variant)
     wanted = {
         "outcomes": seen,
         **{card.name: reading_key(job, seen, card) for card in plan.instruments_of("recogniser")},
@@ -95,8 +97,9 @@ def score_clip(job: ShardJob) -> bool:
 def _pairs(job: ShardJob, method_job: ShardJob) -> Iterator[list[Pair]]:
     """The clip's frames beside the release's. Raises `StoreError` where the stored clip is short or broken."""
     outputs = job.folder.outputs_dir(job.dataset, method_job.method, job.shard)
-    errors = read_table(outputs / "frames.parquet")["error"]
+    errors = read_table(outputs / "outputs.parquet")["error"]
     path = outputs / f"{job.release.variant}.mp4"
+    refuse_changed(path)
     clips, ref = job.open_clip()
     try:
         stored = iter(VideoReader(path))
