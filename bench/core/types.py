@@ -150,7 +150,7 @@ class Outcome(StrEnum):
     DESTROYED = "destroyed"
     """Not missed, and no face is found there any more."""
     MISSED = "missed"
-    """The method left the face as it was (`bench.run.explained`): a privacy failure."""
+    """The method left the face as it was (`bench.run.reading.explained`): a privacy failure."""
     ERROR = "error"
     """The method crashed or gave nothing usable: a failure of both."""
 

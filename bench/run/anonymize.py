@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,18 +16,19 @@ from unmask.bench.core import registry
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.core.types import Box, MethodFailure, Sample, SampleRef
+from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
+from unmask.bench.run.keys import outputs_key
 from unmask.bench.run.output_clips import OutputClip
 from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.prepare import faces_by_sample, located_key
+from unmask.bench.run.reading.stored import faces_by_item
+from unmask.bench.run.releases import clip_problem
 from unmask.bench.run.shards import Item, ShardItems, ShardJob, dataset_jobs
 from unmask.bench.run.stored_outputs import answers_clips
-from unmask.bench.run.video.prepare import clip_key, faces_by_frame, usable
-from unmask.bench.run.writing import ClipFiles, PhotoFiles, variants_of
+from unmask.bench.run.writing import ClipFiles, PhotoFiles
 from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.beside import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
@@ -35,26 +36,11 @@ from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
 
-STAGE_VERSION: Final = 8
-"""Raise it whenever this stage's results could change."""
-
 
 def planned_method(job: ShardJob) -> PlannedMethod:
     """The plan's entry, its SPEC with the paths where the method's files lie now."""
     planned = job.planned_method
     return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
-
-
-def outputs_key(job: ShardJob) -> str:
-    """The key of the outputs that a shard's method (or that of a release) leaves: the method as it is, the seed, the
-    harness's boxes where it uses them, and how clips are written."""
-    method, settings = job.planned_method, job.plan.settings
-    boxes = ""
-    if method.card.detector == "harness":
-        boxes = clip_key(job) if job.of_clips else located_key(job)
-    written = [variants_of(job), settings.keep_audio] if job.of_clips else []
-    seed = seed_of(method, settings.seed)
-    return job.key("outputs", STAGE_VERSION, method.identity, seed, settings.device, boxes, *written)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -159,19 +145,16 @@ def _rows(
     """Runs the method and writes its outputs: of each item its id, whether the output shows nothing of it outside the
     faces, milliseconds, and why there is none."""
     rows: list[tuple[str, bool, float, str]] = []
-    if job.of_clips and not usable(job):
+    if job.of_clips and clip_problem(job):
         return rows
     if hasattr(method_class(job.planned_method), "expect") and not is_copied(job):
         callee.expect(_expected(job, items))
-    guard, boxes, noted = Guard(job, items), _boxes(job), ""
+    guard, noted = Guard(job, items), ""
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
     named = needs_names(job.planned_method) and not job.of_clips
     try:
         for chunk in items:
-            pairs = [
-                (item, Sample(item.ref.id if named else _id(item), item.image, tuple(boxes.get(item.id, ()))))
-                for item in chunk
-                if item.image is not None
-            ]
+            pairs = [(item, _sample(item, faces, named)) for item in chunk if item.image is not None]
             for (item, sample), (answer, ms) in zip(pairs, _results(job, callee, pairs), strict=True):
                 output, unlike = guard.checked(item, sample, answer)
                 reason = output.reason if isinstance(output, MethodFailure) else ""
@@ -192,16 +175,10 @@ def _results(job: ShardJob, callee: Callee, pairs: Sequence[tuple[Item, Sample]]
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
 
 
-def _boxes(job: ShardJob) -> Mapping[str, Sequence[Box]]:
-    """Item -> its faces."""
-    table = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet")
-    if not job.of_clips:
-        return {name: [face.box for face in faces] for name, faces in faces_by_sample(table).items()}
-    return {f"{job.clip}/{k:06d}": [face.box for _, face in faces] for k, faces in faces_by_frame(table).items()}
-
-
-def _id(item: Item) -> str:
-    return neutral_id(item.ref, None if item.frame is None else item.number)
+def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
+    assert item.image is not None  # it can be read
+    neutral = neutral_id(item.ref, None if item.frame is None else item.number)
+    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
 
 
 def _expected(job: ShardJob, items: ShardItems) -> list[str]:

@@ -25,10 +25,9 @@ from unmask.bench.core.evidence import (
 )
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import Finding
-from unmask.bench.run.explained import missed
-from unmask.bench.run.prepare import FACE_ROLES
-from unmask.bench.run.regions import REGIONS
-from unmask.bench.run.score import EXTRA
+from unmask.bench.run.reading.explained import missed
+from unmask.bench.run.reading.parts import EXTRA, FACE_ROLES
+from unmask.bench.run.reading.regions import REGIONS
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan

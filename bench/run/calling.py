@@ -17,9 +17,9 @@ import numpy as np
 from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.folders import counted
-from unmask.bench.run import opened
 from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.placement import size_reason
+from unmask.bench.run.reading import opened
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""

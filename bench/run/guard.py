@@ -15,10 +15,9 @@ from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.neighbours import TimeGuard
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
-from unmask.bench.run.prepare import faces_by_sample
+from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.shards import READING, Item, ShardItems, ShardJob, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.video.prepare import faces_by_frame
 from unmask.bench.run.views import View, background, view_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import concatenate, read_table
@@ -141,8 +140,8 @@ def _inputs_of(run: Path, plan_run: str, dataset: str, root: Path | None) -> _In
 
 def _photos(jobs: Sequence[ShardJob]) -> _Inputs:
     places = [job.folder.prepare_dir(job.dataset, job.shard) for job in jobs]
-    faces = faces_by_sample(concatenate([read_table(place / "faces.parquet") for place in places]))
-    boxes = {name: [detection.box for detection in several] for name, several in faces.items()}
+    faces = faces_by_item(concatenate([read_table(place / "faces.parquet") for place in places]))
+    boxes = {str(name): [detection.box for detection in several] for name, several in faces.items()}
     tables = [{**read_table(place / "images.parquet"), **read_table(place / "signatures.parquet")} for place in places]
     images = concatenate(tables)
     rows = np.flatnonzero(images["readable"])
@@ -181,5 +180,5 @@ def _first_frame(job: ShardJob) -> tuple[Image, Sequence[Box]]:
         frame = next(iter(VideoReader(clips.path(ref))))
     except VideoError as error:
         raise ImageError(error.reason) from error
-    faces = faces_by_frame(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-    return frame.image, [detection.box for _, detection in faces.get(0, [])]
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    return frame.image, [detection.box for detection in faces.get(0, [])]

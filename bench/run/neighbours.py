@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.types import Bools, Box, Image, Sample
 from unmask.bench.core.video import Frame
+from unmask.bench.run.reading.stored import people_by_frame
 from unmask.bench.run.shards import ShardJob
-from unmask.bench.run.video.prepare import people_by_frame
 from unmask.bench.run.views import background
 from unmask.bench.store.tables import read_table
 

@@ -31,10 +31,8 @@ from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.settling import refuse_half_made, settle_plan
-from unmask.bench.run.shards import ShardJob, score_jobs, shard_jobs
+from unmask.bench.run.shards import score_jobs, shard_jobs
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import sweep_temporaries, write_json
 from unmask.bench.store.beside import Locations
 from unmask.bench.store.provenance import gather_provenance
@@ -85,7 +83,7 @@ def run(
     settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
     with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
         _anonymize_all(folder, plan, root, workers, pool, progress, time_limit)
         return _score(folder, plan, root, pool, progress)
 
@@ -111,25 +109,13 @@ def _anonymize_all(
     run_hosted("anonymize", anonymize_shard, is_done, contestants, open_host, workers, progress)
 
 
-def _of_clips(job: ShardJob) -> bool:
-    return job.planned.kind == "clips"
-
-
-def _prepare(job: ShardJob) -> bool:
-    return prepare_clip(job) if _of_clips(job) else prepare_shard(job)
-
-
-def _score_one(job: ShardJob) -> bool:
-    return score_clip(job) if _of_clips(job) else score_shard(job)
-
-
 def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
     """Scores and reduces what the methods have left behind. Readings that are there are used as they are.
 
     The plan and all that follows from it replace the former ones at the end, together.
     """
     jobs = score_jobs(folder.path, plan, root)
-    run_stage("score", _score_one, jobs, pool, progress)
+    run_stage("score", score_shard, jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, None, progress)
@@ -190,5 +176,5 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     the run stays as it was."""
     folder.propose(plan)
     with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
+        run_stage("prepare", prepare_shard, shard_jobs(folder.path, plan, root), pool, progress)
         return _score(folder, plan, root, pool, progress)

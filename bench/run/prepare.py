@@ -1,211 +1,164 @@
-"""Stage prepare: find the faces of the originals and take every reading of them, once per data set."""
+"""Stage prepare: find the faces of the originals and take every reading of them, once for all methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import InstrumentCard, Role
-from unmask.bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION
-from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Image, Region
-from unmask.bench.run import opened
-from unmask.bench.run.located import assign_labels
-from unmask.bench.run.regions import REGIONS, region_images
-from unmask.bench.run.shards import Gather, Item, ShardJob, decode_chunks
+from unmask.bench.core.errors import VideoError
+from unmask.bench.core.types import Detection, FaceLabel
+from unmask.bench.run.keys import located_key
+from unmask.bench.run.reading.located import assign_labels
+from unmask.bench.run.reading.parts import Columns, Part, missing_parts, original_parts, write_parts
+from unmask.bench.run.reading.seen import Seen, seen_originals
+from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
+from unmask.bench.run.reading.stored import detection_columns, faces_by_item
+from unmask.bench.run.shards import ShardItems, ShardJob
 from unmask.bench.run.signatures import signature_of
-from unmask.bench.store.schemas import Plan
-from unmask.bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.store.tables import Table, read_table
 
-STAGE_VERSION: Final = 3
-"""Raise it whenever this stage's results could change."""
-FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin")
-
-
-def instrument_parts(plan: Plan, roles: Sequence[Role]) -> dict[str, InstrumentCard]:
-    """Part name (``sface``, ``sface+any-look``, ``inception@face``) -> instrument card, for the plan's instruments of
-    some roles."""
-    parts: dict[str, InstrumentCard] = {}
-    for card in plan.instruments_of(*roles):
-        if card.role in FACE_ROLES:
-            parts[card.name] = card
-            if card.looks:
-                parts[f"{card.name}{ANY_LOOK}"] = card
-        else:
-            parts.update({f"{card.name}@{region}": card for region in REGIONS})
-    return parts
-
-
-def part_key(job: ShardJob, located: str, name: str, card: InstrumentCard) -> str:
-    """The key of one part's readings on top of the faces that were located under ``located``."""
-    looks = [LOOKS_VERSION, *LOOKS] if name.endswith(ANY_LOOK) else []
-    return job.key("reading", STAGE_VERSION, located, card.identity, job.plan.settings.device, *looks)
-
-
-def located_key(job: ShardJob) -> str:
-    return job.key("located", STAGE_VERSION, job.plan.detector.identity)
-
-
-def second_detectors(job: ShardJob) -> list[dict[str, Any]]:
-    """What the detectors are that are asked after the judge's."""
-    return [card.identity for card in job.plan.instruments_of("detector")]
+LOCATED: Final = ("images", "faces", "signatures")
+LOCATED_IN_CLIPS: Final = ("clip", "frames", "faces")
 
 
 def prepare_shard(job: ShardJob) -> bool:
-    """Makes whatever is missing of a shard's tables; False if nothing was."""
-    folder, plan = job.folder.prepare_dir(job.dataset, job.shard), job.plan
-    located = located_key(job)
-    parts = instrument_parts(plan, (*FACE_ROLES, "features"))
-    keys = {name: part_key(job, located, name, card) for name, card in parts.items()}
-    missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
-    find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces", "signatures"))
-    if not find and not missing:
-        return False
+    """Makes whatever is missing of a shard's tables; False if nothing was. An instrument of another version reads anew,
+    and nothing else does.
 
-    dataset, refs = job.open()
-    known = None if find else faces_by_sample(read_table(folder / "faces.parquet"))
-    images, faces, signatures = Gather(), Gather(), Gather()
-    readings = {name: Gather() for name in missing}
-    for chunk in decode_chunks(dataset, refs):
-        found = _locate(chunk, plan) if known is None else [known.get(item.ref.id, []) for item in chunk]
-        if find:
-            images.add(_image_rows(chunk, found))
-            faces.add(_face_rows(chunk, found))
-            signatures.add({"signature": np.stack([signature_of(item.image) for item in chunk])})
-        originals = [
-            Original(i.image, located_faces)
-            for i, located_faces in zip(chunk, found, strict=True)
-            if i.image is not None
-        ]
-        for name in missing:
-            readings[name].add(_read(name, parts[name], originals, plan.settings.device))
-    if find:
-        write_table(folder / "images.parquet", images.table(), located)
-        write_table(folder / "faces.parquet", faces.table(), located)
-        write_table(folder / "signatures.parquet", signatures.table(), located)
-    for name in missing:
-        write_table(folder / f"{name}.parquet", readings[name].table(), keys[name])
+    A photo that cannot be read, and a clip that cannot, gets a row that says why; such a clip has no frames.
+    """
+    folder = job.folder.prepare_dir(job.dataset, job.shard)
+    together = LOCATED_IN_CLIPS if job.of_clips else LOCATED
+    missing = {part.name for part in missing_parts(folder, _parts(job), together)}
+    if not missing:
+        return False
+    finding = bool(missing & set(together))
+    faces = None if finding else faces_by_item(read_table(folder / "faces.parquet"))
+    parts, items = _parts(job, missing), ShardItems(job)
+    clip = next((part for part in parts if isinstance(part, ClipPart)), None)
+    try:
+        for chunk in items:
+            seen = seen_originals(job, chunk, faces)
+            for part in parts:
+                part.take(seen)
+    except VideoError as error:
+        # What was seen before is not used: half a clip of unknown length would pass for a whole one.
+        parts = _parts(job, missing)
+        clip = next((part for part in parts if isinstance(part, ClipPart)), None)
+        if clip is not None:
+            clip.problem = error.reason
+    if clip is not None and not clip.problem:
+        clip.items = items
+    write_parts(folder, (part for part in parts if part.name in missing))
     return True
 
 
-def _locate(chunk: Sequence[Item], plan: Plan) -> list[list[Detection]]:
-    judge = opened.detector(plan.detector.name, plan.settings.device)
-    pictures = [item.image for item in chunk if item.image is not None]
-    results = iter(judge.detect(pictures))
-    return [[] if item.image is None else as_stored(next(results)) for item in chunk]
-
-
-def as_stored(found: Sequence[Detection]) -> list[Detection]:
-    """The detections as they read back from disk (float32), so that a resumed shard sees the very same numbers."""
-    return [detection for detection in detections_of(detection_columns(found)) if detection is not None]
-
-
-@dataclass(frozen=True)
-class Original:
-    """One readable image with its faces; views and crops are shared by all instruments."""
-
-    image: Image
-    found: Sequence[Detection]
-
-    @cached_property
-    def views(self) -> list[FaceView]:
-        return [FaceView(self.image, detection.box, detection.landmarks) for detection in self.found]
-
-    @cached_property
-    def regions(self) -> dict[Region, list[Image]]:
-        boxes = [detection.box for detection in self.found]
-        return {region: region_images(self.image, boxes, region) for region in REGIONS}
-
-
-def face_reader(
-    name: str, card: InstrumentCard, device: str
-) -> Callable[[Sequence[FaceView]], Mapping[str, NDArray[Any]]]:
-    """What reads the faces of a part: the instrument, or its looks."""
-    if name.endswith(ANY_LOOK):
-        return opened.recogniser(card.name, device).read_looks
-    return opened.face_instrument(card.name, device).read
-
-
-def _read(name: str, card: InstrumentCard, originals: Sequence[Original], device: str) -> Mapping[str, NDArray[Any]]:
-    if card.role in FACE_ROLES:
-        views = [view for original in originals for view in original.views]
-        return face_reader(name, card, device)(views)
-    region = next(r for r in REGIONS if name.endswith(f"@{r}"))
-    crops = [crop for original in originals for crop in original.regions[region]]
-    return opened.image_instrument(card.name, device).read(crops)
-
-
-def _image_rows(chunk: Sequence[Item], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
-    shapes = [(0, 0) if item.image is None else item.image.shape[:2] for item in chunk]
-    return {
-        "sample": np.array([item.ref.id for item in chunk], np.str_),
-        "readable": np.array([item.image is not None for item in chunk], np.bool_),
-        "reason": np.array([item.reason for item in chunk], np.str_),
-        "note": np.array([item.note for item in chunk], np.str_),
-        "height": np.array([h for h, _ in shapes], np.int32),
-        "width": np.array([w for _, w in shapes], np.int32),
-        "unplaced_labels": np.array(
-            [_unplaced(item, detections) for item, detections in zip(chunk, found, strict=True)], np.int32
-        ),
-    }
-
-
-def _unplaced(item: Item, detections: Sequence[Detection]) -> int:
-    """Labels with a point that no face answers to."""
-    if item.image is None:
-        return 0
-    placed = assign_labels(detections, item.ref.labels, item.image.shape)
-    return sum(label.at is not None for label in item.ref.labels) - sum(label.at is not None for label in placed)
-
-
-def _face_rows(chunk: Sequence[Item], found: Sequence[Sequence[Detection]]) -> dict[str, NDArray[Any]]:
-    rows: list[tuple[str, str, Detection, FaceLabel]] = []
-    for item, detections in zip(chunk, found, strict=True):
-        if item.image is None:
-            continue
-        labels = assign_labels(detections, item.ref.labels, item.image.shape)
-        for k, (detection, label) in enumerate(zip(detections, labels, strict=True)):
-            rows.append((f"{item.ref.id}#{k}", item.ref.id, detection, label))
-    return {
-        "face": np.array([row[0] for row in rows], np.str_),
-        "sample": np.array([row[1] for row in rows], np.str_),
-        **detection_columns([row[2] for row in rows]),
-        "identity": np.array([row[3].identity or "" for row in rows], np.str_),
-        "age": np.array([np.nan if row[3].age is None else row[3].age for row in rows], np.float32),
-        "gender": np.array([row[3].gender or "" for row in rows], np.str_),
-        "race": np.array([row[3].race or "" for row in rows], np.str_),
-    }
-
-
-def detection_columns(found: Sequence[Detection | None]) -> dict[str, NDArray[Any]]:
-    """box (N, 4), landmarks (N, 10) and score (N,) as columns; NaN rows where there is no detection."""
-    box = np.full((len(found), 4), np.nan, np.float32)
-    points = np.full((len(found), 10), np.nan, np.float32)
-    score = np.full(len(found), np.nan, np.float32)
-    for k, item in enumerate(found):
-        if item is not None:
-            box[k] = item.box.x, item.box.y, item.box.w, item.box.h
-            points[k] = item.landmarks.reshape(-1)
-            score[k] = item.score
-    return {"box": box, "landmarks": points, "score": score}
-
-
-def detections_of(table: Table) -> list[Detection | None]:
-    """The inverse of `detection_columns`."""
-    return [
-        Detection(Box(*map(float, box)), points.reshape(5, 2), float(score)) if np.isfinite(box).all() else None
-        for box, points, score in zip(table["box"], table["landmarks"], table["score"], strict=True)
+def _parts(job: ShardJob, missing: set[str] | None = None) -> list[Part]:
+    """All parts of a shard, or those that are needed for the ``missing`` ones."""
+    key = located_key(job)
+    readings = list(original_parts(job, key))
+    if not job.of_clips:
+        located = [ImagesPart("images", key), FacesPart("faces", key), SignaturesPart("signatures", key)]
+        return [part for part in (*located, *readings) if missing is None or part.name in missing]
+    # Tracks are made of how one recogniser sees the faces: it reads them where tracks are made.
+    linking = next(part for part in readings if part.name == job.plan.settings.default_recogniser)
+    people = people_parts(job)
+    parts = [
+        ClipPart("clip", key),
+        FramesPart("frames", key),
+        TrackedFacesPart(job, key, linking),
+        *readings,
+        *people,
     ]
+    needed = None if missing is None else set(missing)
+    if needed is not None and "faces" in needed:
+        needed.add(linking.name)
+    return [part for part in parts if needed is None or part.name in needed]
 
 
-def faces_by_sample(table: Table) -> dict[str, list[Detection]]:
-    """The stored faces of each sample, in order."""
-    found: dict[str, list[Detection]] = {}
-    for sample, detection in zip(table["sample"], detections_of(table), strict=True):
-        if detection is not None:
-            found.setdefault(str(sample), []).append(detection)
-    return found
+class ImagesPart(Part):
+    """A row an input, with the reason where it cannot be read."""
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        images = [seen.item.image for seen in chunk]
+        shapes = [(0, 0) if image is None else image.shape[:2] for image in images]
+        return {
+            "sample": np.array([seen.item.ref.id for seen in chunk], np.str_),
+            "readable": np.array([image is not None for image in images], np.bool_),
+            "reason": np.array([seen.item.reason for seen in chunk], np.str_),
+            "note": np.array([seen.item.note for seen in chunk], np.str_),
+            "height": np.array([height for height, _ in shapes], np.int32),
+            "width": np.array([width for _, width in shapes], np.int32),
+            "unplaced_labels": np.array([_unplaced(seen) for seen in chunk], np.int32),
+        }
+
+
+def _unplaced(seen: Seen) -> int:
+    """Labels with a point that no face answers to."""
+    wanted = sum(label.at is not None for label in seen.item.ref.labels)
+    return wanted - sum(label.at is not None for label in _labels(seen)) if seen.item.image is not None else 0
+
+
+def _labels(seen: Seen) -> list[FaceLabel]:
+    return assign_labels(seen.faces, seen.item.ref.labels, seen.image.shape)
+
+
+class FacesPart(Part):
+    """A row a face of a photo, with its label."""
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        rows: list[tuple[str, str, Detection, FaceLabel]] = []
+        for seen in (seen for seen in chunk if seen.faces):
+            sample = seen.item.id
+            for k, (face, label) in enumerate(zip(seen.faces, _labels(seen), strict=True)):
+                rows.append((f"{sample}#{k}", sample, face, label))
+        return {
+            "face": np.array([row[0] for row in rows], np.str_),
+            "sample": np.array([row[1] for row in rows], np.str_),
+            **detection_columns([row[2] for row in rows]),
+            "identity": np.array([row[3].identity or "" for row in rows], np.str_),
+            "age": np.array([np.nan if row[3].age is None else row[3].age for row in rows], np.float32),
+            "gender": np.array([row[3].gender or "" for row in rows], np.str_),
+            "race": np.array([row[3].race or "" for row in rows], np.str_),
+        }
+
+
+class SignaturesPart(Part):
+    """A small copy of each photo."""
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        empty: list[NDArray[np.uint8]] = [signature_of(None)[None][:0]]
+        return {"signature": np.concatenate([*empty, *(signature_of(seen.item.image)[None] for seen in chunk)])}
+
+
+class ClipPart(Part):
+    """One row: what a clip is, and what is wrong with it."""
+
+    items: ShardItems | None = None
+    """After the last frame; ``None`` = the clip could not be read."""
+    problem = ""
+    """Why it cannot be used; ''."""
+
+    def take(self, chunk: Sequence[Seen]) -> None:
+        """It is made of the file, not of frames."""
+
+    def table(self) -> Table:
+        reader = None if self.items is None else self.items.reader
+        info = None if reader is None else reader.info
+        rate, kbps = (None, None) if info is None else (info.rate, info.kbps)
+        row: dict[str, Any] = {
+            "problem": self.problem,
+            "damage": "" if reader is None else reader.damage,
+            "width": 0 if info is None else info.width,
+            "height": 0 if info is None else info.height,
+            "rotation": 0 if info is None else info.rotation,
+            "rate": np.nan if rate is None else float(rate),
+            "codec": "" if info is None else info.codec,
+            "pixel_format": "" if info is None else info.pixel_format,
+            "kbps": np.nan if kbps is None else kbps,
+            "audio": info is not None and info.audio,
+        }
+        return {name: np.array([value]) for name, value in row.items()}

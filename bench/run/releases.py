@@ -49,6 +49,11 @@ def outputs_folder(job: ShardJob) -> Path:
     return job.folder.outputs_dir(job.dataset, job.planned_method.label, job.shard)
 
 
+def clip_problem(job: ShardJob) -> str:
+    """Why a prepared clip cannot be used; '' = it can."""
+    return str(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "clip.parquet")["problem"][0])
+
+
 def variant_problem(folder: Path, variant: str) -> str:
     """Why a clip's folder of outputs has no file of this variant; '' = it has one, or the clip cannot be read."""
     written = read_table(folder / "written.parquet")

@@ -1,153 +1,131 @@
-"""Stage score: judge the outputs of a shard. Each image is decoded once and each face found and cut once; every
+"""Stage score: judge a release beside the originals. Each item is decoded once and each face found and cut once; every
 reading that is missing is taken of the same crops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import InstrumentCard
-from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE
-from unmask.bench.core.types import FaceView, RegionPair
-from unmask.bench.run import opened
-from unmask.bench.run.anonymize import outputs_key
-from unmask.bench.run.judged import Detections, Judged, extra_rows, judged_chunks, outcome_rows
-from unmask.bench.run.prepare import (
-    FACE_ROLES,
-    face_reader,
-    instrument_parts,
-    located_key,
-    part_key,
-    second_detectors,
-)
-from unmask.bench.run.regions import REGIONS
-from unmask.bench.run.shards import Gather, ShardJob, scatter
-from unmask.bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.core.types import Outcome
+from unmask.bench.run.keys import scored_key
+from unmask.bench.run.reading.located import outcomes
+from unmask.bench.run.reading.parts import Columns, Part, missing_parts, released_parts, write_parts
+from unmask.bench.run.reading.seen import Judging, Seen
+from unmask.bench.run.reading.sequences import Flicker, TracksPart, people_parts
+from unmask.bench.run.reading.stored import detection_columns, faces_by_item, people_by_frame
+from unmask.bench.run.releases import clip_problem, outputs_folder, release_items, variant_problem
+from unmask.bench.run.shards import ShardJob
+from unmask.bench.store.tables import Table, read_table
 
-STAGE_VERSION: Final = 6
-"""Raise it whenever this stage's results could change."""
-EXTRA: Final = "+extra"
-"""Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
-
-
-def score_parts(job: ShardJob) -> dict[str, InstrumentCard]:
-    """Part name -> instrument card: the parts of `instrument_parts`, and ``sface+extra`` of each recogniser."""
-    parts = instrument_parts(job.plan, (*FACE_ROLES, "features", "pair"))
-    return parts | {f"{card.name}{EXTRA}": card for card in job.plan.instruments_of("recogniser")}
+JUDGED: Final = ("outcomes", "extras")
 
 
 def score_shard(job: ShardJob) -> bool:
-    """Makes whatever is missing of a shard's score tables; False if nothing was."""
-    folder = job.folder.score_dir(job.dataset, job.method, job.shard)
-    outcome_key = job.key("outcomes", STAGE_VERSION, located_key(job), outputs_key(job), *second_detectors(job))
-    parts = score_parts(job)
-    keys = {name: part_key(job, outcome_key, name, card) for name, card in parts.items()}
-    missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
-    judge = any(table_key(folder / f"{name}.parquet") != outcome_key for name in ("outcomes", "extras"))
-    if not judge and not missing:
+    """Makes whatever is missing of a release's tables for a shard; False if nothing was, or if a clip could not be
+    written in this variant."""
+    if job.of_clips and variant_problem(outputs_folder(job), job.release.variant):
         return False
-
-    tables = (read_table(folder / f"{name}.parquet") for name in ("outcomes", "extras"))
-    stored = None if judge else Detections.of(*tables)
-    outcome_table, extra_table = Gather(), Gather()
-    readings = {name: Gather() for name in missing}
-    prepared = job.folder.prepare_dir(job.dataset, job.shard)
-    before = {
-        name: read_table(prepared / f"{name}.parquet")
-        for name in missing
-        if parts[name].role != "pair" and not name.endswith(EXTRA)
-    }
-    device = job.plan.settings.device
-    faces = images = 0
-    for chunk in judged_chunks(job, stored):
-        if judge:
-            outcome_table.add(outcome_rows(chunk))
-            extra_table.add(extra_rows(chunk))
-        next_faces, next_images = faces + sum(len(item.faces) for item in chunk), images + len(chunk)
-        for name in missing:
-            by_image = name.endswith(("@image", "@background"))
-            rows = slice(images, next_images) if by_image else slice(faces, next_faces)
-            originals = {column: values[rows] for column, values in before[name].items()} if name in before else None
-            readings[name].add(_read(name, parts[name], chunk, originals, device))
-        faces, images = next_faces, next_images
-    if judge:
-        write_table(folder / "extras.parquet", extra_table.table() or extra_rows([]), outcome_key)
-        write_table(folder / "outcomes.parquet", outcome_table.table() or outcome_rows([]), outcome_key)
-    for name in missing:
-        table = readings[name].table() or _read(name, parts[name], [], None, device)
-        write_table(folder / f"{name}.parquet", table, keys[name])
+    folder = job.folder.score_dir(job.dataset, job.method, job.shard)
+    parts = missing_parts(folder, _parts(job), JUDGED)
+    if not parts:
+        return False
+    names = {part.name for part in parts}
+    tables = None
+    if not names & set(JUDGED):
+        tables = read_table(folder / "outcomes.parquet"), read_table(folder / "extras.parquet")
+    if not job.of_clips or not clip_problem(job):
+        _take(job, parts, tables)
+    write_parts(folder, parts)
     return True
 
 
-def _read(
-    name: str, card: InstrumentCard, chunk: Sequence[Judged], before: Table | None, device: str
-) -> Mapping[str, NDArray[Any]]:
-    """One instrument's readings of a chunk: a row a face (or image), NaN where there is nothing to read.
+def _take(job: ShardJob, parts: Sequence[Part], tables: tuple[Columns, Columns] | None) -> None:
+    trackers = [part for part in parts if isinstance(part, TracksPart)]
+    if trackers and _is_unchanged(job):
+        for tracks in trackers:
+            tracks.copied = _original(job, tracks.name)
+    judging = Judging(job, faces_by_item(_original(job, "faces")), tables)
+    for chunk in release_items(job):
+        seen = judging.seen(chunk)
+        for part in parts:
+            part.take(seen)
 
-    ``before``: the same instrument's readings of the chunk's originals (none for ``pair`` instruments). Instruments are
-    deterministic, so what is pixel for pixel the original is not read again; its reading is the original's.
+
+def _is_unchanged(job: ShardJob) -> bool:
+    """Whether a whole clip is the original's, pixel for pixel (the control; clips in which nobody was found)."""
+    return all(released.same for chunk in release_items(job) for released in chunk)
+
+
+def _parts(job: ShardJob) -> list[Part]:
+    key = scored_key(job)
+    parts: list[Part] = [OutcomesPart(job, key), ExtrasPart(job, key), *released_parts(job, key)]
+    if job.of_clips:
+        parts += [
+            part
+            for part in people_parts(job, key, people_by_frame(_original(job, "detections")))
+            if isinstance(part, TracksPart)
+        ]
+    return parts
+
+
+class OutcomesPart(Part):
+    """A row a face of an original: how it ended, as far as pixels and detectors tell, and where it is found again; of
+    clips also how much its region flickers.
+
+    No face is `missed` here: recognisers say which of those that are ``explained`` are.
     """
-    if card.role in FACE_ROLES:
-        read = face_reader(name, card, device)
-        if name.endswith(EXTRA):
-            return read([view for item in chunk for view in item.extra_views])
-        untouched = [item.untouched for item in chunk for _ in item.faces]
-        known = [view for item in chunk for view in item.known_views]
-        if name.endswith(ANY_LOOK):
-            return _of_views(read, known, untouched, before)
-        columns = _of_views(read, [view for item in chunk for view in item.views], untouched, before)
-        if card.role == "recogniser":
-            columns[KNOWN_PLACE] = _of_views(read, known, untouched, before)["embedding"]
+
+    def __init__(self, job: ShardJob, key: str) -> None:
+        super().__init__("outcomes", key)
+        self._of_clips = job.of_clips
+        self._flicker = Flicker()
+        self._tracks: Iterator[int] = iter(_original(job, "faces")["track"].tolist() if job.of_clips else ())
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        ended: list[Outcome] = []
+        for seen in chunk:
+            there = np.array([name != "" for name in seen.found_by], np.bool_)
+            ended += outcomes(there) if seen.output is not None else [Outcome.ERROR] * len(seen.faces)
+        explanations = [each for seen in chunk for each in seen.explanations]
+        columns = {
+            "face": np.array([f"{seen.item.id}#{k}" for seen in chunk for k in range(len(seen.faces))], np.str_),
+            "outcome": np.array([str(outcome) for outcome in ended], np.str_),
+            "reason": np.array([_reason(seen) for seen in chunk for _ in seen.faces], np.str_),
+            "found_by": np.array([name for seen in chunk for name in seen.found_by], np.str_),
+            "residual": np.array([np.nan if e is None else e.residual for e in explanations], np.float32),
+            "explained": np.array([e is not None and e.explained for e in explanations], np.bool_),
+            "equal": np.array([e is not None and e.equal for e in explanations], np.bool_),
+            **detection_columns([face for seen in chunk for face in seen.again]),
+        }
+        if self._of_clips:
+            empty = np.zeros(0, np.float32)
+            columns["flicker"] = np.concatenate([empty, *(self._flicker_of(seen) for seen in chunk)])
         return columns
-    region = next(r for r in REGIONS if name.endswith(f"@{r}"))
-    at: list[int] = []
-    n = 0
-    pairs: list[RegionPair] = []
-    for item in chunk:
-        count = len(item.faces) if region == "face" else 1
-        if item.output is not None:
-            at += range(n, n + count)
-            pairs += item.pairs(region)
-        n += count
-    if card.role == "pair":
-        return _spread(opened.pair_instrument(card.name, device).compare, pairs, at, n, [], None)
-    changed = [not np.array_equal(pair.original, pair.anonymized) for pair in pairs]
-    return _spread(
-        opened.image_instrument(card.name, device).read,
-        [pair.anonymized for pair, new in zip(pairs, changed, strict=True) if new],
-        [k for k, new in zip(at, changed, strict=True) if new],
-        n,
-        [k for k, new in zip(at, changed, strict=True) if not new],
-        before,
-    )
+
+    def _flicker_of(self, seen: Seen) -> NDArray[np.float32]:
+        tracks = [next(self._tracks) for _ in seen.faces]
+        return self._flicker.of(seen.shown, seen.item.number, seen.boxes, tracks)
 
 
-def _of_views(
-    read: Callable[[Sequence[FaceView]], Mapping[str, NDArray[Any]]],
-    views: Sequence[FaceView | None],
-    untouched: Sequence[bool],
-    before: Table | None,
-) -> dict[str, NDArray[np.float32]]:
-    """A row a view: NaN where there is none, the original's reading where the image is untouched."""
-    there = [(k, view) for k, view in enumerate(views) if view is not None]
-    new = [(k, view) for k, view in there if not untouched[k]]
-    same = [k for k, _ in there if untouched[k]]
-    return _spread(read, [view for _, view in new], [k for k, _ in new], len(views), same, before)
+class ExtrasPart(Part):
+    """A row a face that is found where no original face is."""
+
+    def __init__(self, job: ShardJob, key: str) -> None:
+        super().__init__("extras", key)
+        self._of_clips = job.of_clips
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        keys = [seen.item.key for seen in chunk for _ in seen.extra]
+        where = {"frame": np.array(keys, np.int64)} if self._of_clips else {"sample": np.array(keys, np.str_)}
+        return where | detection_columns([face for seen in chunk for face in seen.extra])
 
 
-def _spread(
-    read: Callable[[Sequence[Any]], Mapping[str, NDArray[Any]]],
-    pieces: Sequence[Any],
-    at: Sequence[int],
-    n: int,
-    same: Sequence[int],
-    before: Table | None,
-) -> dict[str, NDArray[np.float32]]:
-    columns = scatter(read([]), read(pieces) if pieces else {}, at, n)
-    if before is not None and same:
-        for column, values in columns.items():
-            values[list(same)] = before[column][list(same)]
-    return columns
+def _original(job: ShardJob, name: str) -> Table:
+    return read_table(job.folder.prepare_dir(job.dataset, job.shard) / f"{name}.parquet")
+
+
+def _reason(seen: Seen) -> str:
+    return seen.released.reason if seen.released is not None and seen.output is None else ""

@@ -22,10 +22,10 @@ import psutil
 
 from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
-from unmask.bench.run import opened
 from unmask.bench.run.calling import Attempt, attempt, expect, trace_of
 from unmask.bench.run.executors import limit_threads
 from unmask.bench.run.memory import peak_memory
+from unmask.bench.run.reading import opened
 
 TOKEN: Final = "UNMASK_CONTESTANT"
 """Environment variable by which the programs that a method starts can be found again."""

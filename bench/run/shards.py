@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.canonical import digest
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import DataError, ImageError, SpecError
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
@@ -25,7 +27,7 @@ from unmask.bench.run.executors import advance
 from unmask.bench.run.stored_outputs import output_paths
 from unmask.bench.store.beside import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, Release
 from unmask.bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
@@ -107,6 +109,32 @@ class ShardJob:
         size = shard_size(self.plan, self.planned)
         return self.planned.samples[self.shard * size : (self.shard + 1) * size]
 
+    def instruments(self, *roles: Role) -> list[InstrumentCard]:
+        """The plan's instruments of some roles that read this data set: of clips recognisers, and what the metrics need
+        that are asked of clips."""
+        cards = self.plan.instruments_of(*roles)
+        if not self.of_clips:
+            return cards
+        needs = {"role:recogniser", *(need for metric in self._of_clips for need in metric.needs)}
+        return [card for card in cards if {card.name, f"role:{card.role}"} & needs]
+
+    @property
+    def second_detectors(self) -> list[InstrumentCard]:
+        """Asked about the place of a face that the judge's detector does not find again; see `looks_closely`."""
+        return self.plan.instruments_of("detector") if self.looks_closely else []
+
+    @property
+    def looks_closely(self) -> bool:
+        """Whether recognisers try looks and read faces elsewhere, and second detectors are asked: of photos always; of
+        clips, which have hundreds of times as many faces, where a metric of photos is asked about faces that are found
+        again or recognised."""
+        shared = (metric.needs for metric in self._of_clips if CLIPS not in metric.needs)
+        return not self.of_clips or any({"role:recogniser", self.plan.detector.name} & set(needs) for needs in shared)
+
+    @property
+    def _of_clips(self) -> list[PlannedMetric]:
+        return [metric for metric in self.plan.metrics if "clips" in metric.kinds]
+
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order.
 
@@ -169,6 +197,11 @@ class Item:
     """What its colour profile is, where that could not be applied."""
     frame: Frame | None = None
     """What a clip's frame has besides: when it is shown."""
+
+    @property
+    def key(self) -> str | int:
+        """How stored tables of its shard name it: the photo's id, or the frame's number."""
+        return self.ref.id if self.frame is None else self.number
 
     @property
     def id(self) -> str:

@@ -17,8 +17,9 @@ from unmask.bench.core.images import encode_png
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoWriter
+from unmask.bench.run.keys import variants_of
+from unmask.bench.run.releases import clip_problem
 from unmask.bench.run.shards import Item, ShardItems, ShardJob
-from unmask.bench.run.video.prepare import usable
 from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.tables import write_table
 
@@ -63,7 +64,7 @@ class ClipFiles:
 
     def __init__(self, job: ShardJob, items: ShardItems, folder: Path) -> None:
         self._items, self._folder, self._keep_audio = items, folder, job.plan.settings.keep_audio
-        variants = variants_of(job) if usable(job) else ()
+        variants = () if clip_problem(job) else variants_of(job, job.planned_method)
         self._files = {variant: _ClipFile(folder / f"{variant}.mp4", variant) for variant in variants}
         self._stack = ExitStack()
         self._begun = False
@@ -169,8 +170,3 @@ class _ClipFile:
             self._stack.__exit__(kind, error, trace)
         except VideoError as failure:
             self.problem = failure.reason
-
-
-def variants_of(job: ShardJob) -> list[str]:
-    """The variants of a clip's method that are files of their own."""
-    return [release.variant for release in job.plan.releases if release.method == job.method]

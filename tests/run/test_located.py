@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unmask.bench.core.types import Box, Detection, FaceLabel, Outcome
-from unmask.bench.run.located import assign_labels, match_faces, outcomes, place_crop, shifted, unmatched
+from unmask.bench.run.reading.located import assign_labels, match_faces, outcomes, place_crop, shifted, unmatched
 
 
 def face(x: float, y: float, side: float = 40) -> Detection:

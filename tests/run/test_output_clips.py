@@ -17,8 +17,8 @@ from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.neighbours import Neighbours
 from unmask.bench.run.output_clips import Times, frames_shown
+from unmask.bench.run.reading.parts import BLANK
 from unmask.bench.run.video.assemble import readable_at_place
-from unmask.bench.run.video.score import BLANK
 
 FACE = Box(110, 60, 100, 120)
 

@@ -14,7 +14,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.types import Image
-from unmask.bench.run.regions import background_mask
+from unmask.bench.run.reading.regions import background_mask
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

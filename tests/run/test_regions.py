@@ -6,7 +6,7 @@ import numpy as np
 
 from unmask.bench.core.types import Box
 from unmask.bench.run.memory import peak_memory
-from unmask.bench.run.regions import FACE_SIDE, background_mask, face_crop, region_pairs
+from unmask.bench.run.reading.regions import FACE_SIDE, background_mask, face_crop, region_pairs
 
 
 def test_face_crop_is_128_and_black_outside_the_image() -> None:

@@ -28,8 +28,6 @@ from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.shards import ShardJob, shard_jobs
 from unmask.bench.run.video.assemble import original_clips, video_evidence
-from unmask.bench.run.video.prepare import prepare_clip
-from unmask.bench.run.video.score import score_clip
 from unmask.bench.store.atomic import write_json
 from unmask.bench.store.beside import write_locations
 from unmask.bench.store.results import Estimates
@@ -199,13 +197,13 @@ class ClipRun:
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""
-        return [prepare_clip(job) for job in self.jobs()]
+        return [prepare_shard(job) for job in self.jobs()]
 
     def anonymize(self, method: str, callee: Callee | None = None) -> list[bool]:
         return [anonymize_shard(job, callee) for job in self.jobs(method)]
 
     def score(self, contestant: str) -> list[bool]:
-        return [score_clip(job) for job in self.jobs(contestant)]
+        return [score_shard(job) for job in self.jobs(contestant)]
 
     def through(self) -> ClipRun:
         """Prepares, anonymizes and scores."""

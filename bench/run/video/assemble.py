@@ -19,13 +19,13 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.run.explained import missed
 from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.releases import variant_problem as written_problem
+from unmask.bench.run.reading.explained import missed
+from unmask.bench.run.reading.parts import BLANK
+from unmask.bench.run.reading.stored import stored_tracks
+from unmask.bench.run.releases import variant_problem
 from unmask.bench.run.shards import opened_data
 from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
-from unmask.bench.run.video.prepare import stored_tracks
-from unmask.bench.run.video.score import BLANK
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import LOSSLESS, MATCHED, Plan, PlannedDataset, Release
 from unmask.bench.store.tables import Table, read_table
@@ -168,7 +168,7 @@ def _people(
     folder: RunFolder, plan: Plan, dataset: str, one: OriginalClip, release: Release
 ) -> Mapping[str, Tracks] | None:
     """The people of one clip under one release; ``None`` where it could not be written."""
-    if written_problem(folder.outputs_dir(dataset, release.method, one.number), release.variant):
+    if variant_problem(folder.outputs_dir(dataset, release.method, one.number), release.variant):
         return None
     path = folder.score_dir(dataset, release.label, one.number)
     return {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers}

@@ -23,7 +23,7 @@ from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
-from unmask.bench.run.releases import variant_problem as written_problem
+from unmask.bench.run.releases import variant_problem
 from unmask.bench.run.rows import Answer, answer, estimate_rows, finite, worst_answers
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.run.video.evidence import OriginalClip
@@ -194,7 +194,7 @@ def _result(
         longest_run(one.seconds, one.faces["frame"][rows], flags[rows])
         for rows in (np.flatnonzero(one.faces["track"] == track) for track in np.unique(one.faces["track"]))
     ]
-    problem = written_problem(outputs, release.variant)
+    problem = variant_problem(outputs, release.variant)
     failed = frames["error"] != ""
     timed = frames["ms"][np.isfinite(frames["ms"])]
     return ClipResult(

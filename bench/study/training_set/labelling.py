@@ -13,7 +13,7 @@ from unmask.bench.core.errors import ImageError
 from unmask.bench.core.training_faces import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data.dataset import Dataset
-from unmask.bench.run import opened
+from unmask.bench.run.reading import opened
 from unmask.bench.study.cells import NO_FACE, NOT_ESTIMATED, OUTSIDE, SEVERAL, UNREADABLE, Cell, Labelled
 from unmask.bench.study.training_set.settings import BuildSettings
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import FaceLabel, FaceView
-from unmask.bench.run.located import assign_labels
+from unmask.bench.run.reading.located import assign_labels
 
 Pairs = list[tuple[str, str]]
 

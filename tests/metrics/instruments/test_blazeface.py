@@ -12,7 +12,7 @@ import pytest
 
 from unmask.bench.core.types import Detection, Image
 from unmask.bench.data import open_dataset
-from unmask.bench.run.located import match_faces, place_crop, shifted
+from unmask.bench.run.reading.located import match_faces, place_crop, shifted
 
 pytestmark = pytest.mark.weights
 

@@ -15,13 +15,13 @@ from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE
 from unmask.bench.core.types import Image
-from unmask.bench.run.video.score import BLANK
+from unmask.bench.run.reading.parts import BLANK
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
 BROKEN, STREET = 0, 1
 AXES = np.eye(fakes.DIMENSION, dtype=np.float32)
-TABLES = {"outcomes", "mobilefacenet", "sface", "people-sort"}
+TABLES = {"outcomes", "extras", "mobilefacenet", "sface", "people-sort"}
 FRAMES = 4
 
 
@@ -104,7 +104,8 @@ def test_the_lossless_control_is_copied_and_not_read(tmp_path: Path) -> None:
     fakes.workload()
     assert run.score("none") == [False, True]
     assert fakes.workload() == {}
-    assert ends(run, "none") == [("missed", True, True)] * 5
+    assert ends(run, "none") == [("anonymized", True, True)] * 5
+    assert run.evidence("none").outcome.tolist() == ["missed"] * 5
     faces, outcomes = run.original("faces", STREET), run.scored("none", "outcomes", STREET)
     for column in ("box", "landmarks", "score", "flicker"):
         np.testing.assert_array_equal(outcomes[column], faces[column])

@@ -82,5 +82,5 @@ def shifted(face: Detection, corner: tuple[int, int]) -> Detection:
 
 def outcomes(found_again: Bools) -> list[Outcome]:
     """(N,) the outcome of each face of images that the method did return; which of them it left as they were is decided
-    when all readings are there, see `bench.run.explained.missed`."""
+    when all readings are there, see `bench.run.reading.explained.missed`."""
     return [Outcome.ANONYMIZED if again else Outcome.DESTROYED for again in found_again]

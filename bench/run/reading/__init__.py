@@ -1,0 +1,1 @@
+"""What instruments read of a shard's items."""

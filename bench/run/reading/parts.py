@@ -1,0 +1,251 @@
+"""Parts: what one instrument reads of a shard's items, chunk by chunk, and the table that comes of it.
+
+A part knows its table's name, its key and its columns; nothing is opened before its first chunk. Of a release, what is
+pixel for pixel the original is not read again: instruments are deterministic, so its reading is the original's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, LOOKS_VERSION
+from unmask.bench.core.types import Box, FaceView, Region
+from unmask.bench.run.keys import reading_key
+from unmask.bench.run.reading import opened
+from unmask.bench.run.reading.regions import REGIONS
+from unmask.bench.run.reading.seen import Seen
+from unmask.bench.run.shards import Gather, ShardJob, scatter
+from unmask.bench.store.tables import Table, read_table, table_key, write_table
+
+FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin")
+EXTRA: Final = "+extra"
+"""Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
+BLANK: Final = "blank"
+"""Of clips, a column of a recogniser's readings: what it makes of a black picture, NaN where nothing was changed. An
+original that it cannot tell from that says nothing at the known place."""
+_LANDMARKS: Final = ((38.0, 52.0), (74.0, 52.0), (56.0, 72.0), (42.0, 92.0), (70.0, 92.0))
+_BLACK: Final = FaceView(np.zeros((112, 112, 3), np.uint8), Box(0, 0, 112, 112), np.array(_LANDMARKS, np.float32))
+Columns = Mapping[str, NDArray[Any]]
+
+
+class Part:
+    """One table of a shard. Items come in order, each once."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self.name, self.key = name, key
+        self._gathered = Gather()
+        self._latest: tuple[Sequence[Seen], Columns] | None = None
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        """The rows of a chunk; of an empty one the columns without rows."""
+        raise NotImplementedError
+
+    def columns(self, chunk: Sequence[Seen]) -> Columns:
+        """`read`, for another part that needs it before this one takes the chunk."""
+        if self._latest is None or self._latest[0] is not chunk:
+            self._latest = chunk, self.read(chunk)
+        return self._latest[1]
+
+    def take(self, chunk: Sequence[Seen]) -> None:
+        self._gathered.add(self.columns(chunk))
+        self._latest = None
+
+    def table(self) -> Table:
+        return self._gathered.table() or self.read([])
+
+
+class FacePart(Part):
+    """A recogniser, or an estimator of attributes or skin, on the faces of originals."""
+
+    def __init__(self, job: ShardJob, located: str, card: InstrumentCard, *, looks: bool = False) -> None:
+        """``located``: the key of the faces. ``looks``: whether it reads their looks instead."""
+        more = (LOOKS_VERSION, *LOOKS) if looks else ()
+        super().__init__(f"{card.name}{ANY_LOOK if looks else ''}", reading_key(job, located, card, *more))
+        self._card, self._device, self._looks = card, job.plan.settings.device, looks
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        return self.read_views([view for seen in chunk for view in seen.views])
+
+    @property
+    def read_views(self) -> Callable[[Sequence[FaceView]], Columns]:
+        if self._looks:
+            return opened.recogniser(self._card.name, self._device).read_looks
+        return opened.face_instrument(self._card.name, self._device).read
+
+
+class ReleasedFacePart(FacePart):
+    """The same on a release: of each face found again and, of recognisers, of what lies in its place."""
+
+    def __init__(self, job: ShardJob, located: str, card: InstrumentCard, *, looks: bool = False) -> None:
+        super().__init__(job, located, card, looks=looks)
+        self._before = _Before(_original(job, self.name))
+        self._blank = job.of_clips
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        same = [seen.same for seen in chunk for _ in seen.faces]
+        before = self._before.rows(len(same))
+        place = [view for seen in chunk for view in seen.known_views]
+        if self._looks:
+            return self._spread(place, same, before)
+        columns = self._spread([view for seen in chunk for view in seen.again_views], same, before)
+        if self._card.role == "recogniser":
+            columns[KNOWN_PLACE] = self._spread(place, same, before)["embedding"]
+            if self._blank:
+                columns[BLANK] = np.where(np.array(same, np.bool_)[:, None], np.float32(np.nan), self._black)
+        return columns
+
+    def _spread(self, views: Sequence[FaceView | None], same: Sequence[bool], before: Table) -> dict[str, Any]:
+        """A row a view: NaN where there is none, the original's reading where nothing was changed."""
+        there = [(k, view) for k, view in enumerate(views) if view is not None]
+        changed = [(k, view) for k, view in there if not same[k]]
+        kept = [k for k, _ in there if same[k]]
+        pieces = [view for _, view in changed]
+        return spread(self.read_views, pieces, [k for k, _ in changed], len(views), kept, before)
+
+    @cached_property
+    def _black(self) -> NDArray[np.float32]:
+        """(1, D); read where it was compared with something first."""
+        return spread(self.read_views, [_BLACK], [0], 1, [], {})["embedding"]
+
+
+class ExtraFacePart(FacePart):
+    """A recogniser on the faces that are found where no original face is."""
+
+    def __init__(self, job: ShardJob, located: str, card: InstrumentCard) -> None:
+        super().__init__(job, located, card)
+        self.name = f"{card.name}{EXTRA}"
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        return self.read_views([view for seen in chunk for view in seen.extra_views])
+
+
+class RegionPart(Part):
+    """Features of one region of the originals: of each face, of the whole image, or of all but the faces."""
+
+    def __init__(self, job: ShardJob, located: str, card: InstrumentCard, region: Region) -> None:
+        super().__init__(f"{card.name}@{region}", reading_key(job, located, card))
+        self._card, self._region, self._device = card, region, job.plan.settings.device
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        instrument = opened.image_instrument(self._card.name, self._device)
+        return instrument.read([crop for seen in chunk for crop in seen.regions.get(self._region, [])])
+
+    def _rows(self, chunk: Sequence[Seen]) -> tuple[int, list[int]]:
+        """How many rows a chunk of a release has, and those that there is an output for."""
+        count, there = 0, list[int]()
+        for seen in chunk:
+            rows = len(seen.faces) if self._region == "face" else 1
+            there += range(count, count + rows) if seen.output is not None else ()
+            count += rows
+        return count, there
+
+
+class ReleasedRegionPart(RegionPart):
+    """The same of a release."""
+
+    def __init__(self, job: ShardJob, located: str, card: InstrumentCard, region: Region) -> None:
+        super().__init__(job, located, card, region)
+        self._before = _Before(_original(job, self.name))
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        count, there = self._rows(chunk)
+        pairs = [pair for seen in chunk for pair in seen.pairs(self._region)]
+        changed = [not np.array_equal(pair.original, pair.anonymized) for pair in pairs]
+        return spread(
+            opened.image_instrument(self._card.name, self._device).read,
+            [pair.anonymized for pair, new in zip(pairs, changed, strict=True) if new],
+            [k for k, new in zip(there, changed, strict=True) if new],
+            count,
+            [k for k, new in zip(there, changed, strict=True) if not new],
+            self._before.rows(count),
+        )
+
+
+class PairPart(RegionPart):
+    """A full-reference comparison of one region of originals and outputs."""
+
+    def read(self, chunk: Sequence[Seen]) -> Columns:
+        count, there = self._rows(chunk)
+        pairs = [pair for seen in chunk for pair in seen.pairs(self._region)]
+        return spread(opened.pair_instrument(self._card.name, self._device).compare, pairs, there, count, [], {})
+
+
+def original_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPart]:
+    """Everything that the plan's instruments read of originals."""
+    for card in job.instruments(*FACE_ROLES):
+        yield FacePart(job, located, card)
+        if card.looks and job.looks_closely:
+            yield FacePart(job, located, card, looks=True)
+    yield from (RegionPart(job, located, card, region) for card in job.instruments("features") for region in REGIONS)
+
+
+def released_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPart]:
+    """The same of a release."""
+    for card in job.instruments(*FACE_ROLES):
+        yield ReleasedFacePart(job, located, card)
+        if card.looks and job.looks_closely:
+            yield ReleasedFacePart(job, located, card, looks=True)
+        if card.role == "recogniser" and job.looks_closely:
+            yield ExtraFacePart(job, located, card)
+    for card in job.instruments("features", "pair"):
+        part = PairPart if card.role == "pair" else ReleasedRegionPart
+        yield from (part(job, located, card, region) for region in REGIONS)
+
+
+def missing_parts(folder: Path, parts: Iterable[Part], together: Sequence[str]) -> list[Part]:
+    """Those without a table of their key in a folder. Of ``together``, names of parts, all are missing or none."""
+    everything = list(parts)
+    missing = {part.name for part in everything if table_key(folder / f"{part.name}.parquet") != part.key}
+    if missing & set(together):
+        missing |= set(together)
+    return [part for part in everything if part.name in missing]
+
+
+def write_parts(folder: Path, parts: Iterable[Part]) -> None:
+    for part in parts:
+        write_table(folder / f"{part.name}.parquet", part.table(), part.key)
+
+
+def spread(
+    read: Callable[[Sequence[Any]], Columns],
+    pieces: Sequence[Any],
+    at: Sequence[int],
+    count: int,
+    kept: Sequence[int],
+    before: Table,
+) -> dict[str, NDArray[np.float32]]:
+    """The readings of ``pieces`` as rows ``at`` of ``count``; rows ``kept`` are those of ``before``, others NaN."""
+    columns = scatter(read([]), read(pieces) if pieces else {}, at, count)
+    if kept:
+        for column, values in columns.items():
+            values[list(kept)] = before[column][list(kept)]
+    return columns
+
+
+def _original(job: ShardJob, name: str) -> Path:
+    return job.folder.prepare_dir(job.dataset, job.shard) / f"{name}.parquet"
+
+
+class _Before:
+    """A table of the originals, a stretch of rows after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = 0
+
+    def rows(self, count: int) -> Table:
+        if not count:
+            return {}
+        start, self._next = self._next, self._next + count
+        return {name: values[start : self._next] for name, values in self._table.items()}
+
+    @cached_property
+    def _table(self) -> Table:
+        return read_table(self._path)
