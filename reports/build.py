@@ -9,8 +9,8 @@ from typing import Any
 
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import SKIN_TERCILES
-from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.storage import Folder
 from unmask.reports import export, pages
 from unmask.reports.boards import Board, Entrant, make_boards
 from unmask.reports.cards import own_tools
@@ -66,8 +66,8 @@ def build_report(
     views = tagged_runs(runs)
     if with_faces:
         refuse_faces(views)
-    with replacing_folder(out, private=False) as temp:
-        _write(temp, views, face_source if with_faces else None)
+    with Folder(out, private=False).replacing(last=INDEX) as place:
+        _write(place.local, views, face_source if with_faces else None)
     return out / INDEX
 
 

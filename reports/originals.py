@@ -8,7 +8,7 @@ from pathlib import Path
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import Image
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.store.beside import located_dataset
+from unmask.bench.store.documents import located_dataset
 from unmask.bench.store.schemas import PlannedDataset
 from unmask.reports.faces import FaceSource
 

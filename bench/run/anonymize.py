@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,8 +28,7 @@ from unmask.bench.run.releases import clip_problem
 from unmask.bench.run.shards import Item, ShardItems, ShardJob, dataset_jobs
 from unmask.bench.run.stored_outputs import answers_clips
 from unmask.bench.run.writing import ClipFiles, PhotoFiles
-from unmask.bench.store.atomic import replacing_folder
-from unmask.bench.store.beside import located_method
+from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
@@ -117,13 +115,13 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
         spec = planned_method(job).spec
         copied = job.of_clips and answers_clips(job.planned_method)
         callee = OutputClip(job, items, spec) if copied else Here(spec, job.plan.settings.device)
-    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
+    with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
         with ClipFiles(job, items, folder) if job.of_clips else PhotoFiles(job, folder) as files:
             rows = _rows(job, items, callee, files)
         files.write_tables(outputs_key(job))
         for release in job.plan.releases:  # what was scored before belonged to other outputs
             if release.method == job.method:
-                shutil.rmtree(job.folder.score_dir(job.dataset, release.label, job.shard), ignore_errors=True)
+                job.folder.score_dir(job.dataset, release.label, job.shard).remove()
         write_table(
             folder / "outputs.parquet",
             {
@@ -188,7 +186,7 @@ def _expected(job: ShardJob, items: ShardItems) -> list[str]:
         named = needs_names(job.planned_method)
         return [ref.id if named else neutral_id(ref) for ref in items.dataset.refs]
     ids: list[str] = []
-    for other in dataset_jobs(job.run, job.plan, job.root, job.planned):
+    for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
         _, ref = other.open_clip()
         frames = read_table(job.folder.prepare_dir(other.dataset, other.shard) / "frames.parquet")
         ids += [neutral_id(ref, number) for number in range(len(frames["pts"]))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from unmask.bench.data.media import VideoReader
 from unmask.bench.run.neighbours import TimeGuard
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import READING, Item, ShardItems, ShardJob, dataset_jobs
+from unmask.bench.run.shards import READING, Item, ShardItems, ShardJob, Workplace, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
 from unmask.bench.run.views import View, background, view_of
 from unmask.bench.store.run_folder import RunFolder
@@ -116,7 +115,7 @@ class Guard:
 
     @property
     def _inputs(self) -> _Inputs:
-        return _inputs_of(self._job.run, self._job.plan_run, self._job.dataset, self._job.root)
+        return _inputs_of(self._job.workplace, self._job.plan_run, self._job.dataset)
 
     def _read(self, name: str) -> tuple[Image, Sequence[Box]]:
         return self._inputs.read(name)
@@ -131,10 +130,10 @@ class _Inputs:
 
 
 @lru_cache(maxsize=2)
-def _inputs_of(run: Path, plan_run: str, dataset: str, root: Path | None) -> _Inputs:
+def _inputs_of(workplace: Workplace, plan_run: str, dataset: str) -> _Inputs:
     """Once per process, and only where an output is not explained by its own input."""
-    plan = RunFolder(run).plan_named(plan_run)
-    jobs = dataset_jobs(run, plan, root, plan.dataset(dataset))
+    plan = RunFolder(workplace.run).plan_named(plan_run)
+    jobs = [workplace.place(job) for job in dataset_jobs(plan, plan.dataset(dataset))]
     return _clips(jobs) if plan.dataset(dataset).kind == "clips" else _photos(jobs)
 
 

@@ -17,6 +17,7 @@ from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.shards import Item, ShardItems, ShardJob
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import read_table
 
 _REMEDY: Final = "delete its folder and run the same `unmask run` again"
@@ -44,7 +45,7 @@ class Released:
         return None if self.reason else self.output
 
 
-def outputs_folder(job: ShardJob) -> Path:
+def outputs_folder(job: ShardJob) -> Storage:
     """Where the outputs lie that a job scores: those of the release's method."""
     return job.folder.outputs_dir(job.dataset, job.planned_method.label, job.shard)
 
@@ -54,18 +55,18 @@ def clip_problem(job: ShardJob) -> str:
     return str(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "clip.parquet")["problem"][0])
 
 
-def variant_problem(folder: Path, variant: str) -> str:
+def variant_problem(folder: Storage, variant: str) -> str:
     """Why a clip's folder of outputs has no file of this variant; '' = it has one, or the clip cannot be read."""
     written = read_table(folder / "written.parquet")
     return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == variant), "")
 
 
-def refuse_changed(path: Path) -> None:
+def refuse_changed(folder: Storage, variant: str) -> None:
     """Raises `StoreError` where a clip's file is missing or not the one that was stored."""
-    written = read_table(path.parent / "written.parquet")
+    written, path = read_table(folder / "written.parquet"), (folder / f"{variant}.mp4").local
     digests = dict(zip(written["quality"].tolist(), written["sha256"].tolist(), strict=True))
     try:
-        if sha256_of(path) != digests.get(path.stem):
+        if sha256_of(path) != digests.get(variant):
             raise StoreError(f"{path} is not the clip that was stored there; {_REMEDY}")
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
@@ -92,7 +93,7 @@ def _photos(job: ShardJob) -> Iterator[list[Released]]:
         for item in chunk:
             if item.image is not None:
                 file, sha256, reason = files.get(item.id, ("", "", "no output was stored"))
-                output = _stored_photo(folder / file, sha256) if file else None
+                output = _stored_photo((folder / file).local, sha256) if file else None
                 released.append(Released(item, item.image, output, reason))
         yield released
 
@@ -110,8 +111,8 @@ def _stored_photo(path: Path, sha256: str) -> Image:
 def _frames(job: ShardJob) -> Iterator[list[Released]]:
     folder = outputs_folder(job)
     errors: Sequence[str] = read_table(folder / "outputs.parquet")["error"].tolist()
-    path = folder / f"{job.release.variant}.mp4"
-    refuse_changed(path)
+    refuse_changed(folder, job.release.variant)
+    path = (folder / f"{job.release.variant}.mp4").local
     stored = _stored_frames(path)
     for chunk in ShardItems(job):
         released = []

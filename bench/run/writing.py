@@ -21,13 +21,14 @@ from unmask.bench.run.keys import variants_of
 from unmask.bench.run.releases import clip_problem
 from unmask.bench.run.shards import Item, ShardItems, ShardJob
 from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import write_table
 
 
 class PhotoFiles:
     """A PNG for each output, under the photo's number in its data set."""
 
-    def __init__(self, job: ShardJob, folder: Path) -> None:
+    def __init__(self, job: ShardJob, folder: Storage) -> None:
         self._folder, self._first = folder, job.shard * job.plan.settings.shard_size
         self._files: list[tuple[str, str]] = []
 
@@ -42,7 +43,7 @@ class PhotoFiles:
             self._files.append(("", ""))
             return
         file, stored = f"{self._first + item.number}.png", encode_png(output)
-        (self._folder / file).write_bytes(stored)
+        (self._folder / file).local.write_bytes(stored)
         self._files.append((file, hashlib.sha256(stored).hexdigest()))
 
     def give_up(self, problem: str) -> None:
@@ -62,10 +63,10 @@ class PhotoFiles:
 class ClipFiles:
     """A file of the clip for each variant. What goes wrong with one costs that one alone."""
 
-    def __init__(self, job: ShardJob, items: ShardItems, folder: Path) -> None:
+    def __init__(self, job: ShardJob, items: ShardItems, folder: Storage) -> None:
         self._items, self._folder, self._keep_audio = items, folder, job.plan.settings.keep_audio
         variants = () if clip_problem(job) else variants_of(job, job.planned_method)
-        self._files = {variant: _ClipFile(folder / f"{variant}.mp4", variant) for variant in variants}
+        self._files = {variant: _ClipFile((folder / f"{variant}.mp4").local, variant) for variant in variants}
         self._stack = ExitStack()
         self._begun = False
 

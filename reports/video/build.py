@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.storage import Folder
 from unmask.reports.cards import own_tools
 from unmask.reports.numbers import NBSP, count
 from unmask.reports.pages import calibration_view
@@ -61,8 +61,8 @@ def build_video_report(folder: RunFolder, out: Path) -> Path:
     """
     check_replaceable(out)
     view = VideoView(folder)
-    with replacing_folder(out, private=False) as temp:
-        _write(temp, view)
+    with Folder(out, private=False).replacing(last=INDEX) as place:
+        _write(place.local, view)
     return out / INDEX
 
 

@@ -93,13 +93,15 @@ def make_timelines(view: VideoView, dataset: str, name: str) -> Timelines:
         tuple(missed[:MOST_ROWS]),
         max(len(missed) - MOST_ROWS, 0),
         tuple(c.label for c in view.competing if c.label not in with_missed),
-        tuple(view.folder.timelines_path(dataset, c.label).relative_to(view.folder.path).as_posix() for c in drawn),
+        tuple(
+            view.folder.timelines_path(dataset, c.label).local.relative_to(view.folder.path).as_posix() for c in drawn
+        ),
     )
 
 
 def _tracks(view: VideoView, dataset: str, contestant: Release) -> dict[str, dict[int, list[Stretch]]]:
     """Clip -> face track -> stretches."""
-    path = view.folder.timelines_path(dataset, contestant.label)
+    path = view.folder.timelines_path(dataset, contestant.label).local
     table = read_table(path)
     found: dict[str, dict[int, list[Stretch]]] = {}
     columns = (table[name].tolist() for name in ("clip", "track", "from", "to", "state"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from unmask.bench.run.reading import opened
 from unmask.bench.run.reading.regions import REGIONS
 from unmask.bench.run.reading.seen import Seen
 from unmask.bench.run.shards import Gather, ShardJob, scatter
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
 FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin")
@@ -199,7 +199,7 @@ def released_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPar
         yield from (part(job, located, card, region) for region in REGIONS)
 
 
-def missing_parts(folder: Path, parts: Iterable[Part], together: Sequence[str]) -> list[Part]:
+def missing_parts(folder: Storage, parts: Iterable[Part], together: Sequence[str]) -> list[Part]:
     """Those without a table of their key in a folder. Of ``together``, names of parts, all are missing or none."""
     everything = list(parts)
     missing = {part.name for part in everything if table_key(folder / f"{part.name}.parquet") != part.key}
@@ -208,7 +208,7 @@ def missing_parts(folder: Path, parts: Iterable[Part], together: Sequence[str]) 
     return [part for part in everything if part.name in missing]
 
 
-def write_parts(folder: Path, parts: Iterable[Part]) -> None:
+def write_parts(folder: Storage, parts: Iterable[Part]) -> None:
     for part in parts:
         write_table(folder / f"{part.name}.parquet", part.table(), part.key)
 
@@ -229,14 +229,14 @@ def spread(
     return columns
 
 
-def _original(job: ShardJob, name: str) -> Path:
+def _original(job: ShardJob, name: str) -> Storage:
     return job.folder.prepare_dir(job.dataset, job.shard) / f"{name}.parquet"
 
 
 class _Before:
     """A table of the originals, a stretch of rows after the other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Storage) -> None:
         self._path = path
         self._next = 0
 
