@@ -94,7 +94,7 @@ def run(
         list[str] | None,
         typer.Option(
             "--quality",
-            help="Score every method at this quality too: matched (the source's bitrate), 56k; may repeat.",
+            help="Score every method at this quality too: matched (the source's bitrate), 56k, photos jpeg75; repeat.",
             rich_help_panel=CLIPS,
         ),
     ] = None,

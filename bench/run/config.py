@@ -32,7 +32,7 @@ DEFAULT_METHODS = (
 CLIP_DATASETS = ("demo-clips",)
 CLIP_METHODS = ("none", "blur:sigma=0.15", "deepprivacy", "dp-att")
 """What ``unmask video`` does without being told."""
-QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k")
+QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k|jpeg(?:[1-9][0-9]?|100)")
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -69,8 +69,8 @@ class RunConfig(BaseModel):
     trackers: tuple[str, ...] = ("deepsort", "sort")
     """Tracker SPECs, for clips; the first is the one that the page leads with."""
     qualities: tuple[str, ...] = ()
-    """Of clips, beside lossless, which every method is scored at: ``matched`` (the source's bitrate) or a bitrate
-    (``56k``)."""
+    """Beside lossless, which every method is scored at: clips at ``matched`` (the source's bitrate) or a bitrate
+    (``56k``), photos as ``jpeg75`` (or another quality of 1 to 100)."""
     control_qualities: tuple[str, ...] = ("matched",)
     """The same for the control alone: how much of an effect is the codec's?"""
     frames: int | None = Field(default=None, ge=1)
@@ -83,7 +83,7 @@ class RunConfig(BaseModel):
     def _known(cls, qualities: tuple[str, ...]) -> tuple[str, ...]:
         for quality in qualities:
             if not QUALITY.fullmatch(quality):
-                raise ValueError(f"quality {quality!r} must be matched, or a bitrate in kbit/s such as 56k")
+                raise ValueError(f"quality {quality!r} must be matched, a bitrate in kbit/s such as 56k, or jpeg75")
         return tuple(dict.fromkeys(qualities))
 
     @field_validator("trackers")

@@ -30,7 +30,7 @@ from unmask.bench.run.sources import hash_code, hashed_parameters, path_paramete
 from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release, Use
+from unmask.bench.store.schemas import MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release, Use
 
 CONTROL = "none"
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
@@ -131,14 +131,19 @@ def refuse_unlinked(settings: PlanSettings, cards: Sequence[InstrumentCard]) -> 
 
 
 def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds: Collection[Kind]) -> list[Release]:
-    """Every method lossless and, where there are clips, at the other qualities."""
+    """Every method lossless and at the other qualities that its photos or clips can have. Raises `ConfigError` for a
+    quality that none of the data sets can have."""
     releases = []
     for method in methods:
-        variants = config.qualities if "clips" in kinds else ()
-        if "clips" in kinds and method.card.name == CONTROL:
+        variants = config.qualities
+        if method.card.name == CONTROL:
             variants = tuple(dict.fromkeys((*config.control_qualities, *config.qualities)))
         releases.append(Release(label=method.label, method=method.label))
-        releases += [Release(label=f"{method.label}@{v}", method=method.label, variant=v) for v in variants]
+        others = [Release(label=f"{method.label}@{v}", method=method.label, variant=v) for v in variants]
+        for release in others:
+            if release.kind not in kinds and release.variant != MATCHED:
+                raise ConfigError(f"quality {release.variant} is for {release.kind}, and there are none; leave it out")
+        releases += [release for release in others if release.kind in kinds]
     return releases
 
 

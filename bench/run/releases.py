@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 
 from unmask.bench.core.errors import ImageError, StoreError, VideoError
@@ -88,14 +89,24 @@ def _photos(job: ShardJob) -> Iterator[list[Released]]:
         str(name): (str(file), str(sha256), str(error))
         for name, file, sha256, error in zip(rows["sample"], rows["file"], rows["sha256"], rows["error"], strict=True)
     }
+    quality = job.release.jpeg_quality
     for chunk in ShardItems(job):
         released = []
         for item in chunk:
             if item.image is not None:
                 file, sha256, reason = files.get(item.id, ("", "", "no output was stored"))
                 output = _stored_photo((folder / file).local, sha256) if file else None
+                if output is not None and quality is not None:
+                    output = as_jpeg(output, quality)
                 released.append(Released(item, item.image, output, reason))
         yield released
+
+
+def as_jpeg(image: Image, quality: int) -> Image:
+    """(H, W, 3) what a JPEG of ``quality`` (1 to 100, colours halved in both directions) leaves of a picture."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def _stored_photo(path: Path, sha256: str) -> Image:
