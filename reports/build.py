@@ -179,7 +179,9 @@ def _method_pages(
             )
             for i, board in enumerate(own)
         ]
-        spec = next(m.spec for m in entrant.run.plan.methods if m.label == entrant.method)
+        plan = entrant.run.plan
+        method = next(release.method for release in plan.releases if release.label == entrant.method)
+        spec = next(m.spec for m in plan.methods if m.label == method)
         path = f"methods/{hrefs[entrant.name]}"
         content = {"card": card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
         site.page("method.html", path, "methods", name=entrant.name, **content)

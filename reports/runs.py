@@ -43,7 +43,8 @@ class RunView:
         self.estimates = folder.estimates.of(self.plan)
         self.key = folder.plan.run
         self.metrics = {card.name: card for plug in self.plan.metrics for card in plug.cards}
-        self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
+        cards = {m.label: m.card for m in self.plan.methods if not m.draw_of}
+        self.methods = {r.label: cards[r.method] for r in self.plan.releases if r.method in cards}
         self.datasets = {d.label: d.card for d in self.plan.datasets}
         self.instruments = {card.name: card for card in self.plan.measuring}
         self._columns: dict[str, tuple[Column, ...]] = {}

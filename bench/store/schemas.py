@@ -237,7 +237,8 @@ class Plan(Strict):
     def of(self, kind: Kind) -> Plan:
         """The same with the data sets of one kind only and what is asked of them; it keeps the plan's name."""
         metrics = [metric for metric in self.metrics if kind in metric.kinds]
-        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
+        releases = [release for release in self.releases if release.kind in (None, kind)]
+        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics, "releases": releases})
 
     def dataset(self, label: str) -> PlannedDataset:
         """One of any use."""

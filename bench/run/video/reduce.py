@@ -52,7 +52,7 @@ def reduce_clips(
     rows: list[EstimateRow] = []
     results: list[ClipResult] = []
     answers: dict[str, list[Answer]] = {}
-    for release in plan.releases:
+    for release in plan.releases_of(dataset):
         evidence = video_evidence(folder, plan, dataset.label, clips, release, points)
         answers[release.label] = _answers(evidence, metrics, design, cards, set(instruments))
         for each in answers[release.label]:
