@@ -54,7 +54,8 @@ def print_summary(folder: RunFolder) -> bool:
 
 def _print_photos(folder: RunFolder) -> bool:
     estimates = folder.estimates
-    labels = [method.label for method in folder.plan.methods if not method.draw_of]
+    draws = {method.label for method in folder.plan.methods if method.draw_of}
+    labels = [each.label for each in folder.plan.of("photos").releases if each.method not in draws]
     console = page_console()
     cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
     instruments = instruments_of(folder.plan.settings)
@@ -90,7 +91,7 @@ def _print_photos(folder: RunFolder) -> bool:
 
 
 def _print_clips(folder: RunFolder) -> bool:
-    plan, estimates = folder.plan, folder.estimates
+    plan, estimates = folder.plan.of("clips"), folder.estimates
     labels = [release.label for release in plan.releases]
     console = page_console()
     cards = {card.name: card for metric in plan.metrics for card in metric.cards}

@@ -48,6 +48,8 @@ class VideoInfo:
     audio: bool
     frames: int | None
     """As the container claims; only decoding tells how many there are."""
+    further: str = ""
+    """What the file holds beside the picture and one sound track, in words: ``1 subtitle track``; '' = nothing."""
 
 
 @dataclass(frozen=True, slots=True)

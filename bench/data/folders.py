@@ -15,7 +15,6 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.core.files import is_hidden
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.video import CLIP_EXTENSIONS
-from unmask.bench.data.identities import natural
 
 _SIGNATURES: Final = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*"),
@@ -138,15 +137,6 @@ def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Lis
 def list_clips(root: Path, exclude: Sequence[Path] = ()) -> Listing:
     """Every file below ``root`` whose name has a clip's extension. Raises `DataError`, see `list_files`."""
     return list_files(root, lambda path: path.suffix.lower() in CLIP_EXTENSIONS, exclude)
-
-
-def clip_files(root: Path) -> list[str]:
-    """The paths of all clip files below a folder, relative to it, with forward slashes, in natural order.
-
-    Raises `DataError` for what is no folder or cannot be listed.
-    """
-    listing = list_clips(require_folder(root, "the folder"))
-    return sorted((path.relative_to(root).as_posix() for path in listing.files.values()), key=natural)
 
 
 def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[Path] = ()) -> Listing:

@@ -1,4 +1,4 @@
-"""Stage anonymize: a method over a shard; outputs are stored lossless, failures become rows."""
+"""Stage anonymize: a method over a shard, a chunk of photos or frames at a time; failures become rows."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 
 from unmask.bench.core import registry
-from unmask.bench.core.images import encode_png
+from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.core.types import MethodFailure, Sample, SampleRef
+from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
 from unmask.bench.run.keys import outputs_key
+from unmask.bench.run.output_clips import OutputClip
+from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import ShardJob, decode_chunks
+from unmask.bench.run.releases import clip_problem
+from unmask.bench.run.shards import Item, ShardItems, ShardJob, dataset_jobs
+from unmask.bench.run.stored_outputs import answers_clips
+from unmask.bench.run.writing import ClipFiles, PhotoFiles
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
@@ -37,7 +42,7 @@ def planned_method(job: ShardJob) -> PlannedMethod:
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
-    """Whether the outputs of this shard are there already. Images whose method could not be loaded, or took longer
+    """Whether the outputs of this shard are there already. Items whose method could not be loaded, or took longer
     than a limit below ``time_limit`` seconds, are worth another try."""
     table = job.folder.outputs_dir(job.dataset, job.method, job.shard) / "outputs.parquet"
     return table_key(table) == outputs_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
@@ -50,6 +55,12 @@ def worth_another_try(errors: Iterable[Any], time_limit: float) -> bool:
         if error.startswith(LOAD_FAILED) or (limit and float(limit[1]) < time_limit):
             return True
     return False
+
+
+def is_copied(job: ShardJob) -> bool:
+    """Whether nothing runs: the control, and clips that another tool made. A process of its own would cost more."""
+    method = job.planned_method
+    return method.card.name == CONTROL or (job.of_clips and answers_clips(method))
 
 
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
@@ -73,8 +84,11 @@ def _pseudonyms(run: Path, plan_run: str) -> Mapping[str, Pseudonyms]:
     return {dataset.label: pseudonyms_of(dataset) for dataset in RunFolder(run).plan_named(plan_run).datasets}
 
 
-def neutral_id(ref: SampleRef) -> str:
-    """What a method is told that a photo is called: a name made of its content, in hexadecimal digits."""
+def neutral_id(ref: SampleRef, frame: int | None = None) -> str:
+    """What a method is told that a photo, or a frame of a clip, is called: a name made of its content, in hexadecimal
+    digits."""
+    if frame is not None:
+        return f"{hashlib.sha256(ref.digest.encode()).hexdigest()}#{frame:06d}"
     if re.fullmatch(r"[0-9a-f]{64}", ref.digest):
         return ref.digest
     return hashlib.sha256(ref.digest.encode()).hexdigest()
@@ -90,64 +104,98 @@ def method_class(method: PlannedMethod) -> type[Method]:
 
 
 def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
-    """Runs the method over a shard; False if the outputs were there already.
+    """Runs the method over a shard of photos or a clip; False if the outputs were there already.
 
-    ``callee``: the method, else it is loaded into this process.
+    ``callee``: the method, else it is loaded into this process. A clip that cannot be read has no rows.
     """
     if is_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
-    method, settings = planned_method(job), job.plan.settings
-    callee = callee or Here(method.spec, settings.device)
-    named, seed = needs_names(method), seed_of(method, settings.seed)
-    boxes = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-    dataset, refs = job.open()
-    if hasattr(method_class(method), "expect"):
-        # Of the whole data set, not only of this run: an output may belong to a photo that --limit leaves out.
-        callee.expect([ref.id if named else neutral_id(ref) for ref in dataset.refs])
-    guard = Guard(job, dataset)
-    numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
-    rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
+    items = ShardItems(job)
+    if callee is None:
+        spec = planned_method(job).spec
+        copied = job.of_clips and answers_clips(job.planned_method)
+        callee = OutputClip(job, items, spec) if copied else Here(spec, job.plan.settings.device)
     with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
-        for chunk in decode_chunks(dataset, refs):
-            entries = [(item.ref, item.image) for item in chunk if item.image is not None]
-            samples = [
-                Sample(ref.id if named else neutral_id(ref), image, tuple(d.box for d in boxes.get(ref.id, [])))
-                for ref, image in entries
-            ]
-            results = _results(callee, samples, max(method.card.batch_size, 1), seed)
-            for (ref, _), sample, (answer, ms) in zip(entries, samples, results, strict=True):
-                result, unlike = guard.checked(ref.id, sample, answer)
-                failure = result.reason if isinstance(result, MethodFailure) else ""
-                file = digest = ""
-                if not isinstance(result, MethodFailure):
-                    file, stored = f"{numbers[ref.id]}.png", encode_png(result)
-                    digest = hashlib.sha256(stored).hexdigest()
-                    (folder / file).local.write_bytes(stored)
-                else:
-                    names = _pseudonyms(job.run, job.plan_run)[job.dataset]
-                    said = f"{names.sample(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
-                    callee.note(f"{job.dataset}: {said}")
-                values = (ref.id, file, digest, unlike, ms if file else float("nan"), failure)
-                for name, value in zip(rows, values, strict=True):
-                    rows[name].append(value)
-        # What was scored before belonged to other outputs.
-        job.folder.score_dir(job.dataset, job.method, job.shard).remove()
+        with ClipFiles(job, items, folder) if job.of_clips else PhotoFiles(job, folder) as files:
+            rows = _rows(job, items, callee, files)
+        files.write_tables(outputs_key(job))
+        for release in job.plan.releases:  # what was scored before belonged to other outputs
+            if release.method == job.method:
+                job.folder.score_dir(job.dataset, release.label, job.shard).remove()
         write_table(
             folder / "outputs.parquet",
             {
-                "sample": np.array(rows["sample"], np.str_),
-                "file": np.array(rows["file"], np.str_),
-                "sha256": np.array(rows["sha256"], np.str_),
-                "unlike": np.array(rows["unlike"], np.bool_),
-                "ms": np.array(rows["ms"], np.float64),
-                "error": np.array(rows["error"], np.str_),
-                "peak_memory_mib": np.full(len(rows["sample"]), callee.memory, np.float64),
+                "sample": np.array([row[0] for row in rows], np.str_),
+                **files.columns(),
+                "unlike": np.array([row[1] for row in rows], np.bool_),
+                "ms": np.array([row[2] for row in rows], np.float64),
+                "error": np.array([row[3] for row in rows], np.str_),
+                "peak_memory_mib": np.full(len(rows), callee.memory, np.float64),
             },
             outputs_key(job),
         )
     return True
 
 
-def _results(callee: Callee, samples: Sequence[Sample], size: int, seed: int) -> list[Result]:
+def _rows(
+    job: ShardJob, items: ShardItems, callee: Callee, files: ClipFiles | PhotoFiles
+) -> list[tuple[str, bool, float, str]]:
+    """Runs the method and writes its outputs: of each item its id, whether the output shows nothing of it outside the
+    faces, milliseconds, and why there is none."""
+    rows: list[tuple[str, bool, float, str]] = []
+    if job.of_clips and clip_problem(job):
+        return rows
+    if hasattr(method_class(job.planned_method), "expect") and not is_copied(job):
+        callee.expect(_expected(job, items))
+    guard, noted = Guard(job, items), ""
+    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    named = needs_names(job.planned_method) and not job.of_clips
+    try:
+        for chunk in items:
+            pairs = [(item, _sample(item, faces, named)) for item in chunk if item.image is not None]
+            for (item, sample), (answer, ms) in zip(pairs, _results(job, callee, pairs), strict=True):
+                output, unlike = guard.checked(item, sample, answer)
+                reason = output.reason if isinstance(output, MethodFailure) else ""
+                files.write(item, sample.image, None if isinstance(output, MethodFailure) else output)
+                rows.append((item.id, unlike, float("nan") if reason else ms, reason))
+                if reason and not (job.of_clips and reason == noted):
+                    callee.note(_line(job, item, reason))
+                noted = reason
+    except VideoError as error:
+        files.give_up(f"the clip cannot be read: {error.reason}")
+    return rows
+
+
+def _results(job: ShardJob, callee: Callee, pairs: Sequence[tuple[Item, Sample]]) -> list[Result]:
+    size, seed = max(job.planned_method.card.batch_size, 1), seed_of(job.planned_method, job.plan.settings.seed)
+    samples = [sample for _, sample in pairs]
     starts = range(0, len(samples), size)
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
+
+
+def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
+    assert item.image is not None  # it can be read
+    neutral = neutral_id(item.ref, None if item.frame is None else item.number)
+    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
+
+
+def _expected(job: ShardJob, items: ShardItems) -> list[str]:
+    """What all inputs of the data set are called, not only those of this run: an output may belong to a photo that
+    --limit leaves out."""
+    if not job.of_clips:
+        named = needs_names(job.planned_method)
+        return [ref.id if named else neutral_id(ref) for ref in items.dataset.refs]
+    ids: list[str] = []
+    for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
+        _, ref = other.open_clip()
+        frames = read_table(job.folder.prepare_dir(other.dataset, other.shard) / "frames.parquet")
+        ids += [neutral_id(ref, number) for number in range(len(frames["pts"]))]
+    return ids
+
+
+def _line(job: ShardJob, item: Item, reason: str) -> str:
+    """A failure in the method's log, which names no photo and no clip."""
+    names = _pseudonyms(job.run, job.plan_run)[job.dataset]
+    frame = "" if item.frame is None else f" frame {item.number}"
+    name = f"{names.sample(item.ref.id)}{frame} ({short_id(neutral_id(item.ref))})"
+    return f"{job.dataset}: {name}: {names.hidden(reason)}"

@@ -30,7 +30,7 @@ from unmask.bench.run.reading.parts import EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import Plan, Release
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import concatenate, read_table
 
@@ -207,11 +207,11 @@ def assemble_evidence(
     return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
 
 
-def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
-    """A digest of all that a method gave for a data set: methods with the same one gave the same images, byte for
-    byte, and failed on the same. '' = it gave nothing."""
-    digests = [str(name) for name in output_rows(folder, plan, dataset, method)["sha256"]]
-    return digest(digests) if any(digests) else ""
+def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, release: Release) -> str:
+    """A digest of all that a method gave for a data set, in one variant: releases with the same one are the same
+    images, byte for byte, and failed on the same. '' = it gave nothing."""
+    digests = [str(name) for name in output_rows(folder, plan, dataset, release.method)["sha256"]]
+    return digest([release.variant, *digests]) if any(digests) else ""
 
 
 def output_findings(
@@ -235,7 +235,8 @@ def output_findings(
 
 
 def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
-    """outputs.parquet of all shards, a row an image."""
+    """outputs.parquet of all shards, a row an image; ``method``: its label, or that of a release of it."""
+    method = next((release.method for release in plan.releases if release.label == method), method)
     jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == dataset]
     folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]
     return concatenate([read_table(path / "outputs.parquet") for path in folders])

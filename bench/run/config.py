@@ -36,7 +36,7 @@ CLIP_DEFAULTS: Final = {
 """What ``unmask video`` takes where nothing else says so."""
 TIME_LIMIT_S: Final = 120.0
 """Seconds that a method may take for one image, unless the user says otherwise."""
-QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k")
+QUALITY = re.compile(r"matched|[1-9][0-9]{0,5}k|jpeg(?:[1-9][0-9]?|100)")
 M = TypeVar("M", bound=Strict)
 
 
@@ -63,7 +63,8 @@ class RunConfig(Measured, PlanSettings):
     trackers: Annotated[tuple[str, ...], Option(CLIPS, "--tracker", metavar="SPEC")] = ("deepsort", "sort")
     """Follows them; may repeat. The first one leads the page."""
     qualities: Annotated[tuple[str, ...], Option(CLIPS, "--quality", commas=True)] = ()
-    """Score every method at this quality too: matched (the source's bitrate), 56k; may repeat."""
+    """Score every method at this quality too: clips at matched (the source's bitrate) or 56k, photos as jpeg75; may
+    repeat."""
     control_qualities: Annotated[tuple[str, ...], Option(CLIPS, "--control-quality", commas=True)] = ("matched",)
     """The same for the control alone: how much of an effect is the codec's?"""
 
@@ -72,7 +73,7 @@ class RunConfig(Measured, PlanSettings):
     def _known(cls, qualities: tuple[str, ...]) -> tuple[str, ...]:
         for quality in qualities:
             if not QUALITY.fullmatch(quality):
-                raise ValueError(f"quality {quality!r} must be matched, or a bitrate in kbit/s such as 56k")
+                raise ValueError(f"quality {quality!r} must be matched, a bitrate in kbit/s such as 56k, or jpeg75")
         return tuple(dict.fromkeys(qualities))
 
     @field_validator("trackers")

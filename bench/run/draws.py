@@ -18,7 +18,7 @@ from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
 
 SEEDS: Final = "seeds"
 """The parameter of every SPEC of a method that the harness keeps to itself."""
@@ -44,6 +44,17 @@ def by_draws(methods: Sequence[PlannedMethod]) -> Iterator[tuple[str, list[Plann
     """Each label of the results with its draws."""
     for label, drawn in groupby(methods, key=lambda method: method.draw_of or method.label):
         yield label, list(drawn)
+
+
+def releases_by_draws(plan: Plan, dataset: PlannedDataset) -> Iterator[tuple[str, list[tuple[Release, PlannedMethod]]]]:
+    """The same for the releases of a data set: each label of the results with the releases whose average it is."""
+    releases = {(release.method, release.variant): release for release in plan.releases_of(dataset)}
+    variants = dict.fromkeys(variant for _, variant in releases)
+    for variant in variants:
+        for label, drawn in by_draws(plan.methods):
+            same = [(releases[m.label, variant], m) for m in drawn if (m.label, variant) in releases]
+            if same:
+                yield label if variant == LOSSLESS else f"{label}@{variant}", same
 
 
 def averaged(draws: Sequence[Sequence[Asked]]) -> list[Asked]:

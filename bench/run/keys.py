@@ -10,7 +10,7 @@ from unmask.bench.run.shards import ShardJob
 from unmask.bench.store.schemas import PlannedMethod
 
 PREPARED: Final = 4
-OUTPUTS: Final = 8
+OUTPUTS: Final = 9
 SCORED: Final = 7
 """Versions of the stages. Raise one whenever its stage's results could change."""
 
@@ -35,13 +35,15 @@ def outputs_key(job: ShardJob) -> str:
 
 
 def variants_of(job: ShardJob, method: PlannedMethod) -> list[str]:
-    """The variants in which a plan releases what a method makes."""
-    return [release.variant for release in job.plan.releases if release.method == method.label]
+    """The variants of a method that lie in files of their own. JPEGs are made of the lossless photos where they are
+    scored, so that a further quality runs no method again."""
+    releases = (release for release in job.plan.releases_of(job.planned) if release.method == method.label)
+    return [release.variant for release in releases if release.jpeg_quality is None]
 
 
 def scored_key(job: ShardJob) -> str:
     """Of how the faces of a release end, and where they are found again."""
-    variant = job.release.variant if job.of_clips else ""
+    variant = job.release.variant if job.of_clips or job.release.jpeg_quality else ""
     others = [card.identity for card in job.second_detectors]
     return job.key("outcomes", SCORED, located_key(job), outputs_key(job), variant, *others)
 

@@ -10,9 +10,8 @@ from typing import Any
 from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
-from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     JUDGE,
@@ -27,16 +26,14 @@ from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_st
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import Hosts
 from unmask.bench.run.originals import measure_own_card
-from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
+from unmask.bench.run.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.serving import serve
 from unmask.bench.run.settling import refuse_half_made, settle_plan
-from unmask.bench.run.shards import ShardJob, Workplace, score_jobs, shard_jobs
-from unmask.bench.run.stored_outputs import is_given
+from unmask.bench.run.shards import Workplace, score_jobs, shard_jobs
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
-from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -101,25 +98,15 @@ def _anonymize_all(
     workplace: Workplace, plan: Plan, workers: int, pool: Pool, progress: Progress, time_limit: float
 ) -> None:
     # The control and clips made elsewhere are only copied; processes of their own would cost more than they do.
+    work, jobs = workplace.bind(anonymize_shard), shard_jobs(plan, [method.label for method in plan.methods])
     clips = {dataset.label for dataset in plan.datasets_of("clips")}
-    control = {m.label for m in plan.methods if m.card.name == CONTROL}
-    copied = control | {m.label for m in plan.methods if is_given(m)}
-    work, jobs = workplace.bind(_anonymize), shard_jobs(plan, [m.label for m in plan.methods])
-    run_stage("control", work, [j for j in jobs if j.method in control and j.dataset not in clips], Serial(), progress)
-    of_clips = [j for j in jobs if j.method in copied and j.dataset in clips]
-    run_stage("control of clips", work, of_clips, pool, progress)
-    others = [j for j in jobs if j.method not in (copied if j.dataset in clips else control)]
-    is_done = workplace.bind(partial(_is_anonymized, time_limit=time_limit))
+    copied = dict.fromkeys(job for job in jobs if workplace.bind(is_copied)(job))
+    run_stage("control", work, [job for job in copied if job.dataset not in clips], Serial(), progress)
+    run_stage("control of clips", work, [job for job in copied if job.dataset in clips], pool, progress)
+    others = [job for job in jobs if job not in copied]
+    is_done = workplace.bind(partial(is_anonymized, time_limit=time_limit))
     open_host = workplace.bind(partial(open_contestant, time_limit=time_limit))
     run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
-
-
-def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
-    return anonymize_clip(job, callee) if job.of_clips else anonymize_shard(job, callee)
-
-
-def _is_anonymized(job: ShardJob, *, time_limit: float) -> bool:
-    return (is_clip_anonymized if job.of_clips else is_anonymized)(job, time_limit)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:

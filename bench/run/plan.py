@@ -28,10 +28,10 @@ from unmask.bench.run.choosing import (
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
-from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
+from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
+from unmask.bench.store.schemas import MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
 
 CONTROL = "none"
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
@@ -56,12 +56,13 @@ def make_plan(
     datasets = [planned_dataset(text, each, config.limit) for text, each in opened]
     photos = [(planned, each) for planned, (_, each) in zip(datasets, opened, strict=True) if planned.kind == "photos"]
     kinds = {dataset.kind for dataset in datasets}
-    if "clips" in kinds:
-        methods = methods_for_clips(methods, alone=kinds == {"clips"})
+    if "clips" in kinds and any(m.draw_of for m in methods):
+        raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
     people = {planned.label: people_of(dataset, planned.samples) for planned, dataset in photos}
     methods = [without_paths(method) for method in methods]
-    if photos:
-        refuse_unmatched(config.methods, [dataset for _, dataset in photos])
+    for kind in sorted(kinds):
+        same = [dataset for planned, (_, dataset) in zip(datasets, opened, strict=True) if planned.kind == kind]
+        refuse_unmatched(config.methods, same, clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics, kinds)
@@ -138,24 +139,20 @@ def refuse_unlinked(settings: PlanSettings, cards: Sequence[InstrumentCard]) -> 
         raise ConfigError(f"face tracks need {name}; add --instrument {name}")
 
 
-def methods_for_clips(methods: Sequence[PlannedMethod], *, alone: bool) -> list[PlannedMethod]:
-    """The entries of a run over clips (``alone``: of clips only). Raises `ConfigError` for what clips cannot have."""
-    if any(m.draw_of for m in methods):
-        raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
-    if not alone and any(is_given(m) for m in methods):
-        raise ConfigError("outputs: holds photos or clips; give each kind a run of its own")
-    return [planned_given(m) if is_given(m) else m for m in methods]
-
-
 def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds: Collection[Kind]) -> list[Release]:
-    """Every method lossless and, where there are clips, at the other qualities."""
+    """Every method lossless and at the other qualities that its photos or clips can have. Raises `ConfigError` for a
+    quality that none of the data sets can have."""
     releases = []
     for method in methods:
-        variants = config.qualities if "clips" in kinds else ()
-        if "clips" in kinds and method.card.name == CONTROL:
+        variants = config.qualities
+        if method.card.name == CONTROL:
             variants = tuple(dict.fromkeys((*config.control_qualities, *config.qualities)))
         releases.append(Release(label=method.label, method=method.label))
-        releases += [Release(label=f"{method.label}@{v}", method=method.label, variant=v) for v in variants]
+        others = [Release(label=f"{method.label}@{v}", method=method.label, variant=v) for v in variants]
+        for release in others:
+            if release.kind not in kinds and release.variant != MATCHED:
+                raise ConfigError(f"quality {release.variant} is for {release.kind}, and there are none; leave it out")
+        releases += [release for release in others if release.kind in kinds]
     return releases
 
 

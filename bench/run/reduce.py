@@ -31,7 +31,7 @@ from unmask.bench.run.assemble import (
     outputs_digest,
 )
 from unmask.bench.run.calibration import usable_points
-from unmask.bench.run.draws import averaged, by_draws
+from unmask.bench.run.draws import averaged, releases_by_draws
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.face_table import write_face_table
 from unmask.bench.run.plan import CONTROL
@@ -54,7 +54,7 @@ from unmask.bench.store.results import (
     RankRow,
 )
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedMethod
+from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedMethod
 
 NO_FACE: Final = "the judge found no face in it"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
@@ -105,29 +105,32 @@ def _reduce_photos(
     answers: dict[str, list[Answer]] = {}
     outputs: dict[str, list[str]] = {}
     inputs = output_rows(folder, plan, dataset, control)
-    for label, drawn in by_draws(plan.methods):
+    for label, drawn in releases_by_draws(plan, plan.dataset(dataset)):
         draws = []
-        for method in drawn:
-            evidence, reasons, errors = assemble_evidence(folder, plan, originals, method.label, points)
+        for release, method in drawn:
+            evidence, reasons, errors = assemble_evidence(folder, plan, originals, release.label, points)
             asked = [item for metric in metrics for item in metric.ask(evidence)]
             draws.append(asked)
-            found.failures += _failures(evidence, errors, method)
-            if method.label == label:
+            found.failures += _failures(evidence, errors, method, label)
+            if release.label == label:
                 found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
                 found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-                if label != control:
+                if label != control and release.variant == LOSSLESS:
                     outputs_said = output_findings(folder, plan, dataset, label, inputs)
                     found.findings += [_finding(evidence, item) for item in outputs_said]
             values = [item for item in asked if isinstance(item, UnitValues)]
-            write_face_table(folder.faces_path(dataset, method.label), evidence, reasons, values, names)
-            progress.done(f"{method.label} {dataset}", skipped=False)
+            write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, names)
+            progress.done(f"{release.label} {dataset}", skipped=False)
         answers[label] = _answers(averaged(draws), design, cards, recognisers)
-        outputs[label] = [outputs_digest(folder, plan, dataset, method.label) for method in drawn]
+        outputs[label] = [outputs_digest(folder, plan, dataset, release) for release, _ in drawn]
     gaps = GapRows(dataset, design.resamples, design.masks, design.groups, plan.settings.seed)
     for label, given in answers.items():
         for each in given:
             found.estimates += estimate_rows(dataset, label, each, design.groups[each.unit])
         found.gaps += gaps.rows(label, given, cards)
+    # Of the control's variants only the lossless one takes part: the others are what theirs are held against.
+    controls = {release.label for release in plan.releases if release.method == control} - {control}
+    answers = {label: given for label, given in answers.items() if label not in controls}
     compared = compare_methods(
         dataset,
         answers,
@@ -222,8 +225,8 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
     )
 
 
-def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod) -> list[MethodProblem]:
-    label, draw = method.draw_of or method.label, f"draw {method.draw}: " if method.draw else ""
+def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod, label: str) -> list[MethodProblem]:
+    draw = f"draw {method.draw}: " if method.draw else ""
     return [
         MethodProblem(dataset=evidence.dataset, method=label, sample=str(sample), reason=f"{draw}{reason}")
         for sample, reason in zip(evidence.images.id, errors, strict=True)

@@ -63,10 +63,10 @@ def _moves(view: View, seen: View, start: list[list[float]] | None) -> list[Move
     inner[edge:-edge, edge:-edge] = view.mask[edge:-edge, edge:-edge]
     eroded = View(view.grey, inner)
     details = detail_of(view.grey), inner, detail_of(seen.grey)
-    score, sought = max((_sought(*details, scale) for scale in SCALES), key=lambda pair: pair[0])
-    starts = [sought] * (score >= PROMISING) + ([] if start is None else [start])
-    warps = [_settled(eroded, seen, warp) for warp in starts]
-    moves = [Move(_warped(eroded, warp), seen, *_told(warp, seen.grey.shape)) for warp in warps]
+    score, best = max((_search(*details, scale) for scale in SCALES), key=lambda pair: pair[0])
+    starts = [best] * (score >= PROMISING) + ([] if start is None else [start])
+    warps = [_refine(eroded, seen, warp) for warp in starts]
+    moves = [Move(_warped(eroded, warp), seen, *_movement(warp, seen.grey.shape)) for warp in warps]
     return [move for move in moves if move.view.mask.mean() >= VISIBLE]
 
 
@@ -95,7 +95,7 @@ def _between(output: Sequence[int], view: Sequence[int]) -> list[list[float]]:
     return [[x, 0, (0.5 - output[1]) * x + left - 0.5], [0, y, (0.5 - output[0]) * y + top - 0.5]]
 
 
-def _told(warp: Floats32, shape: tuple[int, int]) -> tuple[float, float, float]:
+def _movement(warp: Floats32, shape: tuple[int, int]) -> tuple[float, float, float]:
     """The scale of a warp (output to input), and how far it takes the input's middle: pixels right, down."""
     turned, offset = np.linalg.inv(warp[:, :2].astype(np.float64)), warp[:, 2].astype(np.float64)
     middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
@@ -103,7 +103,7 @@ def _told(warp: Floats32, shape: tuple[int, int]) -> tuple[float, float, float]:
     return float(np.sqrt(abs(np.linalg.det(turned)))), float(right), float(down)
 
 
-def _sought(detail: Floats32, mask: Bools, seen: Floats32, scale: float) -> tuple[float, list[list[float]]]:
+def _search(detail: Floats32, mask: Bools, seen: Floats32, scale: float) -> tuple[float, list[list[float]]]:
     """The highest correlation of the scaled input over all shifts, on coarse pictures, and its warp: (2, 3), from
     pixels of the output to pixels of the input.
 
@@ -146,18 +146,17 @@ def _correlate(a: Floats32, m: Floats32, b: Floats32) -> tuple[float, int, int]:
     return float(score[down, right]), int(down) - up, int(right) - left
 
 
-def _settled(view: View, seen: View, warp: Sequence[Sequence[float]]) -> Floats32:
+def _refine(view: View, seen: View, warp: Sequence[Sequence[float]]) -> Floats32:
     """A warp improved below a pixel (enhanced correlation; Evangelidis and Psarakis, IEEE PAMI 30(10), 2008)."""
     start = np.array(warp, np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
         a, b = detail_of(seen.grey), detail_of(view.grey)
         mask = view.mask.astype(np.uint8)
-        _, found = cv2.findTransformECC(a, b, start.copy(), cv2.MOTION_AFFINE, criteria, mask, 3)
+        _, refined = cv2.findTransformECC(a, b, start.copy(), cv2.MOTION_AFFINE, criteria, mask, 3)
     except cv2.error:  # it did not converge: then the start is as good as anything
         return start
-    settled: Floats32 = found.astype(np.float32)
-    return settled
+    return np.asarray(refined, np.float32)
 
 
 def _warped(view: View, warp: Floats32) -> View:

@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 
 from unmask.bench.core.errors import ImageError, StoreError, VideoError
+from unmask.bench.core.files import sha256_of
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
@@ -60,6 +62,17 @@ def variant_problem(folder: Storage, variant: str) -> str:
     return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == variant), "")
 
 
+def refuse_changed(folder: Storage, variant: str) -> None:
+    """Raises `StoreError` where a clip's file is missing or not the one that was stored."""
+    written, path = read_table(folder / "written.parquet"), (folder / f"{variant}.mp4").local
+    digests = dict(zip(written["quality"].tolist(), written["sha256"].tolist(), strict=True))
+    try:
+        if sha256_of(path) != digests.get(variant):
+            raise StoreError(f"{path} is not the clip that was stored there; {_REMEDY}")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
+
+
 def release_items(job: ShardJob) -> Iterator[list[Released]]:
     """A shard's readable items beside their outputs, in order, a bounded number of pixels at a time.
 
@@ -76,14 +89,24 @@ def _photos(job: ShardJob) -> Iterator[list[Released]]:
         str(name): (str(file), str(sha256), str(error))
         for name, file, sha256, error in zip(rows["sample"], rows["file"], rows["sha256"], rows["error"], strict=True)
     }
+    quality = job.release.jpeg_quality
     for chunk in ShardItems(job):
         released = []
         for item in chunk:
             if item.image is not None:
                 file, sha256, reason = files.get(item.id, ("", "", "no output was stored"))
                 output = _stored_photo((folder / file).local, sha256) if file else None
+                if output is not None and quality is not None:
+                    output = as_jpeg(output, quality)
                 released.append(Released(item, item.image, output, reason))
         yield released
+
+
+def as_jpeg(image: Image, quality: int) -> Image:
+    """(H, W, 3) what a JPEG of ``quality`` (1 to 100, colours halved in both directions) leaves of a picture."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def _stored_photo(path: Path, sha256: str) -> Image:
@@ -98,7 +121,8 @@ def _stored_photo(path: Path, sha256: str) -> Image:
 
 def _frames(job: ShardJob) -> Iterator[list[Released]]:
     folder = outputs_folder(job)
-    errors: Sequence[str] = read_table(folder / "frames.parquet")["error"].tolist()
+    errors: Sequence[str] = read_table(folder / "outputs.parquet")["error"].tolist()
+    refuse_changed(folder, job.release.variant)
     path = (folder / f"{job.release.variant}.mp4").local
     stored = _stored_frames(path)
     for chunk in ShardItems(job):

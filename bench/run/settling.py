@@ -59,9 +59,11 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         if item.label not in {known.label for known in getattr(old, field)}
     ]
     before = {method.label: method for method in old.methods}
-    # Another variant of a method that is there already would have it run again.
+    # Another variant of clips of a method that is there already would have it run again.
     added += [
-        f"releases: {release.label} is not in the old plan" for release in plan.releases if release.method not in before
+        f"releases: {release.label} is not in the old plan"
+        for release in plan.releases
+        if release.method not in before or release.jpeg_quality is not None
     ]
     edited = [
         method.label

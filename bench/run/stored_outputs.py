@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import SpecError, UnmaskError
-from unmask.bench.core.files import sha256_of
 from unmask.bench.core.names import without_affixes
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data import Dataset
-from unmask.bench.data.folders import clip_files
 from unmask.bench.run.draws import without_seeds
 from unmask.bench.store.schemas import PlannedMethod
 
-NAME: Final = "outputs"
 
-
-def is_given(method: PlannedMethod) -> bool:
-    """Whether the method's outputs are clips that lie in a folder already."""
-    return method.card.name == NAME
-
-
-def planned_given(method: PlannedMethod) -> PlannedMethod:
-    """The plan's entry, fingerprinted over the clips in the folder rather than images."""
-    folder = output_folder(method)
-    total, names = hashlib.sha256(), clip_files(folder)
-    for name in names:
-        total.update(f"{name}\0{sha256_of(folder / name)}\n".encode("utf-8", "surrogateescape"))
-    if not names:
-        raise SpecError(f"outputs: {folder} holds no clips; write outputs:dir=PATH with the anonymized clips")
-    card = MethodCard(
-        name=NAME,
-        version="3",
-        description="Clips anonymized elsewhere, read from a folder and matched by file name.",
-        licence="as the clips",
-        source="the folder given",
-        params={"dir": "(a folder)", "clips": len(names), "fingerprint": total.hexdigest()},
-        limits="Nothing is known of how the clips were made. A clip that two inputs of one data set would share is an "
-        "error for both. Where both clips have as many frames, frame is compared "
-        "with frame, else each frame of the input with what the output shows at its time. A clip of another size or "
-        "length is a failure. Its time is that of reading files.",
-    )
-    return method.model_copy(update={"card": card})
-
-
-def output_folder(method: PlannedMethod) -> Path:
-    """Where a method's clips lie that were made elsewhere."""
-    return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
+def answers_clips(method: PlannedMethod) -> bool:
+    """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
+    return hasattr(registry.method_class(parse_spec(method.spec, positional="dir").name), "clip")
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
@@ -68,18 +34,22 @@ def output_paths(methods: Sequence[str]) -> list[Path]:
     return paths
 
 
-def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset]) -> None:
+def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset], *, clips: bool = False) -> None:
     """Raises `SpecError` for a folder of stored outputs that is the inputs' own, or that answers for no input at all.
 
-    Before anything runs: otherwise every image would become the same failure.
+    Before anything runs: otherwise every photo (or clip, where ``clips``) would become the same failure.
     """
     ids = [ref.id for dataset in datasets for ref in dataset.refs]
-    for spec in _stored(methods):
+    for spec in _stored(methods) if ids else ():
         if not {"prefix", "suffix"} & set(spec.params):
             for dataset in datasets:
                 _refuse_shared(spec, dataset)
-        mismatch = getattr(registry.create_method(spec), "mismatch", None)
-        reason = mismatch(ids) if mismatch is not None else ""
+        method: Any = registry.create_method(spec)
+        reason = ""
+        if clips:
+            reason = method.mismatch(ids, clips=True) if hasattr(method, "clip") else ""
+        elif hasattr(method, "mismatch"):
+            reason = method.mismatch(ids)
         if reason:
             raise SpecError(reason)
 
@@ -95,7 +65,7 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
 
 
 def _stored(methods: Sequence[str]) -> list[Spec]:
-    found = []
+    specs = []
     for text in methods:
         spec, _ = without_seeds(parse_spec(text, positional="dir"))
         if not isinstance(spec.params.get("dir"), str):
@@ -105,8 +75,8 @@ def _stored(methods: Sequence[str]) -> list[Spec]:
         except UnmaskError:  # said when the method is planned
             continue
         if stored:
-            found.append(spec)
-    return found
+            specs.append(spec)
+    return specs
 
 
 def _folder(spec: Spec) -> Path:

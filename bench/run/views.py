@@ -48,12 +48,13 @@ def view_of(image: Image, boxes: Sequence[Box] = (), size: tuple[int, int] | Non
     return View(grey, mask, bool(mask.all()), small[..., 0] - small[..., 2])
 
 
-def background(boxes: Sequence[Box], size: tuple[int, int], reduced: tuple[int, int]) -> Bools:
-    """(h, w) True outside the faces: ``boxes`` of a picture of ``size`` (H, W), reduced to ``reduced`` (h, w)."""
+def background(boxes: Sequence[Box], size: tuple[int, ...], reduced: tuple[int, ...], margin: float = MARGIN) -> Bools:
+    """(h, w) True outside ``boxes``, each grown by ``margin``, of a picture of ``size`` (H, W), reduced to ``reduced``
+    (h, w)."""
     outside = np.ones(reduced, np.bool_)
     y, x = reduced[0] / size[0], reduced[1] / size[1]
     for box in boxes:
-        grown = box.scaled(MARGIN)
+        grown = box if margin == 1 else box.scaled(margin)
         left, top, right, bottom = Box(grown.x * x, grown.y * y, grown.w * x, grown.h * y).clipped(*reduced)
         outside[top:bottom, left:right] = False
     return outside

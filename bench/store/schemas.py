@@ -19,7 +19,8 @@ from unmask.bench.core.settings import PlanSettings, Strict
 PLAN_SCHEMA: Final = "unmask.plan/3"
 LOSSLESS: Final = "lossless"
 MATCHED: Final = "matched"
-"""Variants of a `Release`; the others are bitrates."""
+JPEG: Final = "jpeg"
+"""Variants of a `Release`; the others are bitrates. ``jpeg`` is followed by a quality of 1 to 100."""
 Kind = Literal["photos", "clips"]
 Use = Literal["test", "calibrate", "background"]
 
@@ -81,14 +82,26 @@ class PlannedPart(Strict):
 
 
 class Release(Strict):
-    """What is scored: all that a method made of a data set, in one form. Photos are released lossless only."""
+    """What is scored: all that a method made of a data set, in one form."""
 
     label: str
-    """Name in results: the method's, with ``@matched`` or ``@56k`` where it is not lossless."""
+    """Name in results: the method's, with ``@matched``, ``@56k`` or ``@jpeg75`` where it is not lossless."""
     method: str
     """Label of the method."""
     variant: str = LOSSLESS
-    """``lossless``, ``matched`` (the source's bitrate) or a bitrate such as ``56k``."""
+    """``lossless``; of clips ``matched`` (the source's bitrate) or a bitrate such as ``56k``; of photos ``jpeg75``."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """What can have this variant; ``None`` = photos and clips."""
+        if self.variant == LOSSLESS:
+            return None
+        return "clips" if self.jpeg_quality is None else "photos"
+
+    @property
+    def jpeg_quality(self) -> int | None:
+        """1 to 100; ``None`` = it is no JPEG."""
+        return int(self.variant.removeprefix(JPEG)) if self.variant.startswith(JPEG) else None
 
 
 class PlannedMetric(Strict):
@@ -198,7 +211,8 @@ class Plan(Strict):
     def of(self, kind: Kind) -> Plan:
         """The same with the data sets of one kind only and what is asked of them; it keeps the plan's name."""
         metrics = [metric for metric in self.metrics if kind in metric.kinds]
-        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
+        releases = [release for release in self.releases if release.kind in (None, kind)]
+        return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics, "releases": releases})
 
     def dataset(self, label: str) -> PlannedDataset:
         """One of any use."""
@@ -215,9 +229,12 @@ class Plan(Strict):
             else self.model_copy(update={"instruments": self.instruments_of("recogniser")})
         )
 
+    def releases_of(self, dataset: PlannedDataset) -> list[Release]:
+        """What is scored of a data set: every method lossless, and in the variants that its kind has."""
+        return [each for each in self.releases if each.kind in (None, dataset.kind)]
+
     def labels_of(self, dataset: PlannedDataset) -> list[str]:
-        """What is scored of a data set: of clips every release, of photos every method."""
-        return [each.label for each in (self.releases if dataset.kind == "clips" else self.methods)]
+        return [each.label for each in self.releases_of(dataset)]
 
     def instruments_of(self, *roles: Role) -> list[InstrumentCard]:
         """Those of some roles, the detector left out."""

@@ -91,11 +91,11 @@ class RunView:
 
     def labels(self, dataset: str) -> list[str]:
         """What is scored of a data set, in the order of the plan."""
-        return list(self.releases if self.has_clips(dataset) else self.methods)
+        return [label for label in self.plan.labels_of(self.planned(dataset)) if label in self.releases]
 
     def card(self, label: str) -> MethodCard:
         """The method behind a label."""
-        return self.methods[self.releases[label].method if label in self.releases else label]
+        return self.methods[self.releases[label].method]
 
     def is_control(self, label: str) -> bool:
         """Whether it is the photos or clips as they are, however they were written."""

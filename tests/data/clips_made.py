@@ -10,6 +10,8 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from unmask.bench.core.types import Image
@@ -107,3 +109,42 @@ def _speak(target: Any, voice: Any, seconds: float, layout: str = "mono") -> Non
         frame.sample_rate, frame.pts, frame.time_base = 8000, start, Fraction(1, 8000)
         target.mux(voice.encode(frame))
     target.mux(voice.encode(None))
+
+
+def make_clip_with(path: Path, images: Sequence[Image], further: str) -> Path:
+    """A lossless clip of ten frames a second that holds something ``further``: sounds (two), subtitle, cover, chapter
+    or klv (readings of a camera, in MPEG-TS)."""
+    text = path.with_suffix(".srt")
+    text.write_text("1\n00:00:00,000 --> 00:00:01,000\na name\n")
+    with av.open(str(path), "w") as target, av.open(str(text)) as words:
+        picture = _add(target, "libx264", "yuv444p", images[0], Fraction(1, 10), Fraction(10), {"qp": "0"})
+        voices: list[Any] = [target.add_stream("aac", rate=8000) for _ in range(2 if further == "sounds" else 0)]
+        for voice in voices:
+            voice.layout = "mono"
+        subtitle = target.add_stream_from_template(words.streams[0]) if further == "subtitle" else None
+        cover: Any = target.add_stream("png", rate=1) if further == "cover" else None
+        if cover is not None:
+            cover.width, cover.height, cover.pix_fmt = 32, 24, "rgb24"
+            cover.disposition = Disposition.attached_pic
+        if further == "chapter":
+            target.set_chapters([{"id": 1, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {"title": "a"}}])
+        data: Any = target.add_data_stream("klv") if further == "klv" else None
+        for k, image in enumerate(images):
+            frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24").reformat(format="yuv444p")
+            frame.pts, frame.time_base = k, Fraction(1, 10)
+            target.mux(picture.encode(frame))
+        target.mux(picture.encode(None))
+        for voice in voices:
+            _speak(target, voice, len(images) / 10)
+        if cover is not None:
+            target.mux(cover.encode(VideoFrame.from_ndarray(np.zeros((24, 32, 3), np.uint8), "rgb24")))
+        for packet in words.demux() if subtitle is not None else ():
+            if packet.size:
+                packet.stream = subtitle
+                target.mux(packet)
+        if data is not None:
+            packet = Packet(b"where it was")
+            packet.stream, packet.pts, packet.dts, packet.time_base = data, 0, 0, Fraction(1, 10)
+            target.mux(packet)
+    text.unlink()
+    return path

@@ -15,7 +15,6 @@ from unmask.bench.core.errors import DataError, SpecError, UnknownNameError, Vid
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.catalog import find_entry
 from unmask.bench.data.demo import load_demo
-from unmask.bench.data.folders import clip_files
 from unmask.bench.data.media import VideoReader
 from unmask.bench.data.upkeep import verify_dataset
 
@@ -66,7 +65,6 @@ class TestAnyFolder:
         assert clips.ignored == 3
         assert clips.path(clips.refs[1]) == folder / "b/clip2.mp4"
         assert clips.truth(clips.refs[0]) is None
-        assert clip_files(folder) == ids(clips)
 
     def test_outputs_inside_the_folder_are_left_out_and_said(self, folder: Path, clip: Path) -> None:
         put(clip, folder / "a.mp4", folder / "done/a.mp4")

@@ -113,11 +113,11 @@ def test_a_frame_that_shows_another_one_is_a_failure_not_an_anonymized_face(retu
     assert rows["half.mp4"]["missed"][0] == [0.0, 0.1]
 
 
-def test_another_size_is_said_as_for_photos_and_a_lost_turn_is_named(returned: Any) -> None:
+def test_another_size_is_said_as_for_photos_and_a_turn_is_named(returned: Any) -> None:
     rows, _ = returned
     assert rows["tall.mp4"]["error"] == "output is 320x240, the input is 320x232"
     assert rows["phone.mov"]["error"] == (
-        "output is 160x120, the input is 120x160; it lies turned by 90 degrees (the input's turn of 90 degrees is lost)"
+        "output is 160x120, the input is 120x160: it lies turned by 90 degrees; apply the orientation tag"
     )
 
 

@@ -27,7 +27,6 @@ from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
-from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
@@ -197,7 +196,7 @@ class ClipRun:
         return [prepare_shard(job) for job in self.jobs()]
 
     def anonymize(self, method: str, callee: Callee | None = None) -> list[bool]:
-        return [anonymize_clip(job, callee) for job in self.jobs(method)]
+        return [anonymize_shard(job, callee) for job in self.jobs(method)]
 
     def score(self, contestant: str) -> list[bool]:
         return [score_shard(job) for job in self.jobs(contestant)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,13 +24,14 @@ import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer, Type
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.types import Image
+from unmask.bench.data.folders import counted
 
 MAX_PIXELS: Final = 36_000_000
 """Of one frame: 8K. A decoder may hold sixteen of them."""
@@ -68,6 +70,19 @@ def check_size(width: int, height: int) -> None:
         raise VideoError(f"too large: {width} x {height} pixels, over {MAX_PIXELS // 1_000_000} megapixels a frame")
     if min(width, height) < MIN_SIDE:
         raise VideoError(f"too small: {width} x {height} pixels, at least {MIN_SIDE} x {MIN_SIDE} are needed")
+
+
+def further_streams(container: InputContainer, stream: VideoStream) -> str:
+    """What there is beside ``stream`` and the first sound track, in words; '' = nothing."""
+    names = Counter(_name(each) for each in container.streams if each.index != stream.index)
+    names["sound track"] -= 1
+    return ", ".join(counted(many, name) for name, many in names.items() if many > 0)
+
+
+def _name(stream: Stream) -> str:
+    if stream.type == "video":
+        return "cover picture" if stream.disposition & Disposition.attached_pic else "further picture track"
+    return {"audio": "sound track", "subtitle": "subtitle track", "data": "data track"}.get(stream.type, "attachment")
 
 
 def open_file(path: Path) -> IO[bytes]:

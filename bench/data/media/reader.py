@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media.clock import Clock, step
-from unmask.bench.data.media.container import check_size, clockwise, display_matrix, opened, upright
+from unmask.bench.data.media.container import check_size, clockwise, display_matrix, further_streams, opened, upright
 from unmask.bench.data.sequences import ImageSequence
 
 _KBIT = 1000.0
@@ -146,6 +146,7 @@ def _probe_file(path: Path) -> VideoInfo:
             kbps=stream.bit_rate / _KBIT if stream.bit_rate else None,
             audio=bool(container.streams.audio),
             frames=stream.frames or None,
+            further=further_streams(container, stream),
         )
     return info if info.kbps is not None else replace(info, kbps=_measured_kbps(path, info))
 

@@ -73,7 +73,7 @@ def _scored(
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> ScoredClip:
     outputs = folder.outputs_dir(dataset, release.method, one.number)
-    ms, written = read_table(outputs / "frames.parquet")["ms"], read_table(outputs / "written.parquet")
+    ms, written = read_table(outputs / "outputs.parquet")["ms"], read_table(outputs / "written.parquet")
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(release.variant, np.nan)
     people = _people(folder, plan, dataset, one, release)
     if people is None:
@@ -142,7 +142,7 @@ def reference_of(plan: Plan, release: Release) -> Release | None:
     """The re-encoded control that a release is held against: of its own quality where it is not lossless, else at
     the source's bitrate, else the first."""
     controls = {m.label for m in plan.methods if m.card.name == CONTROL}
-    recoded = [c for c in plan.releases if c.method in controls and c.variant != LOSSLESS]
+    recoded = [c for c in plan.releases if c.method in controls and c.variant != LOSSLESS and c.kind == "clips"]
     by_quality = {c.variant: c for c in reversed(recoded)}
     return by_quality.get(release.variant) or by_quality.get(MATCHED) or next(iter(recoded), None)
 

@@ -52,7 +52,7 @@ def reduce_clips(
     rows: list[EstimateRow] = []
     results: list[ClipResult] = []
     answers: dict[str, list[Answer]] = {}
-    for release in plan.releases:
+    for release in plan.releases_of(dataset):
         evidence = video_evidence(folder, plan, dataset.label, clips, release, points)
         answers[release.label] = _answers(evidence, metrics, design, cards, set(instruments))
         for each in answers[release.label]:
@@ -187,7 +187,7 @@ def _result(
     lines: Sequence[tuple[int, float, float, str]],
 ) -> ClipResult:
     outputs = folder.outputs_dir(dataset, release.method, one.number)
-    frames, written = read_table(outputs / "frames.parquet"), read_table(outputs / "written.parquet")
+    frames, written = read_table(outputs / "outputs.parquet"), read_table(outputs / "written.parquet")
     kbps = dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True))
     flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
     runs = [

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.data.clips_made import make_clip, make_clip_with
 from tests.support import fakes
 from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.types import Image, Sample
 from unmask.bench.data.media import VideoReader
+from unmask.bench.run import writing
 from unmask.bench.run.calling import Attempt
-from unmask.bench.run.video import anonymize
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -50,7 +52,7 @@ def ready(run: ClipRun, *methods: str, **settings: object) -> ClipRun:
 
 
 def frames_of(run: ClipRun, method: str, quality: str = "lossless", clip: int = STREET) -> list[Image]:
-    path = run.table_of("output", "frames", method, clip).parent / f"{quality}.mp4"
+    path = run.table_of("output", "outputs", method, clip).parent / f"{quality}.mp4"
     return [frame.image for frame in VideoReader(path)]
 
 
@@ -59,7 +61,7 @@ def test_every_frame_is_written_as_the_method_made_it(run: ClipRun) -> None:
     assert run.anonymize("edit") == [True, True]
     for number, image in enumerate(frames_of(run, "edit")):
         np.testing.assert_array_equal(image, covered(number))
-    frames = run.output("edit", "frames", STREET)
+    frames = run.output("edit", "outputs", STREET)
     assert frames["error"].tolist() == [""] * FRAMES
     assert (frames["ms"] > 0).all()
     assert (frames["peak_memory_mib"] >= 0).all()
@@ -73,13 +75,13 @@ def test_the_times_of_frames_are_kept(tmp_path: Path) -> None:
     times = [0, 40, 300, 320, 900, 1000]
     write_clip(run.data / "uneven.mp4", [street(k) for k in range(FRAMES)], times)
     ready(run, "edit").anonymize("edit")
-    path = run.table_of("output", "frames", "edit").parent / "lossless.mp4"
+    path = run.table_of("output", "outputs", "edit").parent / "lossless.mp4"
     assert [round(frame.seconds * 1000) for frame in VideoReader(path)] == times
 
 
 def test_a_frame_that_a_method_fails_on_is_black_and_a_row(run: ClipRun) -> None:
     ready(run, "x=edit:fails_on=0").anonymize("x")
-    frames = run.output("x", "frames", STREET)
+    frames = run.output("x", "outputs", STREET)
     reason = "ValueError: cannot do person 0"
     assert frames["error"].tolist() == ["", "", reason, reason, "", ""]
     assert np.isnan(frames["ms"]).tolist() == [False, False, True, True, False, False]
@@ -90,9 +92,9 @@ def test_a_frame_that_a_method_fails_on_is_black_and_a_row(run: ClipRun) -> None
 
 def test_a_clip_that_cannot_be_read_has_no_outputs_and_is_not_tried_again(run: ClipRun) -> None:
     ready(run, "edit").anonymize("edit")
-    assert run.output("edit", "frames", BROKEN)["error"].tolist() == []
+    assert run.output("edit", "outputs", BROKEN)["error"].tolist() == []
     assert run.output("edit", "written", BROKEN)["quality"].tolist() == []
-    assert list(run.table_of("output", "frames", "edit", BROKEN).parent.glob("*.mp4")) == []
+    assert list(run.table_of("output", "outputs", "edit", BROKEN).parent.glob("*.mp4")) == []
     assert run.anonymize("edit") == [False, False]
 
 
@@ -108,7 +110,7 @@ def test_each_quality_is_a_file_and_what_cannot_be_written_has_its_reason(
 
 
 def test_one_quality_that_cannot_be_written_costs_that_one(run: ClipRun, painted_world: pytest.MonkeyPatch) -> None:
-    real = anonymize.VideoWriter
+    real = writing.VideoWriter
 
     class FullDisk(real):  # type: ignore[misc, valid-type]
         def write(self, frame: object, image: Image) -> None:
@@ -116,16 +118,16 @@ def test_one_quality_that_cannot_be_written_costs_that_one(run: ClipRun, painted
                 raise VideoError("no space left")
             super().write(frame, image)
 
-    painted_world.setattr(anonymize, "VideoWriter", FullDisk)
+    painted_world.setattr(writing, "VideoWriter", FullDisk)
     ready(run, "edit", qualities=("60k", "30k")).anonymize("edit")
     written = run.output("edit", "written", STREET)
     assert dict(zip(written["quality"].tolist(), written["problem"].tolist(), strict=True)) == {
         "lossless": "", "60k": "no space left", "30k": "",
     }  # fmt: skip
     assert np.isnan(written["kbps"]).tolist() == [False, True, False]
-    folder = run.table_of("output", "frames", "edit", STREET).parent
+    folder = run.table_of("output", "outputs", "edit", STREET).parent
     assert sorted(path.name for path in folder.glob("*.mp4")) == ["30k.mp4", "lossless.mp4"]
-    assert run.output("edit", "frames", STREET)["error"].tolist() == [""] * FRAMES
+    assert run.output("edit", "outputs", STREET)["error"].tolist() == [""] * FRAMES
 
 
 def test_a_source_without_a_bitrate_cannot_be_matched(run: ClipRun, painted_world: pytest.MonkeyPatch) -> None:
@@ -219,7 +221,7 @@ class Failing:
 )
 def test_what_is_worth_another_try(run: ClipRun, error: str, limit: float, again: bool) -> None:
     ready(run, "edit").anonymize("edit", Failing(error, 0.0))
-    frames = run.output("edit", "frames", STREET)
+    frames = run.output("edit", "outputs", STREET)
     assert frames["error"].tolist() == [error] * FRAMES
     assert frames["peak_memory_mib"].tolist() == [12.5] * FRAMES
     # Of a clip that cannot be read no frame has failed.
@@ -235,8 +237,8 @@ def test_outputs_that_show_another_frame_are_failures(run: ClipRun, painted_worl
     write_clip(run.data / "street.mp4", run_frames)
     ready(run, "edit").anonymize("edit", Late("", 9.0))
     # The time of an output that is a failure counts for nothing.
-    assert np.isnan(run.output("edit", "frames", STREET)["ms"]).tolist() == [False] + [True] * 5
-    assert run.output("edit", "frames", STREET)["error"].tolist() == [
+    assert np.isnan(run.output("edit", "outputs", STREET)["ms"]).tolist() == [False] + [True] * 5
+    assert run.output("edit", "outputs", STREET)["error"].tolist() == [
         "",
         *(f"the output shows frame {max(k - 3, 0)} of the input instead of frame {k}" for k in range(1, 6)),
     ]
@@ -254,7 +256,7 @@ def test_without_its_tables_nothing_is_anonymized(run: ClipRun) -> None:
     run.table_of("original", "faces", clip=STREET).unlink()
     with pytest.raises(StoreError, match=r"faces.parquet is missing; run the same"):
         run.anonymize("edit")
-    assert not run.table_of("output", "frames", "edit", STREET).exists()
+    assert not run.table_of("output", "outputs", "edit", STREET).exists()
 
 
 class TestClipsMadeElsewhere:
@@ -266,13 +268,13 @@ class TestClipsMadeElsewhere:
             write_clip(tmp_path / "theirs" / name, frames)
         ready(run, f"theirs=outputs:dir={tmp_path / 'theirs'}")
         run.anonymize("theirs")
-        return {job.clip: run.output("theirs", "frames", job.shard)["error"].tolist() for job in run.jobs("theirs")}
+        return {job.clip: run.output("theirs", "outputs", job.shard)["error"].tolist() for job in run.jobs("theirs")}
 
     def test_frame_beside_frame(self, tmp_path: Path, run: ClipRun) -> None:
         errors = self.outputs(tmp_path, run, {"street.mp4": [covered(k) for k in range(FRAMES)]})
         assert errors["street.mp4"] == [""] * FRAMES
         np.testing.assert_array_equal(frames_of(run, "theirs")[2], covered(2))
-        assert np.isnan(run.output("theirs", "frames", STREET)["ms"]).all()
+        assert np.isnan(run.output("theirs", "outputs", STREET)["ms"]).all()
 
     def test_a_clip_that_is_not_there_or_of_another_size(self, tmp_path: Path) -> None:
         run = ClipRun(tmp_path, {name: [street(k) for k in range(3)] for name in ("a.mp4", "b.mp4", "c.mp4")})
@@ -280,9 +282,35 @@ class TestClipsMadeElsewhere:
         turned = [np.ascontiguousarray(np.rot90(street(k))) for k in range(3)]
         errors = self.outputs(tmp_path, run, {"a.mp4": small, "b.mp4": turned})
         assert set(errors["a.mp4"]) == {"output is 120x80, the input is 160x96"}
-        assert set(errors["b.mp4"]) == {"output is 96x160, the input is 160x96; it lies turned by 90 degrees"}
+        assert set(errors["b.mp4"]) == {
+            "output is 96x160, the input is 160x96: it lies turned by 90 degrees; apply the orientation tag"
+        }
         assert len(set(errors["c.mp4"])) == 1
         assert errors["c.mp4"][0] == "no output clip"
+
+    def test_a_clip_that_holds_more_than_its_picture_is_a_failure_that_says_so(self, tmp_path: Path) -> None:
+        """What is beside the picture could be the original; one sound track may stay."""
+        further = {
+            "sounds.mkv": "sound track",
+            "subtitle.mkv": "subtitle track",
+            "cover.mp4": "cover picture",
+            "chapter.mp4": "data track",
+            "klv.ts": "data track",
+        }
+        run = ClipRun(tmp_path, {name: [street(k) for k in range(3)] for name in (*further, "sound.mp4", "twice.mkv")})
+        folder = tmp_path / "theirs"
+        folder.mkdir()
+        frames = [covered(k) for k in range(3)]
+        rate = Fraction(10)
+        make_clip(folder / "sound.mp4", frames, time_base=1 / rate, rate=rate, sound=True)
+        make_clip(folder / "twice.mkv", frames, form="matroska", time_base=1 / rate, rate=rate, streams=2)
+        for name in further:
+            make_clip_with(folder / name, frames, name.partition(".")[0])
+        errors = self.outputs(tmp_path, run, {})
+        assert {name: set(reasons) for name, reasons in errors.items()} == {
+            name: {f"the output clip holds more than its picture: 1 {what}"}
+            for name, what in {**further, "twice.mkv": "further picture track"}.items()
+        } | {"sound.mp4": {""}}
 
     def test_a_clip_that_ends_early_lacks_its_end(self, tmp_path: Path, run: ClipRun) -> None:
         errors = self.outputs(tmp_path, run, {"street.mp4": [covered(k) for k in range(4)]})

@@ -19,7 +19,7 @@ from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED
 from unmask.bench.core.types import Image, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.run.video import anonymize
+from unmask.bench.run import writing
 from unmask.bench.run.video.assemble import reference_of
 from unmask.bench.run.video.timelines import EXPOSED, states, timeline
 from unmask.bench.store.tables import read_table
@@ -99,7 +99,7 @@ def test_who_is_held_against_which_control(tmp_path: Path) -> None:
 
 
 def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
-    real = anonymize.VideoWriter
+    real = writing.VideoWriter
 
     class FullDisk(real):  # type: ignore[misc, valid-type]
         def write(self, frame: object, image: Image) -> None:
@@ -107,7 +107,7 @@ def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, pai
                 raise VideoError("no space left")
             super().write(frame, image)
 
-    painted_world.setattr(anonymize, "VideoWriter", FullDisk)
+    painted_world.setattr(writing, "VideoWriter", FullDisk)
     run = run_of(tmp_path, "x=edit", qualities=("60k",))
     evidence = run.evidence("x@60k")
     assert evidence.outcome.tolist() == [NOT_MEASURED] * 5
@@ -124,7 +124,7 @@ def test_a_quality_that_could_not_be_written_is_not_measured(tmp_path: Path, pai
 
 def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_path: Path) -> None:
     run = run_of(tmp_path, "x=edit")
-    tables = {"original": ("faces", "sface"), "output": ("frames", "written"),
+    tables = {"original": ("faces", "sface"), "output": ("outputs", "written"),
               "score": ("outcomes", "sface", "people-sort")}  # fmt: skip
     for stage, name in [(stage, name) for stage, names in tables.items() for name in names]:
         path = run.table_of(stage, name, "x", clip=1)

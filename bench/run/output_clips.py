@@ -1,4 +1,4 @@
-"""Which frame of a clip made elsewhere is compared with each frame of the input: the one shown at that time.
+"""A clip that another tool made, in the place of a method: which of its frames answers each frame of the input.
 
 Clips come back with other frames than they had: doubled to a constant rate, dropped, or with other times. Frame is
 compared with frame where both clips have as many; else each with what is shown in the middle of its own time.
@@ -6,23 +6,83 @@ compared with frame where both clips have as many; else each with what is shown 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.exposure import frame_seconds
-from unmask.bench.core.types import Float, Image, MethodFailure
+from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
 from unmask.bench.data.media import VideoReader
 from unmask.bench.data.media.clock import step
-from unmask.bench.run.video.neighbours import Small, reduced, same_picture
+from unmask.bench.run.calling import Attempt, checked
+from unmask.bench.run.neighbours import Small, reduced, same_picture
+from unmask.bench.run.reading import opened
+from unmask.bench.run.shards import ShardItems, ShardJob
+from unmask.bench.store.tables import read_table
 
 STEPS_OFF: Final = 2
 SHARE_OFF: Final = 0.02
 """Two clips last equally long if they differ by no more than so many frames, or by this share."""
+
+
+class OutputClip:
+    """Answers frame by frame like a method, see `bench.run.calling.Callee`; nobody watches its time."""
+
+    time_limit = float("inf")
+    memory = 0.0
+
+    def __init__(self, job: ShardJob, items: ShardItems, spec: str) -> None:
+        """``items``: the input's frames; ``spec``: of the method that knows the file, see `methods.outputs`."""
+        self._answers = _answers(job, items, spec)
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """It goes by the clips' names, not by those of frames."""
+
+    def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
+        return Attempt([checked(next(self._answers), s.image, s.boxes or ()) for s in batch], ms=float("nan"))
+
+    def note(self, line: str) -> None:
+        """Nothing runs, so there is no log."""
+
+
+def _answers(job: ShardJob, items: ShardItems, spec: str) -> Iterator[Image | MethodFailure]:
+    """What the output shows for each frame of the input in turn, or why there is nothing to compare it with."""
+    method: Any = opened.method(spec, job.plan.settings.device)
+    method.expect(job.planned.samples, clips=True)
+    path: Path | MethodFailure = method.clip(job.clip)
+    if isinstance(path, MethodFailure):
+        yield from repeat(path)
+        return
+    try:
+        output = VideoReader(path)
+        if output.info.further:
+            yield from repeat(MethodFailure(f"the output clip holds more than its picture: {output.info.further}"))
+            return
+        yield from _chosen(job, items, output)
+    except VideoError as error:
+        yield from repeat(MethodFailure(f"the output clip cannot be read: {error.reason}"))
+
+
+def _chosen(job: ShardJob, items: ShardItems, output: VideoReader) -> Iterator[Image | MethodFailure]:
+    assert items.reader is not None  # its first frame is there
+    seconds = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "frames.parquet")["seconds"]
+    clip = Times.of(seconds, items.reader.info)
+    whole = job.plan.settings.frames is None or len(clip) < job.plan.settings.frames
+    times = Times.of(output.times(None if whole else clip.end - clip.usual / 2), output.info)
+    numbers, reason = frames_shown(clip, times, whole=whole)
+    selection = FrameSelection(output, numbers)
+    for number in range(len(clip)):
+        if numbers[number] < 0:
+            yield MethodFailure(reason + (f" ({output.damage})" if output.damage else ""))
+        else:
+            yield selection.frame(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +129,7 @@ def frames_shown(clip: Times, output: Times, *, whole: bool = True) -> tuple[NDA
     return shown, f"the output clip ends after {output.end:.2f} s" if (shown < 0).any() else ""
 
 
-class Shown:
+class FrameSelection:
     """The frames of an output clip that were chosen, read in order."""
 
     def __init__(self, reader: VideoReader, shown: NDArray[np.int64]) -> None:

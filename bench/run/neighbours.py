@@ -8,25 +8,18 @@ frame all the same. Nothing is said of frames between which nothing moves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import ImageError, VideoError
-from unmask.bench.core.types import Bools, Box, Image, MethodFailure
+from unmask.bench.core.types import Bools, Box, Image, Sample
 from unmask.bench.core.video import Frame
-from unmask.bench.data.media import VideoReader
-from unmask.bench.run.guard import ANOTHER, fault_of
-from unmask.bench.run.reading.stored import faces_by_item, people_by_frame
-from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
-from unmask.bench.run.signatures import SIDE, Signatures, signature_of
+from unmask.bench.run.reading.stored import people_by_frame
+from unmask.bench.run.shards import ShardJob
 from unmask.bench.run.views import background
-from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
 
 WINDOW: Final = 64
@@ -74,7 +67,7 @@ class Neighbours:
         """
         self._read_to(number)
         own = self._small[number]
-        outside = _outside(changed, output.shape, own.shape)
+        outside = background(changed, output.shape[:2], own.shape, margin=1.0)
         seen = _without_tone(reduced(output), own, outside)
         off = seen - own
         if float(np.abs(off).max()) < MOVED:
@@ -106,80 +99,22 @@ class Neighbours:
             del self._small[old]
 
 
-class FrameGuard:
-    """What is wrong with the outputs for the frames of a clip: they lie wrongly, or show another frame or clip."""
+class TimeGuard:
+    """Whether the outputs for the frames of a clip show other frames than their own."""
 
-    def __init__(self, job: ShardJob, reader: VideoReader) -> None:
-        self._job, self._other_clip = job, ""
+    def __init__(self, job: ShardJob, frames: Iterator[Frame]) -> None:
+        """``frames``: of the input, from the start."""
         original = job.folder.prepare_dir(job.dataset, job.shard)
-        self._faces = faces_by_item(read_table(original / "faces.parquet"))
+        self._with_faces = frozenset(read_table(original / "faces.parquet")["frame"].tolist())
         self._people = people_by_frame(read_table(original / "detections.parquet"))
-        self._neighbours = Neighbours(iter(reader))
+        self._neighbours = Neighbours(frames)
 
-    def checked(self, frame: Frame, output: Image | MethodFailure) -> Image | MethodFailure:
-        """The output (H, W, 3) of ``frame``, or what is wrong with it. Frames come in order."""
-        if isinstance(output, MethodFailure) or np.array_equal(output, frame.image):
-            return output
-        if self._other_clip:
-            return MethodFailure(self._other_clip)
-        heads = [detection.box for detection in self._faces.get(frame.number, [])]
-        bodies = [person.box for person in self._people.get(frame.number, [])]
-        changed = [*(box.scaled(HEAD) for box in heads), *(box.scaled(BODY) for box in bodies)]
-        other = self._neighbours.shown(frame.number, output, changed, frozenset(map(int, self._faces)))
-        if other is not None:
-            return MethodFailure(f"the output shows frame {other} of the input instead of frame {frame.number}")
-        reason = self._fault(frame, heads, output)
-        return MethodFailure(reason) if reason else output
-
-    def _fault(self, frame: Frame, heads: Sequence[Box], output: Image) -> str:
-        """As of photos; whether an output is another clip of the data set is asked of its first frame."""
-        if frame.number > 0:
-            return fault_of("", frame.image, heads, output)
-        first = partial(_first_frames, self._job.workplace, self._job.plan_run, self._job.dataset)
-        reason = fault_of(
-            self._job.clip, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
-        )
-        self._other_clip = reason if reason.startswith(ANOTHER) else ""
-        return reason
-
-
-@dataclass(frozen=True, slots=True)
-class _FirstFrames:
-    """The first frames of all clips of a data set."""
-
-    signatures: Signatures
-    clips: Mapping[str, ShardJob]
-
-    def read(self, name: str) -> tuple[Image, Sequence[Box]]:
-        """The first frame of a clip and its faces. Raises `ImageError`."""
-        return _first_frame(self.clips[name])
-
-
-@lru_cache(maxsize=2)
-def _first_frames(workplace: Workplace, plan_run: str, dataset: str) -> _FirstFrames:
-    """Once per process, and only where an output is not explained by its own clip."""
-    plan = RunFolder(workplace.run).plan_named(plan_run)
-    clips = {job.clip: job for job in map(workplace.place, dataset_jobs(plan, plan.dataset(dataset)))}
-    names, grey, masks = [], [], []
-    for name, job in clips.items():
-        try:
-            image, boxes = _first_frame(job)
-        except ImageError:
-            continue
-        names.append(name)
-        grey.append(signature_of(image))
-        masks.append(background(boxes, image.shape[:2], (SIDE, SIDE)))
-    return _FirstFrames(Signatures.of(names, np.stack(grey), masks), clips)
-
-
-def _first_frame(job: ShardJob) -> tuple[Image, Sequence[Box]]:
-    clips, ref = job.open_clip()
-    try:
-        frame = next(iter(VideoReader(clips.path(ref))))
-    except VideoError as error:
-        raise ImageError(error.reason) from error
-    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
-    return frame.image, [detection.box for detection in faces.get(0, [])]
+    def fault(self, number: int, sample: Sample, output: Image) -> str:
+        """Why the output (H, W, 3) of frame ``number`` is a failure; '' if it is none. Frames come in order."""
+        bodies = [person.box for person in self._people.get(number, [])]
+        changed = [*(box.scaled(HEAD) for box in sample.boxes or ()), *(box.scaled(BODY) for box in bodies)]
+        other = self._neighbours.shown(number, output, changed, self._with_faces)
+        return "" if other is None else f"the output shows frame {other} of the input instead of frame {number}"
 
 
 def reduced(image: Image) -> Small:
@@ -198,16 +133,6 @@ def same_picture(a: Small, b: Small) -> bool:
 def _speaks_for(other: Bools, own: Bools, places: Bools, share: float) -> bool:
     votes = int(other.sum())
     return votes >= LEAST_PLACES and votes > AGAINST * int(own.sum()) and votes >= share * int(places.sum())
-
-
-def _outside(boxes: Sequence[Box], shape: tuple[int, ...], size: tuple[int, ...]) -> Bools:
-    """(h, w) True where none of the boxes (pixels of ``shape``) lies."""
-    outside = np.ones(size, np.bool_)
-    down, across = size[0] / shape[0], size[1] / shape[1]
-    for box in boxes:
-        left, top, right, bottom = Box(box.x * across, box.y * down, box.w * across, box.h * down).clipped(*size)
-        outside[top:bottom, left:right] = False
-    return outside
 
 
 def _without_tone(seen: Small, own: Small, where: Bools) -> Small:
