@@ -57,7 +57,7 @@ def _print_photos(folder: RunFolder) -> bool:
     labels = [method.label for method in folder.plan.methods if not method.draw_of]
     console = page_console()
     cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
-    instruments = instruments_of(folder.plan.settings)
+    instruments = instruments_of(folder.plan)
     complete = True
     for dataset in folder.plan.datasets_of("photos"):
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)

@@ -15,8 +15,8 @@ from tests.support.clips import drifting_face
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
+from unmask.bench.run.assemble import readable_at_place
 from unmask.bench.run.reading.parts import BLANK
-from unmask.bench.run.video.assemble import readable_at_place
 from unmask.bench.run.video.neighbours import Neighbours
 from unmask.bench.run.video.timing import Times, frames_shown
 
