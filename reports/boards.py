@@ -1,4 +1,4 @@
-"""A board: one data set with every run's methods that were measured on exactly the same faces."""
+"""A board: one data set with all that was measured on exactly the same faces, by however many runs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from unmask.bench.core.cards import DatasetCard, MetricCard
-from unmask.bench.store.results import InputRow
-from unmask.reports.comparable import data_difference, metric_difference
-from unmask.reports.numbers import Scale, count, scale_of
-from unmask.reports.runs import WORST, Column, RunView
+from unmask.bench.core.cards import DatasetCard, MethodCard, MetricCard
+from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.comparable import data_difference, metric_difference
+from unmask.bench.store.results import InputRow, RankRow
+from unmask.bench.store.view import ALL, WORST, Column, RunView
+from unmask.reports.numbers import NBSP, Scale, count, scale_of
 
 SMALL_PEOPLE = 100
-"""With fewer people than this, intervals are too wide to tell most methods apart, and the page says so."""
+SMALL_CLIPS = 20
+"""With fewer people or clips than this, intervals are too wide to tell most methods apart, and the page says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A method of a run, as a row."""
+    """A row: of photos a method of a run, of clips a release."""
 
     run: RunView
-    method: str
+    label: str
 
     @property
     def control(self) -> bool:
-        return self.method in self.run.controls
+        return self.run.is_control(self.label)
+
+    @property
+    def card(self) -> MethodCard:
+        return self.run.card(self.label)
 
     @property
     def name(self) -> str:
         """Unique among the rows of a page."""
-        return f"{self.method} ({self.run.tag})" if self.run.tag else self.method
+        return f"{self.label} ({self.run.tag})" if self.run.tag else self.label
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,17 @@ class Board:
     def card(self) -> DatasetCard:
         return self.reference.datasets[self.dataset]
 
-    @property
+    @cached_property
+    def clips(self) -> tuple[ClipSet, ...]:
+        """The data set in each of the runs; empty where it holds photos."""
+        return tuple(ClipSet(run, self.dataset) for run in self.runs if run.has_clips(self.dataset))
+
+    def clips_of(self, run: RunView) -> ClipSet:
+        return next(clips for clips in self.clips if clips.run is run)
+
+    @cached_property
     def entrants(self) -> list[Entrant]:
-        return [Entrant(run, method) for run in self.runs for method in run.methods]
+        return [Entrant(run, label) for run in self.runs for label in run.labels(self.dataset)]
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -80,22 +94,35 @@ class Board:
         if column not in self._scales:
             rows = [
                 row
-                for run in self.runs
-                if not self.reason_against(run, column)
-                for method in run.methods
-                if (row := run.row(self.dataset, method, column)) is not None
+                for e in self.entrants
+                if not self.reason_against(e.run, column)
+                and (row := e.run.row(self.dataset, e.label, column)) is not None
             ]
             values = [v for r in rows for v in (r.value, r.low, r.high, r.chance)]
             self._scales[column] = scale_of(self.metric(column).unit, values)
         return self._scales[column]
 
+    def chance(self, column: Column, group: str = ALL) -> list[float]:
+        """What guessing would score, ascending; several values where it depends on the method."""
+        rows = (e.run.row(self.dataset, e.label, column, group) for e in self.entrants)
+        return sorted({row.chance for row in rows if row is not None and row.chance is not None})
+
+    def rank(self, entrant: Entrant, column: Column) -> RankRow | None:
+        """``None`` for the control, and for everybody where several runs share the board: their methods were not tested
+        against each other."""
+        alone = len(self.runs) == 1 and not entrant.control
+        return entrant.run.rank(self.dataset, entrant.label, column) if alone else None
+
     @property
     def inputs(self) -> InputRow | None:
+        """Of photos."""
         return self.reference.inputs(self.dataset)
 
     @cached_property
     def size(self) -> str:
-        """``60 faces of 45 people``, in words."""
+        """``60 faces of 45 people``, ``12 of 13 clips, 1,800 frames, 1 min 12 s``."""
+        if self.clips:
+            return clips_size(self.clips[0])
         row = self.inputs
         people, unnamed = self.reference.people(self.dataset)
         faces = count(row.faces if row else 0, "face")
@@ -108,14 +135,33 @@ class Board:
 
     @cached_property
     def small(self) -> bool:
+        if self.clips:
+            return len(self.clips[0].usable) < SMALL_CLIPS
         people, unnamed = self.reference.people(self.dataset)
         return people + unnamed < SMALL_PEOPLE
 
     @property
     def recognisers(self) -> list[str]:
         """The attackers behind the ``worst`` numbers."""
-        asked = {c.instrument for c in self.columns if self.metric(c).family == "privacy"} - {WORST}
-        return [c.name for c in self.reference.instruments.values() if c.role == "recogniser" and c.name in asked]
+        names = {c.instrument for c in self.columns if self.metric(c).family in ("privacy", "exposure")}
+        return [name for name in self.reference.recognisers if name in names - {WORST}]
+
+
+def clips_size(clips: ClipSet) -> str:
+    """``12 of 13 clips, 1,800 frames, 1 min 12 s``."""
+    every, usable = count(len(clips.every), "clip"), clips.usable
+    number = every if len(usable) == len(clips.every) else f"{len(usable):,} of {every}"
+    return f"{number}, {count(sum(row.frames for row in usable), 'frame')}, {_duration(sum(r.seconds for r in usable))}"
+
+
+def _duration(seconds: float) -> str:
+    """``12.4 s``, ``3 min 5 s``, ``1 h 2 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f}{NBSP}s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    text = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return text.replace(" ", NBSP)
 
 
 def make_boards(runs: Sequence[RunView]) -> list[Board]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import SKIN_TERCILES
+from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.storage import Folder
+from unmask.bench.store.view import RunView, own_tools
 from unmask.reports import export, pages
 from unmask.reports.boards import Board, Entrant, make_boards
-from unmask.reports.cards import own_tools
-from unmask.reports.columns import FAMILIES, FAMILY_TITLES, better_text
+from unmask.reports.clips.codec import codec_table
+from unmask.reports.clips.findings import RULE, Finding, findings
+from unmask.reports.clips.people import followed_by, people_tables, thesis
+from unmask.reports.clips.timelines import make_timelines
+from unmask.reports.columns import FAMILY_TITLES, better_text
 from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
 from unmask.reports.leaderboard import Leaderboard, make_leaderboard
 from unmask.reports.method_page import Section, make_section
-from unmask.reports.metric_page import metric_cards, metric_on_boards
 from unmask.reports.plots import Plot, tradeoff_plots
 from unmask.reports.reported import load_reported
-from unmask.reports.runs import RunView
 from unmask.reports.runs_page import pairs, tagged_runs
-from unmask.reports.site import Site, check_replaceable
-from unmask.reports.slugs import slugs
+from unmask.reports.site import Site, check_replaceable, slugs
 from unmask.reports.thesis.page import make_thesis_page, thesis_runs
 
 INDEX = "index.html"
@@ -37,6 +39,8 @@ class BoardView:
     table: Leaderboard
     plots: tuple[Plot, ...]
     grid: FaceGrid | None
+    findings: tuple[tuple[ClipSet, list[Finding]], ...]
+    """Of clips, for each run: what their numbers come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +51,62 @@ class SectionView:
     grid: FaceGrid | None
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a report is about, and under which names its pages lie."""
+
+    runs: tuple[RunView, ...]
+    boards: tuple[Board, ...]
+    entrants: tuple[Entrant, ...]
+    theses: Mapping[str, RunView]
+    hrefs: dict[str, str]
+    """Entrant -> file name of its page."""
+    board_slugs: dict[str, str]
+    metric_slugs: dict[str, str]
+    clip_pages: dict[str, str]
+    """`ClipSet.label` -> file name of its page."""
+
+    @classmethod
+    def of(cls, runs: Sequence[RunView]) -> Content:
+        boards = tuple(make_boards(runs))
+        entrants = {entrant.name: entrant for board in boards for entrant in board.entrants}
+        clips = slugs(clips.label for board in boards for clips in board.clips)
+        return cls(
+            tuple(runs),
+            boards,
+            tuple(entrants.values()),
+            thesis_runs(runs),
+            {name: f"{slug}.html" for name, slug in slugs(entrants).items()},
+            slugs(board.title for board in boards),
+            slugs(pages.metric_cards(boards)),
+            {label: f"clips-{slug}.html" for label, slug in clips.items()},
+        )
+
+    def navigation(self) -> list[tuple[str, str, str]]:
+        """File, title and key of each entry."""
+        theses = self.theses.items()
+        return [
+            (INDEX, "Leaderboard", "index"),
+            *((path, f"Thesis, {run.tag}" if len(theses) > 1 else "Thesis", path) for path, run in theses),
+            *((path, "Clip by clip", path) for path in self.clip_pages.values() if len(self.clip_pages) == 1),
+            *([("runs.html", "Runs", "runs")] if len(self.runs) > 1 else []),
+            ("methods/index.html", "Methods", "methods"),
+            ("metrics/index.html", "Metrics", "metrics"),
+            ("data.html", "Data", "data"),
+            ("instruments.html", "Instruments", "instruments"),
+            ("reading.html", "How to read this", "reading"),
+            ("provenance.html", "Provenance", "provenance"),
+        ]
+
+
 def build_report(
     runs: Sequence[RunFolder], out: Path, *, with_faces: bool = False, face_source: FaceSource | None = None
 ) -> Path:
-    """Writes a report about finished runs into the folder ``out`` and returns its ``index.html``.
+    """Writes a report about finished runs, over photos, clips or both, into the folder ``out`` and returns its
+    ``index.html``.
 
     The same runs give the same bytes. ``out`` appears whole or not at all; a former report there is replaced.
-    ``with_faces`` shows originals, which ``face_source`` gives, and outputs.
+    ``with_faces`` shows originals, which ``face_source`` gives, and outputs; no frame of a clip is ever shown.
 
     Raises `UsageError` if there are no runs, if ``out`` holds anything but a report, if faces are asked for and a data
     set's licence does not allow them; `StoreError` if a run is damaged.
@@ -67,136 +120,136 @@ def build_report(
     if with_faces:
         refuse_faces(views)
     with Folder(out, private=False).replacing(last=INDEX) as place:
-        _write(place.local, views, face_source if with_faces else None)
+        _write(place.local, Content.of(views), face_source if with_faces else None)
     return out / INDEX
 
 
-def _write(out: Path, runs: Sequence[RunView], source: FaceSource | None) -> None:
-    boards = make_boards(runs)
-    cards = metric_cards(boards)
-    entrants = list({e.name: e for run in runs for e in (Entrant(run, m) for m in run.methods)}.values())
-    hrefs = {name: f"{slug}.html" for name, slug in slugs(e.name for e in entrants).items()}
-    board_slugs = slugs(board.title for board in boards)
-    metric_slugs = slugs(cards)
-    several = len(runs) > 1
-    theses = thesis_runs(runs)
-    site = Site(
-        out,
-        {
-            "runs": runs,
-            "several": several,
-            "nav": _navigation(several, theses),
-            "hrefs": hrefs,
-            "metric_slugs": metric_slugs,
-            "board_slugs": board_slugs,
-        },
-    )
+def _write(out: Path, content: Content, source: FaceSource | None) -> None:
+    runs, boards = content.runs, content.boards
+    kinds = {dataset.kind for run in runs for dataset in run.plan.datasets}
+    shared = {
+        "runs": runs,
+        "several": len(runs) > 1,
+        "kinds": kinds,
+        "nav": content.navigation(),
+        "hrefs": content.hrefs,
+        "metric_slugs": content.metric_slugs,
+        "board_slugs": content.board_slugs,
+        "clip_pages": content.clip_pages,
+        "rule": RULE,
+    }
+    site = Site(out, shared)
     site.assets()
     tables = [make_leaderboard(board) for board in boards]
+    stems = {name: href.removesuffix(".html") for name, href in content.hrefs.items()}
     grids = {
-        board.title: face_grid(board, source, out, f"faces/{board_slugs[board.title]}", _stems(hrefs))
+        board.title: face_grid(board, source, out, f"faces/{content.board_slugs[board.title]}", stems)
         for board in boards
-        if source is not None
+        if source is not None and not board.clips
     }
     site.page(
         INDEX,
         INDEX,
         "index",
         summary=pages.summary(runs, tables),
-        tables=_views(tables, grids),
-        reported=load_reported(),
-        theses=theses,
+        tables=list(_views(tables, grids)),
+        reported=load_reported() if "photos" in kinds else None,
+        theses=content.theses,
     )
     for board in boards:
-        path = f"numbers-{board_slugs[board.title]}.html"
-        site.page("numbers.html", path, "index", board=board, families=pages.number_families(board))
-    _method_pages(site, boards, entrants, hrefs, grids)
-    _metric_pages(site, boards, metric_slugs)
-    site.page("data.html", "data.html", "data", datasets=pages.dataset_entries(boards))
+        path = f"numbers-{content.board_slugs[board.title]}.html"
+        site.page("numbers.html", path, "index", board=board, groups=pages.number_groups(board))
+    _clip_pages(site, content)
+    _method_pages(site, content, grids)
+    _metric_pages(site, content)
+    _run_pages(site, content)
+    site.text("leaderboard.csv", export.to_csv(tables))
+    site.text("leaderboard.md", export.to_markdown(tables))
+    site.text("leaderboard.tex", export.to_latex(tables))
+    site.text("estimates.csv", export.all_to_csv(boards))
+    site.seal([run.key for run in runs])
+
+
+def _views(tables: Sequence[Leaderboard], grids: Mapping[str, FaceGrid]) -> Iterator[BoardView]:
+    for number, table in enumerate(tables):
+        yield BoardView(
+            table,
+            tuple(tradeoff_plots(table, f"plot{number}")),
+            grids.get(table.board.title),
+            tuple((clips, findings(clips)) for clips in table.board.clips),
+        )
+
+
+def _clip_pages(site: Site, content: Content) -> None:
+    for board in content.boards:
+        for clips in board.clips:
+            path = content.clip_pages[clips.label]
+            site.page(
+                "clips.html",
+                path,
+                path if len(content.clip_pages) == 1 else "index",
+                clips=clips,
+                board=board,
+                followed_by=followed_by(clips),
+                people=people_tables(board, clips),
+                codec=codec_table(board, clips),
+                timelines=make_timelines(clips, "time"),
+                thesis=thesis(),
+            )
+
+
+def _method_pages(site: Site, content: Content, grids: Mapping[str, FaceGrid]) -> None:
+    listed: list[dict[str, Any]] = []
+    for entrant in content.entrants:
+        href = content.hrefs[entrant.name]
+        listed.append({"name": entrant.name, "href": href, "card": entrant.card})
+        own = [board for board in content.boards if entrant in board.entrants]
+        sections = [
+            SectionView(
+                make_section(board, entrant, f"s{number}"),
+                grids[board.title].only(entrant.name) if board.title in grids and not entrant.control else None,
+            )
+            for number, board in enumerate(own)
+        ]
+        method = entrant.run.releases[entrant.label].method
+        spec = next(m.spec for m in entrant.run.plan.methods if m.label == method)
+        values = {"card": entrant.card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
+        site.page("method.html", f"methods/{href}", "methods", name=entrant.name, **values)
+    site.page("methods.html", "methods/index.html", "methods", methods=listed)
+
+
+def _metric_pages(site: Site, content: Content) -> None:
+    cards = pages.metric_cards(content.boards)
+    for name, card in cards.items():
+        site.page(
+            "metric.html",
+            f"metrics/{content.metric_slugs[name]}.html",
+            "metrics",
+            card=card,
+            family=FAMILY_TITLES[card.family],
+            better=better_text(card),
+            boards=pages.metric_on_boards(content.boards, name),
+        )
+    families = [(title, [c for c in cards.values() if c.family == f]) for f, title in FAMILY_TITLES.items()]
+    site.page("metrics.html", "metrics/index.html", "metrics", families=[family for family in families if family[1]])
+
+
+def _run_pages(site: Site, content: Content) -> None:
+    """What the runs were given and made with."""
+    runs = content.runs
+    site.page("data.html", "data.html", "data", datasets=pages.dataset_entries(content.boards))
     site.page(
         "instruments.html",
         "instruments.html",
         "instruments",
         groups=pages.instrument_groups(runs),
         own_tools=list(dict.fromkeys(text for run in runs for text in own_tools(run.methods, run.instruments))),
-        rates_page="data.html",
         calibrations=[pages.calibration_view(run.operating_points, run.tag) for run in runs],
     )
     site.page("reading.html", "reading.html", "reading")
     site.page("provenance.html", "provenance.html", "provenance", entries=[pages.provenance_entry(r) for r in runs])
-    for path, run in theses.items():
-        own = {method: hrefs[Entrant(run, method).name] for method in run.methods}
+    for path, run in content.theses.items():
+        own = {method: content.hrefs[Entrant(run, method).name] for method in run.methods}
         site.page("thesis.html", path, path, page=make_thesis_page(run), page_hrefs=own)
-    if several:
+    if len(runs) > 1:
         site.page("runs.html", "runs.html", "runs", pairs=pairs(runs))
-    site.text("leaderboard.csv", export.to_csv(tables))
-    site.text("leaderboard.md", export.to_markdown(tables))
-    site.text("leaderboard.tex", export.to_latex(tables))
-    site.seal([run.key for run in runs])
-
-
-def _navigation(several: bool, theses: Mapping[str, RunView]) -> list[tuple[str, str, str]]:
-    return [
-        (INDEX, "Leaderboard", "index"),
-        *((path, f"Thesis, {run.tag}" if len(theses) > 1 else "Thesis", path) for path, run in theses.items()),
-        *([("runs.html", "Runs", "runs")] if several else []),
-        ("methods/index.html", "Methods", "methods"),
-        ("metrics/index.html", "Metrics", "metrics"),
-        ("data.html", "Data", "data"),
-        ("instruments.html", "Instruments", "instruments"),
-        ("reading.html", "How to read this", "reading"),
-        ("provenance.html", "Provenance", "provenance"),
-    ]
-
-
-def _stems(hrefs: dict[str, str]) -> dict[str, str]:
-    return {name: href.removesuffix(".html") for name, href in hrefs.items()}
-
-
-def _views(tables: Sequence[Leaderboard], grids: dict[str, FaceGrid]) -> list[BoardView]:
-    return [
-        BoardView(table, tuple(tradeoff_plots(table, f"plot{i}")), grids.get(table.board.title))
-        for i, table in enumerate(tables)
-    ]
-
-
-def _method_pages(
-    site: Site,
-    boards: Sequence[Board],
-    entrants: Sequence[Entrant],
-    hrefs: dict[str, str],
-    grids: dict[str, FaceGrid],
-) -> None:
-    listed: list[dict[str, Any]] = []
-    for entrant in entrants:
-        card = entrant.run.methods[entrant.method]
-        listed.append({"name": entrant.name, "href": hrefs[entrant.name], "card": card})
-        own = [board for board in boards if entrant.run in board.runs]
-        sections = [
-            SectionView(
-                make_section(board, entrant, f"s{i}"),
-                grids[board.title].only(entrant.name) if board.title in grids and not entrant.control else None,
-            )
-            for i, board in enumerate(own)
-        ]
-        spec = next(m.spec for m in entrant.run.plan.methods if m.label == entrant.method)
-        path = f"methods/{hrefs[entrant.name]}"
-        content = {"card": card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
-        site.page("method.html", path, "methods", name=entrant.name, **content)
-    site.page("methods.html", "methods/index.html", "methods", methods=listed)
-
-
-def _metric_pages(site: Site, boards: Sequence[Board], metric_slugs: dict[str, str]) -> None:
-    cards = metric_cards(boards)
-    for name, card in cards.items():
-        site.page(
-            "metric.html",
-            f"metrics/{metric_slugs[name]}.html",
-            "metrics",
-            card=card,
-            family=FAMILY_TITLES[card.family],
-            better=better_text(card),
-            boards=metric_on_boards(boards, name),
-        )
-    families = [(FAMILY_TITLES[f], [c for c in cards.values() if c.family == f]) for f in FAMILIES]
-    site.page("metrics.html", "metrics/index.html", "metrics", families=[(t, found) for t, found in families if found])

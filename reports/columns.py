@@ -6,23 +6,35 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.cards import Family, MetricCard
-from unmask.bench.core.headlines import headline_keys, speaking_key
+from unmask.bench.core.headlines import JUDGE, headline_keys, speaking_key
+from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board
-from unmask.reports.numbers import unit_mark
-from unmask.reports.runs import WORST, Column
 
-FAMILIES: Final[tuple[Family, ...]] = ("outcome", "privacy", "utility", "skin", "quality", "cost")
-FAMILY_TITLES: Final[dict[str, str]] = {
+FAMILY_TITLES: Final[dict[Family, str]] = {
     "outcome": "Outcome",
+    "traceability": "Following people",
+    "exposure": "Privacy over time",
     "privacy": "Privacy",
+    "consistency": "Consistency",
     "utility": "Utility",
     "skin": "Skin",
     "quality": "Quality",
     "cost": "Cost",
 }
+"""In the order of the pages."""
+TRACEABILITY: Final = {
+    "people": "People counted",
+    "truth": "Followed, against the truth",
+    "original": "Followed, against the original's tracks",
+}
+"""The parts of that family in the leaderboard."""
 OUTCOMES: Final = ("anonymized", "destroyed", "missed", "error")
 
-REGION_NAMES: Final = {"face": "face", "image": "whole image", "background": "background"}
+_REGIONS: Final = {"": "", "face": "", "image": "whole image", "background": "background"}
+_INSTRUMENTS: Final = {"frames": "1 = as the original", "wall-clock": "this machine", "stream": "as written"}
+"""What is no instrument is said in words."""
+_UNSAID: Final = ("share", "LPIPS", "ratio", "correlation", "people", "frames")
+"""Units that a head need not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,8 @@ class Head:
 
     column: Column
     card: MetricCard
+    span: str
+    """The group of columns it stands in: a family, or a key of `TRACEABILITY`."""
     title: str
     sub: str
     """What measured, over what."""
@@ -38,15 +52,30 @@ class Head:
     """``higher is better`` or ``lower is better``; empty where neither is."""
     arrow: str
     unit: str
+    """Where the head has to say it."""
 
 
 def headline_heads(board: Board) -> list[Head]:
-    """The leaderboard's columns, in family order; a metric that nobody measured has none."""
-    measured = [(c.metric, c.instrument, c.region) for c in board.columns]
-    valued = {key for key in measured if _has_value(board, Column(*key))}
+    """The leaderboard's columns; without a metric that was not asked, and without those of people's tracks where the
+    data set has no reference for them."""
+    keys = [column.key for column in board.columns]
+    valued = {column.key for column in board.columns if _has_value(board, column)}
     cards = {column.metric: board.metric(column) for column in board.columns}
-    keys = headline_keys(cards, measured, valued, instruments=_instruments(board))
-    return [make_head(board, Column(*key)) for key in keys]
+    heads = headline_keys(cards, keys, valued, instruments=board.reference.plan.headline_instruments)
+    spans = {key: span_of(cards[key[0]]) for key in heads}
+    kept = {span for key, span in spans.items() if key in valued or span not in ("truth", "original")}
+    return [make_head(board, Column(*key)) for key, span in spans.items() if span in kept]
+
+
+def span_of(card: MetricCard) -> str:
+    """The group of columns that a metric stands in."""
+    if card.family != "traceability":
+        return card.family
+    return "people" if card.unit == "people" else "original" if card.name.endswith("_original") else "truth"
+
+
+def span_title(span: str) -> str:
+    return TRACEABILITY.get(span) or next(title for family, title in FAMILY_TITLES.items() if family == span)
 
 
 def family_columns(board: Board, family: Family) -> list[Column]:
@@ -55,13 +84,9 @@ def family_columns(board: Board, family: Family) -> list[Column]:
 
 def headline_column(board: Board, name: str) -> Column | None:
     """The column that speaks for a metric: its worst recogniser, else the default instrument, on the face."""
-    key = speaking_key([(c.metric, c.instrument, c.region) for c in board.columns], name, _instruments(board))
+    keys = [column.key for column in board.columns]
+    key = speaking_key(keys, name, board.reference.plan.headline_instruments)
     return None if key is None else Column(*key)
-
-
-def _instruments(board: Board) -> list[str]:
-    settings = board.reference.plan.settings
-    return [settings.default_recogniser, settings.default_attributes, "standard"]
 
 
 def make_head(board: Board, column: Column) -> Head:
@@ -69,11 +94,12 @@ def make_head(board: Board, column: Column) -> Head:
     return Head(
         column,
         card,
-        card.title,
+        span_of(card),
+        card.title.split(", against")[0],
         instrument_text(board, column),
         better_text(card),
         {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "none": ""}[card.direction],
-        unit_mark(card.unit),
+        "" if card.unit in _UNSAID else card.unit,
     )
 
 
@@ -82,20 +108,17 @@ def better_text(card: MetricCard) -> str:
 
 
 def instrument_text(board: Board, column: Column) -> str:
-    """``worst of 4 recognisers``, ``sface``, ``standard, whole image``."""
+    """``worst of 4 attacks``, ``sface``, ``standard, whole image``."""
+    measured = _INSTRUMENTS.get(column.instrument, column.instrument)
     if column.instrument == WORST:
         names = {c.instrument for c in board.columns if c.metric == column.metric} - {WORST}
         measured = f"worst of {len(names)} attacks" if names else "worst attack"
-    else:
-        measured = column.instrument
-    plain = column.region == "face" or board.metric(column).family == "cost"
-    over = "" if plain else REGION_NAMES[column.region]
+    elif column.instrument == JUDGE and not column.region:
+        measured = "all face tracks"
+    over = "" if board.metric(column).family == "cost" else _REGIONS[column.region]
     return ", ".join(part for part in (measured, over) if part)
 
 
 def _has_value(board: Board, column: Column) -> bool:
-    return any(
-        (row := run.row(board.dataset, method, column)) is not None and row.value is not None
-        for run in board.runs
-        for method in run.methods
-    )
+    rows = (e.run.row(board.dataset, e.label, column) for e in board.entrants)
+    return any(row is not None and row.value is not None for row in rows)

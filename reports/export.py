@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from unmask.bench.store.view import ALL, Column
+from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell
 from unmask.reports.leaderboard import Leaderboard
 
 _CSV_HEAD = (
-    *("dataset", "run", "method", "role", "metric", "instrument", "region", "unit"),
+    *("dataset", "run", "label", "method", "variant", "role", "metric", "instrument", "region", "group", "unit"),
     *(
         "value",
         "low",
@@ -40,28 +42,47 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def to_csv(boards: Sequence[Leaderboard]) -> str:
-    """One line a method and metric, numbers unrounded (shares in 0..1); an empty field = not measured."""
+    """The leaderboards, one line a method and metric, numbers unrounded (shares in 0..1); an empty field = not
+    measured."""
+    return _csv(
+        (table.board, line.entrant, head.column, ALL)
+        for table in boards
+        for line in table.lines
+        for head in table.heads
+    )
+
+
+def all_to_csv(boards: Sequence[Board]) -> str:
+    """Every estimate, of everybody and of groups, in the same form."""
+    return _csv(
+        (board, entrant, column, group)
+        for board in boards
+        for entrant in board.entrants
+        for column in entrant.run.columns(board.dataset)
+        for group in (ALL, *(row.group for row in entrant.run.groups(board.dataset, entrant.label, column)))
+        if entrant.run.row(board.dataset, entrant.label, column, group) is not None
+    )
+
+
+def _csv(cells: Iterable[tuple[Board, Entrant, Column, str]]) -> str:
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n")
     write.writerow(_CSV_HEAD)
-    for table in boards:
-        name = table.board.dataset
-        for line in table.lines:
-            run, method = line.entrant.run, line.entrant.method
-            for head in table.heads:
-                row = run.row(name, method, head.column)
-                reason = table.board.reason_against(run, head.column)
-                if row is None or reason:
-                    numbers: list[object] = [None] * 10
-                else:
-                    rank = None if line.entrant.control else run.rank(name, method, head.column)
-                    ends = [rank.best, rank.worst] if rank else [None, None]
-                    chance = [row.chance, row.chance_low, row.chance_high]
-                    numbers = [row.value, row.low, row.high, row.n, row.unscored, *chance, *ends]
-                column = (head.column.metric, head.column.instrument, head.column.region, head.card.unit)
-                note = f"not comparable: {reason}" if reason else row.note if row else ""
-                role = "control" if line.entrant.control else "contestant"
-                write.writerow([name, run.key, method, role, *column, *numbers, note])
+    for board, entrant, column, group in cells:
+        run, label = entrant.run, entrant.label
+        row = run.row(board.dataset, label, column, group)
+        reason = board.reason_against(run, column)
+        numbers: list[object] = [None] * 10
+        if row is not None and not reason:
+            rank = board.rank(entrant, column) if group == ALL else None
+            ends = [rank.best, rank.worst] if rank else [None, None]
+            chance = [row.chance, row.chance_low, row.chance_high]
+            numbers = [row.value, row.low, row.high, row.n, row.unscored, *chance, *ends]
+        release = run.releases[label]
+        role = "control" if entrant.control else "contestant"
+        note = f"not comparable: {reason}" if reason else row.note if row else ""
+        who = (board.dataset, run.key, label, release.method, release.variant, role)
+        write.writerow([*who, *column.key, group, board.metric(column).unit, *numbers, note])
     return out.getvalue()
 
 
@@ -69,7 +90,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     """A table a data set: value (95 % interval); ``*`` marks the best and the ties with it."""
     parts = []
     for table in boards:
-        heads = ["Method", "Outcome", *(f"{h.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
+        heads = ["Method", "Outcome", *(f"{h.card.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
         rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", "", *table.chance])
         body = [_markdown_row(heads), _markdown_row(["---"] * len(heads), escape=False), *map(_markdown_row, rows)]
@@ -81,7 +102,7 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
     """A ``booktabs`` table a data set; interval under each value in small type."""
     parts = []
     for table in boards:
-        heads = ["Method", *(f"{h.title} {h.arrow}".strip() for h in table.heads)]
+        heads = ["Method", *(f"{h.card.title} {h.arrow}".strip() for h in table.heads)]
         rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", *map(_latex, table.chance)])
         caption = f"{table.board.title}: {table.board.size}. {_LEGEND}"

@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 from PIL import Image as Pil
 
-from unmask.bench.core.errors import ImageError, UsageError
+from unmask.bench.core.errors import DataError, ImageError, UsageError
 from unmask.bench.core.types import Image
+from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.store.documents import located_dataset
 from unmask.bench.store.schemas import PlannedDataset
+from unmask.bench.store.view import RunView
 from unmask.reports.boards import Board, Entrant
-from unmask.reports.runs import RunView
 
 FaceSource = Callable[[PlannedDataset, str], Image]
 """The original of a sample, (H, W, 3) uint8 RGB; raises `ImageError` where it cannot be read."""
@@ -54,13 +56,42 @@ class FaceGrid:
 
 
 def refuse_faces(runs: Sequence[RunView]) -> None:
-    """Raises `UsageError` for the first data set that does not allow faces in a report."""
+    """Raises `UsageError` for the first data set of photos that does not allow faces in a report, and where there are
+    clips alone: no frame of a clip is ever shown."""
+    if all(run.has_clips(label) for run in runs for label in run.datasets):
+        raise UsageError("no frame of a clip is ever shown; leave out --with-faces")
     for run in runs:
         for label, card in run.datasets.items():
-            if not card.show_faces:
+            if not card.show_faces and not run.has_clips(label):
                 raise UsageError(
                     f"data set {label!r} does not allow faces in a report ({card.licence}); leave out --with-faces"
                 )
+
+
+def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
+    """A source that opens each data set of ``runs`` once, from where it lies now.
+
+    Raises a `DataError` when asked for a data set that is not the one which the run used.
+    """
+    opened: dict[str, Dataset] = {}
+
+    def read(planned: PlannedDataset, sample: str) -> Image:
+        if planned.label not in opened:
+            places = (located_dataset(run, planned.label, planned.spec) for run in runs)
+            spec = next((place for place in places if place != planned.spec), planned.spec)
+            dataset = open_dataset(spec, root=root)
+            if dataset.card.fingerprint != planned.card.fingerprint:
+                raise DataError(
+                    f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"
+                )
+            opened[planned.label] = dataset
+        dataset = opened[planned.label]
+        found = next((ref for ref in dataset.refs if ref.id == sample), None)
+        if found is None:
+            raise DataError(f"data set {planned.label!r} has no {sample!r} any more; leave out --with-faces")
+        return dataset.read(found)
+
+    return read
 
 
 def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: dict[str, str]) -> FaceGrid:
@@ -92,12 +123,12 @@ def _original(planned: PlannedDataset, sample: str, shown: str, source: FaceSour
 
 
 def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -> Picture:
-    path = entrant.run.folder.output_image(board.dataset, entrant.method, sample)
+    path = entrant.run.folder.output_image(board.dataset, entrant.label, sample)
     if path is None:
         return Picture("", 0, 0, "no output")
     with Pil.open(path) as image:
         shown = entrant.run.folder.shown_name(board.dataset, sample)
-        return _save(image.convert("RGB"), out, file, f"{entrant.method} on {shown}")
+        return _save(image.convert("RGB"), out, file, f"{entrant.label} on {shown}")
 
 
 def _save(image: Pil.Image, out: Path, file: str, alt: str) -> Picture:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
-from unmask.bench.core.headlines import HEADLINE_PRIVACY
-from unmask.bench.store.results import EstimateRow
+from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY
+from unmask.bench.store.results import EstimateRow, Problem
+from unmask.bench.store.schemas import LOSSLESS
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
-from unmask.reports.columns import FAMILIES, FAMILY_TITLES, OUTCOMES, Head, headline_column, headline_heads
-from unmask.reports.numbers import DASH, NOT_MEASURED, format_number, format_value
-from unmask.reports.runs import Column
+from unmask.reports.columns import OUTCOMES, Head, headline_column, headline_heads, span_title
+from unmask.reports.numbers import NOT_MEASURED, ends_text, format_number
 
 USELESS_SHARE: Final = 0.5
 """A method that destroys at least this share of the faces does not count as keeping them usable."""
@@ -28,7 +31,7 @@ class OutcomePart:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How a method's faces ended."""
+    """How a method's faces ended; of clips, averaged over the frames of each face track."""
 
     parts: tuple[OutcomePart, ...]
     """All four outcomes in fixed order; empty = not measured."""
@@ -61,10 +64,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class FamilySpan:
-    """A family over its neighbouring columns."""
+class Span:
+    """A group of neighbouring columns."""
 
-    family: str
+    name: str
     title: str
     columns: int
 
@@ -73,12 +76,14 @@ class FamilySpan:
 class Leaderboard:
     board: Board
     heads: tuple[Head, ...]
-    spans: tuple[FamilySpan, ...]
+    spans: tuple[Span, ...]
     """Without the outcome column."""
     controls: tuple[Line, ...]
     chance: tuple[str, ...]
     """One text a column; empty where chance has no meaning."""
     contestants: tuple[Line, ...]
+    left_out: tuple[str, ...]
+    """Of clips: why whole groups of columns are not there, a sentence each."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -92,40 +97,62 @@ class Leaderboard:
 
 
 def make_leaderboard(board: Board) -> Leaderboard:
-    """Contestants that keep faces come first, each group by de-identification rate, best first."""
+    """Contestants that keep faces come first, each group by the headline of privacy, best first."""
     heads = tuple(headline_heads(board))
     lines = [_line(board, entrant, heads) for entrant in board.entrants]
-    privacy = next((i for i, head in enumerate(heads) if head.card.name == HEADLINE_PRIVACY), None)
+    names = [head.card.name for head in heads]
+    lead = next((names.index(name) for name in (HEADLINE_EXPOSURE, HEADLINE_PRIVACY) if name in names), None)
 
-    def order(line: Line) -> tuple[bool, float]:
-        value = None if privacy is None else line.cells[privacy].sort
-        return line.destroys, -1.0 * (value if value is not None else -1.0)
+    def order(line: Line) -> tuple[bool, bool, float]:
+        value = None if lead is None else line.cells[lead].sort
+        higher = lead is not None and heads[lead].card.direction == "higher"
+        return line.destroys, value is None, (-value if higher else value) if value is not None else 0.0
 
-    families = [head.card.family for head in heads]
+    spans = [(name, len(list(each))) for name, each in groupby(heads, key=lambda head: head.span)]
     return Leaderboard(
         board,
         heads,
-        tuple(FamilySpan(f, FAMILY_TITLES[f], families.count(f)) for f in FAMILIES if f in families),
+        tuple(Span(name, span_title(name), columns) for name, columns in spans),
         tuple(line for line in lines if line.entrant.control),
-        tuple(_chance(board, head) for head in heads),
+        tuple(ends_text(board.chance(head.column), head.card.unit) for head in heads),
         tuple(sorted((line for line in lines if not line.entrant.control), key=order)),
+        tuple(_left_out(board, {head.span for head in heads})),
     )
+
+
+def _left_out(board: Board, spans: set[str]) -> Iterator[str]:
+    if not board.clips:
+        return
+    clips = board.clips[0]
+    if not clips.usable:
+        yield "No clip could be used, so nothing was measured."
+        return
+    if "truth" not in spans:
+        yield "Not measured against the truth: these clips come without an annotation of people."
+    if "original" not in spans:
+        yield "Not measured against the original's tracks: nobody was followed in any original."
+    if not any(row.face_tracks for row in clips.usable):
+        yield "No face was found in these clips, so privacy over time and consistency have no answer."
 
 
 def outcomes_of(board: Board, entrant: Entrant) -> Outcomes:
-    rows = [(name, _outcome_row(board, entrant, name)) for name in OUTCOMES]
-    measured = [(name, row) for name, row in rows if row is not None and row.value is not None]
+    rows = {name: _outcome_row(board, entrant, name) for name in OUTCOMES}
+    measured = {name: row for name, row in rows.items() if row is not None and row.value is not None}
     parts = tuple(
         OutcomePart(name, row.value or 0.0, f"{_whole(row.value or 0.0)} {'errors' if name == 'error' else name}")
-        for name, row in measured
+        for name, row in measured.items()
     )
-    faces = measured[0][1].n if measured else 0
-    return Outcomes(parts, f"of {faces:,} faces" if measured else "")
+    first = next(iter(measured.values()), None)
+    if first is None:
+        return Outcomes(parts, "")
+    unit = "face tracks" if first.region is None else "faces"
+    return Outcomes(parts, f"of {first.n:,} {unit}")
 
 
 def _outcome_row(board: Board, entrant: Entrant, name: str) -> EstimateRow | None:
-    column = headline_column(board, f"outcome_{name}")
-    return None if column is None else entrant.run.row(board.dataset, entrant.method, column)
+    columns = (headline_column(board, f"{prefix}_{name}") for prefix in ("outcome", "frames"))
+    column = next((column for column in columns if column is not None), None)
+    return None if column is None else entrant.run.row(board.dataset, entrant.label, column)
 
 
 def _whole(share: float) -> str:
@@ -135,15 +162,17 @@ def _whole(share: float) -> str:
 def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
     outcomes = outcomes_of(board, entrant)
     if entrant.control:
-        about = "control: the photos as they are"
+        about = f"control: the {'clips' if board.clips else 'photos'} as they are"
+        if board.clips and entrant.run.releases[entrant.label].variant != LOSSLESS:
+            about = "control: only re-encoded"
     elif outcomes.share("destroyed") >= USELESS_SHARE:
         about = "destroys faces: of no use"
     elif outcomes.share("error") >= USELESS_SHARE:
         about = "fails on most faces"
     else:
         about = ""
-    failed = entrant.run.failure_text(board.dataset, entrant.method)
-    findings = [finding.text for finding in entrant.run.findings(board.dataset, entrant.method)]
+    failed = failure_text(board, entrant)
+    findings = [finding.text for finding in entrant.run.findings(board.dataset, entrant.label)]
     return Line(
         entrant,
         about,
@@ -153,15 +182,22 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
     )
 
 
-def _chance(board: Board, head: Head) -> str:
-    values = chance_values(board, head.column)
-    if not values:
+def failures_of(board: Board, entrant: Entrant) -> list[Problem]:
+    """The photos or clips of which a method gave nothing usable, or not in every frame."""
+    if board.clips:
+        return list(board.clips_of(entrant.run).failures(entrant.label))
+    return entrant.run.failures(board.dataset, entrant.label)
+
+
+def failure_text(board: Board, entrant: Entrant) -> str:
+    """``6 of 6 images failed: float32 array, uint8 wanted``, with the commonest reason; '' where none failed."""
+    problems, inputs = failures_of(board, entrant), entrant.run.inputs(board.dataset)
+    if not problems:
         return ""
-    ends = [format_value(v, head.card.unit) for v in dict.fromkeys((values[0], values[-1]))]
-    return DASH.join(dict.fromkeys(ends))
-
-
-def chance_values(board: Board, column: Column) -> list[float]:
-    """What guessing would score, ascending; several values where it depends on the method."""
-    rows = [entrant.run.row(board.dataset, entrant.method, column) for entrant in board.entrants]
-    return sorted({row.chance for row in rows if row is not None and row.chance is not None})
+    commonest, times = Counter(problem.reason for problem in problems).most_common(1)[0]
+    how = ":" if times == len(problems) else ", mostly:"
+    if board.clips:
+        usable = len(board.clips_of(entrant.run).usable)
+        return f"{len(problems):,} of {usable:,} clips failed, wholly or in part{how} {commonest}"
+    images = f" of {inputs.images - inputs.unreadable:,}" if inputs else ""
+    return f"{len(problems):,}{images} images failed{how} {commonest}"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
-from unmask.bench.core.cards import MetricCard
-from unmask.bench.store.results import FindingRow, GapRow, MethodProblem
+from unmask.bench.core.cards import Family, MetricCard
+from unmask.bench.store.results import FindingRow, Problem
+from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram
-from unmask.reports.columns import FAMILIES, FAMILY_TITLES, Head, headline_heads, instrument_text
-from unmask.reports.leaderboard import Outcomes, outcomes_of
-from unmask.reports.numbers import NBSP, NOT_MEASURED, fmr_text, format_interval, format_p, format_value
-from unmask.reports.runs import WORST, Column
+from unmask.reports.columns import FAMILY_TITLES, Head, family_columns, headline_heads, instrument_text
+from unmask.reports.leaderboard import Outcomes, failures_of, outcomes_of
+from unmask.reports.numbers import NBSP, fmr_text, format_interval, format_p, format_value
 from unmask.reports.worst_cases import WorstCases, worst_cases
 
 SIGNIFICANT = 0.05
@@ -80,18 +80,20 @@ class Section:
     """Names of the histograms' series, in drawing order."""
     subgroups: tuple[Subgroups, ...]
     versus: tuple[tuple[Entrant, tuple[Verdict, ...]], ...]
-    worst: WorstCases
-    failures: tuple[MethodProblem, ...]
+    worst: WorstCases | None
+    """`None` = of clips, whose timelines tell it."""
+    failures: tuple[Problem, ...]
     findings: tuple[FindingRow, ...]
     families: tuple[tuple[str, tuple[Measured, ...]], ...]
 
 
 def make_section(board: Board, entrant: Entrant, name: str) -> Section:
     """``name``: letters, digits and ``-``; keeps ids apart on the page."""
-    run, method = entrant.run, entrant.method
+    run, label = entrant.run, entrant.label
     heads = headline_heads(board)
     drawn, series = _histograms(board, entrant, name)
-    others = [m for m in run.contestants if m != method and not entrant.control]
+    others = [m for m in run.contestants(board.dataset) if m != label and not entrant.control]
+    families = ((title, _family(board, entrant, family)) for family, title in FAMILY_TITLES.items())
     return Section(
         board,
         outcomes_of(board, entrant),
@@ -100,46 +102,39 @@ def make_section(board: Board, entrant: Entrant, name: str) -> Section:
         series,
         tuple(s for head in heads if (s := _subgroups(board, entrant, head)) is not None),
         tuple((Entrant(run, m), tuple(_verdict(board, entrant, m, head) for head in heads)) for m in others),
-        worst_cases(run, board.dataset, method),
-        tuple(f for f in run.estimates.failures if (f.dataset, f.method) == (board.dataset, method)),
-        run.findings(board.dataset, method),
-        tuple(_family(board, entrant, family) for family in FAMILIES if _measured(board, entrant, family)),
+        None if board.clips else worst_cases(run, board.dataset, label),
+        tuple(failures_of(board, entrant)),
+        run.findings(board.dataset, label),
+        tuple((title, lines) for title, lines in families if lines),
     )
 
 
-def _measured(board: Board, entrant: Entrant, family: str) -> list[Column]:
-    columns = entrant.run.columns(board.dataset)
-    return [c for c in columns if entrant.run.metrics[c.metric].family == family]
-
-
-def _family(board: Board, entrant: Entrant, family: str) -> tuple[str, tuple[Measured, ...]]:
-    lines = []
-    for column in _measured(board, entrant, family):
-        card = entrant.run.metrics[column.metric]
-        row = entrant.run.row(board.dataset, entrant.method, column)
-        control = entrant.run.control_row(board.dataset, column)
+def _family(board: Board, entrant: Entrant, family: Family) -> tuple[Measured, ...]:
+    run, lines = entrant.run, []
+    own = set(run.columns(board.dataset))
+    for column in (c for c in family_columns(board, family) if c in own):
+        card = run.metrics[column.metric]
+        row = run.row(board.dataset, entrant.label, column)
+        control = run.control_row(board.dataset, column)
+        # Against the own run, so that a number which may not stand in a shared table is still shown here.
+        apart = row is not None and board.reason_against(run, column)
         lines.append(
             Measured(
                 card,
                 instrument_text(board, column),
-                # Against the own run, so that a number which may not stand in a shared table is still told here.
-                Cell("unmeasured", NOT_MEASURED, NOT_MEASURED)
-                if row is None
-                else entrant_cell(board, entrant, column)
-                if not board.reason_against(entrant.run, column)
-                else estimate_cell(row, card, board.scale(column)),
+                estimate_cell(board, row) if row and apart else entrant_cell(board, entrant, column),
                 chance_text(row, card.unit) if row else "",
                 format_value(control.value, card.unit) if control and not entrant.control else "",
             )
         )
-    return FAMILY_TITLES[family], tuple(lines)
+    return tuple(lines)
 
 
 def _histograms(board: Board, entrant: Entrant, name: str) -> tuple[tuple[tuple[str, Markup], ...], tuple[str, ...]]:
     rows = [
         r
         for r in entrant.run.estimates.histograms
-        if (r.dataset, r.method) == (board.dataset, entrant.method) and len(r.edges) > 1
+        if (r.dataset, r.method) == (board.dataset, entrant.label) and len(r.edges) > 1
     ]
     drawn = tuple(
         (
@@ -148,7 +143,7 @@ def _histograms(board: Board, entrant: Entrant, name: str) -> tuple[tuple[tuple[
                 row,
                 _thresholds(entrant.run.operating_points, row.instrument),
                 name=f"{name}-h{i}",
-                title=f"Distances measured by {row.instrument}: {entrant.method} on {board.dataset}",
+                title=f"Distances measured by {row.instrument}: {entrant.label} on {board.dataset}",
             ),
         )
         for i, row in enumerate(rows)
@@ -166,21 +161,20 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
     if board.reason_against(run, head.column):
         return None
     column = head.column
-    own = run.row(board.dataset, entrant.method, column)
+    own = run.row(board.dataset, entrant.label, column)
     if column.instrument == WORST and own is not None:
         # Groups are told for the one recogniser that is worst for everybody: each group's own worst may be another,
         # and a gap between two recognisers would be no gap between people.
         column = Column(column.metric, own.note, column.region)
-    rows = list(run.groups(board.dataset, entrant.method, column))
-    gaps = _gap_rows(entrant, board.dataset, column)
+    rows = run.groups(board.dataset, entrant.label, column)
+    gaps = run.gaps(board.dataset, entrant.label, column)
     if not rows and not gaps:
         return None
     unit = head.card.unit
     values = {row.group: format_value(row.value, unit) for row in rows}
-    scale = board.scale(head.column)
-    whole = run.row(board.dataset, entrant.method, column)
+    whole = run.row(board.dataset, entrant.label, column)
     return Subgroups(
-        Head(column, head.card, head.title, instrument_text(board, column), head.better, head.arrow, head.unit),
+        replace(head, column=column, sub=instrument_text(board, column)),
         tuple(
             Gap(
                 g.by,
@@ -195,25 +189,17 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:
             )
             for g in gaps
         ),
-        tuple((row.group, estimate_cell(row, head.card, scale)) for row in ([whole] if whole else []) + rows),
+        tuple((row.group, estimate_cell(board, row)) for row in ([whole] if whole else []) + rows),
     )
 
 
-def _gap_rows(entrant: Entrant, dataset: str, column: Column) -> list[GapRow]:
-    return [
-        g
-        for g in entrant.run.estimates.gaps
-        if (g.dataset, g.method, Column(g.metric, g.instrument, g.region or "")) == (dataset, entrant.method, column)
-    ]
-
-
 def _verdict(board: Board, entrant: Entrant, other: str, head: Head) -> Verdict:
-    row = entrant.run.comparison(board.dataset, head.column, entrant.method, other)
+    row = entrant.run.comparison(board.dataset, head.column, entrant.label, other)
     if row is None:
         return Verdict("", "not compared")
     if row.identical:
         return Verdict("identical", "the same outputs, byte for byte")
-    difference = row.difference if row.a == entrant.method else -row.difference
+    difference = row.difference if row.a == entrant.label else -row.difference
     unit = head.card.unit
     sign = "+" if difference > 0 else ""
     detail = f"{sign}{format_value(difference, unit).replace('%', 'points')}"

@@ -89,6 +89,11 @@ def count(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,}{NBSP}{one if n == 1 else many or one + 's'}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
 def rank_range(best: int, worst: int) -> str:
     """``2`` or ``2–4``."""
     return f"{best}" if best == worst else f"{best}{DASH}{worst}"

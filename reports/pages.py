@@ -1,4 +1,4 @@
-"""What the pages about data, instruments, provenance and all numbers show."""
+"""What the pages about data, metrics, instruments, provenance and all numbers show."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MetricCard
 from unmask.bench.core.headlines import HEADLINE_PRIVACY
 from unmask.bench.store.results import EstimateRow, InputRow
+from unmask.bench.store.view import ALL, CONTROL, WORST, Column, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
-from unmask.reports.columns import FAMILIES, FAMILY_TITLES, better_text, family_columns, instrument_text
-from unmask.reports.leaderboard import Leaderboard, chance_values
-from unmask.reports.numbers import count, ends_text, fmr_text, format_interval, format_value
-from unmask.reports.runs import ALL, WORST, Column, RunView
+from unmask.reports.clips.inputs import ClipInputs, make_inputs
+from unmask.reports.columns import FAMILY_TITLES, better_text, family_columns, instrument_text
+from unmask.reports.leaderboard import Leaderboard
+from unmask.reports.numbers import count, ends_text, fmr_text, format_interval, format_number, format_value
 
 STRANGERS = "stranger_match@1e-3"
 STRANGERS_GROUP = "stranger_match_group@1e-3"
 
 ROLE_TITLES = {
     "detector": "Face detectors: where a face is",
+    "people": "Person detector: where people are",
+    "tracker": "Trackers: who is who from frame to frame, people and faces",
     "recogniser": "Recognisers: the attackers",
     "attributes": "Age and gender",
     "skin": "Skin tone",
@@ -58,6 +61,8 @@ class DatasetEntry:
     board: Board
     inputs: InputRow | None
     strangers: StrangerTable | None
+    clips: tuple[ClipInputs, ...]
+    """Of clips: what went in, for each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +105,89 @@ class ProvenanceEntry:
     provenance: dict[str, Any]
 
 
-def number_families(board: Board) -> list[NumberFamily]:
-    """Every number on a board: metrics down, methods across."""
+def number_groups(board: Board) -> list[tuple[str, list[NumberFamily]]]:
+    """Every number on a board, metrics down, methods across: a title and the families for everybody; of clips then for
+    each group of them."""
+    groups = {ALL: "All clips" if board.clips else ""}
+    for clips in board.clips:
+        groups |= {f"group={name}": f"Clips of the group {name}" for name in clips.groups if name}
+    return [(title, _families(board, group)) for group, title in groups.items()]
+
+
+def _families(board: Board, group: str) -> list[NumberFamily]:
     entrants = tuple(board.entrants)
-    found = []
-    for family in FAMILIES:
+    families = []
+    for family, title in FAMILY_TITLES.items():
         by_metric: dict[str, list[Column]] = {}
         for column in family_columns(board, family):
             by_metric.setdefault(column.metric, []).append(column)
-        groups = tuple(_group(board, entrants, columns) for columns in by_metric.values())
+        groups = tuple(_group(board, entrants, columns, group) for columns in by_metric.values())
         if groups:
-            found.append(NumberFamily(family, FAMILY_TITLES[family], entrants, groups))
-    return found
+            families.append(NumberFamily(family, title, entrants, groups))
+    return families
 
 
-def _group(board: Board, entrants: Sequence[Entrant], columns: Sequence[Column]) -> NumberGroup:
+def _group(board: Board, entrants: Sequence[Entrant], columns: Sequence[Column], group: str) -> NumberGroup:
     card = board.metric(columns[0])
     lines = []
     for column in columns:
-        cells = tuple(entrant_cell(board, e, column) for e in entrants)
-        chance = ends_text(chance_values(board, column), card.unit)
-        lines.append(NumberLine(instrument_text(board, column), cells, chance))
+        cells = tuple(entrant_cell(board, e, column, group) for e in entrants)
+        lines.append(
+            NumberLine(instrument_text(board, column), cells, ends_text(board.chance(column, group), card.unit))
+        )
     return NumberGroup(card, better_text(card), tuple(lines))
 
 
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """One instrument's values of a metric, a line a method."""
+
+    sub: str
+    chance: str
+    left: str
+    right: str
+    """The ends of the drawn scale."""
+    lines: tuple[tuple[Entrant, Cell], ...]
+
+
+def metric_cards(boards: Sequence[Board]) -> dict[str, MetricCard]:
+    """Every metric of a report; the first run's card where versions differ (the pages say so)."""
+    cards: dict[str, MetricCard] = {}
+    for run in (run for board in boards for run in board.runs):
+        cards = {**run.metrics, **cards}
+    return cards
+
+
+def metric_on_boards(boards: Sequence[Board], metric: str) -> list[tuple[Board, tuple[Forest, ...]]]:
+    found = [(board, tuple(_forest(board, c) for c in board.columns if c.metric == metric)) for board in boards]
+    return [(board, forests) for board, forests in found if forests]
+
+
+def _forest(board: Board, column: Column) -> Forest:
+    unit = board.metric(column).unit
+    scale = board.scale(column)
+    left, right = (format_number(end, unit, 0 if unit == "share" else None) for end in (scale.low, scale.high))
+    return Forest(
+        instrument_text(board, column),
+        ends_text(board.chance(column), unit),
+        left,
+        right,
+        tuple((entrant, entrant_cell(board, entrant, column)) for entrant in board.entrants),
+    )
+
+
 def dataset_entries(boards: Sequence[Board]) -> list[DatasetEntry]:
-    return [DatasetEntry(board.title, board.card, board, board.inputs, stranger_table(board)) for board in boards]
+    return [
+        DatasetEntry(
+            board.title,
+            board.card,
+            board,
+            board.inputs,
+            None if board.clips else stranger_table(board),
+            tuple(make_inputs(clips) for clips in board.clips),
+        )
+        for board in boards
+    ]
 
 
 def stranger_table(board: Board) -> StrangerTable | None:
@@ -135,9 +197,9 @@ def stranger_table(board: Board) -> StrangerTable | None:
     """
     run = board.reference
     attacks = [c.instrument for c in board.columns if c.metric == STRANGERS and c.instrument != WORST]
-    if not run.controls or not attacks:
+    if not run.controls(board.dataset) or not attacks:
         return None
-    control = run.controls[0]
+    control = run.controls(board.dataset)[0]
     columns = [Column(STRANGERS, name, "face") for name in attacks]
     groups = dict.fromkeys(row.group for column in columns for row in run.groups(board.dataset, control, column))
     kinds = [("everybody", STRANGERS, ALL), ("strangers of the same age group and gender", STRANGERS_GROUP, ALL)]
@@ -160,7 +222,7 @@ def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:
     """Cards by role; a card that differs between runs appears once for each version."""
     groups: dict[str, list[tuple[InstrumentCard, list[str]]]] = {}
     for run in runs:
-        for card in run.instruments.values():
+        for card in (*run.instruments.values(), *run.people_parts.values()):
             known = groups.setdefault(card.role, [])
             same = next((tags for other, tags in known if other == card), None)
             if same is None:
@@ -202,7 +264,7 @@ def provenance_entry(run: RunView) -> ProvenanceEntry:
         versions.append(
             ("method", label, method.version, (*method.weights.values(), *(f.sha256 for f in method.files)))
         )
-    for name, instrument in run.instruments.items():
+    for name, instrument in (*run.people_parts.items(), *run.instruments.items()):
         versions.append(("instrument", name, instrument.version, tuple(f.sha256 for f in instrument.files)))
     for name, metric in run.metrics.items():
         versions.append(("metric", name, metric.version, ()))
@@ -214,28 +276,31 @@ def provenance_entry(run: RunView) -> ProvenanceEntry:
     )
 
 
-_INTERVALS = (
-    "The tables say how often they succeeded, what became of the faces and what these are still good for, each number "
-    "with its 95\N{NO-BREAK SPACE}% interval."
-)
-
-
 def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
-    """What was measured, in two sentences for somebody who builds none of this."""
+    """What was measured, in a few sentences for somebody who builds none of this."""
     boards = [table.board for table in tables]
-    methods = len({m for run in runs for m in run.contestants})
-    faces = "; ".join(f"{board.size} ({board.title})" for board in boards)
+    methods = len({m for run in runs for m, card in run.methods.items() if card.name != CONTROL})
+    sizes = "; ".join(f"{board.size} ({board.title})" for board in boards)
     attackers = {name for board in boards for name in board.recognisers}
-    first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {faces}"
-    if not attackers:
-        return f"{first}. The tables say what became of the faces, each number with its 95\N{NO-BREAK SPACE}% interval."
-    many = count(len(attackers), "face recognition program")
-    if any(head.card.name == HEADLINE_PRIVACY for table in tables for head in table.unmeasured):
-        return f"{first}, and {many} then tried to find the same people again. {_INTERVALS}"
-    worst = "it" if len(attackers) == 1 else "even the most successful of them"
+    first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {sizes}"
     interval = "95\N{NO-BREAK SPACE}% interval"
-    return (
-        f"{first}, and {many} then tried to find the same people again. The headline is the share of faces that "
-        f"{worst} could no longer match to their own original, at a setting that confuses 1 in 1,000 pairs of "
-        f"strangers; what the faces are still good for stands beside it, and each number with its {interval}."
-    )
+    said = [f"{first}."]
+    if attackers:
+        many = count(len(attackers), "face recognition program")
+        said = [f"{first}, and {many} then tried to find the same people again."]
+    measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
+    worst = "it" if len(attackers) == 1 else "even the most successful of them"
+    if HEADLINE_PRIVACY in measured:
+        said.append(
+            f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
+            "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "
+            f"and each number with its {interval}."
+        )
+    else:
+        said.append(f"The tables say what became of the faces, each number with its {interval}.")
+    if any(board.clips for board in boards):
+        said.append(
+            "Of clips two things are asked: can people still be followed from frame to frame, and are there moments in "
+            "which a program still recognises a person? One such frame is enough."
+        )
+    return " ".join(said)

@@ -11,7 +11,8 @@ from unmask.bench.core.headlines import HEADLINE_UTILITY
 from unmask.bench.store.results import EstimateRow
 from unmask.reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
 from unmask.reports.columns import Head
-from unmask.reports.leaderboard import Leaderboard, Line, chance_values
+from unmask.reports.leaderboard import Leaderboard, Line
+from unmask.reports.numbers import unit_mark
 
 VERTICALS: Final = (HEADLINE_UTILITY, "lpips_alex")
 
@@ -67,7 +68,7 @@ def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:
 
 def _reading(table: Leaderboard, line: Line, i: int) -> Reading | None:
     head, cell = table.heads[i], line.cells[i]
-    row = line.entrant.run.row(table.board.dataset, line.entrant.method, head.column)
+    row = line.entrant.run.row(table.board.dataset, line.entrant.label, head.column)
     if cell.state != "measured" or row is None or row.value is None:
         return None
     factor = _factor(head)
@@ -80,11 +81,11 @@ def _times(row: EstimateRow, end: str, factor: float) -> float | None:
 
 
 def _axis(table: Leaderboard, head: Head) -> Axis:
-    chance = chance_values(table.board, head.column)
+    chance = table.board.chance(head.column)
     factor = _factor(head)
-    unit = f", {head.unit}" if head.unit else ""
+    mark = unit_mark(head.card.unit)
     return Axis(
-        f"{head.title}{unit} ({head.sub})",
+        f"{head.title}{mark and f', {mark}'} ({head.sub})",
         head.card.direction != "lower",
         (0.0, 100.0) if head.card.unit == "share" else None,
         chance[0] * factor if len(chance) == 1 else None,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.bench.core.errors import UsageError
-from unmask.bench.core.headlines import headline_metrics
+from unmask.bench.core.headlines import headline_keys
+from unmask.bench.store.comparable import data_difference, method_difference, metric_difference
 from unmask.bench.store.run_folder import RunFolder
-from unmask.reports.comparable import data_difference, method_difference, metric_difference
+from unmask.bench.store.view import Column, RunView
 from unmask.reports.numbers import NOT_MEASURED, format_interval, format_value
-from unmask.reports.runs import WORST, Column, RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +62,21 @@ def pairs(runs: Sequence[RunView]) -> list[Pair]:
 
 
 def _lines(a: RunView, b: RunView, dataset: str) -> list[SideBySide]:
-    found = []
-    wanted = [name for names in headline_metrics(a.metrics) for name in names]
-    for method in (m for m in a.methods if m in b.methods):
-        changed = method_difference(a, b, method)
-        for column in _spoken_for(a, dataset, wanted):
+    keys = [column.key for column in a.columns(dataset)]
+    columns = [Column(*key) for key in headline_keys(a.metrics, keys, keys, instruments=a.plan.headline_instruments)]
+    lines = []
+    for label in (label for label in a.labels(dataset) if label in b.labels(dataset)):
+        changed = method_difference(a, b, label)
+        for column in columns:
             reason = changed or metric_difference(a, b, column)
-            one, two = (_text(run, dataset, method, column) for run in (a, b))
+            one, two = (_text(run, dataset, label, column) for run in (a, b))
             title = a.metrics[column.metric].title
-            found.append(SideBySide(method, title, column.instrument, one, "" if reason else two, reason))
-    return found
+            lines.append(SideBySide(label, title, column.instrument, one, "" if reason else two, reason))
+    return lines
 
 
-def _spoken_for(run: RunView, dataset: str, wanted: Sequence[str]) -> list[Column]:
-    """One column for each headline metric: the worst recogniser where there is one, else the first."""
-    chosen: dict[str, Column] = {}
-    for column in run.columns(dataset):
-        if column.metric in wanted and (column.metric not in chosen or column.instrument == WORST):
-            chosen[column.metric] = column
-    return list(chosen.values())
-
-
-def _text(run: RunView, dataset: str, method: str, column: Column) -> str:
-    row = run.row(dataset, method, column)
+def _text(run: RunView, dataset: str, label: str, column: Column) -> str:
+    row = run.row(dataset, label, column)
     if row is None or row.value is None:
         return NOT_MEASURED
     unit = run.metrics[column.metric].unit

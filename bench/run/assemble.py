@@ -18,13 +18,13 @@ from unmask.bench.core.evidence import (
     ExtraFaces,
     FaceTruth,
     OperatingPoint,
-    Settings,
     Strings,
     Units,
     no_clips,
     point_at,
 )
 from unmask.bench.core.exposure import FMR, distances
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
 from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.clips import OriginalClip, original_clips, release_of, released_clips
@@ -78,13 +78,6 @@ class Originals:
         return self.units["image"]
 
 
-def settings_of(plan: Plan) -> Settings:
-    """The part of a plan's settings that metrics see."""
-    names = ("skin_target", "seed", "default_recogniser", "default_attributes")
-    groups = tuple((low, high) for low, high in plan.settings.age_groups)
-    return Settings(age_groups=groups, **{name: getattr(plan.settings, name) for name in names})
-
-
 def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path | None = None) -> Originals:
     """Reads what prepare left behind for a data set; ``root``: where the annotations of clips lie."""
     planned = plan.dataset(dataset)
@@ -99,7 +92,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path |
         if card.role == "features":
             for region in REGIONS:
                 features[region][card.name] = _concatenated(folders, f"{card.name}@{region}")
-    settings = settings_of(plan)
+    settings = plan.settings
     of_clips = planned.kind == "clips"
     clips = original_clips(folder, plan, planned, shards, root) if of_clips else []
     truth = truth_of(rows, track_names(clips) if of_clips else rows["identity"])

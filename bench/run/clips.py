@@ -16,10 +16,10 @@ from unmask.bench.core.exposure import FMR, exposed, frame_seconds, longest_run,
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.plan import CONTROL
+from unmask.bench.run.reading import opened
 from unmask.bench.run.reading.stored import stored_tracks
 from unmask.bench.run.releases import variant_problem
 from unmask.bench.run.rows import finite
-from unmask.bench.run.shards import opened_data
 from unmask.bench.store.names import Pseudonyms
 from unmask.bench.store.results import ClipResult, ClipRow
 from unmask.bench.store.run_folder import RunFolder
@@ -54,7 +54,7 @@ def original_clips(
     folder: RunFolder, plan: Plan, dataset: PlannedDataset, faces: Sequence[Table], root: Path | None
 ) -> list[OriginalClip]:
     """Every clip of a data set, those that cannot be read included, in order; ``faces``: the table of each."""
-    clips, refs = opened_data(folder.path, plan, dataset.label, root)
+    clips, refs = opened.data(folder.path, plan, dataset.label, root)
     originals = []
     for number, (clip, group) in enumerate(zip(dataset.samples, dataset.groups, strict=True)):
         path = folder.prepare_dir(dataset.label, number)

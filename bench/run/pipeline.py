@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.calling import Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     JUDGE,
@@ -21,11 +22,11 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
 from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import Hosts
-from unmask.bench.run.own_calibration import measure_own_card
+from unmask.bench.run.originals import measure_own_card
 from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
@@ -159,17 +160,18 @@ def renew_plan(
     kinds = {dataset.kind for dataset in plan.datasets}
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
-    body = plan.model_dump(exclude={"schema_", "run"})
     before = {metric.name: metric.kinds for metric in plan.metrics}
-    body["metrics"] = [
-        metric if metrics else metric.model_copy(update={"kinds": before[metric.name]})
-        for metric in planned_metrics(chosen, metrics, kinds)
-    ]
     cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
-    body["instruments"] = cards
-    body["detector"] = registry.instrument_card(plan.detector.name)
+    body: dict[str, Any] = {
+        "metrics": [
+            metric if metrics else metric.model_copy(update={"kinds": before[metric.name]})
+            for metric in planned_metrics(chosen, metrics, kinds)
+        ],
+        "instruments": cards,
+        "detector": registry.instrument_card(plan.detector.name),
+    }
     if plan.person_detector is not None:
         body["person_detector"] = planned_part("people", plan.person_detector.spec)
         body["trackers"] = [
@@ -180,7 +182,7 @@ def renew_plan(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:
         body["operating_points"] = calibration_for(None, recognisers)
-    renewed = Plan.sealed(body)
+    renewed = plan.changed(**body)
     fetch_needed(renewed, progress, methods=False)
     return renewed
 

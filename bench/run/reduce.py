@@ -135,7 +135,7 @@ class _Reduction:
                 tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
             tables.gaps += self._placed(gaps.rows(label, given, self._cards))
         control, competing = self._competitors(answers)
-        heads = partial(headline_keys, self._cards, instruments=instruments_of(self._plan))
+        heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
         compared = compare_methods(
             dataset,
             competing,
@@ -211,12 +211,6 @@ class Tables:
 
     def estimates_of(self, run: str) -> Estimates:
         return Estimates(run=run, **vars(self))
-
-
-def instruments_of(plan: Plan) -> list[str]:
-    """The instruments that speak for a metric where there is no worst one."""
-    trackers = [part.label for part in plan.trackers]
-    return [plan.settings.default_recogniser, plan.settings.default_attributes, "standard", *trackers]
 
 
 def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:

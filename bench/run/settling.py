@@ -12,7 +12,7 @@ from unmask.bench.core.files import make_private_folder
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
 from unmask.bench.store.purging import refuse_purged
 from unmask.bench.store.run_folder import PLAN, RunFolder
-from unmask.bench.store.schemas import Plan, Sealed
+from unmask.bench.store.schemas import Plan
 
 
 def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
@@ -109,8 +109,8 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
     ]
 
 
-def compare_plans(old: Sealed, new: Sealed) -> list[str]:
-    """What differs between two plans of one kind, as short phrases; empty = the same run."""
+def compare_plans(old: Plan, new: Plan) -> list[str]:
+    """What differs between two plans, as short phrases; empty = the same run."""
     notes: IncEx = {"__all__": {"notes"}}
     excluded: IncEx = {"run": True, "schema_": True, "datasets": notes, "others": notes}
     a, b = (plan.model_dump(mode="json", exclude=excluded) for plan in (old, new))

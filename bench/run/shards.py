@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard, Role
-from unmask.bench.core.errors import DataError, ImageError, SpecError
-from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
-from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.dataset import fingerprint
+from unmask.bench.data import Dataset
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.executors import advance
-from unmask.bench.run.stored_outputs import output_paths
-from unmask.bench.store.documents import located_dataset, located_method
+from unmask.bench.run.reading import opened
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate
@@ -101,7 +98,7 @@ class ShardJob(Job):
 
     @property
     def plan(self) -> Plan:
-        return _plan(self.run, self.plan_run)
+        return opened.plan(self.run, self.plan_run)
 
     @property
     def of_clips(self) -> bool:
@@ -150,7 +147,7 @@ class ShardJob(Job):
 
         Raises `DataError` where it is not at its place, or something else is there.
         """
-        dataset, refs = opened_data(self.run, self.plan, self.dataset, self.root)
+        dataset, refs = opened.data(self.run, self.plan, self.dataset, self.root)
         return dataset, [refs[name] for name in self.samples]
 
     def open_clip(self) -> tuple[Dataset, SampleRef]:
@@ -347,39 +344,3 @@ def scatter(
             full[list(at)] = columns[name]
         spread[name] = full
     return spread
-
-
-@lru_cache(maxsize=4)
-def _plan(run: Path, name: str) -> Plan:
-    return RunFolder(run).plan_named(name)
-
-
-def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    """A data set of a run, from where it lies now, with its entries by id; opened once per process.
-
-    Raises `DataError` where it is not at its place, or something else is there.
-    """
-    spec = located_dataset(run, label, plan.dataset(label).spec)
-    apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
-    return _opened(run, plan.run, label, spec, root, tuple(apart))
-
-
-@lru_cache(maxsize=8)
-def _opened(
-    run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
-) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    planned = _plan(run, plan_run).dataset(label)
-    clips = planned.kind == "clips"
-    elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
-    try:
-        dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
-    except (DataError, SpecError) as error:
-        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
-        raise DataError(f"data set {label}: {error}{hint}") from error
-    refs = {ref.id: ref for ref in dataset.refs}
-    chosen = [refs[name] for name in planned.samples if name in refs]
-    same = {dataset.card.fingerprint} if clips else {dataset.card.fingerprint, fingerprint(chosen)}
-    if planned.card.fingerprint not in same:
-        what = "clips or annotations" if clips else "images or labels"
-        raise DataError(f"data set {label}: {spec} holds other {what} than the run's; put them back, or {elsewhere}")
-    return dataset, refs

@@ -48,11 +48,7 @@ def refuse_purged(folder: RunFolder) -> None:
 def _without_names(plan: Plan) -> Plan:
     datasets, others = ([_nameless(dataset) for dataset in each] for each in (plan.datasets, plan.others))
     points = {**plan.operating_points, "people_sha256": []} if plan.operating_points else {}
-    return Plan.sealed(
-        plan.model_copy(update={"datasets": datasets, "others": others, "operating_points": points}).model_dump(
-            exclude={"run", "schema_"}
-        )
-    )
+    return plan.changed(datasets=datasets, others=others, operating_points=points)
 
 
 def _nameless(dataset: PlannedDataset) -> PlannedDataset:

@@ -26,7 +26,6 @@ from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Bools, Float, Floats32, Image, RegionPair
 from unmask.metrics.instruments.support import ssim
-from unmask.metrics.instruments.support.ms_ssim_l1 import ms_ssim_l1_parts
 
 PSNR_CAP_DB: Final = 100.0
 """Identical images have an infinite PSNR, which no mean survives: it is reported as this, as is anything above."""
@@ -70,7 +69,7 @@ def compare_pixels(pair: RegionPair) -> dict[str, float]:
         values["ssim|thesis-compat"] = ssim.ssim(moments, mask, k1=ssim.K1**2, k2=ssim.K2**2)
         shared = moments if ssim.fitting_window(*x.shape[:2]) == ssim.WINDOW else None
         values["ms_ssim|standard"] = ssim.ms_ssim(x, y, mask, finest=shared)
-    parts = ms_ssim_l1_parts(x, y, mask)
+    parts = ssim.ms_ssim_l1_parts(x, y, mask)
     values["ms_ssim_l1|standard"] = parts.loss(**LOSS_STANDARD)
     values["ms_ssim_l1|thesis-compat"] = parts.loss(**LOSS_THESIS)
     return {column: values.get(column, math.nan) for column in COLUMNS}
@@ -118,7 +117,7 @@ def shrunk_mask(mask: Bools | None, longest: int = LONGEST_SIDE) -> Bools | None
     return shrunk(mask.astype(np.uint8), longest) >= 0.5
 
 
-def without_ballast(pair: RegionPair) -> RegionPair:
+def equal_corner(pair: RegionPair) -> RegionPair:
     """The pair itself, or a corner of it where both images are equal (the control, untouched backgrounds): every figure
     of equal images is perfect whatever they show, and a large photo costs a third of a second."""
     if pair.mask is not None and not pair.mask.any():
@@ -163,5 +162,5 @@ class Pixels:
 
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """One float32 column for each of `COLUMNS`, (N,) in the order of the pairs."""
-        rows = [compare_pixels(without_ballast(pair)) for pair in pairs]
+        rows = [compare_pixels(equal_corner(pair)) for pair in pairs]
         return {column: np.array([row[column] for row in rows], np.float32) for column in COLUMNS}

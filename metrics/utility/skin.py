@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, Readings
@@ -138,45 +137,29 @@ class SkinTone:
         target = evidence.settings.skin_target
         for name in instruments_with(evidence, "ita"):
             before, after = tones(evidence.original, name), tones(evidence.anonymized, name)
-            yield UnitValues("skin_estimated", name, estimated(after).astype(np.float64), share=True)
-            yield UnitValues("skin_mse", name, squared_difference(after, average(after)))
+            estimated = ~np.isnan(after).any(axis=1)
+            average = after[estimated].mean(axis=0) if estimated.any() else np.full(3, np.nan)
+            yield UnitValues("skin_estimated", name, np.asarray(estimated, np.float64), share=True)
+            apart: Float = ((after - average) ** 2).mean(axis=1)
+            yield UnitValues("skin_mse", name, apart)
             for index, c in enumerate(CHANNELS):
                 yield UnitValues(f"skin_{c}", name, after[:, index])
                 yield _shift(f"skin_deviation_{c}", name, after[:, index], before[:, index])
             if target is not None:
                 tone = np.array(target, dtype=np.float64)
-                yield UnitValues("skin_target_mse", name, squared_difference(after, tone))
+                yield UnitValues("skin_target_mse", name, ((after - tone) ** 2).mean(axis=1))
                 for index, c in enumerate(CHANNELS):
                     aim = np.full(len(after), tone[index])
                     yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim)
-            angle = [
-                np.asarray(readings[name]["ita"], np.float64) for readings in (evidence.original, evidence.anonymized)
-            ]
-            yield UnitValues("ita", name, angle[1])
-            yield UnitValues("ita_change", name, angle[1] - angle[0])
+            angle = np.asarray(evidence.anonymized[name]["ita"], np.float64)
+            yield UnitValues("ita", name, angle)
+            yield UnitValues("ita_change", name, angle - np.asarray(evidence.original[name]["ita"], np.float64))
 
 
 def tones(readings: Readings, name: str) -> Float:
     """(N, 3) dominant skin colour, RGB 0..255; a row is all NaN where it was not estimated."""
     rgb: Float = np.stack([np.asarray(readings[name][c], np.float64) for c in CHANNELS], axis=1)
     return np.where(np.isnan(rgb).any(axis=1, keepdims=True), np.nan, rgb)
-
-
-def estimated(rgb: Float) -> NDArray[np.bool_]:
-    """(N,) whether there is a tone."""
-    return np.asarray(~np.isnan(rgb).any(axis=1))
-
-
-def average(rgb: Float) -> Float:
-    """(3,) mean tone of the estimated faces; NaN without any."""
-    measured = rgb[estimated(rgb)]
-    return measured.mean(axis=0) if len(measured) else np.full(3, np.nan)
-
-
-def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:
-    """(N,) squared difference of each (N, 3) tone to one, averaged over the channels; 0..65025."""
-    result: Float = ((rgb - tone) ** 2).mean(axis=1)
-    return result
 
 
 def deviation(values: Float, reference: Float) -> Callable[[Float], float]:

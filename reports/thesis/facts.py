@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unmask.bench.core.cards import InstrumentCard, MethodCard
+from unmask.reports.numbers import listed
 from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Difference, Facts
-from unmask.reports.thesis.words import listed
 
 SHIPPED = "shipped"
 """The value of a method's ``checkpoint`` for the weights that come with unmask."""

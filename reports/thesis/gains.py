@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unmask.reports.numbers import listed
 from unmask.reports.thesis.decisions import Gain, above, who_sees
 from unmask.reports.thesis.measured import Measured
-from unmask.reports.thesis.words import Shown, listed, show, show_difference
+from unmask.reports.thesis.words import Shown, show, show_difference
 
 BASE = "deepprivacy"
 ATTRIBUTES = (("gender", "gender_estimated_correct"), ("age group", "age_group_estimated_correct"))

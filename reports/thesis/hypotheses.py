@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unmask.bench.store.view import WORST
 from unmask.reports.numbers import NBSP
-from unmask.reports.runs import WORST
 from unmask.reports.thesis.decisions import (
     Answer,
     Range,

@@ -15,7 +15,7 @@ from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import UnitValues
 from unmask.bench.store.results import Reproduction
-from unmask.reports.runs import Column, RunView
+from unmask.bench.store.view import Column, RunView
 from unmask.reports.thesis.decisions import UNMEASURED, Range
 
 

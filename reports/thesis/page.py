@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.results import Reproduction
-from unmask.reports.runs import RunView
-from unmask.reports.slugs import slugs
+from unmask.bench.store.view import RunView
+from unmask.reports.site import slugs
 from unmask.reports.thesis.facts import ours
 from unmask.reports.thesis.gains import AttributeGains, attribute_gains
 from unmask.reports.thesis.hypotheses import Decided, decide

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from unmask.reports.runs import WORST
+from unmask.bench.store.view import WORST
 from unmask.reports.thesis.decisions import Range
 from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Row, Rules, Table

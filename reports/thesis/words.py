@@ -50,8 +50,3 @@ def show_difference(given: Range, unit: str) -> Shown:
 def one_line(shown: Shown) -> str:
     """``+9.4 points (6.1–12.8)``."""
     return f"{shown.text} ({shown.interval})" if shown.interval else shown.text
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -18,9 +18,10 @@ from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for
 from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.reports.video.view import VideoView
+from unmask.bench.store.view import RunView
 
 TOLD = ("blur:sigma=0.15,detector=harness", "deepprivacy:detector=harness", "dp-att:detector=harness")
 """Given the judge's boxes: these faces are too small for the methods' own detector, and a method that changes nothing
@@ -73,9 +74,10 @@ def print_figures(folder: RunFolder) -> None:
     found, clips = rows(folder), folder.estimates.clips
     dataset = folder.plan.datasets[0].label
     print(f"\n## {dataset}\n")
+    width = ClipSet(RunView(folder), dataset).face_width
     print(
         f"{len(clips)} clips, {sum(c.frames for c in clips)} frames, {sum(c.faces for c in clips)} faces in "
-        f"{sum(c.face_tracks for c in clips)} tracks, typically {VideoView(folder).face_width(dataset):.0f} px wide "
+        f"{sum(c.face_tracks for c in clips)} tracks, typically {width:.0f} px wide "
         f"(median of {sum(c.face_width is not None for c in clips)} clips' medians); "
         f"{sum(bool(c.problem) for c in clips)} clips cannot be used\n"
     )

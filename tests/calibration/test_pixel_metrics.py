@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from unmask.bench.core.types import Bools, Float, Image, RegionPair
 from unmask.metrics.instruments.pixels import compare_pixels
-from unmask.metrics.instruments.support.ms_ssim_l1 import ms_ssim_l1_parts
+from unmask.metrics.instruments.support.ssim import ms_ssim_l1_parts
 
 skimage_metrics: Any = skimage.metrics
 """Untyped."""

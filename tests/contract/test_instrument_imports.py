@@ -80,7 +80,7 @@ def test_what_is_named_can_be_imported_in_advance() -> None:
         "unmask.metrics.instruments.deepsort",
     }
     assert registry.modules(["yunet", "facenet"]) == (
-        *("unmask.metrics.instruments.yunet", "unmask.metrics.instruments.facenet"),
+        *("unmask.metrics.instruments.detectors", "unmask.metrics.instruments.facenet"),
         *FaceNet.imports,
     )
 

@@ -28,7 +28,7 @@ ARGUMENTS = (
         "--method",
         "blur=blur:sigma=0.1,detector=harness",
     ),
-    *("--method", BLACKOUT, "--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
+    *("--method", BLACKOUT, "--metric", "outcome", "--no-report", "--workers", "2", "--out"),
 )
 
 

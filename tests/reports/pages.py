@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 VOID = {"meta", "link", "input", "img", "br", "hr", "col"}
 
 
-@dataclass
+@dataclass(repr=False)
 class Element:
     tag: str
     attributes: dict[str, str]
@@ -89,3 +92,55 @@ def target(page: Path, link: str) -> tuple[Path, str]:
     assert not parts.netloc, link
     file = (page.parent / unquote(parts.path)).resolve() if parts.path else page
     return file, parts.fragment
+
+
+def read_pages(report: Path) -> dict[str, Element]:
+    """Every page by its path in the report."""
+    return {p.relative_to(report).as_posix(): read_page(p) for p in sorted(report.rglob("*.html"))}
+
+
+def check_headings_and_names(pages: Mapping[str, Element]) -> None:
+    """Landmarks, headings in order, captions, scopes, and names that lead somewhere."""
+    for name, page in pages.items():
+        (html,) = page.all("html")
+        assert html.attributes["lang"] == "en", name
+        assert len(page.all("main")) == len(page.all("h1")) == len(page.all("header")) == 1, name
+        assert page.all("a", class_="skip")[0].attributes["href"] == "#main"
+        levels = [int(e.tag[1]) for e in page.all() if re.fullmatch(r"h[1-6]", e.tag)]
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in pairwise(levels)), (name, levels)
+        assert all(table.all("caption") for table in page.all("table")), name
+        assert all(th.attributes.get("scope") for th in page.all("th")), name
+        ids = [e.attributes["id"] for e in page.all() if "id" in e.attributes]
+        assert len(ids) == len(set(ids)), name
+        for e in page.all():
+            assert set(e.attributes.get("aria-labelledby", "").split()) <= set(ids), name
+
+
+def check_links(report: Path, pages: Mapping[str, Element]) -> None:
+    """Every link leads to a file, and to an id on it, of the report itself; nothing comes from outside."""
+    ids = {name: {e.attributes.get("id") for e in page.all()} for name, page in pages.items()}
+    for name, page in pages.items():
+        for link in links(page):
+            if link == "data:,":
+                continue
+            file, fragment = target(report / name, link)
+            assert file.is_file(), (name, link)
+            assert file.is_relative_to(report.resolve())
+            if fragment and file.suffix == ".html":
+                assert fragment in ids[file.relative_to(report.resolve()).as_posix()], (name, link)
+    for file in (*report.rglob("*.html"), *report.rglob("*.css"), *report.rglob("*.js")):
+        text = file.read_text("utf-8")
+        assert not re.search(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:[a-z]+:)?//""", text), file
+        assert not re.search(r"@import|url\(\s*[\"']?(?:[a-z]+:)?//|fetch\(|XMLHttpRequest|xmlns", text), file
+
+
+def check_names_are_text(report: Path, pages: Mapping[str, Element]) -> None:
+    """No name that anybody chose has become markup or a path."""
+    for name, page in pages.items():
+        scripts = [script.attributes.get("src", "") for script in page.all("script")]
+        assert [src.endswith("assets/report.js") for src in scripts] == [True], name
+        assert not [e for e in page.all() if any(key.startswith("on") for key in e.attributes)], name
+        assert not page.all("img"), name
+        assert not page.all("b"), name
+    assert all(re.fullmatch(r"[a-zA-Z0-9._/-]+", p.relative_to(report).as_posix()) for p in report.rglob("*"))

@@ -12,8 +12,8 @@ from tests.reports.pages import read_page
 from tests.reports.synthetic import RECOGNISERS, make_run
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_columns, write_table
+from unmask.bench.store.view import RunView
 from unmask.reports.build import build_report
-from unmask.reports.runs import RunView
 from unmask.reports.worst_cases import worst_cases
 
 METHOD = "pixelate-blocks8"

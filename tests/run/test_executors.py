@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.calling import Result, call_method
 from unmask.bench.run.contestants import DIED, MOST_LOSSES, Contestant
 from unmask.bench.run.executors import advance, open_pool, run_stage
+from unmask.bench.run.hosting import Hosts
 from unmask.bench.run.shards import Job, ShardJob, Workplace
 
 pytestmark = pytest.mark.weights
@@ -79,7 +81,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     out = tmp_path / "run"
     methods = [word for name in CASES for word in ("--method", name)]
     done = unmask(
-        *("run", "--dataset", f"folder:{photos}", *methods, "--metrics", "outcome", "--shard-size", "2"),
+        *("run", "--dataset", f"folder:{photos}", *methods, "--metric", "outcome", "--shard-size", "2"),
         *("--time-limit", "4", "--out", str(out), "--no-report"),
         columns="",
     )
@@ -190,6 +192,64 @@ def test_the_first_error_ends_a_stage(workers: int) -> None:
     with open_pool(workers) as pool, pytest.raises(ValueError, match="one"):
         run_stage("score", fail, [Piece("one")] * 3, pool, progress)
     assert progress.finished == 0
+
+
+class RecordedHost:
+    def __init__(self, job: Job, threads: int) -> None:
+        self.method, self.state = job.method, "open"
+
+    def close(self) -> None:
+        self.state += " closed"
+
+    def stop(self) -> None:
+        self.state += " stopped"
+
+
+def test_each_method_has_hosts_of_its_own_and_all_are_closed() -> None:
+    opened: list[RecordedHost] = []
+
+    def open_host(job: Job, threads: int) -> RecordedHost:
+        opened.append(RecordedHost(job, threads))
+        return opened[-1]
+
+    def work(job: Job, host: RecordedHost) -> bool:
+        assert host.method == job.method
+        assert host.state == "open"
+        return True
+
+    jobs = [Job("photos", shard, method) for method in ("a", "b", "done") for shard in range(3)]
+    pool = Hosts(open_host, lambda job: job.method == "done", 4)
+    results = list(pool.run(work, jobs, lambda units: None))
+    assert {(job.method, job.shard): done for job, done in results} == {
+        (job.method, job.shard): job.method != "done" for job in jobs
+    }
+    assert sorted(host.method for host in opened) == ["a", "a", "b", "b"]
+    assert {host.state for host in opened} == {"open closed"}
+
+
+def test_an_error_in_one_host_ends_the_others() -> None:
+    opened: list[RecordedHost] = []
+    at_work = threading.Event()
+
+    def open_host(job: Job, threads: int) -> RecordedHost:
+        opened.append(RecordedHost(job, threads))
+        return opened[-1]
+
+    def work(job: Job, host: RecordedHost) -> bool:
+        if job.method == "fails":
+            at_work.wait(10)
+            raise IndexError("of the work")
+        at_work.set()
+        while "stopped" not in host.state:
+            time.sleep(0.01)
+        return True
+
+    jobs = [Job("photos", shard, method) for method in ("fails", "waits") for shard in range(3)]
+    progress = Recorder()
+    with pytest.raises(IndexError, match="of the work"):
+        run_stage("anonymize", work, jobs, Hosts(open_host, lambda job: False, 2), progress)
+    assert {host.method: host.state for host in opened}["waits"] == "open stopped closed"
+    assert progress.finished < len(jobs)
 
 
 def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **limits: float) -> Contestant:

@@ -31,7 +31,6 @@ from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
 
 RATE = 10
@@ -73,11 +72,10 @@ class PhotoRun:
         """Writes a plan of these methods down, also over another one."""
         settings.setdefault("replicates", 100)
         config = RunConfig(datasets=(f"photos=folder:path={self.data}",), methods=methods, metrics=metrics, **settings)
-        body = make_plan(config).model_dump(exclude={"schema_", "run"})
-        recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
-        self.plan = Plan.sealed({**body, "operating_points": calibration(recognisers)})
+        plan = make_plan(config)
+        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
         self.folder = RunFolder(self.folder.path)
-        write_json(self.folder.plan_path, self.plan.model_dump(mode="json", by_alias=True))
+        write_json(self.folder.plan_path, self.plan)
         write_locations(self.folder.path, locations_for(config))
         return self
 
@@ -182,12 +180,11 @@ class ClipRun:
         """Writes a plan of these methods down, also over another one."""
         usual: dict[str, Any] = {"replicates": 100, "control_qualities": (), "trackers": ("sort",)}
         config = RunConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
-        body = make_plan(config).model_dump(exclude={"schema_", "run"})
-        recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
-        self.plan = Plan.sealed({**body, "operating_points": calibration(recognisers)})
+        plan = make_plan(config)
+        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
         self.folder = RunFolder(self.folder.path)
         self.folder.path.mkdir(exist_ok=True)
-        write_json(self.folder.plan_path, self.plan.model_dump(mode="json", by_alias=True))
+        write_json(self.folder.plan_path, self.plan)
         write_locations(self.folder.path, locations_for(config))
         return self
 

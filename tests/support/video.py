@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tests.support.clip_evidence import ReadClip, ScoredClip, clip_evidence
-from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint, Settings
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 

@@ -63,9 +63,10 @@ def make_video_run(
     dataset: str = "street-clips",
     clips: Sequence[tuple[str, str]] = CLIPS,
     contestants: Sequence[Shown] = CONTESTANTS,
+    tracker_version: str = "1",
 ) -> RunFolder:
     """Writes a finished run and opens it. ``dataset``: the first data set's name on its card."""
-    plan = _plan(dataset, clips, contestants)
+    plan = _plan(dataset, clips, contestants, tracker_version)
     write_json(path / "plan.json", plan.model_dump(mode="json", by_alias=True))
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
@@ -103,7 +104,7 @@ def make_video_run(
     return RunFolder.open(path)
 
 
-def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[Shown]) -> Plan:
+def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[Shown], tracker: str) -> Plan:
     methods = {shown.method: None for shown in contestants}
     datasets = [("street", dataset, clips), ("one", "one-clip", [("only.mp4", "")])]
     return Plan.sealed(
@@ -125,8 +126,12 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             "detector": _card("yunet", "detector"),
             "instruments": [_card(name, "recogniser") for name in RECOGNISERS],
             "person_detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
-            "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker")} for t in TRACKERS],
-            "face_tracker": {"label": "deepsort", "spec": "deepsort", "card": _card("deepsort", "tracker")},
+            "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker") | {"version": tracker}} for t in TRACKERS],
+            "face_tracker": {
+                "label": "deepsort",
+                "spec": "deepsort",
+                "card": _card("deepsort", "tracker") | {"version": tracker},
+            },
             "metrics": [planned_metric(name, metric) for name, metric in registry.all_metrics(clips=True)],
             "operating_points": {
                 "dataset": "lfw 1",
@@ -137,6 +142,10 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             "settings": {"replicates": 200},
         }
     )
+
+
+def _tracker(name: str, version: str) -> dict[str, Any]:
+    return {"label": name, "spec": name, "card": _card(name, "tracker") | {"version": version}}
 
 
 def _dataset_card(name: str) -> dict[str, Any]:

@@ -129,16 +129,13 @@ class _Section(NamedTuple):
         try:
             return kind.model_validate(self.values)
         except ValidationError as error:
-            self._explain(error)
-
-    def _explain(self, error: ValidationError) -> NoReturn:
-        first = error.errors()[0]
+            first = error.errors()[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             self.refuse(f"{key[:40]!r} is a setting that YOLOv3 has not; the network would be run without it")
         if first["type"] == "missing":
             self.refuse(f"{key} is missing")
-        self.refuse(f"{key} = {self.values[key][:40]!r}: {first['msg']}")
+        return self.refuse(f"{key} = {self.values[key][:40]!r}: {first['msg']}")
 
     def refuse(self, why: str) -> NoReturn:
         raise CheckpointError(f"{self.where}: {why}")

@@ -22,8 +22,6 @@ from unmask.metrics.instruments.support.crops import aligned, located, usable
 
 BLUR: Final = 1.8 / 112
 """Sigma of the Gaussian over the crop's side: takes fine disturbances away and leaves a face that is recognised."""
-Cut = Callable[[FaceView], Image | None]
-"""A face -> its (S, S, 3) uint8 RGB crop; ``None`` = it cannot be cut."""
 Embed = Callable[[NDArray[np.uint8]], Floats32]
 """(B, S, S, 3) uint8 RGB -> (B, D) float32; a row does not depend on the others beyond rounding."""
 
@@ -41,34 +39,33 @@ class Embedder:
         self._network = network
 
     def cut(self, face: FaceView) -> Image | None:
-        """The crop that the network sees, see `Cut`."""
+        """The (S, S, 3) uint8 RGB crop that the network sees; ``None`` = it cannot be cut."""
         return aligned(face)
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         """{"embedding": (N, dimension) float32}, see `embed`."""
-        embedding = embed(faces, self.cut, self._network, dimension=self.dimension, batch=self.batch)
-        return {"embedding": embedding}
+        return {"embedding": self.embed([self.cut(face) if located(face) else None for face in faces])}
+
+    def embed(self, crops: Sequence[Image | None]) -> Floats32:
+        """(N, dimension) float32 embeddings of length 1; NaN rows for faces that are not located or cannot be cut."""
+        rows, cut = usable(crops)
+        result = np.full((len(crops), self.dimension), np.nan, np.float32)
+        for start in range(0, len(cut), self.batch):
+            part = slice(start, start + self.batch)
+            result[rows[part]] = normalised(self._network(np.stack(cut[part])))
+        return result
 
 
 class LookEmbedder(Embedder):
     """A recogniser whose card has ``looks``."""
 
     def read_looks(self, faces: Sequence[FaceView]) -> Columns:
-        """{`look_column`: (N, dimension) float32} for each of `LOOKS`."""
-        return read_looks(faces, self.cut, self._network, dimension=self.dimension, batch=self.batch)
-
-
-def embed(faces: Sequence[FaceView], cut: Cut, network: Embed, *, dimension: int, batch: int) -> Floats32:
-    """(N, dimension) float32 embeddings of length 1; NaN rows for faces that are not located or cannot be cut.
-
-    ``batch``: crops that the network gets at a time, at most.
-    """
-    rows, crops = usable([cut(face) if located(face) else None for face in faces])
-    result = np.full((len(faces), dimension), np.nan, np.float32)
-    for start in range(0, len(crops), batch):
-        raw = network(np.stack(crops[start : start + batch]))
-        result[rows[start : start + batch]] = normalised(raw)
-    return result
+        """{`look_column`: (N, dimension) float32} for each of `LOOKS`, as `embed` makes of the plain crops."""
+        crops = [self.cut(face) if located(face) else None for face in faces]
+        return {
+            look_column(look): self.embed([None if crop is None else _CHANGES[look](crop) for crop in crops])
+            for look in LOOKS
+        }
 
 
 def normalised(vectors: Floats32) -> Floats32:
@@ -77,19 +74,6 @@ def normalised(vectors: Floats32) -> Floats32:
     length = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
     good = np.isfinite(length) & (length > 0)
     return np.where(good, wide / np.where(good, length, 1.0), np.nan).astype(np.float32)
-
-
-def read_looks(faces: Sequence[FaceView], cut: Cut, network: Embed, *, dimension: int, batch: int) -> Columns:
-    """A column (N, dimension) for each of `LOOKS`, as `embed` makes of the plain crops."""
-
-    def changed(look: str, face: FaceView) -> Image | None:
-        crop = cut(face)
-        return None if crop is None else _CHANGES[look](crop)
-
-    return {
-        look_column(look): embed(faces, partial(changed, look), network, dimension=dimension, batch=batch)
-        for look in LOOKS
-    }
 
 
 def _blurred(crop: Image) -> Image:

@@ -1,0 +1,112 @@
+"""How much of an effect is the codec's: the control, lossless and re-encoded, beside each method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from unmask.bench.core.headlines import JUDGE
+from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.following import Change, Followed, followed
+from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
+from unmask.bench.store.view import WORST, Column
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.columns import Head, make_head
+from unmask.reports.numbers import count, format_interval, format_value
+
+WORDS: Final = {
+    Change.BEYOND: "changed beyond the codec",
+    Change.HARDLY: "hardly changed",
+    Change.OPEN: "no change shown, none ruled out",
+    Change.UNTOUCHED: "not tried: most faces were left as they were",
+    Change.UNKNOWN: "cannot be told",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodecLine:
+    release: Release
+    control: bool
+    what: str
+    kbps: Cell
+    cells: tuple[Cell, ...]
+    beyond: str
+    """People counted in the re-encoded control minus in this output, clip by clip; '' for controls."""
+    interval: str
+    verdict: str
+    recognisers: tuple[Cell, ...]
+    """Tracks exposed, by each recogniser."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecTable:
+    heads: tuple[Head, ...]
+    recognisers: tuple[str, ...]
+    lines: tuple[CodecLine, ...]
+    source: str
+    """Bitrate of the source, in words."""
+
+
+def codec_table(board: Board, clips: ClipSet) -> CodecTable:
+    """Controls first."""
+    wanted: list[tuple[str, str]] = [
+        *((metric, clips.tracker) for metric in ("people_difference", "idf1_original", "idf1", "hota")),
+        ("tracks_exposed", WORST),
+        ("frames_missed", JUDGE),
+    ]
+    order = [*clips.controls, *clips.competing]
+    shown = [name for name in wanted if any(clips.value(release.label, *name) for release in order)]
+    heads = [make_head(board, clips.column(*name)) for name in shown]
+    recognisers = clips.run.recognisers if "tracks_exposed" in clips.run.metrics else []
+    verdicts = {each.release.label: each for each in followed(clips)}
+    lines = (_line(board, clips, release, heads, recognisers, verdicts.get(release.label)) for release in order)
+    return CodecTable(tuple(heads), tuple(recognisers), tuple(lines), _source(clips))
+
+
+def _line(
+    board: Board,
+    clips: ClipSet,
+    release: Release,
+    heads: Sequence[Head],
+    recognisers: Sequence[str],
+    verdict: Followed | None,
+) -> CodecLine:
+    extra = None if verdict is None else verdict.extra
+    interval = "" if extra is None else format_interval(extra.low, extra.high, extra.value, "people")
+    exposed = [clips.column("tracks_exposed", name) for name in recognisers]
+    return CodecLine(
+        release,
+        clips.run.is_control(release.label),
+        _what(release),
+        _cell(board, clips, release, clips.column("kbps", "stream")),
+        tuple(_cell(board, clips, release, head.column) for head in heads),
+        "" if extra is None else format_value(extra.value, "people"),
+        interval or ("one clip: no interval" if extra is not None and extra.n == 1 else ""),
+        "" if verdict is None else WORDS[verdict.change],
+        tuple(_cell(board, clips, release, column) for column in exposed),
+    )
+
+
+def _cell(board: Board, clips: ClipSet, release: Release, column: Column) -> Cell:
+    """An estimate without its rank: nobody competes here."""
+    return replace(entrant_cell(board, Entrant(clips.run, release.label), column), lead="", rank="")
+
+
+def _what(release: Release) -> str:
+    return {LOSSLESS: "lossless", MATCHED: "at the source's bitrate"}.get(
+        release.variant, f"at {release.variant.removesuffix('k')} kbit/s"
+    )
+
+
+def _source(clips: ClipSet) -> str:
+    known = sorted(row.kbps for row in clips.usable if row.kbps is not None)
+    unknown = len(clips.usable) - len(known)
+    if not known:
+        return "No clip says its bitrate."
+    low, high = (f"{value:,.0f}" for value in (known[0], known[-1]))
+    ends = f"{low} to {high}" if low != high else low
+    return f"Bitrate of the clips as they came: {ends} kbit/s" + (
+        f"; {count(unknown, 'clip')} without one." if unknown else "."
+    )

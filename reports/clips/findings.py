@@ -1,0 +1,195 @@
+"""The main finding in plain words, worked out from the numbers: nothing is claimed that the intervals do not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from unmask.bench.core.exposure import FMR
+from unmask.bench.core.headlines import JUDGE
+from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.following import CLOSE, FEW, IDF1, STEADY, Change, followed
+from unmask.bench.store.results import EstimateRow
+from unmask.bench.store.schemas import Release
+from unmask.bench.store.view import WORST
+from unmask.reports.leaderboard import USELESS_SHARE
+from unmask.reports.numbers import NBSP, count, format_interval, format_value, listed
+
+STRANGERS: Final = 10 * FMR
+"""Share of strangers taken for one person above which the page warns."""
+RULE: Final = (
+    f"“Hardly” is said where, for every method, the whole 95{NBSP}% interval of IDF1 (against the original's own "
+    f"tracks) lies no more than {round(CLOSE * 100)} points below the re-encoded control's value, or below "
+    f"{round(STEADY * 100)}{NBSP}% where the control has less, and that of the difference in people no further from 0 "
+    f"than the control's difference and {round(FEW * 100)}{NBSP}% of the people of a clip. “Beyond the codec” is said "
+    "where the interval of IDF1 lies wholly below the control's, or where the count changes more than the control's "
+    "and the paired difference between the two, clip by clip, is clearly not 0. A method that left half of the faces "
+    "or more as they were is not judged."
+)
+"""How `bench.store.following` decides, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A question and its answer."""
+
+    title: str
+    answer: str
+    details: tuple[str, ...]
+    """A sentence a method."""
+
+
+def findings(clips: ClipSet) -> list[Finding]:
+    """What a reader should take away from a data set."""
+    return [
+        Finding("Can people still be followed?", *_following(clips)),
+        Finding("Who is left exposed, and for how long?", *_exposure(clips)),
+    ]
+
+
+def _following(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
+    """Whether anonymized faces make people harder to follow, beyond what re-encoding does."""
+    found = followed(clips)
+    if not found:
+        return "Only the clips as they are were run; there is no method to speak of.", ()
+    names = {change: [f.release.label for f in found if f.change == change] for change in Change}
+    shown = [*([clips.recoded] if clips.recoded else []), *clips.competing]
+    told = tuple(text for c in shown if (text := _followed_text(clips, c)))
+    if clips.recoded is None:
+        return "The clips were not re-encoded without a method, so what the codec alone does is not known.", told
+    said = []
+    if len(names[Change.HARDLY]) == len(found):
+        said.append(
+            "Following people by their bodies hardly depends on their faces here: every method leaves it as it is "
+            "when the clips are only re-encoded."
+        )
+    else:
+        if names[Change.BEYOND]:
+            said.append(
+                f"Beyond what re-encoding alone changes, people are followed differently under "
+                f"{listed(names[Change.BEYOND])}."
+            )
+        if names[Change.HARDLY]:
+            said.append(f"Under {listed(names[Change.HARDLY])} it hardly changes.")
+        if names[Change.OPEN]:
+            said.append(
+                f"For {listed(names[Change.OPEN])} no change beyond the codec's is shown, and none can be ruled out."
+            )
+        if names[Change.UNTOUCHED]:
+            said.append(
+                f"{listed(names[Change.UNTOUCHED])} left most faces as they were (or there were none), which says "
+                "nothing about whether following people depends on their faces."
+            )
+        if names[Change.UNKNOWN]:
+            said.append(f"For {listed(names[Change.UNKNOWN])} it cannot be told: {_unknown(clips)}.")
+    return " ".join(said), told
+
+
+def _unknown(clips: ClipSet) -> str:
+    if len(clips.usable) < 2:
+        return "one clip says nothing about others" if clips.usable else "no clip could be used"
+    return "nobody was followed in enough of the clips"
+
+
+def _followed_text(clips: ClipSet, release: Release) -> str:
+    """``blur: IDF1 0.97 (0.95–0.99), 31 people of 32``."""
+    row = clips.value(release.label, IDF1, clips.tracker)
+    pairs = [
+        (each.people[clips.tracker], result.people[clips.tracker])
+        for each, result in clips.results(release.label)
+        if clips.tracker in each.people and clips.tracker in result.people
+    ]
+    parts = []
+    if row is not None:
+        unit = clips.run.metrics[IDF1].unit
+        parts.append(f"IDF1 against the original's own tracks {_with_interval(row, unit)}")
+    if pairs:
+        before, after = (sum(pair[k] for pair in pairs) for k in (0, 1))
+        parts.append(f"{count(after, 'person', 'people')} counted, {before:,} in the originals")
+    what = f"{release.label} (only re-encoded)" if clips.run.is_control(release.label) else release.label
+    return f"{what}: {'; '.join(parts)}." if parts else ""
+
+
+def _exposure(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
+    """Which method leaves how many people exposed."""
+    if not clips.usable:
+        return "No clip could be used.", ()
+    if not any(row.face_tracks for row in clips.usable):
+        return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", ()
+    said = _least_and_most(clips)
+    control = clips.value(clips.control.label, "tracks_exposed", WORST)
+    if control is not None:
+        said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
+    if mixed_up := _mixed_up(clips):
+        said.append(mixed_up)
+    return " ".join(said), tuple(_exposure_text(clips, c) for c in clips.competing)
+
+
+def _mixed_up(clips: ClipSet) -> str:
+    """A warning where a recogniser cannot tell the people of these clips apart; ""."""
+    shares = {name: matched / pairs for name, (matched, pairs) in clips.strangers.items()}
+    worst = max(shares, key=lambda name: shares[name], default="")
+    if not worst or shares[worst] <= STRANGERS:
+        return ""
+    width = clips.face_width
+    return (
+        f"Recognisers mix people up in these clips, whose faces are typically {width:.0f}{NBSP}px wide: two faces in "
+        f"one frame must be two people, and {worst} takes {format_value(shares[worst], 'share')} of such pairs for one "
+        f"person, where {format_value(FMR, 'share')} was allowed. So part of what counts as exposed may be chance."
+    )
+
+
+def _least_and_most(clips: ClipSet) -> list[str]:
+    rows = [(c.label, clips.value(c.label, "tracks_exposed", WORST)) for c in clips.competing]
+    values = {label: row.value for label, row in rows if row is not None and row.value is not None}
+    if len(values) < 2:
+        return []
+    column = clips.column("tracks_exposed", WORST)
+    ranked = [label for label in values if clips.run.rank(clips.dataset, label, column) is not None]
+    # Where no two can be told apart the leaderboard has no star; in words all of them are tied.
+    leads = [label for label in clips.run.leads(clips.dataset, column) if label in values] or ranked
+    most = [label for label, value in values.items() if value == max(values.values())]
+    said = []
+    if len(leads) == 1:
+        but = ", but destroys most faces" if _destroys(clips, leads[0]) else ""
+        said.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
+    elif leads:
+        said.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
+    if max(values.values()) > 0 and not set(most) & set(leads):
+        said.append(f"Most are exposed under {listed(most)}.")
+    return said
+
+
+def _exposure_text(clips: ClipSet, release: Release) -> str:
+    """One method in one sentence."""
+    label = release.label
+    row = clips.value(label, "tracks_exposed", WORST)
+    if row is None:
+        return f"{label}: not measured."
+    chance = f", {format_value(row.chance, 'share')} by chance" if row.chance is not None else ""
+    text = (
+        f"{label}: {_with_interval(row, 'share')} of the face tracks are exposed in at least one frame "
+        f"(by {row.note or 'the recogniser'}{chance})"
+    )
+    longest = max(clips.results(label), key=lambda pair: pair[1].longest_exposure, default=None)
+    if longest is not None and longest[1].longest_exposure > 0:
+        seconds = f"{longest[1].longest_exposure:.1f}{NBSP}s"
+        text += f", the longest for {seconds} without a break (in {longest[0].clip})"
+    missed = clips.value(label, "frames_missed", JUDGE)
+    if missed is not None:
+        text += f"; in {format_value(missed.value, 'share')} of the frames with a face it was left as it was"
+    if _destroys(clips, label):
+        destroyed = clips.value(label, "frames_destroyed", JUDGE)
+        share = format_value(destroyed.value if destroyed else None, "share")
+        text += f"; it destroys {share} of the faces, so its output is of little use"
+    return text + "."
+
+
+def _destroys(clips: ClipSet, label: str) -> bool:
+    row = clips.value(label, "frames_destroyed", JUDGE)
+    return row is not None and (row.value or 0.0) >= USELESS_SHARE
+
+
+def _with_interval(row: EstimateRow, unit: str) -> str:
+    interval = format_interval(row.low, row.high, row.value, unit)
+    return format_value(row.value, unit) + (f" ({interval})" if interval else " (no interval)")
