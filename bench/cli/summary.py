@@ -14,7 +14,7 @@ from rich.table import Table
 from unmask.bench.cli.tables import page_console
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key, headline_keys, speaking_key
-from unmask.bench.run.reduce import NO_FACE, instruments_of
+from unmask.bench.run.reduce import NO_FACE
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
 
@@ -58,7 +58,7 @@ def _print_photos(folder: RunFolder) -> bool:
     labels = [each.label for each in folder.plan.of("photos").releases if each.method not in draws]
     console = page_console()
     cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
-    instruments = instruments_of(folder.plan.settings)
+    instruments = folder.plan.headline_instruments
     complete = True
     for dataset in folder.plan.datasets_of("photos"):
         given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)

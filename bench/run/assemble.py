@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard
-from unmask.bench.core.demographics import GENDERS, age_group, gender_names, group_name
 from unmask.bench.core.evidence import (
     ANY_LOOK,
-    SKIN_TERCILES,
+    KNOWN_PLACE,
     Evidence,
     ExtraFaces,
     FaceTruth,
     OperatingPoint,
+    Strings,
     Units,
+    no_clips,
+    point_at,
 )
+from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Bools, Outcome
-from unmask.bench.core.values import Finding
+from unmask.bench.core.types import Floats32, Outcome, Unit
 from unmask.bench.run.attacking import attacker_of, read_by
+from unmask.bench.run.clips import OriginalClip, original_clips, release_of, released_clips
 from unmask.bench.run.reading.explained import missed
-from unmask.bench.run.reading.parts import EXTRA, FACE_ROLES
+from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
-from unmask.bench.run.shards import shard_jobs
+from unmask.bench.run.reading.stored import detection_columns
+from unmask.bench.run.releases import output_rows, variant_problem
+from unmask.bench.run.shards import dataset_jobs
+from unmask.bench.run.units import clip_units, face_groups, photo_units, track_names, truth_of
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, Release
+from unmask.bench.store.schemas import Plan, PlannedDataset
 from unmask.bench.store.storage import Storage
-from unmask.bench.store.tables import concatenate, read_table
+from unmask.bench.store.tables import Table, concatenate, read_table
+
+Points = Mapping[str, tuple[OperatingPoint, ...]]
+_NO_OUTCOMES: Final[Table] = {
+    **{name: np.zeros(0, np.str_) for name in ("outcome", "reason")},
+    **{name: np.zeros(0, np.bool_) for name in ("explained", "equal")},
+    "flicker": np.zeros(0, np.float32),
+    **detection_columns([]),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,222 +55,184 @@ class Originals:
 
     dataset: str
     inputs: Mapping[str, NDArray[Any]]
-    """images.parquet of all shards, unreadable ones included."""
-    faces: Units
-    images: Units
+    """images.parquet of all shards, unreadable ones included; of clips empty."""
+    units: Mapping[Unit, Units]
+    """Faces and images; of clips also tracks and clips."""
     truth: FaceTruth
     readings: dict[str, dict[str, NDArray[Any]]]
     features: dict[str, dict[str, dict[str, NDArray[Any]]]]
     """Region -> instrument -> columns."""
     faces_per_image: NDArray[np.int64]
     settings: Settings
-    boxes: NDArray[np.float32]
+    boxes: Floats32
     """(N, 4) the judge's boxes."""
+    clips: Sequence[OriginalClip] = ()
+    """Those that cannot be read included."""
+
+    @property
+    def faces(self) -> Units:
+        return self.units["face"]
+
+    @property
+    def images(self) -> Units:
+        return self.units["image"]
 
 
-def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals:
-    """Reads what prepare left behind for a data set."""
-    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan) if job.dataset == dataset]
-    inputs = concatenate([read_table(path / "images.parquet") for path in folders])
-    rows = concatenate([read_table(path / "faces.parquet") for path in folders])
+def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path | None = None) -> Originals:
+    """Reads what prepare left behind for a data set; ``root``: where the annotations of clips lie."""
+    planned = plan.dataset(dataset)
+    folders = [folder.prepare_dir(dataset, job.shard) for job in dataset_jobs(plan, planned)]
+    shards = [read_table(path / "faces.parquet") for path in folders]
+    rows = concatenate(shards)
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
-    for card in plan.reading(plan.dataset(dataset)).instruments:
-        name = card.name
-        if card.role in FACE_ROLES:
-            readings[name] = _face_readings(folders, card)
-        elif card.role == "features":
+    for card in plan.reading(planned).instruments:
+        for part in _face_parts(card, plan.looks_closely(planned)):
+            readings.setdefault(card.name, {}).update(_concatenated(folders, part))
+        if card.role == "features":
             for region in REGIONS:
-                found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
-                features[region][name] = concatenate(found)
+                features[region][card.name] = _concatenated(folders, f"{card.name}@{region}")
     settings = plan.settings
-    points = rows["landmarks"].reshape(-1, 5, 2)
-    truth = FaceTruth(
-        identity=rows["identity"],
-        age=rows["age"].astype(np.float64),
-        gender=rows["gender"],
-        race=rows["race"],
-        landmarks=points,
-        eye_distance=np.linalg.norm(points[:, 0] - points[:, 1], axis=1).astype(np.float64),
-    )
+    of_clips = planned.kind == "clips"
+    clips = original_clips(folder, plan, planned, shards, root) if of_clips else []
+    truth = truth_of(rows, track_names(clips) if of_clips else rows["identity"])
     groups = face_groups(truth, readings, settings)
-    readable = inputs["sample"][inputs["readable"]]
-    number = {str(sample): k for k, sample in enumerate(readable)}
-    of_image = np.array([number[str(sample)] for sample in rows["sample"]], np.int64)
-    per_image = np.bincount(of_image, minlength=len(readable)).astype(np.int64)
-    names = [f"id:{i}" if i else f"image:{s}" for i, s in zip(rows["identity"], rows["sample"], strict=True)]
-    return Originals(
-        dataset=dataset,
-        inputs=inputs,
-        faces=Units(rows["face"], rows["sample"], _clusters(names), groups),
-        images=_image_units(readable, per_image, of_image, names, groups),
-        truth=truth,
-        readings=readings,
-        features=features,
-        faces_per_image=per_image,
-        settings=settings,
-        boxes=rows["box"],
-    )
+    inputs = {} if of_clips else _concatenated(folders, "images")
+    units, per_image = clip_units(clips, rows, groups) if of_clips else photo_units(inputs, rows, truth, groups)
+    boxes = rows["box"]
+    return Originals(dataset, inputs, units, truth, readings, features, per_image, settings, boxes, clips)
 
 
-def _image_units(
-    readable: NDArray[np.str_],
-    per_image: NDArray[np.int64],
-    of_image: NDArray[np.int64],
-    face_clusters: Sequence[str],
-    face_groups_: Mapping[str, Bools],
-) -> Units:
-    """Images with exactly one face inherit its person and its subgroups; other images stand for themselves."""
-    clusters = [f"image:{sample}" for sample in readable]
-    single = per_image[of_image] == 1
-    groups = {name: np.zeros(len(readable), np.bool_) for name in face_groups_}
-    for face in np.flatnonzero(single):
-        clusters[int(of_image[face])] = face_clusters[int(face)]
-        for name, member in face_groups_.items():
-            groups[name][of_image[face]] = member[face]
-    return Units(readable, readable, _clusters(clusters), groups)
+def _concatenated(folders: Iterable[Storage], name: str) -> dict[str, NDArray[Any]]:
+    return concatenate([read_table(path / f"{name}.parquet") for path in folders])
 
 
-def _clusters(names: Sequence[str]) -> NDArray[np.int64]:
-    if not names:
-        return np.zeros(0, np.int64)
-    return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)
-
-
-def face_groups(
-    truth: FaceTruth, readings: Mapping[str, Mapping[str, NDArray[Any]]], settings: Settings
-) -> dict[str, Bools]:
-    """Subgroup -> members. Labels decide where the data set has them for at least half of the faces; otherwise the
-    default estimator's reading of the original does. Faces that neither speaks of are in no subgroup."""
-    groups: dict[str, Bools] = {}
-    estimated = readings.get(settings.default_attributes, {})
-    gender = truth.gender
-    if not _mostly(gender != "") and "p_female" in estimated:
-        gender = gender_names(estimated["p_female"])
-    for value in GENDERS:
-        groups[f"gender={value}"] = gender == value
-    age = truth.age
-    if not _mostly(np.isfinite(age)) and "age" in estimated:
-        age = estimated["age"].astype(np.float64)
-    number = age_group(age, settings.age_groups)
-    for index, group in enumerate(settings.age_groups):
-        groups[f"age={group_name(group)}"] = number == index
-    ita = next((columns["ita"] for columns in readings.values() if "ita" in columns), None)
-    if ita is not None and np.isfinite(ita).sum() >= 3:
-        cuts = np.nanquantile(ita, [1 / 3, 2 / 3])
-        tercile = np.where(np.isnan(ita), -1, np.searchsorted(cuts, ita))
-        for k, label in enumerate(SKIN_TERCILES):
-            groups[f"skin={label}"] = tercile == k
-    for value in sorted(set(truth.race.tolist()) - {""}):
-        groups[f"race={value}"] = truth.race == value
-    return {name: member for name, member in groups.items() if member.any()}
-
-
-def _mostly(known: Bools) -> bool:
-    return len(known) > 0 and float(known.mean()) >= 0.5
+def _face_parts(card: InstrumentCard, looks: bool) -> list[str]:
+    """The tables of an instrument's readings of faces."""
+    if card.role not in FACE_ROLES:
+        return []
+    return [card.name, f"{card.name}{ANY_LOOK}"] if card.looks and looks else [card.name]
 
 
 def assemble_evidence(
-    folder: RunFolder,
-    plan: Plan,
-    originals: Originals,
-    method: str,
-    points: Mapping[str, tuple[OperatingPoint, ...]],
-) -> tuple[Evidence, NDArray[np.str_], NDArray[np.str_]]:
-    """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
-    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == originals.dataset]
-    scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
-    outputs = output_rows(folder, plan, originals.dataset, method)
-    ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
+    folder: RunFolder, plan: Plan, originals: Originals, label: str, points: Points
+) -> tuple[Evidence, Strings, Strings]:
+    """The evidence on one method (or on one release of it, of clips), with the reason of each face's error and of each
+    image's failure ('' = none)."""
+    planned = plan.dataset(originals.dataset)
+    outputs = output_rows(folder, plan, originals.dataset, label)
+    scores = _Scores(folder, plan, originals, label)
+    ended = scores.table("outcomes", len(originals.faces), _NO_OUTCOMES)
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         region: (originals.features[region], {}) for region in REGIONS
     }
     pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
-    for card in plan.instruments:
-        name = card.name
-        if card.role in FACE_ROLES:
-            readings[name] = _face_readings(scores, card)
-        elif card.role in ("features", "pair"):
+    for card in plan.reading(planned).instruments:
+        for part in _face_parts(card, plan.looks_closely(planned)):
+            like = originals.readings[card.name]
+            readings.setdefault(card.name, {}).update(scores.table(part, len(originals.faces), _released(like)))
+        if card.role in ("features", "pair"):
             for region in REGIONS:
-                columns = concatenate([read_table(path / f"{name}@{region}.parquet") for path in scores])
-                (features[region][1] if card.role == "features" else pairs[region])[name] = columns
+                count = len(originals.faces if region == "face" else originals.images)
+                like = originals.features[region].get(card.name, {})
+                columns = scores.table(f"{card.name}@{region}", count, like)
+                (features[region][1] if card.role == "features" else pairs[region])[card.name] = columns
     left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
-    memory = outputs["peak_memory_mib"]
     evidence = Evidence(
         dataset=originals.dataset,
-        method=method,
+        method=label,
         faces=originals.faces,
         images=originals.images,
         truth=originals.truth,
         outcome=np.where(left, Outcome.MISSED.value, ended["outcome"]),
         landmarks=ended["landmarks"].reshape(-1, 5, 2),
         original=originals.readings,
-        anonymized=readings,
+        anonymized={
+            name: _at_place(originals.readings[name], columns, point_at(points.get(name, ()), FMR).threshold)
+            for name, columns in readings.items()
+        },
         features=features,
         pairs=pairs,
         ms=outputs["ms"].astype(np.float64),
         faces_per_image=originals.faces_per_image,
-        peak_memory_mib=float(memory.max()) if len(memory) else float("nan"),
+        peak_memory_mib=float(memory.max()) if len(memory := outputs["peak_memory_mib"]) else float("nan"),
         operating_points=points,
         settings=originals.settings,
-        extra=_extra_faces(scores, plan),
+        extra=scores.extra_faces(plan, planned),
         equal=ended["equal"],
         explained=ended["explained"],
+        clips=released_clips(folder, plan, originals.dataset, originals.clips, label, ended["flicker"])
+        if originals.clips
+        else no_clips(),
     )
     return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
 
 
-def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, release: Release) -> str:
-    """A digest of all that a method gave for a data set, in one variant: releases with the same one are the same
-    images, byte for byte, and failed on the same. '' = it gave nothing."""
-    digests = [str(name) for name in output_rows(folder, plan, dataset, release.method)["sha256"]]
-    return digest([release.variant, *digests]) if any(digests) else ""
+class _Scores:
+    """The tables of a release, shard by shard; a clip that could not be written has none."""
 
+    def __init__(self, folder: RunFolder, plan: Plan, originals: Originals, label: str) -> None:
+        planned = plan.dataset(originals.dataset)
+        shards = [job.shard for job in dataset_jobs(plan, planned, label)]
+        self._places: list[Storage | None] = [folder.score_dir(planned.label, label, shard) for shard in shards]
+        self._clips = originals.clips
+        if originals.clips:
+            release = release_of(plan, label)
+            for shard in shards:
+                if variant_problem(folder.outputs_dir(planned.label, release.method, shard), release.variant):
+                    self._places[shard] = None
 
-def output_findings(
-    folder: RunFolder, plan: Plan, dataset: str, method: str, inputs: Mapping[str, NDArray[Any]]
-) -> Iterator[Finding]:
-    """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them. ``inputs``:
-    `output_rows` of the control."""
-    outputs = output_rows(folder, plan, dataset, method)
-    there = outputs["sha256"] != ""
-    many, same = int(there.sum()), int((there & (outputs["sha256"] == inputs["sha256"])).sum())
-    if same:
-        text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
-        yield Finding("unchanged", same, many, text)
-    unlike = int(outputs["unlike"].sum())
-    if unlike:
-        text = (
-            f"{unlike} of {many} outputs show nothing of their inputs outside the faces either: other photos, or "
-            "changed from edge to edge"
+    def table(self, name: str, count: int, like: Table) -> dict[str, NDArray[Any]]:
+        """The table of all shards. Where there is none: rows of ``like`` without values, ``count`` in all; nothing is
+        known of what became of them."""
+        tables = [None if place is None else read_table(place / f"{name}.parquet") for place in self._places]
+        there = [table for table in tables if table is not None]
+        if len(there) == len(tables):
+            return concatenate(there)
+        template = next(iter(there), like)
+        by_face = count == sum(len(one.faces["frame"]) for one in self._clips)
+        counts = [len(one.faces["frame"]) if by_face else len(one.seconds) for one in self._clips]
+        return concatenate(
+            [_unknown(template, n) if table is None else table for table, n in zip(tables, counts, strict=True)]
         )
-        yield Finding("unlike", unlike, many, text)
+
+    def extra_faces(self, plan: Plan, dataset: PlannedDataset) -> ExtraFaces:
+        """The faces at places where no original face is."""
+        names = plan.reading(dataset).recognisers if plan.looks_closely(dataset) else []
+        there = [(shard, place) for shard, place in enumerate(self._places) if place is not None]
+        samples = [np.zeros(0, np.str_)]
+        for shard, place in there:
+            rows = read_table(place / "extras.parquet")
+            of_clip = (f"{self._clips[shard].clip}/{k:06d}" for k in rows["frame"]) if self._clips else rows["sample"]
+            samples.append(np.array(list(of_clip), np.str_))
+        readings = {name: _concatenated([place for _, place in there], f"{name}{EXTRA}") for name in names}
+        return ExtraFaces(np.concatenate(samples), readings)
 
 
-def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
-    """outputs.parquet of all shards, a row an image; ``method``: its label, or that of a release of it."""
-    method = next((release.method for release in plan.releases if release.label == method), method)
-    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == dataset]
-    folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]
-    return concatenate([read_table(path / "outputs.parquet") for path in folders])
+def _unknown(like: Table, count: int) -> dict[str, NDArray[Any]]:
+    """``count`` rows without values: '', NaN, False."""
+    empty = {"U": "", "f": np.nan, "b": False}
+    return {name: np.full((count, *v.shape[1:]), empty[v.dtype.kind], v.dtype) for name, v in like.items()}
 
 
-def _face_readings(folders: Sequence[Storage], card: InstrumentCard) -> dict[str, NDArray[Any]]:
-    """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
-    name = card.name
-    parts = [name, f"{name}{ANY_LOOK}"] if card.looks else [name]
-    return {
-        column: values
-        for part in parts
-        for column, values in concatenate([read_table(path / f"{part}.parquet") for path in folders]).items()
-    }
+def _released(original: Table) -> Table:
+    """The columns that an instrument has on outputs."""
+    if "embedding" not in original:
+        return original
+    return {**original, KNOWN_PLACE: original["embedding"], BLANK: original["embedding"]}
 
 
-def _extra_faces(scores: Sequence[Storage], plan: Plan) -> ExtraFaces:
-    """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
-    names = [card.name for card in plan.instruments_of("recogniser")]
-    return ExtraFaces(
-        concatenate([read_table(path / "extras.parquet") for path in scores])["sample"],
-        {name: concatenate([read_table(path / f"{name}{EXTRA}.parquet") for path in scores]) for name in names},
-    )
+def _at_place(own: Table, released: Table, threshold: float) -> Table:
+    """An instrument's readings of outputs, those at the known place as far as they say anything."""
+    if BLANK not in released:
+        return released
+    columns = {name: values for name, values in released.items() if name != BLANK}
+    return {**columns, KNOWN_PLACE: readable_at_place(own["embedding"], released, threshold)}
+
+
+def readable_at_place(originals: Floats32, table: Table, threshold: float) -> Floats32:
+    """(N, D) the readings at the original's place; NaN where a black picture would match the original just as well, as
+    it does faces of a few pixels: such a match says nothing."""
+    unreadable = distances(originals, table[BLANK]) <= threshold
+    return np.where(unreadable[:, None], np.float32(np.nan), table[KNOWN_PLACE])

@@ -19,6 +19,7 @@ FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_i
 """Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
 READING_ROLES: Final[tuple[Role, ...]] = ("detector", "recogniser", "attributes", "skin", "features", "pair")
 """Roles of the instruments that read faces and pictures; the others follow people through clips."""
+KINDS: Final[tuple[Kind, ...]] = ("photos", "clips")
 PHOTOS: Final[tuple[Kind, ...]] = ("photos",)
 
 
@@ -28,23 +29,40 @@ def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
 
 
 def choose_metrics(asked: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
-    """Plug-ins for the asked names, which may be plug-in names, metric names or families; all if none are asked."""
-    everything = list(metrics_of(kinds))
+    """Plug-ins for the asked names, which may be plug-in names, metric names or families; without any, all that are
+    usual for these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them.
+
+    Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
+    """
     if not asked:
-        return everything
+        return list(metrics_of(kinds))
+    everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
+    of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     known = {word for name, metric in everything for word in _handles(name, metric)}
     for word in asked:
         if word not in known:
             if word in registry.names("metric"):
                 registry.create_metric(word)  # says what is wrong with one that is registered, but broken
+            if word in of_clips:
+                raise ConfigError(f"metric {word} asks about time, tracks or people; the run has no clips to ask it of")
             raise UnknownNameError("metric", word, known)
     return [(name, metric) for name, metric in everything if _handles(name, metric) & set(asked)]
 
 
-def planned_metric(name: str, metric: Metric) -> PlannedMetric:
-    """A metric's entry in a plan."""
-    kinds: list[Kind] = ["clips"] if CLIPS in metric.needs else ["photos"]
-    return PlannedMetric(name=name, kinds=kinds, cards=list(metric.cards), needs=list(metric.needs))
+def planned_metrics(
+    chosen: Sequence[tuple[str, Metric]], asked: Sequence[str], kinds: Collection[Kind]
+) -> list[PlannedMetric]:
+    """The metrics' entries in a plan. A metric of photos is asked of clips where it was ``asked`` for."""
+    of_photos: list[Kind] = [kind for kind in KINDS if kind in kinds and (asked or kind == "photos")]
+    return [
+        PlannedMetric(
+            name=name,
+            kinds=["clips"] if CLIPS in metric.needs else of_photos,
+            cards=list(metric.cards),
+            needs=list(metric.needs),
+        )
+        for name, metric in chosen
+    ]
 
 
 def refuse_unmeasurable(
@@ -75,7 +93,7 @@ def choose_instruments(
     metrics: Sequence[Metric], asked: Sequence[str], kinds: Collection[Kind] = PHOTOS
 ) -> list[InstrumentCard]:
     """The instruments that the metrics need, and of clips recognisers in any case, restricted to ``asked``. Before them
-    the second detector, which every run over photos needs; `JUDGE` itself is not among them."""
+    the second detector where `Plan.looks_closely` has it asked; `JUDGE` itself is not among them."""
     for name in asked:
         registry.unsettled_card(name)  # says what is wrong with one that cannot be used
     cards = dict(registry.instrument_cards(*READING_ROLES))
@@ -85,9 +103,12 @@ def choose_instruments(
     needs = {need for metric in metrics for need in _needs(metric)}
     if "clips" in kinds:
         needs.add("role:recogniser")
-        if "photos" not in kinds:
-            _refuse_others(asked, cards.values())
-    chosen = [cards[SECOND_DETECTOR]] if "photos" in kinds else []
+    shared = {need for metric in metrics if CLIPS not in metric.needs for need in metric.needs}
+    closely = "photos" in kinds or bool(shared & {"role:recogniser", JUDGE})
+    if "photos" not in kinds:
+        usable = needs | ({"role:detector"} if closely else set())
+        _refuse_others(asked, [card for card in cards.values() if {card.name, f"role:{card.role}"} & usable])
+    chosen = [cards[SECOND_DETECTOR]] if closely else []
     for name, card in cards.items():
         wanted = name in needs or f"role:{card.role}" in needs
         allowed = name in asked if asked else card.default
@@ -98,10 +119,12 @@ def choose_instruments(
 
 def _refuse_others(asked: Sequence[str], cards: Collection[InstrumentCard]) -> None:
     """Raises `UnknownNameError` for an instrument that reads nothing of clips."""
-    known = [card.name for card in cards if card.role == "recogniser"]
+    known = [card.name for card in cards]
     for name in asked:
         if name not in known:
-            raise UnknownNameError("recogniser", name, known)
+            raise UnknownNameError(
+                "recogniser" if {c.role for c in cards} == {"recogniser"} else "instrument", name, known
+            )
 
 
 def planned_part(role: Role, text: str) -> PlannedPart:

@@ -44,7 +44,7 @@ def variants_of(job: ShardJob, method: PlannedMethod) -> list[str]:
 def scored_key(job: ShardJob) -> str:
     """Of how the faces of a release end, and where they are found again."""
     variant = job.release.variant if job.of_clips or job.release.jpeg_quality else ""
-    others = [card.identity for card in job.second_detectors]
+    others = [card.identity for card in job.instruments("detector")]
     return job.key("outcomes", SCORED, located_key(job), outputs_key(job), variant, *others)
 
 

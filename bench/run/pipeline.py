@@ -17,7 +17,7 @@ from unmask.bench.run.choosing import (
     JUDGE,
     choose_instruments,
     choose_metrics,
-    planned_metric,
+    planned_metrics,
     planned_part,
     refuse_unmeasurable,
 )
@@ -147,11 +147,15 @@ def renew_plan(
     kinds = {dataset.kind for dataset in plan.datasets}
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
+    before = {metric.name: metric.kinds for metric in plan.metrics}
     cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
     body: dict[str, Any] = {
-        "metrics": [planned_metric(name, metric) for name, metric in chosen],
+        "metrics": [
+            metric if metrics else metric.model_copy(update={"kinds": before[metric.name]})
+            for metric in planned_metrics(chosen, metrics, kinds)
+        ],
         "instruments": cards,
         "detector": registry.instrument_card(plan.detector.name),
     }

@@ -21,7 +21,7 @@ from unmask.bench.run.choosing import (
     JUDGE,
     choose_instruments,
     choose_metrics,
-    planned_metric,
+    planned_metrics,
     planned_part,
     refuse_unmeasurable,
 )
@@ -89,7 +89,7 @@ def make_plan(
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
         "instruments": cards,
-        "metrics": [planned_metric(name, metric) for name, metric in chosen],
+        "metrics": planned_metrics(chosen, config.metrics, kinds),
         "operating_points": calibration_for(own, [c.name for c in cards if c.role == "recogniser"]),
         "settings": settings,
     }

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.evidence import Evidence, OperatingPoint
 from unmask.bench.core.headlines import headline_keys
-from unmask.bench.core.settings import PlanSettings
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.data.folders import counted
-from unmask.bench.run.assemble import (
-    Originals,
-    assemble_evidence,
-    assemble_originals,
-    output_findings,
-    output_rows,
-    outputs_digest,
-)
+from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.calibration import usable_points
-from unmask.bench.run.draws import averaged, releases_by_draws
+from unmask.bench.run.clips import clip_results, clip_row
+from unmask.bench.run.draws import Asked, averaged, releases_by_draws
 from unmask.bench.run.executors import Progress
 from unmask.bench.run.face_table import write_face_table
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
+from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
 from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
-from unmask.bench.run.video.reduce import reduce_clips
+from unmask.bench.run.shards import method_of
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
     ClipResult,
@@ -54,22 +48,32 @@ from unmask.bench.store.results import (
     RankRow,
 )
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedMethod
+from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedMethod, Release
 
+Row = TypeVar("Row", EstimateRow, GapRow, ComparisonRow, RankRow)
 NO_FACE: Final = "the judge found no face in it"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
-@dataclass(frozen=True, slots=True)
 class Design:
-    """How the units of a data set are resampled and cut into subgroups, the same for all methods."""
+    """How the units of a data set are resampled and cut into subgroups, the same for all methods; each kind of unit is
+    made once it is asked about."""
 
-    resamples: Mapping[str, ClusterResamples]
-    """Unit (``face``, ``image``) -> draws."""
-    masks: Mapping[str, Bools]
-    """Unit -> (M, N) membership; row 0 is everybody."""
-    groups: Mapping[str, Sequence[str]]
-    """Unit -> names of the M rows; the first is ``all``."""
+    def __init__(self, originals: Originals, plan: Plan) -> None:
+        self._units, self._settings = originals.units, plan.settings
+        self.resamples: dict[str, ClusterResamples] = {}
+        self.masks: dict[str, Bools] = {}
+        """Unit -> (M, N) membership; row 0 is everybody."""
+        self.groups: dict[str, Sequence[str]] = {}
+        """Unit -> names of the M rows; the first is ``all``."""
+
+    def answer(self, item: UnitValues | SetStatistic, card: MetricCard) -> Answer:
+        if item.unit not in self.groups:
+            units = self._units[item.unit]
+            self.resamples[item.unit] = ClusterResamples(units.cluster, self._settings.replicates, self._settings.seed)
+            self.masks[item.unit] = np.stack([np.ones(len(units), np.bool_), *units.groups.values()])
+            self.groups[item.unit] = ["all", *units.groups]
+        return answer(item, self.resamples[item.unit], self.masks[item.unit], card)
 
 
 def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progress) -> None:
@@ -78,70 +82,110 @@ def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progr
     tables = Tables()
     names: dict[str, Pseudonyms] = {}
     for dataset in plan.datasets:
-        if dataset.kind == "clips":
-            names[dataset.label] = pseudonyms_of(dataset)
-            tables.add(reduce_clips(folder, plan, dataset, root, names[dataset.label], progress))
-        else:
-            originals = assemble_originals(folder, plan, dataset.label)
-            names[dataset.label] = pseudonyms_of(dataset, originals.truth.identity)
-            _reduce_photos(folder, plan, originals, tables, names[dataset.label], progress)
+        originals = assemble_originals(folder, plan, dataset.label, root)
+        people = () if dataset.kind == "clips" else originals.truth.identity
+        names[dataset.label] = pseudonyms_of(dataset, people)
+        _Reduction(folder, plan, originals, tables, names[dataset.label]).run(progress)
     progress.end()
     write_names(folder.path, names)
     folder.write_estimates(without_names(tables.estimates_of(plan.run), names))
 
 
-def _reduce_photos(
-    folder: RunFolder, plan: Plan, originals: Originals, found: Tables, names: Pseudonyms, progress: Progress
-) -> None:
-    """The numbers of one data set of photos; writes its per-face tables."""
-    cards = {card.name: card for _, metric in registry.all_metrics() for card in metric.cards}
-    metrics = [registry.create_metric(planned.name) for planned in plan.of("photos").metrics]
-    instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
-    points = usable_points(folder.operating_points, instruments)
-    recognisers = {name for name, card in instruments.items() if card.role == "recogniser"}
-    control = next(m.label for m in plan.methods if m.card.name == CONTROL)
-    dataset, design = originals.dataset, _design(originals, plan)
-    found.inputs.append(_input_row(originals, plan.dataset(dataset).notes))
-    answers: dict[str, list[Answer]] = {}
-    outputs: dict[str, list[str]] = {}
-    inputs = output_rows(folder, plan, dataset, control)
-    for label, drawn in releases_by_draws(plan, plan.dataset(dataset)):
-        draws = []
-        for release, method in drawn:
-            evidence, reasons, errors = assemble_evidence(folder, plan, originals, release.label, points)
-            asked = [item for metric in metrics for item in metric.ask(evidence)]
-            draws.append(asked)
-            found.failures += _failures(evidence, errors, method, label)
-            if release.label == label:
-                found.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-                found.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
-                if label != control and release.variant == LOSSLESS:
-                    outputs_said = output_findings(folder, plan, dataset, label, inputs)
-                    found.findings += [_finding(evidence, item) for item in outputs_said]
-            values = [item for item in asked if isinstance(item, UnitValues)]
-            write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, names)
-            progress.done(f"{release.label} {dataset}", skipped=False)
-        answers[label] = _answers(averaged(draws), design, cards, recognisers)
-        outputs[label] = [outputs_digest(folder, plan, dataset, release) for release, _ in drawn]
-    gaps = GapRows(dataset, design.resamples, design.masks, design.groups, plan.settings.seed)
-    for label, given in answers.items():
-        for each in given:
-            found.estimates += estimate_rows(dataset, label, each, design.groups[each.unit])
-        found.gaps += gaps.rows(label, given, cards)
-    # Of the control's variants only the lossless one takes part: the others are what theirs are held against.
-    controls = {release.label for release in plan.releases if release.method == control} - {control}
-    answers = {label: given for label, given in answers.items() if label not in controls}
-    compared = compare_methods(
-        dataset,
-        answers,
-        design.resamples,
-        cards,
-        control,
-        identical=_identical(outputs),
-        heads_of=partial(headline_keys, cards, instruments=instruments_of(plan.settings)),
-    )
-    found.comparisons += compared
-    found.ranks += rank_rows(dataset, answers, compared, cards, control)
+class _Reduction:
+    """The numbers of one data set."""
+
+    def __init__(self, folder: RunFolder, plan: Plan, originals: Originals, tables: Tables, names: Pseudonyms) -> None:
+        self._folder, self._plan, self._originals = folder, plan, originals
+        self._tables, self._names = tables, names
+        self._planned = plan.dataset(originals.dataset)
+        metrics = plan.of(self._planned.kind).metrics
+        self._metrics = [registry.create_metric(planned.name) for planned in metrics]
+        self._cards = {card.name: card for metric in self._metrics for card in metric.cards}
+        self._nowhere = {card.name for metric in self._metrics if CLIPS in metric.needs for card in metric.cards}
+        """Metrics of time, tracks or people: of no region."""
+        instruments = {card.name: registry.instrument_card(card.name) for card in plan.measuring}
+        self._points = usable_points(folder.operating_points, instruments)
+        # Of clips there is a `worst` of what the detector alone measures, too, as in all runs before.
+        attacking = ("recogniser", "detector") if self._planned.kind == "clips" else ("recogniser",)
+        self._attackers = {name for name, card in instruments.items() if card.role in attacking}
+        self._design = Design(originals, plan)
+        self._controls = [m.label for m in plan.methods if m.card.name == CONTROL]
+
+    def run(self, progress: Progress) -> None:
+        """Fills the tables; writes the per-face tables or the timelines."""
+        tables, originals, dataset = self._tables, self._originals, self._originals.dataset
+        if originals.clips:
+            tables.clips += _clip_rows(originals, self._points)
+        else:
+            tables.inputs.append(_input_row(originals, self._planned.notes))
+        answers: dict[str, list[Answer]] = {}
+        outputs: dict[str, list[str]] = {}
+        for label, drawn in releases_by_draws(self._plan, self._planned):
+            draws = []
+            for release, method in drawn:
+                draws.append(self._asked(release, method, label))
+                progress.done(f"{release.label} {dataset}", skipped=False)
+            answers[label] = self._answers(averaged(draws))
+            if not originals.clips:
+                outputs[label] = [outputs_digest(self._folder, self._plan, dataset, release) for release, _ in drawn]
+        design = self._design
+        gaps = GapRows(dataset, design.resamples, design.masks, design.groups, self._plan.settings.seed)
+        for label, given in answers.items():
+            for each in given:
+                tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
+            tables.gaps += self._placed(gaps.rows(label, given, self._cards))
+        control, competing = self._competitors(answers)
+        heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
+        compared = compare_methods(
+            dataset,
+            competing,
+            design.resamples,
+            self._cards,
+            control,
+            identical=_identical(outputs),
+            heads_of=heads,
+        )
+        tables.comparisons += self._placed(compared)
+        tables.ranks += self._placed(rank_rows(dataset, competing, compared, self._cards, control))
+
+    def _asked(self, release: Release, method: PlannedMethod, label: str) -> list[Asked]:
+        """What the metrics say of one draw of a method; ``label``: of the draws' average, and of the draw that findings
+        and drawings are of."""
+        folder, plan, tables, dataset = self._folder, self._plan, self._tables, self._originals.dataset
+        evidence, reasons, errors = assemble_evidence(folder, plan, self._originals, release.label, self._points)
+        asked = [item for metric in self._metrics for item in metric.ask(evidence)]
+        if release.label == label:
+            tables.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
+            tables.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+        if self._originals.clips:
+            tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
+            return asked
+        tables.failures += _failures(evidence, errors, method, label)
+        if release.label == label and label not in self._controls and release.variant == LOSSLESS:
+            inputs = output_rows(folder, plan, dataset, self._controls[0])
+            tables.findings += [
+                _finding(evidence, item) for item in output_findings(folder, plan, dataset, label, inputs)
+            ]
+        values = [item for item in asked if isinstance(item, UnitValues)]
+        write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
+        return asked
+
+    def _answers(self, asked: Sequence[Asked]) -> list[Answer]:
+        answers = [
+            self._design.answer(item, self._cards[item.metric])
+            for item in asked
+            if isinstance(item, UnitValues | SetStatistic)
+        ]
+        return answers + worst_answers(answers, self._cards, self._attackers)
+
+    def _competitors(self, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
+        """The control's label, and everybody who may be compared: of the control's releases only the lossless one."""
+        of_control = [label for label in answers if method_of(self._plan, label) in self._controls]
+        return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
+
+    def _placed(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows, without a region where their metric has none."""
+        return [row.model_copy(update={"region": None}) if row.metric in self._nowhere else row for row in rows]
 
 
 class Tables:
@@ -159,46 +203,13 @@ class Tables:
         self.clips: list[ClipRow] = []
         self.results: list[ClipResult] = []
 
-    def add(self, part: Estimates) -> None:
-        """The rows of one data set."""
-        for name, rows in vars(self).items():
-            rows += getattr(part, name)
-
     def estimates_of(self, run: str) -> Estimates:
         return Estimates(run=run, **vars(self))
-
-
-def instruments_of(settings: PlanSettings) -> list[str]:
-    """The instruments that speak for a metric where there is no worst one."""
-    return [settings.default_recogniser, settings.default_attributes, "standard"]
 
 
 def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
     """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
     return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
-
-
-def _design(originals: Originals, plan: Plan) -> Design:
-    resamples, masks, groups = {}, {}, {}
-    for unit, units in (("face", originals.faces), ("image", originals.images)):
-        resamples[unit] = ClusterResamples(units.cluster, plan.settings.replicates, plan.settings.seed)
-        masks[unit] = np.stack([np.ones(len(units), np.bool_), *units.groups.values()])
-        groups[unit] = ["all", *units.groups]
-    return Design(resamples, masks, groups)
-
-
-def _answers(
-    asked: Sequence[UnitValues | SetStatistic | Histogram | Finding],
-    design: Design,
-    cards: Mapping[str, MetricCard],
-    recognisers: set[str],
-) -> list[Answer]:
-    made = [
-        answer(item, design.resamples[item.unit], design.masks[item.unit], cards[item.metric])
-        for item in asked
-        if isinstance(item, UnitValues | SetStatistic)
-    ]
-    return made + worst_answers(made, cards, recognisers)
 
 
 def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
@@ -223,6 +234,16 @@ def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
         problems=problems,
         notes=[*notes, *about],
     )
+
+
+def _clip_rows(originals: Originals, points: Mapping[str, Sequence[OperatingPoint]]) -> Iterator[ClipRow]:
+    start = 0
+    for one in originals.clips:
+        rows = slice(start, start := start + len(one.faces["frame"]))
+        read = {
+            name: columns["embedding"][rows] for name, columns in originals.readings.items() if "embedding" in columns
+        }
+        yield clip_row(originals.dataset, one, read, points)
 
 
 def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod, label: str) -> list[MethodProblem]:

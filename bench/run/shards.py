@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ImageError
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
 from unmask.bench.data import Dataset
@@ -24,7 +23,7 @@ from unmask.bench.data.media import VideoReader
 from unmask.bench.run.executors import advance
 from unmask.bench.run.reading import opened
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, PlannedMetric, Release
+from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate
 
 T = TypeVar("T")
@@ -116,7 +115,7 @@ class ShardJob(Job):
     @property
     def planned_method(self) -> PlannedMethod:
         """The method, or the release's."""
-        label = next((each.method for each in self.plan.releases if each.label == self.method), self.method)
+        label = method_of(self.plan, self.method)
         return next(m for m in self.plan.methods if m.label == label)
 
     @property
@@ -135,30 +134,13 @@ class ShardJob(Job):
         return self.planned.samples[self.shard * size : (self.shard + 1) * size]
 
     def instruments(self, *roles: Role) -> list[InstrumentCard]:
-        """The plan's instruments of some roles that read this data set: of clips recognisers, and what the metrics need
-        that are asked of clips."""
-        cards = self.plan.reading(self.planned).instruments_of(*roles)
-        if not self.of_clips:
-            return cards
-        needs = {"role:recogniser", *(need for metric in self._clip_metrics for need in metric.needs)}
-        return [card for card in cards if {card.name, f"role:{card.role}"} & needs]
-
-    @property
-    def second_detectors(self) -> list[InstrumentCard]:
-        """Asked about the place of a face that the judge's detector does not find again; see `looks_closely`."""
-        return self.plan.instruments_of("detector") if self.looks_closely else []
+        """The plan's instruments of some roles that read this data set."""
+        return self.plan.reading(self.planned).instruments_of(*roles)
 
     @property
     def looks_closely(self) -> bool:
-        """Whether recognisers try looks and read faces elsewhere, and second detectors are asked: of photos always; of
-        clips, which have hundreds of times as many faces, where a metric of photos is asked about faces that are found
-        again or recognised."""
-        shared = (metric.needs for metric in self._clip_metrics if CLIPS not in metric.needs)
-        return not self.of_clips or any({"role:recogniser", self.plan.detector.name} & set(needs) for needs in shared)
-
-    @property
-    def _clip_metrics(self) -> list[PlannedMetric]:
-        return [metric for metric in self.plan.metrics if "clips" in metric.kinds]
+        """Whether recognisers try looks and read faces elsewhere, and second detectors are asked."""
+        return self.plan.looks_closely(self.planned)
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order.
@@ -178,6 +160,11 @@ class ShardJob(Job):
         if self.of_clips:
             return digest([self.clip_digest, self.clip, self.plan.settings.frames, *parts])
         return digest([self.planned.card.fingerprint, self.samples, *parts])
+
+
+def method_of(plan: Plan, label: str) -> str:
+    """The label of the method that made a release, or of a further draw as it is."""
+    return next((release.method for release in plan.releases if release.label == label), label)
 
 
 def shard_size(plan: Plan, dataset: PlannedDataset) -> int:

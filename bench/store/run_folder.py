@@ -27,6 +27,7 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
                                   /frames.parquet    one row a frame: milliseconds, error
                                   /written.parquet   one row a variant: bitrate, or why there is no file
     RUN/score/CLIPS/METHOD/SHARD/outcomes.parquet    one row a face in a frame: how it ended
+                                /extras.parquet      one row a face that is found where no original face is
                                 /INSTRUMENT.parquet, people-TRACKER.parquet
     RUN/timelines/CLIPS/METHOD.parquet               clip, track, from, to, state
     RUN/calibration/operating_points.json            thresholds, where the run measured its own

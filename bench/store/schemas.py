@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.settings import PlanSettings, Strict
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
@@ -223,11 +224,27 @@ class Plan(Strict):
 
     def reading(self, dataset: PlannedDataset) -> Plan:
         """The same with the instruments that read a data set; it keeps the plan's name."""
-        return (
-            self
-            if dataset.use == "test"
-            else self.model_copy(update={"instruments": self.instruments_of("recogniser")})
-        )
+        roles: set[str] = {"recogniser"}
+        names: set[str] = set()
+        if dataset.use == "test":
+            if dataset.kind == "photos":
+                return self
+            roles |= {"detector"} if self.looks_closely(dataset) else set()
+            names = {need for metric in self.metrics if "clips" in metric.kinds for need in metric.needs}
+        cards = [c for c in self.instruments if c.role in roles or {c.name, f"role:{c.role}"} & names]
+        return self.model_copy(update={"instruments": cards})
+
+    def looks_closely(self, dataset: PlannedDataset) -> bool:
+        """Whether recognisers try looks of a data set's faces and read faces elsewhere, and second detectors are asked:
+        of photos always; of clips, which have hundreds of times as many faces, where a metric of photos is asked about
+        faces that are found again or recognised."""
+        needs = {
+            need
+            for metric in self.metrics
+            if "clips" in metric.kinds and CLIPS not in metric.needs
+            for need in metric.needs
+        }
+        return dataset.kind == "photos" or bool(needs & {"role:recogniser", self.detector.name})
 
     def releases_of(self, dataset: PlannedDataset) -> list[Release]:
         """What is scored of a data set: every method lossless, and in the variants that its kind has."""

@@ -19,7 +19,8 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Image
-from unmask.bench.run.assemble import face_groups, output_findings, output_rows, outputs_digest
+from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
+from unmask.bench.run.units import face_groups
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

@@ -27,7 +27,6 @@ from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
-from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
@@ -218,10 +217,8 @@ class ClipRun:
     def evidence(self, contestant: str) -> Evidence:
         cards = {card.name: registry.instrument_card(card.name) for card in self.plan.measuring}
         points = usable_points(self.plan.operating_points, cards)
-        (dataset,) = self.plan.datasets
-        clips = original_clips(self.folder, self.plan, dataset, None)
-        entry = next(c for c in self.plan.releases if c.label == contestant)
-        return video_evidence(self.folder, self.plan, dataset.label, clips, entry, points)
+        originals = assemble_originals(self.folder, self.plan, "clips")
+        return assemble_evidence(self.folder, self.plan, originals, contestant, points)[0]
 
     def table_of(self, stage: str, name: str, label: str = "", clip: int = 0) -> Path:
         """``stage``: original, output or score."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tests.support.clip_evidence import ReadClip, ScoredClip, clip_evidence
 from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
 
 DIMENSION = 32
 RECOGNISER = "mobilefacenet"
@@ -82,7 +82,7 @@ def at_distance(unit: Floats32, distance: float, rng: np.random.Generator) -> Fl
     return np.asarray(cosine * unit + np.sqrt(max(1 - cosine**2, 0.0)) * other, np.float32)
 
 
-def build_clip(number: int, clip: Clip, rng: np.random.Generator) -> tuple[OriginalClip, ScoredClip]:
+def build_clip(number: int, clip: Clip, rng: np.random.Generator) -> tuple[ReadClip, ScoredClip]:
     faces = sorted(clip.faces, key=lambda face: (face.frame, face.track))
     people: dict[int, Floats32] = {}
     original, output, known = np.zeros((3, len(faces), DIMENSION), np.float32)
@@ -99,7 +99,7 @@ def build_clip(number: int, clip: Clip, rng: np.random.Generator) -> tuple[Origi
     found[[f.outcome in (Outcome.DESTROYED, Outcome.ERROR) for f in faces]] = np.nan
     seconds = np.arange(clip.frames) / clip.rate if clip.seconds is None else np.asarray(clip.seconds)
     count = len(faces)
-    original_clip = OriginalClip(
+    original_clip = ReadClip(
         number=number,
         clip=f"clip{number}.mp4",
         group=clip.group,

@@ -115,7 +115,7 @@ class Judging:
     def __init__(self, job: ShardJob, faces: Faces, tables: tuple[Table, Table] | None) -> None:
         """``faces``: the originals'. ``tables``: outcomes and faces elsewhere where they are stored already."""
         self._plan, self._device = job.plan, job.plan.settings.device
-        self._others = [card.name for card in job.second_detectors]
+        self._others = [card.name for card in job.instruments("detector")]
         self._faces = faces
         self._again: Iterator[Detection | None] | None = None
         self._extra: Faces = {}

@@ -20,8 +20,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED
 from unmask.bench.core.types import Image, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run import writing
-from unmask.bench.run.video.assemble import reference_of
-from unmask.bench.run.video.timelines import EXPOSED, states, timeline
+from unmask.bench.run.clips import EXPOSED, reference_of, states, timeline
 from unmask.bench.store.tables import read_table
 
 pytestmark = pytest.mark.usefixtures("painted_world")

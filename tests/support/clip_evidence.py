@@ -1,4 +1,4 @@
-"""What was read of clips, clip by clip -> `Evidence`: faces of all frames in one order, clustered by clip."""
+"""Made-up readings of clips, clip by clip -> `Evidence`: faces of all frames in one order, clustered by clip."""
 
 from __future__ import annotations
 
@@ -13,31 +13,15 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Clips, Evidence, FaceTruth, 
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Floats32
 from unmask.bench.core.video import Ints, Tracks
+from unmask.bench.run.clips import OriginalClip
 from unmask.bench.store.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
-class OriginalClip:
-    """What is known of a clip whatever the method."""
+class ReadClip(OriginalClip):
+    """With how recognisers read its faces."""
 
-    number: int
-    clip: str
-    group: str
-    row: Table
-    """clip.parquet"""
-    seconds: NDArray[np.float64]
-    faces: Table
     readings: Mapping[str, NDArray[np.float32]]
-    people: Mapping[str, Tracks]
-    truth: Tracks | None
-
-    @property
-    def problem(self) -> str:
-        return str(self.row["problem"][0])
-
-    @property
-    def face_tracks(self) -> int:
-        return len(np.unique(self.faces["track"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +45,7 @@ class ScoredClip:
 def clip_evidence(
     dataset: str,
     method: str,
-    originals: Sequence[OriginalClip],
+    originals: Sequence[ReadClip],
     scored: Sequence[ScoredClip],
     recoded: Sequence[Mapping[str, Tracks]],
     points: Mapping[str, tuple[OperatingPoint, ...]],

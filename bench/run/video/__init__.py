@@ -1,1 +1,0 @@
-"""A run over clips: plan -> prepare -> anonymize -> score -> reduce, one clip a job."""
