@@ -24,8 +24,8 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
                            /people-TRACKER.parquet   who is who
                            /INSTRUMENT.parquet       readings of the faces
     RUN/outputs/CLIPS/METHOD/SHARD/VARIANT.mp4       lossless, matched, 56k
-                                  /frames.parquet    one row a frame: milliseconds, error
-                                  /written.parquet   one row a variant: bitrate, or why there is no file
+                                  /outputs.parquet   one row a frame: milliseconds, error
+                                  /written.parquet   one row a variant: bitrate, sha256, or why there is none
     RUN/score/CLIPS/METHOD/SHARD/outcomes.parquet    one row a face in a frame: how it ended
                                 /extras.parquet      one row a face that is found where no original face is
                                 /INSTRUMENT.parquet, people-TRACKER.parquet

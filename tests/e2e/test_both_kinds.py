@@ -21,6 +21,29 @@ def stamps(run: Path, pattern: str) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in run.glob(pattern) if path.is_file()}
 
 
+def test_one_folder_of_outputs_answers_for_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
+    for place in ("photos", "theirs"):
+        (tmp_path / place).mkdir()
+        Pillow.fromarray(astronaut).resize((256, 256)).save(tmp_path / place / "a.png")
+    write_clip(tmp_path / "clips" / "a.mp4", 3)
+    sets = ("--dataset", f"p=folder:{tmp_path / 'photos'}", "--dataset", f"c=clips:{tmp_path / 'clips'}")
+    run = tmp_path / "run"
+    asked = ("--method", f"theirs=outputs:dir={tmp_path / 'theirs'}", "--quality", "jpeg75", "--metrics", "outcome")
+    done = unmask_here("run", *sets, *asked, *QUICK, "--out", str(run))
+    assert done.returncode == 2
+    assert "none of 1 clips has an output in" in done.stderr
+    write_clip(tmp_path / "theirs" / "a.mp4", 3)
+    done = unmask_here("run", *sets, *asked, *QUICK, "--out", str(run))
+    assert done.returncode == 0, done.stderr
+    estimates = RunFolder.open(run).estimates
+    assert {row.method for row in estimates.estimates if row.dataset == "p"} == {
+        "none", "none@jpeg75", "theirs", "theirs@jpeg75",
+    }  # fmt: skip
+    assert {row.method for row in estimates.results} == {"none", "none@matched", "theirs"}
+    missed = {row.method: row.value for row in estimates.estimates if row.metric == "outcome_missed"}
+    assert missed["theirs"] == 1.0
+
+
 def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
     (tmp_path / "photos").mkdir()
     Pillow.fromarray(astronaut).resize((256, 256)).save(tmp_path / "photos" / "Jane Doe.png")
