@@ -1,4 +1,4 @@
-"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the order asked for."""
+"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the config's order."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _held_out(part: dict[str, Any], path: Path, share: float | None) -> NDArray[
     if names is None:
         raise DataError(f"{path} has no ids to hold faces out by; give --held-out files")
     ids = part.get("ids", names)
-    # A face of nobody known is a person of its own.
+    # A face without a name is a person of its own.
     keys = [str(name) or str(own) for name, own in zip(names, ids, strict=True)]
     bound = int(share * 2**32)
     return np.array([int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) < bound for key in keys], np.bool_)
@@ -191,7 +191,7 @@ def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDAr
         names = [str(name) for name in part["attributes"]]
         missing = [name for name in attributes if name not in names]
         if missing or len(names) != labels.shape[1]:
-            raise DataError(f"{path} has labels for {', '.join(names)}; the config asks for {', '.join(attributes)}")
+            raise DataError(f"{path} has labels for {', '.join(names)}; the config names {', '.join(attributes)}")
         labels = labels[:, [names.index(name) for name in attributes]]
     elif labels.shape[1] != len(attributes):
         raise DataError(f"{path} has {labels.shape[1]} labels a face, the config names {len(attributes)} attributes")
