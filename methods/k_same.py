@@ -84,7 +84,7 @@ def frame_of(face: Detection) -> Float:
     """(2, 3) from the photo to the frame; a face without usable landmarks is taken to be upright in its box."""
     matrix = to_frame(face.landmarks)
     if matrix is None:
-        # A box of less than a few pixels has no landmarks that can be told apart either.
+        # A box of less than a few pixels has no landmarks apart from each other either.
         side = max(face.box.w, face.box.h, 8.0)
         cx, cy = face.box.center
         matrix = to_frame(landmarks_in(Box(cx - side / 2, cy - side / 2, side, side)))

@@ -30,8 +30,7 @@ class DeepPrivacy(Cascade):
         name="deepprivacy",
         version="2",
         description="Erases each face's box; a network that never sees the face invents one that fits its "
-        "surroundings. The shipped network is told where the face is, how large and how turned; a published one "
-        "its key points.",
+        "surroundings. The shipped network gets the face's place, size and turn; a published one its key points.",
         licence=LICENCE,
         source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
         imports=IMPORTS,
@@ -72,7 +71,7 @@ class DpAttS(Cascade):
     """As DP-ATT, and every face gets the same skin tone.
 
     Parameters: ``tone`` ``dark`` (111, 55, 55), ``light`` (150, 150, 150), ``beige`` (227, 208, 202) or ``R-G-B``; a
-    published network knows dark and light only and gets the nearer one; ``checkpoint`` ``shipped-l1`` was
+    published network has dark and light only and gets the nearer one; ``checkpoint`` ``shipped-l1`` was
     trained with L1 alone as its reconstruction loss (table 4.27); the others as `DpAtt`.
     """
 
@@ -86,7 +85,7 @@ class DpAttS(Cascade):
         imports=IMPORTS,
         limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
         "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: networks of ours "
-        "are told 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
+        "get 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
         "makes up for. The shipped networks are compact ones, see their cards.",
     )
     editor = "dp-att-s"

@@ -1,1 +1,1 @@
-"""The learned methods: networks, their training, the shipped weights and the checkpoints of others."""
+"""The learned methods: networks, how they run, their training, and the checkpoints of others."""

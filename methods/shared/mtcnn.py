@@ -69,19 +69,19 @@ class Mtcnn:
         """The same with five landmarks and the network's confidence for each face."""
         height, width = image.shape[:2]
         shrink = max(1.0, max(height, width) / LONGEST_SIDE)
-        seen = Pillow.fromarray(image)
+        photo = Pillow.fromarray(image)
         if shrink > 1:
             size = (max(round(width / shrink), 1), max(round(height / shrink), 1))
-            seen = seen.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=3.0)
-        if min(seen.size) < SMALLEST_FACE:
+            photo = photo.resize(size, Pillow.Resampling.BILINEAR, reducing_gap=3.0)
+        if min(photo.size) < SMALLEST_FACE:
             return []  # no scale of its pyramid would be left, on which the package fails
-        border = min(BORDER, min(seen.size) // 4)
-        self._net.min_face_size = max(SMALLEST_FACE, round(max(seen.size) * SMALLEST_SHARE))
-        found, scores, points = self._net.detect(ImageOps.expand(seen, border), landmarks=True)
-        if found is None:
+        border = min(BORDER, min(photo.size) // 4)
+        self._net.min_face_size = max(SMALLEST_FACE, round(max(photo.size) * SMALLEST_SHARE))
+        boxes, scores, points = self._net.detect(ImageOps.expand(photo, border), landmarks=True)
+        if boxes is None:
             return []
-        scale = np.array([width / seen.width, height / seen.height])
-        corners = (np.asarray(found, np.float64).reshape(-1, 2, 2) - border) * scale
+        scale = np.array([width / photo.width, height / photo.height])
+        corners = (np.asarray(boxes, np.float64).reshape(-1, 2, 2) - border) * scale
         landmarks = (np.asarray(points, np.float64).reshape(-1, 5, 2) - border) * scale
         return [
             Detection(

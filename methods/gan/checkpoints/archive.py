@@ -1,8 +1,8 @@
-"""Looks a torch file over before torch may read it: nothing in it is run, and nothing larger than the file is made.
+"""Looks a torch file over before torch may read it: nothing in it is run, and nothing larger than the file is built.
 
-``torch.load(weights_only=True)`` runs no code of the file, but it trusts the sizes it is told. So the pickle is first
+``torch.load(weights_only=True)`` runs no code of the file, but trusts the sizes that it states. So the pickle is first
 read with inert stand-ins for the few names that weights need, and every size it states is compared with the bytes that
-are there. Both formats are known: the zip of torch 1.6 and later, and the older sequence of pickles that most published
+are there. Both formats are read: the zip of torch 1.6 and later, and the older sequence of pickles that most published
 files are in.
 """
 
@@ -71,7 +71,7 @@ def _check_zip(path: Path, stream: IO[bytes]) -> None:
             raise CheckpointError(
                 f"{path.name} has too many entries, or two of one name; no network of ours is like that"
             )
-        # torch stores without compression. What is compressed, or overlaps, is made to become larger than it is.
+        # torch stores without compression. What is compressed, or overlaps, is there to become larger than it is.
         if any("/code/" in name for name in sizes):
             raise CheckpointError(f"{path.name} is a TorchScript program; save the network's state_dict() instead")
         packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
@@ -88,10 +88,10 @@ def _check_zip(path: Path, stream: IO[bytes]) -> None:
         reader.load()
     folder = roots[0].removesuffix("data.pkl")
     for storage in reader.storages.values():
-        there = sizes.get(f"{folder}data/{storage.key}")
-        if there != storage.bytes:
+        size = sizes.get(f"{folder}data/{storage.key}")
+        if size != storage.bytes:
             raise CheckpointError(
-                f"{path.name} states {storage.bytes} bytes for a tensor that has {there or 0}; get it again"
+                f"{path.name} states {storage.bytes} bytes for a tensor that has {size or 0}; get it again"
             )
 
 
@@ -139,7 +139,7 @@ class _Storage:
 
 
 class _Dict(dict[Any, Any]):
-    """Stands in for ``collections.OrderedDict``. Made empty, without attributes: else a few bytes copy many."""
+    """Stands in for ``collections.OrderedDict``. Built empty, without attributes: else a few bytes copy many."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -211,9 +211,9 @@ class _Inert(pickle._Unpickler):
         kind, key, count = pid[1], str(pid[2]), pid[4]
         if not isinstance(kind, _StorageType) or type(count) is not int or not 0 <= count <= MAX_ELEMENTS:
             raise CheckpointError(f"{self._file} holds a tensor of a kind or size that no network of ours has")
-        known = self.storages.setdefault(key, _Storage(kind, key, count))
-        if known.bytes != count * kind.item_size or known.item_size != kind.item_size:
+        storage = self.storages.setdefault(key, _Storage(kind, key, count))
+        if storage.bytes != count * kind.item_size or storage.item_size != kind.item_size:
             raise ValueError("one storage described in two ways")
         if len(self.storages) > MAX_TENSORS:
             raise CheckpointError(f"{self._file} holds more than {MAX_TENSORS} tensors")
-        return known
+        return storage

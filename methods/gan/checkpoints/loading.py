@@ -12,7 +12,7 @@ from torch import nn
 
 from unmask.bench.core.cards import Scalar, WeightsReport
 from unmask.bench.core.errors import CheckpointError
-from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, open_checkpoint, settings_beside, shown
+from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, listed, open_checkpoint, settings_beside
 from unmask.methods.gan.networks import attgan as att
 from unmask.methods.gan.networks import compact
 from unmask.methods.gan.networks import deepprivacy as dp
@@ -34,7 +34,7 @@ class Architecture(NamedTuple):
     title: str
     """For a person: whose network it is."""
     config: Any
-    """The dataclass of its settings; ``from_shapes`` of a published network's tells them by names and shapes."""
+    """The dataclass of its settings; ``from_shapes`` of a published network's reads them off names and shapes."""
     build: Callable[[Any], nn.Module]
     """Settings -> the network."""
     methods: Callable[[Any], tuple[str, ...]] = lambda _: ()
@@ -136,7 +136,7 @@ def identify(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | 
         if config is not None:
             return Identified(architecture, config)
     titles = ", ".join(architecture.title for architecture in ARCHITECTURES if architecture.role == "generator")
-    raise CheckpointError(f"not a network that is known here ({shown(list(tensors))}); known: {titles}")
+    raise CheckpointError(f"not a network that is known here ({listed(list(tensors))}); known: {titles}")
 
 
 def load_generator(path: Path, device: str = "cpu") -> Loaded:
@@ -155,7 +155,7 @@ def load_generator(path: Path, device: str = "cpu") -> Loaded:
 def fitted(network: Identified, tensors: Mapping[str, torch.Tensor], file: str) -> nn.Module:
     """The network with copies of ``tensors`` as its weights. Raises CheckpointError that names what does not fit."""
     try:
-        with torch.device("meta"):  # shapes only: nothing is reserved before it is known to be needed
+        with torch.device("meta"):  # shapes only: nothing is reserved before all fits
             module = network.architecture.build(network.config)
     except (RuntimeError, ValueError) as error:  # sizes that no network can have
         raise CheckpointError(f"{file} has the names of the {network}, which cannot be built") from error
@@ -165,13 +165,15 @@ def fitted(network: Identified, tensors: Mapping[str, torch.Tensor], file: str) 
     both = [key for key in expected if key in tensors]
     reshaped = [key for key in both if tensors[key].shape != expected[key].shape]
     retyped = [key for key in both if (tensors[key].dtype in FLOATS) != expected[key].is_floating_point()]
-    faults = [f"missing {shown(missing)}"] * bool(missing) + [f"unexpected {shown(unexpected)}"] * bool(unexpected)
+    faults = [f"missing {listed(missing)}"] * bool(missing) + [f"unexpected {listed(unexpected)}"] * bool(unexpected)
     if reshaped:
         key = reshaped[0]
         more = f" and {len(reshaped) - 1} more" if len(reshaped) > 1 else ""
-        faults.append(f"wrong shape {shown([key])} {tuple(tensors[key].shape)}, not {tuple(expected[key].shape)}{more}")
+        faults.append(
+            f"wrong shape {listed([key])} {tuple(tensors[key].shape)}, not {tuple(expected[key].shape)}{more}"
+        )
     if retyped:
-        faults.append(f"wrong type {shown(retyped)}")
+        faults.append(f"wrong type {listed(retyped)}")
     if faults:
         raise CheckpointError(f"{file} does not fit the {network}: {'; '.join(faults)}")
     weights = {

@@ -20,7 +20,7 @@ MAX_FILE_BYTES: Final = 2 * 2**30
 MAX_NETWORK_ELEMENTS: Final = 2**28
 """Of one network's tensors together."""
 WRAPPINGS: Final = ("running_average_generator", "G", "parameters")
-"""Names under which published formats keep a generator, the wanted one first: DeepPrivacy, AttGAN, old DeepPrivacy."""
+"""Names under which published formats keep a generator, the generator first: DeepPrivacy, AttGAN, old DeepPrivacy."""
 FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 INTEGERS: Final = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _SAFE_FLOATS: Final = ("F32", "F16", "BF16", "F64")
@@ -40,7 +40,7 @@ class Checkpoint:
     tensors: Mapping[str, torch.Tensor]
     """Key -> dense float or integer tensor on the CPU; may share memory with the file."""
     wrapping: tuple[str, ...] = ()
-    """The names that the tensors were found under, outermost first."""
+    """The names above the tensors, outermost first."""
     beside: tuple[str, ...] = ()
     """What else the file holds: optimisers, a discriminator."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -80,10 +80,10 @@ def open_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, file_format, sha256, size, tensors, wrapping, beside, metadata)
 
 
-def shown(names: list[str], most: int = 3) -> str:
-    """The first few names, safe to print whatever a file calls its tensors."""
-    listed = ", ".join(ascii(name)[1:-1][:80] for name in names[:most])
-    return f"{listed} and {len(names) - most} more" if len(names) > most else listed
+def listed(names: list[str], most: int = 3) -> str:
+    """The first ``most`` names and how many more there are, safe to print whatever a file calls its tensors."""
+    text = ", ".join(ascii(name)[1:-1][:80] for name in names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def _is_safetensors(path: Path, size: int) -> bool:
@@ -101,7 +101,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
                 raise CheckpointError(f"{path.name} holds more than {MAX_TENSORS} tensors")
             for name in names:
                 if file.get_slice(name).get_dtype() not in (*_SAFE_FLOATS, *_SAFE_INTEGERS):
-                    raise CheckpointError(f"{path.name}: {shown([name])} is not a float or integer tensor")
+                    raise CheckpointError(f"{path.name}: {listed([name])} is not a float or integer tensor")
             return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name} is not a sound safetensors file ({error}); get it again") from error
@@ -136,7 +136,7 @@ def _unwrapped(tree: Any, file: str) -> tuple[dict[str, torch.Tensor], tuple[str
     ]
     if others:
         raise CheckpointError(
-            f"{file} holds things that are no tensors ({shown(others)}) and none of {', '.join(WRAPPINGS)}; "
+            f"{file} holds things that are no tensors ({listed(others)}) and none of {', '.join(WRAPPINGS)}; "
             "save the generator's state_dict()"
         )
     # What torch.nn.DataParallel puts before every key.
@@ -149,13 +149,13 @@ def _check_tensors(tensors: Mapping[str, torch.Tensor], file: str) -> None:
         raise CheckpointError(f"{file} holds a network of more than {MAX_NETWORK_ELEMENTS} numbers")
     for key, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.dtype not in (*FLOATS, *INTEGERS):
-            raise CheckpointError(f"{file}: {shown([key])} is not a plain float or integer tensor")
+            raise CheckpointError(f"{file}: {listed([key])} is not a plain float or integer tensor")
         if tensor.numel() > MAX_ELEMENTS:
             raise CheckpointError(
-                f"{file}: {shown([key])} has {tensor.numel()} elements, more than any network of ours"
+                f"{file}: {listed([key])} has {tensor.numel()} elements, more than any network of ours"
             )
         if tensor.dtype in FLOATS and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{file}: {shown([key])} has NaN or infinite weights; that training has failed")
+            raise CheckpointError(f"{file}: {listed([key])} has NaN or infinite weights; that training has failed")
 
 
 def settings_beside(path: Path) -> tuple[str, Mapping[str, Any]] | None:
@@ -169,9 +169,9 @@ def settings_beside(path: Path) -> tuple[str, Mapping[str, Any]] | None:
     for place in places:
         if place.is_file() and place.stat().st_size < 2**20:
             try:
-                found = json.loads(place.read_text(encoding="utf-8"))
+                settings = json.loads(place.read_text(encoding="utf-8"))
             except (ValueError, OSError):
                 continue
-            if isinstance(found, dict):
-                return place.name, found
+            if isinstance(settings, dict):
+                return place.name, settings
     return None

@@ -1,6 +1,6 @@
 """AttGAN (He et al. 2019, arXiv:1711.10678) with the layers and key names of elvisyjlin/AttGAN-PyTorch.
 
-The generator is an encoder and a decoder of strided 4 x 4 convolutions; the wanted attributes join the encoding as
+The generator is an encoder and a decoder of strided 4 x 4 convolutions; the attributes to show join the encoding as
 constant maps, and again after the first ``inject_layers`` decoder layers. Labels are -0.5 and +0.5 in training; at test
 the one that is edited may go to -1 or +1.
 """
@@ -56,7 +56,7 @@ class AttGanConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell, or None if it is no AttGAN generator."""
+        """The settings by a state dict's shapes, or None if it is no AttGAN generator."""
         sides = {key: shape for key, shape in shapes.items() if len(shape) == 4}
         names = [f"{part}_layers.{{}}.layers.0.weight" for part in ("enc", "dec")]
         if any(name.format(0) not in shapes for name in names):
@@ -129,7 +129,7 @@ class AttGanGenerator(nn.Module):
         )
 
     def forward(self, image: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        """The image with the given attributes; see `encode` and `decode` to decode one encoding several times."""
+        """(N, 3, S, S): the image with ``attributes`` (N, n_attrs)."""
         return self.decode(self.encode(image), attributes)
 
     def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -171,7 +171,7 @@ class AttGanDiscriminatorConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell, or None if it is no AttGAN discriminator."""
+        """The settings by a state dict's shapes, or None if it is no AttGAN discriminator."""
         first, classes = shapes.get("conv.0.layers.0.weight"), shapes.get("fc_cls.1.layers.0.weight")
         hidden = shapes.get("fc_cls.0.layers.0.weight")
         if first is None or classes is None or hidden is None:
@@ -200,7 +200,7 @@ class AttGanDiscriminator(nn.Module):
         self.fc_cls = self._head(features, config.n_attrs)
 
     def _head(self, features: int, outputs: int) -> nn.Sequential:
-        # ReLU is what the published training asks for, though the class itself defaults to a leaky one.
+        # ReLU is what the published training sets, though the class itself defaults to a leaky one.
         hidden = Layer(nn.Linear(features, self.config.fc_dim), None, nn.ReLU())
         return nn.Sequential(hidden, Layer(nn.Linear(self.config.fc_dim, outputs), None, None))
 

@@ -239,8 +239,8 @@ def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> C
 def save_compact(path: Path, network: Inpainter | Editor) -> None:
     """Writes a network in half precision. Raises `CheckpointError` for a weight that has no finite number there."""
     tensors = {key: value.detach().to(torch.float16).contiguous() for key, value in network.state_dict().items()}
-    lost = [key for key, value in tensors.items() if not value.isfinite().all()]
-    if lost:
-        raise CheckpointError(f"{lost[0]} has weights beyond half precision; train again with a lower rate")
+    overflows = [key for key, value in tensors.items() if not value.isfinite().all()]
+    if overflows:
+        raise CheckpointError(f"{overflows[0]} has weights beyond half precision; train again with a lower rate")
     name = INPAINTER if isinstance(network, Inpainter) else EDITOR
     save_file(tensors, path, {"architecture": name, "config": json.dumps(asdict(network.config))})

@@ -161,7 +161,7 @@ class MsgConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell (after `renamed`), or None if it is no such generator."""
+        """The settings by a state dict's shapes (after `renamed`), or None if it is no such generator."""
         bottom = shapes.get("encoder.basic_block4.layers.0.weight")
         pose = shapes.get("decoder.pose_fcnn.pose_preprocessor.1.weight")
         if not any(key.startswith("rgb_convolutions.") for key in shapes):
@@ -252,7 +252,7 @@ class V1Config:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell, or None if it is no such generator."""
+        """The settings by a state dict's shapes, or None if it is no such generator."""
         joined = shapes.get("decoder.conv1x1.conv.0.weight")
         if joined is None or "encoder.from_rgb.conv.0.weight" not in shapes:
             return None

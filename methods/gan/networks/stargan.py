@@ -1,6 +1,6 @@
 """StarGAN v1 (Choi et al. 2018, arXiv:1711.09020) with the layers and key names of the authors' yunjey/stargan.
 
-The wanted labels (0 or 1) enter as constant channels beside RGB. The authors never switch the generator to evaluation,
+The labels to show (0 or 1) enter as constant channels beside RGB. The authors never switch the generator to evaluation,
 so its instance norms always use the statistics of the image at hand; the running ones in a checkpoint are carried, not
 used.
 """
@@ -66,7 +66,7 @@ class StarGanConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell, or None if it is no StarGAN generator."""
+        """The settings by a state dict's shapes, or None if it is no StarGAN generator."""
         first = shapes.get("main.0.weight")
         if first is None or f"main.{FIRST_BLOCK}.main.0.weight" not in shapes:
             return None
@@ -115,7 +115,7 @@ class StarGanDiscriminatorConfig:
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings that a state dict's shapes tell, or None if it is no StarGAN discriminator."""
+        """The settings by a state dict's shapes, or None if it is no StarGAN discriminator."""
         first, classes = shapes.get("main.0.weight"), shapes.get("conv2.weight")
         if first is None or classes is None or "conv1.weight" not in shapes:
             return None

@@ -21,7 +21,7 @@ TONES: Final = {"dark": (111, 55, 55), "light": (150, 150, 150), "beige": (227, 
 TONE: Final = ("tone_r", "tone_g", "tone_b")
 """The attributes that name the tone to a network of ours: 0..1 each."""
 AIMS: Final = {(150, 150, 150): (186, 146, 136), (227, 208, 202): (227, 190, 172)}
-"""Two of them are so grey that no skin estimator takes them for skin, so that nobody could tell whether they were met
+"""Two of them are so grey that no skin estimator takes them for skin, so that no metric could say whether they were met
 (measured: the estimator finds leftovers of the old tone instead). Networks of ours get skin tones in their stead.
 That for light was chosen on 240 faces of utkface's validation split, so that the estimator's average (177, 137, 124)
 lies within 20 % of the thesis's target in every channel, the bar of its third hypothesis."""

@@ -124,7 +124,7 @@ def published_pose(crop: Crop, count: int) -> Floats32:
     RetinaFace gives them, or seven key points (nose, eyes, ears, shoulders), of which we know three.
 
     Ears are put at the box's sides at the height of the eyes, shoulders below its corners: where they lie in a frontal
-    portrait. The published pipeline asks a key point detector and leaves faces without key points as they are.
+    portrait. The published pipeline has a key point detector and leaves faces without key points as they are.
     """
     points = crop.landmarks / SIDE
     if count == 5:

@@ -13,7 +13,7 @@ from unmask.methods.shared import mtcnn
 
 
 class PreparedFaces:
-    """Faces found, cut and described exactly as the learned methods do it when they anonymize."""
+    """Faces detected, cut and described exactly as the learned methods do it when they anonymize."""
 
     def __init__(self) -> None:
         self._finder: mtcnn.Mtcnn | None = None
@@ -32,8 +32,8 @@ class PreparedFaces:
         return [face for face in self._finder.faces(image) if face.box.w > 0 and face.box.h > 0]
 
     def crop(self, image: Image, face: Detection) -> FaceCrop:
-        made = cut(image, face.box, face.landmarks)
-        return FaceCrop(made.image, made.erased_box, made.landmarks)
+        crop = cut(image, face.box, face.landmarks)
+        return FaceCrop(crop.image, crop.erased_box, crop.landmarks)
 
     def check_attributes(self, names: Sequence[str]) -> None:
         parse_attributes(";".join(names), "unmask data build")

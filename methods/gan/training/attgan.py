@@ -1,6 +1,6 @@
 """Trains the published AttGAN (He et al. 2019) as elvisyjlin/AttGAN-PyTorch does, at any width.
 
-The generator is asked for the face with somebody else's attributes, which the critic judges (WGAN-GP, and which
+The generator makes the face with somebody else's attributes, which the critic assesses (WGAN-GP, and which
 attributes it sees), and for the face with its own, which must be the face itself. The thesis changed the loss of the
 latter, the rule for the best epoch, and stops early (3.1.2, 4.4.1, 4.6).
 """
@@ -125,8 +125,8 @@ class AttGanTrainer(WganTrainer):
     def samples(self) -> list[torch.Tensor]:
         """The faces, rebuilt, and with each attribute turned round (at twice the strength, as tested)."""
         self.generator.eval()
-        features, own = self.generator.encode(self.shown.image), signed(self.shown.labels, self.settings)
-        rows = [self.shown.image, self.generator.decode(features, own)]
+        features, own = self.generator.encode(self.sample_batch.image), signed(self.sample_batch.labels, self.settings)
+        rows = [self.sample_batch.image, self.generator.decode(features, own)]
         for k in range(own.shape[1]):
             turned = own.clone()
             turned[:, k] = -2 * turned[:, k]

@@ -22,8 +22,8 @@ from unmask.methods.gan.training.settings import Count, Positive, Seed, Weight, 
 
 
 class AttributeClassifier(nn.Module):
-    """(N, 3, 128, 128) in [-1, 1] -> (N, A) logits. Looks at half size. Not shipped: it tells the
-    editor in training whether its edit shows."""
+    """(N, 3, 128, 128) in [-1, 1] -> (N, A) logits. Looks at half size. Not shipped: it measures
+    in training whether the editor's edit shows."""
 
     def __init__(self, attributes: int, width: int = 32) -> None:
         super().__init__()

@@ -151,7 +151,7 @@ class CompactTrainer(Generic[Network]):
         learner: nn.Module | None = None,
     ) -> None:
         """``network`` makes the generator; ``weights``: of its losses; ``learner`` learns with the critics."""
-        self.features, self.hardware, self.shown = features, hardware, first_faces(held_out)
+        self.features, self.hardware, self.sample_batch = features, hardware, first_faces(held_out)
         self.course = Course(config.steps, config.batch, config.save_every, config.seed)
         torch.manual_seed(config.seed)
         self.network: Network = hardware.placed(network())
@@ -173,9 +173,9 @@ class CompactTrainer(Generic[Network]):
         self._network_step.step(weighted(losses, self._weights), factor)
         update_average(self.average, self.network, min(self._average_decay, (step + 1) / (step + 10)))
         with self.hardware.autocast():
-            theirs = critic_losses()
-        self._critic_step.step(weighted(theirs, dict.fromkeys(theirs, 1.0)), factor)
-        return losses | theirs
+            critic = critic_losses()
+        self._critic_step.step(weighted(critic, dict.fromkeys(critic, 1.0)), factor)
+        return losses | critic
 
     def save(self, path: Path) -> None:
         """Writes the averaged generator in half precision."""

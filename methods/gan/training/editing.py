@@ -1,6 +1,6 @@
 """Trains the compact AttGAN on what the compact DeepPrivacy leaves.
 
-The editor is given an invented face (sometimes a real one) and attributes. Where the attributes are those of the
+The editor gets an invented face (sometimes a real one) and attributes. Where the attributes are those of the
 person who was erased, the photo says what the result might look like (L1, LPIPS); for all attributes two classifiers
 say whether they show, and two critics whether the face looks real. The photo reaches the editor through the losses
 only: at run time it sees the invented face and five answers.
@@ -45,7 +45,7 @@ class EditingConfig(CompactConfig):
     real: Annotated[float, Within(0, 1)] = 0.2
     """Share of the batch that is edited as it is, not after erasing and inventing."""
     other: Annotated[float, Within(0, 1)] = 0.4
-    """Share that is given somebody else's attributes."""
+    """Share that gets somebody else's attributes."""
     own_attributes: Weight = 0.5
     """Weight of the fixed classifier."""
     critic_attributes: Weight = 0.5
@@ -147,14 +147,14 @@ class EditorTrainer(CompactTrainer[Editor]):
         if batch.skin is None:
             raise ValueError("with tones, every face needs the colour of its skin")
         tones = on(device, drawn_tones(config.tones, count, rng))
-        # Only the erased part changes its tone: the neck of a person who asks for another one does not.
+        # Only the erased part changes its tone: the neck of a person stays as it is.
         photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
         return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)
 
     def editor_losses(
-        self, task: Task, keep: torch.Tensor, judged: bool
+        self, task: Task, keep: torch.Tensor, with_critics: bool
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
-        """(losses, edited, its layers, the photo's layers); ``judged``: whether the critics take part.
+        """(losses, edited, its layers, the photo's layers); ``with_critics``: whether the critics take part.
 
         What leaves for the critics is detached.
         """
@@ -174,7 +174,7 @@ class EditorTrainer(CompactTrainer[Editor]):
             "stay": (moved * (1 - same)).sum() / (1 - same).sum().clamp(min=1),
             "attributes": attribute_loss(self._classifier(edited).float(), task.labels),
         }
-        if judged:
+        if with_critics:
             losses |= self.critics.adversarial(edited, edited_layers, keep)
             losses["attributes_critic"] = attribute_loss(self._learner(edited).float(), task.labels)
         return losses, edited.detach(), [layer.detach() for layer in edited_layers], photo_layers
@@ -195,14 +195,14 @@ class EditorTrainer(CompactTrainer[Editor]):
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:
         """The faces, what the inpainter makes of them, and that with their own attributes and with opposite ones."""
-        shown, tones = self.shown, self.config.tones
-        source = self._inpainter(shown.image, shown.keep, shown.landmarks)
-        rows = [shown.image, source]
-        for k, labels in enumerate((shown.labels, opposite(shown.labels))):
+        faces, tones = self.sample_batch, self.config.tones
+        source = self._inpainter(faces.image, faces.keep, faces.landmarks)
+        rows = [faces.image, source]
+        for k, labels in enumerate((faces.labels, opposite(faces.labels))):
             if tones:
                 tone = torch.tensor(tones[k % len(tones)], device=labels.device).expand(len(labels), 3) / 255
                 labels = torch.cat([labels, tone], 1)
-            rows.append(self.average(source, shown.keep, labels - 0.5))
+            rows.append(self.average(source, faces.keep, labels - 0.5))
         return rows
 
 

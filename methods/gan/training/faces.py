@@ -118,6 +118,6 @@ def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int
 
 
 def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:
-    """The batches of `in_order`; half of the faces mirrored where asked."""
+    """The batches of `in_order`; half of the faces mirrored with ``mirror``."""
     for number, rows in in_order(len(faces), size, seed, start):
         yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None)

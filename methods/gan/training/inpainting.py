@@ -62,9 +62,9 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         )
 
     def generator_losses(
-        self, image: torch.Tensor, keep: torch.Tensor, landmarks: torch.Tensor, latent: torch.Tensor, judged: bool
+        self, image: torch.Tensor, keep: torch.Tensor, landmarks: torch.Tensor, latent: torch.Tensor, with_critics: bool
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
-        """(losses, fake, its layers, the photo's layers); ``judged``: whether the critics take part.
+        """(losses, fake, its layers, the photo's layers); ``with_critics``: whether the critics take part.
 
         What leaves for the critics is detached.
         """
@@ -77,12 +77,12 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
             "l1": ((fake - image).abs() * erased).sum() / erased.sum(),
             "lpips": self.features.distance(fake_layers, real_layers).mean(),
         }
-        if judged:
+        if with_critics:
             losses |= self.critics.adversarial(fake, fake_layers, keep)
         return losses, fake.detach(), [layer.detach() for layer in fake_layers], real_layers
 
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:
         """The faces, what is left of them, and what the averaged network makes of that without noise."""
-        shown = self.shown
-        return [shown.image, shown.image * shown.keep, self.average(shown.image, shown.keep, shown.landmarks)]
+        faces = self.sample_batch
+        return [faces.image, faces.image * faces.keep, self.average(faces.image, faces.keep, faces.landmarks)]

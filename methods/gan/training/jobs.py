@@ -1,4 +1,4 @@
-"""`unmask train`: the network that a config asks for, its settings, its data, and where everything goes."""
+"""`unmask train`: the network of a config, its settings, its data, and where everything goes."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ class Job:
                 return None
             facts = {"classifier_right": accuracy(classifier, held_out)}
             trainer = self._editor_trainer(held_out, classifier, inputs, hardware)
-        done = train(trainer, faces, folder, report, inputs.stop_at, facts)
-        return folder.path / GENERATOR if done else None
+        complete = train(trainer, faces, folder, report, inputs.stop_at, facts)
+        return folder.path / GENERATOR if complete else None
 
     def _classifier(
         self, faces: Faces, folder: TrainingFolder, hardware: Hardware, inputs: TrainingInputs, report: Report
@@ -165,7 +165,7 @@ class Job:
     def _facts(self, data: TrainingSet, device: str) -> dict[str, Any]:
         settings, weights = asdict(self.settings), self._weights()
         licence = settings.pop("licence")
-        for name in weights:  # known by what is in them, not by where they lie on this machine
+        for name in weights:  # identified by their content, not by where they lie on this machine
             del settings[name]
         return {
             "network": self.network,

@@ -44,8 +44,8 @@ def build_gallery(
     places = (pixels - pca.mean_) @ (stored * steps[:, None]).T
     group = KMeans(groups, n_init=2, random_state=SEED).fit_predict(places)
     counts = np.bincount(group, minlength=groups)
-    kept = np.flatnonzero(counts >= least)
-    means = np.stack([places[group == number].mean(axis=0) for number in kept])
+    groups_left = np.flatnonzero(counts >= least)
+    means = np.stack([places[group == number].mean(axis=0) for number in groups_left])
     tensors: Tensors = {
         "mean": pca.mean_.astype(np.float16),
         # The writer takes an array's bytes as they lie, and scikit-learn's lie column by column.
@@ -53,14 +53,14 @@ def build_gallery(
         "steps": steps.astype(np.float32),
         "entries": means.astype(np.float32),
     }
-    return tensors, [int(count) for count in counts[kept]]
+    return tensors, [int(count) for count in counts[groups_left]]
 
 
 def aligned_faces(paths: Iterable[Path], only: frozenset[str] | None = None) -> Iterator[Image]:
-    """(64, 64, 3) each: the faces of the files, upright in their frame; those of ``only`` where it is given."""
+    """(64, 64, 3) each: the faces of the files, upright in their frame; those of ``only``, None = all."""
     for path in paths:
-        with np.load(path, allow_pickle=False) as found:
-            images, landmarks, ids = found["images"], found["landmarks"], found["ids"]
+        with np.load(path, allow_pickle=False) as shard:
+            images, landmarks, ids = shard["images"], shard["landmarks"], shard["ids"]
         for image, points, name in zip(images, landmarks, ids, strict=True):
             photo, corner = without_black_edges(image)
             frame = to_frame(points - corner)
@@ -88,13 +88,13 @@ def main() -> None:
     parser.add_argument("faces", type=Path, nargs="+")
     parser.add_argument("--data", default="utkface, split train", help="for the card")
     parser.add_argument("--only", type=Path, help="a text file: ids, one a line")
-    given = parser.parse_args()
-    only = frozenset(given.only.read_text(encoding="utf-8").split("\n")) if given.only else None
-    faces = np.stack(list(aligned_faces(given.faces, only)))
+    options = parser.parse_args()
+    only = frozenset(options.only.read_text(encoding="utf-8").split("\n")) if options.only else None
+    faces = np.stack(list(aligned_faces(options.faces, only)))
     tensors, counts = build_gallery(faces)
     card = {
         "kind": "k-same gallery",
-        "data": given.data,
+        "data": options.data,
         "licence": "non-commercial research only, as the data; image rights stay with their owners",
         "photos": len(faces),
         "entries": len(counts),
@@ -104,9 +104,9 @@ def main() -> None:
         "seed": SEED,
         "holds_faces": "no: eigenfaces and means of groups only",
     }
-    with replacing_file(given.out) as temp:
+    with replacing_file(options.out) as temp:
         save_file(tensors, temp, metadata={"card": json.dumps(card, sort_keys=True)})
-    with replacing_file(given.out.with_suffix(".json")) as temp:
+    with replacing_file(options.out.with_suffix(".json")) as temp:
         temp.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(card, indent=1))
 

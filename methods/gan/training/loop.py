@@ -106,7 +106,7 @@ def train(
             row = write_row(folder.path / LOSSES, trainer.columns, step, progress.row.values())
             _save_grid(folder.path / "grid.png", trainer.samples())
             if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.values()))):
-                # Before the state that knows of it: a kill between the two repeats steps, and loses no weights.
+                # Before the state that counts it: a kill between the two repeats steps, and loses no weights.
                 folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
             progress.finish_row()
             report(f"step {step}/{course.steps} {progress.seconds / step:.2f} s/step {_shown(progress)}{row}")
@@ -128,15 +128,15 @@ def train(
 
 def check_finite(progress: TrainingProgress, parts: Mapping[str, Any], step: int) -> None:
     """Raises UnmaskError where a loss or a weight is no finite number: such a state must not replace a good one."""
-    lost = [name for name, value in progress.row.values().items() if not np.isfinite(value)]
+    faults = [name for name, value in progress.row.values().items() if not np.isfinite(value)]
     for name, part in parts.items():
         if isinstance(part, nn.Module):
             values = [value for value in part.state_dict().values() if value.is_floating_point()]
             if values and not bool(torch.stack([value.isfinite().all() for value in values]).all()):
-                lost.append(f"a weight of {name}")
-    if lost:
+                faults.append(f"a weight of {name}")
+    if faults:
         raise UnmaskError(
-            f"training has diverged: {', '.join(lost)} is no number at step {step}; "
+            f"training has diverged: {', '.join(faults)} is no number at step {step}; "
             "the last saved state is kept; start again with a lower rate or precision = 'float32'"
         )
 

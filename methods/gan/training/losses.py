@@ -48,7 +48,7 @@ def reconstruction_loss(
     kind: Reconstruction, rebuilt: torch.Tensor, photo: torch.Tensor, alpha: float, compensation: float
 ) -> torch.Tensor:
     """Mean difference of (N, 3, H, W) images in [-1, 1]: over that range for L1 and smooth L1 (beta 1), as published;
-    MS-SSIM + L1, whose constants are made for [0, 1], gets the images brought there."""
+    MS-SSIM + L1, whose constants are for [0, 1], gets the images brought there."""
     if kind == "l1":
         return functional.l1_loss(rebuilt, photo)
     if kind == "smooth_l1":

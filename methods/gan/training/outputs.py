@@ -44,8 +44,8 @@ class TrainingFolder:
         file = self.path / "training.json"
         facts = json.loads(json.dumps(self._facts))
         claim_folder(file, lambda: differences(_read_json(file), facts, free=FREE), lambda: None)
-        for left in self.path.glob(f"{TEMP_PREFIX}*"):  # of a killed one
-            left.unlink(missing_ok=True)
+        for temp in self.path.glob(f"{TEMP_PREFIX}*"):  # of a killed one
+            temp.unlink(missing_ok=True)
         _write_json(file, facts)
 
     def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
@@ -186,12 +186,12 @@ def trim_rows(path: Path, step: int) -> None:
         return
     with path.open(newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
-    kept = [row for row in rows if len(row) == len(head) and row[0].isdigit() and int(row[0]) <= step]
-    if not kept:
+    rows_left = [row for row in rows if len(row) == len(head) and row[0].isdigit() and int(row[0]) <= step]
+    if not rows_left:
         path.unlink()
-    elif len(kept) < len(rows):
+    elif len(rows_left) < len(rows):
         with replacing_file(path) as temp, temp.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([head, *kept])
+            csv.writer(file).writerows([head, *rows_left])
 
 
 def read_losses(path: Path) -> tuple[list[int], dict[str, list[float]]]:

@@ -38,40 +38,36 @@ class Packer:
 
     instruments = (PERCEPTUAL_INSTRUMENT,)
 
-    def pack(self, source: Path, out: Path, files: Mapping[str, Mapping[str, Path]], report: Report) -> None:
-        """See `pack`."""
-        pack(source, out, files, report)
+    @staticmethod
+    def pack(source: Path, out: Path, files: Mapping[str, Mapping[str, Path]], report: Report) -> None:
+        """Packs the built set ``source`` (or a folder of shards) into ``out``; see `methods.gan.training.packs`.
 
-
-def pack(source: Path, out: Path, files: Mapping[str, Mapping[str, Path]], report: Report = print) -> None:
-    """Packs the built set ``source`` (or a folder of shards) into ``out``; see `methods.gan.training.packs`.
-
-    ``files``: of the instruments in `Packer.instruments`. Raises DataError where there is nothing to pack, StoreError
-    where ``out`` holds something else.
-    """
-    if out.exists() and any(out.iterdir()) and not (out / PERCEPTUAL).is_file():
-        raise StoreError(f"{out} holds something else; choose another --out")
-    (out / PACK).unlink(missing_ok=True)
-    for old in out.glob(f"**/faces-*{SUFFIX}"):
-        old.unlink()
-    with replacing_file(out / PERCEPTUAL) as temp:
-        save_file(perceptual_features(files).state_dict(), temp)
-    if (source / CARD).is_file():
-        with replacing_file(out / CARD) as temp:
-            temp.write_bytes((source / CARD).read_bytes())
-    folders = [name for name in (TRAIN, HELD_OUT) if (source / name).is_dir()] or [""]
-    parts: dict[str, int] = {}
-    for name in folders:
-        count = 0
-        for number, rows in enumerate(_parts(source / name)):
-            path = out / name / f"faces-{number:03d}{SUFFIX}"
-            _write(path, rows)
-            parts[path.relative_to(out).as_posix()] = path.stat().st_size
-            count += len(rows["jpeg"])
-            report(f"{path}: {len(rows['jpeg'])} faces, {path.stat().st_size / 1e6:.1f} MB")
-        report(f"{count} faces of {source / name} packed")
-    with replacing_file(out / PACK) as temp:
-        temp.write_text(json.dumps({"schema": "unmask.face-pack/1", "quality": QUALITY, "parts": parts}, indent=1))
+        ``files``: of `instruments`. Raises `DataError` where there is nothing to pack, `StoreError` where ``out`` holds
+        something else.
+        """
+        if out.exists() and any(out.iterdir()) and not (out / PERCEPTUAL).is_file():
+            raise StoreError(f"{out} holds something else; choose another --out")
+        (out / PACK).unlink(missing_ok=True)
+        for old in out.glob(f"**/faces-*{SUFFIX}"):
+            old.unlink()
+        with replacing_file(out / PERCEPTUAL) as temp:
+            save_file(perceptual_features(files).state_dict(), temp)
+        if (source / CARD).is_file():
+            with replacing_file(out / CARD) as temp:
+                temp.write_bytes((source / CARD).read_bytes())
+        folders = [name for name in (TRAIN, HELD_OUT) if (source / name).is_dir()] or [""]
+        parts: dict[str, int] = {}
+        for name in folders:
+            count = 0
+            for number, rows in enumerate(_parts(source / name)):
+                path = out / name / f"faces-{number:03d}{SUFFIX}"
+                _write(path, rows)
+                parts[path.relative_to(out).as_posix()] = path.stat().st_size
+                count += len(rows["jpeg"])
+                report(f"{path}: {len(rows['jpeg'])} faces, {path.stat().st_size / 1e6:.1f} MB")
+            report(f"{count} faces of {source / name} packed")
+        with replacing_file(out / PACK) as temp:
+            temp.write_text(json.dumps({"schema": "unmask.face-pack/1", "quality": QUALITY, "parts": parts}, indent=1))
 
 
 def _parts(folder: Path) -> Iterator[Rows]:

@@ -1,4 +1,4 @@
-"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the order asked for."""
+"""The faces of a training, from shards or a pack: training and held-out ones apart, labels in the config's order."""
 
 from __future__ import annotations
 
@@ -106,20 +106,16 @@ def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None)
     landmarks = np.concatenate([part["landmarks"] for part in parts]).astype(np.float32)
     skin = np.concatenate([part["skin"] for part in parts]) if all("skin" in part for part in parts) else None
     images: list[NDArray[np.uint8]] = []
-    filled, start = [0, 0], 0
-    for path, part in zip(paths, parts, strict=True):
-        pixels = shard_images(path, len(part["boxes"]))
-        if not images:
-            shape = pixels.shape[1:]
-            images = [np.empty((int(chosen.sum()), *shape), np.uint8) for chosen in (~held, held)]
-        if pixels.shape[1:] != shape:
+    ends = np.cumsum([len(part["boxes"]) for part in parts])
+    places = np.where(held, np.cumsum(held), np.cumsum(~held)) - 1
+    for path, start, end in zip(paths, [0, *ends], ends, strict=False):
+        pixels = shard_images(path, end - start)
+        images = images or [np.empty((int(chosen.sum()), *pixels.shape[1:]), np.uint8) for chosen in (~held, held)]
+        if pixels.shape[1:] != images[0].shape[1:]:
             raise DataError(f"{path} holds faces of another size than the files before it; build them alike")
-        here = held[start : start + len(pixels)]
-        for k, chosen in enumerate((~here, here)):
-            images[k][filled[k] : filled[k] + int(chosen.sum())] = pixels[chosen]
-            filled[k] += int(chosen.sum())
-        start += len(pixels)
-    rest, kept = (
+        for each, chosen in zip(images, (~held[start:end], held[start:end]), strict=True):
+            each[places[start:end][chosen]] = pixels[chosen]
+    rest, held_out = (
         Faces(
             torch.from_numpy(pixels),
             torch.from_numpy(boxes[chosen]),
@@ -129,41 +125,40 @@ def _read(paths: Sequence[Path], attributes: Sequence[str], share: float | None)
         )
         for pixels, chosen in zip(images, (~held, held), strict=True)
     )
-    return rest, kept
+    return rest, held_out
 
 
 def open_shard(path: Path) -> dict[str, Any]:
-    """All arrays of a file of faces but its images, those of `SMALL` that it has. Raises DataError."""
+    """All arrays of a file of faces but its images, those of `SMALL` that it has. Raises `DataError`."""
     if path.suffix == packs.SUFFIX:
         return packs.open_part(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            part = {name: file[name] for name in SMALL if name in file.files}
-            complete = "images" in file.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no file of training faces ({error})") from error
-    if not complete or "boxes" not in part or "landmarks" not in part:
+    part, names = _arrays(path, SMALL)
+    if not {"images", "boxes", "landmarks"} <= names:
         raise DataError(f"{path} is no file of training faces: it lacks images, boxes or landmarks")
-    lengths = {len(part[name]) for name in part if name != "attributes"}
-    if len(lengths) > 1:
+    if len({len(part[name]) for name in part if name != "attributes"}) > 1:
         raise DataError(f"{path} is damaged: its arrays have different lengths")
     return part
 
 
 def shard_images(path: Path, count: int) -> NDArray[np.uint8]:
-    """(count, S, S, 3): the images of a file of faces. Raises DataError."""
+    """(count, S, S, 3): the images of a file of faces. Raises `DataError`."""
     if path.suffix == packs.SUFFIX:
         return packs.read_images(path, count)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            pixels: NDArray[np.uint8] = file["images"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no file of training faces ({error})") from error
+    pixels: NDArray[np.uint8] = _arrays(path, ("images",))[0]["images"]
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.shape[1] != pixels.shape[2]:
         raise DataError(f"{path}: images must be (N, S, S, 3) uint8, not {pixels.shape} {pixels.dtype}")
     if len(pixels) != count:
         raise DataError(f"{path} is damaged: its arrays have different lengths")
     return pixels
+
+
+def _arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], set[str]]:
+    """(those of ``names`` that an .npz file has, the names of all that it has)."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names if name in file.files}, set(file.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no file of training faces ({error})") from error
 
 
 def _held_out(part: dict[str, Any], path: Path, share: float | None) -> NDArray[np.bool_]:
@@ -174,7 +169,7 @@ def _held_out(part: dict[str, Any], path: Path, share: float | None) -> NDArray[
     if names is None:
         raise DataError(f"{path} has no ids to hold faces out by; give --held-out files")
     ids = part.get("ids", names)
-    # A face of nobody known is a person of its own.
+    # A face without a name is a person of its own.
     keys = [str(name) or str(own) for name, own in zip(names, ids, strict=True)]
     bound = int(share * 2**32)
     return np.array([int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) < bound for key in keys], np.bool_)
@@ -191,7 +186,7 @@ def _labels(part: dict[str, Any], path: Path, attributes: Sequence[str]) -> NDAr
         names = [str(name) for name in part["attributes"]]
         missing = [name for name in attributes if name not in names]
         if missing or len(names) != labels.shape[1]:
-            raise DataError(f"{path} has labels for {', '.join(names)}; the config asks for {', '.join(attributes)}")
+            raise DataError(f"{path} has labels for {', '.join(names)}; the config names {', '.join(attributes)}")
         labels = labels[:, [names.index(name) for name in attributes]]
     elif labels.shape[1] != len(attributes):
         raise DataError(f"{path} has {labels.shape[1]} labels a face, the config names {len(attributes)} attributes")

@@ -28,9 +28,9 @@ class CommonSettings:
 
     precision: Precision = "auto"
     held_out_share: Share = 0.05
-    """Of the faces, chosen by a hash of the person or id, where no held-out files are given."""
+    """Of the faces, chosen by a hash of the person or id, without held-out files."""
     licence: str = ""
-    """Terms of the weights, for their card; empty = those of the data, where their card tells."""
+    """Terms of the weights, for their card; empty = those of the data, where their card names them."""
 
 
 def shipped_names() -> list[str]:

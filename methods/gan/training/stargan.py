@@ -100,7 +100,7 @@ class StarGanTrainer(WganTrainer):
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:
         """The faces, with their own labels, and with each label turned round."""
-        image, own = self.shown.image.contiguous(), self.shown.labels
+        image, own = self.sample_batch.image.contiguous(), self.sample_batch.labels
         rows = [image, self.generator(image, own)]
         for k in range(own.shape[1]):
             turned = own.clone()

@@ -57,7 +57,7 @@ class WganTrainer:
         hardware: Hardware,
     ) -> None:
         """``networks`` makes generator and critic; ``critic_cls``: weight of the critic's classification loss."""
-        self.hardware, self.shown = hardware, first_faces(held_out)
+        self.hardware, self.sample_batch = hardware, first_faces(held_out)
         torch.manual_seed(settings.seed)
         self.generator, self.critic = (network.to(hardware.device) for network in networks())
         self._attributes = settings.attributes

@@ -56,7 +56,7 @@ def test_a_built_set(tmp_path: Path) -> None:
         assert (found.faces.labels.numpy() == arrays(12, 16)["labels"][:, [4, 0]]).all()
         assert found.card["sets"] == [{"name": "diverse-faces", "terms": "ask first", "sources": [source]}]
         assert found.licence == "CC0; ask first"
-    with pytest.raises(DataError, match="asks for male"):
+    with pytest.raises(DataError, match="the config names male"):
         read_training_set([tmp_path], [], 0.5, ("male",))
     (tmp_path / "card.json").write_text("{}")
     with pytest.raises(DataError, match="no card of a built set"):

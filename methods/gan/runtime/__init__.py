@@ -1,0 +1,1 @@
+"""Running the learned methods: crops, the networks one after the other, attributes, skin tones."""

@@ -1,0 +1,1 @@
+"""What several methods share: faces and their detector, alignment, checks of parameters."""
