@@ -9,9 +9,9 @@ from typing import Any
 
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import SKIN_TERCILES
-from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools
 from unmask.reports import export, pages
 from unmask.reports.boards import Board, Entrant, make_boards
@@ -119,8 +119,8 @@ def build_report(
     views = tagged_runs(runs)
     if with_faces:
         refuse_faces(views)
-    with replacing_folder(out, private=False) as temp:
-        _write(temp, Content.of(views), face_source if with_faces else None)
+    with Folder(out, private=False).replacing(last=INDEX) as place:
+        _write(place.local, Content.of(views), face_source if with_faces else None)
     return out / INDEX
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, PackageFile
+    from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard, PackageFile
     from unmask.bench.core.errors import CheckpointError, UnavailableError, UnmaskError
     from unmask.bench.core.evidence import Evidence
     from unmask.bench.core.protocols import (
+        Attacker,
+        Background,
         Detector,
         FaceInstrument,
         ImageInstrument,
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attacker",
+    "AttackerCard",
+    "Background",
     "Box",
     "CheckpointError",
     "Detection",

@@ -38,14 +38,14 @@ def calibrate(
 
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.core import registry
-    from unmask.bench.run.executors import shared_pool
-    from unmask.bench.run.own_calibration import calibrate_on, recognisers_of
-    from unmask.bench.store.atomic import write_json
+    from unmask.bench.run.executors import open_pool
+    from unmask.bench.run.originals import calibrate_on, recognisers_of
+    from unmask.bench.store.documents import write_json
     from unmask.bench.store.schemas import PlanSettings
 
     registry.check_device(device)
     progress = show_progress()
-    with tempfile.TemporaryDirectory() as scratch, shared_pool(workers) as pool:
+    with tempfile.TemporaryDirectory() as scratch, open_pool(workers) as pool:
         card = calibrate_on(
             dataset,
             recognisers_of(instrument or []),

@@ -108,8 +108,7 @@ def _build(kind: Literal["diverse-faces", "diverse-faces-skin"], options: dict[s
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.core.demographics import AGE_GROUPS
     from unmask.bench.data.opening import refuse_nested
-    from unmask.bench.study.training_set import BuildSettings, build, parse_age_groups, parse_source
-    from unmask.bench.study.training_set.card import group_table
+    from unmask.bench.study.training_set import BuildSettings, build, group_table, parse_age_groups, parse_source
 
     sources, out, root, workers = (options.pop(name) for name in ("sources", "out", "root", "workers"))
     options["labels"] = _one_of("--labels", options["labels"], ("estimator", "dataset"))

@@ -190,7 +190,7 @@ def _run(options: Mapping[str, Any], defaults: Mapping[str, Any], default_out: s
     own = () if settings.calibration == "shipped" else (settings.calibration,)
     refuse_nested(carried.out, (*settings.datasets, *own), where)
     with fetch_progress(Console(stderr=True)) as fetching:
-        plan = get_ready(settings, root=where, progress=fetching)
+        plan = get_ready(settings, root=where, workers=carried.workers, progress=fetching)
     for line in unavailable_plugins():
         typer.echo(f"left out: {line}", err=True)
     locations, target = locations_for(settings), carried.out.absolute()

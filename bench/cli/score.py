@@ -31,7 +31,7 @@ def score(
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.errors import UsageError
     from unmask.bench.run.pipeline import renew_plan, rescore
-    from unmask.bench.store.beside import relocate
+    from unmask.bench.store.documents import relocate
     from unmask.bench.store.run_folder import RunFolder
 
     folder, where = RunFolder.planned(run.absolute()), existing_root(root)

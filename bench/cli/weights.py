@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from unmask.bench.core.weights import WeightsReport
+    from unmask.bench.core.cards import WeightsReport
 
 
 app = typer.Typer(help="Checkpoints: what a file is and whether it fits.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""Cards: the recorded facts about methods, metrics, instruments and data sets."""
+"""Cards: the recorded facts about methods, metrics, instruments and data sets; and what a weights file tells."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair", "people", "tracker"]
 
 
+Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
+
 OWN_WEIGHTS: Final = "weights_sha256"
 """The parameter of an `InstrumentCard` that tells which bytes were used where the weights are the user's own."""
 
@@ -22,7 +24,7 @@ class PackageFile:
 
     key: str
     """The short name by which the instrument asks for it, e.g. ``weights``."""
-    registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
+    registry: Registry
     package: str
     version: str
     member: str
@@ -30,6 +32,16 @@ class PackageFile:
     sha256: str
     size: int
     """Bytes."""
+
+
+def package_files(
+    registry: Registry, package: str, version: str, start: str, /, **files: tuple[str, int, str]
+) -> tuple[PackageFile, ...]:
+    """Files of one package, each as ``key=(path, bytes, sha256)``, in this order; all paths begin with ``start``."""
+    return tuple(
+        PackageFile(key, registry, package, version, start + path, sha256, size)
+        for key, (path, size, sha256) in files.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,25 @@ class MetricCard:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackerCard:
+    """Somebody who wants to know who is behind a released face."""
+
+    name: str
+    version: str
+    """Ours: raise it whenever what it learns or reads could change."""
+    title: str
+    """Plain words, for a table head."""
+    knows: str
+    """What it has, in one plain sentence."""
+    how: str
+    """How it learns and reads, with every constant."""
+    source: str
+    """Paper and section."""
+    limits: str = ""
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetCard:
     """A data set as a report shows it."""
 
@@ -129,3 +160,34 @@ class DatasetCard:
     fingerprint: str = ""
     """sha256 over all sample ids and digests."""
     notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsReport:
+    """A weights file that fits a known network, strictly."""
+
+    path: str
+    format: str
+    """``safetensors``, ``torch zip`` or ``torch before 1.6``."""
+    sha256: str
+    size: int
+    """Bytes."""
+    wrapping: tuple[str, ...]
+    """The names that the network was found under, outermost first."""
+    beside: tuple[str, ...]
+    """What else the file holds."""
+    architecture: str
+    title: str
+    settings: Mapping[str, Scalar]
+    """Read off the shapes."""
+    parameters: int
+    stored_as: tuple[str, ...]
+    """Types of the weights in the file, e.g. ``float16``."""
+    metadata: Mapping[str, str]
+    """Of a safetensors file."""
+    training_file: str
+    """Name of the settings file or card beside it; '' = none."""
+    training: Mapping[str, Any]
+    """What that file says; unverified."""
+    methods: tuple[str, ...]
+    """Methods that take it as ``checkpoint=``."""

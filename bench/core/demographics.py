@@ -22,7 +22,7 @@ AGE_GROUPS: Final[tuple[AgeGroup, ...]] = ((0, 19), (20, 29), (30, 39), (40, 120
 """Of the thesis's evaluation and of its final models (4.3, 4.4)."""
 GENDERS: Final[tuple[Gender, ...]] = ("female", "male")
 NO_GROUP: Final = -1.0
-"""The number of an age that is known but lies in none of the groups."""
+"""The number of an age that lies in none of the groups."""
 OLDEST: Final = 120
 """Where ``40+`` ends: an age above it is a mistake, of a label or of an estimator."""
 _GROUP: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3})|\+)")

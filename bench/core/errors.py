@@ -14,7 +14,7 @@
     |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
     +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
     +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
-    |   +-- BrokenPluginError      somebody else's plug-in fails when it is loaded or made
+    |   +-- BrokenPluginError      a plug-in fails when it is loaded or constructed
     +-- WorkerDiedError            a process of ours was killed, or killed itself
     +-- StoreError                 a run folder is damaged or was written by another version
         +-- PlanMismatchError      ``--out`` holds another plan; says what differs
@@ -53,8 +53,8 @@ class SpecError(UsageError):
 class UnknownNameError(UsageError):
     """A name that nothing is registered under; the message suggests near ones."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+    def __init__(self, kind: str, name: str, names: Iterable[str]) -> None:
+        names = sorted(names)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
@@ -69,20 +69,18 @@ class DataError(UnmaskError):
     """A data set is missing, incomplete or not what it claims to be."""
 
 
-class ImageError(DataError):
+class _SampleError(DataError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ImageError(_SampleError):
     """One image cannot be used. ``reason`` is short and ends up in the results."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
-
-class VideoError(DataError):
+class VideoError(_SampleError):
     """One clip cannot be used. ``reason`` is short and ends up in the results."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class FetchError(UnmaskError):
@@ -117,8 +115,8 @@ class PlanMismatchError(StoreError):
     """The output folder holds another plan."""
 
     def __init__(self, where: str, differences: Sequence[str]) -> None:
-        shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
-        super().__init__(f"{where} holds a different plan ({shown}); choose another --out, or delete it")
+        listed = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+        super().__init__(f"{where} holds a different plan ({listed}); choose another --out, or delete it")
         self.differences = tuple(differences)
 
 
@@ -145,8 +143,8 @@ def one_line(value: object) -> str:
         reraise_interrupt(error)
         return ""
     words = " ".join(text.split())
-    shown = "".join(c if c.isprintable() else "?" for c in words)
-    return shown.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+    printable = "".join(c if c.isprintable() else "?" for c in words)
+    return printable.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
 def reraise_interrupt(error: BaseException) -> None:

@@ -124,11 +124,6 @@ class ExtraFaces:
     """Recogniser -> {"embedding": (M, D)}."""
 
 
-def no_extra_faces() -> ExtraFaces:
-    """M = 0."""
-    return ExtraFaces(np.zeros(0, np.str_), {})
-
-
 NOT_MEASURED: Final = ""
 """The outcome of the faces of a clip that could not be written."""
 
@@ -225,7 +220,7 @@ class Evidence:
     operating_points: Mapping[str, tuple[OperatingPoint, ...]]
     """Recogniser -> calibrated thresholds."""
     settings: Settings = field(default_factory=Settings)
-    extra: ExtraFaces = field(default_factory=no_extra_faces)
+    extra: ExtraFaces = field(default_factory=lambda: ExtraFaces(np.zeros(0, np.str_), {}))
     """Faces on the outputs at places where no original face was."""
     equal: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
     """(N faces,) whether the face's pixels are the original's, byte for byte; (0,) = not recorded."""

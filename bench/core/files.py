@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 TEMP_PREFIX = ".tmp-"
-"""What is not published yet is named so; whoever owns the folder may sweep it."""
+"""Begins the name of what is not published yet; the owner of the folder may remove it."""
 MAX_FILE_BYTES: Final = 1 << 30
 """No encoded image that we would decode is larger."""
 

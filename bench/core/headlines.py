@@ -50,9 +50,9 @@ def headline_keys(
 def speaking_key(measured: Sequence[Key], metric: str, instruments: Sequence[str]) -> Key | None:
     """The key that speaks for a metric: the judge's, else its worst attack, else the first default instrument's; on the
     face."""
-    wanted = [JUDGE, WORST, *instruments]
+    order = [JUDGE, WORST, *instruments]
 
     def preference(key: Key) -> tuple[int, int]:
-        return wanted.index(key[1]) if key[1] in wanted else len(wanted), _REGIONS.index(key[2])
+        return order.index(key[1]) if key[1] in order else len(order), _REGIONS.index(key[2])
 
     return min((key for key in measured if key[0] == metric), key=preference, default=None)

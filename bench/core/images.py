@@ -1,7 +1,7 @@
 """Encoded images to pixel arrays and back. Anything that is not a usable image becomes an `ImageError` with a reason.
 
 Pixels become sRGB: an embedded ICC profile is applied (relative colorimetric, black point compensated, as browsers and
-editors do), so that a photo and its copy in other colours are one picture. Without a profile, with one that is sRGB up
+editors do), so that a photo and its copy in other colours are one image. Without a profile, with one that is sRGB up
 to rounding, with a damaged one and with one of another kind of image (a profile for RGB in a grey file) the values are
 taken as they lie. So are the values of a PNG with gAMA or cHRM chunks: most programs neither apply nor keep them, and
 many files hold wrong ones. The colour codes of HEIC and AVIF files without a profile (BT.2020, PQ) and the Exif tag of
@@ -58,7 +58,7 @@ IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
 """A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 
 DAMAGED_PROFILE: Final = "a damaged colour profile"
-FOREIGN_PROFILE: Final = "a colour profile for another kind of picture (such as RGB in a grey one)"
+FOREIGN_PROFILE: Final = "a colour profile for another kind of image (such as RGB in a grey one)"
 
 _SIXTEEN_BIT: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _ALPHA: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
@@ -102,10 +102,10 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
             _check_size(opened.size)
             _refuse_preview(opened)
             if hidden == "refused" and getattr(opened, "is_animated", False):
-                raise ImageError("it holds further frames or pages, which nothing measures; write one picture a file")
+                raise ImageError("it holds further frames or pages, which nothing measures; write one image a file")
             try:
                 opened.load()
-            except Exception as error:  # whatever a decoder trips over, the bytes are to blame
+            except Exception as error:  # whatever a decoder raises, the bytes are to blame
                 raise ImageError("truncated or damaged image") from error
             _check_size(opened.size)  # a HEIC's can differ from its header's
             if hidden == "refused" and _has_thumbnail(opened):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, Final, TypeVar
 
-from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard, Scalar
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard, Scalar
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
 T = TypeVar("T")
@@ -104,12 +104,12 @@ def create_plugin(kind: str, name: str, cls: Callable[..., Any], params: Mapping
     """An instance whose card can be written into a plan. Raises `UnavailableError`, or the plug-in's `SpecError`."""
 
     def create() -> Any:
-        made = cls(**(params or {}))
+        plugin = cls(**(params or {}))
         if kind == "metric":
-            _ = tuple(made.needs)
-        for card in made.cards if kind == "metric" else (made.card,):
+            _ = tuple(plugin.needs)
+        for card in plugin.cards if kind == "metric" else (plugin.card,):
             _check_card(kind, card)
-        return made
+        return plugin
 
     return _guarded(_called(kind, name), create)
 
@@ -120,8 +120,9 @@ def _called(kind: str, name: str) -> str:
 
 def _check_card(kind: str, card: Any) -> None:
     """Raises `TypeError` where a plug-in's card is none, or holds what a plan cannot."""
-    wanted = {"method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}.get(kind)
-    if wanted is not None and not isinstance(card, wanted):
-        raise TypeError(f"its card is no {wanted.__name__}")
-    if wanted is not None:
+    cards = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
+    card_class = cards.get(kind)
+    if card_class is not None and not isinstance(card, card_class):
+        raise TypeError(f"its card is no {card_class.__name__}")
+    if card_class is not None:
         json.dumps(asdict(card))

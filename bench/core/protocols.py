@@ -1,14 +1,16 @@
-"""What a method, an instrument and a metric must be. Plug-ins need what `unmask` exports, nothing else."""
+"""What a method, an instrument, an attacker and a metric must be. Plug-ins need what `unmask` exports, nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import InstrumentCard, MethodCard, MetricCard
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
@@ -98,8 +100,43 @@ class PairInstrument(Instrument, Protocol):
     def compare(self, pairs: Sequence[RegionPair]) -> Columns: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """One recogniser's readings of N faces of people who are not tested, and of the same faces as released."""
+
+    original: Columns
+    """``embedding`` and, as the recogniser has them, `KNOWN_PLACE` and looks: (N, D) float32, L2-normalised; NaN rows
+    where there is no reading."""
+    released: Columns
+    """The same, of what the method made of the photos."""
+    identity: NDArray[np.str_]
+    """(N,) who each is."""
+
+
+class Attacker(Protocol):
+    """Somebody who wants to know who is behind a released face.
+
+    Reads a recogniser's readings anew, so that every metric of recognisers can be asked of what comes out. Constructed
+    by the registry as ``cls(**params)``.
+    """
+
+    @property
+    def card(self) -> AttackerCard: ...
+
+    def fit(self, background: Background, *, seed: int) -> Columns:
+        """What it learns of one recogniser, to be stored: name -> array; {} = nothing. It may depend on its arguments
+        alone. No person of ``background`` is tested."""
+
+    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
+        """The readings (name -> (N, D) float32, L2-normalised) as it sees them, under the same names: (N, E) each, E
+        the same for originals and released faces. Rows are NaN where they were, and nowhere else.
+
+        ``state``: what `fit` returned; ``released``: whether they are of released faces, else of originals.
+        """
+
+
 class Metric(Protocol):
-    """A question asked of stored readings. One file a question; pure arithmetic, no networks."""
+    """A question asked of stored readings. Pure arithmetic, no networks."""
 
     cards: ClassVar[tuple[MetricCard, ...]]
     """One card for each metric name it yields."""

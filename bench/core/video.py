@@ -120,8 +120,8 @@ class PersonDetector(Protocol):
 class TrackingSession(Protocol):
     """One clip being tracked."""
 
-    def update(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
-        """Takes the next frame. Returns the track that each of ``found`` was given (tentative ones too), in order.
+    def update(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
+        """Takes the next frame. Returns the track of each of ``people``, in order, tentative tracks included.
 
         ``embeddings`` (N, D), L2-normalised: appearance to go by instead of the tracker's own network.
         """
@@ -139,4 +139,4 @@ class Tracker(Protocol):
     def load(self, files: Any, device: str) -> None: ...
 
     def start(self) -> TrackingSession:
-        """A session that knows nothing of the ones before."""
+        """A session for one clip, independent of those before."""

@@ -39,7 +39,7 @@ class Dataset:
     ignored: int = 0
     """Files beside the samples that were passed over."""
     notes: tuple[str, ...] = ()
-    """What was understood of this copy and what was passed over, beyond the card's own notes; a sentence each."""
+    """What was read of this copy and what was passed over, beyond the card's own notes; a sentence each."""
     truths: Mapping[str, Tracks] = field(default_factory=dict)
     """Clip id -> `truth`, for the clips that have one."""
     spans: Mapping[str, Spans] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def duplicate_groups(refs: Iterable[SampleRef]) -> list[tuple[SampleRef, ...]]:
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def duplicate_notes(refs: Iterable[SampleRef], what: str = "picture") -> list[str]:
+def duplicate_notes(refs: Iterable[SampleRef], what: str = "photo") -> list[str]:
     """What identical files do to the numbers, a sentence each; none without such files."""
     groups = duplicate_groups(refs)
     people = [[{person_key(label.identity) for label in ref.labels if label.identity} for ref in g] for g in groups]
@@ -106,12 +106,12 @@ def duplicate_notes(refs: Iterable[SampleRef], what: str = "picture") -> list[st
         notes.append(f"{copies} are copies of one another, byte for byte: {distinct}")
     if one_name:
         notes.append(
-            f"{counted(one_name, 'picture')} under one name twice: a person's other photo is then the same photo, and "
+            f"{counted(one_name, 'photo')} under one name twice: a person's other photo is then the same photo, and "
             "recognition by other photos looks too good, also without anonymization"
         )
     if two_names:
         notes.append(
-            f"{counted(two_names, 'picture')} under two names: these people cannot be told apart, so error rates and "
+            f"{counted(two_names, 'photo')} under two names: these people cannot be told apart, so error rates and "
             "measured chance look too high, also without anonymization"
         )
     return notes

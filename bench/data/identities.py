@@ -34,9 +34,14 @@ def file_subset(file: str) -> str:
 def in_order(refs: Iterable[SampleRef]) -> tuple[SampleRef, ...]:
     """People in the order of sha256(identity), each one's photos together and by id; so a limit keeps people whole.
 
-    A photo of several people goes with the first one labelled; a photo of nobody known is placed by sha256(id).
+    A photo of several people goes with the first one labelled; a photo without labelled people is placed by sha256(id).
     """
-    return tuple(sorted(refs, key=lambda ref: (_hash("order", _owner(ref)), ref.id)))
+
+    def owner(ref: SampleRef) -> str:
+        person = next((label.identity for label in ref.labels if label.identity), None)
+        return f"file\x1f{ref.id}" if person is None else f"person\x1f{person}"
+
+    return tuple(sorted(refs, key=lambda ref: (_hash("order", owner(ref)), ref.id)))
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -57,11 +62,6 @@ def people(refs: Sequence[SampleRef]) -> dict[str, int]:
 def person_key(identity: str) -> str:
     """Equal for spellings of one name: capitals, blanks, underscores and the form of accents do not count."""
     return " ".join(folded(identity).replace("_", " ").split())
-
-
-def _owner(ref: SampleRef) -> str:
-    named = next((label.identity for label in ref.labels if label.identity), None)
-    return f"person\x1f{named}" if named is not None else f"file\x1f{ref.id}"
 
 
 def _hash(purpose: str, text: str) -> bytes:

@@ -1,9 +1,9 @@
-"""``labels.csv``: what is known about the people in a data set's photos.
+"""``labels.csv``: labels of the people in a data set's photos.
 
 Columns, in any order and case: ``file`` (required; path below the folder), ``identity``, ``age`` (years), ``gender``
 (f/female/woman, m/male/man), ``race``, ``split``, and ``x``, ``y`` (a pixel inside the face that is meant, for photos
-of several people; one line per face; counted from the left and the top of the upright picture, after its orientation
-tag is applied). Empty = not known. Other columns are passed over, and named; those without a name, such as the index
+of several people; one line per face; counted from the left and the top of the upright photo, after its orientation
+tag is applied). Empty = not labelled. Other columns are passed over, and named; those without a name, such as the index
 that pandas writes, are not named. Commas, semicolons or tabs, or what a first line such as ``sep=;`` says (Excel);
 UTF-8 with or without a byte order mark, or UTF-16 with one. Spellings of one name that differ only in capitals,
 blanks, underscores or the form of their accents are one person.
@@ -60,7 +60,7 @@ class LabelTable:
     lines: dict[str, int] = field(default_factory=dict)
     """File -> the line that names it first."""
     notes: list[str] = field(default_factory=list)
-    """What was understood, a sentence each."""
+    """How the file was read, a sentence each."""
 
 
 def read_text(path: Path) -> str:
@@ -128,7 +128,7 @@ def read_labels(path: Path) -> LabelTable:
         )
     for line, row in rows:
         where = f"{path}, line {line}"
-        file = _file(row.get("file", ""), where)
+        file = file_id(row.get("file", ""), where)
         label = FaceLabel(
             identity=_text(names.get(row.get("identity", "")), "identity", where),
             age=_age(row.get("age"), where),
@@ -187,8 +187,8 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         raise DataError(f"{path}: columns x and y come together; the head line has only one of them")
 
 
-def _file(text: str, where: str) -> str:
-    """The sample id a line is about. A file outside the folder can never be meant."""
+def file_id(text: str, where: str) -> str:
+    """The sample id that a line is about. Raises `DataError` where it is empty or leads out of the folder."""
     path = PurePosixPath(text.replace("\\", "/") if "/" not in text else text)
     if not text:
         raise DataError(f"{where}: the column 'file' is empty")

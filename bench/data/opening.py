@@ -60,7 +60,7 @@ def open_dataset(
     ``clips``: False = photos are wanted, True = clips, None = either.
     ``root``: where local copies lie, else ``UNMASK_DATA``; several, joined by ``os.pathsep``, are searched in order.
     ``exclude``: folders and files inside the data set's folder that are none of it (the outputs of a method).
-    Only ``demo`` and ``demo-clips`` are fetched by themselves (small files); ``progress`` hears about that.
+    Only ``demo`` and ``demo-clips`` are fetched by themselves (small files); ``progress`` is called then.
     Raises `SpecError`, `UnknownNameError`, `DataError` (clips instead of photos or the other way round, not found,
     empty, damaged) or `FetchError`.
     """
@@ -132,7 +132,7 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
         path = _copy(parsed, entry, root).place.path.resolve()
         if out.resolve().is_relative_to(path):
             raise ConfigError(
-                f"--out {out} lies inside the folder of {spec}, where its pictures would count as inputs; "
+                f"--out {out} lies inside the folder of {spec}, where its images would count as inputs; "
                 "choose a folder outside of it"
             )
         if path.is_relative_to(out.resolve()):
@@ -226,7 +226,7 @@ def _dataset(entry: DatasetEntry, contents: Contents, split: str, where: str, re
         split=split,
         where=where,
         ignored=contents.ignored,
-        notes=tuple(map(_one_line, (*contents.notes, *duplicate_notes(refs, "clip" if entry.clips else "picture")))),
+        notes=tuple(map(_one_line, (*contents.notes, *duplicate_notes(refs, "clip" if entry.clips else "photo")))),
         truths=truths,
         spans={record.id: record.spans for record in chosen if record.spans is not None},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,7 +57,8 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
     """
     if entry.from_packages:
         pinned = load_demo(clips=entry.clips).pinned
-        wrong = [file.key for file in pinned if not _is(packages.cache_path(file), file.sha256)]
+        places = {file: packages.cache_path(file) for file in pinned}
+        wrong = [file.key for file, path in places.items() if not path.is_file() or sha256_of(path) != file.sha256]
         if wrong:
             advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
             yield Check(f"sha256 of {len(pinned)} files", "wrong", advice)
@@ -85,34 +86,29 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
     if unreadable:
         yield Check("files", "wrong", f"{len(unreadable)} missing or unreadable, such as {unreadable[0]!r}")
     if decode:
-        yield _decoded(dataset, _clip_damage if entry.clips else _image_damage)
+        yield _decoded(dataset, clips=entry.clips)
 
 
-def _decoded(dataset: Dataset, damage_of: Callable[[Dataset, SampleRef], str]) -> Check:
-    broken = [f"{ref.id!r}: {damage}" for ref in dataset.refs if (damage := damage_of(dataset, ref))]
+def _decoded(dataset: Dataset, *, clips: bool) -> Check:
+    broken = [f"{ref.id!r}: {damage}" for ref in dataset.refs if (damage := _damage(dataset, ref, clips))]
     detail = f"{len(broken)} cannot be decoded, such as {broken[0]}" if broken else f"all {len(dataset.refs)} decode"
     return Check("decoding", "wrong" if broken else "ok", detail)
 
 
-def _image_damage(dataset: Dataset, ref: SampleRef) -> str:
+def _damage(dataset: Dataset, ref: SampleRef, clips: bool) -> str:
     try:
-        dataset.read(ref)
-    except ImageError as error:
-        return error.reason
-    return ""
+        if not clips:
+            dataset.read(ref)
+            return ""
+        # Imported here: most commands on data sets need no video library.
+        from unmask.bench.data.media import VideoReader
 
-
-def _clip_damage(dataset: Dataset, ref: SampleRef) -> str:
-    # Imported here: most commands on data sets need no video library.
-    from unmask.bench.data.media import VideoReader
-
-    try:
         reader = VideoReader(dataset.path(ref))
         for _ in reader:
             pass
-    except VideoError as error:
+        return reader.damage
+    except (ImageError, VideoError) as error:
         return error.reason
-    return reader.damage
 
 
 def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Path:
@@ -136,10 +132,6 @@ def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Pa
     # Unpacked and verified: the archive would only take the same space again.
     archive.unlink(missing_ok=True)
     return final / source.path
-
-
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_of(path) == sha256
 
 
 def _compare_hash(path: Path, sha256: str) -> Check:

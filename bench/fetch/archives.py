@@ -80,7 +80,7 @@ def safe_extract(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max
     """
     folder.mkdir(parents=True, exist_ok=True)
     root = folder.resolve()
-    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
     written: list[Path] = []
     budget = max_bytes
     with _entries(archive) as entries:
@@ -92,11 +92,11 @@ def safe_extract(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max
                 continue
             _require_file(archive, member)
             key = "/".join(parts).casefold()
-            if key in seen:
+            if key in names:
                 raise DataError(
-                    f"{archive.name} holds {seen[key]!r} and {member.name!r}, the same name on some machines"
+                    f"{archive.name} holds {names[key]!r} and {member.name!r}, the same name on some machines"
                 )
-            seen[key] = member.name
+            names[key] = member.name
             target = root.joinpath(*parts)
             target.parent.mkdir(parents=True, exist_ok=True)
             # A link that lay in the folder beforehand could lead out of it.

@@ -10,15 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
 
 import platformdirs
+from filelock import FileLock
 
 from unmask.bench.core.errors import FetchError
 from unmask.bench.core.files import TEMP_PREFIX, remembered_sha256, replacing_file
@@ -93,31 +92,11 @@ def lock(name: str) -> Iterator[None]:
     path = cache_dir() / "locks" / (hashlib.sha256(name.encode()).hexdigest()[:32] + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("ab")
+        held = FileLock(path).acquire()
     except OSError as error:
         raise _unwritable(path.parent, error) from error
-    with stream:
-        _acquire(stream)
+    with held:
         yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _acquire(stream: IO[Any]) -> None:
-        stream.seek(0)
-        while True:
-            try:
-                msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-            except OSError:  # LK_LOCK gives up after ten seconds; a download can take longer
-                continue
-            return
-
-else:
-    import fcntl
-
-    def _acquire(stream: IO[Any]) -> None:
-        fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _unwritable(folder: Path, error: OSError) -> FetchError:

@@ -45,12 +45,12 @@ def download(
     Each mirror of ``urls`` is tried in turn, and asked again after each of ``pauses`` (seconds) where that can help.
     A broken-off download lies beside ``dest`` and is continued, also by a later call and from another mirror; if the
     continued file has the wrong hash (it changed meanwhile), it is fetched once more from its start.
-    ``size``: exact bytes; ``None`` = not known (at most `MAX_BYTES`).
+    ``size``: exact bytes; ``None`` = not stated (at most `MAX_BYTES`).
     Plain http is refused except from this machine itself, and so are redirects to anything but https.
     Raises `FetchError` (with each mirror's reason) or `ChecksumError` when no mirror has the bytes we pinned.
     """
     if not urls:
-        raise FetchError(f"no address is known for {dest.name}; put the file at {dest} by hand")
+        raise FetchError(f"there is no address for {dest.name}; put the file at {dest} by hand")
     for url in urls:
         _require_secure(url)
     if cache.holds(dest, sha256):
@@ -121,7 +121,9 @@ class _Pinned:
                     if continued and not re.match(rf"bytes {done}-", answer.headers.get("Content-Range", "")):
                         raise http.client.HTTPException("the server sent another part than the one requested")
                     resumed = resumed or (continued and done > 0)
-                    validator = _strong_validator(answer.headers)
+                    # Only a tag that is not weak may be sent again (RFC 9110, section 13.1.5).
+                    tag = str(answer.headers.get("ETag") or "W/")
+                    validator = None if tag.startswith("W/") else tag
                     self._copy(answer, done if continued else 0)
                 return resumed
             except urllib.error.HTTPError as error:
@@ -208,9 +210,3 @@ def _is_loopback(url: str) -> bool:
 def _host(url: str) -> str:
     """The host alone: addresses can carry a user's credentials."""
     return urlsplit(url).hostname or "an address without a host"
-
-
-def _strong_validator(headers: Message) -> str | None:
-    """What ``If-Range`` may be sent with: an ETag that is not weak (RFC 9110, section 13.1.5)."""
-    tag = headers.get("ETag")
-    return str(tag) if tag and not str(tag).startswith("W/") else None

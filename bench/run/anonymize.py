@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,8 +22,7 @@ from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
 from unmask.bench.run.prepare import faces_by_sample, located_key
 from unmask.bench.run.shards import ShardJob, decode_chunks
-from unmask.bench.store.atomic import replacing_folder
-from unmask.bench.store.beside import located_method
+from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedMethod
@@ -119,7 +117,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     guard = Guard(job, dataset)
     numbers = {name: job.shard * settings.shard_size + k for k, name in enumerate(job.samples)}
     rows: dict[str, list[Any]] = {name: [] for name in ("sample", "file", "sha256", "unlike", "ms", "error")}
-    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
+    with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
         for chunk in decode_chunks(dataset, refs):
             entries = [(item.ref, item.image) for item in chunk if item.image is not None]
             samples = [
@@ -134,7 +132,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 if not isinstance(result, MethodFailure):
                     file, stored = f"{numbers[ref.id]}.png", encode_png(result)
                     digest = hashlib.sha256(stored).hexdigest()
-                    (folder / file).write_bytes(stored)
+                    (folder / file).local.write_bytes(stored)
                 else:
                     names = _pseudonyms(job.run, job.plan_run)[job.dataset]
                     said = f"{names.sample(ref.id)} ({short_id(neutral_id(ref))}): {names.hidden(failure)}"
@@ -143,7 +141,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
                 for name, value in zip(rows, values, strict=True):
                     rows[name].append(value)
         # What was scored before belonged to other outputs.
-        shutil.rmtree(job.folder.score_dir(job.dataset, job.method, job.shard), ignore_errors=True)
+        job.folder.score_dir(job.dataset, job.method, job.shard).remove()
         write_table(
             folder / "outputs.parquet",
             {

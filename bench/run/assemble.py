@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from unmask.bench.core.evidence import (
 )
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import Finding
+from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.explained import missed
 from unmask.bench.run.prepare import FACE_ROLES
 from unmask.bench.run.regions import REGIONS
@@ -32,6 +32,7 @@ from unmask.bench.run.score import EXTRA
 from unmask.bench.run.shards import shard_jobs
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import concatenate, read_table
 
 
@@ -63,16 +64,12 @@ def settings_of(plan: Plan) -> Settings:
 
 def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals:
     """Reads what prepare left behind for a data set."""
-    folders = [
-        folder.prepare_dir(job.dataset, job.shard)
-        for job in shard_jobs(folder.path, plan, None)
-        if job.dataset == dataset
-    ]
+    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan) if job.dataset == dataset]
     inputs = concatenate([read_table(path / "images.parquet") for path in folders])
     rows = concatenate([read_table(path / "faces.parquet") for path in folders])
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
-    for card in plan.instruments:
+    for card in plan.reading(plan.dataset(dataset)).instruments:
         name = card.name
         if card.role in FACE_ROLES:
             readings[name] = _face_readings(folders, card)
@@ -175,7 +172,7 @@ def assemble_evidence(
     points: Mapping[str, tuple[OperatingPoint, ...]],
 ) -> tuple[Evidence, NDArray[np.str_], NDArray[np.str_]]:
     """The evidence on one method, with the reason of each face's error and of each image's failure ('' = none)."""
-    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == originals.dataset]
+    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == originals.dataset]
     scores = [folder.score_dir(job.dataset, method, job.shard) for job in jobs]
     outputs = output_rows(folder, plan, originals.dataset, method)
     ended = concatenate([read_table(path / "outcomes.parquet") for path in scores])
@@ -215,7 +212,7 @@ def assemble_evidence(
         equal=ended["equal"],
         explained=ended["explained"],
     )
-    return evidence, ended["reason"], outputs["error"]
+    return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
 
 
 def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, method: str) -> str:
@@ -247,12 +244,12 @@ def output_findings(
 
 def output_rows(folder: RunFolder, plan: Plan, dataset: str, method: str) -> dict[str, NDArray[Any]]:
     """outputs.parquet of all shards, a row an image."""
-    jobs = [job for job in shard_jobs(folder.path, plan, None, [method]) if job.dataset == dataset]
+    jobs = [job for job in shard_jobs(plan, [method]) if job.dataset == dataset]
     folders = [folder.outputs_dir(dataset, method, job.shard) for job in jobs]
     return concatenate([read_table(path / "outputs.parquet") for path in folders])
 
 
-def _face_readings(folders: Sequence[Path], card: InstrumentCard) -> dict[str, NDArray[Any]]:
+def _face_readings(folders: Sequence[Storage], card: InstrumentCard) -> dict[str, NDArray[Any]]:
     """An instrument's readings of all shards, looks included; ``folders`` are those of the shards."""
     name = card.name
     parts = [name, f"{name}{ANY_LOOK}"] if card.looks else [name]
@@ -263,7 +260,7 @@ def _face_readings(folders: Sequence[Path], card: InstrumentCard) -> dict[str, N
     }
 
 
-def _extra_faces(scores: Sequence[Path], plan: Plan) -> ExtraFaces:
+def _extra_faces(scores: Sequence[Storage], plan: Plan) -> ExtraFaces:
     """The faces at places where no original face is, of all shards; ``scores`` are the shards' folders."""
     names = [card.name for card in plan.instruments_of("recogniser")]
     return ExtraFaces(

@@ -17,9 +17,14 @@ from unmask.bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
 from unmask.bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
 from unmask.bench.data import Dataset
 from unmask.bench.data.identities import person_key
+from unmask.bench.store.schemas import Use
 
 SHIPPED: Final = "shipped"
 CARD_SCHEMA: Final = "unmask.operating-points/1"
+_SHARED: Final[Mapping[Use, str]] = {
+    "calibrate": "were used to calibrate ({}); use its probe split, or calibrate on other people with --calibrate-on",
+    "background": "are among the people whom attackers learn from ({}); choose other people for one of them",
+}
 
 
 def shipped_card() -> dict[str, Any]:
@@ -137,16 +142,15 @@ def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:
     }
 
 
-def refuse_shared_people(card: Mapping[str, Any], people: Mapping[str, set[str]]) -> None:
-    """Raises `DataError` where somebody in a test set was used to choose the thresholds."""
-    used = set(card.get("people_sha256", []))
-    for dataset, present in people.items():
-        shared = len(present & used)
-        if shared:
-            raise DataError(
-                f"{shared} people of {dataset} were used to calibrate ({card['dataset']}); "
-                "use its probe split, or calibrate on other people with --calibrate-on"
-            )
+def refuse_shared_people(tests: Mapping[str, set[str]], others: Mapping[tuple[Use, str], set[str]]) -> None:
+    """Raises `DataError` where somebody in a test set is in a data set of another use.
+
+    ``tests``: data set -> hashes of its people; ``others``: use and data set -> the same.
+    """
+    for (use, other), people in others.items():
+        for dataset, present in tests.items():
+            if shared := len(present & people):
+                raise DataError(f"{shared} people of {dataset} {_SHARED[use].format(other)}")
 
 
 def _point(point: CalibratedPoint) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who does the jobs: this process, or worker processes through `concurrent.futures.Executor`."""
+"""Pools, which do the jobs of a stage: in this process, or in worker processes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import forkserver
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +20,7 @@ from unmask.bench.core.registry import load
 
 
 class Progress(Protocol):
-    """Told of every finished job, in units (photos, where a job is a shard of them)."""
+    """Shows finished jobs, in units (photos, where a job is a shard of them)."""
 
     def start(self, stage: str, jobs: int) -> None:
         """``jobs``: the units of the stage."""
@@ -40,35 +33,150 @@ class Progress(Protocol):
     def end(self) -> None: ...
 
 
-class Named(Protocol):
-    """A piece of work, as progress shows it."""
+class PoolJob(Protocol):
+    """A piece of work: plain data, with its name and its units of progress. `Hosts` also need its ``method``."""
 
     @property
     def name(self) -> str: ...
 
+    @property
+    def units(self) -> int: ...
 
-Job = TypeVar("Job", bound=Named)
+
+Job = TypeVar("Job", bound=PoolJob)
+Work = Callable[..., bool]
+"""Does a job; False = there was nothing to do."""
+Partly = Callable[[int], None]
+"""Is called with all units that a stage has advanced by so far."""
+
+
+class Pool(Protocol):
+    """Does the jobs of a stage."""
+
+    def run(self, work: Work, jobs: Sequence[Job], partly: Partly) -> Generator[tuple[Job, bool], None, None]:
+        """Yields each job once it is finished, in any order, with what ``work(job)`` returned. The first error ends the
+        others and is raised; closing the iterator ends them too."""
+
 
 START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 """Workers are fresh processes, since threads and plain forks do not mix. Where the system can, they are forked from a
 process that has done nothing but import: torch and torchvision alone take four seconds, for every method again."""
+_POLL_S = 0.5
+"""How often the pool asks its worker processes for their units."""
+_listener: Partly | None = None
+"""What `advance` calls."""
 
 
-_listener: Callable[[int], None] | None = None
-"""What `advance` calls: in a worker it adds to the pool's count, else to the stage's own."""
-_LOOK_S = 0.5
-"""How often a stage looks at what its workers have done."""
+def run_stage(stage: str, work: Work, jobs: Sequence[Job], pool: Pool, progress: Progress) -> None:
+    """Does all jobs of a stage. The first error stops it; finished jobs stay finished.
+
+    Raises what ``work`` raises, and `WorkerDiedError`.
+    """
+    finished = 0
+    progress.start(stage, sum(job.units for job in jobs))
+    try:
+        with closing(pool.run(work, jobs, lambda units: progress.partly(max(units - finished, 0)))) as results:
+            for job, done in results:
+                finished += job.units if done else 0
+                progress.done(job.name, skipped=not done, units=job.units)
+    except BrokenExecutor as error:
+        raise WorkerDiedError(
+            f"a worker process died in stage {stage} (out of memory?); the same command goes on from here, "
+            "and with fewer --workers it needs less memory"
+        ) from error
+    finally:
+        progress.end()
 
 
 def advance(units: int) -> None:
-    """Tells whoever shows progress that so many units of the job at hand are done."""
+    """Counts units of the job at hand as done."""
     if _listener is not None:
         _listener(units)
 
 
-def units_of(job: Named) -> int:
-    """The units that a job counts for: its photos, else 1."""
-    return int(getattr(job, "units", 1))
+@contextmanager
+def listening(partly: Partly) -> Iterator[None]:
+    """Reports what the threads of this process `advance` by."""
+    global _listener
+    lock, total = threading.Lock(), 0
+
+    def add(units: int) -> None:
+        nonlocal total
+        with lock:
+            total += units
+            partly(total)
+
+    _listener = add
+    try:
+        yield
+    finally:
+        _listener = None
+
+
+class Serial:
+    """A pool that does one job after the other in this process."""
+
+    def run(self, work: Work, jobs: Sequence[Job], partly: Partly) -> Generator[tuple[Job, bool], None, None]:
+        with listening(partly):
+            yield from ((job, work(job)) for job in jobs)
+
+
+class Workers:
+    """A pool over any `concurrent.futures.Executor`."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def run(self, work: Work, jobs: Sequence[Job], partly: Partly) -> Generator[tuple[Job, bool], None, None]:
+        # Other executors do not count units: of those only whole jobs are shown.
+        count = self._executor.units if isinstance(self._executor, _Processes) else None
+        before = count.value if count is not None else 0
+        try:
+            left = {self._executor.submit(work, job): job for job in jobs}
+            while left:
+                for future in wait(left, timeout=_POLL_S, return_when=FIRST_COMPLETED).done:
+                    yield left.pop(future), future.result()
+                if count is not None:
+                    partly(count.value - before)
+        except BaseException:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def open_pool(workers: int, executor: str = "processes") -> Iterator[Pool]:
+    """One pool for several stages, so that each worker opens its instruments once; with one worker, this process.
+
+    ``executor``: the registered name of a function of the number of workers that returns a context manager with an
+    `Executor`. Raises `UnknownNameError` and `UnavailableError`.
+    """
+    if workers <= 1:
+        yield Serial()
+        return
+    with load("executor", executor)(workers) as opened:
+        yield Workers(opened)
+
+
+@contextmanager
+def worker_processes(workers: int) -> Iterator[Executor]:
+    """Fresh processes that share the machine's cores evenly."""
+    start_fork_server()
+    with _Processes(workers) as processes:
+        try:
+            yield processes
+        except KeyboardInterrupt:
+            end_workers()
+            raise
+
+
+class _Processes(ProcessPoolExecutor):
+    """Worker processes with a common count of the units that they `advance` by."""
+
+    def __init__(self, workers: int) -> None:
+        context: Any = multiprocessing.get_context(START_METHOD)
+        self.units = context.Value("q", 0)
+        arguments = (cores_each(workers), self.units)
+        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
 
 
 def warm_up(modules: Sequence[str]) -> None:
@@ -82,7 +190,7 @@ def warm_up(modules: Sequence[str]) -> None:
 
 
 def start_fork_server() -> None:
-    """Starts it deaf to Ctrl-C, which a terminal sends to all processes: only this one answers it, in one line."""
+    """Starts it so that it ignores SIGINT, which a terminal sends to all processes: only this one answers Ctrl-C."""
     if START_METHOD != "forkserver":
         return
     if threading.current_thread() is not threading.main_thread():
@@ -96,10 +204,10 @@ def start_fork_server() -> None:
 
 
 def end_workers() -> None:
-    """Ends all workers at once, whatever they are at: half-done work is never published."""
+    """Ends all worker processes at once: unfinished work is never published."""
     for worker in multiprocessing.active_children():
         worker.terminate()
-    # One that is just being started is not known yet: it would come up later, alone, and complain.
+    # A worker that is just being started is not among them yet.
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             if "multiprocessing.forkserver" in " ".join(process.cmdline()):
@@ -111,34 +219,17 @@ def cores_each(processes: int) -> int:
     return max((os.cpu_count() or 1) // processes, 1)
 
 
-class _CountingPool(ProcessPoolExecutor):
-    """Workers that add up what they `advance`."""
-
-    def __init__(self, workers: int) -> None:
-        context: Any = multiprocessing.get_context(START_METHOD)
-        self._count = context.Value("q", 0)
-        arguments = (cores_each(workers), self._count)
-        super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
-
-    @property
-    def units(self) -> int:
-        return int(self._count.value)
-
-
-@contextmanager
-def worker_pool(workers: int) -> Iterator[Executor]:
-    """Fresh processes that share the machine's cores evenly."""
-    start_fork_server()
-    with _CountingPool(workers) as pool:
-        try:
-            yield pool
-        except KeyboardInterrupt:
-            end_workers()
-            raise
+def limit_threads(threads: int) -> None:
+    """Limits the libraries that are loaded already, and by the environment those that are not."""
+    threadpool_limits(threads)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    # Threads that spin while they wait take the cores of the other workers.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 def _start_worker(threads: int, count: Any) -> None:
-    """Runs in a fresh worker."""
+    """Runs in a fresh worker process."""
     global _listener
 
     def add(units: int) -> None:
@@ -151,98 +242,9 @@ def _start_worker(threads: int, count: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def limit_threads(threads: int) -> None:
-    """Limits the libraries that are loaded already, and by the environment those that are not."""
-    threadpool_limits(threads)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    # Threads that spin while they wait steal the cores of the other workers.
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-
-
 def _end_with_parent() -> None:
-    """A killed run cannot tell its workers to stop; without this they would wait for work for ever."""
+    """A killed run cannot tell its workers to stop; they would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def shared_pool(workers: int, executor: str = "processes") -> Iterator[Executor | None]:
-    """One pool for several stages, so that each worker opens its instruments once; ``None`` = do it in this process.
-
-    ``executor``: the registered name of what makes the pool: a function of the number of workers that gives a context
-    manager with an `Executor`. Raises `UnknownNameError` and `UnavailableError`.
-    """
-    if workers <= 1:
-        yield None
-        return
-    with load("executor", executor)(workers) as pool:
-        yield pool
-
-
-def run_stage(
-    stage: str, work: Callable[[Job], bool], jobs: Sequence[Job], pool: Executor | None, progress: Progress
-) -> None:
-    """Does all jobs of a stage. The first error stops the stage; finished jobs stay finished."""
-    progress.start(stage, sum(map(units_of, jobs)))
-    try:
-        if pool is None:
-            with partly_done(progress) as finished:
-                for job in jobs:
-                    skipped = not work(job)
-                    finished()
-                    progress.done(job.name, skipped=skipped, units=units_of(job))
-            return
-        pending = {pool.submit(work, job): job for job in jobs}
-        try:
-            _watch(pool, pending, progress)
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, BrokenExecutor):
-                raise WorkerDiedError(
-                    f"a worker process died in stage {stage} (out of memory?); the same command goes on from here, "
-                    "and with fewer --workers it needs less memory"
-                ) from error
-            raise
-    finally:
-        progress.end()
-
-
-def _watch(pool: Executor, jobs: dict[Future[bool], Job], progress: Progress) -> None:
-    """Waits for all jobs, and shows what workers have done of those that are not finished."""
-    before = pool.units if isinstance(pool, _CountingPool) else 0
-    left = set(jobs)
-    finished = 0
-    while left:
-        ready, left = wait(left, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-        for future in ready:
-            skipped, units = not future.result(), units_of(jobs[future])
-            finished += 0 if skipped else units
-            progress.done(jobs[future].name, skipped=skipped, units=units)
-        if isinstance(pool, _CountingPool):
-            progress.partly(max(pool.units - before - finished, 0))
-
-
-@contextmanager
-def partly_done(progress: Progress) -> Iterator[Callable[[], None]]:
-    """Shows what this process's threads `advance`; each calls what is yielded when its job is finished."""
-    global _listener
-    lock = threading.Lock()
-    of_thread: dict[int, int] = {}
-
-    def add(units: int) -> None:
-        with lock:
-            of_thread[threading.get_ident()] = of_thread.get(threading.get_ident(), 0) + units
-            progress.partly(sum(of_thread.values()))
-
-    def finished() -> None:
-        with lock:
-            of_thread.pop(threading.get_ident(), None)
-
-    _listener = add
-    try:
-        yield finished
-    finally:
-        _listener = None

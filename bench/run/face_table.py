@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.values import UnitValues
 from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import write_table
 
 
 def write_face_table(
-    path: Path, evidence: Evidence, reasons: NDArray[np.str_], values: Sequence[UnitValues], names: Pseudonyms
+    place: Storage, evidence: Evidence, reasons: NDArray[np.str_], values: Sequence[UnitValues], names: Pseudonyms
 ) -> None:
     """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a column for each per-face
     metric, named ``metric|instrument|region``; NaN = could not be scored or not asked of this face. Photos and people
@@ -35,7 +35,7 @@ def write_face_table(
         if item.unit == "face":
             asked = np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
             columns[f"{item.metric}|{item.instrument}|{item.region}"] = np.where(asked, item.values, np.nan)
-    write_table(path, columns, "")
+    write_table(place, columns, "")
 
 
 def _each(name: Callable[[str], str], values: NDArray[np.str_]) -> NDArray[np.str_]:

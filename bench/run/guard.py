@@ -120,7 +120,7 @@ class _Inputs:
 def _inputs_of(run: Path, dataset: str, _plan: str) -> _Inputs:
     """All inputs of a data set of a run, once per process."""
     folder = RunFolder(run)
-    shards = [job.shard for job in shard_jobs(run, folder.plan, None) if job.dataset == dataset]
+    shards = [job.shard for job in shard_jobs(folder.plan) if job.dataset == dataset]
     places = [folder.prepare_dir(dataset, shard) for shard in shards]
     faces = faces_by_sample(concatenate([read_table(place / "faces.parquet") for place in places]))
     boxes = {name: [detection.box for detection in found] for name, found in faces.items()}

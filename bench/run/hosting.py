@@ -1,105 +1,92 @@
-"""Methods at work: each with hosts of its own, several at once, all ended at once."""
+"""A pool for methods: each has processes of its own, several at once, all ended at once."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, Protocol
 
-from unmask.bench.run.executors import Named, Progress, cores_each, end_workers, partly_done, units_of
+from unmask.bench.run.executors import Partly, Work, cores_each, end_workers, listening
 
 
-class Stoppable(Protocol):
-    """What does one method's jobs, one after the other, and can be ended from another thread."""
+class Host(Protocol):
+    """Does one method's jobs, one after the other, and can be ended from another thread."""
 
     def close(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
-Job = TypeVar("Job", bound=Named)
-Host = TypeVar("Host", bound=Stoppable)
+class Hosts:
+    """A pool that does the jobs of each method (their ``method``) with hosts of its own, so that what a method does to
+    its process stays there. ``work`` takes the host too.
 
-
-def run_hosted(
-    stage: str,
-    work: Callable[[Job, Host], bool],
-    is_done: Callable[[Job], bool],
-    groups: Sequence[Sequence[Job]],
-    open_host: Callable[[Job, int], Host],
-    workers: int,
-    progress: Progress,
-) -> None:
-    """Does each group of jobs (those of one method) with hosts of its own, which keep what the method does to its
-    process from everybody else. Up to ``workers`` hosts are at work at once: of several groups, or for the jobs of one
-    where there are fewer groups than workers.
-
-    ``open_host`` is given the first job of the group and the number of threads that the host may use. The first error
-    stops the stage; finished jobs stay finished.
+    ``open_host`` takes a job and the number of threads that the host may use. Up to ``workers`` hosts are at work at
+    once, several of one method where there are fewer methods. ``is_done``: whether a job needs no host.
     """
-    progress.start(stage, sum(units_of(job) for group in groups for job in group))
-    left = []
-    for group in groups:
-        todo: deque[Job] = deque()
-        for job in group:
-            if is_done(job):
-                progress.done(job.name, skipped=True, units=units_of(job))
+
+    def __init__(self, open_host: Callable[[Any, int], Host], is_done: Callable[[Any], bool], workers: int) -> None:
+        self._open_host, self._is_done, self._workers = open_host, is_done, workers
+        self._hosts: list[Host] = []
+        self._finished: SimpleQueue[Any] = SimpleQueue()
+        """Jobs; `None` for each host that has nothing left to do; errors."""
+        self._stopping = False
+
+    def run(self, work: Work, jobs: Sequence[Any], partly: Partly) -> Generator[tuple[Any, bool], None, None]:
+        queues: dict[str, deque[Any]] = {}
+        for job in jobs:
+            if self._is_done(job):
+                yield job, False
             else:
-                todo.append(job)
-        if todo:
-            left.append(todo)
-    at_once = min(workers, len(left)) or 1
-    each = max(workers // at_once, 1)
-    hosts = _Hosts()
-
-    def do(todo: deque[Job], first: Job) -> None:
-        with hosts.opened(open_host, first, cores_each(at_once * each)) as host:
-            while todo and not hosts.stopping:
-                try:
-                    job = todo.popleft()
-                except IndexError:  # another host of this group was faster
-                    return
-                work(job, host)
-                finished()
-                progress.done(job.name, skipped=False, units=units_of(job))
-
-    try:
-        with partly_done(progress) as finished, ThreadPoolExecutor(at_once * each) as threads:
-            running = [threads.submit(do, todo, todo[0]) for todo in left for _ in range(min(each, len(todo)))]
+                queues.setdefault(job.method, deque()).append(job)
+        methods = min(self._workers, len(queues)) or 1
+        each = max(self._workers // methods, 1)
+        with listening(partly), ThreadPoolExecutor(methods * each) as threads:
             try:
-                for future in as_completed(running):
-                    future.result()
+                at_work = 0
+                for first, queue in [(queue[0], queue) for queue in queues.values()]:
+                    for _ in range(min(each, len(queue))):
+                        threads.submit(self._serve, work, queue, first, cores_each(methods * each))
+                        at_work += 1
+                while at_work:
+                    result = self._finished.get()
+                    if isinstance(result, BaseException):
+                        raise result
+                    if result is None:
+                        at_work -= 1
+                    else:
+                        yield result, True
             except BaseException:
-                hosts.stop()
+                self._stopping = True
+                for host in list(self._hosts):
+                    host.stop()
                 threads.shutdown(wait=False, cancel_futures=True)
                 end_workers()
                 raise
-    finally:
-        progress.end()
 
-
-class _Hosts:
-    """The hosts at work, so that all can be ended at once."""
-
-    def __init__(self) -> None:
-        self.stopping = False
-        self._open: list[Stoppable] = []
-
-    @contextmanager
-    def opened(self, open_host: Callable[[Job, int], Host], job: Job, threads: int) -> Iterator[Host]:
-        host = open_host(job, threads)
-        self._open.append(host)
-        if self.stopping:
-            host.stop()
+    def _serve(self, work: Work, queue: deque[Any], first: Any, threads: int) -> None:
+        """Does the jobs of a method that no other host has taken."""
         try:
-            yield host
-        finally:
-            self._open.remove(host)
-            host.close()
+            host = self._open_host(first, threads)
+            self._hosts.append(host)
+            try:
+                if self._stopping:
+                    host.stop()
+                while not self._stopping and (job := _next(queue)) is not None:
+                    work(job, host)
+                    self._finished.put(job)
+            finally:
+                self._hosts.remove(host)
+                host.close()
+            self._finished.put(None)
+        except BaseException as error:
+            self._finished.put(error)
 
-    def stop(self) -> None:
-        self.stopping = True
-        for host in list(self._open):
-            host.stop()
+
+def _next(queue: deque[Any]) -> Any:
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None

@@ -114,7 +114,7 @@ def judged_chunks(job: ShardJob, stored: Detections | None) -> Iterator[list[Jud
                 continue
             faces = originals.get(entry.ref.id, [])
             file, sha256, reason = files.get(entry.ref.id, ("", "", "no output was stored"))
-            output = _load(outputs / file, sha256) if file else None
+            output = _load((outputs / str(file)).local, sha256) if file else None
             again, extra = _look(job, output, faces) if stored is None else _stored(stored, entry.ref.id, faces)
             items.append(
                 Judged(

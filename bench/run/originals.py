@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from unmask.bench.core import registry
-from unmask.bench.data import Dataset
+from unmask.bench.core.cards import DatasetCard
+from unmask.bench.core.errors import UsageError
+from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.assemble import Originals, assemble_originals
-from unmask.bench.run.calibration import CARD_SCHEMA
+from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash
 from unmask.bench.run.choosing import JUDGE
-from unmask.bench.run.executors import Progress, run_stage
+from unmask.bench.run.executors import Pool, Progress, run_stage
 from unmask.bench.run.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
-from unmask.bench.run.shards import shard_jobs
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import write_locations
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.run.shards import Workplace, shard_jobs
+from unmask.bench.store.documents import write_json, write_locations
+from unmask.bench.store.run_folder import OWN_CARD, PLAN, RunFolder
 from unmask.bench.store.schemas import Plan, PlanSettings
 
 
@@ -38,12 +42,66 @@ def originals_plan(spec: str, dataset: Dataset, instruments: Sequence[str], sett
 
 
 def read_originals(
-    stage: str, plan: Plan, spec: str, path: Path, *, root: Path | None, pool: Executor | None, progress: Progress
+    stage: str, plan: Plan, spec: str, path: Path, *, root: Path | None, pool: Pool, progress: Progress
 ) -> Originals:
     """The readings of an `originals_plan` for ``spec``; they are kept in the folder ``path``, so that a second call is
     quick. ``stage``: what ``progress`` shows."""
     folder = RunFolder(path)
-    write_json(folder.plan_path, plan.model_dump(mode="json", by_alias=True))
+    write_json(folder.results / PLAN, plan)
     write_locations(path, locations_of([spec], []))
-    run_stage(stage, prepare_shard, shard_jobs(path, plan, root), pool, progress)
+    run_stage(stage, Workplace(path, root).bind(prepare_shard), shard_jobs(plan), pool, progress)
     return assemble_originals(folder, plan, plan.datasets[0].label)
+
+
+def calibrate_on(
+    spec: str,
+    recognisers: Sequence[str],
+    work: Path,
+    *,
+    root: Path | None,
+    pool: Pool,
+    progress: Progress,
+    settings: PlanSettings,
+    exclude: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The calibration card of ``recognisers`` on the data set ``spec``; readings are kept in ``work``.
+
+    People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
+    """
+    plan = originals_plan(spec, open_dataset(spec, root=root), recognisers, settings)
+    originals = read_originals("calibrate", plan, spec, work, root=root, pool=pool, progress=progress)
+    left_out = set()
+    for other in exclude:
+        dataset = open_dataset(other, root=root)
+        left_out |= people_of(dataset, [ref.id for ref in dataset.refs])
+    return card_of(originals, plan, plan.datasets[0].card, left_out)
+
+
+def card_of(originals: Originals, plan: Plan, dataset: DatasetCard, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """The calibration card of the plan's recognisers by the readings of a data set; ``left_out``: hashes of people."""
+    cards = {name: registry.instrument_card(name) for name in plan.recognisers}
+    readings = originals.readings
+    return measure_card(
+        dataset,
+        {name: readings[name]["embedding"] for name in cards},
+        np.array(["" if person_hash(name) in left_out else name for name in originals.truth.identity], np.str_),
+        cards,
+        seed=plan.settings.seed,
+        looks={n: [readings[n][look_column(look)] for look in LOOKS] for n, card in cards.items() if card.looks},
+    )
+
+
+def recognisers_of(asked: Sequence[str]) -> list[str]:
+    """The recognisers named in ``asked``, or all that are on by default."""
+    cards = {name: registry.unsettled_card(name) for name in asked} or dict(registry.instrument_cards("recogniser"))
+    for name in asked:
+        if cards[name].role != "recogniser":
+            raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
+    return [name for name, card in cards.items() if asked or card.default]
+
+
+def measure_own_card(folder: RunFolder, plan: Plan) -> None:
+    """Calibrates on the run's own calibration set, if it has one and recognisers."""
+    for dataset in plan.used_to("calibrate") if plan.recognisers else ():
+        originals = assemble_originals(folder, plan, dataset.label)
+        write_json(folder.results / OWN_CARD, card_of(originals, plan, dataset.card))

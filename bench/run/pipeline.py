@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from unmask.bench.core import registry
+from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.calling import TIME_LIMIT_S, Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
-    READING_ROLES,
+    JUDGE,
     choose_instruments,
     choose_metrics,
     planned_metric,
@@ -22,41 +23,46 @@ from unmask.bench.run.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.config import RunConfig
-from unmask.bench.run.executors import Progress, run_stage, shared_pool, warm_up
+from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.fetching import fetch_needed
-from unmask.bench.run.hosting import run_hosted
-from unmask.bench.run.own_calibration import measure_own_card
+from unmask.bench.run.hosting import Hosts
+from unmask.bench.run.originals import measure_own_card
 from unmask.bench.run.plan import CONTROL, kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
+from unmask.bench.run.serving import serve
 from unmask.bench.run.settling import refuse_half_made, settle_plan
-from unmask.bench.run.shards import ShardJob, score_jobs, shard_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, score_jobs, shard_jobs
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.run.video.anonymize import anonymize_clip, is_clip_anonymized
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.score import score_clip
-from unmask.bench.store.atomic import sweep_temporaries, write_json
-from unmask.bench.store.beside import Locations
+from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
-from unmask.bench.store.publication import replacing_results
 from unmask.bench.store.purging import refuse_purged
-from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.run_folder import PLAN, PROVENANCE, RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.storage import sweep_temporaries
 
 
-def get_ready(config: RunConfig, *, root: Path | None, progress: FetchProgress | None = None) -> Plan:
-    """The plan of ``config``, with everything fetched that it needs."""
+def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progress: FetchProgress | None = None) -> Plan:
+    """The plan of ``config``, with everything fetched that it needs. ``workers``: as for `run`."""
     registry.check_device(config.device)
     kinds = {kind_of(text) for text in config.datasets}
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
-    choose_instruments([metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds)
-    imports = [name for method in methods for name in method.card.imports]
-    # In the background, while the plan is made.
-    roles = () if "clips" in kinds else READING_ROLES
-    warm_up([*registry.modules(*roles), *dict.fromkeys(imports)])
+    cards = choose_instruments(
+        [metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds
+    )
+    # In the background, while the plan is made: what the processes of methods import and, of several workers, theirs.
+    imports = [serve.__module__, *(name for method in methods for name in method.card.imports)]
+    if workers > 1:
+        followed = (config.detector, *config.trackers, FACE_TRACKER) if "clips" in kinds else ()
+        used = {JUDGE, *(card.name for card in cards), *(parse_spec(text).name for text in followed)}
+        imports += [__name__, *registry.modules(used)]
+    warm_up(list(dict.fromkeys(imports)))
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
@@ -86,37 +92,28 @@ def run(
     folder = RunFolder(out)
     settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
-    with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
-        _anonymize_all(folder, plan, root, workers, pool, progress, time_limit)
-        return _score(folder, plan, root, pool, progress)
+    workplace = Workplace(folder.path, root)
+    with open_pool(workers) as pool:
+        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        _anonymize_all(workplace, plan, workers, pool, progress, time_limit)
+        return _score(workplace, plan, pool, progress)
 
 
 def _anonymize_all(
-    folder: RunFolder,
-    plan: Plan,
-    root: Path | None,
-    workers: int,
-    pool: Executor | None,
-    progress: Progress,
-    time_limit: float,
+    workplace: Workplace, plan: Plan, workers: int, pool: Pool, progress: Progress, time_limit: float
 ) -> None:
-    by_method = [(m, shard_jobs(folder.path, plan, root, [m.label])) for m in plan.methods]
     # The control and clips made elsewhere are only copied; processes of their own would cost more than they do.
     clips = {dataset.label for dataset in plan.datasets_of("clips")}
-    safe = [
-        job
-        for method, jobs in by_method
-        for job in jobs
-        if method.card.name == CONTROL or (job.dataset in clips and is_given(method))
-    ]
-    run_stage("control", _anonymize, [job for job in safe if job.dataset not in clips], None, progress)
-    run_stage("control of clips", _anonymize, [job for job in safe if job.dataset in clips], pool, progress)
-    copied = set(safe)
-    contestants = [left for _, jobs in by_method if (left := [job for job in jobs if job not in copied])]
-    is_done = partial(_is_anonymized, time_limit=time_limit)
-    open_host = partial(open_contestant, time_limit=time_limit)
-    run_hosted("anonymize", _anonymize, is_done, contestants, open_host, workers, progress)
+    control = {m.label for m in plan.methods if m.card.name == CONTROL}
+    copied = control | {m.label for m in plan.methods if is_given(m)}
+    work, jobs = workplace.bind(_anonymize), shard_jobs(plan, [m.label for m in plan.methods])
+    run_stage("control", work, [j for j in jobs if j.method in control and j.dataset not in clips], Serial(), progress)
+    of_clips = [j for j in jobs if j.method in copied and j.dataset in clips]
+    run_stage("control of clips", work, of_clips, pool, progress)
+    others = [j for j in jobs if j.method not in (copied if j.dataset in clips else control)]
+    is_done = workplace.bind(partial(_is_anonymized, time_limit=time_limit))
+    open_host = workplace.bind(partial(open_contestant, time_limit=time_limit))
+    run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
 
 
 def _of_clips(job: ShardJob) -> bool:
@@ -131,7 +128,7 @@ def _anonymize(job: ShardJob, callee: Callee | None = None) -> bool:
     return anonymize_clip(job, callee) if _of_clips(job) else anonymize_shard(job, callee)
 
 
-def _is_anonymized(job: ShardJob, time_limit: float) -> bool:
+def _is_anonymized(job: ShardJob, *, time_limit: float) -> bool:
     return (is_clip_anonymized if _of_clips(job) else is_anonymized)(job, time_limit)
 
 
@@ -139,28 +136,26 @@ def _score_one(job: ShardJob) -> bool:
     return score_clip(job) if _of_clips(job) else score_shard(job)
 
 
-def _score(folder: RunFolder, plan: Plan, root: Path | None, pool: Executor | None, progress: Progress) -> RunFolder:
+def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:
     """Scores and reduces what the methods have left behind. Readings that are there are used as they are.
 
     The plan and all that follows from it replace the former ones at the end, together.
     """
-    jobs = score_jobs(folder.path, plan, root)
-    run_stage("score", _score_one, jobs, pool, progress)
+    folder, jobs = RunFolder(workplace.run), score_jobs(plan)
+    run_stage("score", workplace.bind(_score_one), jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
-        run_stage("reduce", lambda job: False, jobs, None, progress)
+        run_stage("reduce", lambda job: False, jobs, Serial(), progress)
         return RunFolder.open(folder.path)
-    with replacing_results(folder.path) as temp:
-        results = RunFolder(folder.path, temp)
-        write_json(results.plan_path, plan.model_dump(mode="json", by_alias=True))
-        if plan.settings.calibration != SHIPPED:
-            measure_own_card(results, plan, root=root, pool=pool, progress=progress)
-        reduce_run(results, plan, root, progress)
+    with folder.replacing_results() as results:
+        write_json(results.results / PLAN, plan)
+        measure_own_card(results, plan)
+        reduce_run(results, plan, workplace.root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
         made = {"made_from": made_from, "estimates": results.estimates.seal}
-        write_json(results.provenance_path, gather_provenance(plan) | made)
+        write_json(results.results / PROVENANCE, gather_provenance(plan) | made)
     finished = RunFolder.open(folder.path)
-    finished.next_plan_path.unlink(missing_ok=True)
+    finished.next_plan.remove()
     return finished
 
 
@@ -179,13 +174,14 @@ def renew_plan(
     kinds = {dataset.kind for dataset in plan.datasets}
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
-    body = plan.model_dump(exclude={"schema_", "run"})
-    body["metrics"] = [planned_metric(name, metric) for name, metric in chosen]
     cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
-    body["instruments"] = cards
-    body["detector"] = registry.instrument_card(plan.detector.name)
+    body: dict[str, Any] = {
+        "metrics": [planned_metric(name, metric) for name, metric in chosen],
+        "instruments": cards,
+        "detector": registry.instrument_card(plan.detector.name),
+    }
     if plan.person_detector is not None:
         body["person_detector"] = planned_part("people", plan.person_detector.spec)
         body["trackers"] = [
@@ -196,7 +192,7 @@ def renew_plan(
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:
         body["operating_points"] = calibration_for(None, recognisers)
-    renewed = Plan.sealed(body)
+    renewed = plan.changed(**body)
     fetch_needed(renewed, progress, methods=False)
     return renewed
 
@@ -205,6 +201,7 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     """Scores a run's stored outputs again, by a plan of `renew_plan`. Outputs are never made again; where that fails,
     the run stays as it was."""
     folder.propose(plan)
-    with shared_pool(workers) as pool:
-        run_stage("prepare", _prepare, shard_jobs(folder.path, plan, root), pool, progress)
-        return _score(folder, plan, root, pool, progress)
+    workplace = Workplace(folder.path, root)
+    with open_pool(workers) as pool:
+        run_stage("prepare", workplace.bind(_prepare), shard_jobs(plan), pool, progress)
+        return _score(workplace, plan, pool, progress)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import DatasetCard, InstrumentCard
+from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
 from unmask.bench.core.types import FetchProgress
@@ -28,23 +28,26 @@ from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import without_seeds
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
-from unmask.bench.store.beside import CALIBRATION, Locations
+from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release
+from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release, Use
 
 CONTROL = "none"
+_PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
 
 
 def make_plan(
     config: RunConfig,
     *,
     methods: Sequence[PlannedMethod] | None = None,
+    background: Sequence[str] = (),
     root: Path | None = None,
     progress: FetchProgress | None = None,
 ) -> Plan:
     """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
 
     ``methods``: `planned_methods` of the config, where they are there already: they hash code, weights and outputs.
+    ``background``: SPECs of data sets that attackers learn from.
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
     methods = list(methods or planned_methods(config.methods))
@@ -70,11 +73,14 @@ def make_plan(
         if config.calibration == SHIPPED
         else _without(parse_spec(config.calibration, positional="path"), {"path"}),
     )
-    own = None
+    uses: dict[Use, Sequence[str]] = {"background": background}
     if config.calibration != SHIPPED:
-        own = _check_calibration_set(config.calibration, people, root=root, progress=progress)
+        uses["calibrate"] = [config.calibration]
+    others = _other_datasets(uses, people, root=root, progress=progress)
+    own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
+        "others": others,
         "methods": methods,
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
@@ -87,8 +93,9 @@ def make_plan(
         body |= _followed_by(config)
         refuse_unlinked(settings, cards)
     plan = Plan.sealed(body)
-    if config.calibration == SHIPPED:
-        refuse_shared_people(plan.operating_points, people)
+    if own is None:
+        card = plan.operating_points
+        refuse_shared_people(people, {("calibrate", card["dataset"]): set(card.get("people_sha256", ()))})
     return plan
 
 
@@ -132,7 +139,7 @@ def methods_for_clips(methods: Sequence[PlannedMethod], *, alone: bool) -> list[
 
 
 def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds: Collection[Kind]) -> list[Release]:
-    """Every method lossless and, where there are clips, at the other qualities that were asked for it."""
+    """Every method lossless and, where there are clips, at the other qualities."""
     releases = []
     for method in methods:
         variants = config.qualities if "clips" in kinds else ()
@@ -143,16 +150,31 @@ def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds:
     return releases
 
 
-def _check_calibration_set(
-    spec: str, people: Mapping[str, set[str]], *, root: Path | None, progress: FetchProgress | None
-) -> DatasetCard:
-    """Before any work is done: is it there, with people enough, and nobody in it who is in a test set?"""
-    dataset = open_dataset(spec, root=root, progress=progress)
-    known = people_of(dataset, [ref.id for ref in dataset.refs])
-    if len(known) < 2:
-        raise DataError(f"{spec} names {len(known)} people; --calibrate-on needs photos of at least two")
-    refuse_shared_people({"dataset": dataset.card.name, "people_sha256": sorted(known)}, people)
-    return dataset.card
+def _other_datasets(
+    uses: Mapping[Use, Sequence[str]],
+    people: Mapping[str, set[str]],
+    *,
+    root: Path | None,
+    progress: FetchProgress | None,
+) -> list[PlannedDataset]:
+    """The entries of the data sets that are not tested, by use. Before any work is done: are they there, with people
+    enough, and nobody in them who is in a test set?"""
+    entries = []
+    for use, text in [(use, text) for use, texts in uses.items() for text in texts]:
+        dataset = open_dataset(text, root=root, progress=progress)
+        present = people_of(dataset, [ref.id for ref in dataset.refs])
+        if len(present) < 2:
+            raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
+        refuse_shared_people(people, {(use, dataset.card.name): present})
+        label = other_label(use, parse_spec(text, positional="path"))
+        entries.append(planned_dataset(text, dataset, None).model_copy(update={"use": use, "label": label}))
+    distinct("data set", [entry.label for entry in entries])
+    return entries
+
+
+def other_label(use: Use, spec: Spec) -> str:
+    """The label of a data set that is not tested: no test set's can look like it."""
+    return f"{dataset_label(spec)}+{use}"
 
 
 def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDataset:
@@ -224,7 +246,8 @@ def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: s
     """Where the data sets and the files of the methods of these SPECs lie, by label."""
     parsed = {dataset_label(spec): spec for spec in (parse_spec(text, positional="path") for text in datasets)}
     if calibration != SHIPPED:
-        parsed[CALIBRATION] = parse_spec(calibration, positional="path")
+        spec = parse_spec(calibration, positional="path")
+        parsed[other_label("calibrate", spec)] = spec
     paths = {
         label: str(Path(str(spec.params["path"])).expanduser().absolute())
         for label, spec in parsed.items()

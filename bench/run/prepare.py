@@ -59,7 +59,7 @@ def prepare_shard(job: ShardJob) -> bool:
     """Makes whatever is missing of a shard's tables; False if nothing was."""
     folder, plan = job.folder.prepare_dir(job.dataset, job.shard), job.plan
     located = located_key(job)
-    parts = instrument_parts(plan, (*FACE_ROLES, "features"))
+    parts = instrument_parts(plan.reading(job.planned), (*FACE_ROLES, "features"))
     keys = {name: part_key(job, located, name, card) for name, card in parts.items()}
     missing = [name for name, key in keys.items() if table_key(folder / f"{name}.parquet") != key]
     find = any(table_key(folder / f"{name}.parquet") != located for name in ("images", "faces", "signatures"))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic.main import IncEx
 
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import Locations, read_locations, write_locations
-from unmask.bench.store.json_files import read_model
-from unmask.bench.store.publication import finish_publication
+from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
 from unmask.bench.store.purging import refuse_purged
-from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, Sealed
+from unmask.bench.store.run_folder import PLAN, RunFolder
+from unmask.bench.store.schemas import Plan
 
 
 def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
@@ -27,10 +22,17 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
     their place, is made again: then the plan in force and its results stay until the new ones are complete.
     Raises `PlanMismatchError` with what else differs, `ConfigError` where nothing can be written.
     """
-    with suppress(OSError):  # as `settle` says better
+    with suppress(OSError):  # as `claim_folder` says better
         refuse_purged(folder)
-        finish_publication(folder.path)
-    settle(folder.plan_path, plan, lambda: refused_changes(folder, plan, locations))
+        folder.finish_publication()
+
+    def write() -> None:
+        make_private_folder(folder.path)
+        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
+            folder.path.chmod(0o700)
+        write_json(folder.results / PLAN, plan)
+
+    claim_folder(folder.plan_path, lambda: refused_changes(folder, plan, locations), write)
     folder.propose(plan)
     write_locations(folder.path, locations)
 
@@ -74,10 +76,10 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
 
 def refuse_half_made(folder: RunFolder) -> None:
     """Raises `StoreError` where outputs of the plan in force are being replaced by those of an edited method."""
-    if not folder.next_plan_path.exists():
+    if not folder.next_plan.exists():
         return
     before = {method.label: method.identity for method in folder.plan.methods}
-    for method in read_model(Plan, folder.next_plan_path).methods:
+    for method in read_model(Plan, folder.next_plan).methods:
         if before.get(method.label, method.identity) != method.identity:
             raise StoreError(
                 f"{folder.path}: method {method.label} changed and is half-way through being run again; "
@@ -107,24 +109,11 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
     ]
 
 
-def settle(path: Path, plan: BaseModel, compare: Callable[[], list[str]]) -> None:
-    """Claims the folder of ``path`` for a run of any kind, for its owner alone; see `claim_folder`."""
-
-    def write() -> None:
-        make_private_folder(path.parent)
-        with suppress(PermissionError):  # somebody else's folder stays as open as they made it
-            path.parent.chmod(0o700)
-        write_json(path, plan.model_dump(mode="json", by_alias=True))
-
-    claim_folder(path, compare, write)
-
-
-def compare_plans(old: Sealed, new: Sealed) -> list[str]:
-    """What differs between two plans of one kind, as short phrases; empty = the same run."""
-    a, b = (
-        plan.model_dump(mode="json", exclude={"run": True, "schema_": True, "datasets": {"__all__": {"notes"}}})
-        for plan in (old, new)
-    )
+def compare_plans(old: Plan, new: Plan) -> list[str]:
+    """What differs between two plans, as short phrases; empty = the same run."""
+    notes: IncEx = {"__all__": {"notes"}}
+    excluded: IncEx = {"run": True, "schema_": True, "datasets": notes, "others": notes}
+    a, b = (plan.model_dump(mode="json", exclude=excluded) for plan in (old, new))
     card_changed = a.pop("operating_points") != b.pop("operating_points")
     settings = differences(a.pop("settings"), b.pop("settings"))
     return [*differences(a, b), *settings, *(["the calibration card changed"] if card_changed else [])]

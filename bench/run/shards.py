@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.canonical import digest
-from unmask.bench.core.errors import DataError, ImageError, SpecError
-from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
-from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.dataset import fingerprint
+from unmask.bench.data import Dataset
+from unmask.bench.run import opened
 from unmask.bench.run.executors import advance
-from unmask.bench.run.stored_outputs import output_paths
-from unmask.bench.store.beside import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import concatenate
+
+T = TypeVar("T")
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
@@ -40,25 +39,56 @@ _JOINED_AT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ShardJob:
-    """Everything a worker needs to find its work; picklable and small."""
+class Job:
+    """What is to be done: names and numbers, which mean the same on every machine."""
 
-    run: Path
     dataset: str
     """Label in the plan."""
     shard: int
     """Of clips: the clip's number in its data set."""
-    root: Path | None = None
-    """Where local copies of data sets lie."""
     method: str = ""
     """Label of a method, or of a release when it is scored; '' for the originals."""
     plan_run: str = ""
     """`Plan.run` of the plan that it belongs to."""
+    name: str = ""
+    """For progress."""
+    units: int = 1
+    """Photos or clips, for progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where a run is worked on: all that jobs need besides themselves."""
+
+    run: Path
+    root: Path | None = None
+    """Where local copies of data sets lie."""
+
+    def place(self, job: Job) -> ShardJob:
+        return ShardJob(job.dataset, job.shard, job.method, job.plan_run, job.name, job.units, workplace=self)
+
+    def bind(self, do: Callable[..., T]) -> Callable[..., T]:
+        """``do``, which takes a `ShardJob`, as a function of a `Job`; it can be pickled where ``do`` can."""
+        return partial(_do_at, self, do)
+
+
+def _do_at(workplace: Workplace, do: Callable[..., T], job: Job, *others: Any) -> T:
+    return do(workplace.place(job), *others)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob(Job):
+    """A job at its workplace."""
+
+    workplace: Workplace = field(kw_only=True)
 
     @property
-    def name(self) -> str:
-        shard = self.clip if self.planned.kind == "clips" else self.shard
-        return " ".join(filter(None, (self.method, f"{self.dataset}/{shard}")))
+    def run(self) -> Path:
+        return self.workplace.run
+
+    @property
+    def root(self) -> Path | None:
+        return self.workplace.root
 
     @property
     def folder(self) -> RunFolder:
@@ -66,7 +96,7 @@ class ShardJob:
 
     @property
     def plan(self) -> Plan:
-        return _plan(self.run, self.plan_run)
+        return opened.plan(self.run, self.plan_run)
 
     @property
     def planned(self) -> PlannedDataset:
@@ -81,11 +111,6 @@ class ShardJob:
         """The method, or the release's."""
         label = next((each.method for each in self.plan.releases if each.label == self.method), self.method)
         return next(m for m in self.plan.methods if m.label == label)
-
-    @property
-    def units(self) -> int:
-        """Photos or clips, for progress."""
-        return len(self.samples)
 
     @property
     def clip(self) -> str:
@@ -107,7 +132,7 @@ class ShardJob:
 
         Raises `DataError` where it is not at its place, or something else is there.
         """
-        dataset, refs = opened_data(self.run, self.plan, self.dataset, self.root)
+        dataset, refs = opened.data(self.run, self.plan, self.dataset, self.root)
         return dataset, [refs[name] for name in self.samples]
 
     def open_clip(self) -> tuple[Dataset, SampleRef]:
@@ -127,26 +152,31 @@ def shard_size(plan: Plan, dataset: PlannedDataset) -> int:
     return 1 if dataset.kind == "clips" else plan.settings.shard_size
 
 
-def shard_jobs(run: Path, plan: Plan, root: Path | None, methods: Sequence[str] = ("",)) -> list[ShardJob]:
-    """One job for each data set, method and shard of a plan."""
-    return [
-        job for dataset in plan.datasets for method in methods for job in dataset_jobs(run, plan, root, dataset, method)
-    ]
+def shard_jobs(plan: Plan, methods: Sequence[str] = ()) -> list[Job]:
+    """One job for each shard of the data sets under each method; without methods, of the originals of all uses."""
+    if not methods:
+        return [job for dataset in (*plan.datasets, *plan.others) for job in dataset_jobs(plan, dataset)]
+    return [job for dataset in plan.datasets for method in methods for job in dataset_jobs(plan, dataset, method)]
 
 
-def dataset_jobs(run: Path, plan: Plan, root: Path | None, dataset: PlannedDataset, method: str = "") -> list[ShardJob]:
+def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[Job]:
     """One job for each shard of a data set."""
-    shards = range(-(-len(dataset.samples) // shard_size(plan, dataset)))
-    return [ShardJob(run, dataset.label, shard, root, method, plan.run) for shard in shards]
+    size, jobs = shard_size(plan, dataset), []
+    for start in range(0, len(dataset.samples), size):
+        samples = dataset.samples[start : start + size]
+        shard = samples[0] if dataset.kind == "clips" else start // size
+        name = " ".join(filter(None, (method, f"{dataset.label}/{shard}")))
+        jobs.append(Job(dataset.label, start // size, method, plan.run, name, len(samples)))
+    return jobs
 
 
-def score_jobs(run: Path, plan: Plan, root: Path | None) -> list[ShardJob]:
+def score_jobs(plan: Plan) -> list[Job]:
     """One job for each shard of everything that is scored: the methods over photos, the releases of clips."""
     return [
         job
         for dataset in plan.datasets
         for label in plan.labels_of(dataset)
-        for job in dataset_jobs(run, plan, root, dataset, label)
+        for job in dataset_jobs(plan, dataset, label)
     ]
 
 
@@ -228,39 +258,3 @@ def scatter(
             full[list(at)] = columns[name]
         spread[name] = full
     return spread
-
-
-@lru_cache(maxsize=4)
-def _plan(run: Path, name: str) -> Plan:
-    return RunFolder(run).plan_named(name)
-
-
-def opened_data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    """A data set of a run, from where it lies now, with its entries by id; opened once per process.
-
-    Raises `DataError` where it is not at its place, or something else is there.
-    """
-    spec = located_dataset(run, label, plan.dataset(label).spec)
-    apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
-    return _opened(run, plan.run, label, spec, root, tuple(apart))
-
-
-@lru_cache(maxsize=8)
-def _opened(
-    run: Path, plan_run: str, label: str, spec: str, root: Path | None, apart: tuple[Path, ...]
-) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    planned = _plan(run, plan_run).dataset(label)
-    clips = planned.kind == "clips"
-    elsewhere = f"if it was moved, name its folder: unmask score {run} --locate {label}=FOLDER"
-    try:
-        dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
-    except (DataError, SpecError) as error:
-        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
-        raise DataError(f"data set {label}: {error}{hint}") from error
-    refs = {ref.id: ref for ref in dataset.refs}
-    chosen = [refs[name] for name in planned.samples if name in refs]
-    same = {dataset.card.fingerprint} if clips else {dataset.card.fingerprint, fingerprint(chosen)}
-    if planned.card.fingerprint not in same:
-        what = "clips or annotations" if clips else "images or labels"
-        raise DataError(f"data set {label}: {spec} holds other {what} than the run's; put them back, or {elsewhere}")
-    return dataset, refs

@@ -17,7 +17,7 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
-from unmask.bench.data.digests import DigestCache
+from unmask.bench.data.stores import DigestCache
 from unmask.bench.store.provenance import packages
 
 OWN: Final = "unmask.methods"

@@ -18,12 +18,12 @@ def hash_evidence(folder: RunFolder, plan: Plan) -> str:
     Every table is read and its seal checked. Raises `StoreError` for one that is missing or was changed.
     """
     tables = []
-    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(folder.path, plan, None)]
-    for job in shard_jobs(folder.path, plan, None, [method.label for method in plan.methods]):
+    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan)]
+    for job in shard_jobs(plan, [method.label for method in plan.methods]):
         folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
-    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(folder.path, plan, None)]
+    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)]
     for each in folders:
-        for path in sorted(each.glob("*.parquet")):
+        for path in [place.local for place in each.children() if place.local.suffix == ".parquet"]:
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])
     notes = [dataset.notes for dataset in plan.datasets]
     return digest([plan.run, notes, tables, hash_arithmetic([metric.name for metric in plan.metrics])])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from unmask.bench.core.errors import REASON_LENGTH
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.json_files import read_model
+from unmask.bench.store.documents import read_model, write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import PlannedDataset, Strict
 
@@ -178,7 +177,7 @@ def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
             for label, each in pseudonyms.items()
         }
     )
-    write_json(run / NAMES, names.model_dump(mode="json", by_alias=True))
+    write_json(run / NAMES, names)
 
 
 def read_names(run: Path) -> Names:
@@ -189,65 +188,39 @@ def read_names(run: Path) -> Names:
 
 def without_names(estimates: Estimates, pseudonyms: Mapping[str, Pseudonyms]) -> Estimates:
     """The same numbers with pseudonyms for photos, and no file name or absolute path in any text."""
-    return estimates.model_copy(
-        update={
-            "inputs": [
-                row.model_copy(
-                    update={
-                        "problems": [
-                            p.model_copy(update={"sample": names.sample(p.sample), "reason": names.hidden(p.reason)})
-                            for p in row.problems
-                        ],
-                        "notes": [names.hidden(note) for note in row.notes],
-                    }
-                )
-                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.inputs)
-            ],
-            "failures": [
-                row.model_copy(update={"sample": names.sample(row.sample), "reason": names.hidden(row.reason)})
-                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.failures)
-            ],
-            "findings": [
-                row.model_copy(update={"text": pseudonyms[row.dataset].hidden(row.text)}) for row in estimates.findings
-            ],
-            "clips": [
-                row.model_copy(
-                    update={
-                        "clip": names.sample(row.clip),
-                        "problem": names.hidden(row.problem),
-                        "damage": names.hidden(row.damage),
-                    }
-                )
-                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.clips)
-            ],
-            "results": [
-                row.model_copy(update={"clip": names.sample(row.clip), "error": names.hidden(row.error)})
-                for row, names in ((row, pseudonyms[row.dataset]) for row in estimates.results)
-            ],
-        }
+    return _reworded(
+        estimates,
+        lambda dataset, sample: pseudonyms[dataset].sample(sample),
+        lambda dataset, text: pseudonyms[dataset].hidden(text),
     )
 
 
 def with_names(estimates: Estimates, names: Names) -> Estimates:
     """The same with the photos' own names, for its owner's eyes."""
+    return _reworded(estimates, names.sample, lambda dataset, text: text)
+
+
+_NAMES_IN: Final = ("sample", "clip")
+_TEXTS_IN: Final = ("reason", "notes", "text", "problem", "damage", "error")
+"""Fields of the rows that can name photos, people and files."""
+
+
+def _reworded(estimates: Estimates, sample: Callable[[str, str], str], text: Callable[[str, str], str]) -> Estimates:
+    """``sample`` and ``text`` take a data set's label and what a field of a row says."""
+
+    def reworded(row: BaseModel, dataset: str) -> BaseModel:
+        changes: dict[str, Any] = {}
+        for field, value in row:
+            if field == "problems":
+                changes[field] = [reworded(problem, dataset) for problem in value]
+            elif field in (*_NAMES_IN, *_TEXTS_IN):
+                change = sample if field in _NAMES_IN else text
+                each = value if isinstance(value, list) else [value]
+                changed = [change(dataset, one) for one in each]
+                changes[field] = changed if isinstance(value, list) else changed[0]
+        return row.model_copy(update=changes)
+
+    tables = ("inputs", "failures", "findings", "clips", "results")
     return estimates.model_copy(
-        update={
-            "inputs": [
-                row.model_copy(
-                    update={
-                        "problems": [
-                            p.model_copy(update={"sample": names.sample(row.dataset, p.sample)}) for p in row.problems
-                        ]
-                    }
-                )
-                for row in estimates.inputs
-            ],
-            "failures": [
-                row.model_copy(update={"sample": names.sample(row.dataset, row.sample)}) for row in estimates.failures
-            ],
-            "clips": [row.model_copy(update={"clip": names.sample(row.dataset, row.clip)}) for row in estimates.clips],
-            "results": [
-                row.model_copy(update={"clip": names.sample(row.dataset, row.clip)}) for row in estimates.results
-            ],
-        }
+        update={table: [reworded(row, row.dataset) for row in getattr(estimates, table)] for table in tables}
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from functools import partial
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "seed": plan.settings.seed,
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
-        "data": {d.label: d.card.fingerprint for d in plan.datasets},
+        "data": {d.label: d.card.fingerprint for d in (*plan.datasets, *plan.others)},
         "weights": {
             card.name: _weights(card) for card in (*plan.measuring, *(part.card for part in plan.people_parts))
         },
@@ -53,46 +55,33 @@ def _weights(card: InstrumentCard) -> dict[str, str]:
 def packages() -> dict[str, str]:
     """Name -> version of unmask's own requirements as installed."""
     try:
-        wanted = requires("unmask") or []
+        lines = requires("unmask") or []
     except PackageNotFoundError:
         return {}
-    names = [line.split(";")[0].split("[")[0].strip() for line in wanted if "extra ==" not in line]
-    found = {}
-    for name in names:
-        bare = name
-        for mark in "<>=!~ ":
-            bare = bare.split(mark)[0]
-        try:
-            found[bare] = version(bare)
-        except PackageNotFoundError:
-            found[bare] = "missing"
-    return dict(sorted(found.items()))
+    names = sorted({re.split(r"[\s\[;<>=!~]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line})
+    return {name: _version(name) for name in names}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def commit() -> str:
     """The checkout's commit, "+changes" if files differ from it; the wheel's version where there is no checkout."""
     top = Path(__file__).resolve().parents[2]
     if not (top / ".git").exists():
-        return f"wheel {distribution('unmask').version}" if _installed() else "unknown"
+        installed = _version("unmask")
+        return "unknown" if installed == "missing" else f"wheel {installed}"
+    git = partial(subprocess.run, cwd=top, capture_output=True, text=True, check=True, timeout=20)
     try:
-        head = _git(top, "rev-parse", "HEAD")
-        changed = _git(top, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
+        head = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+        changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
     return head + ("+changes" if changed else "")
-
-
-def _installed() -> bool:
-    try:
-        distribution("unmask")
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _git(top: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(top), *arguments], capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
 
 
 def processor() -> str:

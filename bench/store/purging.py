@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.atomic import naming, write_json
-from unmask.bench.store.json_files import read_object
+from unmask.bench.store.documents import write_json
 from unmask.bench.store.names import pseudonyms_of
-from unmask.bench.store.publication import ESTIMATES, FACES, PLAN, PROVENANCE, PURGED, TIMELINES, replacing_results
 from unmask.bench.store.results import REPRODUCTION
-from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.run_folder import OWN_CARD, PLAN, PURGED, RESULTS, RunFolder
+from unmask.bench.store.schemas import Plan, PlannedDataset
 
-_KEPT: Final = (PLAN, ESTIMATES, PROVENANCE, FACES, TIMELINES, "calibration", REPRODUCTION, PURGED)
+_KEPT: Final = {*(name.partition("/")[0] for name in RESULTS), REPRODUCTION, PURGED}
 
 
 def purge(folder: RunFolder) -> list[str]:
@@ -25,25 +21,19 @@ def purge(folder: RunFolder) -> list[str]:
     A purge that was interrupted is finished by the next. Raises `StoreError`.
     """
     plan, estimates = folder.plan, folder.estimates
-    write_json(folder.path / PURGED, {"schema": "unmask.purged/1", "run": plan.run})
+    write_json(folder.storage / PURGED, {"schema": "unmask.purged/1", "run": plan.run})
     nameless = _without_names(plan)
-    with replacing_results(folder.path) as temp:
-        results = RunFolder(folder.path, temp)
-        write_json(results.plan_path, nameless.model_dump(mode="json", by_alias=True))
+    with folder.replacing_results() as results:
+        write_json(results.results / PLAN, nameless)
         inputs = [row.model_copy(update={"notes": []}) for row in estimates.inputs]
         results.write_estimates(estimates.model_copy(update={"run": nameless.run, "inputs": inputs}))
-        if folder.own_card_path.exists():
+        if (folder.results / OWN_CARD).exists():
             # Hashes of names can be guessed; nobody needs them any more.
-            write_json(results.own_card_path, {**read_object(folder.own_card_path), "people_sha256": []})
-    removed = []
-    for path in sorted(folder.path.iterdir()):
-        if path.name not in _KEPT:
-            _remove(path)
-            removed.append(path.name)
-    for path in folder.own_card_path.parent.glob("*"):
-        if path != folder.own_card_path:
-            _remove(path)
-    return removed
+            write_json(results.results / OWN_CARD, {**folder.operating_points, "people_sha256": []})
+    removed = [place for place in folder.storage.children() if place.local.name not in _KEPT]
+    for place in removed:
+        place.remove()
+    return [place.local.name for place in removed]
 
 
 def refuse_purged(folder: RunFolder) -> None:
@@ -56,23 +46,11 @@ def refuse_purged(folder: RunFolder) -> None:
 
 
 def _without_names(plan: Plan) -> Plan:
-    datasets = [
-        dataset.model_copy(
-            update={"samples": list(pseudonyms_of(dataset).samples.values()), "digests": [], "notes": []}
-        )
-        for dataset in plan.datasets
-    ]
+    datasets, others = ([_nameless(dataset) for dataset in each] for each in (plan.datasets, plan.others))
     points = {**plan.operating_points, "people_sha256": []} if plan.operating_points else {}
-    return Plan.sealed(
-        plan.model_copy(update={"datasets": datasets, "operating_points": points}).model_dump(
-            exclude={"run", "schema_"}
-        )
-    )
+    return plan.changed(datasets=datasets, others=others, operating_points=points)
 
 
-def _remove(path: Path) -> None:
-    with naming(path):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _nameless(dataset: PlannedDataset) -> PlannedDataset:
+    samples = list(pseudonyms_of(dataset).samples.values())
+    return dataset.model_copy(update={"samples": samples, "digests": [], "notes": []})

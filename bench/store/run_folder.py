@@ -41,46 +41,49 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import read_locations
-from unmask.bench.store.json_files import read_model, read_object
+from unmask.bench.store.documents import read_locations, read_model, read_object, write_json
 from unmask.bench.store.names import Names, Pseudonyms, pseudonyms_of, read_names, with_names
-from unmask.bench.store.publication import (
-    ESTIMATES,
-    FACES,
-    NEXT_PLAN,
-    OWN_CARD,
-    PLAN,
-    PROVENANCE,
-    PURGED,
-    TIMELINES,
-    finish_publication,
-)
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.storage import Folder, Storage
 from unmask.bench.store.tables import read_arrow, read_table
+
+PUBLISHING: Final = "publishing"
+PURGED: Final = "purged.json"
+"""Says that a run's pictures, readings and names were removed; its results stay."""
+PLAN: Final = "plan.json"
+NEXT_PLAN: Final = "next-plan.json"
+ESTIMATES: Final = "estimates.json"
+PROVENANCE: Final = "provenance.json"
+FACES: Final = "faces"
+TIMELINES: Final = "timelines"
+OWN_CARD: Final = "calibration/operating_points.json"
+RESULTS: Final = (FACES, TIMELINES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
+"""What is replaced together, in this order."""
 
 
 class RunFolder:
-    """A run on disk. Construct for paths, or `open` to read a finished one.
+    """A run in a storage. Construct for places, or `open` to read a finished one.
 
-    ``results``: where plan, estimates and the rest of `bench.store.publication.RESULTS` lie, if not in the run itself.
+    ``results``: where `RESULTS` lie, if not in the run itself.
     """
 
-    def __init__(self, path: Path, results: Path | None = None, *, show_names: bool = False) -> None:
+    def __init__(self, path: Path, results: Storage | None = None, *, show_names: bool = False) -> None:
         self.path = path
+        self.storage: Storage = Folder(path)
+        self.results: Storage = self.storage if results is None else results
         self._show_names = show_names
-        self.results = path if results is None else results
 
     @classmethod
     def open(cls, path: Path, *, show_names: bool = False) -> RunFolder:
@@ -100,7 +103,7 @@ class RunFolder:
     def planned(cls, path: Path) -> RunFolder:
         """A run that was at least begun. Raises `StoreError` if ``path`` holds no plan."""
         folder = cls(path)
-        finish_publication(path)
+        folder.finish_publication()
         if not folder.plan_path.exists():
             if (path / "video-plan.json").is_file():
                 raise StoreError(
@@ -113,46 +116,62 @@ class RunFolder:
         read_names(path)
         return folder
 
-    @property
-    def plan_path(self) -> Path:
-        return self.results / PLAN
+    @contextmanager
+    def replacing_results(self) -> Iterator[RunFolder]:
+        """Yields the run with a place of its own for new `RESULTS`. On success they replace the old ones, all or none
+        of them whenever a process is killed; else they are removed."""
+        with (self.storage / PUBLISHING).replacing(last=ESTIMATES) as results:
+            yield RunFolder(self.path, results)
+            self.finish_publication()
+        self.finish_publication()
+
+    def finish_publication(self) -> None:
+        """Moves new results to their places where all of them are published, which ``publishing/estimates.json`` says.
+
+        Whoever opens a run after a crash goes on with it. Raises `StoreError`.
+        """
+        source = self.storage / PUBLISHING
+        if not (source / ESTIMATES).exists():
+            return
+        try:
+            for name in RESULTS:
+                (source / name).move(self.storage / name)
+            source.remove()
+        except StoreError as error:
+            hint = "new results wait there to be moved to their places; open the run from where it can be written to"
+            raise StoreError(f"{error}; {source.local}: {hint}") from error
 
     @property
-    def next_plan_path(self) -> Path:
-        return self.path / NEXT_PLAN
+    def plan_path(self) -> Path:
+        return (self.results / PLAN).local
+
+    @property
+    def estimates_path(self) -> Path:
+        return (self.results / ESTIMATES).local
+
+    @property
+    def next_plan(self) -> Storage:
+        return self.storage / NEXT_PLAN
 
     @property
     def is_purged(self) -> bool:
         """Whether pictures, readings and names were removed."""
-        return (self.path / PURGED).exists()
-
-    @property
-    def estimates_path(self) -> Path:
-        return self.results / ESTIMATES
-
-    @property
-    def provenance_path(self) -> Path:
-        return self.results / PROVENANCE
-
-    @property
-    def own_card_path(self) -> Path:
-        return self.results / OWN_CARD
+        return (self.storage / PURGED).exists()
 
     @property
     def operating_points(self) -> dict[str, Any]:
         """The calibration card in force: the run's own if it has measured one, else the plan's."""
-        if not self.own_card_path.is_file():
-            return self.plan.operating_points
-        return read_object(self.own_card_path)
+        card = self.results / OWN_CARD
+        return read_object(card) if card.exists() else self.plan.operating_points
 
     def plan_named(self, run: str) -> Plan:
         """The plan whose `Plan.run` is ``run``: the one in force, or the one that is being worked on.
 
         Raises `StoreError` where it is neither: another process has put a third plan there.
         """
-        for path in (self.plan_path, self.next_plan_path):
-            if path.exists():
-                plan = read_model(Plan, path)
+        for place in (self.results / PLAN, self.next_plan):
+            if place.exists():
+                plan = read_model(Plan, place)
                 if plan.run == run:
                     return plan
         raise StoreError(f"{self.path} holds another plan by now; is another process at work on it?")
@@ -160,33 +179,33 @@ class RunFolder:
     def propose(self, plan: Plan) -> None:
         """Writes down a plan that is worked on while the one in force, with its results, stays."""
         if self.plan_path.exists() and self.plan.run == plan.run:
-            self.next_plan_path.unlink(missing_ok=True)
+            self.next_plan.remove()
         else:
-            write_json(self.next_plan_path, plan.model_dump(mode="json", by_alias=True))
+            write_json(self.next_plan, plan)
 
-    def prepare_dir(self, dataset: str, shard: int) -> Path:
-        return self.path / "prepare" / dataset / f"{shard:05d}"
+    def prepare_dir(self, dataset: str, shard: int) -> Storage:
+        return self.storage / "prepare" / dataset / f"{shard:05d}"
 
-    def outputs_dir(self, dataset: str, method: str, shard: int) -> Path:
-        return self.path / "outputs" / dataset / method / f"{shard:05d}"
+    def outputs_dir(self, dataset: str, method: str, shard: int) -> Storage:
+        return self.storage / "outputs" / dataset / method / f"{shard:05d}"
 
-    def score_dir(self, dataset: str, method: str, shard: int) -> Path:
-        return self.path / "score" / dataset / method / f"{shard:05d}"
+    def score_dir(self, dataset: str, method: str, shard: int) -> Storage:
+        return self.storage / "score" / dataset / method / f"{shard:05d}"
 
-    def faces_path(self, dataset: str, method: str) -> Path:
+    def faces_path(self, dataset: str, method: str) -> Storage:
         return self.results / FACES / dataset / f"{method}.parquet"
 
-    def timelines_path(self, dataset: str, release: str) -> Path:
+    def timelines_path(self, dataset: str, release: str) -> Storage:
         return self.results / TIMELINES / dataset / f"{release}.parquet"
 
     @cached_property
     def plan(self) -> Plan:
-        return read_model(Plan, self.plan_path)
+        return read_model(Plan, self.results / PLAN)
 
     @cached_property
     def estimates(self) -> Estimates:
-        found = read_model(Estimates, self.estimates_path, f"run `unmask score {self.path}`")
-        return with_names(found, self.names) if self._show_names else found
+        estimates = read_model(Estimates, self.results / ESTIMATES, f"run `unmask score {self.path}`")
+        return with_names(estimates, self.names) if self._show_names else estimates
 
     @cached_property
     def names(self) -> Names:
@@ -205,14 +224,13 @@ class RunFolder:
 
     def write_estimates(self, estimates: Estimates) -> None:
         """Seals them and writes them down."""
-        write_json(self.estimates_path, estimates.sealed().model_dump(mode="json", by_alias=True))
+        write_json(self.results / ESTIMATES, estimates.sealed())
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Empty where the file is missing: a run is complete without it."""
-        if not self.provenance_path.is_file():
-            return {}
-        return read_object(self.provenance_path)
+        place = self.results / PROVENANCE
+        return read_object(place) if place.exists() else {}
 
     def faces(self, dataset: str, method: str) -> pa.Table:
         """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a float column named
@@ -241,5 +259,5 @@ class RunFolder:
         table = read_table(folder / "outputs.parquet")
         for name, file in zip(table["sample"], table["file"], strict=True):
             if name == sample and file:
-                return folder / str(file)
+                return (folder / str(file)).local
         return None

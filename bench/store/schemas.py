@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
@@ -21,6 +21,7 @@ LOSSLESS: Final = "lossless"
 MATCHED: Final = "matched"
 """Variants of a `Release`; the others are bitrates."""
 Kind = Literal["photos", "clips"]
+Use = Literal["test", "calibrate", "background"]
 
 
 class Strict(BaseModel):
@@ -47,6 +48,9 @@ class PlannedDataset(Strict):
     label: str
     """Name in results."""
     kind: Kind = "photos"
+    use: Use = "test"
+    """``test``: methods are run over it. What is not has no releases and no rows in results, and shows nobody who is in
+    a test set: thresholds are measured on ``calibrate``, attackers learn from ``background``."""
     spec: str
     """As it was asked for, but without a path: where the data lie is no part of a plan."""
     card: DatasetCard
@@ -131,43 +135,16 @@ class PlanSettings(Strict):
     """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
 
-class Sealed(Strict):
-    """A plan of any kind: its name is made of what it says."""
-
-    run: str
-    """`content_name`."""
-
-    @classmethod
-    def sealed(cls, fields: dict[str, Any]) -> Self:
-        """A plan of ``fields``, as it reads back from JSON, named by the hash of them.
-
-        Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
-        """
-        try:
-            plain = TypeAdapter(Any).dump_python(fields, mode="json", fallback=_plain, warnings=False)
-            unnamed = cls.model_validate({"run": "", **plain})
-        except (ValueError, TypeError) as error:
-            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-            where = ".".join(str(part) for part in first["loc"]) or "a card"
-            raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
-        return unnamed.model_copy(update={"run": unnamed.content_name()})
-
-    def content_name(self) -> str:
-        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
-        data sets apart, which say how they were read on this machine."""
-        body = self.model_dump(mode="json", exclude={"run", "schema_"})
-        for dataset in body["datasets"]:
-            dataset.pop("notes", None)
-        return digest(body)[:16]
-
-
-class Plan(Sealed):
+class Plan(Strict):
     """``RUN/plan.json``: everything that decides the results."""
 
     schema_: Literal["unmask.plan/3"] = Field(default=PLAN_SCHEMA, alias="schema")
     run: str
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
+    """Of use ``test``."""
+    others: list[PlannedDataset] = []
+    """Photos of the other uses: only recognisers read them."""
     methods: list[PlannedMethod]
     releases: list[Release]
     """Of the methods, the control's lossless one first."""
@@ -185,6 +162,39 @@ class Plan(Sealed):
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
     settings: PlanSettings
+
+    @model_validator(mode="after")
+    def _separate_uses(self) -> Self:
+        if any(d.use != "test" for d in self.datasets) or any(d.use == "test" for d in self.others):
+            raise ValueError("datasets are of use test, others are not")
+        return self
+
+    @classmethod
+    def sealed(cls, fields: dict[str, Any]) -> Self:
+        """A plan of ``fields``, as it reads back from JSON, named by the hash of them.
+
+        Raises `ConfigError` where a card, which may be a plug-in's, has a field of another type than its own.
+        """
+        try:
+            plain = TypeAdapter(Any).dump_python(fields, mode="json", fallback=_plain, warnings=False)
+            unnamed = cls.model_validate({"run": "", **plain})
+        except (ValueError, TypeError) as error:
+            first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+            where = ".".join(str(part) for part in first["loc"]) or "a card"
+            raise ConfigError(f"plan: {where}: {first['msg']}; see the fields of cards in unmask.bench.core") from error
+        return unnamed.model_copy(update={"run": unnamed.content_name()})
+
+    def changed(self, **fields: Any) -> Self:
+        """The plan with other ``fields``, under the name that follows from them. Raises `ConfigError`."""
+        return self.sealed({**self.model_dump(exclude={"run", "schema_"}), **fields})
+
+    def content_name(self) -> str:
+        """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
+        data sets apart, which say how they were read on this machine."""
+        body = self.model_dump(mode="json", exclude={"run", "schema_"})
+        for dataset in (*body["datasets"], *body["others"]):
+            dataset.pop("notes", None)
+        return digest(body)[:16]
 
     @property
     def measuring(self) -> list[InstrumentCard]:
@@ -226,7 +236,19 @@ class Plan(Sealed):
         return self.model_copy(update={"datasets": self.datasets_of(kind), "metrics": metrics})
 
     def dataset(self, label: str) -> PlannedDataset:
-        return next(dataset for dataset in self.datasets if dataset.label == label)
+        """One of any use."""
+        return next(dataset for dataset in (*self.datasets, *self.others) if dataset.label == label)
+
+    def used_to(self, use: Use) -> list[PlannedDataset]:
+        return [dataset for dataset in (*self.datasets, *self.others) if dataset.use == use]
+
+    def reading(self, dataset: PlannedDataset) -> Plan:
+        """The same with the instruments that read a data set; it keeps the plan's name."""
+        return (
+            self
+            if dataset.use == "test"
+            else self.model_copy(update={"instruments": self.instruments_of("recogniser")})
+        )
 
     def labels_of(self, dataset: PlannedDataset) -> list[str]:
         """What is scored of a data set: of clips every release, of photos every method."""

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.files import replacing_file
-from unmask.bench.store.atomic import naming
+from unmask.bench.store.storage import Place, storage_at
 
 _KEY: Final = b"unmask.key"
 _SEAL: Final = b"unmask.sha256"
@@ -27,7 +26,7 @@ Table = Mapping[str, NDArray[Any]]
 """Column name -> (N,) strings or numbers, or (N, D) float32."""
 
 
-def write_table(path: Path, columns: Table, key: str) -> None:
+def write_table(place: Place, columns: Table, key: str) -> None:
     """Publishes ``columns`` (all of one length N) as Parquet; (N, D) arrays become fixed-size lists.
 
     The table is sealed: its metadata hold a hash of its key, the names of its columns and all their values.
@@ -37,7 +36,7 @@ def write_table(path: Path, columns: Table, key: str) -> None:
     table = table.replace_schema_metadata({_KEY: key.encode(), _SEAL: _seal(table, key.encode())})
     # A dictionary of numbers that are all different saves nothing and takes ten times their memory.
     repeated = [name for name, values in arrays.items() if pa.types.is_string(values.type)]
-    with naming(path), replacing_file(path, private=True) as temp:
+    with storage_at(place).writing() as temp:
         pq.write_table(
             table,
             temp,
@@ -48,23 +47,23 @@ def write_table(path: Path, columns: Table, key: str) -> None:
         )
 
 
-def table_key(path: Path) -> str | None:
+def table_key(place: Place) -> str | None:
     """The key a table was written under; ``None`` if there is no readable table."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_schema(storage_at(place).local).metadata or {}
     except (*_DAMAGE, OSError):
         return None
     key = metadata.get(_KEY)
     return None if key is None or _SEAL not in metadata else bytes(key).decode("utf-8", "replace")
 
 
-def read_table(path: Path) -> dict[str, NDArray[Any]]:
+def read_table(place: Place) -> dict[str, NDArray[Any]]:
     """The columns of a table, in file order. Raises `StoreError` where it is missing, damaged or was changed."""
-    table = read_arrow(path)
+    table = read_arrow(place)
     try:
         return read_columns(table)
     except _DAMAGE as error:
-        raise _damaged(path, error, "run the same `unmask run` again") from error
+        raise _damaged(storage_at(place).local, error, "run the same `unmask run` again") from error
 
 
 def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
@@ -72,9 +71,10 @@ def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
     return {name: _from_arrow(table.column(name)) for name in table.column_names}
 
 
-def read_arrow(path: Path, remedy: str = "run the same `unmask run` again") -> pa.Table:
+def read_arrow(place: Place, remedy: str = "run the same `unmask run` again") -> pa.Table:
     """A table as Arrow has it. Raises `StoreError`, which ends in ``remedy``, where it is missing, damaged or was
     changed."""
+    path = storage_at(place).local
     try:
         # Not pq.read_table: it is for folders of files, and what it imports takes 50 MB.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,12 +25,12 @@ from unmask.bench.data import Dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.fetch.cache import cache_dir
 from unmask.bench.run.assemble import Originals
-from unmask.bench.run.executors import Progress
+from unmask.bench.run.executors import Pool, Progress
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.originals import originals_plan, read_originals
 from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store import results
-from unmask.bench.store.json_files import read_object
+from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
 from unmask.bench.store.schemas import PlannedDataset, PlanSettings
 from unmask.bench.study.cells import (
@@ -68,7 +67,7 @@ def balanced_test_set(
     settings: PlanSettings,
     *,
     root: Path | None,
-    pool: Executor | None,
+    pool: Pool,
     progress: Progress,
     fetching: FetchProgress | None = None,
 ) -> BalancedSet:

@@ -15,12 +15,11 @@ from unmask.bench.data import open_dataset
 from unmask.bench.run.config import load_config
 from unmask.bench.run.draws import SEEDS as DRAWS
 from unmask.bench.run.draws import by_draws, without_seeds
-from unmask.bench.run.executors import Progress, shared_pool
+from unmask.bench.run.executors import Progress, open_pool
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.settling import settle_plan
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import Locations
+from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.results import REPRODUCTION, Reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
@@ -77,7 +76,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
         specs = dict(_part(text) for text in chosen)
         for text in specs.values():
             registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
-        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not asked for")
+        left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not selected")
     else:
         reasons = {role: _missing(spec) for role, spec in ROLES.items()}
         left_out = {role: reason for role, reason in reasons.items() if reason}
@@ -147,22 +146,20 @@ def prepare_thesis(
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
     specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
     config = load_config(None, {"datasets": [spec], "methods": specs, "seed": seed, "device": device})
-    plan = get_ready(config, root=root, progress=fetching)
+    plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
     settings = plan.settings.model_copy(update={"limit": limit})
     if built is not None:
         test_set = built_test_set(built, spec, dataset, settings)
     else:
-        with shared_pool(workers) as pool:
+        with open_pool(workers) as pool:
             test_set = balanced_test_set(
                 spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
             )
     roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
-    body = plan.model_dump(exclude={"schema_", "run"})
-    body["datasets"] = [test_set.planned.model_dump()]
     return Prepared(
-        Plan.sealed(body),
+        plan.changed(datasets=[test_set.planned]),
         Reproduction(
             of="thesis",
             dataset=test_set.planned.label,
@@ -176,8 +173,8 @@ def prepare_thesis(
 
 
 def run_thesis(prepared: Prepared, out: Path, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:
-    """Runs it into ``out``, going on where an earlier call of the same plan stopped."""
+    """Runs it into ``out``, resuming an earlier call of the same plan."""
     folder = RunFolder(out)
     settle_plan(folder, prepared.plan, prepared.locations)
-    write_json(out / REPRODUCTION, prepared.reproduction.model_dump(mode="json", by_alias=True))
+    write_json(out / REPRODUCTION, prepared.reproduction)
     return run(prepared.plan, out, locations=prepared.locations, root=root, workers=workers, progress=progress)

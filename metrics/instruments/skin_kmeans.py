@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, Self
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Bools, FaceView, Float, Image
-from unmask.metrics.instruments.crops import square
+from unmask.metrics.instruments.support.crops import square
 
 SIDE: Final = 48
 """The face is clustered at 48 x 48 = 2,304 pixels: enough for three mean colours."""
@@ -32,15 +32,9 @@ HUE_MAX, SATURATION_MIN, SATURATION_MAX, VALUE_MIN = 25, 58, 174, 50
 """OpenCV HSV (hue 0..179): skin has hue <= 25, 58 < saturation < 174, value >= 50."""
 
 
-class Skin(NamedTuple):
-    """A skin colour in sRGB, 0..255; all NaN = not estimated."""
-
-    r: float
-    g: float
-    b: float
-
-
-NOT_ESTIMATED: Final = Skin(math.nan, math.nan, math.nan)
+Skin = tuple[float, float, float]
+"""A skin colour in sRGB: red, green, blue, 0..255."""
+NOT_ESTIMATED: Final[Skin] = (math.nan, math.nan, math.nan)
 
 
 def skin_colour(face: Image) -> Skin:
@@ -51,16 +45,21 @@ def skin_colour(face: Image) -> Skin:
     """
     pixels = face.reshape(-1, 3)
     centres, _ = clustered(pixels, CLUSTERS)
-    found = np.flatnonzero(is_skin(centres))
-    if len(found) == 1:
-        return Skin(*map(float, centres[found[0]]))
+    skin = np.flatnonzero(is_skin(centres))
+    if len(skin) == 1:
+        return _colour(centres[skin[0]])
     mask = is_skin(pixels)
     if mask.mean() < SMALLEST_SHARE:
         return NOT_ESTIMATED
     centres, counts = clustered(np.where(mask[:, None], pixels, np.uint8(0)), FALLBACK_CLUSTERS)
     counts = np.where(is_skin(centres), counts, 0)
     best = int(counts.argmax())
-    return Skin(*map(float, centres[best])) if counts[best] > 0 else NOT_ESTIMATED
+    return _colour(centres[best]) if counts[best] > 0 else NOT_ESTIMATED
+
+
+def _colour(centre: Float) -> Skin:
+    r, g, b = map(float, centre)
+    return r, g, b
 
 
 def is_skin(colours: Float | Image) -> Bools:

@@ -26,8 +26,8 @@ from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableErro
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.hardware import torch_device
-from unmask.metrics.instruments.onnx_session import read_model
+from unmask.metrics.instruments.support.onnx_session import read_model, torch_device
+from unmask.metrics.instruments.support.parameters import share
 
 _PACKAGE: Final = "ultralytics"
 PERSON: Final = "person"
@@ -50,9 +50,7 @@ class Ultralytics:
     """
 
     def __init__(self, *, model: str, score: float = 0.5, iou: float = 0.5) -> None:
-        for key, value in (("score", score), ("iou", iou)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                raise SpecError(f"ultralytics: {key}={value} must be above 0 and below 1")
+        self._score, self._iou = share(_PACKAGE, "score", score), share(_PACKAGE, "iou", iou)
         path = Path(str(model)).expanduser()
         if path.suffix != ".onnx":
             raise SpecError(
@@ -63,17 +61,16 @@ class Ultralytics:
             raise SpecError(f"ultralytics: rename {path.name} so that its only dot is that of .onnx")
         if not path.is_file():
             raise UnavailableError(f"ultralytics: model={model} is not a file; give the path of your .onnx file")
-        # Found out here, before a run begins.
         if _PACKAGE not in sys.modules and importlib.util.find_spec(_PACKAGE) is None:
             raise UnavailableError(
                 "the detector ultralytics needs its package (AGPL-3.0): pip install 'unmask[ultralytics]', "
                 "or use yolov3-tiny"
             )
-        self._path, self._score, self._iou = path, float(score), float(iou)
+        self._path = path
         self._device, self._person = "cpu", 0
         self._input: list[int] | None = None
         self._model: Any = None
-        # The package keeps the picture at hand in the model.
+        # The package keeps the current image in the model.
         self._lock = threading.Lock()
 
     @property

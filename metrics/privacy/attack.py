@@ -20,7 +20,7 @@ decimals: embeddings are float32, and equal photos must not differ by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,12 @@ from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 
 Ints = NDArray[np.int64]
+CANDIDATES = (
+    "the face found again at its place, the crop at the original's landmarks, and faces at places where the original "
+    "has none; with any look, the crop at the original's landmarks as it is, turned, mirrored, inverted, blurred and "
+    "halved."
+)
+"""Part of every attack's card."""
 MAX_PAIRS = 100_000
 MIN_PARTNERS = 20
 BLOCK = 4096
@@ -131,8 +137,8 @@ def attacks(evidence: Evidence) -> Sequence[Attack]:
         evidence.derived["attacks"] = [
             attack for name in evidence.recognisers for attack in _attacks_by(evidence, name)
         ]
-    made: Sequence[Attack] = evidence.derived["attacks"]
-    return made
+    shared: Sequence[Attack] = evidence.derived["attacks"]
+    return shared
 
 
 def plain_attacks(evidence: Evidence) -> list[Attack]:
@@ -178,19 +184,14 @@ def _extra_candidates(evidence: Evidence, name: str) -> tuple[Ints, Floats32]:
     """Every extra face of an image is a candidate for every face of that image: (face (K,), rows (K, D))."""
     dim = evidence.original[name]["embedding"].shape[1]
     rows = unit_rows(evidence.extra.readings.get(name, {}).get("embedding", np.zeros((0, dim), np.float32)))
-    faces_of: Mapping[str, list[int]] = _faces_by_image(evidence.faces.sample)
+    faces_of: dict[str, list[int]] = {}
+    for face, sample in enumerate(evidence.faces.sample.tolist()):
+        faces_of.setdefault(sample, []).append(face)
     pairs = [
         (face, k) for k, sample in enumerate(evidence.extra.sample[: len(rows)]) for face in faces_of.get(sample, [])
     ]
-    face, which = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return face, rows[which]
-
-
-def _faces_by_image(samples: Strings) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for face, sample in enumerate(samples.tolist()):
-        found.setdefault(sample, []).append(face)
-    return found
+    faces, which = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return faces, rows[which]
 
 
 def pair_distances(a: Floats32, b: Floats32, i: Ints, j: Ints) -> Float:

@@ -11,9 +11,9 @@ About a method:
 - ``matches-others``: outputs whose nearest original is another person's, nearer than the originals of two people are;
 - ``one-face``: outputs that look like one and the same person;
 - ``other-place``: faces that match what the output shows at another person's place in the photo;
-- ``alike-yet-private``: pictures that hardly change though recognisers lose the person, as adversarial cloaks do.
+- ``alike-yet-private``: faces that hardly change though recognisers lose the person, as adversarial cloaks do.
 
-Where several recognisers are asked, more than half of those that can read a face must agree.
+With several recognisers, more than half of those that can read a face must agree.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Final
 import numpy as np
 import scipy
 
-from unmask.bench.core.evidence import Evidence, point_at
-from unmask.bench.core.types import Float, Outcome
+from unmask.bench.core.evidence import Evidence, Strings, point_at
+from unmask.bench.core.types import Float, Floats32, Outcome
 from unmask.bench.core.values import Finding
 from unmask.metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
 from unmask.metrics.privacy.deid_rate import not_matched
@@ -42,7 +42,7 @@ SURE: Final = 1e-3
 """Significance of what is said about a method."""
 ALIKE_SSIM: Final = 0.85
 ALIKE_LPIPS: Final = 0.2
-"""A picture is alike at or above this SSIM and at or below this LPIPS of the face, where these are measured."""
+"""A face is alike at or above this SSIM and at or below this LPIPS of the face, where these are measured."""
 ALIKE_SHARE: Final = 0.05
 """Share of the changed faces below which alike and private ones are not mentioned."""
 NAMED: Final = 3
@@ -51,62 +51,59 @@ NAMED: Final = 3
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
     """Those that hold for one method on one data set."""
-    known = strangers(evidence)
+    others = strangers(evidence)
     outcome = evidence.outcome
     if len(outcome) and (outcome == Outcome.MISSED.value).all():
-        yield from _of_the_data(evidence, known)
+        yield from _of_the_data(evidence, others)
         return
-    yield from _matches_others(evidence, known)
-    yield from _one_face(evidence, known)
-    yield from _other_place(evidence, known)
+    yield from _matches_others(evidence, others)
+    yield from _one_face(evidence, others)
+    yield from _other_place(evidence, others)
     yield from _alike_yet_private(evidence)
 
 
-def _of_the_data(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
-    yield from _chance_off(evidence, known)
-    if len(known.copies):
-        pairs = ", ".join(f"{evidence.faces.id[a]} = {evidence.faces.id[b]}" for a, b in known.copies[:NAMED])
-        more = f" and {len(known.copies) - NAMED:,} more" if len(known.copies) > NAMED else ""
-        faces = len(np.unique(known.copies))
+def _of_the_data(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
+    yield from _chance_off(evidence, others)
+    if len(others.copies):
+        pairs = ", ".join(f"{evidence.faces.id[a]} = {evidence.faces.id[b]}" for a, b in others.copies[:NAMED])
+        more = f" and {len(others.copies) - NAMED:,} more" if len(others.copies) > NAMED else ""
+        faces = len(np.unique(others.copies))
         text = (
             f"{faces:,} of {len(evidence.faces):,} faces are in the set twice, as the same or nearly the same photo "
             f"under two names ({pairs}{more}); these pairs do not count as two people"
         )
         yield Finding("copies", faces, len(evidence.faces), text)
     unlabelled = int((evidence.truth.identity == "").sum())
-    if known.repeats:
+    if others.repeats:
         text = (
             f"{unlabelled:,} of {len(evidence.faces):,} faces have no name; pairs of them that all recognisers "
-            f"clearly take for one person ({known.repeats:,}) do not count as two people, other repeats of a person do"
+            f"clearly take for one person ({others.repeats:,}) do not count as two people, other repeats of a person do"
         )
         yield Finding("likely-repeats", unlabelled, len(evidence.faces), text)
 
 
-def _chance_off(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
-    asked, off = 0, []
+def _chance_off(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
+    calibrated, off = 0, []
     for attack in attacks(evidence):
         threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
         if not math.isfinite(threshold):
             continue
-        asked += 1
-        (share,) = match_shares(attack, known, [threshold])
+        calibrated += 1
+        (share,) = match_shares(attack, others, [threshold])
         rate, low, high = realised_rate(share, evidence.faces.cluster)
         if low > OFF * FMR or high < FMR / OFF:
-            (group,) = match_shares(attack, known, [threshold], same_group=True)
-            told = (
-                f", {100 * np.nanmean(group):.3g} % in the same age group and gender"
-                if np.isfinite(group).any()
-                else ""
-            )
-            off.append(f"{attack.recogniser} {100 * rate:.3g} % ({100 * low:.3g} to {100 * high:.3g}){told}")
+            (group,) = match_shares(attack, others, [threshold], same_group=True)
+            alike = group[np.isfinite(group)]
+            in_group = f", {100 * alike.mean():.3g} % in the same age group and gender" if len(alike) else ""
+            off.append(f"{attack.recogniser} {100 * rate:.3g} % ({100 * low:.3g} to {100 * high:.3g}){in_group}")
     if off:
         labelled = bool((evidence.truth.identity != "").any())
         pairs = "two people" if labelled else "two faces that may be of one person, since nobody is named,"
         text = (
-            f"{len(off)} of {asked} attacks match originals of {pairs} at another rate than the stated "
+            f"{len(off)} of {calibrated} attacks match originals of {pairs} at another rate than the stated "
             f"{100 * FMR:g} %: {'; '.join(off)}. Read the rates of privacy against the measured chance"
         )
-        yield Finding("chance-off", len(off), asked, text)
+        yield Finding("chance-off", len(off), calibrated, text)
 
 
 def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
@@ -128,19 +125,18 @@ def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
     return rate, max(rate - reach, 0.0), min(max(rate + reach, rate + 3 / pairs), 1.0)
 
 
-def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+def _matches_others(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
     n = len(evidence.faces)
     votes, before, voters = np.zeros(n), np.zeros(n), np.zeros(n)
     for attack in plain_attacks(evidence):
-        unprotected = _nearest_stranger(_originals(attack), known)
-        released = _nearest_stranger(attack, known)
+        unprotected = _nearest_stranger(_originals(attack), others)
+        released = _nearest_stranger(attack, others)
         limit = _lookalike_limit(evidence, attack, unprotected)
         voters += np.isfinite(released) & np.isfinite(unprotected)
         votes += (released <= limit) & (released < attack.own_distance)
         before += unprotected <= limit
-    asked = voters > 0
-    count, many = int((votes > voters / 2)[asked].sum()), int(asked.sum())
-    usual = int((before > voters / 2)[asked].sum())
+    count, many = _majority(votes, voters), int((voters > 0).sum())
+    usual = _majority(before, voters)
     table = np.array([[count, many - count], [usual, many - usual]])
     if count > usual and scipy.stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
@@ -151,25 +147,19 @@ def _matches_others(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
 
 
 def _originals(attack: Attack) -> Attack:
-    """The same recogniser against photos that nobody protected."""
+    """The same recogniser against unprotected photos."""
     nothing = np.zeros(len(attack.original), dtype=np.bool_)
-    return Attack(
-        attack.recogniser,
-        attack.original,
-        attack.original[attack.readable],
-        np.flatnonzero(attack.readable),
-        nothing,
-        nothing,
-    )
+    readable = np.flatnonzero(attack.readable)
+    return Attack(attack.recogniser, attack.original, attack.original[readable], readable, nothing, nothing)
 
 
-def _nearest_stranger(attack: Attack, known: Strangers) -> Float:
+def _nearest_stranger(attack: Attack, others: Strangers) -> Float:
     """(N,) distance to the nearest original of another person; NaN = unscored."""
-    found = np.full(len(attack.original), np.nan)
+    nearest = np.full(len(attack.original), np.nan)
     for rows, distance in attack.blocks():
-        usable = known.different[rows] & np.isfinite(distance)
-        found[rows] = np.where(usable.any(axis=1), np.where(usable, distance, np.inf).min(axis=1), np.nan)
-    return found
+        usable = others.different[rows] & np.isfinite(distance)
+        nearest[rows] = np.where(usable.any(axis=1), np.where(usable, distance, np.inf).min(axis=1), np.nan)
+    return nearest
 
 
 def _lookalike_limit(evidence: Evidence, attack: Attack, unprotected: Float) -> float:
@@ -184,27 +174,26 @@ def _lookalike_limit(evidence: Evidence, attack: Attack, unprotected: Float) -> 
     return min(limit, threshold) if math.isfinite(threshold) else limit
 
 
-def _one_face(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
-    shown = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
-    apart = known.different[np.ix_(shown, shown)]
-    votes, voters = np.zeros(len(shown)), np.zeros(len(shown))
+def _one_face(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
+    changed = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
+    apart = others.different[np.ix_(changed, changed)]
+    votes, voters = np.zeros(len(changed)), np.zeros(len(changed))
     for name, threshold in _calibrated(evidence, FMR):
-        rows = unit_rows(evidence.anonymized[name]["embedding"][shown])
+        rows = unit_rows(evidence.anonymized[name]["embedding"][changed])
         with np.errstate(invalid="ignore"):
             distance = 1 - rows @ rows.T
         pairs = apart & np.isfinite(distance)
         voters += pairs.any(axis=1)
         votes += ((distance <= threshold) & pairs).sum(axis=1) > pairs.sum(axis=1) / 2
-    asked = voters > 0
-    count, many = int((votes > voters / 2)[asked].sum()), int(asked.sum())
+    count, many = _majority(votes, voters), int((voters > 0).sum())
     if many > 2 and count > many / 2:
         text = f"{count:,} of {many:,} outputs look like one and the same person"
         yield Finding("one-face", count, many, text)
 
 
-def _other_place(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
+def _other_place(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
     i, j = _companions(evidence.faces.sample)
-    i, j = i[known.different[i, j]], j[known.different[i, j]]
+    i, j = i[others.different[i, j]], j[others.different[i, j]]
     votes, voters = np.zeros(len(i)), np.zeros(len(i))
     for name, threshold in _calibrated(evidence, NEAR_FMR):
         original = unit_rows(evidence.original[name]["embedding"])
@@ -220,15 +209,12 @@ def _other_place(evidence: Evidence, known: Strangers) -> Iterator[Finding]:
         yield Finding("other-place", len(matched), many, text)
 
 
-def _companions(samples: np.ndarray[tuple[int], np.dtype[np.str_]]) -> tuple[Ints, Ints]:
+def _companions(samples: Strings) -> tuple[Ints, Ints]:
     """(i, j): every two different faces of one image, both ways round."""
     order = np.argsort(samples, kind="stable")
-    i: list[int] = []
-    j: list[int] = []
-    for faces in np.split(order, np.flatnonzero(samples[order][1:] != samples[order][:-1]) + 1):
-        i += [int(a) for a in faces for b in faces if a != b]
-        j += [int(b) for a in faces for b in faces if a != b]
-    return np.array(i, dtype=np.int64), np.array(j, dtype=np.int64)
+    images = np.split(order, np.flatnonzero(samples[order][1:] != samples[order][:-1]) + 1)
+    pairs = np.array([(a, b) for faces in images for a in faces for b in faces if a != b], np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
@@ -262,6 +248,11 @@ def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("alike-yet-private", count, many, text)
 
 
+def _majority(votes: Float, voters: Float) -> int:
+    """In how many places more than half of the recognisers that can be asked say yes."""
+    return int((votes > voters / 2)[voters > 0].sum())
+
+
 def _calibrated(evidence: Evidence, fmr: float) -> Sequence[tuple[str, float]]:
     """Recognisers with a threshold for ``fmr``, and that threshold."""
     pairs = [
@@ -271,8 +262,6 @@ def _calibrated(evidence: Evidence, fmr: float) -> Sequence[tuple[str, float]]:
     return [(name, threshold) for name, threshold in pairs if math.isfinite(threshold)]
 
 
-def _rows_apart(
-    a: np.ndarray[tuple[int, int], np.dtype[np.float32]], b: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-) -> Float:
+def _rows_apart(a: Floats32, b: Floats32) -> Float:
     """(P,) cosine distance of matching unit rows; NaN rows give NaN."""
     return np.asarray(1 - np.einsum("pd,pd->p", a, b), dtype=np.float64)

@@ -1,4 +1,8 @@
-"""Identification attack: the outputs searched one by one in a gallery of all originals."""
+"""Identification attack: the outputs searched one by one in a gallery of all originals.
+
+Ties are counted in the attacker's favour: gallery entries exactly as near as the right one do not push it back. For
+privacy that is the pessimistic reading, and it makes a method that maps everybody to one face look no safer for it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,9 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.stats.identification import best_match_rank, chance_within
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
-from unmask.metrics.privacy.attack import Attack, attacks
-from unmask.metrics.privacy.deid_rate import CANDIDATES
+from unmask.metrics.privacy.attack import CANDIDATES, Attack, attacks
 from unmask.metrics.privacy.strangers import strangers
 
 Protocol = Literal["same_photo", "cross_photo"]
@@ -62,11 +64,6 @@ def search(evidence: Evidence, attack: Attack, protocol: Protocol) -> Search:
     rank[attack.error] = 0.0
     rank[~scored] = np.nan
     return Search(rank, eligible, gallery_size, right_size)
-
-
-def found_within(rank: Float, k: int) -> Float:
-    """(N,) 1.0 where the right person is among the ``k`` nearest, 0.0 where not, NaN where unscored."""
-    return np.where(np.isnan(rank), np.nan, (rank <= k).astype(np.float64))
 
 
 def _card(k: int, protocol: Protocol) -> MetricCard:
@@ -135,8 +132,34 @@ class Identification:
                     yield UnitValues(
                         f"rank{k}_{protocol}",
                         attack.recogniser,
-                        found_within(result.rank, k),
+                        np.where(np.isnan(result.rank), np.nan, result.rank <= k),
                         eligible=result.eligible,
                         share=True,
                         chance=float(chance.mean()) if len(chance) else None,
                     )
+
+
+def best_match_rank(distances: Float, match: Bools, gallery: Bools | None = None) -> Float:
+    """(Q,) 1 + the number of wrong gallery entries strictly nearer than the nearest right one.
+
+    ``distances``: (Q, G), NaN = cannot be compared (ranked behind everything); ``match``: (Q, G) right entries;
+    ``gallery``: (Q, G) entries to search, default all. NaN = no right entry among those that can be compared.
+    """
+    searched = np.isfinite(distances) if gallery is None else np.isfinite(distances) & gallery
+    right = searched & match
+    nearest = np.where(right, distances, np.inf).min(axis=1, initial=np.inf)
+    nearer = searched & ~match & (np.where(searched, distances, np.inf) < nearest[:, None])
+    return np.where(right.any(axis=1), 1.0 + nearer.sum(axis=1), np.nan)
+
+
+def chance_within(k: int, gallery: Float, right: Float) -> Float:
+    """Probability that ``k`` entries drawn blindly from ``gallery`` ones hold at least one of the ``right`` ones.
+
+    All (Q,). Hypergeometric: 1 - prod_{t<k} (G - r - t) / (G - t); 1 where k entries cannot avoid the right ones.
+    """
+    size, hits = np.asarray(gallery, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    miss = np.ones(size.shape)
+    for t in range(k):
+        left = np.maximum(size - t, 1.0)
+        miss *= np.clip(size - hits - t, 0.0, None) / left
+    return 1 - miss

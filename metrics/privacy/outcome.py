@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -24,15 +25,15 @@ def face_found(landmarks: Floats32) -> Bools:
     return np.asarray(np.isfinite(landmarks).all(axis=(1, 2)), dtype=np.bool_)
 
 
-def _card(outcome: Outcome, direction: Direction, title: str, question: str, how: str) -> MetricCard:
-    return MetricCard(
+_OUTCOME: Final = partial(MetricCard, family="outcome", unit="share", bounds=(0.0, 1.0))
+
+
+def _card(outcome: Outcome, direction: Direction, question: str, how: str) -> MetricCard:
+    return _OUTCOME(
         name=f"outcome_{outcome.value}",
         version="2",
-        family="outcome",
         direction=direction,
-        unit="share",
-        bounds=(0.0, 1.0),
-        title=title,
+        title=outcome.value.capitalize(),
         question=question,
         how=f"{how} Share of all faces; the four outcomes add up to 1.",
         source="unmask",
@@ -51,7 +52,6 @@ class OutcomeShares:
         _card(
             Outcome.ANONYMIZED,
             "higher",
-            "Anonymized",
             "How many faces were changed and are still faces?",
             "The face is not missed, and a face is found at the same place: by the judge's detector or, where it finds "
             "none, by a second one (BlazeFace).",
@@ -59,14 +59,12 @@ class OutcomeShares:
         _card(
             Outcome.DESTROYED,
             "lower",
-            "Destroyed",
             "How many faces are no longer faces, and so of no use?",
             "The face is not missed, and neither the judge's detector nor a second one (BlazeFace) finds a face there.",
         ),
         _card(
             Outcome.MISSED,
             "lower",
-            "Missed",
             "How many faces did the method leave as they were?",
             "The output's pixels at the face are the input's; or one smooth tone curve per channel and noise of at "
             "most 1.5 times what JPEG quality 50 leaves make them of the input's (middle ellipse of the box, its worst "
@@ -76,17 +74,13 @@ class OutcomeShares:
         _card(
             Outcome.ERROR,
             "lower",
-            "Error",
             "How many faces got no usable output at all?",
             "The method crashed, or gave no image or one of another size. A failure of privacy and of usefulness.",
         ),
-        MetricCard(
+        _OUTCOME(
             name="detection_rate",
             version="1",
-            family="outcome",
             direction="higher",
-            unit="share",
-            bounds=(0.0, 1.0),
             title="Face found again",
             question="In how many outputs is the face still found?",
             how="Share of all faces at whose place the judge's detector finds a face in the output; errors: not found.",
@@ -99,6 +93,6 @@ class OutcomeShares:
         (judge,) = self.needs
         for outcome in Outcome:
             yield UnitValues(f"outcome_{outcome.value}", judge, outcome_share(evidence.outcome, outcome), share=True)
-        found = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
-        rate = np.where(evidence.outcome == NOT_MEASURED, np.nan, found.astype(np.float64))
+        again = face_found(evidence.landmarks) & (evidence.outcome != Outcome.ERROR.value)
+        rate = np.where(evidence.outcome == NOT_MEASURED, np.nan, again.astype(np.float64))
         yield UnitValues("detection_rate", judge, rate, share=True)

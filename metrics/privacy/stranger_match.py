@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import Finding, UnitValues
-from unmask.metrics.privacy.attack import attacks
-from unmask.metrics.privacy.deid_rate import CANDIDATES, not_matched
+from unmask.metrics.privacy.attack import CANDIDATES, attacks
+from unmask.metrics.privacy.deid_rate import not_matched
 from unmask.metrics.privacy.findings import findings
 from unmask.metrics.privacy.strangers import MIN_PEOPLE, match_shares, strangers
 
@@ -35,20 +35,17 @@ _FIXED = (
 _SMALL = f"Faces of groups of fewer than {MIN_PEOPLE} people are unscored."
 
 
-def _card(name: str, direction: Direction, title: str, question: str, how: str, limits: str) -> MetricCard:
-    excess = name == EXCESS
+def _card(name: str, title: str, question: str, how: str, limits: str, **more: Any) -> MetricCard:
     return MetricCard(
         name=name,
         version="1",
         family="privacy",
-        direction=direction,
-        unit="share difference" if excess else "share",
-        bounds=(-1.0 if excess else 0.0, 1.0),
         title=title,
         question=question,
         how=f"{how}Candidates: {CANDIDATES} {_OTHERS}",
         source="ISO/IEC 19795-1 (false match rate), 19795-10 (by demographic group)",
         limits=limits,
+        **{"direction": "none", "unit": "share", "bounds": (0.0, 1.0), **more},
     )
 
 
@@ -60,7 +57,6 @@ class StrangerMatch:
     cards: ClassVar[tuple[MetricCard, ...]] = (
         _card(
             ALL,
-            "none",
             f"Strangers matched (FMR {LABEL})",
             "How often does an output match the original of somebody else?",
             "For each face the share of other people's originals at or below the threshold from the nearest of its "
@@ -71,7 +67,6 @@ class StrangerMatch:
         ),
         _card(
             GROUP,
-            "none",
             f"Strangers of the same age group and gender matched (FMR {LABEL})",
             "How often does an output match the original of somebody else of the same age group and gender?",
             "As stranger_match, among people of the same age group and gender (as labelled, or as estimated on the "
@@ -81,7 +76,6 @@ class StrangerMatch:
         ),
         _card(
             EXCESS,
-            "lower",
             f"Own matches above chance (FMR {LABEL})",
             "By how much more often does an output match its own original than one of a stranger of the same age group "
             "and gender?",
@@ -92,19 +86,22 @@ class StrangerMatch:
             "Says what is left of the person beyond the group, not how often a search succeeds (rank-k). A method that "
             "keeps more than the group, such as the exact age within 0-19, matches more often than the group does: "
             "part of the excess is then that, not the person.",
+            direction="lower",
+            unit="share difference",
+            bounds=(-1.0, 1.0),
         ),
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | Finding]:
         """Three values a face and attack, then the findings."""
-        known = strangers(evidence)
+        others = strangers(evidence)
         people = len(np.unique(evidence.faces.cluster))
         unseen = 3 / max(people * (people - 1) / 2, 3)
         for attack in attacks(evidence):
             point = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR)
             limits = [point.threshold, *(end for end in (point.low, point.high) if math.isfinite(end))]
-            (everybody,) = match_shares(attack, known, limits[:1])
-            group = match_shares(attack, known, limits, same_group=True)
+            (everybody,) = match_shares(attack, others, limits[:1])
+            group = match_shares(attack, others, limits, same_group=True)
             excess = [_excess(attack.own_distance, at, share) for at, share in zip(limits, group, strict=True)]
             yield UnitValues(ALL, attack.recogniser, everybody, alternatives=(everybody + unseen,))
             yield UnitValues(GROUP, attack.recogniser, group[0], alternatives=(group[0] + unseen,))

@@ -2,17 +2,18 @@
 
 A false match rate is of pairs of two people. Two originals are left out of those pairs where they are
 
-- *copies*: in every recogniser's eyes nearer than a tenth of its distance at a false match rate of 1e-3, whatever the
+- *copies*: for every recogniser nearer than a tenth of its distance at a false match rate of 1e-3, whatever the
   labels say: the same photo, or the same photo saved again;
 - *repeats*: at least one of them unlabelled, in two images, and within 0.6 of the distance at a false match rate of
-  1e-4 in the eyes of every calibrated recogniser, of which there must be two.
+  1e-4 for every calibrated recogniser, of which there must be two.
 
 In clips, every face in every frame is a face, named by its track, and two faces of one clip are never two people: a
 track may break.
 
-Repeats cannot be told from lookalikes for certain. At that bar 3 of 10 pairs of photos of one person are found (lfw,
-three recognisers, 454 pairs), and 1 of 703 pairs of two children (utkface), of whom half match at a rate "of 1e-3"; at
-the whole distance it would be 8 of 10, and 108 of the 703, which would make chance look far better than it is.
+Repeats cannot be told from lookalikes for certain. Within that distance lie 3 of 10 pairs of photos of one person
+(lfw, three recognisers, 454 pairs), and 1 of 703 pairs of two children (utkface), of whom half match at a rate "of
+1e-3"; at the whole distance it would be 8 of 10, and 108 of the 703, which would make chance look far better than it
+is.
 
 Strangers of the same group are of the same age group and gender, as `Evidence.faces.groups` has them.
 """
@@ -43,7 +44,7 @@ MIN_RECOGNISERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """Which of N x N pairs of faces are of two people, as far as is known."""
+    """Which of N x N pairs of faces are of two people, as far as labels and distances tell."""
 
     different: Bools
     """(N, N)"""
@@ -64,18 +65,18 @@ def strangers(evidence: Evidence) -> Strangers:
     """Worked out once for all metrics."""
     if "strangers" not in evidence.derived:
         evidence.derived["strangers"] = _strangers(evidence)
-    made: Strangers = evidence.derived["strangers"]
-    return made
+    shared: Strangers = evidence.derived["strangers"]
+    return shared
 
 
 def match_shares(
-    attack: Attack, known: Strangers, thresholds: Sequence[float], *, same_group: bool = False
+    attack: Attack, others: Strangers, thresholds: Sequence[float], *, same_group: bool = False
 ) -> list[Float]:
     """For each threshold (N,): the share of strangers' originals that is at or within it from what was released for a
     face. NaN = unscored, nobody to compare with, or a threshold that was not calibrated."""
     shares = np.full((len(thresholds), len(attack.original)), np.nan)
     for rows, distance in attack.blocks():
-        pairs = (known.of_group(rows) if same_group else known.different[rows]) & np.isfinite(distance)
+        pairs = (others.of_group(rows) if same_group else others.different[rows]) & np.isfinite(distance)
         many = pairs.sum(axis=1)
         for k, threshold in enumerate(thresholds):
             if math.isfinite(threshold):
@@ -131,18 +132,18 @@ def _alike(evidence: Evidence) -> Iterator[tuple[slice, Bools, Bools]]:
     for start in range(0, n, FACES_AT_ONCE):
         rows = slice(start, min(start + FACES_AT_ONCE, n))
         shape = (rows.stop - rows.start, n)
-        asked, copied = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        able, copied = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         judges, matched = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for original, copy, repeat in readers:
             with np.errstate(invalid="ignore"):
                 distance = 1 - original[rows] @ original.T
             readable = np.isfinite(distance)
-            asked += readable
+            able += readable
             copied += readable & (distance <= copy)
             if math.isfinite(repeat):
                 judges += readable
                 matched += readable & (distance <= repeat)
-        yield rows, (asked > 0) & (copied == asked), (judges >= MIN_RECOGNISERS) & (matched == judges)
+        yield rows, (able > 0) & (copied == able), (judges >= MIN_RECOGNISERS) & (matched == judges)
 
 
 def _reader(evidence: Evidence, name: str) -> tuple[Floats32, float, float]:

@@ -7,27 +7,35 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.stats.error_rates import PairDistances, measurable
+from unmask.bench.core.stats.error_rates import PairDistances
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Histogram, SetStatistic
-from unmask.metrics.privacy.attack import Attack, Ints, attacks, genuine_photo_pairs, impostor_pairs, pair_distances
-from unmask.metrics.privacy.deid_rate import CANDIDATES
+from unmask.metrics.privacy.attack import (
+    CANDIDATES,
+    Attack,
+    Ints,
+    attacks,
+    genuine_photo_pairs,
+    impostor_pairs,
+    pair_distances,
+)
 from unmask.metrics.privacy.strangers import strangers
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}
 UNLABELLED_FMR = 1e-2
-"""The smallest false match rate asked about where nobody is labelled: an unknown repeat of a person is an impostor
+"""The smallest false match rate measured where nobody is labelled: an unlabelled repeat of a person is an impostor
 pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
 Protocol = Literal["", "_cross_photo"]
 
-_GENUINE = {
+_RATE: Final = partial(MetricCard, family="privacy", unit="share", bounds=(0.0, 1.0))
+_GENUINE: Final = {
     "": "Genuine pairs: a face's own original and its output. ",
     "_cross_photo": "Asked only of people with two or more labelled photos. Genuine pairs: a face's output and the "
     "originals of the same person in other photos; every output weighs the same, however many those are. ",
@@ -71,13 +79,13 @@ def pairs_of(evidence: Evidence, protocol: Protocol) -> Pairs:
     first, second = genuine_photo_pairs(evidence)
     i, j = np.concatenate([first, second]), np.concatenate([second, first])
     partners = np.bincount(i, minlength=n)
-    asked = np.flatnonzero(partners)
-    a, b = impostor_pairs(different[np.ix_(asked, asked)], seed, evidence.dataset)
-    return Pairs(i, j, 1 / partners[i], asked[a], asked[b], partners > 0)
+    faces = np.flatnonzero(partners)
+    a, b = impostor_pairs(different[np.ix_(faces, faces)], seed, evidence.dataset)
+    return Pairs(i, j, 1 / partners[i], faces[a], faces[b], partners > 0)
 
 
 class VerificationAttack:
-    """One recogniser against one method, over given pairs; rates under any weights of the N faces."""
+    """One recogniser against one method, over `Pairs`; rates under any weights of the N faces."""
 
     def __init__(self, attack: Attack, pairs: Pairs) -> None:
         genuine, impostor = attack.distances(pairs.i, pairs.j), attack.distances(pairs.impostor_i, pairs.impostor_j)
@@ -87,15 +95,15 @@ class VerificationAttack:
         self.genuine, self.impostor = genuine[use], impostor[against]
         self.scored: Bools = np.bincount(self._i, minlength=len(attack.original)) > 0
         self._pairs = PairDistances(self.genuine, self.impostor)
-        # EER and all TARs are asked under the same weights, one after the other: the rates are made once.
-        self._known: dict[bytes, dict[str, float]] = {}
+        # EER and all TARs are computed under the same weights, one after the other: the rates are made once.
+        self._rates_of: dict[bytes, dict[str, float]] = {}
 
     def rate(self, name: str, weights: Float) -> float:
         """``eer`` or ``tar@FMR`` under (N,) weights of the faces; NaN where not measurable."""
         key = hashlib.blake2b(np.ascontiguousarray(weights).tobytes(), digest_size=16).digest()
-        if key not in self._known:
-            self._known[key] = self._rates(weights)
-        return self._known[key][name]
+        if key not in self._rates_of:
+            self._rates_of[key] = self._rates(weights)
+        return self._rates_of[key][name]
 
     def _rates(self, weights: Float) -> dict[str, float]:
         impostor_weights = weights[self._impostor_i] * weights[self._impostor_j]
@@ -104,26 +112,20 @@ class VerificationAttack:
         rates = self._pairs.rates(genuine_weights, impostor_weights)
         if rates is None:
             return dict.fromkeys(["eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
-        total, eer = float(impostor_weights.sum()), rates.equal_error_rate()
+        eer = rates.equal_error_rate()
         return {
             "eer": min(eer, 1 - eer),
-            **{
-                f"tar@{label}": rates.true_accept_rate(fmr) if measurable(total, fmr) else math.nan
-                for label, fmr in TAR_FMRS.items()
-            },
+            **{f"tar@{label}": rates.true_accept_rate(fmr) for label, fmr in TAR_FMRS.items()},
         }
 
 
 def _tar_card(label: str, protocol: Protocol) -> MetricCard:
     other = "another photo of the same person" if protocol else "their own original"
     unlabelled = "" if protocol or TAR_FMRS[label] >= UNLABELLED_FMR else "Not measured where nobody is labelled. "
-    return MetricCard(
+    return _RATE(
         name=f"tar{protocol}@{label}",
         version="1" if protocol else "2",
-        family="privacy",
         direction="lower",
-        unit="share",
-        bounds=(0.0, 1.0),
         title=f"Verified{', another photo' if protocol else ''} (FMR {label})",
         question=f"How many outputs are verified as {other} at a false match rate of {label}?",
         how=(
@@ -139,13 +141,10 @@ def _tar_card(label: str, protocol: Protocol) -> MetricCard:
 
 
 def _eer_card(protocol: Protocol) -> MetricCard:
-    return MetricCard(
+    return _RATE(
         name=f"eer{protocol}",
         version="1" if protocol else "2",
-        family="privacy",
         direction="higher",
-        unit="share",
-        bounds=(0.0, 1.0),
         title=f"Equal error rate{', another photo' if protocol else ''}",
         question="How often does a verifier err that rejects true matches as often as it accepts false ones?",
         how=(
@@ -184,13 +183,13 @@ class Verification:
             for protocol in protocols:
                 verifier = VerificationAttack(attack, pairs[protocol])
                 for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
-                    asked = labelled or chance >= UNLABELLED_FMR
+                    answerable = labelled or chance >= UNLABELLED_FMR
                     yield SetStatistic(
                         name.replace("eer", f"eer{protocol}").replace("tar", f"tar{protocol}"),
                         attack.recogniser,
                         partial(verifier.rate, name),
                         verifier.scored,
-                        eligible=pairs[protocol].eligible & asked,
+                        eligible=pairs[protocol].eligible & answerable,
                         chance=chance,
                         share=True,
                     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar, get_args
+from typing import ClassVar, Final, get_args
 
 import numpy as np
 from scipy import linalg
@@ -134,11 +134,14 @@ def _moments(rows: Floats32, weights: Float, count: float) -> tuple[Float, Float
     return mean, factor
 
 
-_FEATURES = (
+_SET: Final = partial(MetricCard, version="2", family="quality", direction="lower", unit="")
+_FEATURES: Final = (
     "Features: the 2,048 pool features of the FID Inception network, of originals and outputs that both exist (outputs "
     "of errors are unscored). Over the face crop, the whole image, and the background (face blacked out in both). "
 )
-_INTERVAL = "Interval: delete-a-group jackknife over identities (20 groups), since drawing images twice biases it."
+_INTERVAL: Final = (
+    "Interval: delete-a-group jackknife over identities (20 groups), since drawing images twice biases it."
+)
 
 
 class Distribution:
@@ -146,12 +149,8 @@ class Distribution:
 
     needs: ClassVar[tuple[str, ...]] = (INSTRUMENT,)
     cards: ClassVar[tuple[MetricCard, ...]] = (
-        MetricCard(
+        _SET(
             name="fid",
-            version="2",
-            family="quality",
-            direction="lower",
-            unit="",
             bounds=(0.0, None),
             title="FID",
             question="How unlike real photos do the outputs look, as a set?",
@@ -164,12 +163,8 @@ class Distribution:
                 "changes score far better here than in generation papers."
             ),
         ),
-        MetricCard(
+        _SET(
             name="kid",
-            version="2",
-            family="quality",
-            direction="lower",
-            unit="",
             bounds=(None, None),
             title="KID",
             question="How unlike real photos do the outputs look, as a set, without FID's small-sample bias?",
@@ -194,25 +189,18 @@ class Distribution:
             original, output = before[INSTRUMENT]["features"], after[INSTRUMENT]["features"]
             scored = np.asarray(np.isfinite(original).all(axis=1) & np.isfinite(output).all(axis=1), dtype=np.bool_)
             unit: Unit = "face" if region == "face" else "image"
-            yield SetStatistic(
+            statistic = partial(SetStatistic, scored=scored, region=region, unit=unit, resampling="jackknife")
+            yield statistic(
                 "fid",
                 INSTRUMENT,
                 partial(frechet_distance, original, output),
-                scored,
-                region,
-                unit,
-                resampling="jackknife",
                 compute_all=partial(frechet_distances, original, output),
                 subgroups=False,
                 tested_from=UNBIASED_FROM,
             )
-            yield SetStatistic(
+            yield statistic(
                 "kid",
                 INSTRUMENT,
                 partial(kernel_distance, original, output),
-                scored,
-                region,
-                unit,
-                resampling="jackknife",
                 compute_all=partial(kernel_distances, original, output),
             )

@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import NOT_MEASURED, Evidence, point_at
-from unmask.bench.core.exposure import FMR, exposed, longest_run, own_distances
+from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED, Evidence, point_at
+from unmask.bench.core.exposure import FMR, exposed, longest_run, nearest, own_distances
 from unmask.bench.core.protocols import CLIPS
-from unmask.bench.core.types import Float, Outcome
+from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.metrics.privacy.outcome import outcome_share
-from unmask.metrics.traceability.chance import chance_of_exposure
 
-JUDGE = "yunet"
+JUDGE: Final = "yunet"
+PARTNERS: Final = 20
+"""Tracks of other clips that each track is compared with."""
 _RULES = (
     "A face is exposed in a frame where the method missed it or failed, or where the recogniser's cosine distance to "
     "the same frame's original is at or below its threshold at a false match rate of 1e-3 (calibrated on other "
     "people's photos): that of the face found again, or of the output at the original's place (whether a face is found "
-    "there or not; but for originals that a black picture would match as well), whichever is nearer. "
+    "there or not; but for originals that a black image would match as well), whichever is nearer. "
 )
 _LIMITS = (
     "Face tracks are those of the judge's detector on the original, linked by position and face; one person whose "
@@ -34,25 +36,10 @@ _LIMITS = (
 )
 
 
-def _exposure_card(
-    name: str, title: str, question: str, how: str, unit: str, bounds: tuple[float | None, float | None]
-) -> MetricCard:
-    return MetricCard(
-        name=name,
-        version="2",
-        family="exposure",
-        direction="lower",
-        unit=unit,
-        bounds=bounds,
-        title=title,
-        question=question,
-        how=_RULES + how,
-        source="unmask; the thesis measures no privacy in video",
-        limits=_LIMITS,
-        headline={"tracks_exposed": 11, "longest_exposure": 12}.get(name),
-    )
-
-
+_EXPOSURE: Final = partial(
+    MetricCard, version="2", family="exposure", direction="lower", unit="share", bounds=(0.0, 1.0), source="unmask"
+)
+_TRACK: Final = partial(_EXPOSURE, source="unmask; the thesis measures no privacy in video", limits=_LIMITS)
 _MISSED = (
     "Missed: the output's pixels at the face are the input's; or a smooth tone curve and noise of at most 1.5 times "
     "what JPEG quality 50 leaves make them of the input's, and a recogniser still matches the face at a false match "
@@ -61,18 +48,13 @@ _MISSED = (
 
 
 def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: str, how: str = "") -> MetricCard:
-    return MetricCard(
+    return _EXPOSURE(
         name=f"frames_{outcome.value}",
-        version="2",
-        family="exposure",
         direction=direction,
-        unit="share",
-        bounds=(0.0, 1.0),
         title=title,
         question=question,
         how=f"{how}Share of all faces in all frames of the originals, whatever track they belong to; the four outcomes "
         "add up to 1.",
-        source="unmask",
         limits="Long tracks weigh more. A face that the judge does not find in the original is not in the count.",
         headline=13 if outcome is Outcome.MISSED else None,
     )
@@ -83,43 +65,37 @@ class Exposure:
 
     needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:recogniser")
     cards: ClassVar[tuple[MetricCard, ...]] = (
-        _exposure_card(
-            "tracks_exposed",
-            "Tracks exposed",
-            "How many people in a clip can be re-identified in at least one frame?",
-            "Share of face tracks with at least one exposed frame. Chance: how often a track is taken, in at least one "
-            "frame, for somebody in another clip.",
-            "share",
-            (0.0, 1.0),
+        _TRACK(
+            name="tracks_exposed",
+            title="Tracks exposed",
+            question="How many people in a clip can be re-identified in at least one frame?",
+            how=f"{_RULES}Share of face tracks with at least one exposed frame. Chance: how often a track is taken, in "
+            "at least one frame, for somebody in another clip.",
+            headline=11,
         ),
-        _exposure_card(
-            "frames_exposed",
-            "Frames exposed per track",
-            "In how many frames is a person exposed?",
-            "Exposed frames of a track, averaged over tracks.",
-            "frames",
-            (0.0, None),
+        _TRACK(
+            name="frames_exposed",
+            title="Frames exposed per track",
+            question="In how many frames is a person exposed?",
+            how=f"{_RULES}Exposed frames of a track, averaged over tracks.",
+            unit="frames",
+            bounds=(0.0, None),
         ),
-        _exposure_card(
-            "longest_exposure",
-            "Longest exposure",
-            "For how long without a break is a person exposed?",
-            "Seconds of the longest unbroken run of exposed frames of a track, averaged over tracks.",
-            "seconds",
-            (0.0, None),
+        _TRACK(
+            name="longest_exposure",
+            title="Longest exposure",
+            question="For how long without a break is a person exposed?",
+            how=f"{_RULES}Seconds of the longest unbroken run of exposed frames of a track, averaged over tracks.",
+            unit="seconds",
+            bounds=(0.0, None),
+            headline=12,
         ),
-        MetricCard(
+        _EXPOSURE(
             name="tracks_missed",
-            version="2",
-            family="exposure",
-            direction="lower",
-            unit="share",
-            bounds=(0.0, 1.0),
             title="Tracks with a missed frame",
             question="How many people are left as they were in at least one frame?",
             how="Share of face tracks with at least one frame in which the judge finds a face in the original and the "
             "method left it as it was, see frames_missed. One is enough for a viewer who stops the clip there.",
-            source="unmask",
             limits=_LIMITS,
             headline=14,
         ),
@@ -191,3 +167,42 @@ _MEASURES: tuple[tuple[str, _Measure, bool], ...] = (
     ("frames_exposed", lambda seconds, frames, flags: float((flags == 1.0).sum()), False),
     ("longest_exposure", longest_run, False),
 )
+
+
+def chance_of_exposure(evidence: Evidence, recogniser: str, threshold: float) -> float | None:
+    """How often a track is taken, in at least one frame, for somebody who is in another clip.
+
+    Each track's outputs, as found again and at the known place, are compared frame by frame with the originals of up to
+    `PARTNERS` tracks of other clips (shorter ones are gone through again). ``None`` where no two
+    clips have a readable track.
+    """
+    originals, outputs = _readings(evidence, recogniser)
+    clips = evidence.clips.track_clip
+    rng = np.random.default_rng(derive_seed(evidence.settings.seed, "strangers", evidence.dataset, recogniser))
+    hits = []
+    for number, (again, known_place) in enumerate(outputs):
+        others = [k for k in np.flatnonzero(clips != clips[number]) if len(originals[k])]
+        if not len(again) or not others:
+            continue
+        for other in rng.choice(others, min(PARTNERS, len(others)), replace=False):
+            stranger = originals[int(other)]
+            distance = nearest(stranger[np.arange(len(again)) % len(stranger)], again, known_place)
+            hits.append(float((distance <= threshold).any()))
+    return float(np.mean(hits)) if hits else None
+
+
+def _readings(evidence: Evidence, recogniser: str) -> tuple[list[Floats32], list[tuple[Floats32, Floats32]]]:
+    """The readable embeddings of each track: originals, and the two readings of each output that a method changed."""
+    original, released = evidence.original[recogniser]["embedding"], evidence.anonymized[recogniser]
+    again, known_place = released["embedding"], released[KNOWN_PLACE]
+    changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
+    use = changed & (_readable(again) | _readable(known_place))
+    readable = _readable(original)
+    tracks = evidence.clips.tracks
+    outputs = [(again[rows[use[rows]]], known_place[rows[use[rows]]]) for rows in tracks]
+    return [original[rows[readable[rows]]] for rows in tracks], outputs
+
+
+def _readable(rows: Floats32) -> Bools:
+    """(N,) whether a row (N, D) was read."""
+    return np.asarray(np.isfinite(rows).all(axis=1), np.bool_)

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
@@ -22,35 +22,22 @@ _COUNT: Final = (
 _LIMITS: Final = (
     "A count of tracks, not of people: one person whose track breaks counts twice, and mistakes of both kinds cancel "
     "out, so equal counts need not mean the same people (see the tracking scores). The thesis counted 49 people in a "
-    "clip of three. Detectors go by bodies, so changed faces should hardly matter; changed picture quality does: read "
+    "clip of three. Detectors go by bodies, so changed faces should hardly matter; changed image quality does: read "
     "it beside the control, re-encoded the same way."
 )
 
 
-def _card(
-    name: str,
-    title: str,
-    question: str,
-    how: str,
-    *,
-    unit: str = "people",
-    bounds: tuple[float | None, float | None] = (0.0, None),
-    direction: Direction = "none",
-) -> MetricCard:
-    return MetricCard(
-        name=name,
-        version="1",
-        family="traceability",
-        direction=direction,
-        unit=unit,
-        bounds=bounds,
-        title=title,
-        question=question,
-        how=f"{_COUNT}{how}",
-        source="Thesis 4.2, tables 4.1 and 4.2",
-        limits=_LIMITS,
-        headline={"people": 1, "people_difference": 2}.get(name),
-    )
+_PEOPLE: Final = partial(
+    MetricCard,
+    version="1",
+    family="traceability",
+    direction="none",
+    unit="people",
+    bounds=(0.0, None),
+    source="Thesis 4.2, tables 4.1 and 4.2",
+    limits=_LIMITS,
+)
+_DIFFERENCE: Final = partial(_PEOPLE, bounds=(None, None))
 
 
 def weighted_sum(values: Float, weights: Float) -> float:
@@ -76,47 +63,49 @@ class People:
 
     needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:tracker")
     cards: ClassVar[tuple[MetricCard, ...]] = (
-        _card(
-            "people", "People", "How many people are counted in a clip's output?", ", in the output; mean over clips."
+        _PEOPLE(
+            name="people",
+            title="People",
+            question="How many people are counted in a clip's output?",
+            how=f"{_COUNT}, in the output; mean over clips.",
+            headline=1,
         ),
-        _card(
-            "people_original",
-            "People in the original",
-            "How many people are counted in the original clip?",
-            ", in the original; mean over clips.",
+        _PEOPLE(
+            name="people_original",
+            title="People in the original",
+            question="How many people are counted in the original clip?",
+            how=f"{_COUNT}, in the original; mean over clips.",
         ),
-        _card(
-            "people_difference",
-            "People, original minus output",
-            "How many people fewer are counted in the output than in the original?",
-            ", in the original minus in the output; mean over clips (the thesis's 'Average'). 0 = as many; below 0 = "
-            "more in the output. The interval draws clips.",
-            bounds=(None, None),
+        _DIFFERENCE(
+            name="people_difference",
+            title="People, original minus output",
+            question="How many people fewer are counted in the output than in the original?",
+            how=f"{_COUNT}, in the original minus in the output; mean over clips (the thesis's 'Average'). 0 = as "
+            "many; below 0 = more in the output. The interval draws clips.",
+            headline=2,
         ),
-        _card(
-            "people_difference_recoded",
-            "People, re-encoded minus output",
-            "How many people fewer are counted in the output than in the clip that was only re-encoded?",
-            ", in the control written at the output's quality (at the source's bitrate where the output is lossless) "
-            "minus in the output; mean over clips. 0 = as many: what the codec does is taken out. The interval draws "
-            "clips.",
-            bounds=(None, None),
+        _DIFFERENCE(
+            name="people_difference_recoded",
+            title="People, re-encoded minus output",
+            question="How many people fewer are counted in the output than in the clip that was only re-encoded?",
+            how=f"{_COUNT}, in the control written at the output's quality (at the source's bitrate where the output "
+            "is lossless) minus in the output; mean over clips. 0 = as many: what the codec does is taken out. The "
+            "interval draws clips.",
         ),
-        _card(
-            "people_difference_sum",
-            "People, original minus output, all clips",
-            "How many people fewer are counted in all outputs together?",
-            ", in the original minus in the output; added up over clips (the thesis's 'SUM'). The interval draws "
-            "clips.",
-            bounds=(None, None),
+        _DIFFERENCE(
+            name="people_difference_sum",
+            title="People, original minus output, all clips",
+            question="How many people fewer are counted in all outputs together?",
+            how=f"{_COUNT}, in the original minus in the output; added up over clips (the thesis's 'SUM'). The "
+            "interval draws clips.",
         ),
-        _card(
-            "people_difference_sd",
-            "People, original minus output, spread",
-            "How much does the difference vary from clip to clip?",
-            ", in the original minus in the output; standard deviation over clips, divided by n - 1. The thesis does "
-            "not say whether it divided by n: it prints 20 of its 50 clips, and both fit; at 50 clips they differ by "
-            "1 %. NaN below two clips.",
+        _PEOPLE(
+            name="people_difference_sd",
+            title="People, original minus output, spread",
+            question="How much does the difference vary from clip to clip?",
+            how=f"{_COUNT}, in the original minus in the output; standard deviation over clips, divided by n - 1. The "
+            "thesis does not say whether it divided by n: it prints 20 of its 50 clips, and both fit; at 50 clips they "
+            "differ by 1 %. NaN below two clips.",
             direction="lower",
         ),
     )

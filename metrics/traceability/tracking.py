@@ -3,84 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 import numpy as np
 
-from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Clips, Evidence
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
-from unmask.metrics.traceability.tracking_scores import SequenceScores, combined, sequence_scores, stacked
+from unmask.metrics.traceability.tracking_scores import NO_COUNTS, combined, sequence_counts
 
 AGAINST_ORIGINAL: Final = "_original"
 """Ends the names of scores whose reference is the original's own tracks."""
 
 
-class _Score(NamedTuple):
-    """What a card says of one score."""
-
-    title: str
-    asks: str
-    how: str
-    source: str
-    direction: Direction = "higher"
-    unit: str = "share"
-    bounds: tuple[float | None, float | None] = (0.0, 1.0)
-
-
 _HOTA_SOURCE = "Luiten et al.: HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 129, 2021"
 _ID_SOURCE = "Ristani et al.: Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking, ECCVW 2016"
 _CLEAR_SOURCE = "Bernardin, Stiefelhagen: Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics, 2008"
-_SCORES: Final = {
-    "hota": _Score(
-        "HOTA",
-        "How well are people found and kept apart, taken together?",
-        "At each of 19 overlaps (IoU 0.05 to 0.95) the root of detection accuracy x association accuracy; averaged.",
-        _HOTA_SOURCE,
+_TRACKING: Final = partial(
+    MetricCard, version="1", family="traceability", direction="higher", unit="share", bounds=(0.0, 1.0)
+)
+_SCORES: Final = (
+    _TRACKING(
+        name="hota",
+        title="HOTA",
+        question="How well are people found and kept apart, taken together?",
+        how="At each of 19 overlaps (IoU 0.05 to 0.95) the root of detection accuracy x association accuracy; "
+        "averaged.",
+        source=_HOTA_SOURCE,
     ),
-    "deta": _Score(
-        "Found (DetA)",
-        "How well are people found, whoever they are?",
-        "At each of 19 overlaps (IoU 0.05 to 0.95) found / (found + not found + nobody's) boxes; averaged.",
-        _HOTA_SOURCE,
+    _TRACKING(
+        name="deta",
+        title="Found (DetA)",
+        question="How well are people found, whoever they are?",
+        how="At each of 19 overlaps (IoU 0.05 to 0.95) found / (found + not found + nobody's) boxes; averaged.",
+        source=_HOTA_SOURCE,
     ),
-    "assa": _Score(
-        "Kept apart (AssA)",
-        "Of the people found, how well do they keep one track of their own?",
-        "At each of 19 overlaps (IoU 0.05 to 0.95), for each box found: how many boxes its person and its track share, "
-        "of all that either has; averaged.",
-        _HOTA_SOURCE,
+    _TRACKING(
+        name="assa",
+        title="Kept apart (AssA)",
+        question="Of the people found, how well do they keep one track of their own?",
+        how="At each of 19 overlaps (IoU 0.05 to 0.95), for each box found: how many boxes its person and its track "
+        "share, of all that either has; averaged.",
+        source=_HOTA_SOURCE,
     ),
-    "idf1": _Score(
-        "IDF1",
-        "For how much of their time is each person followed under one track?",
-        "Each person gets the one track that fits best over the whole clip (IoU from 0.5); 2 x boxes in common / all "
-        "boxes of both.",
-        _ID_SOURCE,
+    _TRACKING(
+        name="idf1",
+        title="IDF1",
+        question="For how much of their time is each person followed under one track?",
+        how="Each person gets the one track that fits best over the whole clip (IoU from 0.5); 2 x boxes in common / "
+        "all boxes of both.",
+        source=_ID_SOURCE,
     ),
-    "mota": _Score(
-        "MOTA",
-        "How many mistakes are there for each box that should be found?",
-        "1 - (not found + nobody's + ID switches) / boxes of the reference, at IoU 0.5.",
-        _CLEAR_SOURCE,
+    _TRACKING(
+        name="mota",
+        title="MOTA",
+        question="How many mistakes are there for each box that should be found?",
+        how="1 - (not found + nobody's + ID switches) / boxes of the reference, at IoU 0.5.",
+        source=_CLEAR_SOURCE,
         bounds=(None, 1.0),
         unit="",
     ),
-    "id_switches": _Score(
-        "ID switches",
-        "How often does a person go on under another track?",
-        "Times that a person of the reference is found (IoU 0.5) under another track than the last time; added up over "
-        "clips.",
-        _CLEAR_SOURCE,
+    _TRACKING(
+        name="id_switches",
+        title="ID switches",
+        question="How often does a person go on under another track?",
+        how="Times that a person of the reference is found (IoU 0.5) under another track than the last time; added up "
+        "over clips.",
+        source=_CLEAR_SOURCE,
         direction="lower",
         unit="",
         bounds=(0.0, None),
     ),
-}
+)
 _TRUTH: Final = "the data set's own annotation of people"
 _ORIGINAL: Final = "what the same tracker found in the original clip"
 _COMMON: Final = (
@@ -95,7 +94,8 @@ _HEADLINES: Final = {"hota": 3, "idf1": 4, "mota": 5}
 _HEADLINES_ORIGINAL: Final = {"hota": 6, "idf1": 7}
 
 
-def _card(name: str, score: _Score, original: bool) -> MetricCard:
+def _against(card: MetricCard, original: bool) -> MetricCard:
+    """The card of a score against one of the two references."""
     limits = (
         f"The original's tracks are no truth: 1 means 'as in the original', with all its mistakes. {_BODY} Clips in "
         "whose original nobody was tracked are not asked about; people whom the output alone shows there do not count."
@@ -103,19 +103,14 @@ def _card(name: str, score: _Score, original: bool) -> MetricCard:
         else f"{_BODY} Mostly it tells of detector and tracker: read it beside the control. Clips without annotation "
         "are not asked about."
     )
-    return MetricCard(
-        name=name + AGAINST_ORIGINAL if original else name,
-        version="1",
-        family="traceability",
-        direction=score.direction,
-        unit=score.unit,
-        bounds=score.bounds,
-        title=f"{score.title}, against the original's tracks" if original else f"{score.title}, against the truth",
-        question=score.asks,
-        how=f"People tracked in the output, against {_ORIGINAL if original else _TRUTH}. {score.how} {_COMMON}",
-        source=f"{score.source}; thesis 4.2 asks the question with a count",
+    return replace(
+        card,
+        name=card.name + AGAINST_ORIGINAL if original else card.name,
+        title=card.title + (", against the original's tracks" if original else ", against the truth"),
+        how=f"People tracked in the output, against {_ORIGINAL if original else _TRUTH}. {card.how} {_COMMON}",
+        source=f"{card.source}; thesis 4.2 asks the question with a count",
         limits=limits,
-        headline=(_HEADLINES_ORIGINAL if original else _HEADLINES).get(name),
+        headline=(_HEADLINES_ORIGINAL if original else _HEADLINES).get(card.name),
     )
 
 
@@ -124,7 +119,7 @@ class Tracking:
 
     needs: ClassVar[tuple[str, ...]] = (CLIPS, "role:tracker")
     cards: ClassVar[tuple[MetricCard, ...]] = tuple(
-        _card(name, score, original) for original in (False, True) for name, score in _SCORES.items()
+        _against(card, original) for original in (False, True) for card in _SCORES
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
@@ -143,14 +138,20 @@ def _statistics(clips: Clips, tracker: str, references: Sequence[Tracks | None],
         return
     outputs = [people.get(tracker) for people in clips.people_output]
     scored = eligible & np.array([tracks is not None for tracks in outputs], np.bool_)
-    sequences = [
-        SequenceScores.none() if r is None or tracks is None else sequence_scores(r, tracks, len(seconds))
-        for seconds, r, tracks in zip(clips.seconds, references, outputs, strict=True)
+    counts = [
+        NO_COUNTS if reference is None or tracks is None else sequence_counts(reference, tracks, len(seconds))
+        for seconds, reference, tracks in zip(clips.seconds, references, outputs, strict=True)
     ]
-    counts = stacked(sequences)
-    for name in _SCORES:
+    score = partial(_one, np.stack(counts))
+    for card in _SCORES:
         yield SetStatistic(
-            name + ending, tracker, partial(_one, counts, name), scored, region="image", unit="clip", eligible=eligible
+            card.name + ending,
+            tracker,
+            partial(score, card.name),
+            scored,
+            region="image",
+            unit="clip",
+            eligible=eligible,
         )
 
 

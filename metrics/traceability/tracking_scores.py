@@ -7,8 +7,6 @@ them thousands of times) costs little.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -24,44 +22,20 @@ OVERLAP: Final = 0.5
 """IoU from which on a box counts as found, for MOTA, ID switches and IDF1."""
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceScores:
-    """What TrackEval counts in one clip, as far as scores over clips are made of it. (19,) = for each overlap."""
-
-    hota_tp: Float
-    """(19,) boxes found."""
-    hota_fn: Float
-    """(19,) boxes of the reference that were not."""
-    hota_fp: Float
-    """(19,) boxes that are nobody's."""
-    assa: Float
-    """(19,) association accuracy, averaged over the boxes found."""
-    clear_tp: float
-    """Boxes found at an overlap of 0.5, frame by frame, as MOTA counts them."""
-    clear_fn: float
-    clear_fp: float
-    id_switches: float
-    """Times that a person of the reference goes on under another track."""
-    id_tp: float
-    """Boxes found under the one track that fits their person best over the whole clip, as IDF1 counts them."""
-    id_fn: float
-    id_fp: float
-
-    def sums(self) -> Float:
-        """(83,) what is added up over clips; `combined` takes it apart."""
-        arrays = (self.hota_tp, self.hota_fn, self.hota_fp, self.assa * self.hota_tp)
-        numbers = (self.clear_tp, self.clear_fn, self.clear_fp, self.id_switches, self.id_tp, self.id_fn, self.id_fp)
-        return np.concatenate([*arrays, np.array(numbers, np.float64)])
-
-    @classmethod
-    def none(cls) -> SequenceScores:
-        """Counts of a clip without any frame: adds nothing to others."""
-        empty = np.zeros(ALPHAS)
-        return cls(empty, empty, empty, empty, 0, 0, 0, 0, 0, 0, 0)
+COUNTS: Final = {
+    "HOTA": ("HOTA_TP", "HOTA_FN", "HOTA_FP"),
+    "CLEAR": ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW"),
+    "Identity": ("IDTP", "IDFN", "IDFP"),
+}
+"""TrackEval's names of what it counts: boxes found, not found, nobody's (TP, FN, FP; of HOTA at each overlap, of CLEAR
+frame by frame, of Identity under the one track that fits each person best over the whole clip), and ID switches: a
+person of the reference goes on under another track."""
+NO_COUNTS: Final[Float] = np.zeros(4 * ALPHAS + 7)
+"""Of a clip without any frame: adds nothing to others."""
 
 
 class TrackingScores(NamedTuple):
-    """Scores over clips. All NaN where the reference has no box: there is nobody to be followed."""
+    """Scores over clips. All NaN where the reference has no box: there is nobody to follow."""
 
     hota: float
     """0..1, averaged over overlaps: the root of ``deta`` x ``assa`` at each."""
@@ -76,49 +50,29 @@ class TrackingScores(NamedTuple):
     id_switches: float
 
 
-def sequence_scores(reference: Tracks, tracks: Tracks, frames: int) -> SequenceScores:
-    """Counts of ``tracks`` against ``reference`` over frames 0 to ``frames`` - 1, by TrackEval 1.3.0.
+def sequence_counts(reference: Tracks, tracks: Tracks, frames: int) -> Float:
+    """(83,) counts of ``tracks`` against ``reference`` over frames 0 to ``frames`` - 1, by TrackEval 1.3.0.
 
-    Equal to TrackEval's evaluator on the same boxes as MOTChallenge files without its preprocessing. Boxes without an
-    area overlap with nothing. Raises `ValueError` where a frame lies outside, or a track has two boxes in one frame.
+    In order: 19 each of HOTA's three `COUNTS` and of association accuracy x boxes found, then the other seven. Equal to
+    TrackEval's evaluator on the same boxes as MOTChallenge files without its preprocessing. Boxes without an area
+    overlap with nothing. Raises `ValueError` where a frame lies outside, or a track has two boxes in one frame.
     """
     data = _data(reference, tracks, frames)
     hota, clear, identity = (metric.eval_sequence(data) for metric in _metrics())
-    return SequenceScores(
-        hota_tp=np.asarray(hota["HOTA_TP"], np.float64),
-        hota_fn=np.asarray(hota["HOTA_FN"], np.float64),
-        hota_fp=np.asarray(hota["HOTA_FP"], np.float64),
-        assa=np.asarray(hota["AssA"], np.float64),
-        clear_tp=float(clear["CLR_TP"]),
-        clear_fn=float(clear["CLR_FN"]),
-        clear_fp=float(clear["CLR_FP"]),
-        id_switches=float(clear["IDSW"]),
-        id_tp=float(identity["IDTP"]),
-        id_fn=float(identity["IDFN"]),
-        id_fp=float(identity["IDFP"]),
-    )
-
-
-def combined_scores(sequences: Sequence[SequenceScores], weights: Float | None = None) -> TrackingScores:
-    """Scores over clips as TrackEval combines them: counts are added up, so that a clip with more boxes says more.
-
-    ``weights`` (C,) >= 0: how often each clip counts; ``None`` = once.
-    """
-    every = np.ones(len(sequences)) if weights is None else weights
-    return combined(stacked(sequences), every)
-
-
-def stacked(sequences: Sequence[SequenceScores]) -> Float:
-    """(C, 83): `SequenceScores.sums` of each clip, for `combined`."""
-    return np.array([sequence.sums() for sequence in sequences]).reshape(len(sequences), 4 * ALPHAS + 7)
+    arrays = [hota[name] for name in COUNTS["HOTA"]]
+    numbers = [*(clear[name] for name in COUNTS["CLEAR"]), *(identity[name] for name in COUNTS["Identity"])]
+    return np.concatenate([*arrays, np.asarray(hota["AssA"]) * hota["HOTA_TP"], numbers]).astype(np.float64)
 
 
 def combined(clips: Float, weights: Float) -> TrackingScores:
-    """`combined_scores` of what `stacked` gave."""
+    """Scores over clips as TrackEval combines them: counts are added up, so that a clip with more boxes says more.
+
+    ``clips`` (C, 83): `sequence_counts` of each. ``weights`` (C,) >= 0: how often each clip counts.
+    """
     total = weights @ clips
     tp, fn, fp, associated = total[: 4 * ALPHAS].reshape(4, ALPHAS)
-    found, missed, nobodys, switches, id_tp, id_fn, id_fp = total[4 * ALPHAS :].tolist()
-    if found + missed <= 0:
+    hits, misses, nobodys, switches, id_tp, id_fn, id_fp = total[4 * ALPHAS :].tolist()
+    if hits + misses <= 0:
         return TrackingScores(*[math.nan] * 6)
     deta, assa = tp / np.maximum(1.0, tp + fn + fp), associated / np.maximum(1.0, tp)
     return TrackingScores(
@@ -126,7 +80,7 @@ def combined(clips: Float, weights: Float) -> TrackingScores:
         deta=float(deta.mean()),
         assa=float(assa.mean()),
         idf1=id_tp / max(1.0, id_tp + 0.5 * id_fp + 0.5 * id_fn),
-        mota=(found - nobodys - switches) / max(1.0, found + missed),
+        mota=(hits - nobodys - switches) / max(1.0, hits + misses),
         id_switches=switches,
     )
 
@@ -172,11 +126,11 @@ def _by_frame(tracks: Tracks, frames: int) -> tuple[list[Ints], list[Floats32], 
     """Ids and boxes of each frame, and how many ids there are."""
     if len(tracks) and not (tracks.frame.min() >= 0 and tracks.frame.max() < frames):
         raise ValueError(f"tracks reach over frames {tracks.frame.min()} to {tracks.frame.max()}, of {frames}")
-    known, numbers = np.unique(tracks.track, return_inverse=True)
+    ids, numbers = np.unique(tracks.track, return_inverse=True)
     # Files of tracks may come from elsewhere, in any order; within a frame the order is kept.
     order = np.argsort(tracks.frame, kind="stable")
     frame, numbers = tracks.frame[order], numbers[order].astype(np.int64)
-    if len(np.unique(frame * max(len(known), 1) + numbers)) < len(frame):
+    if len(np.unique(frame * max(len(ids), 1) + numbers)) < len(frame):
         raise ValueError("a track has two boxes in one frame")
     edges = np.searchsorted(frame, np.arange(1, frames))
-    return np.split(numbers, edges), np.split(tracks.box[order], edges), len(known)
+    return np.split(numbers, edges), np.split(tracks.box[order], edges), len(ids)

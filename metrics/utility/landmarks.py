@@ -44,9 +44,9 @@ class LandmarkError:
         yield UnitValues("landmark_error", "yunet", values)
 
 
-def landmark_error(original: NDArray[Any], found: NDArray[Any], eye_distance: NDArray[Any]) -> Float:
+def landmark_error(original: NDArray[Any], output: NDArray[Any], eye_distance: NDArray[Any]) -> Float:
     """(N,) mean distance of (N, 5, 2) points over (N,) eye distances; NaN where any is missing or the distance is 0."""
-    apart = np.linalg.norm(found.astype(np.float64) - original, axis=2).mean(axis=1)
+    apart = np.linalg.norm(output.astype(np.float64) - original, axis=2).mean(axis=1)
     scale = np.asarray(eye_distance, dtype=np.float64)
     result: Float = apart / np.where(scale > 0, scale, np.nan)
     return result

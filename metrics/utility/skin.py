@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unmask.bench.core.cards import Direction, MetricCard
+from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, Readings
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
@@ -25,132 +25,109 @@ _SIGNED = "The interval is that of the signed shift: where it holds no shift at 
 _SCORED = "Faces whose skin could not be estimated on the output are not scored."
 
 
-def _card(
-    name: str,
-    title: str,
-    question: str,
-    how: str,
-    *,
-    direction: Direction = "none",
-    unit: str = "0..255",
-    bounds: tuple[float | None, float | None] = (0, 255),
-    limits: str = "",
-    source: str = "thesis 4.3, Evaluating Skin Color",
-) -> MetricCard:
-    return MetricCard(
-        name,
-        "1",
-        "skin",
-        direction,
-        unit,
-        bounds,
-        title,
-        question,
-        how,
-        source,
-        limits,
-        headline=50 if name in ("ita_change", "skin_mse") else None,
-        stands_in_for="ita_change" if name == "skin_mse" else "",
-    )
+_SKIN: Final = partial(
+    MetricCard,
+    version="1",
+    family="skin",
+    direction="none",
+    unit="0..255",
+    bounds=(0.0, 255.0),
+    source="thesis 4.3, Evaluating Skin Color",
+)
+_SQUARED: Final = partial(_SKIN, unit="0..255 squared", bounds=(0.0, 255.0**2))
+_SHIFT: Final = partial(_SKIN, direction="lower", unit="%", bounds=(0.0, None))
+_ITA: Final = partial(_SKIN, unit="degrees", source="Chardon et al. 1991, doi:10.1111/j.1467-2494.1991.tb00561.x")
 
 
 class SkinTone:
     """Everything about the dominant skin colour of the outputs; ``skin_target_*`` only where a target is set."""
 
     cards: ClassVar[tuple[MetricCard, ...]] = (
-        _card(
-            "skin_estimated",
-            "Skin tone estimable",
-            "On how many faces can a skin tone still be told?",
-            "Share of all faces on whose output the estimator finds one dominant skin colour; a face that is gone, or "
-            "that has no output, counts as not estimated.",
+        _SKIN(
+            name="skin_estimated",
+            title="Skin tone estimable",
+            question="On how many faces can a skin tone still be estimated?",
+            how="Share of all faces on whose output the estimator finds one dominant skin colour; a face that is "
+            "gone, or that has no output, counts as not estimated.",
             direction="higher",
             unit="share",
             bounds=(0, 1),
             limits="The estimator's rules fit light skin better than very dark skin: see the subgroups and the "
             "control.",
         ),
-        _card(
-            "skin_mse",
-            "Skin tones differ by",
-            "How different are the skin tones of the outputs from one another?",
-            "Mean squared difference of each output's dominant skin colour to the average over all estimated outputs. "
-            + _SCORED,
-            unit="0..255 squared",
-            bounds=(0, 255**2),
+        _SQUARED(
+            name="skin_mse",
+            title="Skin tones differ by",
+            question="How different are the skin tones of the outputs from one another?",
+            how="Mean squared difference of each output's dominant skin colour to the average over all estimated "
+            "outputs. " + _SCORED,
             limits="Low is the aim only of a method that gives everybody one tone (hypothesis H3). " + _SCALE,
+            headline=50,
+            stands_in_for="ita_change",
         ),
-        _card(
-            "skin_target_mse",
-            "Skin tone off the target",
-            "How far are the skin tones of the outputs from the tone that was asked for?",
-            "Mean squared difference of each output's dominant skin colour to the configured target. " + _SCORED,
+        _SQUARED(
+            name="skin_target_mse",
+            title="Skin tone off the target",
+            question="How far are the skin tones of the outputs from the target tone?",
+            how="Mean squared difference of each output's dominant skin colour to the configured target. " + _SCORED,
             direction="lower",
-            unit="0..255 squared",
-            bounds=(0, 255**2),
             limits=_SCALE,
         ),
         *(
-            _card(
-                f"skin_{c}",
-                f"Average skin tone, {_NAMES[c]}",
-                "What is the average skin colour of the outputs?",
-                f"Mean of the {_NAMES[c]} value of the outputs' dominant skin colour. " + _SCORED,
+            _SKIN(
+                name=f"skin_{c}",
+                title=f"Average skin tone, {_NAMES[c]}",
+                question="What is the average skin colour of the outputs?",
+                how=f"Mean of the {_NAMES[c]} value of the outputs' dominant skin colour. " + _SCORED,
             )
             for c in CHANNELS
         ),
         *(
-            _card(
-                f"skin_deviation_{c}",
-                f"Average skin tone shifted, {_NAMES[c]}",
-                "How far does the average skin tone move from that of the originals?",
-                f"|mean {_NAMES[c]} of the outputs - of the originals| in percent of the originals', over the faces "
+            _SHIFT(
+                name=f"skin_deviation_{c}",
+                title=f"Average skin tone shifted, {_NAMES[c]}",
+                question="How far does the average skin tone move from that of the originals?",
+                how=f"|mean {_NAMES[c]} of the outputs - of the originals| in percent of the originals', over the "
+                "faces "
                 "estimated on both. " + _SIGNED,
-                direction="lower",
-                unit="%",
-                bounds=(0, None),
                 limits="Shifts that differ from person to person can cancel out. A method that changes the tone on "
                 "purpose is judged by skin_target_deviation instead.",
             )
             for c in CHANNELS
         ),
         *(
-            _card(
-                f"skin_target_deviation_{c}",
-                f"Average skin tone off the target, {_NAMES[c]}",
-                "How far is the average skin tone from the tone that was asked for?",
-                f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. "
+            _SHIFT(
+                name=f"skin_target_deviation_{c}",
+                title=f"Average skin tone off the target, {_NAMES[c]}",
+                question="How far is the average skin tone from the target tone?",
+                how=f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. "
                 + _SCORED
                 + " "
                 + _SIGNED,
-                direction="lower",
-                unit="%",
-                bounds=(0, None),
                 source="thesis hypothesis H3: at most 20 % for each of R, G and B",
                 limits="An average on the target can be made of people on either side of it: see skin_target_mse.",
             )
             for c in CHANNELS
         ),
-        _card(
-            "ita",
-            "Skin lightness (ITA)",
-            "How light is the skin of the outputs?",
-            "Mean individual typology angle of the dominant skin colour: arctan((L* - 50) / b*) in degrees. Above 55 "
+        _ITA(
+            name="ita",
+            title="Skin lightness (ITA)",
+            question="How light is the skin of the outputs?",
+            how="Mean individual typology angle of the dominant skin colour: arctan((L* - 50) / b*) in degrees. Above "
+            "55 "
             "very light, below -30 dark. " + _SCORED,
-            unit="degrees",
             bounds=(-180, 180),
-            source="Chardon et al. 1991, doi:10.1111/j.1467-2494.1991.tb00561.x",
             limits="Photos are not colour-calibrated: lighting moves it as much as skin does.",
         ),
-        _card(
-            "ita_change",
-            "Skin lightness changed by",
-            "Do people become lighter (above 0) or darker (below 0)?",
-            "Mean of ITA on the output minus ITA on the original of the same face, over the faces estimated on both.",
-            unit="degrees",
+        _ITA(
+            name="ita_change",
+            title="Skin lightness changed by",
+            question="Do people become lighter (above 0) or darker (below 0)?",
+            how="Mean of ITA on the output minus ITA on the original of the same face, over the faces estimated on "
+            "both.",
             bounds=(-360, 360),
-            source="Chardon et al. 1991, doi:10.1111/j.1467-2494.1991.tb00561.x",
             limits="Lightening some and darkening others cancels out: see the subgroups by skin tone.",
+            headline=50,
         ),
     )
     needs: ClassVar[tuple[str, ...]] = ("role:skin",)
@@ -160,45 +137,29 @@ class SkinTone:
         target = evidence.settings.skin_target
         for name in instruments_with(evidence, "ita"):
             before, after = tones(evidence.original, name), tones(evidence.anonymized, name)
-            yield UnitValues("skin_estimated", name, estimated(after).astype(np.float64), share=True)
-            yield UnitValues("skin_mse", name, squared_difference(after, average(after)))
+            estimated = ~np.isnan(after).any(axis=1)
+            average = after[estimated].mean(axis=0) if estimated.any() else np.full(3, np.nan)
+            yield UnitValues("skin_estimated", name, np.asarray(estimated, np.float64), share=True)
+            apart: Float = ((after - average) ** 2).mean(axis=1)
+            yield UnitValues("skin_mse", name, apart)
             for index, c in enumerate(CHANNELS):
                 yield UnitValues(f"skin_{c}", name, after[:, index])
                 yield _shift(f"skin_deviation_{c}", name, after[:, index], before[:, index])
             if target is not None:
-                wanted = np.array(target, dtype=np.float64)
-                yield UnitValues("skin_target_mse", name, squared_difference(after, wanted))
+                tone = np.array(target, dtype=np.float64)
+                yield UnitValues("skin_target_mse", name, ((after - tone) ** 2).mean(axis=1))
                 for index, c in enumerate(CHANNELS):
-                    aim = np.full(len(after), wanted[index])
+                    aim = np.full(len(after), tone[index])
                     yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim)
-            angle = [
-                np.asarray(readings[name]["ita"], np.float64) for readings in (evidence.original, evidence.anonymized)
-            ]
-            yield UnitValues("ita", name, angle[1])
-            yield UnitValues("ita_change", name, angle[1] - angle[0])
+            angle = np.asarray(evidence.anonymized[name]["ita"], np.float64)
+            yield UnitValues("ita", name, angle)
+            yield UnitValues("ita_change", name, angle - np.asarray(evidence.original[name]["ita"], np.float64))
 
 
 def tones(readings: Readings, name: str) -> Float:
     """(N, 3) dominant skin colour, RGB 0..255; a row is all NaN where it was not estimated."""
     rgb: Float = np.stack([np.asarray(readings[name][c], np.float64) for c in CHANNELS], axis=1)
     return np.where(np.isnan(rgb).any(axis=1, keepdims=True), np.nan, rgb)
-
-
-def estimated(rgb: Float) -> NDArray[np.bool_]:
-    """(N,) whether there is a tone."""
-    return np.asarray(~np.isnan(rgb).any(axis=1))
-
-
-def average(rgb: Float) -> Float:
-    """(3,) mean tone of the estimated faces; NaN without any."""
-    known = rgb[estimated(rgb)]
-    return known.mean(axis=0) if len(known) else np.full(3, np.nan)
-
-
-def squared_difference(rgb: Float, tone: NDArray[Any]) -> Float:
-    """(N,) squared difference of each (N, 3) tone to one, averaged over the channels; 0..65025."""
-    result: Float = ((rgb - tone) ** 2).mean(axis=1)
-    return result
 
 
 def deviation(values: Float, reference: Float) -> Callable[[Float], float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unmask.bench.store.json_files import read_reproduction
+from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.results import Reproduction
 from unmask.bench.store.view import RunView
 from unmask.reports.site import slugs

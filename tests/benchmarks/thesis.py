@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.store.json_files import read_reproduction
+from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.view import WORST, RunView
 from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis

@@ -13,8 +13,7 @@ import torch
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Image
 from unmask.bench.fetch.packages import cached
-from unmask.metrics.instruments.inception import Inception
-from unmask.metrics.instruments.inception_network import layer_names, state_dict
+from unmask.metrics.instruments.inception import Inception, layer_names, state_dict
 
 Opener = Callable[[str], Any]
 pytestmark = pytest.mark.weights

@@ -17,9 +17,8 @@ import torchmetrics.functional.image.lpips as torchmetrics_lpips
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image, RegionPair
 from unmask.bench.fetch.packages import cached
-from unmask.metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, prepared
-from unmask.metrics.instruments.lpips_network import build_network
-from unmask.metrics.instruments.safe_pickle import load_numpy_pickle
+from unmask.metrics.instruments.lpips import LONGEST_SIDE, LpipsAlex, LpipsVgg, build_network, prepared
+from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle
 
 Opener = Callable[[str], Any]
 BACKBONES: dict[str, type[LpipsAlex] | type[LpipsVgg]] = {"lpips-alex": LpipsAlex, "lpips-vgg": LpipsVgg}

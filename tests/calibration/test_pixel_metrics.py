@@ -12,19 +12,9 @@ import skimage.metrics
 import torch
 from torch.nn import functional
 
-from unmask.bench.core.types import Float, Image, RegionPair
+from unmask.bench.core.types import Bools, Float, Image, RegionPair
 from unmask.metrics.instruments.pixels import compare_pixels
-from unmask.metrics.quality.functional import (
-    l1,
-    ms_ssim,
-    ms_ssim_l1,
-    ms_ssim_l1_parts,
-    mse,
-    psnr,
-    rmse,
-    smooth_l1,
-    ssim,
-)
+from unmask.metrics.instruments.support.ssim import ms_ssim_l1_parts
 
 skimage_metrics: Any = skimage.metrics
 """Untyped."""
@@ -37,81 +27,75 @@ REGIONS = {
 CHANGES = ("blur", "noise", "invert", "blackout")
 
 
+SSIM_SETTINGS: Any = {
+    "channel_axis": 2,
+    "gaussian_weights": True,
+    "sigma": 1.5,
+    "use_sample_covariance": False,
+    "data_range": 255,
+}
+
+
 @pytest.fixture(params=REGIONS)
-def original(request: pytest.FixtureRequest, astronaut: Image) -> Float:
-    return np.ascontiguousarray(astronaut[REGIONS[request.param]] / 255.0)
+def original(request: pytest.FixtureRequest, astronaut: Image) -> Image:
+    return np.ascontiguousarray(astronaut[REGIONS[request.param]])
 
 
 @pytest.fixture(params=CHANGES)
-def changed(request: pytest.FixtureRequest, original: Float) -> Float:
+def changed(request: pytest.FixtureRequest, original: Image) -> Image:
     if request.param == "blur":
-        return np.asarray(cv2.GaussianBlur(original, (0, 0), 3.0))
+        return np.asarray(cv2.GaussianBlur(original, (0, 0), 3.0), np.uint8)
     if request.param == "noise":
-        drawn = np.random.default_rng(0).normal(0, 0.1, original.shape)
-        return np.clip(original + drawn, 0.0, 1.0)
+        drawn = np.random.default_rng(0).normal(0, 25, original.shape)
+        return np.clip(original + drawn, 0, 255).astype(np.uint8)
     if request.param == "invert":
-        return 1.0 - original
+        return 255 - original
     black = original.copy()
-    black[20:90, 20:90] = 0.0
+    black[20:90, 20:90] = 0
     return black
 
 
-def batch(image: Float) -> torch.Tensor:
-    return torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
+def batch(image: Image | Float) -> torch.Tensor:
+    scale = 255.0 if image.dtype == np.uint8 else 1.0
+    return torch.from_numpy((image / scale).transpose(2, 0, 1).copy())[None]
 
 
-def test_ssim_is_scikit_images(original: Float, changed: Float) -> None:
-    settings = {
-        "channel_axis": 2,
-        "gaussian_weights": True,
-        "sigma": 1.5,
-        "use_sample_covariance": False,
-        "data_range": 1.0,
-    }
-    theirs = skimage_metrics.structural_similarity(original, changed, **settings)
-    assert ssim(original, changed) == pytest.approx(theirs, abs=1e-6)
+def measured(x: Image, y: Image, column: str, mask: Bools | None = None) -> float:
+    return compare_pixels(RegionPair(x, y, mask))[column]
+
+
+def test_ssim_is_scikit_images(original: Image, changed: Image) -> None:
+    x, y = original.astype(np.float64), changed.astype(np.float64)
+    theirs = skimage_metrics.structural_similarity(x, y, **SSIM_SETTINGS)
+    assert measured(original, changed, "ssim|standard") == pytest.approx(theirs, abs=1e-6)
     # The thesis's constants (DeepPrivacy's metric code) through the same function of theirs.
-    thesis = skimage_metrics.structural_similarity(original, changed, K1=0.01**2, K2=0.03**2, **settings)
-    assert ssim(original, changed, k1=0.01**2, k2=0.03**2) == pytest.approx(thesis, abs=1e-6)
+    thesis = skimage_metrics.structural_similarity(x, y, K1=0.01**2, K2=0.03**2, **SSIM_SETTINGS)
+    assert measured(original, changed, "ssim|thesis-compat") == pytest.approx(thesis, abs=1e-6)
 
 
-def test_masked_ssim_is_the_mean_of_scikit_images_map(original: Float, changed: Float) -> None:
-    _, values = skimage_metrics.structural_similarity(
-        original,
-        changed,
-        channel_axis=2,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        data_range=1.0,
-        full=True,
-    )
+def test_masked_ssim_is_the_mean_of_scikit_images_map(original: Image, changed: Image) -> None:
+    x, y = original.astype(np.float64), changed.astype(np.float64)
+    _, values = skimage_metrics.structural_similarity(x, y, full=True, **SSIM_SETTINGS)
     mask = np.zeros(original.shape[:2], bool)
     mask[10:60, 25:-10] = True
-    assert ssim(original, changed, mask) == pytest.approx(values[mask].mean(), abs=1e-6)
+    assert measured(original, changed, "ssim|standard", mask) == pytest.approx(values[mask].mean(), abs=1e-6)
 
 
-def test_psnr_and_mse_are_scikit_images(original: Float, changed: Float) -> None:
-    theirs = skimage_metrics.peak_signal_noise_ratio(original, changed, data_range=1.0)
-    assert psnr(original, changed) == pytest.approx(theirs, abs=1e-6)
-    assert mse(original, changed) == pytest.approx(skimage_metrics.mean_squared_error(original, changed), abs=1e-12)
-
-
-def test_losses_are_torchs(original: Float, changed: Float) -> None:
+def test_differences_are_scikit_images_and_torchs(original: Image, changed: Image) -> None:
     x, y = batch(original), batch(changed)
-    assert l1(original, changed) == pytest.approx(float(functional.l1_loss(x, y)), abs=1e-12)
-    assert mse(original, changed) == pytest.approx(float(functional.mse_loss(x, y)), abs=1e-12)
-    assert rmse(original, changed) == pytest.approx(float(functional.mse_loss(x, y).sqrt()), abs=1e-12)
-    for beta in (1.0, 0.1):
-        theirs = float(functional.smooth_l1_loss(x, y, beta=beta))
-        assert smooth_l1(original, changed, beta=beta) == pytest.approx(theirs, abs=1e-12)
+    values = compare_pixels(RegionPair(original, changed))
+    assert values["psnr|standard"] == pytest.approx(skimage_metrics.peak_signal_noise_ratio(original, changed))
+    assert values["l1|standard"] == pytest.approx(float(functional.l1_loss(x, y)), abs=1e-12)
+    assert values["l2|standard"] == pytest.approx(float(functional.mse_loss(x, y)), abs=1e-12)
+    assert values["l2|thesis-compat"] == pytest.approx(float(functional.mse_loss(x, y).sqrt()), abs=1e-12)
+    assert values["smooth_l1|standard"] == pytest.approx(float(functional.smooth_l1_loss(x, y)), abs=1e-12)
 
 
-def test_ms_ssim_is_pytorch_msssims(original: Float, changed: Float) -> None:
+def test_ms_ssim_is_pytorch_msssims(original: Image, changed: Image) -> None:
     window = 11 if min(original.shape[:2]) > 160 else 7
     theirs = pytorch_msssim.ms_ssim(batch(original), batch(changed), data_range=1.0, win_size=window)
     # Its window is float32, hence the tolerance.
-    assert ms_ssim(original, changed) == pytest.approx(float(theirs), abs=1e-4)
+    assert measured(original, changed, "ms_ssim|standard") == pytest.approx(float(theirs), abs=1e-4)
 
 
 def published_terms(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
@@ -148,7 +132,7 @@ def test_ms_ssim_l1_is_the_published_loss(astronaut: Image) -> None:
         assert parts.absolute == pytest.approx(absolute, abs=1e-6)
         for alpha, compensation in ((0.025, 200.0), (0.84, 0.2)):
             theirs = compensation * (alpha * structure + (1 - alpha) * absolute)
-            assert ms_ssim_l1(x, y, alpha=alpha, compensation=compensation) == pytest.approx(theirs, rel=1e-5)
+            assert parts.loss(alpha=alpha, compensation=compensation) == pytest.approx(theirs, rel=1e-5)
 
 
 def test_the_instrument_hands_out_the_same_numbers(astronaut: Image) -> None:

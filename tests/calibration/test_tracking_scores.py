@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import trackeval
 
+from unmask.bench.core.types import Float
 from unmask.bench.core.video import Tracks
-from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
+from unmask.metrics.traceability.tracking_scores import COUNTS, TrackingScores, combined, overlaps, sequence_counts
 
 TOLERANCE = 1e-12
 FRAMES = 40
@@ -118,15 +119,16 @@ def test_the_sequences_are_not_trivial(theirs: Any) -> None:
 
 def test_each_sequence_counts_as_theirs(sequences: Sequences, theirs: Any) -> None:
     for name, (reference, tracks, frames) in sequences.items():
-        ours = sequence_scores(reference, tracks, frames)
-        hota, clear, identity = (theirs[name][key] for key in ("HOTA", "CLEAR", "Identity"))
-        for mine, key in ((ours.hota_tp, "HOTA_TP"), (ours.hota_fn, "HOTA_FN"), (ours.hota_fp, "HOTA_FP")):
-            np.testing.assert_array_equal(mine, hota[key], err_msg=name)
-        np.testing.assert_allclose(ours.assa, hota["AssA"], rtol=0, atol=TOLERANCE, err_msg=name)
-        assert (ours.clear_tp, ours.clear_fn, ours.clear_fp, ours.id_switches) == tuple(
-            clear[key] for key in ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW")
-        ), name
-        assert (ours.id_tp, ours.id_fn, ours.id_fp) == tuple(identity[key] for key in ("IDTP", "IDFN", "IDFP")), name
+        ours = sequence_counts(reference, tracks, frames)
+        results = theirs[name]
+        expected = [results["HOTA"][key] for key in COUNTS["HOTA"]]
+        expected.append(results["HOTA"]["AssA"] * results["HOTA"]["HOTA_TP"])
+        expected += [[results[family][key]] for family in ("CLEAR", "Identity") for key in COUNTS[family]]
+        np.testing.assert_allclose(ours, np.concatenate(expected), rtol=0, atol=1e-9, err_msg=name)
+
+
+def scores(counts: list[Float], weights: Float | None = None) -> TrackingScores:
+    return combined(np.stack(counts), np.ones(len(counts)) if weights is None else weights)
 
 
 def as_theirs(results: Any) -> tuple[float, ...]:
@@ -143,7 +145,7 @@ def as_theirs(results: Any) -> tuple[float, ...]:
 
 def test_each_sequence_scores_as_theirs(sequences: Sequences, theirs: Any) -> None:
     for name, (reference, tracks, frames) in sequences.items():
-        ours = combined_scores([sequence_scores(reference, tracks, frames)])
+        ours = scores([sequence_counts(reference, tracks, frames)])
         if len(reference):
             np.testing.assert_allclose(ours, as_theirs(theirs[name]), rtol=0, atol=TOLERANCE, err_msg=name)
         else:
@@ -151,7 +153,7 @@ def test_each_sequence_scores_as_theirs(sequences: Sequences, theirs: Any) -> No
 
 
 def test_all_sequences_together_score_as_theirs(sequences: Sequences, theirs: Any) -> None:
-    ours = combined_scores([sequence_scores(*sequence) for sequence in sequences.values()])
+    ours = scores([sequence_counts(*sequence) for sequence in sequences.values()])
     np.testing.assert_allclose(ours, as_theirs(theirs["COMBINED_SEQ"]), rtol=0, atol=TOLERANCE)
 
 
@@ -159,7 +161,7 @@ def test_weights_are_sequences_taken_several_times(sequences: Sequences, tmp_pat
     names = list(sequences)
     weights = np.array([2, 1, 0, 0, 3, 1, 1, 0, 2], np.float64)
     drawn = {f"{name}{copy}": sequences[name] for name, w in zip(names, weights, strict=True) for copy in range(int(w))}
-    ours = combined_scores([sequence_scores(*sequences[name]) for name in names], weights)
+    ours = scores([sequence_counts(*sequences[name]) for name in names], weights)
     expected = as_theirs(evaluated(drawn, tmp_path)["COMBINED_SEQ"])
     np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE)
 
@@ -174,5 +176,5 @@ def test_overlaps_as_theirs() -> None:
 
 
 def test_nothing_is_printed(sequences: Sequences, capsys: pytest.CaptureFixture[str]) -> None:
-    sequence_scores(*sequences["gap"])
+    sequence_counts(*sequences["gap"])
     assert capsys.readouterr().out == ""

@@ -8,7 +8,7 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
-from unmask.bench.core.stats.error_rates import eer, tar_at_fmr
+from unmask.bench.core.stats.error_rates import PairDistances
 from unmask.bench.core.types import Float
 
 TOLERANCE = 1e-9
@@ -32,6 +32,8 @@ def test_eer_and_tar_equal_scikit_learns_roc(seed: int, digits: int, weighted: b
     scores = -np.concatenate([genuine, impostor])
     fpr, tpr, _ = roc_curve(labels, scores, sample_weight=np.concatenate([gw, iw]), drop_intermediate=False)
     theirs = brentq(lambda x: 1 - x - float(interp1d(fpr, tpr)(x)), 0, 1, xtol=1e-14)
-    assert eer(genuine, impostor, gw, iw) == pytest.approx(theirs, abs=TOLERANCE)
+    rates = PairDistances(genuine, impostor).rates(gw, iw)
+    assert rates is not None
+    assert rates.equal_error_rate() == pytest.approx(theirs, abs=TOLERANCE)
     for fmr in (1e-1, 1e-2, 1e-3):
-        assert tar_at_fmr(genuine, impostor, fmr, gw, iw) == pytest.approx(tpr[fpr <= fmr + 1e-12].max(), abs=TOLERANCE)
+        assert rates.true_accept_rate(fmr) == pytest.approx(tpr[fpr <= fmr + 1e-12].max(), abs=TOLERANCE)

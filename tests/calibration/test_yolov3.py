@@ -14,7 +14,7 @@ from tests.metrics.instruments.test_darknet import compare, opencv
 from tests.support.fetched import files_of
 from tests.support.video_parts import person_detector, pets_frames
 from unmask.bench.core.types import Image
-from unmask.metrics.instruments.darknet import load_darknet
+from unmask.metrics.instruments.support.darknet import load_darknet
 from unmask.metrics.instruments.yolov3 import YoloV3, YoloV3Tiny
 
 WEIGHTS = 8_858_734

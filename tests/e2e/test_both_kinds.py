@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from tests.support.cli import unmask
+from tests.support.cli import BLACKOUT, unmask_here
 from tests.support.clips import write_clip
 from unmask.bench.core.types import Image
 from unmask.bench.store.run_folder import RunFolder
@@ -31,10 +31,10 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
         sets = ("--dataset", f"p=folder:{tmp_path / 'photos'}", "--dataset", f"c=clips:{tmp_path / 'clips'}")
         asked = [word for method in methods for word in ("--method", method)]
         measured = ("--metrics", "outcome,people,exposure")
-        done = unmask("run", *sets, *asked, *measured, *QUICK, "--out", str(run))
+        done = unmask_here("run", *sets, *asked, *measured, *QUICK, "--out", str(run))
         assert done.returncode == 0, done.stderr
 
-    go_on("blackout")
+    go_on(BLACKOUT)
     first = RunFolder.open(run).estimates
     asked = {(row.dataset, row.metric) for row in first.estimates}
     assert {("p", "outcome_destroyed"), ("c", "tracks_exposed"), ("c", "people")} <= asked
@@ -48,17 +48,17 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
     outputs = stamps(run, "outputs/**/*")
     readings = stamps(run, "prepare/**/*") | stamps(run, "score/**/*")
     # A method is added: it alone runs.
-    go_on("blackout", "pixelate:blocks=4")
+    go_on(BLACKOUT, "pixelate:blocks=4,detector=harness")
     assert stamps(run, "outputs/**/*").items() > outputs.items()
     assert (stamps(run, "prepare/**/*") | stamps(run, "score/**/*")).items() > readings.items()
     outputs = stamps(run, "outputs/**/*")
 
     # The clips move, and a metric is added: no method runs again.
     (tmp_path / "clips").rename(tmp_path / "moved")
-    done = unmask("score", str(run), "--metrics", "outcome,people,exposure,motion")
+    done = unmask_here("score", str(run), "--metrics", "outcome,people,exposure,motion")
     assert done.returncode == 1
     assert "--locate c=FOLDER" in done.stderr
-    done = unmask(
+    done = unmask_here(
         *("score", str(run), "--metrics", "outcome,people,exposure,motion", "--instrument", "mobilefacenet"),
         *("--locate", f"c={tmp_path / 'moved'}"),
     )
@@ -66,12 +66,12 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
     scored = RunFolder.open(run)
     assert ("c", "flicker") in {(row.dataset, row.metric) for row in scored.estimates.estimates}
     assert stamps(run, "outputs/**/*") == outputs
-    done = unmask("report", str(run))
+    done = unmask_here("report", str(run))
     assert done.returncode == 0, done.stderr
     assert {"index.html", "clips-c.html", "numbers-p.html"} <= {path.name for path in (run / "report").iterdir()}
 
-    done = unmask("purge", str(run))
+    done = unmask_here("purge", str(run))
     assert done.returncode == 0, done.stderr
     assert not [path for path in run.rglob("*") if path.is_file() and b"Jane" in path.read_bytes()]
     assert RunFolder.open(run).estimates.estimates == scored.estimates.estimates
-    assert "was purged" in unmask("score", str(run)).stderr
+    assert "was purged" in unmask_here("score", str(run)).stderr

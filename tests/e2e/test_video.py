@@ -13,7 +13,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.cli import start_unmask, unmask
+from tests.support.cli import BLACKOUT, start_unmask, unmask_here
 from tests.support.clips import cut_short, drifting_face, wall, write_clip
 from unmask.bench.data.media import VideoReader
 from unmask.bench.store.run_folder import RunFolder
@@ -25,7 +25,7 @@ QUICK = ("--instrument", "mobilefacenet", "--tracker", "sort", "--detector", "yo
 
 
 def run_video(clips: Path, out: Path, *more: str) -> dict[str, Any]:
-    done = unmask("video", "--dataset", f"clips:{clips}", *QUICK, *more, "--out", str(out))
+    done = unmask_here("video", "--dataset", f"clips:{clips}", *QUICK, *more, "--out", str(out))
     assert done.returncode == 0, done.stderr
     return RunFolder.open(out, show_names=True).estimates.model_dump(mode="json")
 
@@ -53,7 +53,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     (clips / "letter <b>.mp4").write_text("no clip at all")
     (clips / "notes.txt").write_text("not even called one")
     out = tmp_path_factory.mktemp("run") / "run"
-    estimates = run_video(clips, out, "--method", "blackout", "--method", "blur:sigma=0.15", "--quality", "60k")
+    estimates = run_video(clips, out, "--method", BLACKOUT, "--method", "blur:sigma=0.15", "--quality", "60k")
     return clips, estimates, out
 
 
@@ -136,7 +136,7 @@ def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None
     clips = tmp_path / "clips"
     for number in range(3):
         write_clip(clips / f"{number}.mp4", 8, lambda n, k=number: drifting_face(n + 5 * k))
-    more = ("--method", "blackout", "--workers", "2")
+    more = ("--method", BLACKOUT, "--workers", "2")
     straight = run_video(clips, tmp_path / "straight", *more)
     run = tmp_path / "killed"
     stages = ("prepare/*/*/faces.parquet", "outputs/*/blackout/*/frames.parquet", "score/*/*/*/outcomes.parquet")
@@ -196,7 +196,7 @@ def test_clips_made_elsewhere_are_scored(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = unmask("video", *arguments, "--out", str(tmp_path / "run"))
+    done = unmask_here("video", *arguments, "--out", str(tmp_path / "run"))
     assert done.returncode != 0
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

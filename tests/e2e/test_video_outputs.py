@@ -13,6 +13,7 @@ import pytest
 
 from tests.data.clips_made import make_clip
 from tests.e2e.test_video import run_video, value
+from tests.support.cli import BLACKOUT
 from tests.support.clips import drifting_face, wall, write_clip
 from unmask.bench.store.run_folder import RunFolder
 
@@ -153,7 +154,7 @@ def test_a_clip_that_cannot_be_written_costs_only_itself(tmp_path: Path) -> None
         sound_codec="pcm_s16le", layout="stereo",
     )  # fmt: skip
     make_clip(clips / "raw.h264", faces, form="h264", codec="libx264", pixel_format="yuv420p")
-    estimates = run_video(clips, tmp_path / "run", "--method", "blackout", "--keep-audio")
+    estimates = run_video(clips, tmp_path / "run", "--method", BLACKOUT, "--keep-audio")
     rows = {(row["clip"], row["method"]): row for row in estimates["results"]}
     why = "its sound (pcm_s16le) cannot be put into an MP4; leave the sound out"
     assert {key: row["error"] for key, row in rows.items() if row["error"]} == {("spoken.avi", "none@matched"): why}

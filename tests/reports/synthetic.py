@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.sealing import seal_run
 from unmask.bench.core.registry import all_metrics
-from unmask.bench.store.atomic import write_json
+from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
@@ -541,7 +541,7 @@ def _faces_table(samples: Sequence[str], people: int, m: Made, seed: int) -> pa.
 
 
 def _write_outputs(folder: RunFolder, dataset: str, m: Made, samples: Sequence[str], seed: int) -> None:
-    where = folder.outputs_dir(dataset, m.label, 0)
+    where = folder.outputs_dir(dataset, m.label, 0).local
     where.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     files = []

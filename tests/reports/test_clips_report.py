@@ -331,7 +331,7 @@ def test_a_folder_of_other_things_is_left_alone(run: RunFolder, tmp_path: Path) 
 
 def test_a_run_whose_files_do_not_fit_is_refused(tmp_path: Path) -> None:
     run = make_video_run(tmp_path / "run")
-    table = run.timelines_path("street", "none")
+    table = run.timelines_path("street", "none").local
     table.unlink()
     with pytest.raises(StoreError, match="missing"):
         build_report([run], tmp_path / "report")

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def change(folder: RunFolder, matched: dict[int, float], others: float) -> None:
     """Lets the first recogniser match the given faces at the given distances, and nobody match anything else."""
-    path = folder.faces_path("demo", METHOD)
+    path = folder.faces_path("demo", METHOD).local
     table = pq.read_table(path)
     for k, name in enumerate(RECOGNISERS):
         distance = [matched.get(i, others - i / 1000) if k == 0 else others for i in range(table.num_rows)]
@@ -61,7 +61,7 @@ def test_where_nobody_is_matched_the_nearest_are_told(folder: RunFolder, tmp_pat
 
 
 def test_a_run_without_distances_still_tells_who_is_matched(folder: RunFolder) -> None:
-    path = folder.faces_path("demo", METHOD)
+    path = folder.faces_path("demo", METHOD).local
     table = pq.read_table(path)
     kept = [c for c in table.column_names if not c.startswith("own_distance|")]
     write_table(path, read_columns(table.select(kept)), "")

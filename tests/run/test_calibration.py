@@ -81,16 +81,17 @@ def test_the_card_names_nobody() -> None:
 
 def test_people_of_a_test_set_took_no_part() -> None:
     card = {"dataset": "cal", "people_sha256": [person_hash("Ann Lee")]}
-    refuse_shared_people(card, {"test": {person_hash("Bob")}})
+    used = {("calibrate", card["dataset"]): set(card["people_sha256"])}
+    refuse_shared_people({"test": {person_hash("Bob")}}, used)
     with pytest.raises(DataError, match="1 people of test were used to calibrate"):
-        refuse_shared_people(card, {"test": {person_hash("ann_lee"), person_hash("Bob")}})
+        refuse_shared_people({"test": {person_hash("ann_lee"), person_hash("Bob")}}, used)
 
 
 @pytest.mark.data
 def test_lfw_probe_is_accepted_and_the_calibration_half_refused(shared_data: Path) -> None:
     probe = open_dataset("lfw", root=shared_data)
     people = people_of(probe, [ref.id for ref in probe.refs])
-    refuse_shared_people(shipped_card(), {"lfw": people})
+    refuse_shared_people({"lfw": people}, {("calibrate", "lfw"): set(shipped_card()["people_sha256"])})
     with pytest.raises(DataError, match="were used to calibrate"):
         make_plan(RunConfig(datasets=("lfw:split=calibrate",), methods=("none",)), root=shared_data)
 

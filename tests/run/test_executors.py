@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,9 @@ from unmask.bench.core.errors import WorkerDiedError
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.calling import Result, call_method
 from unmask.bench.run.contestants import DIED, MOST_LOSSES, Contestant
-from unmask.bench.run.executors import advance, run_stage, shared_pool
+from unmask.bench.run.executors import advance, open_pool, run_stage
+from unmask.bench.run.hosting import Hosts
+from unmask.bench.run.shards import Job, ShardJob, Workplace
 
 pytestmark = pytest.mark.weights
 
@@ -122,7 +126,7 @@ def end_process(job: Piece) -> bool:
 
 def test_a_worker_of_a_stage_that_dies_is_told_in_one_line() -> None:
     jobs = [Piece("one"), Piece("two")]
-    with shared_pool(2) as pool, pytest.raises(WorkerDiedError, match=r"died in stage score.*goes on from here"):
+    with open_pool(2) as pool, pytest.raises(WorkerDiedError, match=r"died in stage score.*goes on from here"):
         run_stage("score", end_process, jobs, pool, PlainProgress())
 
 
@@ -155,12 +159,97 @@ class Recorder:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_progress_counts_photos_of_shards_that_are_not_finished(workers: int) -> None:
     progress = Recorder()
-    with shared_pool(workers) as pool:
+    with open_pool(workers) as pool:
         run_stage("score", go_slowly, [Piece("one"), Piece("two")], pool, progress)
     assert progress.total == 6
     assert set(progress.seen) & {1, 2}
     assert progress.seen == sorted(progress.seen)
     assert progress.finished == 6
+
+
+def count_units(job: ShardJob, unit: int) -> bool:
+    assert job.root == Path("/data")
+    return job.units == unit
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_jobs_are_names_and_numbers_and_meet_their_folders_where_they_are_done(workers: int) -> None:
+    jobs = [Job("photos", 0, units=1), Job("photos", 1, units=2)]
+    assert all(isinstance(value, str | int) for job in jobs for value in astuple(job))
+    work = Workplace(Path("/run"), Path("/data")).bind(partial(count_units, unit=2))
+    with open_pool(workers) as pool:
+        results = {job.shard: done for job, done in pool.run(work, jobs, lambda units: None)}
+    assert results == {0: False, 1: True}
+
+
+def fail(job: Piece) -> bool:
+    raise ValueError(job.name)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_error_ends_a_stage(workers: int) -> None:
+    progress = Recorder()
+    with open_pool(workers) as pool, pytest.raises(ValueError, match="one"):
+        run_stage("score", fail, [Piece("one")] * 3, pool, progress)
+    assert progress.finished == 0
+
+
+class RecordedHost:
+    def __init__(self, job: Job, threads: int) -> None:
+        self.method, self.state = job.method, "open"
+
+    def close(self) -> None:
+        self.state += " closed"
+
+    def stop(self) -> None:
+        self.state += " stopped"
+
+
+def test_each_method_has_hosts_of_its_own_and_all_are_closed() -> None:
+    opened: list[RecordedHost] = []
+
+    def open_host(job: Job, threads: int) -> RecordedHost:
+        opened.append(RecordedHost(job, threads))
+        return opened[-1]
+
+    def work(job: Job, host: RecordedHost) -> bool:
+        assert host.method == job.method
+        assert host.state == "open"
+        return True
+
+    jobs = [Job("photos", shard, method) for method in ("a", "b", "done") for shard in range(3)]
+    pool = Hosts(open_host, lambda job: job.method == "done", 4)
+    results = list(pool.run(work, jobs, lambda units: None))
+    assert {(job.method, job.shard): done for job, done in results} == {
+        (job.method, job.shard): job.method != "done" for job in jobs
+    }
+    assert sorted(host.method for host in opened) == ["a", "a", "b", "b"]
+    assert {host.state for host in opened} == {"open closed"}
+
+
+def test_an_error_in_one_host_ends_the_others() -> None:
+    opened: list[RecordedHost] = []
+    at_work = threading.Event()
+
+    def open_host(job: Job, threads: int) -> RecordedHost:
+        opened.append(RecordedHost(job, threads))
+        return opened[-1]
+
+    def work(job: Job, host: RecordedHost) -> bool:
+        if job.method == "fails":
+            at_work.wait(10)
+            raise IndexError("of the work")
+        at_work.set()
+        while "stopped" not in host.state:
+            time.sleep(0.01)
+        return True
+
+    jobs = [Job("photos", shard, method) for method in ("fails", "waits") for shard in range(3)]
+    progress = Recorder()
+    with pytest.raises(IndexError, match="of the work"):
+        run_stage("anonymize", work, jobs, Hosts(open_host, lambda job: False, 2), progress)
+    assert {host.method: host.state for host in opened}["waits"] == "open stopped closed"
+    assert progress.finished < len(jobs)
 
 
 def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **limits: float) -> Contestant:

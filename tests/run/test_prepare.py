@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> PhotoRun:
 
 def stamps(run: PhotoRun) -> dict[str, int]:
     """When each table was written."""
-    return {path.stem: path.stat().st_mtime_ns for path in run.folder.prepare_dir("photos", 0).glob("*.parquet")}
+    return {path.stem: path.stat().st_mtime_ns for path in run.folder.prepare_dir("photos", 0).local.glob("*.parquet")}
 
 
 def rewritten(run: PhotoRun, before: dict[str, int]) -> set[str]:

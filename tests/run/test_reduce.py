@@ -177,7 +177,7 @@ def test_the_table_of_faces_tells_how_each_one_ended(run: PhotoRun) -> None:
 def test_the_same_readings_give_the_same_bytes(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path, "masked=edit:how=masked")
     run.reduce()
-    before = {p: p.read_bytes() for p in (run.folder.estimates_path, run.folder.faces_path("photos", "masked"))}
+    before = {p: p.read_bytes() for p in (run.folder.estimates_path, run.folder.faces_path("photos", "masked").local)}
     run.reduce()
     assert {path: path.read_bytes() for path in before} == before
 

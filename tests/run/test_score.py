@@ -21,7 +21,7 @@ from unmask.bench.run.assemble import assemble_evidence, assemble_originals
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.shards import Job, Workplace
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
 
@@ -174,10 +174,10 @@ def test_an_output_that_was_exchanged_is_refused(done: RunFolder, tmp_path: Path
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(done.path, folder.path)
     shutil.rmtree(folder.path / "score")
-    stored = folder.outputs_dir("photos", "soft", 0) / "0.png"
+    stored = (folder.outputs_dir("photos", "soft", 0) / "0.png").local
     Pillow.new("RGB", Pillow.open(stored).size).save(stored)
     with pytest.raises(StoreError, match="is not the picture that was stored there; delete its folder"):
-        score_shard(ShardJob(folder.path, "photos", 0, None, "soft", folder.plan.run))
+        score_shard(Workplace(folder.path).place(Job("photos", 0, "soft", folder.plan.run)))
 
 
 def test_a_face_that_hides_from_one_detector_is_not_destroyed(
@@ -190,7 +190,7 @@ def test_a_face_that_hides_from_one_detector_is_not_destroyed(
     monkeypatch.setattr(opened, "detector", lambda name, device: Blind() if name == "yunet" else real(name, device))
     ended = {}
     for method in ("soft", "copied"):
-        assert score_shard(ShardJob(folder.path, "photos", 0, None, method, folder.plan.run))
+        assert score_shard(Workplace(folder.path).place(Job("photos", 0, method, folder.plan.run)))
         rows = read_table(folder.score_dir("photos", method, 0) / "outcomes.parquet")
         ended[method] = (str(rows["outcome"][0]), str(rows["found_by"][0]))
     # Of the second one nothing is left at the place, whoever looks.

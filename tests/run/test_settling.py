@@ -12,7 +12,7 @@ from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.plan import dataset_label
 from unmask.bench.run.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
-from unmask.bench.store.beside import Locations
+from unmask.bench.store.documents import Locations
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> RunFolder:
 def test_the_same_plan_from_another_place_goes_on(folder: RunFolder) -> None:
     there = Locations(datasets={"d": {"path": "/b/d"}}, methods={"m": {"net": "/b/net"}})
     settle_plan(folder, BASE, there)
-    assert not folder.next_plan_path.exists()
+    assert not folder.next_plan.exists()
     assert announce_changes(RunFolder(folder.path), BASE, there) == []
 
 

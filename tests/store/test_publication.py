@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.publication import PUBLISHING, finish_publication, replacing_results
+from unmask.bench.store.run_folder import PUBLISHING, RunFolder
 
 OLD = {"plan.json": "old", "estimates.json": "old", "faces/demo/a.parquet": "old", "faces/demo/gone.parquet": "old"}
 NEW = {"plan.json": "new", "estimates.json": "new", "faces/demo/a.parquet": "new", "provenance.json": "new"}
@@ -31,16 +31,16 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_all_are_replaced_and_nothing_else(run: Path) -> None:
-    with replacing_results(run) as temp:
-        write(temp, NEW)
+    with RunFolder(run).replacing_results() as new:
+        write(new.results.local, NEW)
         assert content(run)["plan.json"] == "old"
     assert content(run) == {**NEW, "outputs/x.png": "kept"}
 
 
 def test_a_failure_before_the_end_leaves_the_old_ones(run: Path) -> None:
     def fail() -> None:
-        with replacing_results(run) as temp:
-            write(temp, NEW)
+        with RunFolder(run).replacing_results() as new:
+            write(new.results.local, NEW)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -64,8 +64,8 @@ def test_a_crash_between_two_moves_is_made_good_by_whoever_opens_next(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", replace)
         with pytest.raises(KeyboardInterrupt):
-            finish_publication(run)
-    finish_publication(run)
+            RunFolder(run).finish_publication()
+    RunFolder(run).finish_publication()
     assert content(run) == {**NEW, "outputs/x.png": "kept"}
 
 
@@ -74,9 +74,18 @@ def test_a_file_where_a_folder_belongs_is_named_and_loses_nothing(run: Path) -> 
     (run / "faces").write_text("in the way")
     with (
         pytest.raises(StoreError, match="faces is a file where a folder belongs; remove it"),
-        replacing_results(run) as temp,
+        RunFolder(run).replacing_results() as new,
     ):
-        write(temp, NEW)
+        write(new.results.local, NEW)
     (run / "faces").unlink()
-    finish_publication(run)
+    RunFolder(run).finish_publication()
     assert content(run) == {**NEW, "outputs/x.png": "kept"}
+
+
+def test_what_is_published_in_part_counts_for_nothing(run: Path) -> None:
+    write(run / PUBLISHING, {name: text for name, text in NEW.items() if name != "estimates.json"})
+    RunFolder(run).finish_publication()
+    assert {name: (run / name).read_text() for name in OLD} == OLD
+    with RunFolder(run).replacing_results() as new:
+        write(new.results.local, {"plan.json": "newer", "estimates.json": "newer"})
+    assert content(run) == {**OLD, "plan.json": "newer", "estimates.json": "newer", "outputs/x.png": "kept"}

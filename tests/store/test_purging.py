@@ -13,11 +13,11 @@ from unmask.bench.cli import app
 from unmask.bench.core.errors import StoreError
 from unmask.bench.run.pipeline import renew_plan
 from unmask.bench.run.settling import settle_plan
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import Locations, write_locations
+from unmask.bench.store.documents import Locations, write_json, write_locations
 from unmask.bench.store.names import Pseudonyms, write_names
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.storage import Folder
 from unmask.reports.build import build_report
 
 
@@ -33,8 +33,6 @@ def run(tmp_path: Path) -> Path:
     write_json(
         path / "calibration" / "operating_points.json", {**folder.plan.operating_points, "people_sha256": ["ab"]}
     )
-    (path / "calibration" / "prepare").mkdir()
-    (path / "calibration" / "prepare" / "x.parquet").write_bytes(b"a face")
     build_report([folder], path / "report")
     return path
 
@@ -71,11 +69,14 @@ def test_a_purged_run_goes_on_in_no_way_and_says_so(run: Path) -> None:
 
 
 def test_an_interrupted_purge_is_finished_by_the_next(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(path: Path) -> None:
-        raise KeyboardInterrupt
+    def interrupt(place: Folder) -> None:
+        if place.local.name == "outputs":
+            raise KeyboardInterrupt
+        remove(place)
 
+    remove = Folder.remove
     with monkeypatch.context() as patched:
-        patched.setattr("unmask.bench.store.purging._remove", interrupt)
+        patched.setattr(Folder, "remove", interrupt)
         with pytest.raises(KeyboardInterrupt):
             purge(RunFolder.open(run))
     with pytest.raises(StoreError, match="was purged"):

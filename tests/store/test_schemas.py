@@ -12,7 +12,7 @@ import pytest
 from tests.support.cards import dataset_card, instrument_card, method_card
 from tests.support.sealing import seal_run
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.json_schema import SHIPPED, schema_text, shipped_schema
+from unmask.bench.store.documents import SHIPPED, schema_text, shipped_schema
 from unmask.bench.store.results import ESTIMATES_SCHEMA, Estimates
 from unmask.bench.store.run_folder import RunFolder
 
@@ -33,9 +33,7 @@ ROW = {
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_schema_is_current(name: str) -> None:
-    assert json.loads(schema_text(SHIPPED[name])) == shipped_schema(name), (
-        "run python -m unmask.bench.store.json_schema"
-    )
+    assert json.loads(schema_text(SHIPPED[name])) == shipped_schema(name), "run python -m unmask.bench.store.documents"
 
 
 def test_results_validate_and_wrong_ones_do_not() -> None:

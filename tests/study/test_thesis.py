@@ -54,7 +54,7 @@ def test_parts_by_name_by_their_spec_and_by_stand_ins(monkeypatch: pytest.Monkey
         "dp-att-s-light": "dp-att-s-light=dp-att-s:tone=light",
         "dp-att": "dp-att=blur:sigma=0.1",
     }
-    assert cast.left_out["dp-att-s-dark"] == "not asked for"
+    assert cast.left_out["dp-att-s-dark"] == "not selected"
 
 
 def test_an_asked_part_that_cannot_be_played_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

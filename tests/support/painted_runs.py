@@ -26,16 +26,14 @@ from unmask.bench.run.plan import make_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import ShardJob, shard_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.run.video.anonymize import anonymize_clip
 from unmask.bench.run.video.assemble import original_clips, video_evidence
 from unmask.bench.run.video.prepare import prepare_clip
 from unmask.bench.run.video.score import score_clip
-from unmask.bench.store.atomic import write_json
-from unmask.bench.store.beside import write_locations
+from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
 
 RATE = 10
@@ -77,16 +75,15 @@ class PhotoRun:
         """Writes a plan of these methods down, also over another one."""
         settings.setdefault("replicates", 100)
         config = RunConfig(datasets=(f"photos=folder:path={self.data}",), methods=methods, metrics=metrics, **settings)
-        body = make_plan(config).model_dump(exclude={"schema_", "run"})
-        recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
-        self.plan = Plan.sealed({**body, "operating_points": calibration(recognisers)})
+        plan = make_plan(config)
+        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
         self.folder = RunFolder(self.folder.path)
-        write_json(self.folder.plan_path, self.plan.model_dump(mode="json", by_alias=True))
+        write_json(self.folder.plan_path, self.plan)
         write_locations(self.folder.path, locations_for(config))
         return self
 
     def jobs(self, method: str = "") -> list[ShardJob]:
-        return shard_jobs(self.folder.path, self.plan, None, [method])
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [method] if method else [])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by shard."""
@@ -114,9 +111,9 @@ class PhotoRun:
     def table_of(self, stage: str, name: str, method: str = "", shard: int = 0) -> Path:
         """``stage``: original, output or score."""
         if stage == "original":
-            return self.folder.prepare_dir("photos", shard) / f"{name}.parquet"
+            return (self.folder.prepare_dir("photos", shard) / f"{name}.parquet").local
         place = self.folder.outputs_dir if stage == "output" else self.folder.score_dir
-        return place("photos", method, shard) / f"{name}.parquet"
+        return (place("photos", method, shard) / f"{name}.parquet").local
 
     def original(self, name: str, shard: int = 0) -> dict[str, Any]:
         return read_table(self.table_of("original", name, shard=shard))
@@ -186,17 +183,16 @@ class ClipRun:
         """Writes a plan of these methods down, also over another one."""
         usual: dict[str, Any] = {"replicates": 100, "control_qualities": (), "trackers": ("sort",)}
         config = RunConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
-        body = make_plan(config).model_dump(exclude={"schema_", "run"})
-        recognisers = [card["name"] for card in body["instruments"] if card["role"] == "recogniser"]
-        self.plan = Plan.sealed({**body, "operating_points": calibration(recognisers)})
+        plan = make_plan(config)
+        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
         self.folder = RunFolder(self.folder.path)
         self.folder.path.mkdir(exist_ok=True)
-        write_json(self.folder.plan_path, self.plan.model_dump(mode="json", by_alias=True))
+        write_json(self.folder.plan_path, self.plan)
         write_locations(self.folder.path, locations_for(config))
         return self
 
     def jobs(self, label: str = "") -> list[ShardJob]:
-        return shard_jobs(self.folder.path, self.plan, None, [label])
+        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [label] if label else [])))
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""
@@ -233,9 +229,9 @@ class ClipRun:
     def table_of(self, stage: str, name: str, label: str = "", clip: int = 0) -> Path:
         """``stage``: original, output or score."""
         if stage == "original":
-            return self.folder.prepare_dir("clips", clip) / f"{name}.parquet"
+            return (self.folder.prepare_dir("clips", clip) / f"{name}.parquet").local
         place = self.folder.outputs_dir if stage == "output" else self.folder.score_dir
-        return place("clips", label, clip) / f"{name}.parquet"
+        return (place("clips", label, clip) / f"{name}.parquet").local
 
     def original(self, name: str, clip: int = 0) -> dict[str, Any]:
         return read_table(self.table_of("original", name, clip=clip))

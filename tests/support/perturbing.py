@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from tests.support.fooling import Contestant
 from unmask.bench.core.types import Detection, Image, Sample
-from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, similarity_transform
-from unmask.metrics.instruments.facenet import FACTOR, SIZE
-from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import keep_inputs, read_model
+from unmask.metrics.instruments.recognisers import FACENET_FACTOR, FACENET_SIZE
+from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, similarity_transform
+from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.support.onnx_session import keep_inputs, read_model
 
 LEVELS: Final = 8.0
 STEP: Final = 2.0
@@ -76,10 +76,10 @@ def _recognition(sface: Path, facenet: Path) -> Callable[..., Loss]:
     def embed(image: Tensor, face: Detection) -> list[Tensor]:
         matrix = similarity_transform(face.landmarks, np.array(ARCFACE_TEMPLATE))
         assert matrix is not None
-        window = face.box.square(FACTOR)
-        scale = SIZE / window.w
+        window = face.box.square(FACENET_FACTOR)
+        scale = FACENET_SIZE / window.w
         square = np.array([[scale, 0, scale * (0.5 - window.x) - 0.5], [0, scale, scale * (0.5 - window.y) - 0.5]])
-        aligned, cut = _warped(image, matrix, 112), _warped(image, square, SIZE)
+        aligned, cut = _warped(image, matrix, 112), _warped(image, square, FACENET_SIZE)
         cut = (cut - cut.mean()) / cut.std()
         return [functional.normalize(first(aligned)["fc1"]), functional.normalize(second(cut))]
 

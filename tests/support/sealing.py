@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from unmask.bench.store.atomic import write_json
+from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_columns, write_table

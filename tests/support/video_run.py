@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core import registry
 from unmask.bench.run.choosing import planned_metric
-from unmask.bench.store.atomic import write_json
+from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan

@@ -1,1 +1,1 @@
-"""Statistics of the results: resampling, intervals, comparisons, verification and identification rates."""
+"""Statistics of the results: resampling, intervals, comparisons and verification rates."""

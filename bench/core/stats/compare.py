@@ -76,12 +76,12 @@ def compare(
             Side([methods[m][k].item for k in usable], [sides[k] for k in usable], lowest_is_worst)
             for m, sides in ((a, ones), (b, others))
         )
-        found = difference(one, other, [units[k] for k in usable], resamples)
+        apart = difference(one, other, [units[k] for k in usable], resamples)
         first = one.items[0]
         least = first.tested_from if isinstance(first, SetStatistic) else 0
         tested = (a, b) not in untested and int(units[usable[0]].sum()) >= least
         comparisons.append(
-            Comparison(a, b, found.value, found.low, found.high, found.p if tested else math.nan, math.nan)
+            Comparison(a, b, apart.value, apart.low, apart.high, apart.p if tested else math.nan, math.nan)
         )
     return adjusted(comparisons)
 

@@ -81,8 +81,10 @@ class ErrorRates:
         return weights
 
     def true_accept_rate(self, fmr: float) -> float:
-        """Share of genuine pairs accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is
-        none)."""
+        """Share of genuine pairs, 0..1, accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is
+        none); NaN where `measurable` says no."""
+        if not measurable(float(self.impostor[-1]), fmr):
+            return math.nan
         beyond = int(np.searchsorted(self.impostor, fmr * self.impostor[-1] * _SLACK, side="right"))
         if beyond == len(self.impostor):
             return 1.0
@@ -92,53 +94,15 @@ class ErrorRates:
 
 def _ascending(distances: Float) -> tuple[NDArray[np.intp] | None, Float]:
     """What sorts them (``None`` = they ascend), and the distances sorted."""
-    given = np.asarray(distances, dtype=np.float64)
-    if (given[1:] >= given[:-1]).all():
-        return None, given
-    order = np.argsort(given, kind="stable")
-    return order, given[order]
+    values = np.asarray(distances, dtype=np.float64)
+    if (values[1:] >= values[:-1]).all():
+        return None, values
+    order = np.argsort(values, kind="stable")
+    return order, values[order]
 
 
 def _ordered(weights: Float, order: NDArray[np.intp] | None) -> Float:
     return weights if order is None else weights[order]
-
-
-def eer(
-    genuine: Float, impostor: Float, genuine_weights: Float | None = None, impostor_weights: Float | None = None
-) -> float:
-    """Equal error rate, 0..1; NaN without both kinds of pairs."""
-    rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
-    return math.nan if rates is None else rates.equal_error_rate()
-
-
-def tar_at_fmr(
-    genuine: Float,
-    impostor: Float,
-    fmr: float,
-    genuine_weights: Float | None = None,
-    impostor_weights: Float | None = None,
-) -> float:
-    """True accept rate at the threshold for ``fmr``; NaN if not measurable."""
-    rates = _rates(genuine, impostor, genuine_weights, impostor_weights)
-    if rates is None or not measurable(float(_weights(impostor, impostor_weights).sum()), fmr):
-        return math.nan
-    return rates.true_accept_rate(fmr)
-
-
-def threshold_at_fmr(impostor: Float, fmr: float, weights: Float | None = None) -> float:
-    """The largest observed distance with FMR <= ``fmr``; NaN if not measurable.
-
-    Where even the smallest distance is shared by too many pairs it is the next number below that, so that nothing is
-    accepted.
-    """
-    weight = _weights(impostor, weights)
-    drawn = weight > 0
-    distances, weight = np.asarray(impostor, dtype=np.float64)[drawn], weight[drawn]
-    total = float(weight.sum())
-    if not measurable(total, fmr):
-        return math.nan
-    order = np.argsort(distances, kind="stable")
-    return step_threshold(distances[order], np.cumsum(weight[order]), fmr * total)
 
 
 def step_threshold(distances: Float, cumulative: Float, allowed: float) -> float:
@@ -157,12 +121,3 @@ def step_threshold(distances: Float, cumulative: Float, allowed: float) -> float
 def measurable(impostor_weight: float, fmr: float) -> bool:
     """Whether the impostor pairs weigh at least 1/``fmr`` in total."""
     return impostor_weight * fmr * _SLACK >= 1
-
-
-def _rates(genuine: Float, impostor: Float, gw: Float | None, iw: Float | None) -> ErrorRates | None:
-    pairs = PairDistances(np.asarray(genuine), np.asarray(impostor))
-    return pairs.rates(_weights(genuine, gw), _weights(impostor, iw))
-
-
-def _weights(distances: Float, weights: Float | None) -> Float:
-    return np.ones(len(distances)) if weights is None else np.asarray(weights, dtype=np.float64)

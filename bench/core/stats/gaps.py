@@ -26,14 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.stats.intervals import (
-    LEAST_CLUSTERS,
-    LEVEL,
-    bootstrap_error,
-    clopper_pearson,
-    jackknife_error,
-    t_quantile,
-)
+from unmask.bench.core.stats import intervals
 from unmask.bench.core.stats.resampling import Replicates
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
@@ -73,9 +66,9 @@ def gap_between(
     worst = min(members, key=lambda m: sign * points[m])
     best = max(members, key=lambda m: sign * points[m])
     ends = [_interval(each, members) for each in (replicates, *replicates.alternatives)]
-    known = [each for each in ends if not math.isnan(each[0])]
-    low = min((each[0] for each in known), default=math.nan)
-    high = max((min(each[1], largest) for each in known), default=math.nan)
+    measured = [each for each in ends if not math.isnan(each[0])]
+    low = min((each[0] for each in measured), default=math.nan)
+    high = max((min(each[1], largest) for each in measured), default=math.nan)
     return Gap(worst, best, abs(float(points[best] - points[worst])), low, high)
 
 
@@ -88,23 +81,23 @@ def _interval(replicates: Replicates, members: Sequence[int]) -> tuple[float, fl
     values = np.abs(replicates.values) if replicates.magnitude else replicates.values
     own = {m: _variance(replicates, values[:, m], m) for m in members}
     pairs = list(combinations(members, 2))
-    level = 1 - (1 - LEVEL) / len(pairs)
+    level = 1 - (1 - intervals.LEVEL) / len(pairs)
     lows, highs = [0.0], []
     for a, b in pairs:
         clusters = [int(replicates.clusters[m]) for m in (a, b)]
         both = values[:, a] - values[:, b]
         if replicates.kind == "jackknife":
-            error, groups = jackknife_error(both, replicates.active[:, a] | replicates.active[:, b])
+            error, groups = intervals.jackknife_error(both, replicates.active[:, a] | replicates.active[:, b])
             freedom = min(groups, *clusters) - 1.0
         else:
             total = own[a] + own[b]
             # People in both subgroups make the two depend on each other: the replicates that they share tell.
-            error = max(math.sqrt(total), bootstrap_error(both, min(clusters)))
+            error = max(math.sqrt(total), intervals.bootstrap_error(both, min(clusters)))
             parts = own[a] ** 2 / max(clusters[0] - 1, 1) + own[b] ** 2 / max(clusters[1] - 1, 1)
             freedom = total**2 / parts if parts > 0 else min(clusters) - 1.0
-        if math.isnan(error) or min(clusters) < LEAST_CLUSTERS:
+        if math.isnan(error) or min(clusters) < intervals.LEAST_CLUSTERS:
             return math.nan, math.nan
-        reach = t_quantile((1 + level) / 2, freedom) * error
+        reach = intervals.t_quantile((1 + level) / 2, freedom) * error
         apart = abs(float(points[a] - points[b]))
         lows.append(apart - reach)
         highs.append(apart + reach)
@@ -114,10 +107,12 @@ def _interval(replicates: Replicates, members: Sequence[int]) -> tuple[float, fl
 def _variance(replicates: Replicates, values: Float, m: int) -> float:
     """Squared standard error of one subgroup."""
     clusters = int(replicates.clusters[m])
-    error = bootstrap_error(values, clusters)
+    error = intervals.bootstrap_error(values, clusters)
     if replicates.share and clusters > 1:
         # Where all agree replicates do not vary, and the share is known no better than exactly.
-        error = max(error, clopper_pearson(0, clusters)[1] / t_quantile((1 + LEVEL) / 2, math.inf))
+        error = max(
+            error, intervals.clopper_pearson(0, clusters)[1] / intervals.t_quantile((1 + intervals.LEVEL) / 2, math.inf)
+        )
     return error**2
 
 

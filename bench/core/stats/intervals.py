@@ -48,8 +48,8 @@ def estimates(replicates: Replicates, bounds: tuple[float | None, float | None] 
     for m, value in enumerate(replicates.point):
         low, high = hull([interval(each, m) for each in (replicates, *replicates.alternatives)])
         low, high = _clip(low, bounds), _clip(high, bounds)
-        shown = abs(float(value)) if replicates.magnitude else float(value)
-        out.append(Estimate(shown, low, high, int(replicates.n[m]), int(replicates.unscored[m])))
+        magnitude = abs(float(value)) if replicates.magnitude else float(value)
+        out.append(Estimate(magnitude, low, high, int(replicates.n[m]), int(replicates.unscored[m])))
     return out
 
 
@@ -98,12 +98,12 @@ def mean_interval(point: float, values: Float, clusters: int, level: float = LEV
 
 def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
     """Of the worst attack on set ``m``; see the module."""
-    known = [each for each in replicates.attacks if not math.isnan(each.point[m])]
-    if not known:
+    measured = [each for each in replicates.attacks if not math.isnan(each.point[m])]
+    if not measured:
         return NO_INTERVAL
-    own = [interval(each, m, level) for each in known]
-    distinct = len({each.values[:, m].tobytes() for each in known})
-    shared = [interval(each, m, 1 - (1 - level) / distinct) for each in known]
+    own = [interval(each, m, level) for each in measured]
+    distinct = len({each.values[:, m].tobytes() for each in measured})
+    shared = [interval(each, m, 1 - (1 - level) / distinct) for each in measured]
     if any(math.isnan(low) for low, _ in (*own, *shared)):
         return NO_INTERVAL
     if replicates.lowest_is_worst:
@@ -134,11 +134,11 @@ def chance_estimates(
     for m, estimate in enumerate(estimates(replicates, bounds)):
         low, high, clusters = estimate.low, estimate.high, int(replicates.clusters[m])
         if values.share and math.isfinite(low):
-            asked = masks[m] if values.eligible is None else masks[m] & values.eligible
-            seen = values.chance_values[asked & np.isfinite(values.chance_values)]
+            units = masks[m] if values.eligible is None else masks[m] & values.eligible
+            shares = values.chance_values[units & np.isfinite(values.chance_values)]
             unseen = clopper_pearson(0, clusters)[1]
-            low = min(low, 1 - unseen * (float((1 - seen).max()) or 1.0))
-            high = max(high, unseen * (float(seen.max()) or 1.0))
+            low = min(low, 1 - unseen * (float((1 - shares).max()) or 1.0))
+            high = max(high, unseen * (float(shares.max()) or 1.0))
         out.append(replace(estimate, low=low, high=high))
     return out
 

@@ -26,18 +26,7 @@ import numpy as np
 import scipy
 from scipy import special
 
-from unmask.bench.core.stats.intervals import (
-    LEAST_CLUSTERS,
-    NO_INTERVAL,
-    Interval,
-    bootstrap_error,
-    clopper_pearson,
-    hull,
-    jackknife_error,
-    jackknife_interval,
-    mean_interval,
-    percentile_interval,
-)
+from unmask.bench.core.stats import intervals
 from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import SetStatistic, UnitValues
@@ -97,13 +86,13 @@ def measure_common(
 
     ``common``: (method, other method, attack) -> (N,) units.
     """
-    wanted: dict[Key, Bools] = {}
+    sets: dict[Key, Bools] = {}
     for (a, b, k), units in common.items():
         for method in (a, b):
-            wanted[method, k, units.tobytes()] = units
+            sets[method, k, units.tobytes()] = units
     measured: dict[Key, Measured] = {}
     means: dict[Key, tuple[UnitValues, Bools]] = {}
-    for key, units in wanted.items():
+    for key, units in sets.items():
         scored = methods[key[0]][key[1]]
         if np.array_equal(units, scored_units(scored.item)):
             measured[key] = _of_everybody(scored.replicates)
@@ -173,13 +162,13 @@ def _stretched(values: Float, ends: int) -> Float:
 def difference(one: Side, other: Side, units: Sequence[Bools], resamples: ClusterResamples) -> Difference:
     """``one`` minus ``other``; ``units``: (N,) for each attack, those scored for both."""
     ends = [_at_end(one, other, end, units, resamples) for end in range(min(one.ends, other.ends))]
-    low, high = hull([each for each, _ in ends])
+    low, high = intervals.hull([each for each, _ in ends])
     return Difference(float(one.points[0] - other.points[0]), low, high, max(p for _, p in ends))
 
 
 def _at_end(
     one: Side, other: Side, end: int, units: Sequence[Bools], resamples: ClusterResamples
-) -> tuple[Interval, float]:
+) -> tuple[intervals.Interval, float]:
     point = float(one.points[end] - other.points[end])
     values = one.draws[:, end] - other.draws[:, end]
     on = units[one.picked[end]] & units[other.picked[end]]
@@ -187,16 +176,18 @@ def _at_end(
     first = one.items[0]
     if isinstance(first, SetStatistic) and first.resampling == "jackknife":
         active = one.active | other.active
-        error, groups = jackknife_error(values, active)
-        enough = clusters >= LEAST_CLUSTERS
-        return jackknife_interval(point, values, active) if enough else NO_INTERVAL, p_value(point, error, groups)
-    p = p_value(point, bootstrap_error(values, clusters), clusters)
+        error, groups = intervals.jackknife_error(values, active)
+        enough = clusters >= intervals.LEAST_CLUSTERS
+        return intervals.jackknife_interval(point, values, active) if enough else intervals.NO_INTERVAL, p_value(
+            point, error, groups
+        )
+    p = p_value(point, intervals.bootstrap_error(values, clusters), clusters)
     if not (first.share or other.items[0].share):
-        return mean_interval(point, values, clusters), p
+        return intervals.mean_interval(point, values, clusters), p
     if isinstance(first, SetStatistic):
-        return _widened(*percentile_interval(values, clusters), point, clusters), p
+        return _widened(*intervals.percentile_interval(values, clusters), point, clusters), p
     signs = _discordant(one.values(end) - other.values(end), on, resamples)
-    return _discordance(percentile_interval(values, clusters), signs, clusters), max(p, signs.p)
+    return _discordance(intervals.percentile_interval(values, clusters), signs, clusters), max(p, signs.p)
 
 
 def p_value(difference: float, error: float, units: int) -> float:
@@ -224,20 +215,20 @@ class _Signs:
 
 
 def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _Signs:
-    seen = np.where(on & np.isfinite(differences), differences, 0.0)
-    of_cluster = np.bincount(resamples.cluster, weights=seen, minlength=resamples.clusters)
+    apart = np.where(on & np.isfinite(differences), differences, 0.0)
+    of_cluster = np.bincount(resamples.cluster, weights=apart, minlength=resamples.clusters)
     for_one, for_other = int((of_cluster > 0).sum()), int((of_cluster < 0).sum())
     exact = for_one + for_other <= EXACT_UP_TO
     return _Signs(
-        plus=float(np.maximum(seen, 0.0).sum() / max(on.sum(), 1)),
-        minus=float(np.maximum(-seen, 0.0).sum() / max(on.sum(), 1)),
-        plus_clusters=len(np.unique(resamples.cluster[seen > 0])),
-        minus_clusters=len(np.unique(resamples.cluster[seen < 0])),
+        plus=float(np.maximum(apart, 0.0).sum() / max(on.sum(), 1)),
+        minus=float(np.maximum(-apart, 0.0).sum() / max(on.sum(), 1)),
+        plus_clusters=len(np.unique(resamples.cluster[apart > 0])),
+        minus_clusters=len(np.unique(resamples.cluster[apart < 0])),
         p=float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
     )
 
 
-def _discordance(resampled: Interval, signs: _Signs, clusters: int) -> Interval:
+def _discordance(resampled: intervals.Interval, signs: _Signs, clusters: int) -> intervals.Interval:
     """At least as wide as the two discordant shares, each known no better than exactly, allow."""
     if math.isnan(resampled[0]):
         return resampled
@@ -251,18 +242,18 @@ def _discordance(resampled: Interval, signs: _Signs, clusters: int) -> Interval:
     return max(min(resampled[0], point - down), -1.0), min(max(resampled[1], point + up), 1.0)
 
 
-def _exact(share: float, holders: int, clusters: int) -> Interval:
+def _exact(share: float, holders: int, clusters: int) -> intervals.Interval:
     """Of a share of units held by some of the clusters: Clopper-Pearson over clusters, scaled to the share."""
-    low, high = clopper_pearson(holders, clusters)
+    low, high = intervals.clopper_pearson(holders, clusters)
     scale = share * clusters / holders if holders else 1.0
-    return min(low * scale, share), max(min(high * scale, 1.0), share, clopper_pearson(0, clusters)[1])
+    return min(low * scale, share), max(min(high * scale, 1.0), share, intervals.clopper_pearson(0, clusters)[1])
 
 
-def _widened(low: float, high: float, point: float, clusters: int) -> Interval:
+def _widened(low: float, high: float, point: float, clusters: int) -> intervals.Interval:
     """A difference of shares of the set that no replicate varies in: as uncertain as a unanimous share."""
     if low != high:
         return low, high
-    unseen = clopper_pearson(0, clusters)[1]
+    unseen = intervals.clopper_pearson(0, clusters)[1]
     # People not seen may differ by one from a difference of 0, by two from +1 or -1.
     reach = unseen if point == 0 else 2 * unseen
     return max(point - reach, -1.0), min(point + reach, 1.0)

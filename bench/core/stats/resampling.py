@@ -93,7 +93,7 @@ class Replicates:
     n: NDArray[np.int64]
     """(M,) units scored."""
     unscored: NDArray[np.int64]
-    """(M,) units asked about that could not be scored."""
+    """(M,) eligible units that could not be scored."""
     clusters: NDArray[np.int64]
     """(M,) distinct clusters among the units scored."""
     share: bool = False
@@ -114,13 +114,13 @@ def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bool
     """
     rows = _masks(masks, resamples)
     _check(values.values, resamples)
-    asked = rows if values.eligible is None else rows & values.eligible
-    point, draws, scored = _means(values.values, asked, resamples)
+    eligible = rows if values.eligible is None else rows & values.eligible
+    point, draws, scored = _means(values.values, eligible, resamples)
     alternatives = tuple(
-        _replicates("bootstrap", *_means(other, asked, resamples), asked, resamples, values.share)
+        _replicates("bootstrap", *_means(other, eligible, resamples), eligible, resamples, values.share)
         for other in values.alternatives
     )
-    return _replicates("bootstrap", point, draws, scored, asked, resamples, values.share, alternatives)
+    return _replicates("bootstrap", point, draws, scored, eligible, resamples, values.share, alternatives)
 
 
 def replicate_statistic(
@@ -136,8 +136,8 @@ def replicate_statistic(
     """
     rows = _masks(masks, resamples)
     _check(statistic.scored, resamples)
-    asked = rows if statistic.eligible is None else rows & statistic.eligible
-    scored = asked & statistic.scored
+    eligible = rows if statistic.eligible is None else rows & statistic.eligible
+    scored = eligible & statistic.scored
     draws = resamples.weights(statistic.resampling)[:replicates]
     values = np.full((len(draws), len(rows)), np.nan)
     point = np.full(len(rows), np.nan)
@@ -151,8 +151,8 @@ def replicate_statistic(
             values[some, m] = statistic.compute_all(weights[some])
         else:
             values[some, m] = [statistic.compute(each) for each in weights[some]]
-    found = _replicates(statistic.resampling, point, values, scored, asked, resamples, statistic.share)
-    return replace(found, magnitude=statistic.magnitude)
+    replicated = _replicates(statistic.resampling, point, values, scored, eligible, resamples, statistic.share)
+    return replace(replicated, magnitude=statistic.magnitude)
 
 
 def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
@@ -171,7 +171,7 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
     return Replicates(
         kind=head.kind,
         point=np.stack([each.point for each in attacks])[picked, every],
-        values=_worst([each.values for each in attacks], lowest),
+        values=np.asarray((np.fmin if lowest else np.fmax).reduce(np.stack([each.values for each in attacks]))),
         active=np.asarray(np.stack([each.active for each in attacks]).any(axis=0)),
         n=np.stack([each.n for each in attacks])[picked, every],
         unscored=np.stack([each.unscored for each in attacks])[picked, every],
@@ -192,12 +192,6 @@ def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int6
     return picked
 
 
-def _worst(several: Sequence[Float], lowest: bool) -> Float:
-    """Elementwise, NaN only where all are."""
-    worst: Float = (np.fmin if lowest else np.fmax).reduce(np.stack(several))
-    return worst
-
-
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:
     """Means of many columns at once: (K,) over all scored units and (R, K) under every draw; NaN where none is.
 
@@ -212,14 +206,9 @@ def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int6
     return _ratio(sums.sum(0), counts.sum(0)), _ratio(draws @ sums, draws @ counts)
 
 
-def distinct_clusters(scored: Bools, resamples: ClusterResamples) -> NDArray[np.int64]:
-    """(M,) how many clusters the units of each row of (M, N) belong to."""
-    return np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
-
-
-def _means(values: Float, asked: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
+def _means(values: Float, eligible: Bools, resamples: ClusterResamples) -> tuple[Float, Float, Bools]:
     _check(values, resamples)
-    scored = asked & np.isfinite(values)
+    scored = eligible & np.isfinite(values)
     columns = np.broadcast_to(np.asarray(values, dtype=np.float64), scored.shape)
     point, draws = means_under(resamples.bootstrap, columns, scored, resamples.bag)
     return point, draws, scored
@@ -230,7 +219,7 @@ def _replicates(
     point: Float,
     values: Float,
     scored: Bools,
-    asked: Bools,
+    eligible: Bools,
     resamples: ClusterResamples,
     share: bool = False,
     alternatives: tuple[Replicates, ...] = (),
@@ -242,9 +231,8 @@ def _replicates(
             held = np.bincount(resamples.bag[mask], minlength=resamples.bags)
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
-    return Replicates(
-        kind, point, values, active, n, asked.sum(1) - n, distinct_clusters(scored, resamples), share, alternatives
-    )
+    clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
+    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share, alternatives)
 
 
 def _ratio(sums: Float, counts: Float) -> Float:

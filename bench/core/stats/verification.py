@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import OperatingPoint
 from unmask.bench.core.stats.error_rates import measurable, step_threshold
 from unmask.bench.core.stats.intervals import percentile_interval, share_interval
 from unmask.bench.core.stats.resampling import ClusterResamples
@@ -51,10 +50,6 @@ class CalibratedPoint(NamedTuple):
     photos: int
     unscored: int
     """Photos without an embedding, left out."""
-
-    @property
-    def operating_point(self) -> OperatingPoint:
-        return OperatingPoint(self.fmr, self.threshold, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +87,35 @@ def calibrate(
         raise ValueError("a look needs one embedding per photo, of the photos' own length")
     usable = np.logical_and.reduce([np.isfinite(rows).all(axis=1) for rows in (embeddings, *looks)])
     rows = np.asarray(embeddings[usable], dtype=np.float32)
-    seen = [rows, *(np.asarray(look[usable], dtype=np.float32) for look in looks)]
+    views = [rows, *(np.asarray(look[usable], dtype=np.float32) for look in looks)]
     people, person = np.unique(names[usable], return_inverse=True)
     counts = np.bincount(person, minlength=len(people)).astype(np.float64)
-    genuine, owner = _genuine(rows, seen, person)
-    tail = _tail(rows, seen, person.astype(np.int32), min(1.0, _TAIL * max(fmrs)))
+    genuine, owner = _genuine(rows, views, person)
+    tail = _tail(rows, views, person.astype(np.int32), min(1.0, _TAIL * max(fmrs)))
 
     design = ClusterResamples(np.arange(len(people)), replicates, seed)
     draws = [np.ones(len(people)), *(draw[design.bag] for draw in design.bootstrap)]
-    found = [_at(fmrs, tail, genuine, owner, counts, weights) for weights in draws]
-    thresholds, tars = (np.array([[pair[i] for pair in row] for row in found]) for i in (0, 1))
+    measured = [_at(fmrs, tail, genuine, owner, counts, weights) for weights in draws]
+    thresholds, tars = (np.array([[pair[i] for pair in row] for row in measured]) for i in (0, 1))
+    impostors = round(_impostors(counts, np.ones(len(people))))
     points = []
     for k, fmr in enumerate(fmrs):
         low, high = percentile_interval(thresholds[1:, k], len(people))
         tar_low, tar_high = share_interval(float(tars[0, k]), tars[1:, k], int(np.count_nonzero(counts > 1)))
         points.append(
             CalibratedPoint(
-                fmr,
-                float(thresholds[0, k]),
-                low,
-                high,
-                float(tars[0, k]),
-                tar_low,
-                tar_high,
-                len(genuine),
-                round(_impostors(counts, np.ones(len(people)))),
-                len(people),
-                len(rows),
-                int((~usable).sum()),
+                *(
+                    fmr,
+                    float(thresholds[0, k]),
+                    low,
+                    high,
+                    float(tars[0, k]),
+                    tar_low,
+                    tar_high,
+                    len(genuine),
+                    impostors,
+                ),
+                *(len(people), len(rows), int((~usable).sum())),
             )
         )
     return points
@@ -150,35 +146,35 @@ def _impostors(counts: Float, weights: Float) -> float:
     return float((photos.sum() ** 2 - (photos**2).sum()) / 2)
 
 
-def _nearest(seen: Sequence[Floats32], rows: Floats32) -> Floats32:
+def _nearest(views: Sequence[Floats32], rows: Floats32) -> Floats32:
     """(A, B) the smallest cosine distance of the looks of A photos, (A, D) each, to B photos."""
-    distance = 1 - seen[0] @ rows.T
-    for look in seen[1:]:
+    distance = 1 - views[0] @ rows.T
+    for look in views[1:]:
         np.minimum(distance, 1 - look @ rows.T, out=distance)
     return distance
 
 
-def _genuine(rows: Floats32, seen: Sequence[Floats32], person: NDArray[np.intp]) -> tuple[Float, NDArray[np.intp]]:
+def _genuine(rows: Floats32, views: Sequence[Floats32], person: NDArray[np.intp]) -> tuple[Float, NDArray[np.intp]]:
     """Distances within each person, and whose they are."""
     distances: list[Float] = []
     owners: list[NDArray[np.intp]] = []
     order = np.argsort(person, kind="stable")
     for same in np.split(order, np.flatnonzero(np.diff(person[order])) + 1):
         upper = np.triu_indices(len(same), k=1)
-        distances.append(_nearest([look[same] for look in seen], rows[same])[upper].astype(np.float64))
+        distances.append(_nearest([look[same] for look in views], rows[same])[upper].astype(np.float64))
         owners.append(np.full(len(upper[0]), person[same[0]] if len(same) else 0, dtype=np.intp))
     return np.concatenate(distances), np.concatenate(owners)
 
 
-def _tail(rows: Floats32, seen: Sequence[Floats32], person: NDArray[np.int32], share: float) -> _Tail:
+def _tail(rows: Floats32, views: Sequence[Floats32], person: NDArray[np.int32], share: float) -> _Tail:
     """At least the nearest ``share`` of the impostor pairs: one pass to find where it ends, one to collect it."""
     histogram = np.zeros(_BINS, dtype=np.int64)
-    for distance, _, _ in _blocks(rows, seen, person):
+    for distance, _, _ in _blocks(rows, views, person):
         histogram += np.bincount(_bin(distance), minlength=_BINS)
-    wanted = share * histogram.sum()
-    limit = int(np.searchsorted(np.cumsum(histogram), wanted))
+    least = share * histogram.sum()
+    limit = int(np.searchsorted(np.cumsum(histogram), least))
     distances, people_a, people_b = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-    for distance, a, b in _blocks(rows, seen, person):
+    for distance, a, b in _blocks(rows, views, person):
         near = _bin(distance) <= limit
         distances.append(distance[near])
         people_a.append(a[near])
@@ -194,12 +190,12 @@ def _bin(distance: Floats32) -> NDArray[np.int64]:
 
 
 def _blocks(
-    rows: Floats32, seen: Sequence[Floats32], person: NDArray[np.int32]
+    rows: Floats32, views: Sequence[Floats32], person: NDArray[np.int32]
 ) -> Iterator[tuple[Floats32, NDArray[np.int32], NDArray[np.int32]]]:
     """Impostor pairs (distance, person, person), each once, a block of rows at a time."""
     for start in range(0, len(rows), BLOCK):
         stop = min(start + BLOCK, len(rows))
-        distance = _nearest([look[start:stop] for look in seen], rows[start:])
+        distance = _nearest([look[start:stop] for look in views], rows[start:])
         later = np.arange(start, len(rows))[None, :] > np.arange(start, stop)[:, None]
         i, j = np.nonzero(later & (person[start:stop, None] != person[None, start:]))
         yield distance[i, j], person[start + i], person[start + j]

@@ -1,6 +1,6 @@
 """The times of frames, made strictly ascending.
 
-Times that the file gives are kept, so a variable frame rate stays one. Three things are mended, and counted:
+Times that the file gives are kept, so a variable frame rate stays one. Three things are corrected, and counted:
 
 - a frame without a time is shown one usual interval after the one before;
 - a frame that is not later than the one before, by up to a second (swapped or doubled), one unit of time after it;

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -22,8 +23,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media.clock import Clock, step
-from unmask.bench.data.media.container import check_size, opened
-from unmask.bench.data.media.pixels import clockwise, display_matrix, upright
+from unmask.bench.data.media.container import check_size, clockwise, display_matrix, opened, upright
 from unmask.bench.data.sequences import ImageSequence
 
 _KBIT = 1000.0
@@ -150,16 +150,16 @@ def _probe_file(path: Path) -> VideoInfo:
     return info if info.kbps is not None else replace(info, kbps=_measured_kbps(path, info))
 
 
+def _packets(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[Packet[VideoStream]]:
+    """In the file's order, up to where it cannot be read further."""
+    try:
+        yield from container.demux(stream)
+    except (FFmpegError, OSError, ValueError):
+        damage.broken_off = True
+
+
 def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> Iterator[VideoFrame]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except (FFmpegError, OSError, ValueError):
-            damage.broken_off = True
-            break
+    for packet in _packets(container, stream, damage):
         try:
             decoded = packet.decode()
         except (FFmpegError, ValueError):
@@ -168,6 +168,8 @@ def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> I
         for frame in decoded:
             damage.concealed += frame.is_corrupt
             yield frame
+    if not damage.broken_off:
+        return
     try:
         yield from stream.decode(None)
     except (FFmpegError, ValueError):
@@ -179,14 +181,7 @@ def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
     size, packed, last = 0, 0, None
     first: int | None = None
     with opened(path) as (container, stream):
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except (FFmpegError, OSError, ValueError):
-                break
-            if packet is None:
-                break
+        for packet in _packets(container, stream, Damage()):
             size += packet.size
             packed += packet.size > 0
             time = packet.dts if packet.dts is not None else packet.pts

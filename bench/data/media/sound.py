@@ -26,7 +26,7 @@ class Sound:
     """The first sound track of a clip on its way into ``target``. A context manager; a clip without sound adds none."""
 
     def __init__(self, path: Path, target: OutputContainer, time_base: Fraction) -> None:
-        """``time_base``: of the pictures. Raises `VideoError` for a clip that cannot be opened, or whose sound the
+        """``time_base``: of the frames. Raises `VideoError` for a clip that cannot be opened, or whose sound the
         target cannot hold."""
         self.codec = ""
         """'' = the clip has no sound."""
@@ -55,11 +55,11 @@ class Sound:
         self._stack.close()
 
     def start_at(self, pts: int) -> None:
-        """Where the pictures begin, in their own units; sound before it is left out."""
+        """Where the frames begin, in their own units; sound before it is left out."""
         self._start = pts * self._time_base
 
     def copy_until(self, seconds: Fraction | None) -> None:
-        """Copies what sounds up to ``seconds`` after the first picture; ``None`` = the rest."""
+        """Copies what sounds up to ``seconds`` after the first frame; ``None`` = the rest."""
         while True:
             packet = self._next()
             if packet is None:
@@ -83,6 +83,6 @@ class Sound:
             return packet
         try:
             return next(self._packets, None)
-        except (FFmpegError, OSError):  # the clip breaks off; its pictures say so too
+        except (FFmpegError, OSError):  # the clip breaks off; its frames say so too
             self._packets = iter(())
             return None

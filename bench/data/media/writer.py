@@ -2,7 +2,7 @@
 
 Kept: number of frames, size, and each frame's time from the first one (which is shown at 0), so also a variable rate.
 Pixels are written upright, so no turn is noted. Nothing else of the source goes into the file: no title, place, device
-or date, and no sound unless it is asked for (voices tell who somebody is).
+or date, and no sound unless ``audio_from`` says so (voices identify people).
 
 ``lossless`` stores RGB as it is (libx264rgb, quantiser 0): what is read back is equal, pixel for pixel. Such files are
 for measuring: most players cannot show them. The others are 8-bit yuv420p, BT.601, marked so; sizes that are odd are
@@ -11,11 +11,13 @@ kept by yuv444p instead, which browsers do not show. One thread encodes, so equa
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Literal, Self, cast
 
 import av
 import numpy as np
@@ -27,12 +29,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media.clock import USUAL_RATE, step
-from unmask.bench.data.media.quality import Quality, parse_quality
 from unmask.bench.data.media.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000
@@ -41,9 +42,41 @@ LOSSLESS_PRESET: Final = "ultrafast"
 """Measured on 720p: 20 per cent larger files than superfast at twice its speed, and just as exact."""
 RATE_PRESET: Final = "fast"
 RATE_OPTIONS: Final = "ratetol=0.1:mbtree=0"
-"""Without them clips of two seconds end 15 to 35 per cent below the bitrate asked for; with them within 5."""
+"""Without them clips of two seconds end 15 to 35 per cent below the stated bitrate; with them within 5."""
 _BT601: Final = 6
 """SMPTE 170M in the numbering of H.264 (ITU-T H.273)."""
+MAX_KBPS: Final = 1_000_000
+_RATE: Final = re.compile(r"([1-9][0-9]{0,6})k\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a written clip keeps its pixels: lossless, matched (the source's bitrate) or a stated rate."""
+
+    kind: Literal["lossless", "matched", "rate"]
+    kbps: int | None = None
+    """For ``rate``."""
+
+    def target(self, info: VideoInfo) -> int | None:
+        """Bits per second to aim at; ``None`` = lossless. Raises `VideoError` where the source's is not known."""
+        if self.kind == "lossless":
+            return None
+        kbps = self.kbps if self.kind == "rate" else info.kbps
+        if kbps is None:
+            raise VideoError("its bitrate is not known, so none can be matched; state one, such as 800k")
+        return max(1000, round(kbps * 1000))
+
+
+def parse_quality(text: str) -> Quality:
+    """``lossless``, ``matched`` or a bitrate such as ``800k``. Raises `SpecError` with the choices."""
+    if text == "lossless":
+        return Quality("lossless")
+    if text == "matched":
+        return Quality("matched")
+    match = _RATE.match(text)
+    if match and int(match[1]) <= MAX_KBPS:
+        return Quality("rate", int(match[1]))
+    raise SpecError(f"cannot read the quality {text!r}; write lossless, matched, or a bitrate such as 800k")
 
 
 class VideoWriter:
@@ -52,7 +85,7 @@ class VideoWriter:
     def __init__(self, path: Path, info: VideoInfo, quality: str | Quality, *, audio_from: Path | None = None) -> None:
         """``info``: of the source (size, time base, rate, and its bitrate for ``matched``).
 
-        ``quality``: see `bench.data.media.quality`. ``audio_from``: a clip whose first sound track is copied as it is,
+        ``quality``: see `parse_quality`. ``audio_from``: a clip whose first sound track is copied as it is,
         to the same times. Raises `VideoError` and `SpecError`.
         """
         self.path = path
@@ -67,13 +100,14 @@ class VideoWriter:
             self.codec, self.pixel_format = "libx264", "yuv420p" if even else "yuv444p"
         self._time_base = max(Fraction(1, MAX_TICKS), info.time_base)
         self._audio_from = audio_from
+        self._sound: Sound | None = None
         self._stack = ExitStack()
         self._start = self._last = 0
         self._bytes = 0
 
     @property
     def kbps(self) -> float | None:
-        """Achieved, of the pictures alone; ``None`` before the first frame is encoded."""
+        """Achieved, of the frames alone; ``None`` before the first frame is encoded."""
         if not self._bytes:
             return None
         ticks = self._last + step(self._time_base, self._info.rate)
@@ -92,13 +126,13 @@ class VideoWriter:
             self._stack.callback(self._container.close)
             self._container.flags |= cast(int, Flags.bitexact.value)
             self._stream = self._add_stream()
-            self._sound = None
             if self._audio_from is not None:
                 self._sound = self._stack.enter_context(Sound(self._audio_from, self._container, self._info.time_base))
-            self._begin()
+            # Writes the head of the file, where it mostly comes out whether MP4 can hold the sound.
+            self._container.start_encoding()
         except (FFmpegError, ValueError, OSError) as error:
             self._stack.__exit__(type(error), error, None)
-            raise VideoError(f"cannot be written ({_reason(error)})") from error
+            raise self._failure(error, "cannot be written") from error
         except BaseException as error:
             self._stack.__exit__(type(error), error, None)
             raise
@@ -137,13 +171,6 @@ class VideoWriter:
             raise
         self._stack.close()
 
-    def _begin(self) -> None:
-        """Writes the head of the file, where it mostly comes out whether MP4 can hold the sound."""
-        try:
-            self._container.start_encoding()
-        except (FFmpegError, ValueError) as error:
-            raise self._failure(error, "cannot be written") from error
-
     def _finish(self) -> None:
         if not self.frames:
             raise VideoError("no frame was written")
@@ -156,7 +183,7 @@ class VideoWriter:
             raise self._failure(error, "cannot be written") from error
 
     def _failure(self, error: Exception, what: str) -> VideoError:
-        """In words. Our pictures always fit, so what FFmpeg calls an invalid argument is the sound."""
+        """In words. Our frames always fit, so what FFmpeg calls an invalid argument is the sound."""
         if self._sound is not None and self._sound.codec and isinstance(error, ValueError):
             return unfit(self._sound.codec)
         return VideoError(f"{what} ({_reason(error)})")

@@ -32,7 +32,7 @@ class Place:
     exclude: tuple[Path, ...] = ()
     """Folders and files below ``path`` that are none of it."""
     split: str = "all"
-    """What is asked for. A reader that gives all splits need not look at it."""
+    """The split of the SPEC. A reader that gives all splits need not look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Contents:
     ignored: int = 0
     """Files that are not samples."""
     notes: list[str] = field(default_factory=list)
-    """What was understood and what was passed over, a sentence each."""
+    """What was read and what was passed over, a sentence each."""
 
 
 Reader = Callable[[Place], Contents]

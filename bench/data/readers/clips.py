@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from unmask.bench.core.errors import DataError
-from unmask.bench.data.labels import read_rows
+from unmask.bench.data.labels import file_id, read_rows
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files
 from unmask.bench.data.readers.truth import read_truth
 from unmask.bench.data.stores import FileStore
@@ -45,18 +45,18 @@ def read_surv_fight(place: Place) -> Contents:
     contents.records = [Record(name, group=groups.get(name, "")) for name in dict.fromkeys([*names, *groups])]
     unknown = sorted({record.group for record in contents.records} - set(FIGHT_GROUPS))
     if unknown:
-        raise DataError(f"{str(place.path)!r}: a clip is neither fight nor noFight but {unknown[0]!r}; mend {LABELS}")
+        raise DataError(
+            f"{str(place.path)!r}: a clip is neither fight nor noFight but {unknown[0]!r}; correct {LABELS}"
+        )
     return contents
 
 
 def _labels(path: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
     for line, row in read_rows(path):
-        file, label = row.get("file", ""), row.get("label", "")
-        if not file or label not in FIGHT_GROUPS:
-            raise DataError(f"{path}, line {line}: needs a file, and fight or noFight in the column label")
-        if ".." in PurePosixPath(file).parts or PurePosixPath(file).is_absolute():
-            raise DataError(f"{path}, line {line}: {file!r} must be a path below the folder of the labels file")
+        file, label = file_id(row.get("file", ""), f"{path}, line {line}"), row.get("label", "")
+        if label not in FIGHT_GROUPS:
+            raise DataError(f"{path}, line {line}: needs fight or noFight in the column label")
         if file in groups:
             raise DataError(f"{path}, line {line}: {file!r} is named twice")
         groups[file] = label

@@ -2,8 +2,8 @@
 
 Samples are all files with an image's extension, broken or not, and files without one whose first bytes are an image's.
 Hidden files, texts, ``labels.csv`` and the like are passed over and counted, and so are files without labels that are
-called as the anonymized version of another (``a_anonymized.jpg`` beside ``a.jpg``). The names of folders are nobody's:
-only ``labels.csv`` says who is who.
+named as the anonymized version of another (``a_anonymized.jpg`` beside ``a.jpg``). Names of folders are not taken for
+people: only ``labels.csv`` says who is who.
 """
 
 from __future__ import annotations

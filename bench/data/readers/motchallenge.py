@@ -6,7 +6,7 @@ A sequence may also be one video file with ``gt.txt`` or ``gt/gt.txt`` beside it
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.files import is_hidden
@@ -34,7 +34,11 @@ def read_motchallenge(place: Place) -> Contents:
     for folder, subfolders, names in walk(root):
         subfolders[:] = sorted(s for s in subfolders if not is_hidden(s) and not (folder / s).is_symlink())
         truth = next((folder / relative for relative in TRUTHS if (folder / relative).is_file()), None)
-        videos = [folder / file for file in sorted(names) if not is_hidden(file) and _is_clip(file)]
+        videos = [
+            folder / file
+            for file in sorted(names)
+            if not is_hidden(file) and Path(file).suffix.lower() in CLIP_EXTENSIONS
+        ]
         if is_sequence(folder):
             identity = sample_id(folder.relative_to(root)) if folder != root else root.resolve().name
             add(identity, folder, truth)
@@ -53,10 +57,6 @@ def read_motchallenge(place: Place) -> Contents:
     without = sum(record.truth is None for record in records)
     notes = [f"{without} of {len(records)} sequences have no gt.txt."] if without else []
     return Contents(FileStore(root, files, limit=None), records, ignored, notes)
-
-
-def _is_clip(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in CLIP_EXTENSIONS
 
 
 def _numbering(path: Path) -> Numbering | None:

@@ -83,7 +83,8 @@ def read_ucf_crime(place: Place) -> Contents:
             "get the archives that hold them, or write ucf-crime:split=all for whatever is there"
         )
     store = FileStore(root, {name: here[name] for name in names}, limit=None)
-    records = [Record(name, split=split, group=group_of(name), spans=spans.get(name)) for name in names]
+    groups = {name: NORMAL if "/Normal_Videos" in name else ANOMALY for name in names}
+    records = [Record(name, split=split, group=group, spans=spans.get(name)) for name, group in groups.items()]
     ignored = listing.ignored + len(listing.files) - len(here)
     return Contents(store, records, ignored, list(THESIS_NOTES) if split == "thesis" else [])
 
@@ -95,11 +96,6 @@ def clip_id(name: str) -> str:
         return ""
     folders = {"Normal_Videos_": "Testing_Normal_Videos_Anomaly", "Normal_Videos": "Training_Normal_Videos_Anomaly"}
     return f"{folders.get(match[1], match[1])}/{name}"
-
-
-def group_of(identity: str) -> str:
-    """``normal`` or ``anomaly``."""
-    return NORMAL if PurePosixPath(identity).name.startswith("Normal_Videos") else ANOMALY
 
 
 def read_annotation(path: Path) -> dict[str, Spans]:

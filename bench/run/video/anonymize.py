@@ -25,8 +25,8 @@ from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.video.given import given_frames
 from unmask.bench.run.video.neighbours import FrameGuard
 from unmask.bench.run.video.prepare import clip_key, faces_by_frame, usable
-from unmask.bench.store.atomic import replacing_folder
 from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import read_table, table_key, write_table
 
 STAGE_VERSION: Final = 5
@@ -42,7 +42,7 @@ def output_key(job: ShardJob) -> str:
     return job.key("outputs", STAGE_VERSION, method.identity, settings.seed, settings.device, boxes, written)
 
 
-def written_problem(folder: Path, quality: str) -> str:
+def written_problem(folder: Storage, quality: str) -> str:
     """Why a folder of outputs has no file of this quality; '' = it has one, or the clip itself is of no use."""
     written = read_table(folder / "written.parquet")
     return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == quality), "")
@@ -63,7 +63,7 @@ def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
         return False
     if callee is None and not is_given(job.planned_method):
         callee = Here(planned_method(job).spec, job.plan.settings.device)
-    with replacing_folder(job.folder.outputs_dir(job.dataset, job.method, job.shard)) as folder:
+    with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="frames.parquet") as folder:
         rows, outputs = _written(job, folder, callee)
         qualities = list(outputs)
         write_table(
@@ -87,14 +87,16 @@ def anonymize_clip(job: ShardJob, callee: Callee | None = None) -> bool:
     return True
 
 
-def _written(job: ShardJob, folder: Path, callee: Callee | None) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
+def _written(
+    job: ShardJob, folder: Storage, callee: Callee | None
+) -> tuple[list[tuple[float, str]], dict[str, _Output]]:
     """Runs the method and writes its frames: milliseconds and error of each frame, and the files by quality."""
     rows: list[tuple[float, str]] = []
     if not usable(job):
         return rows, {}
     clips, ref = job.open_clip()
     control = job.planned_method.card.name == CONTROL
-    outputs = {quality: _Output(folder / f"{quality}.mp4", quality) for quality in _qualities(job)}
+    outputs = {quality: _Output((folder / f"{quality}.mp4").local, quality) for quality in _qualities(job)}
     with ExitStack() as stack:
         for output in outputs.values():
             stack.enter_context(output)
@@ -200,7 +202,7 @@ def _inform(callee: Callee, job: ShardJob) -> None:
     if not hasattr(registry.method_class(parse_spec(job.planned_method.spec).name), "expect"):
         return
     ids: list[str] = []
-    for other in dataset_jobs(job.run, job.plan, job.root, job.planned):
+    for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
         folder = job.folder.prepare_dir(other.dataset, other.shard)
         count = len(read_table(folder / "frames.parquet")["pts"])
         ids += [frame_id(other.clip_digest, number) for number in range(count)]

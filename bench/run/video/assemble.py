@@ -19,9 +19,10 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
+from unmask.bench.run import opened
+from unmask.bench.run.attacking import attacker_of, read_by
 from unmask.bench.run.explained import missed
 from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.shards import opened_data
 from unmask.bench.run.video.anonymize import written_problem
 from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence
 from unmask.bench.run.video.prepare import stored_tracks
@@ -33,7 +34,7 @@ from unmask.bench.store.tables import Table, read_table
 
 def original_clips(folder: RunFolder, plan: Plan, dataset: PlannedDataset, root: Path | None) -> list[OriginalClip]:
     """Every clip of a data set, those that cannot be read included, in order."""
-    clips, refs = opened_data(folder.path, plan, dataset.label, root)
+    clips, refs = opened.data(folder.path, plan, dataset.label, root)
     found = []
     for number, (clip, group) in enumerate(zip(dataset.samples, dataset.groups, strict=True)):
         path = folder.prepare_dir(dataset.label, number)
@@ -161,7 +162,7 @@ def video_evidence(
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
     settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return clip_evidence(dataset, release.label, usable, scored, recoded, points, settings)
+    return read_by(attacker_of(), clip_evidence(dataset, release.label, usable, scored, recoded, points, settings))
 
 
 def _people(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -23,7 +22,7 @@ from unmask.bench.core.types import Bools, Box, Image, MethodFailure
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.guard import ANOTHER, fault_of
-from unmask.bench.run.shards import ShardJob, dataset_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
 from unmask.bench.run.video.prepare import faces_by_frame, people_by_frame
 from unmask.bench.run.views import background
@@ -136,7 +135,7 @@ class FrameGuard:
         """As of photos; whether an output is another clip of the data set is asked of its first frame."""
         if frame.number > 0:
             return fault_of("", frame.image, heads, output)
-        first = partial(_first_frames, self._job.run, self._job.plan_run, self._job.dataset, self._job.root)
+        first = partial(_first_frames, self._job.workplace, self._job.plan_run, self._job.dataset)
         reason = fault_of(
             self._job.clip, frame.image, heads, output, lambda: first().signatures, lambda n: first().read(n)
         )
@@ -157,10 +156,10 @@ class _FirstFrames:
 
 
 @lru_cache(maxsize=2)
-def _first_frames(run: Path, plan_run: str, dataset: str, root: Path | None) -> _FirstFrames:
+def _first_frames(workplace: Workplace, plan_run: str, dataset: str) -> _FirstFrames:
     """Once per process, and only where an output is not explained by its own clip."""
-    plan = RunFolder(run).plan_named(plan_run)
-    clips = {job.clip: job for job in dataset_jobs(run, plan, root, plan.dataset(dataset))}
+    plan = RunFolder(workplace.run).plan_named(plan_run)
+    clips = {job.clip: job for job in map(workplace.place, dataset_jobs(plan, plan.dataset(dataset)))}
     names, grey, masks = [], [], []
     for name, job in clips.items():
         try:

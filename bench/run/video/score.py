@@ -96,7 +96,7 @@ def _pairs(job: ShardJob, method_job: ShardJob) -> Iterator[list[Pair]]:
     """The clip's frames beside the release's. Raises `StoreError` where the stored clip is short or broken."""
     outputs = job.folder.outputs_dir(job.dataset, method_job.method, job.shard)
     errors = read_table(outputs / "frames.parquet")["error"]
-    path = outputs / f"{job.release.variant}.mp4"
+    path = (outputs / f"{job.release.variant}.mp4").local
     clips, ref = job.open_clip()
     try:
         stored = iter(VideoReader(path))

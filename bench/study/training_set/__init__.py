@@ -3,7 +3,7 @@
 label (photo by photo, resumable) -> choose (limits for each group) -> write (shards, images, tables, card).
 """
 
-from unmask.bench.study.training_set.build import build
+from unmask.bench.study.training_set.build import build, group_table
 from unmask.bench.study.training_set.settings import BuildSettings, Source, parse_age_groups, parse_source
 
-__all__ = ["BuildSettings", "Source", "build", "parse_age_groups", "parse_source"]
+__all__ = ["BuildSettings", "Source", "build", "group_table", "parse_age_groups", "parse_source"]

@@ -78,7 +78,7 @@ def parse_source(text: str) -> Source:
     name = spec.label if has_part else split
     part: Part = next((part for part in PARTS if part == name), "train")
     body = text.strip().split("=", 1)[1] if has_part else text.strip()
-    # `bench.data` knows `path` by its position; written out, a path with a comma would be cut.
+    # `bench.data` takes `path` by its position; written out, a path with a comma would be cut.
     return Source(part, body.strip())
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from unmask.bench.core.cards import WeightsReport
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.weights import WeightsReport
 from unmask.methods.gan.checkpoints.architectures import Identified, identify
 from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, open_checkpoint, settings_beside, shown
 

@@ -1,6 +1,6 @@
 """The MS-SSIM + L1 loss (Zhao et al. 2017) as psyrocloud's PyTorch code computes it, differentiable.
 
-The thesis trains with it (4.5.6, 4.6). ``metrics/quality/functional/ms_ssim_l1.py`` measures the same number and tells
+The thesis trains with it (4.5.6, 4.6). ``metrics/instruments/support/ssim.py`` measures the same number and tells
 how that code spreads its 15 filters over the channels: red is seen at the finest scales only, blue at the coarsest.
 """
 

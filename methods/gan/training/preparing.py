@@ -1,10 +1,10 @@
-"""The methods' side of `unmask data build`, see `bench.core.training_faces.TrainingFaces`."""
+"""The methods' side of `unmask data build`, see `bench.core.training.TrainingFaces`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unmask.bench.core.training_faces import FaceCrop, Rgb
+from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Detection, Floats32, Image
 from unmask.methods import mtcnn
 from unmask.methods.gan.attributes import attribute_vector, parse_attributes, parse_tone

@@ -11,9 +11,7 @@ from tests.support.video import Clip, video_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from unmask.metrics.cost.clips import ClipCost
-from unmask.metrics.cost.memory import Memory
-from unmask.metrics.cost.speed import Speed
+from unmask.metrics.cost.cost import ClipCost, Memory, Speed
 
 NAN = float("nan")
 

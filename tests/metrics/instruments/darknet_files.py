@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.metrics.instruments.darknet_cfg import Convolution, read_cfg
+from unmask.metrics.instruments.support.darknet_cfg import Convolution, read_cfg
 
 SMALL = """
 [net]

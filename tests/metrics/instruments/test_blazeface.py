@@ -41,18 +41,31 @@ def test_finds_what_the_judge_finds(open_instrument: Callable[[str], Any], demo:
     assert np.mean([found(open_instrument("blazeface"), image, face) for image, face in demo]) > 0.95
 
 
-@pytest.mark.parametrize("cover", ["black", "noise", "blur"])
+def blurred(image: Image, face: Detection) -> Image:
+    """The image with a blur of 0.3 face widths around the face, at the size of a face of 64 px, where it is quick."""
+    left, top, right, bottom = face.box.scaled(1.2 + 6 * 0.3).clipped(*image.shape[:2])
+    scale = min(64 / face.box.w, 1)
+    small = cv2.resize(image[top:bottom, left:right], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    output = image.copy()
+    small = cv2.GaussianBlur(small, (0, 0), 0.3 * face.box.w * scale)
+    output[top:bottom, left:right] = cv2.resize(small, (right - left, bottom - top))
+    return output
+
+
+COVERS: dict[str, Callable[[Image, Detection], Image]] = {
+    "black": lambda image, face: np.zeros_like(image),
+    "noise": lambda image, face: np.random.default_rng(0).integers(0, 256, image.shape, np.uint8),
+    "blur": blurred,
+}
+
+
+@pytest.mark.parametrize("cover", COVERS)
 def test_finds_nothing_where_a_face_was_covered(open_instrument: Callable[[str], Any], demo: Faces, cover: str) -> None:
     seen = []
     for image, face in demo:
-        covers = {
-            "black": np.zeros_like(image),
-            "noise": np.random.default_rng(0).integers(0, 256, image.shape).astype(np.uint8),
-            "blur": np.asarray(cv2.GaussianBlur(image, (0, 0), 0.3 * face.box.w), np.uint8),
-        }
         output = image.copy()
         left, top, right, bottom = face.box.scaled(1.2).clipped(*image.shape[:2])
-        output[top:bottom, left:right] = covers[cover][top:bottom, left:right]
+        output[top:bottom, left:right] = COVERS[cover](image, face)[top:bottom, left:right]
         seen.append(found(open_instrument("blazeface"), output, face))
     assert np.mean(seen) < 0.05
 

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
 from unmask.bench.core.types import Box, FaceView, Image
-from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned, located, similarity_transform, square, usable
+from unmask.metrics.instruments.support.crops import (
+    ARCFACE_TEMPLATE,
+    aligned,
+    located,
+    similarity_transform,
+    square,
+    usable,
+)
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
 OFFSET = np.array([170.0, 70.0])

@@ -14,7 +14,7 @@ import torch
 from tests.metrics.instruments.darknet_files import SMALL, write_cfg, write_weights
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.darknet import load_darknet
+from unmask.metrics.instruments.support.darknet import load_darknet
 
 SIZE = 64
 TOLERANCE = 2e-5

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.types import Box, FaceView, Floats32, Image
-from unmask.metrics.instruments.looks import read_looks
+from unmask.metrics.instruments.support.embedding import LookEmbedder
 
 
 def reading(crops: NDArray[np.uint8]) -> Floats32:
@@ -17,10 +17,24 @@ def reading(crops: NDArray[np.uint8]) -> Floats32:
     return crops.reshape(len(crops), -1).astype(np.float32) - 127.4
 
 
+class Whole(LookEmbedder):
+    """Sees the whole image; one of black pixels cannot be cut."""
+
+    batch = 4
+
+    def cut(self, face: FaceView) -> Image | None:
+        return face.image if face.image.any() else None
+
+
+def embedder(crop: Image) -> LookEmbedder:
+    whole = Whole(reading)
+    whole.dimension = crop.size  # type: ignore[misc]
+    return whole
+
+
 def looks_of(crop: Image) -> dict[str, Floats32]:
     view = FaceView(crop, Box(0, 0, 8, 8), np.zeros((5, 2), np.float32))
-    columns = read_looks([view], lambda face: face.image, reading, dimension=crop.size, batch=4)
-    return {name: values[0] for name, values in columns.items()}
+    return {name: values[0] for name, values in embedder(crop).read_looks([view]).items()}
 
 
 def unit(crop: Image) -> Floats32:
@@ -58,5 +72,5 @@ def test_all_looks_are_there_and_crops_of_other_sizes_are_blurred_alike(crop: Im
 
 def test_a_face_that_cannot_be_cut_has_no_looks() -> None:
     view = FaceView(np.zeros((8, 8, 3), np.uint8), Box(0, 0, 8, 8), np.zeros((5, 2), np.float32))
-    columns = read_looks([view], lambda face: None, reading, dimension=4, batch=1)
-    assert all(np.isnan(values).all() and values.shape == (1, 4) for values in columns.values())
+    columns = embedder(view.image).read_looks([view])
+    assert all(np.isnan(values).all() and values.shape == (1, view.image.size) for values in columns.values())

@@ -27,14 +27,20 @@ from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.run.calibration import instrument_identity, usable_points
 from unmask.bench.run.choosing import choose_instruments
 from unmask.metrics.instruments.buffalo import BuffaloL
-from unmask.metrics.instruments.crops import ARCFACE_TEMPLATE, aligned
-from unmask.metrics.instruments.dlib_network import load_dlib
-from unmask.metrics.instruments.dlib_resnet import DlibResNet
-from unmask.metrics.instruments.embedding import normalised
-from unmask.metrics.instruments.facenet import FaceNet, standardised
-from unmask.metrics.instruments.hardware import cores, onnx_providers, torch_device
-from unmask.metrics.instruments.keras_inception_resnet import load_keras
-from unmask.metrics.instruments.onnx_session import fast_network, open_session, read_model, unfold_prelu
+from unmask.metrics.instruments.recognisers import DlibResNet, FaceNet, standardised
+from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned
+from unmask.metrics.instruments.support.dlib_network import load_dlib
+from unmask.metrics.instruments.support.embedding import normalised
+from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.support.onnx_session import (
+    cores,
+    fast_network,
+    onnx_providers,
+    open_session,
+    read_model,
+    torch_device,
+    unfold_prelu,
+)
 
 NAMES = ("mobilefacenet", "sface", "facenet", "dlib")
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.metrics.instruments import safe_pickle
-from unmask.metrics.instruments.safe_pickle import load_numpy_pickle, load_torchscript_tensors
+from unmask.metrics.instruments.support import safe_pickle
+from unmask.metrics.instruments.support.safe_pickle import load_numpy_pickle, load_torchscript_tensors
 
 
 def pickled(path: Path, value: object) -> Path:

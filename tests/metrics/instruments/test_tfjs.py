@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32
-from unmask.metrics.instruments.tfjs_graph import TfjsGraph
-from unmask.metrics.instruments.tfjs_weights import read_json, read_weights
+from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
+from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 
 def text(value: str) -> dict[str, str]:

@@ -14,10 +14,9 @@ from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, NOT_MEASURED, Evid
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import UnitValues
 from unmask.metrics.privacy.attack import Attack, attacks
-from unmask.metrics.privacy.deid_rate import DeidRate
+from unmask.metrics.privacy.deid_rate import DeidRate, OwnDistance
 from unmask.metrics.privacy.identification import Identification
 from unmask.metrics.privacy.outcome import OutcomeShares
-from unmask.metrics.privacy.own_distance import OwnDistance
 from unmask.metrics.privacy.strangers import strangers
 
 

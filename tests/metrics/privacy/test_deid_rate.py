@@ -11,8 +11,7 @@ from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
-from unmask.metrics.privacy.deid_rate import DeidRate
-from unmask.metrics.privacy.deid_rate_thesis import DeidRateThesis
+from unmask.metrics.privacy.deid_rate import DeidRate, DeidRateThesis
 
 
 def ask(metric: DeidRate | DeidRateThesis, evidence: Evidence, recogniser: str = "sface") -> dict[str, UnitValues]:

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cosine
 
 from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
-from unmask.metrics.privacy.own_distance import OwnDistance
+from unmask.metrics.privacy.deid_rate import OwnDistance
 
 OUTCOMES = ["anonymized"] * 6 + ["destroyed", "missed", "error", "anonymized"]
 

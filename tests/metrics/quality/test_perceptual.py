@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from tests.support.evidence import make_evidence
-from unmask.metrics.quality.perceptual import Perceptual
+from unmask.metrics.quality.pairs import Perceptual
 
 
 def test_each_network_that_was_run() -> None:

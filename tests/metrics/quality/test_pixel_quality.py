@@ -9,7 +9,7 @@ import numpy as np
 from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
 from unmask.metrics.instruments.pixels import COLUMNS
-from unmask.metrics.quality.pixel_quality import PixelQuality
+from unmask.metrics.quality.pairs import PixelQuality
 
 
 def test_every_column_of_every_region() -> None:

@@ -10,8 +10,7 @@ from tests.support.video import RECOGNISER, Clip, Face, at_distance, released, v
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.metrics.traceability.motion import Motion, trajectory_correlation
-from unmask.metrics.traceability.stability import IdentityStability, kept_share
+from unmask.metrics.traceability.consistency import IdentityStability, Motion, kept_share, trajectory_correlation
 
 
 def values(metric: IdentityStability | Motion, evidence: Evidence, name: str) -> list[float]:

@@ -13,7 +13,7 @@ from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic
 from unmask.bench.core.video import Tracks
 from unmask.metrics.traceability.tracking import Tracking
-from unmask.metrics.traceability.tracking_scores import combined_scores, overlaps, sequence_scores
+from unmask.metrics.traceability.tracking_scores import combined, overlaps, sequence_counts
 
 FRAMES = 10
 NAMES = ("hota", "deta", "assa", "idf1", "mota", "id_switches")
@@ -119,9 +119,10 @@ def test_an_output_that_shows_nobody_is_a_failure_not_a_gap() -> None:
 def test_weights_draw_clips() -> None:
     outputs = [standing(1, 2), standing(1), Tracks.none()]
     scores = asked(video_evidence([clip(output) for output in outputs]))
-    counts = [sequence_scores(standing(1, 2), output, FRAMES) for output in outputs]
+    counts = [sequence_counts(standing(1, 2), output, FRAMES) for output in outputs]
     for weights in (np.array([2.0, 0.0, 1.0]), np.array([0.0, 3.0, 0.0])):
-        drawn = combined_scores([c for c, w in zip(counts, weights, strict=True) for _ in range(int(w))])
+        several = np.stack([c for c, w in zip(counts, weights, strict=True) for _ in range(int(w))])
+        drawn = combined(several, np.ones(len(several)))
         for name, expected in zip(NAMES, drawn, strict=True):
             assert value(scores[f"{name}_original"], weights) == pytest.approx(expected, abs=1e-12)
     assert math.isnan(value(scores["hota_original"], np.zeros(3)))
@@ -141,10 +142,10 @@ def test_each_tracker_has_its_own_scores() -> None:
 
 def test_bad_tracks_are_bugs() -> None:
     with pytest.raises(ValueError, match="frames 0 to 9, of 5"):
-        sequence_scores(standing(1), Tracks.none(), 5)
+        sequence_counts(standing(1), Tracks.none(), 5)
     twice = Tracks.sorted([0, 0], [1, 1], np.ones((2, 4)))
     with pytest.raises(ValueError, match="two boxes in one frame"):
-        sequence_scores(standing(1), twice, FRAMES)
+        sequence_counts(standing(1), twice, FRAMES)
 
 
 def test_boxes_without_an_area_overlap_with_nothing() -> None:

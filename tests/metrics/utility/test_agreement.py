@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from tests.support.evidence import make_evidence
-from unmask.metrics.utility.agreement import EstimatorAgreement
+from unmask.metrics.utility.attributes import EstimatorAgreement
 
 NAN = float("nan")
 

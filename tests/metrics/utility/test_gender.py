@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
 from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
-from unmask.metrics.utility.gender import GenderPreserved
+from unmask.metrics.utility.attributes import GenderPreserved
 
 
 def test_against_scikit_learns_accuracy() -> None:

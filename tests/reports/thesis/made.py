@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from tests.reports.synthetic import Made, make_run
 from tests.support.sealing import seal_run
-from unmask.bench.store.atomic import write_json
+from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import REPRODUCTION, Cell, Reproduction, Selection
 from unmask.bench.store.run_folder import RunFolder
 
@@ -95,7 +95,9 @@ def _write_tones(run: RunFolder, method: str, share: float) -> None:
     table = run.faces("demo", method)
     n = table.num_rows
     values = [100.0] * n if method == "deepprivacy" else [50.0 if k < share * n else 150.0 for k in range(n)]
-    pq.write_table(table.append_column("skin_mse|skin-kmeans|face", pa.array(values)), run.faces_path("demo", method))
+    pq.write_table(
+        table.append_column("skin_mse|skin-kmeans|face", pa.array(values)), run.faces_path("demo", method).local
+    )
 
 
 def _metric(name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.reports.pages import Element, links, read_page, target
 from tests.reports.synthetic import RECOGNISERS, make_run
 from tests.reports.thesis.made import Interval, make_reproduction
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.json_files import read_reproduction
+from unmask.bench.store.documents import read_reproduction
 from unmask.reports.build import build_report
 from unmask.reports.thesis.published import load_published
 

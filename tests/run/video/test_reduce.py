@@ -174,7 +174,7 @@ def test_timelines_of_all_clips(run: ClipRun) -> None:
 def test_the_same_readings_give_the_same_bytes(tmp_path: Path, painted_world: pytest.MonkeyPatch) -> None:
     run = ClipRun(tmp_path, STREET).planned("masked=edit:how=masked").through()
     run.reduce()
-    paths = (run.folder.estimates_path, run.folder.timelines_path("clips", "masked"))
+    paths = (run.folder.estimates_path, run.folder.timelines_path("clips", "masked").local)
     before = {path: path.read_bytes() for path in paths}
     run.reduce()
     assert {path: path.read_bytes() for path in paths} == before
@@ -239,7 +239,7 @@ def test_clips_have_pseudonyms_and_only_names_json_says_whose(
     numbers = RunFolder(run.folder.path).estimates
     assert [row.clip for row in numbers.clips] == ["clip-00001", "clip-00002"]
     assert numbers.clips[1].problem
-    for path in (run.folder.estimates_path, run.folder.timelines_path("clips", "masked")):
+    for path in (run.folder.estimates_path, run.folder.timelines_path("clips", "masked").local):
         data = path.read_bytes()
         assert not any(name in data for name in (b"Jane", b"home", b"office"))
     assert [row.clip for row in run.folder.estimates.clips] == ["Jane Doe/home.mp4", "Jane Doe/office.mp4"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.protocols import Columns
-from unmask.bench.core.training_faces import FaceCrop, Rgb
+from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
 from unmask.methods.gan.training.preparing import PreparedFaces
 

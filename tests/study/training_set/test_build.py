@@ -249,7 +249,7 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not empty"):
         run(settings(("train", photos)), tmp_path / "mine")
     Pillow.new("RGB", (32, 32), (50, 60, 60)).save(photos / "new.png")
-    from unmask.bench.study.training_set.work import open_source
+    from unmask.bench.study.training_set.labelling import open_source
 
     open_source.cache_clear()
     with pytest.raises(PlanMismatchError, match="sources"):

@@ -1,0 +1,133 @@
+"""What every registered attacker must keep, and what the harness makes of those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.contract.test_metrics import ASKED, EVIDENCES, METRICS
+from tests.support.evidence import RECOGNISERS, make_evidence
+from unmask.bench.core import registry
+from unmask.bench.core.cards import AttackerCard
+from unmask.bench.core.errors import UnavailableError
+from unmask.bench.core.evidence import Evidence, Readings
+from unmask.bench.core.protocols import Background, Columns
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.run.attacking import IGNORANT, attacker_of, read_by
+
+ATTACKERS = registry.names("attacker")
+DIM = 16
+
+
+def answers(name: str, evidence: Evidence) -> list[dict[str, Any]]:
+    return [
+        {field.name: plain(getattr(item, field.name), item) for field in fields(item)}
+        for item in METRICS[name].ask(replace(evidence))
+    ]
+
+
+def plain(value: Any, item: Any) -> Any:
+    """A field of an answer; of a statistic what it gives for all units and without the first."""
+    if callable(value):
+        weights = np.tile(item.scored.astype(np.float64), (2, 1))
+        weights[1, :1] = 0
+        return value(weights) if value is item.compute_all else [value(row) for row in weights]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+@pytest.mark.parametrize(("name", "kind"), ASKED)
+def test_the_ignorant_attacker_leaves_every_number_as_it_is(name: str, kind: str) -> None:
+    np.testing.assert_equal(answers(name, read_by(attacker_of(), EVIDENCES[kind])), answers(name, EVIDENCES[kind]))
+
+
+def background(seed: int, turn: NDArray[np.float32] | None = None) -> Background:
+    """Readings of people who are in no evidence; ``turn`` (D, D): what the method does to them."""
+    people = make_evidence(40, 2, noise=0.1, seed=seed, dim=DIM)
+    name = next(iter(RECOGNISERS))
+    released = people.anonymized[name]["embedding"] @ (np.eye(DIM, dtype=np.float32) if turn is None else turn)
+    return Background(people.original[name], {"embedding": released}, people.truth.identity)
+
+
+@pytest.mark.parametrize("name", ATTACKERS)
+def test_an_attacker_learns_the_same_again_and_reads_each_face(name: str) -> None:
+    attacker = registry.create_attacker(parse_spec(name))
+    assert isinstance(attacker.card, AttackerCard)
+    assert attacker.card.name == name
+    assert attacker.card.knows
+    people = background(7)
+    state = attacker.fit(people, seed=3)
+    np.testing.assert_equal(attacker.fit(people, seed=3), state)
+    evidence = make_evidence(unscored=(1, 8), dim=DIM)
+    seen = read_by(attacker, evidence, dict.fromkeys(RECOGNISERS, state))
+    for before, after in ((evidence.original, seen.original), (evidence.anonymized, seen.anonymized)):
+        assert after.keys() == before.keys()
+        for recogniser in RECOGNISERS:
+            rows = after[recogniser]["embedding"]
+            unread = np.isnan(before[recogniser]["embedding"]).any(axis=1)
+            np.testing.assert_array_equal(np.isnan(rows).any(axis=1), unread)
+            np.testing.assert_allclose(np.linalg.norm(rows[~unread], axis=1), 1, atol=1e-5)
+
+
+class Turning:
+    """Learns the rotation that a method turns readings by (orthogonal Procrustes)."""
+
+    card = AttackerCard("turning", "1", "turning", "pairs of other people", "Procrustes", "-")
+
+    def fit(self, background: Background, *, seed: int) -> Columns:
+        u, _, v = np.linalg.svd(background.released["embedding"].T @ background.original["embedding"])
+        return {"turn": (u @ v).astype(np.float32)}
+
+    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
+        return {name: rows @ state["turn"] if released else rows for name, rows in readings.items()}
+
+
+def mean_distance(evidence: Evidence) -> float:
+    (values,) = [v for v in METRICS["own_distance"].ask(evidence) if v.instrument == "sface" and v.region == "face"]
+    return float(np.nanmean(values.values))
+
+
+def test_what_an_attacker_learns_of_others_is_what_the_metrics_ask_about() -> None:
+    rng = np.random.default_rng(5)
+    turn = np.linalg.qr(rng.normal(size=(DIM, DIM)))[0].astype(np.float32)
+    plain = make_evidence(noise=0.1, dim=DIM)
+    turned = {name: {"embedding": plain.anonymized[name]["embedding"] @ turn} for name in RECOGNISERS}
+    evidence = replace(plain, anonymized={**plain.anonymized, **turned})
+    state = Turning().fit(background(7, turn), seed=0)
+    ignorant = mean_distance(read_by(attacker_of(), evidence))
+    informed = mean_distance(read_by(Turning(), evidence, dict.fromkeys(RECOGNISERS, state)))
+    assert mean_distance(plain) == pytest.approx(informed, abs=0.05)
+    assert ignorant > 0.8 > 0.2 > informed
+
+
+class Broken(Turning):
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
+        rows = np.array(readings["embedding"])
+        changed = {
+            "drops": {"embedding": np.where(np.arange(len(rows))[:, None] == 0, np.nan, rows)},
+            "invents": {"embedding": np.nan_to_num(rows)},
+            "shortens": {"embedding": rows[1:]},
+            "renames": {"face": rows},
+        }
+        return changed[self.how]
+
+
+@pytest.mark.parametrize("how", ["drops", "invents", "shortens", "renames"])
+def test_an_attacker_that_drops_or_invents_readings_is_refused(how: str) -> None:
+    with pytest.raises(UnavailableError, match="attacker 'turning'"):
+        read_by(Broken(how), make_evidence(unscored=(3,)))
+
+
+def test_only_recognisers_are_read_anew() -> None:
+    def others(readings: Readings) -> dict[str, Any]:
+        return {name: columns for name, columns in readings.items() if name not in RECOGNISERS}
+
+    evidence, attacker = make_evidence(dim=DIM), attacker_of(IGNORANT)
+    np.testing.assert_equal(others(read_by(attacker, evidence).anonymized), others(evidence.anonymized))
