@@ -84,7 +84,7 @@ class Board:
     def reason_against(self, run: RunView, column: Column) -> str:
         """Why a run's number may not stand in this board; empty = it may."""
         if (run.tag, column) not in self._reasons:
-            home = next(r for r in self.runs if column in r.columns(self.dataset))
+            home = next((r for r in self.runs if column in r.columns(self.dataset)), run)
             same = run is home or column not in run.columns(self.dataset)
             self._reasons[run.tag, column] = "" if same else metric_difference(home, run, column)
         return self._reasons[run.tag, column]
