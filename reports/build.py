@@ -21,7 +21,7 @@ from unmask.reports.clips.people import followed_by, people_tables, thesis
 from unmask.reports.clips.timelines import make_timelines
 from unmask.reports.columns import FAMILY_TITLES, better_text
 from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
-from unmask.reports.leaderboard import Leaderboard, make_leaderboard
+from unmask.reports.leaderboard import Leaderboard, make_leaderboard, summary
 from unmask.reports.method_page import Section, make_section
 from unmask.reports.plots import Plot, tradeoff_plots
 from unmask.reports.reported import load_reported
@@ -151,7 +151,7 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
         INDEX,
         INDEX,
         "index",
-        summary=pages.summary(runs, tables),
+        summary=summary(runs, tables),
         tables=list(_views(tables, grids)),
         reported=load_reported() if "photos" in kinds else None,
         theses=content.theses,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -11,10 +11,11 @@ from typing import Final
 from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY
 from unmask.bench.store.results import EstimateRow, Problem
 from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.view import CONTROL, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import OUTCOMES, Head, headline_column, headline_heads, span_title
-from unmask.reports.numbers import NOT_MEASURED, ends_text, format_number
+from unmask.reports.numbers import NOT_MEASURED, count, ends_text, format_number
 
 USELESS_SHARE: Final = 0.5
 """A method that destroys at least this share of the faces does not count as keeping them usable."""
@@ -201,3 +202,33 @@ def failure_text(board: Board, entrant: Entrant) -> str:
         return f"{len(problems):,} of {usable:,} clips failed, wholly or in part{how} {commonest}"
     images = f" of {inputs.images - inputs.unreadable:,}" if inputs else ""
     return f"{len(problems):,}{images} images failed{how} {commonest}"
+
+
+def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
+    """What was measured, in a few sentences for somebody who builds none of this."""
+    boards = [table.board for table in tables]
+    methods = len({m for run in runs for m, card in run.methods.items() if card.name != CONTROL})
+    sizes = "; ".join(f"{board.size} ({board.title})" for board in boards)
+    attackers = {name for board in boards for name in board.recognisers}
+    first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {sizes}"
+    interval = "95\N{NO-BREAK SPACE}% interval"
+    said = [f"{first}."]
+    if attackers:
+        many = count(len(attackers), "face recognition program")
+        said = [f"{first}, and {many} then tried to find the same people again."]
+    measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
+    worst = "it" if len(attackers) == 1 else "even the most successful of them"
+    if HEADLINE_PRIVACY in measured:
+        said.append(
+            f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
+            "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "
+            f"and each number with its {interval}."
+        )
+    else:
+        said.append(f"The tables say what became of the faces, each number with its {interval}.")
+    if any(board.clips for board in boards):
+        said.append(
+            "Of clips two things are asked: can people still be followed from frame to frame, and are there moments in "
+            "which a program still recognises a person? One such frame is enough."
+        )
+    return " ".join(said)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MetricCard
-from unmask.bench.core.headlines import HEADLINE_PRIVACY
 from unmask.bench.store.results import EstimateRow, InputRow
-from unmask.bench.store.view import ALL, CONTROL, WORST, Column, RunView
+from unmask.bench.store.view import ALL, WORST, Column, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.clips.inputs import ClipInputs, make_inputs
 from unmask.reports.columns import FAMILY_TITLES, better_text, family_columns, instrument_text
-from unmask.reports.leaderboard import Leaderboard
-from unmask.reports.numbers import count, ends_text, fmr_text, format_interval, format_number, format_value
+from unmask.reports.numbers import ends_text, fmr_text, format_interval, format_number, format_value
 
 STRANGERS = "stranger_match@1e-3"
 STRANGERS_GROUP = "stranger_match_group@1e-3"
@@ -274,33 +272,3 @@ def provenance_entry(run: RunView) -> ProvenanceEntry:
         tuple((kind, name, version, tuple(h for h in hashes if h)) for kind, name, version, hashes in versions),
         dict(run.folder.provenance),
     )
-
-
-def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
-    """What was measured, in a few sentences for somebody who builds none of this."""
-    boards = [table.board for table in tables]
-    methods = len({m for run in runs for m, card in run.methods.items() if card.name != CONTROL})
-    sizes = "; ".join(f"{board.size} ({board.title})" for board in boards)
-    attackers = {name for board in boards for name in board.recognisers}
-    first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {sizes}"
-    interval = "95\N{NO-BREAK SPACE}% interval"
-    said = [f"{first}."]
-    if attackers:
-        many = count(len(attackers), "face recognition program")
-        said = [f"{first}, and {many} then tried to find the same people again."]
-    measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
-    worst = "it" if len(attackers) == 1 else "even the most successful of them"
-    if HEADLINE_PRIVACY in measured:
-        said.append(
-            f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
-            "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "
-            f"and each number with its {interval}."
-        )
-    else:
-        said.append(f"The tables say what became of the faces, each number with its {interval}.")
-    if any(board.clips for board in boards):
-        said.append(
-            "Of clips two things are asked: can people still be followed from frame to frame, and are there moments in "
-            "which a program still recognises a person? One such frame is enough."
-        )
-    return " ".join(said)

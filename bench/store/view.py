@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
+
 from unmask.bench.core import headlines
 from unmask.bench.core.cards import InstrumentCard, MethodCard
 from unmask.bench.core.errors import StoreError
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
+from unmask.bench.core.values import Estimate, UnitValues
 from unmask.bench.store.results import (
     ComparisonRow,
     EstimateRow,
@@ -212,6 +217,25 @@ class RunView:
         table = self.folder.faces(dataset, [*self.controls(dataset), *self.labels(dataset)][0])
         names = [str(name) if name is not None else "" for name in table.column("identity").to_pylist()]
         return len({name for name in names if name}), sum(not name for name in names)
+
+    def share_smaller(self, dataset: str, one: str, other: str, column: Column) -> Estimate | None:
+        """Share of the faces measured under two methods whose value is smaller under ``one``; interval by bootstrap
+        over people (photos where nobody is named). ``None`` where one of the two has no value for single faces.
+
+        Raises `StoreError` where a table of faces cannot be read.
+        """
+        tables = [self.folder.faces(dataset, label) for label in (one, other)]
+        name = "|".join(column.key)
+        if any(name not in table.column_names for table in tables):
+            return None
+        first, second = (np.asarray(table.column(name).to_numpy(zero_copy_only=False), np.float64) for table in tables)
+        smaller = np.where(np.isfinite(first) & np.isfinite(second), (first < second).astype(np.float64), np.nan)
+        shown = zip(*(tables[0].column(key).to_pylist() for key in ("identity", "sample")), strict=True)
+        people = [f"id:{identity}" if identity else f"image:{sample}" for identity, sample in shown]
+        cluster = np.unique(np.array(people, np.str_), return_inverse=True)[1].astype(np.int64)
+        design = ClusterResamples(cluster, self.plan.settings.replicates, self.plan.settings.seed)
+        values = UnitValues(column.metric, column.instrument, smaller, share=True)
+        return estimates(replicate_means(values, design), (0.0, 1.0))[0]
 
 
 def own_instruments(method: MethodCard, instruments: Iterable[str]) -> tuple[str, ...]:

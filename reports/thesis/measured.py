@@ -6,14 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unmask.bench.core.cards import InstrumentCard, MethodCard
-from unmask.bench.core.stats.intervals import estimates
-from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
-from unmask.bench.core.types import Float
-from unmask.bench.core.values import UnitValues
 from unmask.bench.store.results import Reproduction
 from unmask.bench.store.view import Column, RunView
 from unmask.reports.thesis.decisions import UNMEASURED, Range
@@ -66,33 +59,16 @@ class Measured:
         return self.reproduction.draws.get(role, 1)
 
     def share_nearer(self, role: str, other: str, metric: str, instrument: str) -> Range:
-        """Share of the faces measured under both parts whose value is smaller under ``role``; interval by bootstrap
-        over people (photos where nobody is named). Of parts with several draws the first. Raises `StoreError` where a
-        table of faces cannot be read."""
-        one, two = (self._faces(part, metric, instrument) for part in (role, other))
-        if one is None or two is None:
+        """Share of the faces measured under both parts whose value is smaller under ``role``. Of parts with several
+        draws the first. Raises `StoreError` where a table of faces cannot be read."""
+        one, two = self.label(role), self.label(other)
+        if not one or not two:
             return UNMEASURED
-        smaller = np.where(np.isfinite(one) & np.isfinite(two), (one < two).astype(np.float64), np.nan)
-        settings = self.run.plan.settings
-        design = ClusterResamples(self._people(role), settings.replicates, settings.seed)
-        (found,) = estimates(replicate_means(UnitValues(metric, instrument, smaller, share=True), design), (0.0, 1.0))
-        value, low, high = (x if math.isfinite(x) else None for x in (found.value, found.low, found.high))
-        return Range(value, low, high, found.n)
-
-    def _faces(self, role: str, metric: str, instrument: str) -> Float | None:
-        label, column = self.label(role), f"{metric}|{instrument}|face"
-        if not label:
-            return None
-        table = self.run.folder.faces(self.reproduction.dataset, label)
-        if column not in table.column_names:
-            return None
-        return np.array([math.nan if v is None else v for v in table.column(column).to_pylist()], dtype=np.float64)
-
-    def _people(self, role: str) -> NDArray[np.int64]:
-        table = self.run.folder.faces(self.reproduction.dataset, self.label(role))
-        named = zip(*(table.column(name).to_pylist() for name in ("identity", "sample")), strict=True)
-        names = [f"id:{identity}" if identity else f"image:{sample}" for identity, sample in named]
-        return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)
+        share = self.run.share_smaller(self.reproduction.dataset, one, two, Column(metric, instrument, "face"))
+        if share is None:
+            return UNMEASURED
+        value, low, high = (x if math.isfinite(x) else None for x in (share.value, share.low, share.high))
+        return Range(value, low, high, share.n)
 
     def unit(self, metric: str) -> str:
         card = self.run.metrics.get(metric)

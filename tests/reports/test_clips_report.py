@@ -20,8 +20,8 @@ from tests.reports.pages import (
     read_pages,
 )
 from tests.reports.synthetic import METHODS, make_run
+from tests.reports.synthetic_clips import CONTESTANTS, HOSTILE, UNICODE, Shown, make_video_run
 from tests.support.cli import unmask
-from tests.support.video_run import CONTESTANTS, HOSTILE, UNICODE, Shown, make_video_run
 from unmask.bench.core.errors import StoreError, UsageError
 from unmask.bench.store.comparable import data_difference, metric_difference
 from unmask.bench.store.results import Estimates
@@ -307,6 +307,21 @@ def test_a_data_set_without_a_usable_clip_has_a_page(tmp_path: Path) -> None:
         "not measured"
     ]
     assert len(table_of(data, "Clips as they came in").all("tbody")[0].all("tr")) == 13
+
+
+@pytest.mark.parametrize("asked", ["people", "tracks_exposed", "ms_per_frame"])
+def test_a_run_that_asked_one_question_has_a_report(tmp_path: Path, asked: str) -> None:
+    run = make_video_run(tmp_path / "run")
+    body = json.loads(run.estimates_path.read_text("utf-8"))
+    body["estimates"] = [row for row in body["estimates"] if row["metric"] == asked]
+    body["ranks"] = [row for row in body["ranks"] if row["metric"] == asked]
+    run.write_estimates(Estimates.model_validate(body))
+    build_report([RunFolder.open(run.path)], tmp_path / "report")
+    pages = read_pages(tmp_path / "report")
+    check_headings_and_names(pages)
+    check_links(tmp_path / "report", pages)
+    (board,) = section(pages, "street").all("table", class_="board")
+    assert len(board.all("tr", class_="heads")[0].all("th")) == 3
 
 
 def test_every_metric_is_explained(run: RunFolder, pages: dict[str, Element]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.reports.synthetic import PROVENANCE, Made, dataset_card, instrument_card, method_card, operating_points
 from unmask.bench.core import registry
 from unmask.bench.run.choosing import planned_metric
 from unmask.bench.store.documents import write_json
@@ -100,7 +101,7 @@ def make_video_run(
         "results": results,
     }  # fmt: skip
     RunFolder(path).write_estimates(Estimates.model_validate(body))
-    write_json(path / "provenance.json", {"commit": "2bf6cd2", "machine": {"cores": 2, "system": "Linux <6.1>"}})
+    write_json(path / "provenance.json", PROVENANCE)
     return RunFolder.open(path)
 
 
@@ -113,7 +114,7 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
                 {
                     "label": label,
                     "spec": label,
-                    "card": _dataset_card(name),
+                    "card": dataset_card(name),
                     "kind": "clips",
                     "samples": [clip for clip, _ in listed],
                     "digests": ["d" * 64] * len(listed),
@@ -121,68 +122,31 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
                 }
                 for label, name, listed in datasets
             ],
-            "methods": [{"label": m, "spec": m, "card": _method_card(m)} for m in methods],
+            "methods": [_method(label) for label in methods],
             "releases": [{"label": s.label, "method": s.method, "variant": s.quality} for s in contestants],
-            "detector": _card("yunet", "detector"),
-            "instruments": [_card(name, "recogniser") for name in RECOGNISERS],
-            "person_detector": {"label": "yolov3-tiny", "spec": "yolov3-tiny", "card": _card("yolov3-tiny", "people")},
-            "trackers": [{"label": t, "spec": t, "card": _card(t, "tracker") | {"version": tracker}} for t in TRACKERS],
-            "face_tracker": {
-                "label": "deepsort",
-                "spec": "deepsort",
-                "card": _card("deepsort", "tracker") | {"version": tracker},
+            "detector": instrument_card("yunet", "detector"),
+            "instruments": [instrument_card(name, "recogniser") for name in RECOGNISERS],
+            "person_detector": {
+                "label": "yolov3-tiny",
+                "spec": "yolov3-tiny",
+                "card": instrument_card("yolov3-tiny", "people"),
             },
+            "trackers": [_tracker(name, tracker) for name in TRACKERS],
+            "face_tracker": _tracker("deepsort", tracker),
             "metrics": [planned_metric(name, metric) for name, metric in registry.all_metrics(clips=True)],
-            "operating_points": {
-                "dataset": "lfw 1",
-                "people": 700,
-                "faces": 2500,
-                "points": {r: [{"fmr": 1e-3, "threshold": 0.58, "low": 0.55, "high": 0.61}] for r in RECOGNISERS},
-            },
+            "operating_points": operating_points(RECOGNISERS),
             "settings": {"replicates": 200},
         }
     )
 
 
 def _tracker(name: str, version: str) -> dict[str, Any]:
-    return {"label": name, "spec": name, "card": _card(name, "tracker") | {"version": version}}
+    return {"label": name, "spec": name, "card": instrument_card(name, "tracker", version)}
 
 
-def _dataset_card(name: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "revision": "1",
-        "title": f"Clips of {name}",
-        "licence": "CC BY 4.0 <somewhere>",
-        "citation": "Somebody, 2020",
-        "roles": ["probe"],
-        "show_faces": False,
-        "fingerprint": "f" * 64,
-        "notes": "",
-    }
-
-
-def _method_card(label: str) -> dict[str, Any]:
-    return {
-        "name": label.partition("-")[0],
-        "version": "1",
-        "description": f"Made-up {label}.",
-        "licence": "MIT",
-        "source": "unmask",
-        "params": {} if label == "none" else {"sigma": 0.15},
-        "detector": "none" if label == "none" else "mtcnn",
-    }
-
-
-def _card(name: str, role: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "version": "1",
-        "role": role,
-        "description": f"The {name} network.",
-        "licence": "MIT",
-        "source": "a paper",
-    }
+def _method(label: str) -> dict[str, Any]:
+    params = {} if label == "none" else {"sigma": 0.15}
+    return {"label": label, "spec": label, "card": method_card(Made(label, label.partition("-")[0], params, 0, 0), {})}
 
 
 def _clip(dataset: str, clip: str, group: str, rng: np.random.Generator) -> dict[str, Any]:
