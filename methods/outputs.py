@@ -53,7 +53,7 @@ class StoredOutputs:
         self._expected: tuple[str, ...] = ()
         self._guess: tuple[tuple[str, ...], tuple[str, str]] | None = None
         self._dir = Path(dir).expanduser()
-        if not self._dir.is_dir():
+        if not dir or not self._dir.is_dir():
             raise SpecError(f"outputs: there is no folder {dir!r}; write outputs:dir=PATH with the anonymized images")
 
     @property

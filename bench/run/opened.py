@@ -69,6 +69,6 @@ def tracker(spec: str, device: str) -> Tracker:
 @lru_cache(maxsize=4)
 def method(spec: str, device: str) -> Method:
     """The method of a plan's SPEC, loaded."""
-    instance = registry.create_method(parse_spec(spec, positional="dir"))
+    instance = registry.create_method(registry.method_spec(spec))
     instance.load(fetch_all(instance.card.files), device)
     return instance

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core import registry
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import DataError, ImageError, SpecError
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
 from unmask.bench.data import Dataset, open_dataset
@@ -288,7 +288,7 @@ def _opened(
     try:
         dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
     except (DataError, SpecError) as error:
-        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
+        hint = f"; {elsewhere}" if "path" in registry.dataset_spec(spec).params or spec != planned.spec else ""
         raise DataError(f"data set {label}: {error}{hint}") from error
     refs = {ref.id: ref for ref in dataset.refs}
     chosen = [refs[name] for name in planned.samples if name in refs]

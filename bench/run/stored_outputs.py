@@ -12,7 +12,7 @@ from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import SpecError, UnmaskError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.names import without_affixes
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import Spec
 from unmask.bench.data import Dataset
 from unmask.bench.data.folders import clip_files
 from unmask.bench.run.draws import without_seeds
@@ -51,7 +51,7 @@ def planned_given(method: PlannedMethod) -> PlannedMethod:
 
 def output_folder(method: PlannedMethod) -> Path:
     """Where a method's clips lie that were made elsewhere."""
-    return Path(str(parse_spec(method.spec, positional="dir").params["dir"])).expanduser()
+    return Path(str(registry.method_spec(method.spec).params["dir"])).expanduser()
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
@@ -97,7 +97,7 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
 def _stored(methods: Sequence[str]) -> list[Spec]:
     found = []
     for text in methods:
-        spec, _ = without_seeds(parse_spec(text, positional="dir"))
+        spec, _ = without_seeds(registry.method_spec(text))
         if not isinstance(spec.params.get("dir"), str):
             continue
         try:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.files import refusal
 from unmask.bench.core.names import NameMatcher
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Image, MethodFailure
 from unmask.bench.core.video import CLIP_EXTENSIONS, Frame, VideoInfo
 from unmask.bench.data.folders import clip_files
@@ -79,7 +79,7 @@ def _output_of(job: ShardJob) -> Path | MethodFailure:
     outside it."""
     method = planned_method(job)
     folder = output_folder(method)
-    params = parse_spec(method.spec, positional="dir").params
+    params = registry.method_spec(method.spec).params
     try:
         names = clip_files(folder)
     except DataError as error:
