@@ -40,7 +40,7 @@ class StoredOutputs:
             raise SpecError(f"outputs: dir={dir} must be a folder; write outputs:dir=./{dir}")
         self._text, self._prefix, self._suffix = dir, str(prefix), str(suffix)
         self._dir = Path(dir).expanduser()
-        if not self._dir.is_dir():
+        if not dir or not self._dir.is_dir():
             raise SpecError(f"outputs: there is no folder {dir!r}; write outputs:dir=PATH with the anonymized images")
 
     @property

@@ -16,7 +16,6 @@ from unmask.bench.cli import (
     doctor,
     instruments,
     list_,
-    purge,
     report,
     reproduce,
     run,
@@ -47,7 +46,7 @@ settings_command(
 )(run.run)
 settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_limit"))(score.score)
 app.command("report")(report.report)
-app.command("purge")(purge.purge)
+app.command("purge")(report.purge)
 settings_command(app, "calibrate", CALIBRATION, WAY_OF_RUNNING, without=("out", "time_limit"))(calibrate.calibrate)
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmask.bench.cli import data_build, data_pack
-from unmask.bench.cli.options import Root, existing_root
+from unmask.bench.cli import data_build
+from unmask.bench.cli.list_ import Kind, print_json, print_listing
+from unmask.bench.cli.options import Json, Root, existing_root
 
 if TYPE_CHECKING:
     from unmask.bench.data.catalog import DatasetEntry
@@ -17,38 +17,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Data sets: list, show, fetch, verify, build.", no_args_is_help=True)
 app.add_typer(data_build.app, name="build")
-app.command("pack")(data_pack.pack)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unmask data list` shows it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 def list_(root: Root = None, as_json: Json = False) -> None:
     """Show every data set: what it may be used for, its licence, where it lies or how to get it."""
-    from unmask.bench.cli.tables import print_rows
-    from unmask.bench.data.catalog import load_catalog
-    from unmask.bench.data.opening import is_available, search_roots
-
-    root = existing_root(root)
-    search_roots(root)  # a root that does not exist is an error, not a machine without data sets
-    rows = [(entry, is_available(entry, root)) for entry in load_catalog().values()]
-    if as_json:
-        _print_json([{**_summary(entry), "found": found or None} for entry, found in rows])
-        return
-    table = [
-        {
-            "Name": entry.name,
-            "Roles": ", ".join(entry.roles),
-            "Here": "-" if entry.by_path else "yes" if found else "no",
-            "What it is": entry.title,
-            "Licence": entry.licence,
-        }
-        for entry, found in rows
-    ]
-    print_rows(table, whole=["Name", "Here"])
-    for entry, found in rows:
-        typer.echo(f"{entry.name}: {found or entry.how_to_get}")
+    print_listing(Kind.DATASETS, as_json, existing_root(root))
 
 
 @app.command()
@@ -71,7 +47,7 @@ def show(
     if as_json:
         card = _summary(entry) if opened is None else asdict(opened.card)
         notes = list(opened.notes) if opened else []
-        _print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
+        print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
     print_facts(_facts(entry, opened))
     for name, counts in splits.items():
@@ -108,12 +84,32 @@ def verify(
     checks = list(verify_dataset(find_entry(name), root=existing_root(root), decode=decode))
     wrong = any(check.state == "wrong" for check in checks)
     if as_json:
-        _print_json({"ok": not wrong, "checks": [asdict(check) for check in checks]})
+        print_json({"ok": not wrong, "checks": [asdict(check) for check in checks]})
     else:
         for check in checks:
             typer.echo(f"{check.state:<10} {check.what}: {check.detail}")
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def pack(
+    source: Annotated[Path, typer.Argument(metavar="SET", help="What unmask data build made.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The pack's folder.", show_default=False)],
+) -> None:
+    """Pack a built set for a GPU machine: faces as JPEG in parts of at most 60 MB, skin colours, LPIPS's weights."""
+    from rich.console import Console
+
+    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.core import registry
+    from unmask.bench.fetch import packages
+
+    packer = registry.face_packer()
+    files = {}
+    for name in packer.instruments:
+        with fetch_progress(Console(stderr=True)) as progress:
+            files[name] = packages.fetch_all(registry.instrument_class(name).card.files, progress=progress)
+    packer.pack(source, out, files, typer.echo)
 
 
 def _summary(entry: DatasetEntry) -> dict[str, Any]:
@@ -177,7 +173,3 @@ def _counts(dataset: Dataset, clips: bool) -> dict[str, int]:
         "people": len(known),
         "people with two or more photos": sum(count >= 2 for count in known.values()),
     }
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

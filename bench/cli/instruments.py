@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from unmask.bench.cli.list_ import Kind, print_json, print_listing
+from unmask.bench.cli.options import Json
 
 if TYPE_CHECKING:
     from unmask.bench.cli.instrument_table import InstrumentRow
@@ -14,37 +16,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every instrument: role, size, licence, whether its files are here."""
-    from unmask.bench.cli.fetch_progress import human_size
-    from unmask.bench.cli.instrument_table import instrument_rows
-    from unmask.bench.cli.tables import print_rows
-    from unmask.bench.fetch import cache
-
-    rows = instrument_rows()
-    if as_json:
-        _print_json([row.as_json() for row in rows])
-        return
-    table = []
-    for row in rows:
-        card = row.card
-        table.append(
-            {
-                "Name": row.name,
-                "Role": card.role if card else "",
-                "Default": ("yes" if card.default else "no") if card else "",
-                "Size": human_size(row.size) if row.files else "-" if card else "",
-                "Files": row.state,
-                "Licence": card.licence if card else "",
-                "What it is": card.description if card else row.reason,
-            }
-        )
-    print_rows(table, whole=["Name", "Role", "Default", "Size"])
-    typer.echo(f"Cache folder: {cache.cache_dir()}")
+    print_listing(Kind.INSTRUMENTS, as_json)
 
 
 @app.command()
@@ -69,7 +46,7 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
         paths = packages.ensure([file for row in rows for file in row.files], progress=progress)
     if as_json:
         found = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
-        _print_json({"instruments": found, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
+        print_json({"instruments": found, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
     else:
         _print_fetched(rows)
     if any(row.broken for row in rows):
@@ -92,7 +69,7 @@ def verify(names: Names = None, as_json: Json = False) -> None:
     results = [result for row in instrument_rows(names or ()) for result in _verify(row)]
     wrong = [result for result in results if result["state"] == "wrong"]
     if as_json:
-        _print_json({"ok": not wrong, "files": results})
+        print_json({"ok": not wrong, "files": results})
     else:
         for result in results:
             typer.echo(f"{result['state']:<10} {result['instrument']}: {result['path']}")
@@ -116,7 +93,3 @@ def _verify(row: InstrumentRow) -> list[dict[str, Any]]:
             state = "ok" if sha256_of(path) == file.sha256 else "wrong"
         results.append({"instrument": row.name, "key": file.key, "path": str(path), "state": state})
     return results
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))

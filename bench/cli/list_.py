@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,40 +29,60 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """List methods, metrics, data sets or instruments; with a NAME, all that is known of one."""
-    import json as json_module
-
-    from unmask.bench.cli.tables import print_facts, print_rows
+    from unmask.bench.cli.tables import print_facts
     from unmask.bench.core.errors import UnknownNameError
 
+    if name is None:
+        print_listing(kind, json)
+        return
     listing = _LISTINGS[kind]
-    if name is not None:
-        entries = listing.entries()
-        if name not in entries:
-            raise UnknownNameError(kind.value.rstrip("s"), name, entries)
-        facts = listing.facts(entries[name])
-        if json:
-            typer.echo(json_module.dumps(facts, indent=1, ensure_ascii=False, default=str))
-        else:
-            print_facts((key, _plain(value)) for key, value in facts.items())
-        return
-    rows = [listing.row(entry) for entry in listing.entries().values()]
+    entries = listing.entries(None)
+    if name not in entries:
+        raise UnknownNameError(kind.value.rstrip("s"), name, entries)
+    facts = listing.facts(entries[name])
     if json:
-        typer.echo(json_module.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(facts)
+    else:
+        print_facts((key, _plain(value)) for key, value in facts.items())
+
+
+def print_listing(kind: Kind, as_json: bool, root: Path | None = None) -> None:
+    """Every registered name of a kind. ``root``: where data sets are looked for."""
+    from unmask.bench.cli.tables import print_rows
+
+    listing = _LISTINGS[kind]
+    entries = listing.entries(root)
+    if as_json:
+        print_json([(listing.as_json or listing.row)(entry) for entry in entries.values()])
         return
+    rows = [listing.row(entry) for entry in entries.values()]
     shown = [{key: value for key, value in row.items() if key not in listing.hidden} for row in rows]
     first = list(shown[0])[:1] if shown else []
     print_rows(shown, whole=[*first, *listing.whole], short=listing.short)
+    for line in listing.below(entries.values()):
+        typer.echo(line)
     typer.echo(f"more of one: unmask list {kind.value} NAME")
+
+
+def print_json(value: Any) -> None:
+    """Cards may hold what JSON has nothing for, such as dates: as text."""
+    import json
+
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
 
 
 @dataclass(frozen=True)
 class _Listing:
-    entries: Callable[[], dict[str, Any]]
-    """Name -> whatever tells of it."""
+    entries: Callable[[Path | None], dict[str, Any]]
+    """Name -> whatever tells of it; of data sets, looked for below a root."""
     row: Callable[[Any], Row]
     """A line of the table; its first value is the name."""
     facts: Callable[[Any], Row]
     """All that is known."""
+    as_json: Callable[[Any], Row] | None = None
+    """The same for programs, where the table leaves something out."""
+    below: Callable[[Iterable[Any]], Iterable[str]] = lambda _: ()
+    """Lines below the table."""
     hidden: tuple[str, ...] = ()
     """Columns of the JSON only."""
     whole: tuple[str, ...] = ()
@@ -78,7 +99,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _methods() -> dict[str, Any]:
+def _methods(_: Path | None) -> dict[str, Any]:
     from unmask.bench.core import registry
     from unmask.bench.core.errors import UnavailableError
 
@@ -110,7 +131,7 @@ def _method_facts(entry: tuple[str, Any, str]) -> Row:
     return {"method": name, "parameters": ", ".join(params), "what it does": inspect.getdoc(cls) or ""}
 
 
-def _metrics() -> dict[str, Any]:
+def _metrics(_: Path | None) -> dict[str, Any]:
     from unmask.bench.core import registry
 
     cards = [card for _, metric in registry.all_metrics() for card in metric.cards]
@@ -134,51 +155,67 @@ def _card_facts(card: Any) -> Row:
     return asdict(card)
 
 
-def _datasets() -> dict[str, Any]:
+def _datasets(root: Path | None) -> dict[str, Any]:
     from unmask.bench.data.catalog import load_catalog
+    from unmask.bench.data.opening import is_available, search_roots
 
-    return dict(load_catalog())
-
-
-def _dataset_row(entry: Any) -> Row:
-    return {"data set": entry.name, "roles": ", ".join(entry.roles), "title": entry.title, "licence": entry.licence}
+    search_roots(root)  # a root that does not exist is an error, not a machine without data sets
+    return {name: (entry, is_available(entry, root)) for name, entry in load_catalog().items()}
 
 
-def _dataset_facts(entry: Any) -> Row:
-    facts: Row = entry.model_dump(mode="json", exclude={"sources", "probe_people"})
-    return facts
-
-
-def _instruments() -> dict[str, Any]:
-    from unmask.bench.core import registry
-    from unmask.bench.core.errors import UnavailableError
-
-    found: dict[str, Any] = {}
-    for name in registry.names("instrument"):
-        try:
-            found[name] = registry.unsettled_card(name)
-        except UnavailableError as error:
-            found[name] = (name, str(error))
-    return found
-
-
-def _instrument_row(card: Any) -> Row:
-    if isinstance(card, tuple):
-        return {"instrument": card[0], "role": "?", "default": "no", "licence": "", "what it is": card[1]}
+def _dataset_row(item: tuple[Any, str]) -> Row:
+    entry, place = item
     return {
-        "instrument": card.name,
-        "role": card.role,
-        "default": "yes" if card.default else "no",
-        "licence": card.licence,
-        "what it is": card.description,
+        "data set": entry.name,
+        "roles": ", ".join(entry.roles),
+        "here": "-" if entry.by_path else "yes" if place else "no",
+        "title": entry.title,
+        "licence": entry.licence,
     }
 
 
-def _instrument_facts(card: Any) -> Row:
-    if isinstance(card, tuple):
-        return _instrument_row(card)
-    files = [f"{file.package} {file.version}: {file.member}" for file in card.files]
-    return {**_card_facts(card), "files": files}
+def _dataset_facts(item: tuple[Any, str]) -> Row:
+    entry, place = item
+    facts: Row = entry.model_dump(mode="json", exclude={"sources", "probe_people"})
+    return {**facts, "found": place or None}
+
+
+def _dataset_places(items: Iterable[tuple[Any, str]]) -> Iterable[str]:
+    return (f"{entry.name}: {place or entry.how_to_get}" for entry, place in items)
+
+
+def _instruments(_: Path | None) -> dict[str, Any]:
+    from unmask.bench.cli.instrument_table import instrument_rows
+
+    return {row.name: row for row in instrument_rows()}
+
+
+def _instrument_row(row: Any) -> Row:
+    from unmask.bench.cli.fetch_progress import human_size
+
+    card = row.card
+    return {
+        "instrument": row.name,
+        "role": card.role if card else "?",
+        "default": "yes" if card and card.default else "no",
+        "size": human_size(row.size) if row.files else "-",
+        "files": row.state,
+        "licence": card.licence if card else "",
+        "what it is": card.description if card else row.reason,
+    }
+
+
+def _instrument_facts(row: Any) -> Row:
+    if row.card is None:
+        return _instrument_row(row)
+    files = [f"{file.package} {file.version}: {file.member}" for file in row.files]
+    return {**_card_facts(row.card), "files": files, "state": row.state}
+
+
+def _cache_folder(_: Iterable[Any]) -> Iterable[str]:
+    from unmask.bench.fetch import cache
+
+    return [f"Cache folder: {cache.cache_dir()}"]
 
 
 _LISTINGS = {
@@ -186,6 +223,15 @@ _LISTINGS = {
     Kind.METRICS: _Listing(
         _metrics, _metric_row, _card_facts, hidden=("family", "question"), whole=("better", "unit"), short=("title",)
     ),
-    Kind.DATASETS: _Listing(_datasets, _dataset_row, _dataset_facts),
-    Kind.INSTRUMENTS: _Listing(_instruments, _instrument_row, _instrument_facts),
+    Kind.DATASETS: _Listing(
+        _datasets, _dataset_row, _dataset_facts, as_json=_dataset_facts, below=_dataset_places, whole=("here",)
+    ),
+    Kind.INSTRUMENTS: _Listing(
+        _instruments,
+        _instrument_row,
+        _instrument_facts,
+        as_json=lambda row: row.as_json(),
+        below=_cache_folder,
+        whole=("role", "default", "size"),
+    ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from unmask.bench.core.headlines import Key, headline_keys, speaking_key
 from unmask.bench.run.reduce import NO_FACE
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import PlannedDataset
 
 OUTCOMES = ("outcome_destroyed", "outcome_missed")
 """Stand before the headline columns, since no other number can be read without them."""
@@ -42,116 +44,120 @@ MOST_LINES = 8
 """Lines of each kind of remark below a table; the report has all."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What the terminal says of one data set beside its table."""
+
+    title: str
+    counts: Mapping[str, str]
+    """Label -> how many of its units failed."""
+    failures: Sequence[str]
+    findings: Sequence[str]
+    problems: Sequence[tuple[str, str]]
+    """Name and reason of each input that cannot be used."""
+    notes: Sequence[str]
+    complete: bool
+    """Whether every method gave something usable, of faces that are there."""
+    has_faces: bool = True
+
+
 def print_summary(folder: RunFolder) -> bool:
     """One table a data set, every number with its 95 % interval, and below it what went wrong and what stands out.
 
     False where a data set of photos has no face, or a method no usable output on a data set.
     """
-    photos = not folder.plan.datasets_of("photos") or _print_photos(folder)
-    clips = not folder.plan.datasets_of("clips") or _print_clips(folder)
-    return photos and clips
-
-
-def _print_photos(folder: RunFolder) -> bool:
-    estimates = folder.estimates
-    draws = {method.label for method in folder.plan.methods if method.draw_of}
-    labels = [each.label for each in folder.plan.of("photos").releases if each.method not in draws]
-    console = page_console()
-    cards = {card.name: card for metric in folder.plan.metrics for card in metric.cards}
-    instruments = folder.plan.headline_instruments
-    complete = True
-    for dataset in folder.plan.datasets_of("photos"):
-        given = next((item for item in estimates.inputs if item.dataset == dataset.label), None)
-        images = 0 if given is None else given.images - given.unreadable
-        title = dataset.label
-        if given is not None:
-            title += f": {given.faces} faces in {given.images} images"
-            if given.unreadable or given.without_face:
-                title += f" ({given.unreadable} unreadable, {given.without_face} without a face)"
-        failures = [row for row in estimates.failures if row.dataset == dataset.label]
-        errors = {label: [row.reason for row in failures if row.method == label] for label in labels}
-        counts = {label: f"{len(reasons)} of {images}" for label, reasons in errors.items()}
-        rows = _rows(estimates.estimates, dataset.label)
-        _print_table(console, title, counts, _headlines(cards, rows, instruments, OUTCOMES), rows)
-        lines = [_failure(folder.path, *item, images, "images") for item in errors.items() if item[1]]
-        _print_lines(console, lines, len(lines))
-        findings = [f for f in estimates.findings if f.dataset == dataset.label]
-        _print_lines(console, [f"{f.method}: {f.text}" for f in findings])
-        problems = [p for p in given.problems if p.reason != NO_FACE] if given is not None else []
-        # The terminal is the owner's: a file has to be found to be mended.
-        _print_lines(console, _unusable([(folder.names.sample(dataset.label, p.sample), p.reason) for p in problems]))
-        if given is not None and not given.faces:
-            console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
-            complete = False
-        notes = given.notes if given is not None else []
-        _print_lines(console, [f"note: {note}" for note in notes])
-        complete &= all(len(reasons) < images for reasons in errors.values() if reasons)
-    console.print("95 % intervals below each value; privacy by the worst recogniser for the people shown")
-    return complete
-
-
-def _print_clips(folder: RunFolder) -> bool:
-    plan, estimates = folder.plan.of("clips"), folder.estimates
-    labels = [release.label for release in plan.releases]
-    console = page_console()
+    plan, console = folder.plan, page_console()
     cards = {card.name: card for metric in plan.metrics for card in metric.cards}
-    instruments = [plan.settings.default_recogniser, *(part.label for part in plan.trackers)]
+    instruments = plan.headline_instruments
     complete = True
-    for dataset in plan.datasets_of("clips"):
-        clips = [row for row in estimates.clips if row.dataset == dataset.label]
-        broken = sum(bool(row.problem) for row in clips)
-        frames = sum(row.frames for row in clips)
-        title = (
-            f"{dataset.label}: {sum(row.face_tracks for row in clips)} face tracks in {len(clips)} clips, "
-            f"{frames} frames" + (f" ({broken} clips cannot be used)" if broken else "")
-        )
-        results = [row for row in estimates.results if row.dataset == dataset.label]
-        failed = {label: sum(row.failed_frames for row in results if row.method == label) for label in labels}
-        errors = {label: sum(bool(row.error) for row in results if row.method == label) for label in labels}
-        counts = {label: f"{count} of {frames}" for label, count in failed.items()}
-        rows = _rows(estimates.estimates, dataset.label)
-        _print_table(console, title, counts, _headlines(cards, rows, instruments), rows)
-        of_method = {release.label: release.method for release in plan.releases}
-        lines = [
-            f"{label}: {failed[label]} of {frames} frames failed{_log(folder.path, of_method[label])}"
-            for label in labels
-            if failed[label]
-        ]
-        lines += [f"{label}: no output for {errors[label]} of {len(clips)} clips" for label in labels if errors[label]]
-        _print_lines(console, lines, len(lines))
-        _print_lines(
-            console,
-            _unusable([(folder.names.sample(row.dataset, row.clip), row.problem) for row in clips if row.problem]),
-        )
-        _print_lines(console, [f"note: {note}" for note in dataset.notes])
-        complete &= not frames or all(failed[label] < frames for label in labels)
-        complete &= not clips or all(errors[label] < len(clips) for label in labels)
-    console.print(
-        "95 % intervals over clips below each value (none for fewer than three); privacy by the worst recogniser for "
-        "the people shown"
-    )
+    for dataset in plan.datasets:
+        section = (_of_clips if dataset.kind == "clips" else _of_photos)(folder, dataset)
+        rows = _rows(folder.estimates.estimates, dataset.label)
+        _print_table(console, section.title, section.counts, _headlines(cards, rows, instruments), rows)
+        _print_lines(console, section.failures, len(section.failures))
+        _print_lines(console, section.findings)
+        texts = [f"{name}: {_short(reason)}" for name, reason in section.problems]
+        _print_lines(console, [f"unreadable: {_first_of(texts)}"] if texts else [])
+        if not section.has_faces:
+            console.print("[bold]nothing measured[/bold]: no face was found in any image that can be read")
+        _print_lines(console, [f"note: {note}" for note in section.notes])
+        complete &= section.complete and section.has_faces
+    few = " (over clips: none for fewer than three)" if plan.datasets_of("clips") else ""
+    console.print(f"95 % intervals below each value{few}; privacy by the worst recogniser for the people shown")
     return complete
 
 
-def _failure(run: Path, method: str, reasons: Sequence[str], of: int, units: str) -> str:
+def _of_photos(folder: RunFolder, dataset: PlannedDataset) -> _Section:
+    estimates, label = folder.estimates, dataset.label
+    inputs = next((item for item in estimates.inputs if item.dataset == label), None)
+    images = 0 if inputs is None else inputs.images - inputs.unreadable
+    title = label
+    if inputs is not None:
+        title += f": {inputs.faces} faces in {inputs.images} images"
+        if inputs.unreadable or inputs.without_face:
+            title += f" ({inputs.unreadable} unreadable, {inputs.without_face} without a face)"
+    draws = {method.label for method in folder.plan.methods if method.draw_of}
+    methods = [each.label for each in folder.plan.releases_of(dataset) if each.method not in draws]
+    failures = [row for row in estimates.failures if row.dataset == label]
+    reasons = {method: [row.reason for row in failures if row.method == method] for method in methods}
+    problems = [p for p in inputs.problems if p.reason != NO_FACE] if inputs is not None else []
+    return _Section(
+        title,
+        {method: f"{len(texts)} of {images}" for method, texts in reasons.items()},
+        [_failure(folder.path, method, texts, images) for method, texts in reasons.items() if texts],
+        [f"{f.method}: {f.text}" for f in estimates.findings if f.dataset == label],
+        # The terminal is the owner's: a file has to be found to be mended.
+        [(folder.names.sample(label, p.sample), p.reason) for p in problems],
+        inputs.notes if inputs is not None else [],
+        all(len(texts) < images for texts in reasons.values() if texts),
+        has_faces=inputs is None or inputs.faces > 0,
+    )
+
+
+def _of_clips(folder: RunFolder, dataset: PlannedDataset) -> _Section:
+    estimates, label = folder.estimates, dataset.label
+    clips = [row for row in estimates.clips if row.dataset == label]
+    broken = [(folder.names.sample(label, row.clip), row.problem) for row in clips if row.problem]
+    frames, tracks = sum(row.frames for row in clips), sum(row.face_tracks for row in clips)
+    results = [row for row in estimates.results if row.dataset == label]
+    methods = {release.label: release.method for release in folder.plan.releases_of(dataset)}
+    failed = {each: sum(row.failed_frames for row in results if row.method == each) for each in methods}
+    errors = {each: sum(bool(row.error) for row in results if row.method == each) for each in methods}
+    return _Section(
+        f"{label}: {tracks} face tracks in {len(clips)} clips, {frames} frames"
+        + (f" ({len(broken)} clips cannot be used)" if broken else ""),
+        {each: f"{count} of {frames}" for each, count in failed.items()},
+        [
+            *(
+                f"{each}: {count} of {frames} frames failed{_log(folder.path, methods[each])}"
+                for each, count in failed.items()
+                if count
+            ),
+            *(f"{each}: no output for {count} of {len(clips)} clips" for each, count in errors.items() if count),
+        ],
+        [f"{f.method}: {f.text}" for f in estimates.findings if f.dataset == label],
+        broken,
+        dataset.notes,
+        (not frames or all(count < frames for count in failed.values()))
+        and (not clips or all(count < len(clips) for count in errors.values())),
+    )
+
+
+def _failure(run: Path, method: str, reasons: Sequence[str], images: int) -> str:
     """One line about a method's failures: how many, the commonest reasons, where to read more."""
     counts = Counter(_short(reason) for reason in reasons).most_common()
-    texts = [f"{reason} ({count})" if len(counts) > 1 else reason for reason, count in counts[:MOST_NAMED]]
-    more = [f"and {len(counts) - MOST_NAMED} more"] if len(counts) > MOST_NAMED else []
-    return f"{method}: {len(reasons)} of {of} {units} failed: {'; '.join([*texts, *more])}{_log(run, method)}"
+    texts = [f"{reason} ({count:,})" if len(counts) > 1 else reason for reason, count in counts]
+    return f"{method}: {len(reasons):,} of {images:,} images failed: {_first_of(texts)}{_log(run, method)}"
 
 
 def _short(reason: str) -> str:
     return textwrap.shorten(reason, MOST_REASON, placeholder=" ...")
 
 
-def _unusable(problems: Sequence[tuple[str, str]]) -> list[str]:
-    """One line about inputs that cannot be used; ``problems``: name and reason of each. None without such inputs."""
-    if not problems:
-        return []
-    texts = [f"{name}: {_short(reason)}" for name, reason in problems[:MOST_NAMED]]
-    more = [f"and {len(problems) - MOST_NAMED:,} more: see the report"] if len(problems) > MOST_NAMED else []
-    return [f"unreadable: {'; '.join([*texts, *more])}"]
+def _first_of(texts: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    more = [f"and {len(texts) - MOST_NAMED:,} more: see the report"] if len(texts) > MOST_NAMED else []
+    return "; ".join([*texts[:MOST_NAMED], *more])
 
 
 def _log(run: Path, method: str) -> str:
@@ -178,16 +184,13 @@ def _rows(estimates: Sequence[EstimateRow], dataset: str) -> dict[RowKey, Estima
 
 
 def _headlines(
-    cards: Mapping[str, MetricCard],
-    rows: Mapping[RowKey, EstimateRow],
-    instruments: Sequence[str],
-    first: Sequence[str] = (),
+    cards: Mapping[str, MetricCard], rows: Mapping[RowKey, EstimateRow], instruments: Sequence[str]
 ) -> list[tuple[str, Key]]:
-    """Title and key of each column: those named ``first``, then the headline columns."""
+    """Title and key of each column: `OUTCOMES`, then the headline columns that cards name."""
     measured = list(dict.fromkeys(key[1:] for key in rows))
     valued = {key[1:] for key, row in rows.items() if row.value is not None}
-    before = [key for name in first if (key := speaking_key(measured, name, instruments)) is not None]
-    keys = [*before, *headline_keys(cards, measured, valued, instruments=instruments)]
+    before = [key for name in OUTCOMES if (key := speaking_key(measured, name, instruments)) is not None]
+    keys = dict.fromkeys([*before, *headline_keys(cards, measured, valued, instruments=instruments)])
     return [(_head(cards[key[0]]), key) for key in keys]
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+if TYPE_CHECKING:  # settings need the groups, and the help of a command no numpy
+    from numpy.typing import ArrayLike, NDArray
 
-from unmask.bench.core.types import Float, Gender
+    from unmask.bench.core.types import Float, Gender
 
 AgeGroup = tuple[int, int]
 """First and last year of age, both included."""
@@ -30,6 +30,8 @@ _GROUP: Final = re.compile(r"(\d{1,3})(?:-(\d{1,3})|\+)")
 
 def age_group(age: ArrayLike, groups: Sequence[AgeGroup]) -> Float:
     """(N,) years, or one age, to the number of the group; `NO_GROUP` between and beyond them, NaN for NaN."""
+    import numpy as np
+
     years = np.floor(np.maximum(np.asarray(age, dtype=np.float64), 0))
     number = np.asarray(np.where(np.isnan(years), np.nan, NO_GROUP))
     for index, (low, high) in enumerate(groups):
@@ -57,11 +59,15 @@ def parse_group(text: str) -> AgeGroup | None:
 
 def as_female(p_female: ArrayLike) -> Float:
     """(N,) probabilities to 1.0 female, 0.0 male, NaN where there is none."""
+    import numpy as np
+
     p = np.asarray(p_female, dtype=np.float64)
     return np.where(np.isnan(p), np.nan, p >= 0.5)
 
 
 def gender_names(p_female: ArrayLike) -> NDArray[Any]:
     """(N,) probabilities to ``female``, ``male``, or '' where there is none."""
+    import numpy as np
+
     female = as_female(p_female)
     return np.where(np.isnan(female), "", np.where(female == 1, *GENDERS))

@@ -21,7 +21,7 @@ from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
-from unmask.bench.core.spec import Spec
+from unmask.bench.core.spec import Spec, bare_name, parse_spec
 from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -178,6 +178,25 @@ def unavailable_plugins() -> Iterator[str]:
             f"metric {name!r} (a plug-in) cannot be used: it must take an unmask.Evidence, name {CLIPS!r} among its "
             "needs and be registered in the group unmask.metrics, as all metrics are"
         )
+
+
+def method_spec(text: str) -> Spec:
+    """A method's SPEC. A bare value (``outputs:/photos``) is the one parameter that the class cannot do without.
+
+    Raises `SpecError`, and of a SPEC with a bare value what `load` raises.
+    """
+    name = bare_name(text)
+    if not name:
+        return parse_spec(text)
+    required = [key for key, p in inspect.signature(load("method", name)).parameters.items() if p.default is p.empty]
+    if len(required) != 1:
+        raise SpecError(f"cannot read {text!r}; method {name!r} takes no bare value: write {name}:param=value")
+    return parse_spec(text, positional=required[0])
+
+
+def dataset_spec(text: str) -> Spec:
+    """A data set's SPEC; a bare value (``folder:/photos``) is its path. Raises `SpecError`."""
+    return parse_spec(text, positional="path")
 
 
 def method_class(name: str) -> type[Method]:

@@ -1,14 +1,18 @@
-"""SPECs: ``name``, ``name:param=value,param=value``, ``label=name:...``."""
+"""SPECs: ``name``, ``name:param=value,param="a,b"``, ``label=name:...``."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unmask.bench.core.cards import Scalar
 from unmask.bench.core.errors import SpecError
 
+_PARAM = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*")
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")\s*(?=,|\Z)', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@-]{0,79}\Z")
 
@@ -23,21 +27,65 @@ class Spec:
 
     @property
     def text(self) -> str:
-        """The SPEC written out in full, parameters sorted."""
-        params = ",".join(f"{key}={_show(value)}" for key, value in sorted(self.params.items()))
+        """The SPEC written out in full, parameters sorted, as `parse_spec` reads it back."""
+        return self._written(_show)
+
+    @property
+    def default_label(self) -> str:
+        """The label without a chosen one: the SPEC itself, of paths only the last name, safe as a folder's name."""
+        short = Spec(self.name, {key: _last_name(value) for key, value in self.params.items()})
+        return default_label(short._written(_plain))
+
+    def _written(self, show: Callable[[Scalar], str]) -> str:
+        params = ",".join(f"{key}={show(value)}" for key, value in sorted(self.params.items()))
         return f"{self.name}:{params}" if params else self.name
 
 
 def parse_spec(text: str, *, positional: str | None = None) -> Spec:
-    """Reads a SPEC. With ``positional`` set, a bare value after the colon is that parameter (``folder:/photos``).
+    """Reads a SPEC. With ``positional`` set, a bare value after the colon is that parameter (``folder:/photos``), up to
+    the end or, where it stands in quotes, up to the next comma.
 
-    Values become int, float or bool where they look like one. The label defaults to the SPEC itself with
-    characters that file names do not like replaced, and of paths only the last name.
+    Values become int, float or bool where they look like one and do not stand in double quotes. Quotes keep commas
+    (``outputs:dir="a,b"``), and are written as in JSON: ``\\"`` for a quote, two backslashes for one.
     Raises `SpecError` with an example when the text cannot be read.
     """
+    label, name, rest = _split(text)
+    params: dict[str, Scalar] = {}
+    if rest and positional is not None and not _PARAM.match(rest):
+        if not rest.lstrip().startswith('"'):
+            spec = Spec(name, {positional: rest})
+            return Spec(name, spec.params, label or spec.default_label)
+        rest = f"{positional}={rest}"
+    while rest:
+        part = _PARAM.match(rest)
+        quoted = _QUOTED.match(rest, part.end()) if part is not None else None
+        end = quoted.end() if quoted is not None else (rest.find(",") if "," in rest else len(rest))
+        value = rest[part.end() : end].strip() if part is not None else ""
+        if part is None or not part[1].isidentifier() or not value or (value[0] == '"' and quoted is None):
+            raise SpecError(
+                f"cannot read {rest[:end]!r} in {text!r}; write param=value, separated by commas, and values with "
+                'commas in them as param="a,b"'
+            )
+        if part[1] in params:
+            raise SpecError(f"{part[1]!r} is given twice in {text!r}")
+        params[part[1]] = _unquoted(quoted[1], text) if quoted is not None else _scalar(value)
+        rest, comma = rest[end + 1 :], rest[end : end + 1]
+        if comma and not rest.strip():
+            raise SpecError(f"{text!r} ends in a comma; write param=value behind it, or leave it out")
+    spec = Spec(name, params)
+    return Spec(name, params, label or spec.default_label)
+
+
+def bare_name(text: str) -> str:
+    """The name in a SPEC whose value has no parameter in front of it (``outputs:/photos``); '' for any other SPEC."""
+    _, name, rest = _split(text)
+    return name if rest and not _PARAM.match(rest) else ""
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """The label, or ''; the name; and what stands behind the colon."""
     label, body = "", text.strip()
-    head = body.split(":", 1)[0]
-    if "=" in head:
+    if "=" in body.split(":", 1)[0]:
         label, body = body.split("=", 1)
         label = label.strip()
         if not _LABEL.match(label):
@@ -46,29 +94,16 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
     name = name.strip()
     if not _NAME.match(name):
         raise SpecError(f"cannot read {text!r}; write name, name:param=value,... or label=name:param=value")
-    params: dict[str, Scalar] = {}
     if colon and not rest.strip():
         raise SpecError(f"{text!r} ends in a colon; write name:param=value or leave the colon out")
-    if rest and positional is not None and not re.match(r"\s*[A-Za-z_]+\s*=", rest):
-        params[positional] = rest
-    elif rest:
-        for part in rest.split(","):
-            key, equals, value = part.partition("=")
-            key = key.strip()
-            if not equals or not key.isidentifier() or not value.strip():
-                raise SpecError(f"cannot read {part!r} in {text!r}; write param=value, separated by commas")
-            if key in params:
-                raise SpecError(f"{key!r} is given twice in {text!r}")
-            params[key] = _scalar(value.strip())
-    short = Spec(name, {key: _last_name(value) for key, value in params.items()})
-    return Spec(name, params, label or default_label(short.text))
+    return label, name, rest
 
 
-def written(spec: Spec, *, positional: str) -> str:
-    """A SPEC as text that `parse_spec` reads back, also where its only value is a path with commas in it."""
-    if list(spec.params) == [positional]:
-        return f"{spec.name}:{spec.params[positional]}"
-    return spec.text
+def _unquoted(value: str, text: str) -> str:
+    try:
+        return str(json.loads(value, strict=False))
+    except ValueError as error:
+        raise SpecError(f"cannot read {value} in {text!r}; in quotes a backslash is written twice") from error
 
 
 def default_label(text: str) -> str:
@@ -96,4 +131,12 @@ def _scalar(text: str) -> Scalar:
 
 
 def _show(value: Scalar) -> str:
+    text = _plain(value)
+    is_plain = not isinstance(value, str) or (
+        isinstance(_scalar(value), str) and value == value.strip() and "," not in value and value.isprintable()
+    )
+    return text if is_plain and text and text[0] != '"' else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _plain(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from unmask.bench.core import registry
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import (
     BrokenPluginError,
@@ -20,7 +21,7 @@ from unmask.bench.core.errors import (
     reason_of,
 )
 from unmask.bench.core.registry import TABLES, load
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
 from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
@@ -101,7 +102,7 @@ def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
     """A data set's SPEC and its entry. Raises `SpecError` and `UnknownNameError`; for a bare path, with what to
     write instead."""
     try:
-        parsed = parse_spec(spec, positional="path")
+        parsed = registry.dataset_spec(spec)
         return parsed, find_entry(parsed.name)
     except (SpecError, UnknownNameError) as error:
         path = spec.rpartition("=")[2].strip()

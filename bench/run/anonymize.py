@@ -14,7 +14,6 @@ import numpy as np
 from unmask.bench.core import registry
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
@@ -100,7 +99,7 @@ def needs_names(method: PlannedMethod) -> bool:
 
 
 def method_class(method: PlannedMethod) -> type[Method]:
-    return registry.method_class(parse_spec(method.spec, positional="dir").name)
+    return registry.method_class(registry.method_spec(method.spec).name)
 
 
 def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:

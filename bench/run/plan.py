@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.settings import PlanSettings
-from unmask.bench.core.spec import Spec, default_label, parse_spec, written
+from unmask.bench.core.spec import Spec, default_label
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.opening import parse_dataset
@@ -73,7 +73,7 @@ def make_plan(
         **config.model_dump(include=set(PlanSettings.model_fields) - {"calibration"}),
         calibration=config.calibration
         if config.calibration == SHIPPED
-        else _without(parse_spec(config.calibration, positional="path"), {"path"}),
+        else _without(registry.dataset_spec(config.calibration), {"path"}),
     )
     _check_default("recogniser", settings.default_recogniser)
     _check_default("attributes", settings.default_attributes)
@@ -172,7 +172,7 @@ def _other_datasets(
         if len(present) < 2:
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
         refuse_shared_people(people, {(use, dataset.card.name): present})
-        label = other_label(use, parse_spec(text, positional="path"))
+        label = other_label(use, registry.dataset_spec(text))
         entries.append(planned_dataset(text, dataset, None).model_copy(update={"use": use, "label": label}))
     distinct("data set", [entry.label for entry in entries])
     return entries
@@ -185,7 +185,7 @@ def other_label(use: Use, spec: Spec) -> str:
 
 def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDataset:
     """A data set's entry in a plan: its card and its first ``limit`` samples. Raises `DataError` for no clips."""
-    spec, refs, clips = parse_spec(text, positional="path"), dataset.refs[:limit], kind_of(text) == "clips"
+    spec, refs, clips = registry.dataset_spec(text), dataset.refs[:limit], kind_of(text) == "clips"
     if clips and not refs:
         raise DataError(f"{text} has no clips")
     return PlannedDataset(
@@ -202,8 +202,7 @@ def planned_dataset(text: str, dataset: Dataset, limit: int | None) -> PlannedDa
 
 def dataset_label(spec: Spec) -> str:
     """The name results carry: the label if one was given, else the data set's name or its folder's name."""
-    unlabelled = parse_spec(written(Spec(spec.name, spec.params), positional="path"), positional="path")
-    if "path" in spec.params and spec.label == unlabelled.label:
+    if "path" in spec.params and spec.label == spec.default_label:
         tail = Path(str(spec.params["path"])).resolve().name
         return default_label(f"{spec.name}:{tail or 'root'}")
     return spec.label
@@ -212,7 +211,7 @@ def dataset_label(spec: Spec) -> str:
 def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
     """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``). Their
     SPECs still have their paths."""
-    asked = _with_control([parse_spec(text, positional="dir") for text in specs])
+    asked = _with_control([registry.method_spec(text) for text in specs])
     return [planned for spec in asked for planned in _draws(spec)]
 
 
@@ -220,7 +219,7 @@ def _draws(asked: Spec) -> list[PlannedMethod]:
     spec, many = without_seeds(asked)
     first = PlannedMethod(
         label=spec.label,
-        spec=written(spec, positional="dir"),
+        spec=spec.text,
         card=registry.create_method(spec).card,
         code=hash_code(spec.name),
         files=hashed_parameters(spec),
@@ -234,7 +233,7 @@ def _draws(asked: Spec) -> list[PlannedMethod]:
 
 def without_paths(method: PlannedMethod) -> PlannedMethod:
     """The entry with a SPEC and a card that are the same on every machine: a plug-in's card may repeat a path."""
-    spec = parse_spec(method.spec, positional="dir")
+    spec = registry.method_spec(method.spec)
     paths = path_parameters(spec)
     params = {
         name: hide_paths(value) if isinstance(value, str) else value
@@ -250,16 +249,16 @@ def _without(spec: Spec, names: Collection[str]) -> str:
 
 def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: str = SHIPPED) -> Locations:
     """Where the data sets and the files of the methods of these SPECs lie, by label."""
-    parsed = {dataset_label(spec): spec for spec in (parse_spec(text, positional="path") for text in datasets)}
+    parsed = {dataset_label(spec): spec for spec in (registry.dataset_spec(text) for text in datasets)}
     if calibration != SHIPPED:
-        spec = parse_spec(calibration, positional="path")
+        spec = registry.dataset_spec(calibration)
         parsed[other_label("calibrate", spec)] = spec
     paths = {
         label: str(Path(str(spec.params["path"])).expanduser().absolute())
         for label, spec in parsed.items()
         if "path" in spec.params
     }
-    contestants = {spec.label: path_parameters(spec) for spec in (parse_spec(t, positional="dir") for t in methods)}
+    contestants = {spec.label: path_parameters(spec) for spec in (registry.method_spec(t) for t in methods)}
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
         methods={label: {k: str(path) for k, path in found.items()} for label, found in contestants.items() if found},

@@ -9,7 +9,7 @@ from typing import Any
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, UnmaskError
 from unmask.bench.core.names import without_affixes
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import Spec
 from unmask.bench.data import Dataset
 from unmask.bench.run.draws import without_seeds
 from unmask.bench.store.schemas import PlannedMethod
@@ -17,7 +17,7 @@ from unmask.bench.store.schemas import PlannedMethod
 
 def answers_clips(method: PlannedMethod) -> bool:
     """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
-    return hasattr(registry.method_class(parse_spec(method.spec, positional="dir").name), "clip")
+    return hasattr(registry.method_class(registry.method_spec(method.spec).name), "clip")
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
@@ -67,7 +67,7 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
 def _stored(methods: Sequence[str]) -> list[Spec]:
     specs = []
     for text in methods:
-        spec, _ = without_seeds(parse_spec(text, positional="dir"))
+        spec, _ = without_seeds(registry.method_spec(text))
         if not isinstance(spec.params.get("dir"), str):
             continue
         try:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.settings import Strict
-from unmask.bench.core.spec import parse_spec, written
+from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Place, storage_at
@@ -129,20 +129,19 @@ def relocate(run: Path, label: str, path: Path) -> None:
 
 def located_dataset(run: Path, label: str, spec: str) -> str:
     """The SPEC of a plan's data set with the path where it lies now."""
-    return _located(spec, read_locations(run).datasets.get(label, {}), "path")
+    return _located(spec, read_locations(run).datasets.get(label, {}))
 
 
 def located_method(run: Path, label: str, spec: str) -> str:
     """The SPEC of a plan's method with the paths where its files lie now."""
-    return _located(spec, read_locations(run).methods.get(label, {}), "dir")
+    return _located(spec, read_locations(run).methods.get(label, {}))
 
 
-def _located(spec: str, places: dict[str, str], positional: str) -> str:
+def _located(spec: str, places: dict[str, str]) -> str:
     if not places:
         return spec
-    parsed = parse_spec(spec, positional=positional)
-    parsed.params.update(places)
-    return written(parsed, positional=positional)
+    parsed = parse_spec(spec)
+    return Spec(parsed.name, {**parsed.params, **places}).text
 
 
 def schema_text(model: type[BaseModel]) -> str:

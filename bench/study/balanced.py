@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core import registry
 from unmask.bench.core.demographics import GENDERS
 from unmask.bench.core.errors import DataError, StoreError
 from unmask.bench.core.settings import PlanSettings
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
 from unmask.bench.data.dataset import fingerprint
@@ -190,7 +190,7 @@ def _built(built: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict
 
 def source_name(spec: str) -> str:
     """The SPEC without its label, and without the path that a folder has on this machine."""
-    parsed = parse_spec(spec, positional="path")
+    parsed = registry.dataset_spec(spec)
     return "folder" if parsed.name == "folder" else parsed.text
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from unmask.bench.core import registry
 from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
 from unmask.bench.core.settings import CHOOSING, CommonSettings, OneSpec, Option
-from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
 from unmask.bench.run.config import RunConfig
@@ -91,7 +91,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
     if chosen:
         specs = dict(_part(text) for text in chosen)
         for text in specs.values():
-            registry.create_method(without_seeds(parse_spec(text, positional="dir"))[0])
+            registry.create_method(without_seeds(registry.method_spec(text))[0])
         left_out = dict.fromkeys((role for role in ROLES if role not in specs and role != CONTROL), "not selected")
     else:
         reasons = {role: _missing(spec) for role, spec in ROLES.items()}
@@ -109,7 +109,7 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
 
 def _part(text: str) -> tuple[str, str]:
     """A part and its SPEC, out of what the user wrote. Raises `UnknownNameError`."""
-    spec = parse_spec(text, positional="dir")
+    spec = registry.method_spec(text)
     if "=" in text.split(":", 1)[0]:
         if spec.label not in ROLES:
             raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
@@ -133,9 +133,12 @@ def _missing(spec: str) -> str:
 
 def with_seeds(text: str, seeds: int) -> str:
     """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
-    if seeds == 1 or DRAWS in parse_spec(text, positional="dir").params:
-        return text
-    return f"{text}{',' if ':' in text else ':'}{DRAWS}={seeds}"
+    spec = registry.method_spec(text)
+    return (
+        text
+        if seeds == 1 or DRAWS in spec.params
+        else f"{spec.label}={Spec(spec.name, {**spec.params, DRAWS: seeds}).text}"
+    )
 
 
 def prepare_thesis(
@@ -150,8 +153,7 @@ def prepare_thesis(
     """Chooses the test photos and makes the plan; labels the photos of the data set on the way. Raises `UnmaskError`
     subclasses, as `make_plan`."""
     source, built = settings.datasets[0], settings.test_set
-    # As it was written: a path would be cut at a comma if it were written out anew.
-    spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
+    spec = f"{LABEL}={registry.dataset_spec(source).text}"
     specs = [with_seeds(text, settings.seeds) if role in COMPARED else text for role, text in cast.specs.items()]
     config = RunConfig(datasets=(spec,), methods=tuple(specs), seed=settings.seed, device=settings.device)
     plan = get_ready(config, root=root, workers=workers, progress=fetching)
@@ -164,7 +166,7 @@ def prepare_thesis(
             test_set = balanced_test_set(
                 spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
-    roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
+    roles = {role: registry.method_spec(text).label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
     return Prepared(
         plan.changed(datasets=[test_set.planned]),

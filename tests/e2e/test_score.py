@@ -11,10 +11,13 @@ from PIL import Image as Pillow
 
 from tests.support.cli import BLACKOUT, unmask, unmask_here
 from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Image
 from unmask.bench.fetch import packages
 
 pytestmark = pytest.mark.weights
+FOLDER = 'made by "a", in 2026=5'
+"""Nothing that ends a value in a SPEC may end it inside of quotes."""
 
 
 @pytest.fixture
@@ -90,14 +93,17 @@ def test_scoring_that_fails_leaves_the_run_as_it_was(run: Path, tmp_path: Path) 
 def test_stored_outputs_are_scored_when_the_folder_that_they_came_from_is_gone(
     tmp_path: Path, astronaut: Image
 ) -> None:
-    for name in ("photos", "theirs"):
+    for name in ("photos", FOLDER):
         (tmp_path / name).mkdir()
         Pillow.fromarray(astronaut).resize((256, 256)).save(tmp_path / name / "a.png")
     out = tmp_path / "run"
-    data, method = f"folder:{tmp_path / 'photos'}", f"theirs=outputs:dir={tmp_path / 'theirs'}"
+    data, method = (
+        f"folder:{tmp_path / 'photos'}",
+        f"theirs=outputs:{Spec('', {'dir': str(tmp_path / FOLDER)}).text[1:]}",
+    )
     done = unmask_here("run", "-d", data, "-m", method, "--metric", "outcome", "--out", str(out), "--no-report")
     assert done.returncode == 0, done.stderr
-    shutil.rmtree(tmp_path / "theirs")
+    shutil.rmtree(tmp_path / FOLDER)
     scored = unmask_here("score", str(out), "--metric", "outcome,ssim")
     assert scored.returncode == 0, scored.stderr
     assert "ssim" in metrics(out)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.cards import dataset_card, instrument_card, method_card
+from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.run.plan import dataset_label
 from unmask.bench.run.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
 from unmask.bench.store.documents import Locations
@@ -158,4 +158,4 @@ def test_plans_over_clips_are_told_apart_by_the_same_rule() -> None:
     ],
 )
 def test_a_data_set_keeps_the_label_that_it_is_given(spec: str, label: str) -> None:
-    assert dataset_label(parse_spec(spec, positional="path")) == label
+    assert dataset_label(registry.dataset_spec(spec)) == label

@@ -77,7 +77,7 @@ def tracker(spec: str, device: str) -> Tracker:
 @lru_cache(maxsize=4)
 def method(spec: str, device: str) -> Method:
     """The method of a plan's SPEC, loaded."""
-    instance = registry.create_method(parse_spec(spec, positional="dir"))
+    instance = registry.create_method(registry.method_spec(spec))
     instance.load(fetch_all(instance.card.files), device)
     return instance
 
@@ -108,7 +108,7 @@ def _opened(
     try:
         dataset = open_dataset(spec, clips=clips, root=root, exclude=apart)
     except (DataError, SpecError) as error:
-        hint = f"; {elsewhere}" if "path" in parse_spec(spec, positional="path").params or spec != planned.spec else ""
+        hint = f"; {elsewhere}" if "path" in registry.dataset_spec(spec).params or spec != planned.spec else ""
         raise DataError(f"data set {label}: {error}{hint}") from error
     refs = {ref.id: ref for ref in dataset.refs}
     chosen = [refs[name] for name in planned.samples if name in refs]

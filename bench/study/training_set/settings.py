@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from unmask.bench.core import registry
 from unmask.bench.core.demographics import group_name
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.settings import CHOOSING, RUNNING, AgeGroups, CommonSettings, Option
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.study.cells import LABELLER, PER_CELL
 
 Part = Literal["train", "val", "test"]
@@ -29,7 +29,7 @@ class Source:
 def parse_source(text: str) -> Source:
     """``utkface:split=train``, ``train=fairface:split=val``, ``folder:PATH``: the part is the one before ``=``, else
     the data set's split where that is train, val or test, else train. Raises `SpecError` or `UsageError`."""
-    spec = parse_spec(text, positional="path")
+    spec = registry.dataset_spec(text)
     has_part = "=" in text.split(":", 1)[0]
     if has_part and spec.label not in PARTS:
         raise UsageError(f"--from {text!r}: the part before = must be {', '.join(PARTS)}, as in val=fdf:split=val")
@@ -84,9 +84,7 @@ class BuildSettings(AgeGroups, CommonSettings):
         """How a source is called in the set: its SPEC, but without the path that a folder has on this machine."""
         spec = self.sources[source].spec
         folders = [
-            number
-            for number, other in enumerate(self.sources)
-            if parse_spec(other.spec, positional="path").name == "folder"
+            number for number, other in enumerate(self.sources) if registry.dataset_spec(other.spec).name == "folder"
         ]
         if source not in folders:
             return spec
