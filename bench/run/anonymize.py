@@ -20,9 +20,10 @@ from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
+from unmask.bench.run.items import decode_chunks
 from unmask.bench.run.keys import outputs_key
 from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import ShardJob, decode_chunks
+from unmask.bench.run.shards import ShardJob
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder

@@ -13,9 +13,10 @@ import numpy as np
 from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample, SampleRef
 from unmask.bench.data import Dataset
+from unmask.bench.run.items import READING
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import READING, ShardJob, shard_jobs
+from unmask.bench.run.shards import ShardJob, shard_jobs
 from unmask.bench.run.signatures import SIDE, Signatures
 from unmask.bench.run.views import View, background, view_of
 from unmask.bench.store.run_folder import RunFolder

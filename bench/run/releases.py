@@ -15,7 +15,8 @@ from unmask.bench.core.errors import ImageError, StoreError, VideoError
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.shards import Item, ShardItems, ShardJob
+from unmask.bench.run.items import Item, ShardItems
+from unmask.bench.run.shards import ShardJob
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import read_table
 

@@ -19,11 +19,12 @@ from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoReader, VideoWriter
 from unmask.bench.run.anonymize import planned_method, worth_another_try
 from unmask.bench.run.calling import Callee, Here, Result, call_method
+from unmask.bench.run.items import frame_chunks
 from unmask.bench.run.keys import outputs_key, variants_of
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.releases import clip_problem
-from unmask.bench.run.shards import ShardJob, dataset_jobs, frame_chunks
+from unmask.bench.run.shards import ShardJob, dataset_jobs
 from unmask.bench.run.stored_outputs import is_given
 from unmask.bench.run.video.given import given_frames
 from unmask.bench.run.video.neighbours import FrameGuard
