@@ -37,7 +37,7 @@ fetch: setup
 	$(BIN)/unmask data fetch demo-clips
 
 test: fetch      ## the fast tests; fetches the instruments they need first
-	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile $(PYTEST_ARGS)
+	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: fetch ## the slow and network tests
 	UNMASK_REQUIRE_WEIGHTS=1 $(BIN)/python -m pytest -m "slow or network"

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import cv2
 import numpy as np
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.types import Bools, Box, Detection, Float, Floats32, Image
-from unmask.methods.alignment import SIDE, ellipse, to_frame
-from unmask.methods.faces import FaceMethod
-from unmask.methods.gan.repaint import landmarks_in
-from unmask.methods.gan.shipped import SHIPPED, checkpoint_path
-from unmask.methods.params import whole
+from unmask.methods.shared.alignment import SIDE, ellipse, landmarks_in, to_frame
+from unmask.methods.shared.faces import FaceMethod
+from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path
 
 WEIGHTS: Final = "k-same"
 FEATHER: Final = 0.15
@@ -36,9 +34,10 @@ class Gallery(NamedTuple):
     axes: Floats32
     """(C, D) eigenfaces."""
     entries: Floats32
-    """(N, C): each the mean of at least `methods.k_same_gallery.LEAST` photos."""
+    """(N, C): each the mean of at least `methods.gan.training.k_same_gallery.LEAST` photos."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class KSame(FaceMethod):
     """Replaces each face by a mean face.
 
@@ -46,42 +45,37 @@ class KSame(FaceMethod):
     ``harness`` (whose boxes come without landmarks: faces are then taken to be upright).
     """
 
-    def __init__(self, *, k: int = 10, detector: str = "mtcnn") -> None:
-        super().__init__("k-same", detector)
-        self._k = whole("k-same", "k", k, 2, MOST)
-        self._path = checkpoint_path(SHIPPED, WEIGHTS)
-        self._gallery: Gallery | None = None
+    facts = MethodCard(
+        name="k-same",
+        version="1",
+        description="Each face is brought upright into a frame of 64 px, compared with a gallery of mean faces, "
+        "and the mean of the k most alike is put in its place.",
+        licence="MIT; the shipped gallery for non-commercial research only, as the data it was made of (UTKFace)",
+        source="Newton, Sweeney, Malin: Preserving Privacy by De-identifying Face Images, IEEE TKDE 17(2), 2005; "
+        "thesis 2.2.4",
+        limits="Not the original k-Same-Pixel, which averages the very faces that are to be hidden, k at a time, "
+        "and so gives k of them one output: here the gallery is fixed, of other people, and its entries are means "
+        "already. Its proof of k-anonymity does not carry over: how alike a face is to which entries still shows. "
+        "Two photos of a person need not get the same face. Coarse, as mean faces are.",
+    )
+    k: Annotated[int, Within(2, MOST)] = 10
 
-    @property
-    def card(self) -> MethodCard:
-        return MethodCard(
-            name="k-same",
-            version="1",
-            description="Each face is brought upright into a frame of 64 px, compared with a gallery of mean faces, "
-            "and the mean of the k most alike is put in its place.",
-            licence="MIT; the shipped gallery for non-commercial research only, as the data it was made of (UTKFace)",
-            source="Newton, Sweeney, Malin: Preserving Privacy by De-identifying Face Images, IEEE TKDE 17(2), 2005; "
-            "thesis 2.2.4",
-            params={"k": self._k, "detector": self._detector},
-            detector=self._detector,
-            weights={**self.detector_weights(), WEIGHTS: remembered_sha256(self._path)},
-            imports=self.detector_imports(),
-            limits="Not the original k-Same-Pixel, which averages the very faces that are to be hidden, k at a time, "
-            "and so gives k of them one output: here the gallery is fixed, of other people, and its entries are means "
-            "already. Its proof of k-anonymity does not carry over: how alike a face is to which entries still shows. "
-            "Two photos of a person need not get the same face. Coarse, as mean faces are. " + self.detector_limits(),
-        )
+    def __post_init__(self) -> None:
+        """Raises `SpecError` for a value that a parameter does not take, `CheckpointError` without the gallery."""
+        super().__post_init__()
+        self.networks = {WEIGHTS: checkpoint_path(SHIPPED, WEIGHTS)}
+        self._gallery: Gallery | None = None
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         super().load(files, device)
-        self._gallery = read_gallery(self._path)
+        self._gallery = read_gallery(self.networks[WEIGHTS])
 
     def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
         """All faces are looked at before any is replaced. Nothing is drawn at random."""
         if self._gallery is None:
             raise RuntimeError("load() must be called before anonymize()")
         frames = [frame_of(face) for face in faces]
-        means = [mean_of_nearest(self._gallery, aligned(image, frame), self._k) for frame in frames]
+        means = [mean_of_nearest(self._gallery, aligned(image, frame), self.k) for frame in frames]
         for frame, mean in zip(frames, means, strict=True):
             put_back(image, mean, frame)
 
@@ -102,15 +96,17 @@ def frame_of(face: Detection) -> Float:
 def aligned(image: Image, frame: Float) -> Image:
     """(64, 64, 3): the face in its frame; the photo's edge pixels are repeated outside it."""
     scale = float(np.hypot(frame[0, 0], frame[1, 0]))
-    seen = image
+    source = image
     if scale < 0.5:
         # Reduced by averaging first: the frame's few samples would else miss most pixels.
         sigma = 0.4 / scale
         left, top, right, bottom = _reach(frame, image.shape[0], image.shape[1], margin=math.ceil(3 * sigma))
         if right > left and bottom > top:
-            seen = image.copy()
-            seen[top:bottom, left:right] = cv2.GaussianBlur(image[top:bottom, left:right], (0, 0), sigma)
-    warped = cv2.warpAffine(seen, centred(frame), (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            source = image.copy()
+            source[top:bottom, left:right] = cv2.GaussianBlur(image[top:bottom, left:right], (0, 0), sigma)
+    warped = cv2.warpAffine(
+        source, centred(frame), (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(warped, np.uint8)
 
 
@@ -121,15 +117,15 @@ def centred(matrix: Float) -> Float:
     return moved
 
 
-def shown() -> Bools:
-    """(64, 64): what of the frame is put into photos."""
+def replaced_part() -> Bools:
+    """(64, 64) bool: what of the frame is put into photos."""
     places = np.stack(np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5), axis=-1)
     return np.asarray(ellipse(places, FEATHER) > 0, np.bool_)
 
 
 def as_vector(face: Image) -> Floats32:
     """(64, 64, 3) -> (D,): black where the face will not be replaced, so that no background makes faces alike."""
-    return np.asarray(np.where(shown()[..., None], face, 0), np.float32).reshape(-1)
+    return np.asarray(np.where(replaced_part()[..., None], face, 0), np.float32).reshape(-1)
 
 
 def mean_of_nearest(gallery: Gallery, face: Image, k: int) -> Floats32:
@@ -171,8 +167,8 @@ def read_gallery(path: Path) -> Gallery:
     from safetensors.numpy import load_file
 
     try:
-        found = load_file(path)
-        mean, axes, steps, entries = (found[name] for name in ("mean", "axes", "steps", "entries"))
+        tensors = load_file(path)
+        mean, axes, steps, entries = (tensors[name] for name in ("mean", "axes", "steps", "entries"))
     except (SafetensorError, KeyError, OSError) as error:
         raise CheckpointError(f"{path.name} holds no gallery for k-same ({error}); install unmask again") from error
     size = SIDE * SIDE * 3

@@ -24,6 +24,7 @@ from unmask.bench.cli import (
     train,
     weights,
 )
+from unmask.bench.cli.options import CALIBRATION, MEASURED, RUN_CONFIG, WAY_OF_RUNNING, settings_command
 from unmask.bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -40,12 +41,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("video")(run.video)
-app.command("score")(score.score)
+settings_command(app, "run", RUN_CONFIG, WAY_OF_RUNNING)(run.run)
+settings_command(
+    app, "video", RUN_CONFIG, WAY_OF_RUNNING, defaults="unmask.bench.run.config:CLIP_DEFAULTS", doc=run.VIDEO_HELP
+)(run.run)
+settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_limit"))(score.score)
 app.command("report")(report.report)
 app.command("purge")(purge.purge)
-app.command("calibrate")(calibrate.calibrate)
+settings_command(app, "calibrate", CALIBRATION, WAY_OF_RUNNING, without=("out", "time_limit"))(calibrate.calibrate)
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.bench.cli.options import Root, Workers, existing_root
+from unmask.bench.cli.options import Root, existing_root
+
+if TYPE_CHECKING:
+    from unmask.bench.run.config import Running
+    from unmask.bench.run.originals import CalibrationSettings
 
 
 def calibrate(
-    dataset: Annotated[
-        str, typer.Option("--dataset", "-d", help="Data set SPEC with identities.")
-    ] = "lfw:split=calibrate",
-    instrument: Annotated[
-        list[str] | None, typer.Option("--instrument", help="Recognisers; default: all that are on.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude-people-of", help="Leave out people whom this data set names too.")
-    ] = None,
+    settings: CalibrationSettings,
+    running: Running,
     out: Annotated[Path, typer.Option("--out", "-o", help="The card to write.")] = Path("operating_points.json"),
     work: Annotated[
         Path | None, typer.Option("--work", help="Keep the readings here, to resume.", show_default=False)
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1.")] = "cpu",
-    workers: Workers = 1,
     root: Root = None,
 ) -> None:
     """Measure the recognisers' thresholds at FMR 1e-2, 1e-3 and 1e-4 on people of a calibration set."""
@@ -37,24 +30,16 @@ def calibrate(
     from rich.table import Table
 
     from unmask.bench.cli.progress import show_progress
-    from unmask.bench.core import registry
-    from unmask.bench.run.executors import open_pool
-    from unmask.bench.run.originals import calibrate_on, recognisers_of
+    from unmask.bench.run.originals import calibration_card
     from unmask.bench.store.documents import write_json
-    from unmask.bench.store.schemas import PlanSettings
 
-    registry.check_device(device)
-    progress = show_progress()
-    with tempfile.TemporaryDirectory() as scratch, open_pool(workers) as pool:
-        card = calibrate_on(
-            dataset,
-            recognisers_of(instrument or []),
+    with tempfile.TemporaryDirectory() as scratch:
+        card = calibration_card(
+            settings,
             (work or Path(scratch)).absolute(),
             root=existing_root(root),
-            pool=pool,
-            progress=progress,
-            settings=PlanSettings(seed=seed, limit=limit, device=device),
-            exclude=exclude or [],
+            workers=running.workers,
+            progress=show_progress(),
         )
     write_json(out.absolute(), card, private=False)
     table = Table(title=f"{card['dataset']}: {card['faces']} faces of {card['people']} people")

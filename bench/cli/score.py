@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.bench.cli.options import NO_OUTPUT, Root, Workers, existing_root, split_names
+from unmask.bench.cli.options import NO_OUTPUT, Root, existing_root
+
+if TYPE_CHECKING:
+    from unmask.bench.run.config import Measured, Running
 
 
 def score(
     run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
-    metrics: Annotated[
-        list[str] | None, typer.Option("--metrics", help="Metric names or families instead of the run's own.")
-    ] = None,
-    instrument: Annotated[list[str] | None, typer.Option("--instrument", help="Use only these instruments.")] = None,
+    settings: Measured,
+    running: Running,
     locate: Annotated[
         list[str] | None,
-        typer.Option("--locate", metavar="LABEL=PATH", help="Where a data set lies that was moved; may be repeated."),
+        typer.Option("--locate", metavar="LABEL=PATH", help="Where a data set lies that was moved; may repeat."),
     ] = None,
-    workers: Workers = 1,
     root: Root = None,
 ) -> None:
-    """Score a run's stored outputs again; no method runs."""
+    """Score a run's stored outputs again; no method runs.
+
+    Without --metric: the run's own metrics; without --instrument: the run's own instruments.
+    """
     from rich.console import Console
 
     from unmask.bench.cli.fetch_progress import fetch_progress
@@ -41,8 +44,8 @@ def score(
             raise UsageError(f"--locate {text} must be LABEL=PATH")
         relocate(folder.path, label, Path(path).expanduser().absolute())
     with fetch_progress(Console(stderr=True)) as fetching:
-        plan = renew_plan(folder, split_names(metrics), split_names(instrument), progress=fetching)
-    folder = rescore(folder, plan, root=where, workers=workers, progress=show_progress())
+        plan = renew_plan(folder, settings.metrics, settings.instruments, progress=fetching)
+    folder = rescore(folder, plan, root=where, workers=running.workers, progress=show_progress())
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if not complete:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Float, Floats32, Unit
 from unmask.bench.core.video import Ints, Tracks
 
@@ -102,19 +102,6 @@ class FaceTruth:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything a run's config can set about how readings become numbers."""
-
-    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
-    """Inclusive bounds in whole years (thesis 4.4: 0-19, 20-29, 30-39, 40+)."""
-    skin_target: tuple[int, int, int] | None = None
-    """RGB that a skin-changing method aims at; ``None`` = no target, only the average is compared."""
-    seed: int = 0
-    default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "face-api"
-
-
-@dataclass(frozen=True, slots=True)
 class ExtraFaces:
     """M faces that the judge finds in outputs at places where the original has none: moved or copied ones."""
 
@@ -176,6 +163,7 @@ class Clips:
 
     @property
     def trackers(self) -> tuple[str, ...]:
+        """Those that followed people in any original, in order."""
         return tuple(dict.fromkeys(name for people in self.people for name in people))
 
 

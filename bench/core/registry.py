@@ -26,17 +26,17 @@ from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
-        "none": "unmask.methods.none:Unchanged",
-        "blackout": "unmask.methods.blackout:Blackout",
-        "blur": "unmask.methods.blur:Blur",
-        "pixelate": "unmask.methods.pixelate:Pixelate",
+        "none": "unmask.methods.classical:Unchanged",
+        "blackout": "unmask.methods.classical:Blackout",
+        "blur": "unmask.methods.classical:Blur",
+        "pixelate": "unmask.methods.classical:Pixelate",
         "k-same": "unmask.methods.k_same:KSame",
-        "deepprivacy": "unmask.methods.deepprivacy:DeepPrivacy",
-        "dp-att": "unmask.methods.dp_att:DpAtt",
-        "dp-att-s": "unmask.methods.dp_att_s:DpAttS",
-        "dp-stargan": "unmask.methods.dp_stargan:DpStarGan",
-        "attgan": "unmask.methods.attgan:AttGan",
-        "stargan": "unmask.methods.stargan:StarGan",
+        "deepprivacy": "unmask.methods.learned:DeepPrivacy",
+        "dp-att": "unmask.methods.learned:DpAtt",
+        "dp-att-s": "unmask.methods.learned:DpAttS",
+        "dp-stargan": "unmask.methods.learned:DpStarGan",
+        "attgan": "unmask.methods.learned:AttGan",
+        "stargan": "unmask.methods.learned:StarGan",
         "outputs": "unmask.methods.outputs:StoredOutputs",
     },
     "instrument": {
@@ -280,12 +280,12 @@ def check_device(device: str) -> None:
 
 def weights_inspector() -> Callable[[Path], WeightsReport]:
     """What tells of a weights file which network it is."""
-    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints:inspect_checkpoint"))
+    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints.loading:inspect_checkpoint"))
 
 
 def training_faces() -> TrainingFaces:
     """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    return cast(TrainingFaces, _imported("unmask.methods.gan.training.preparing:PreparedFaces")())
+    return cast(TrainingFaces, _imported("unmask.methods.gan.runtime.preparing:PreparedFaces")())
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:

@@ -92,7 +92,8 @@ class TrainingFaces(Protocol):
     def find(self, image: Image) -> list[Detection]:
         """All faces of an image (H, W, 3)."""
 
-    def crop(self, image: Image, face: Detection) -> FaceCrop: ...
+    def crop(self, image: Image, face: Detection) -> FaceCrop:
+        """One face of an image (H, W, 3) as the networks are trained on it."""
 
     def check_attributes(self, names: Sequence[str]) -> None:
         """Raises `SpecError` for a name that is no attribute."""

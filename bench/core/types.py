@@ -32,10 +32,12 @@ class Box:
 
     @property
     def center(self) -> tuple[float, float]:
+        """(x, y) in pixels."""
         return self.x + self.w / 2, self.y + self.h / 2
 
     @property
     def area(self) -> float:
+        """Square pixels; 0 for a negative width or height."""
         return max(self.w, 0.0) * max(self.h, 0.0)
 
     def scaled(self, factor: float) -> Box:

@@ -93,6 +93,7 @@ class Tracks:
 
     @classmethod
     def none(cls) -> Tracks:
+        """N = 0."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))
 
     @classmethod

@@ -248,17 +248,9 @@ def _refuse_unreadable(where: str, refs: Sequence[SampleRef], what: str) -> None
 
 
 def _card(entry: DatasetEntry, split: str, revision: str, fingerprint: str) -> DatasetCard:
-    return DatasetCard(
-        name=entry.name,
-        revision=revision if entry.splits == "none" else f"{revision}, split {split}",
-        title=entry.title,
-        licence=entry.licence,
-        citation=entry.citation,
-        roles=entry.roles,
-        show_faces=entry.show_faces,
-        fingerprint=fingerprint,
-        notes=entry.notes,
-    )
+    facts = entry.model_dump(include={"name", "title", "licence", "citation", "roles", "show_faces", "notes"})
+    revision = revision if entry.splits == "none" else f"{revision}, split {split}"
+    return DatasetCard(**facts, revision=revision, fingerprint=fingerprint)
 
 
 def _split_of(record: Record, entry: DatasetEntry) -> str:

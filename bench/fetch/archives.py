@@ -147,22 +147,17 @@ def _entries(archive: Path) -> Iterator[Iterator[_Entry]]:
                     yield _zip_entries(opened)
             else:
                 stream.seek(0)
-                with _open_tar(archive, stream) as tar:
+                with tarfile.open(fileobj=stream, mode="r:*") as tar:
                     yield _tar_entries(tar)
     except DataError:
         raise
+    except tarfile.ReadError as error:
+        raise DataError(f"{archive.name} is no zip or tar archive, or its beginning or end is damaged") from error
     except FileExistsError as error:
         raise DataError(f"{archive.name}: {error.filename} is already there; unpack into an empty folder") from error
     except _ARCHIVE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"cannot read the archive {archive.name}: {reason}") from error
-
-
-def _open_tar(archive: Path, stream: BinaryIO) -> tarfile.TarFile:
-    try:
-        return tarfile.open(fileobj=stream, mode="r:*")
-    except tarfile.ReadError as error:
-        raise DataError(f"{archive.name} is no zip or tar archive, or its beginning or end is damaged") from error
 
 
 def _zip_entries(opened: zipfile.ZipFile) -> Iterator[_Entry]:

@@ -19,9 +19,9 @@ from unmask.bench.core.evidence import (
     ExtraFaces,
     FaceTruth,
     OperatingPoint,
-    Settings,
     Units,
 )
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Outcome
 from unmask.bench.core.values import Finding
 from unmask.bench.run.attacking import attacker_of, read_by
@@ -54,13 +54,6 @@ class Originals:
     """(N, 4) the judge's boxes."""
 
 
-def settings_of(plan: Plan) -> Settings:
-    """The part of a plan's settings that metrics see."""
-    names = ("skin_target", "seed", "default_recogniser", "default_attributes")
-    groups = tuple((low, high) for low, high in plan.settings.age_groups)
-    return Settings(age_groups=groups, **{name: getattr(plan.settings, name) for name in names})
-
-
 def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals:
     """Reads what prepare left behind for a data set."""
     folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan) if job.dataset == dataset]
@@ -76,7 +69,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str) -> Originals
             for region in REGIONS:
                 found = [read_table(path / f"{name}@{region}.parquet") for path in folders]
                 features[region][name] = concatenate(found)
-    settings = settings_of(plan)
+    settings = plan.settings
     points = rows["landmarks"].reshape(-1, 5, 2)
     truth = FaceTruth(
         identity=rows["identity"],

@@ -24,8 +24,6 @@ from unmask.bench.run.reading import opened
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
 
-TIME_LIMIT_S: Final = 120.0
-"""Seconds that one image may take, unless the user says otherwise."""
 TRACE_LENGTH: Final = 20_000
 """Characters of a traceback that are kept."""
 

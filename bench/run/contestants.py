@@ -22,7 +22,8 @@ import psutil
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import TIME_LIMIT_S, Attempt
+from unmask.bench.run.calling import Attempt
+from unmask.bench.run.config import TIME_LIMIT_S
 from unmask.bench.run.executors import START_METHOD, start_fork_server
 from unmask.bench.run.method_log import MethodLog
 from unmask.bench.run.serving import TOKEN, end_group, serve

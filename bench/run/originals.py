@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.settings import CHOOSING, MEASURING, CommonSettings, OneSpec, Option, PlanSettings
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.assemble import Originals, assemble_originals
 from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash
 from unmask.bench.run.choosing import JUDGE
-from unmask.bench.run.executors import Pool, Progress, run_stage
+from unmask.bench.run.executors import Pool, Progress, open_pool, run_stage
 from unmask.bench.run.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.shards import Workplace, shard_jobs
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.run_folder import OWN_CARD, PLAN, RunFolder
-from unmask.bench.store.schemas import Plan, PlanSettings
+from unmask.bench.store.schemas import Plan
+
+
+class CalibrationSettings(CommonSettings):
+    """The settings of ``unmask calibrate``."""
+
+    datasets: Annotated[OneSpec, Option(CHOOSING, "--dataset", "-d", metavar="SPEC")] = ("lfw:split=calibrate",)
+    """Data set with identities."""
+    instruments: Annotated[tuple[str, ...], Option(MEASURING, "--instrument", commas=True)] = ()
+    """Use only these recognisers; may repeat. Without: all that are on by default."""
+    exclude: Annotated[tuple[str, ...], Option(CHOOSING, "--exclude-people-of", metavar="SPEC")] = ()
+    """Leave out people whom this data set names too; may repeat."""
+    limit: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=1)
+    """Only the first N photos."""
 
 
 def originals_plan(spec: str, dataset: Dataset, instruments: Sequence[str], settings: PlanSettings) -> Plan:
@@ -91,13 +106,28 @@ def card_of(originals: Originals, plan: Plan, dataset: DatasetCard, left_out: Co
     )
 
 
-def recognisers_of(asked: Sequence[str]) -> list[str]:
-    """The recognisers named in ``asked``, or all that are on by default."""
+def calibration_card(
+    settings: CalibrationSettings, work: Path, *, root: Path | None, workers: int, progress: Progress
+) -> dict[str, Any]:
+    """What ``unmask calibrate`` writes; see `calibrate_on`. Raises `UsageError` for an instrument that is no recogniser
+    and `UnavailableError` for a device that is not there."""
+    registry.check_device(settings.device)
+    asked = settings.instruments
     cards = {name: registry.unsettled_card(name) for name in asked} or dict(registry.instrument_cards("recogniser"))
     for name in asked:
         if cards[name].role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
-    return [name for name, card in cards.items() if asked or card.default]
+    with open_pool(workers) as pool:
+        return calibrate_on(
+            settings.datasets[0],
+            [name for name, card in cards.items() if asked or card.default],
+            work,
+            root=root,
+            pool=pool,
+            progress=progress,
+            settings=PlanSettings(seed=settings.seed, limit=settings.limit, device=settings.device),
+            exclude=settings.exclude,
+        )
 
 
 def measure_own_card(folder: RunFolder, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.calling import TIME_LIMIT_S, Callee
+from unmask.bench.run.calling import Callee
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
     JUDGE,
@@ -22,7 +22,7 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
 from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import Hosts

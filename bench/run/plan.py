@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.spec import Spec, default_label, parse_spec, written
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
@@ -30,7 +31,7 @@ from unmask.bench.run.sources import hash_code, hashed_parameters, path_paramete
 from unmask.bench.run.stored_outputs import is_given, output_paths, planned_given, refuse_unmatched
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, PlanSettings, Release, Use
+from unmask.bench.store.schemas import Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
 
 CONTROL = "none"
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
@@ -73,6 +74,8 @@ def make_plan(
         if config.calibration == SHIPPED
         else _without(parse_spec(config.calibration, positional="path"), {"path"}),
     )
+    _check_default("recogniser", settings.default_recogniser)
+    _check_default("attributes", settings.default_attributes)
     uses: dict[Use, Sequence[str]] = {"background": background}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
@@ -97,6 +100,12 @@ def make_plan(
         card = plan.operating_points
         refuse_shared_people(people, {("calibrate", card["dataset"]): set(card.get("people_sha256", ()))})
     return plan
+
+
+def _check_default(role: Role, name: str) -> None:
+    """Raises `ConfigError` where the instrument of a headline has another role, `UnknownNameError` where it is none."""
+    if registry.unsettled_card(name).role != role:
+        raise ConfigError(f"default_{role} = {name!r} is no instrument of role {role}; see unmask list instruments")
 
 
 def kind_of(spec: str) -> Kind:

@@ -17,6 +17,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.headlines import headline_keys
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
@@ -53,7 +54,7 @@ from unmask.bench.store.results import (
     RankRow,
 )
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedMethod, PlanSettings
+from unmask.bench.store.schemas import Plan, PlannedMethod
 
 NO_FACE: Final = "the judge found no face in it"
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"

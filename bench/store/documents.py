@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.core.settings import Strict
 from unmask.bench.core.spec import parse_spec, written
 from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
-from unmask.bench.store.schemas import Plan, Strict
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Place, storage_at
 
 M = TypeVar("M", bound=BaseModel)

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from pydantic import Field
 
 from unmask.bench.core.canonical import digest
-from unmask.bench.store.schemas import Plan, Strict
+from unmask.bench.core.settings import Strict
+from unmask.bench.store.schemas import Plan
 
 ESTIMATES_SCHEMA: Final = "unmask.estimates/3"
 REPRODUCTION: Final = "reproduction.json"

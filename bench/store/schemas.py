@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
-from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.settings import PlanSettings, Strict
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
 LOSSLESS: Final = "lossless"
@@ -22,19 +22,6 @@ MATCHED: Final = "matched"
 """Variants of a `Release`; the others are bitrates."""
 Kind = Literal["photos", "clips"]
 Use = Literal["test", "calibrate", "background"]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors: a typo must not pass for a default."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        coerce_numbers_to_str=True,  # a plug-in's card may say version=2
-    )
 
 
 def _plain(value: object) -> object:
@@ -56,11 +43,11 @@ class PlannedDataset(Strict):
     card: DatasetCard
     samples: list[str]
     """Ids of the photos or clips in order."""
-    digests: list[str] = []
+    digests: list[str] = Field(default=[])
     """Of clips: sha256 of each one's content."""
-    groups: list[str] = []
+    groups: list[str] = Field(default=[])
     """Of clips: what the data set says of each, e.g. ``normal``; '' = nothing."""
-    notes: list[str] = []
+    notes: list[str] = Field(default=[])
     """What was understood of the data set and what was passed over, a sentence each. Not part of the plan's name: the
     same samples are the same plan."""
 
@@ -76,7 +63,7 @@ class PlannedMethod(Strict):
     """The label whose results a further draw is averaged into; '' = a method with results of its own."""
     code: str = ""
     """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default={})
     """Parameter that names a file or folder -> sha256 of the content."""
 
     @property
@@ -107,32 +94,10 @@ class Release(Strict):
 class PlannedMetric(Strict):
     name: str
     """Registered name; one plug-in may answer several cards."""
-    kinds: list[Kind] = ["photos"]
+    kinds: list[Kind] = Field(default=["photos"])
     """What it is asked of."""
     cards: list[MetricCard]
     needs: list[str]
-
-
-class PlanSettings(Strict):
-    seed: int = 0
-    limit: int | None = None
-    """Only the first N photos or clips of each data set."""
-    frames: int | None = None
-    """Only the first N frames of each clip."""
-    keep_audio: bool = False
-    """Whether clips that are not lossless keep the source's sound. Voices identify people."""
-    device: str = "cpu"
-    shard_size: int = Field(default=64, ge=1)
-    """Images a job holds in memory at once."""
-    replicates: int = Field(default=2000, ge=100)
-    """Bootstrap replicates."""
-    age_groups: list[AgeGroup] = list(AGE_GROUPS)
-    skin_target: tuple[int, int, int] | None = None
-    default_recogniser: str = "mobilefacenet"
-    default_attributes: str = "face-api"
-    """The estimator of the headline and, where a data set is not labelled, of subgroups: one that no method runs."""
-    calibration: str = "shipped"
-    """``shipped`` (the lfw card in the package) or the SPEC of a calibration data set."""
 
 
 class Plan(Strict):
@@ -143,7 +108,7 @@ class Plan(Strict):
     """First 16 hex digits of the sha256 of the rest, as canonical JSON."""
     datasets: list[PlannedDataset]
     """Of use ``test``."""
-    others: list[PlannedDataset] = []
+    others: list[PlannedDataset] = Field(default=[])
     """Photos of the other uses: only recognisers read them."""
     methods: list[PlannedMethod]
     releases: list[Release]
@@ -154,7 +119,7 @@ class Plan(Strict):
     """The others, in the order they run. Further detectors look where `detector` does not find a face again."""
     person_detector: PlannedPart | None = None
     """Finds people in clips; null without clips."""
-    trackers: list[PlannedPart] = []
+    trackers: list[PlannedPart] = Field(default=[])
     """Follow people through clips; the first one leads the page."""
     face_tracker: PlannedPart | None = None
     """Links faces of the original to tracks, by the default recogniser's embeddings; null without clips."""

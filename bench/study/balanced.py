@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.demographics import GENDERS
 from unmask.bench.core.errors import DataError, StoreError
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
@@ -32,7 +33,7 @@ from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store import results
 from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
-from unmask.bench.store.schemas import PlannedDataset, PlanSettings
+from unmask.bench.store.schemas import PlannedDataset
 from unmask.bench.study.cells import (
     LABELLER,
     NO_FACE,
@@ -194,16 +195,9 @@ def source_name(spec: str) -> str:
 
 
 def _balanced_set(
-    spec: str,
-    dataset: Dataset,
-    chosen: Mapping[Cell, Sequence[str]],
-    *,
-    available: Mapping[Cell, int],
-    per_cell: int,
-    seed: int,
-    dropped: Mapping[str, int],
+    spec: str, dataset: Dataset, chosen: Mapping[Cell, Sequence[str]], available: Mapping[Cell, int], **facts: Any
 ) -> BalancedSet:
-    """The ``chosen`` samples as a data set of a plan; its card says so."""
+    """The ``chosen`` samples as a data set of a plan; its card says so. ``facts``: more fields of `Selection`."""
     samples = {sample for members in chosen.values() for sample in members}
     refs = [ref for ref in dataset.refs if ref.id in samples]
     planned = planned_dataset(spec, dataset, None)
@@ -222,9 +216,7 @@ def _balanced_set(
             source=source_name(spec),
             photos=len(dataset.refs),
             estimator=LABELLER,
-            per_cell=per_cell,
-            seed=seed,
             cells=cells,
-            dropped={reason: count for reason, count in dropped.items() if count},
+            **{**facts, "dropped": {reason: count for reason, count in facts["dropped"].items() if count}},
         ),
     )

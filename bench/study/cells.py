@@ -38,11 +38,8 @@ class Labelled:
     def cell(self, groups: Sequence[AgeGroup]) -> Cell | None:
         """``None`` = in none of the groups."""
         number = int(age_group(self.age, groups))
-        return (
-            None
-            if number == NO_GROUP
-            else (group_name(groups[number]), GENDERS[0] if as_female(self.p_female) == 1 else GENDERS[1])
-        )
+        gender = GENDERS[0] if as_female(self.p_female) == 1 else GENDERS[1]
+        return None if number == NO_GROUP else (group_name(groups[number]), gender)
 
 
 def in_cells(photos: Sequence[Labelled], groups: Sequence[AgeGroup]) -> dict[Cell, list[str]]:

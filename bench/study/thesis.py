@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
+from unmask.bench.core.settings import CHOOSING, CommonSettings, OneSpec, Option
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
-from unmask.bench.run.config import load_config
+from unmask.bench.run.config import RunConfig
 from unmask.bench.run.draws import SEEDS as DRAWS
 from unmask.bench.run.draws import by_draws, without_seeds
 from unmask.bench.run.executors import Progress, open_pool
@@ -40,10 +43,23 @@ ROLES: Final[Mapping[str, str]] = {
 """Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone."""
 COMPARED: Final = ("deepprivacy", "dp-att")
 """The parts whose privacy H1 and H2 compare; both draw faces by chance, so several draws are averaged."""
-SEEDS: Final = 5
-TEST_SET: Final = "utkface:split=test"
 LABEL: Final = "balanced"
 """What results call the test set."""
+
+
+class ThesisSettings(CommonSettings):
+    """The settings of ``unmask reproduce thesis``."""
+
+    datasets: Annotated[OneSpec, Option(CHOOSING, "--dataset", "-d", metavar="SPEC")] = ("utkface:split=test",)
+    """Data set to choose the test photos from."""
+    methods: Annotated[tuple[str, ...], Option(CHOOSING, "--method", "-m", metavar="PART[=SPEC]")] = ()
+    """Only these parts: PART, or PART=SPEC to let another method play it; may repeat."""
+    limit: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=8)
+    """At most N photos, as balanced as can be; without: up to 1,200."""
+    test_set: Annotated[Path | None, Option(CHOOSING)] = None
+    """Take the test photos of this set of unmask data build."""
+    seeds: Annotated[int, Option(CHOOSING)] = Field(default=5, ge=1, le=100)
+    """Draws averaged for deepprivacy and dp-att (H1, H2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,37 +140,29 @@ def with_seeds(text: str, seeds: int) -> str:
 
 def prepare_thesis(
     cast: Cast,
+    settings: ThesisSettings,
     *,
-    source: str = TEST_SET,
-    limit: int | None = None,
-    built: Path | None = None,
-    seed: int = 0,
-    seeds: int = SEEDS,
-    device: str = "cpu",
     root: Path | None,
     workers: int,
     progress: Progress,
     fetching: FetchProgress | None = None,
 ) -> Prepared:
-    """Chooses the test photos and makes the plan; labels the photos of ``source`` on the way.
-
-    ``built``: a set of `unmask data build` whose test photos are taken, instead of choosing here. ``limit``: so many
-    photos at most, as balanced as can be. ``seeds``: how many draws are averaged for the parts in `COMPARED`. Raises
-    `UnmaskError` subclasses, as `make_plan`.
-    """
+    """Chooses the test photos and makes the plan; labels the photos of the data set on the way. Raises `UnmaskError`
+    subclasses, as `make_plan`."""
+    source, built = settings.datasets[0], settings.test_set
     # As it was written: a path would be cut at a comma if it were written out anew.
     spec = f"{LABEL}={source.split('=', 1)[1] if '=' in source.split(':', 1)[0] else source}"
-    specs = [with_seeds(text, seeds) if role in COMPARED else text for role, text in cast.specs.items()]
-    config = load_config(None, {"datasets": [spec], "methods": specs, "seed": seed, "device": device})
+    specs = [with_seeds(text, settings.seeds) if role in COMPARED else text for role, text in cast.specs.items()]
+    config = RunConfig(datasets=(spec,), methods=tuple(specs), seed=settings.seed, device=settings.device)
     plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
-    settings = plan.settings.model_copy(update={"limit": limit})
+    limited = plan.settings.model_copy(update={"limit": settings.limit})
     if built is not None:
-        test_set = built_test_set(built, spec, dataset, settings)
+        test_set = built_test_set(built, spec, dataset, limited)
     else:
         with open_pool(workers) as pool:
             test_set = balanced_test_set(
-                spec, dataset, settings, root=root, pool=pool, progress=progress, fetching=fetching
+                spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
     roles = {role: parse_spec(text, positional="dir").label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))

@@ -56,13 +56,10 @@ class _Estimator:
     batch: ClassVar[int] = 4
     """Faces at a time: larger batches do not fit into a processor's cache and take longer for each face."""
 
-    def cut(self, face: FaceView) -> Any | None:
-        """What `estimate` gets of a face; ``None`` = it cannot be cut."""
-        raise NotImplementedError
-
-    def estimate(self, crops: Sequence[Any]) -> tuple[Floats32, Floats32]:
-        """(B,) ages in years and (B,) probabilities of female."""
-        raise NotImplementedError
+    cut: Callable[..., Any]
+    """A `FaceView` -> what `estimate` gets of it; ``None`` = it cannot be cut."""
+    estimate: Callable[..., tuple[Floats32, Floats32]]
+    """B of those -> (B,) ages in years and (B,) probabilities of female."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
         """{"age": (N,) years, "p_female": (N,) 0..1} float32; NaN where the box has no area inside the image."""

@@ -46,11 +46,6 @@ def prepared(image: Image, longest: int) -> Image:
     return cast(Image, cv2.resize(image, size, interpolation=interpolation))
 
 
-def as_input(images: Sequence[Image]) -> Floats32:
-    """N images of one size, uint8 RGB -> (N, 3, H, W) float32 in [-1, 1], the range LPIPS expects."""
-    return np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-
 class _Lpips:
     """What both backbones share; role ``pair``."""
 
@@ -87,7 +82,9 @@ class _Lpips:
         for rows in by_shape.values():
             for start in range(0, len(rows), BATCH):
                 chosen = rows[start : start + BATCH]
-                images = (as_input([ready[row][side] for row in chosen]) for side in (0, 1))
+                pixels = (np.stack([ready[row][side] for row in chosen]).astype(np.float32) for side in (0, 1))
+                # (N, 3, H, W) in [-1, 1], the range LPIPS expects.
+                images = (values.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1) for values in pixels)
                 values[chosen] = self._distance(*images).ravel()
         return {self.column: values}
 

@@ -117,7 +117,7 @@ def shrunk_mask(mask: Bools | None, longest: int = LONGEST_SIDE) -> Bools | None
     return shrunk(mask.astype(np.uint8), longest) >= 0.5
 
 
-def without_ballast(pair: RegionPair) -> RegionPair:
+def equal_corner(pair: RegionPair) -> RegionPair:
     """The pair itself, or a corner of it where both images are equal (the control, untouched backgrounds): every figure
     of equal images is perfect whatever they show, and a large photo costs a third of a second."""
     if pair.mask is not None and not pair.mask.any():
@@ -162,5 +162,5 @@ class Pixels:
 
     def compare(self, pairs: Sequence[RegionPair]) -> Columns:
         """One float32 column for each of `COLUMNS`, (N,) in the order of the pairs."""
-        rows = [compare_pixels(without_ballast(pair)) for pair in pairs]
+        rows = [compare_pixels(equal_corner(pair)) for pair in pairs]
         return {column: np.array([row[column] for row in rows], np.float32) for column in COLUMNS}

@@ -206,6 +206,7 @@ class DlibResNet(Embedder):
         return cls(lambda crops: network(crops.transpose(0, 3, 1, 2).astype(np.float32)), predictor)
 
     def cut(self, face: FaceView) -> Image | None:
+        """The (150, 150, 3) chip; ``None`` where the box does not touch the image."""
         import dlib
 
         box, (height, width) = face.box, face.image.shape[:2]

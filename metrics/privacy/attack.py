@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, Strings, look_column
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, look_column
 from unmask.bench.core.exposure import FARTHEST, distances
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
@@ -202,12 +202,6 @@ def pair_distances(a: Floats32, b: Floats32, i: Ints, j: Ints) -> Float:
         part = slice(start, start + BLOCK)
         distance[part] = distances(a[i[part]], b[j[part]])
     return np.clip(distance, 0.0, FARTHEST)
-
-
-def same_person(identity: Strings, i: Ints, j: Ints) -> Bools:
-    """Whether faces ``i`` and ``j`` are labelled as one person. Unlabelled faces match nobody but themselves."""
-    same: Bools = (i == j) | ((identity[i] == identity[j]) & (identity[i] != ""))
-    return same
 
 
 def impostor_pairs(different: Bools, seed: int, dataset: str, max_pairs: int = MAX_PAIRS) -> tuple[Ints, Ints]:

@@ -90,6 +90,7 @@ class OutcomeShares:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
+        """Five values a face."""
         (judge,) = self.needs
         for outcome in Outcome:
             yield UnitValues(f"outcome_{outcome.value}", judge, outcome_share(evidence.outcome, outcome), share=True)

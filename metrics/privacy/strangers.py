@@ -28,7 +28,7 @@ import numpy as np
 
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.types import Bools, Float, Floats32
-from unmask.metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, same_person, unit_rows
+from unmask.metrics.privacy.attack import FACES_AT_ONCE, Attack, Ints, unit_rows
 
 MIN_PEOPLE = 20
 """People of a group below which its rate is not measured."""
@@ -112,7 +112,8 @@ def _strangers(evidence: Evidence) -> Strangers:
     for rows, alike, one_person in _alike(evidence):
         numbers = np.arange(rows.start, rows.stop)
         labelled = (identity[rows, None] != "") & (identity[None, :] != "")
-        same = same_person(identity, numbers[:, None], np.arange(n))
+        # Unlabelled faces are the same person as themselves only.
+        same = (numbers[:, None] == np.arange(n)) | ((identity[rows, None] == identity[None, :]) & labelled)
         copied = alike & ~same
         repeated = one_person & ~same & ~copied & ~labelled & (sample[rows, None] != sample[None, :])
         # Two tracks of one clip may be one person who was lost in between.

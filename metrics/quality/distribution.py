@@ -181,6 +181,7 @@ class Distribution:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram]:
+        """Two statistics of each region whose features were read."""
         regions: tuple[Region, ...] = get_args(Region)
         for region in regions:
             before, after = evidence.features.get(region, ({}, {}))

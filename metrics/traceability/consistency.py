@@ -84,6 +84,7 @@ class IdentityStability:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Three values a face track and recogniser."""
         for recogniser in sorted(evidence.recognisers):
             threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
             outputs = [evidence.anonymized[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
@@ -182,6 +183,7 @@ class Motion:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """A statistic over face tracks, and a value for each."""
         clips, landmarks = evidence.clips, evidence.truth.landmarks
         original, output, correlation = np.full((3, len(clips.tracks)), np.nan)
         for number, rows in enumerate(clips.tracks):

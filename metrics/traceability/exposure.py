@@ -108,6 +108,7 @@ class Exposure:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Statistics and values a face track."""
         yield from _outcomes(evidence)
         for recogniser in sorted(evidence.recognisers):
             point = point_at(evidence.operating_points.get(recogniser, ()), FMR)

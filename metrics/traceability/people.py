@@ -111,6 +111,7 @@ class People:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Values a clip, and two statistics over clips, for each tracker."""
         clips = evidence.clips
         for tracker in clips.trackers:
             before, after, recoded = (

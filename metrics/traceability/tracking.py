@@ -123,6 +123,7 @@ class Tracking:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+        """Six statistics over clips for each tracker and reference."""
         clips = evidence.clips
         for tracker in clips.trackers:
             # An original in which nobody was tracked is no reference.

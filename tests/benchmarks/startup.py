@@ -27,7 +27,7 @@ TARGETS = (
     ("data list", 2.0),
     ("instruments list", 2.0),
     ("run --method nosuch", 2.0),
-    ("run --metrics nosuch", 2.0),
+    ("run --metric nosuch", 2.0),
     ("run --instrument nosuch", 2.0),
     ("run --dataset nosuch", 2.0),
     ("video --method nosuch", 2.0),

@@ -18,7 +18,7 @@ from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.view import WORST, RunView
-from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis
+from unmask.bench.study.thesis import ThesisSettings, choose_methods, prepare_thesis, run_thesis
 from unmask.reports.build import build_report
 from unmask.reports.thesis.decisions import Range
 from unmask.reports.thesis.hypotheses import decide
@@ -43,7 +43,7 @@ def main() -> int:
         out = Path(os.environ.get("UNMASK_BENCH_OUT") or scratch)
         workers = os.cpu_count() or 1
         cast = choose_methods()
-        prepared = prepare_thesis(cast, root=None, workers=workers, progress=PlainProgress())
+        prepared = prepare_thesis(cast, ThesisSettings(), root=None, workers=workers, progress=PlainProgress())
         folder = run_thesis(prepared, out, root=None, workers=workers, progress=PlainProgress())
         build_report([folder], folder.path / "report")
         measured = opened(folder)

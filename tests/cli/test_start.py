@@ -45,7 +45,7 @@ LIGHT = (
     "list instruments nosuch",
     "run --method nosuch",
     "run --dataset nosuch",
-    "run --dataset demo --metrics nosuch",
+    "run --dataset demo --metric nosuch",
     "run --dataset demo --instrument nosuch",
     "video --method nosuch",
     "score nosuch",
@@ -171,7 +171,7 @@ def test_broken_plug_ins_are_listed_with_what_is_wrong_and_stop_nothing_else(
         *left_out, last = done.stderr.strip().splitlines()
         assert reason in last
         assert all(line.startswith("left out: ") for line in left_out)
-    done = unmask("run", "--metrics", "leaves", "--out", str(tmp_path / "run"))
+    done = unmask("run", "--metric", "leaves", "--out", str(tmp_path / "run"))
     assert done.returncode == 1
     assert "sys.exit(0) was called" in done.stderr
 
@@ -199,3 +199,55 @@ def test_the_shell_completes_commands() -> None:
     code = "import sys; sys.argv = ['unmask']; from unmask.bench.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=REPO)
     assert done.stdout.split() == ["list"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("run --metrics nosuch", 2, "--metrics is now spelled --metric\nunmask: unknown metric 'nosuch'"),
+        ("score nosuch --instruments sface", 1, "--instruments is now spelled --instrument\n"),
+        ("run --datasets nosuch", 2, "unknown data set 'nosuch'"),
+        ("video --methods nosuch", 2, "unknown method 'nosuch'"),
+        ("run --metric ,", 2, "--metric names nothing"),
+        ("run --seed -1", 2, "'--seed'"),
+        ("run --time-limit nan", 2, "'--time-limit'"),
+        ("run --replicates 5", 2, "greater than or equal to 100"),
+        ("run --quality high", 2, "--quality: quality 'high' must be matched"),
+        ("run --age-groups 0-20,20-40", 2, "--age-groups: age groups must ascend"),
+        ("run --age-groups old", 2, "'old' is no age group"),
+        ("run --skin-target 300-0-0", 2, "--skin-target: a colour is three values 0..255"),
+        ("run --sources demo", 2, "No such option: --sources"),
+        ("calibrate -d demo -d lfw", 2, "--dataset: name one data set"),
+        ("reproduce thesis -d demo -d lfw", 2, "--dataset: name one data set"),
+        (
+            "data build diverse-faces --from folder:/x --labels me --out /x/y",
+            2,
+            "--labels: Input should be 'estimator'",
+        ),
+        ("data build diverse-faces --from folder:/x --tone dark --out /x/y", 2, "No such option: --tone"),
+    ],
+)
+def test_options_are_the_same_everywhere_and_mistakes_in_them_end_in_one_line(line: str, code: int, says: str) -> None:
+    done = unmask(*line.split())
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1 + ("is now spelled" in done.stderr)
+
+
+def test_the_help_of_an_option_is_what_its_setting_says() -> None:
+    for command in (("run",), ("video",)):
+        shown = unmask(*command, "--help", columns="160").stdout
+        for text in ("Bootstrap replicates behind each interval", "What is measured", "Of clips", "How it runs"):
+            assert text in shown
+        assert "--metrics" not in shown
+    assert "runs/video" in shown
+
+
+def test_a_report_that_cannot_be_made_loads_nothing_to_draw_with(tmp_path: Path) -> None:
+    code = (
+        "import sys; from unmask.bench.cli import main; sys.argv = ['unmask', 'report', 'nosuch']\n"
+        "try: main()\nexcept SystemExit as left: print(left.code, 'matplotlib' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.stdout.split() == ["1", "False"]

@@ -14,7 +14,7 @@ from unmask.bench.core.demographics import (
     group_name,
     parse_group,
 )
-from unmask.methods.gan.attributes import attribute_vector
+from unmask.methods.gan.runtime.attributes import attribute_vector
 
 AGES = [
     (-2.0, "0-19"),

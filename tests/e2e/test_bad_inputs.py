@@ -61,7 +61,7 @@ def png_header(width: int, height: int) -> bytes:
 def test_every_bad_input_is_a_counted_row(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = unmask_here(
-        *("run", "--dataset", f"folder:{folder}", "--method", BLACKOUT, "--metrics", "outcome,pixel_quality"),
+        *("run", "--dataset", f"folder:{folder}", "--method", BLACKOUT, "--metric", "outcome,pixel_quality"),
         *("--instrument", "yunet", "--instrument", "pixels", "--out", str(out)),
     )
     assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def test_photos_without_a_face_measure_nothing_and_say_so(tmp_path: Path) -> Non
     (tmp_path / "photos").mkdir()
     Pillow.new("RGB", (120, 120), (90, 120, 60)).save(tmp_path / "photos" / "wall.png")
     done = unmask_here(
-        *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", BLACKOUT, "--metrics", "outcome"),
+        *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", BLACKOUT, "--metric", "outcome"),
         *("--instrument", "yunet", "--no-report", "--out", str(tmp_path / "run")),
     )
     assert done.returncode == 3, done.stderr
@@ -128,7 +128,7 @@ def test_what_was_passed_over_is_said_in_the_terminal_the_results_and_the_page(
     lines = ("file,identity,sex,x,y", "one.png,Ann,f,1,1", "two.png,Bob,f,115,60", "turned.jpg,Cid,f,115,60")
     (photos / "labels.csv").write_text("\n".join(lines))
     out = tmp_path / "run"
-    command = ("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metrics", "outcome")
+    command = ("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metric", "outcome")
     done = unmask_here(*command, "--instrument", "yunet", "--out", str(out))
     assert done.returncode == 0, done.stderr
     (row,) = named_results(out)["inputs"]
@@ -170,7 +170,7 @@ def test_somebody_elses_outputs(folder: Path, tmp_path: Path, astronaut: Image) 
     (outputs / "rgba.png").write_bytes(b"")
     out = tmp_path / "run"
     done = unmask_here(
-        *("run", "--dataset", f"folder:{folder}", "--method", f"theirs=outputs:dir={outputs}", "--metrics", "outcome"),
+        *("run", "--dataset", f"folder:{folder}", "--method", f"theirs=outputs:dir={outputs}", "--metric", "outcome"),
         *("--out", str(out), "--no-report"),
     )
     assert done.returncode == 0, done.stderr
@@ -200,7 +200,7 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         Pillow.new("RGB", (256, 256)).save(flat / name)
     arguments = (
         *("run", "--dataset", f"folder:{tmp_path / 'photos'}", "--method", f"theirs=outputs:dir={flat}"),
-        *("--metrics", "outcome", "--no-report", "--shard-size", "1"),
+        *("--metric", "outcome", "--no-report", "--shard-size", "1"),
     )
     # With one photo left none has a usable output, which the exit code says.
     for limit, errors, code in ((3, {"ann/1.png", "bob/1.png"}, 0), (1, {"bob/1.png"}, 3)):
@@ -225,10 +225,10 @@ def test_an_output_that_two_inputs_would_share_is_an_error_for_both(tmp_path: Pa
         (("run", "--dataset", "tests"), 2, "write folder:tests"),
         (("run", "--dataset", "folder:tests", "--out", "tests/run"), 2, "lies inside the folder of folder:tests"),
         (("video", "--dataset", "clips:tests", "--out", "tests/run"), 2, "lies inside the folder of clips:tests"),
-        (("run", "--metrics", "psnrr"), 2, "did you mean psnr"),
+        (("run", "--metric", "psnrr"), 2, "did you mean psnr"),
         (("run", "--instrument", "arcface100"), 2, "unknown instrument"),
         (("run", "nothing.toml"), 2, "nothing.toml"),
-        (("run", "--metrics", "ssim", "--instrument", "sface"), 2, "metric ssim needs pixels"),
+        (("run", "--metric", "ssim", "--instrument", "sface"), 2, "metric ssim needs pixels"),
         (("run", "--device", "tpu"), 1, "cannot use device 'tpu'; write cpu, cuda or cuda:1"),
         (("run", "--device", "cuda:99"), 1, "use --device cpu"),
         (("run", "--calibrate-on", "nowhere"), 2, "unknown data set 'nowhere'"),

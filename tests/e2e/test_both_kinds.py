@@ -30,7 +30,7 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
     def go_on(*methods: str) -> None:
         sets = ("--dataset", f"p=folder:{tmp_path / 'photos'}", "--dataset", f"c=clips:{tmp_path / 'clips'}")
         asked = [word for method in methods for word in ("--method", method)]
-        measured = ("--metrics", "outcome,people,exposure")
+        measured = ("--metric", "outcome,people,exposure")
         done = unmask_here("run", *sets, *asked, *measured, *QUICK, "--out", str(run))
         assert done.returncode == 0, done.stderr
 
@@ -55,11 +55,11 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
 
     # The clips move, and a metric is added: no method runs again.
     (tmp_path / "clips").rename(tmp_path / "moved")
-    done = unmask_here("score", str(run), "--metrics", "outcome,people,exposure,motion")
+    done = unmask_here("score", str(run), "--metric", "outcome,people,exposure,motion")
     assert done.returncode == 1
     assert "--locate c=FOLDER" in done.stderr
     done = unmask_here(
-        *("score", str(run), "--metrics", "outcome,people,exposure,motion", "--instrument", "mobilefacenet"),
+        *("score", str(run), "--metric", "outcome,people,exposure,motion", "--instrument", "mobilefacenet"),
         *("--locate", f"c={tmp_path / 'moved'}"),
     )
     assert done.returncode == 0, done.stderr

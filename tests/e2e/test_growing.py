@@ -53,7 +53,7 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
 
     def call(*more: str, folder: Path = photos) -> str:
         done = unmask(
-            *("run", "-d", f"folder:{folder}", "-m", f"mine=mine:value={value}", "--metrics", "outcome"),
+            *("run", "-d", f"folder:{folder}", "-m", f"mine=mine:value={value}", "--metric", "outcome"),
             *("--no-report", "--out", str(run), *more),
         )
         assert done.returncode == 0, done.stderr
@@ -67,7 +67,7 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
     table = next(run.glob("score/*/mine/*/outcomes.parquet"))
     whole = table.read_bytes()
     pq.write_table(pq.read_table(table).slice(1), table)
-    damaged = unmask("run", "-d", f"folder:{photos}", "-m", f"mine=mine:value={value}", "--metrics", "outcome",
+    damaged = unmask("run", "-d", f"folder:{photos}", "-m", f"mine=mine:value={value}", "--metric", "outcome",
                      "--no-report", "--out", str(run))  # fmt: skip
     assert damaged.returncode == 1
     assert f"{table} is not as unmask wrote it" in damaged.stderr
@@ -104,7 +104,7 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
     assert [m for m in grown["methods"] if m["label"] != "blackout-detectorharness"] == first["methods"]
 
     # Taking away is refused, and leaves everything as it is.
-    refused = unmask("run", "-d", f"folder:{moved}", "-m", "blackout:detector=harness", "--metrics", "outcome",
+    refused = unmask("run", "-d", f"folder:{moved}", "-m", "blackout:detector=harness", "--metric", "outcome",
                      "--no-report", "--out", str(run))  # fmt: skip
     assert refused.returncode == 1
     assert "methods: mine is only in the old plan" in refused.stderr
@@ -112,13 +112,13 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
 
     # Scoring needs the photos: it says which folder, and can be told where it is.
     moved.rename(tmp_path / "last")
-    lost = unmask_here("score", str(run), "--metrics", "ssim")
+    lost = unmask_here("score", str(run), "--metric", "ssim")
     assert lost.returncode == 1
     assert str(moved) in lost.stderr
     assert "--locate folder-photos=FOLDER" in lost.stderr
-    told = unmask_here("score", str(run), "--metrics", "ssim", "--locate", f"folder-photos={tmp_path / 'last'}")
+    told = unmask_here("score", str(run), "--metric", "ssim", "--locate", f"folder-photos={tmp_path / 'last'}")
     assert told.returncode == 0, told.stderr
     (tmp_path / "last" / "a.png").write_bytes(b"other")
-    other = unmask_here("score", str(run), "--metrics", "psnr,lpips_alex")
+    other = unmask_here("score", str(run), "--metric", "psnr,lpips_alex")
     assert other.returncode == 1
     assert "holds other images" in other.stderr

@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...
         "run",
         "--dataset",
         f"folder:{top / 'photos'}",
-        "--metrics",
+        "--metric",
         "outcome",
         "--method",
         "m=blackout:detector=harness",

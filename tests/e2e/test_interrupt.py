@@ -12,23 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.cli import BLACKOUT, REPO, unmask
+from tests.support.cli import BLACKOUT, REPO, unmask_here
 
 pytestmark = pytest.mark.weights
 
 ARGUMENTS = (
-    *(
-        "run",
-        "--dataset",
-        "demo",
-        "--limit",
-        "8",
-        "--shard-size",
-        "1",
-        "--method",
-        "blur=blur:sigma=0.1,detector=harness",
-    ),
-    *("--method", BLACKOUT, "--metrics", "outcome", "--no-report", "--workers", "2", "--out"),
+    *("run", "--dataset", "demo", "--limit", "6", "--shard-size", "1", "--method", BLACKOUT),
+    *("--method", "blur=blur:sigma=0.1,detector=harness"),
+    *("--metric", "outcome", "--no-report", "--workers", "2", "--out"),
 )
 
 
@@ -58,7 +49,7 @@ def test_ctrl_c(pattern: str, tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert psutil.wait_procs(workers, timeout=30)[1] == []
     assert not (run / "estimates.json").exists()
-    resumed = unmask(*ARGUMENTS, str(run))
+    resumed = unmask_here(*ARGUMENTS, str(run))
     assert resumed.returncode == 0, resumed.stderr
     assert "done before" in resumed.stderr
     assert not list(run.rglob(".tmp-*"))

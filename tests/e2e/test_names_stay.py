@@ -68,7 +68,7 @@ def test_pages_exports_numbers_and_logs_name_nobody(
     run = tmp_path / "run"
     done = unmask(
         *("run", "-d", f"photos=folder:{photos}", "-m", f"t=teller:weights={weights}"),
-        *("-m", f"theirs=outputs:dir={outputs}", "--metrics", "outcome", "--instrument", "yunet", "--out", str(run)),
+        *("-m", f"theirs=outputs:dir={outputs}", "--metric", "outcome", "--instrument", "yunet", "--out", str(run)),
     )
     assert done.returncode == 3, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("t: ")]

@@ -24,7 +24,7 @@ def run(tmp_path: Path, astronaut: Image) -> Path:
     Pillow.fromarray(astronaut).resize((256, 256)).save(photos / "a.png")
     out = tmp_path / "run"
     done = unmask_here(
-        *("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metrics", "outcome"),
+        *("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metric", "outcome"),
         *("--out", str(out), "--no-report"),
     )
     assert done.returncode == 0, done.stderr
@@ -38,7 +38,7 @@ def metrics(run: Path) -> set[str]:
 def test_other_metrics_of_the_same_outputs(run: Path) -> None:
     stored = {path: path.stat().st_mtime_ns for path in run.glob("outputs/**/*") if path.is_file()}
     assert stored
-    done = unmask_here("score", str(run), "--metrics", "outcome,ssim")
+    done = unmask_here("score", str(run), "--metric", "outcome,ssim")
     assert done.returncode == 0, done.stderr
     assert {"outcome_missed", "ssim"} <= metrics(run)
     assert {path: path.stat().st_mtime_ns for path in run.glob("outputs/**/*") if path.is_file()} == stored
@@ -59,7 +59,7 @@ def test_what_must_be_fetched_is_said_and_the_run_stays_as_it_was_without(
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    done = unmask("score", str(run), "--metrics", "gender", "--instrument", "face-api")
+    done = unmask("score", str(run), "--metric", "gender", "--instrument", "face-api")
     assert done.returncode == 1
     *fetching, last = done.stderr.strip().splitlines()
     assert fetching
@@ -74,14 +74,14 @@ def test_scoring_that_fails_leaves_the_run_as_it_was(run: Path, tmp_path: Path) 
     before = {name: (run / name).read_bytes() for name in ("plan.json", "estimates.json", "provenance.json")}
     photos = tmp_path / "photos"
     photos.rename(tmp_path / "elsewhere")
-    done = unmask_here("score", str(run), "--metrics", "ssim")
+    done = unmask_here("score", str(run), "--metric", "ssim")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(photos) in done.stderr
     assert {name: (run / name).read_bytes() for name in before} == before
     assert unmask_here("report", str(run)).returncode == 0
     (tmp_path / "elsewhere").rename(photos)
-    again = unmask_here("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metrics", "outcome",
+    again = unmask_here("run", "--dataset", f"folder:{photos}", "--method", BLACKOUT, "--metric", "outcome",
                    "--out", str(run), "--no-report")  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert metrics(run) == {row["metric"] for row in json.loads(before["estimates.json"])["estimates"]}
@@ -95,10 +95,10 @@ def test_stored_outputs_are_scored_when_the_folder_that_they_came_from_is_gone(
         Pillow.fromarray(astronaut).resize((256, 256)).save(tmp_path / name / "a.png")
     out = tmp_path / "run"
     data, method = f"folder:{tmp_path / 'photos'}", f"theirs=outputs:dir={tmp_path / 'theirs'}"
-    done = unmask_here("run", "-d", data, "-m", method, "--metrics", "outcome", "--out", str(out), "--no-report")
+    done = unmask_here("run", "-d", data, "-m", method, "--metric", "outcome", "--out", str(out), "--no-report")
     assert done.returncode == 0, done.stderr
     shutil.rmtree(tmp_path / "theirs")
-    scored = unmask_here("score", str(out), "--metrics", "outcome,ssim")
+    scored = unmask_here("score", str(out), "--metric", "outcome,ssim")
     assert scored.returncode == 0, scored.stderr
     assert "ssim" in metrics(out)
 
@@ -114,7 +114,7 @@ def test_methods_that_give_the_same_bytes_are_said_to_be_identical(tmp_path: Pat
         for part in ("--method", method)
     ]
     done = unmask_here(
-        *("run", "--dataset", f"folder:{photos}", *methods, "--metrics", "outcome,speed", "--out", str(out)),
+        *("run", "--dataset", f"folder:{photos}", *methods, "--metric", "outcome,speed", "--out", str(out)),
         "--no-report",
     )
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from skimage import data
 from tests.support.cli import unmask_here
 from unmask.bench.core.types import Image
 
-FEW = ("--instrument", "sface", "--metrics", "outcome", "--workers", "1", "--device", "cpu")
+FEW = ("--instrument", "sface", "--metric", "outcome", "--workers", "1", "--device", "cpu")
 PHOTOS: tuple[Callable[[], Image], ...] = (
     lambda: data.astronaut()[:300, 60:360],
     lambda: data.astronaut()[0:260, 100:360, ::-1],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.methods.alignment import TEMPLATE, usual_places
+from unmask.methods.shared.alignment import TEMPLATE, usual_places
 
 FACE = np.array([[40.0, 52.0], [80.0, 46.0], [66.0, 70.0], [47.0, 88.0], [78.0, 92.0]], np.float32)
 

@@ -11,9 +11,9 @@ from safetensors.numpy import save_file
 from tests.methods.support import apply, changed
 from unmask.bench.core.errors import CheckpointError, SpecError
 from unmask.bench.core.types import Box, Image, Sample
-from unmask.methods.alignment import SIDE, TEMPLATE, to_frame
+from unmask.methods.gan.training.k_same_gallery import build_gallery
 from unmask.methods.k_same import Gallery, KSame, aligned, mean_of_nearest, read_gallery
-from unmask.methods.k_same_gallery import build_gallery
+from unmask.methods.shared.alignment import SIDE, TEMPLATE, to_frame
 
 FACE = Box(176, 60, 96, 125)
 
@@ -36,9 +36,9 @@ def gallery() -> Gallery:
 
 
 def test_the_shipped_gallery_has_a_card_and_is_small() -> None:
-    made = KSame()
-    assert made._path.stat().st_size < 1 << 20
-    card = made._path.with_suffix(".json").read_text()
+    path = KSame().networks["k-same"]
+    assert path.stat().st_size < 1 << 20
+    card = path.with_suffix(".json").read_text()
     assert "non-commercial research" in card
     assert '"least": 20' in card
 

@@ -11,7 +11,7 @@ import pytest
 from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Box, Detection, Image, MethodFailure, Sample
-from unmask.methods.mtcnn import Mtcnn
+from unmask.methods.shared.mtcnn import Mtcnn
 
 FACE = Box(175, 65, 95, 125)
 """The astronaut's face, by eye."""

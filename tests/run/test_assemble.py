@@ -16,7 +16,8 @@ from tests.support import fakes
 from tests.support.painted import SFACE_BLIND, Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth, Settings
+from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Image
 from unmask.bench.run.assemble import face_groups, output_findings, output_rows, outputs_digest
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.run.config import DEFAULT_METHODS, load_config, read_running
+from unmask.bench.run.config import DEFAULT_METHODS, RunConfig, Running, read_settings
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('datasets = ["lfw"]\nseed = 3\nage_groups = [[0, 17], [18, 120]]\n')
-    config = load_config(path, {"seed": 5, "limit": None, "methods": []})
+    config = read_settings(RunConfig, path, {"seed": 5})
     assert config.datasets == ("lfw",)
     assert config.seed == 5
     assert config.age_groups == ((0, 17), (18, 120))
@@ -23,13 +23,13 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
 def test_a_file_may_say_how_the_run_is_carried_out(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('out = "runs/mine"\nworkers = 3\nseed = 4\n')
-    assert load_config(path, {}).seed == 4
-    running = read_running(path, {"workers": 2, "time_limit": None}, "runs/run")
-    assert (running.out, running.workers, running.time_limit) == (Path("runs/mine"), 2, 120)
-    assert read_running(None, {}, "runs/run").out == Path("runs/run")
+    assert read_settings(RunConfig, path, {}).seed == 4
+    running = read_settings(Running, path, {"workers": 2}, {"workers": 7, "time_limit": 9})
+    assert (running.out, running.workers, running.time_limit) == (Path("runs/mine"), 2, 9)
+    assert read_settings(Running, None, {}, {"out": "runs/x"}).out == Path("runs/x")
     path.write_text("workers = 0")
     with pytest.raises(ConfigError, match="workers"):
-        read_running(path, {}, "runs/run")
+        read_settings(Running, path, {})
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_mistakes_are_named_in_one_line(tmp_path: Path, text: str, says: str) ->
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=says) as caught:
-        load_config(path, {})
+        read_settings(RunConfig, path, {})
     assert str(path) in str(caught.value)

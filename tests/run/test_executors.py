@@ -81,7 +81,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     out = tmp_path / "run"
     methods = [word for name in CASES for word in ("--method", name)]
     done = unmask(
-        *("run", "--dataset", f"folder:{photos}", *methods, "--metrics", "outcome", "--shard-size", "2"),
+        *("run", "--dataset", f"folder:{photos}", *methods, "--metric", "outcome", "--shard-size", "2"),
         *("--time-limit", "4", "--out", str(out), "--no-report"),
         columns="",
     )

@@ -113,9 +113,9 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     assert edit("deep/__init__") == {"one", "two"}
 
 
-def test_every_built_in_method_has_a_hash_of_its_own() -> None:
-    hashes = [hash_code(name) for name in TABLES["method"]]
-    assert len(set(hashes)) == len(hashes)
+def test_built_in_methods_of_one_module_share_a_hash_and_others_do_not() -> None:
+    hashes = {(target.partition(":")[0], hash_code(name)) for name, target in TABLES["method"].items()}
+    assert len(hashes) == len({module for module, _ in hashes}) == len({code for _, code in hashes}) > 1
 
 
 def test_parameters_that_are_paths(plug_in: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ from tests.benchmarks.stages import Stages
 from tests.support.painted import Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Serial
 from unmask.bench.run.originals import calibrate_on, measure_own_card
 from unmask.bench.run.plan import locations_of, make_plan
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlanSettings
+from unmask.bench.store.schemas import Plan
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from unmask.bench.core.demographics import AGE_GROUPS, GENDERS
 from unmask.bench.core.errors import DataError
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.store.schemas import PlanSettings
 from unmask.bench.study.balanced import built_test_set, choose_balanced, label_photos
 from unmask.bench.study.cells import PER_CELL, Cell, Labelled, in_cells
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint, Settings
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, OperatingPoint
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.video.evidence import OriginalClip, ScoredClip, clip_evidence

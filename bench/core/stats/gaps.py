@@ -52,6 +52,8 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class GapTest:
+    """A gap against those of permuted labels."""
+
     expected: float
     """Mean gap over permutations."""
     p: float

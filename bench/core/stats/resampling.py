@@ -74,10 +74,6 @@ class ClusterResamples:
         kept: Float = (group[None, :] != np.arange(groups)[:, None]).astype(np.float64)
         return kept
 
-    def weights(self, kind: Kind) -> Float:
-        """(R, bags) of one design."""
-        return self.bootstrap if kind == "bootstrap" else self.jackknife
-
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
@@ -138,7 +134,7 @@ def replicate_statistic(
     _check(statistic.scored, resamples)
     eligible = rows if statistic.eligible is None else rows & statistic.eligible
     scored = eligible & statistic.scored
-    draws = resamples.weights(statistic.resampling)[:replicates]
+    draws = (resamples.bootstrap if statistic.resampling == "bootstrap" else resamples.jackknife)[:replicates]
     values = np.full((len(draws), len(rows)), np.nan)
     point = np.full(len(rows), np.nan)
     for m, mask in enumerate(scored):

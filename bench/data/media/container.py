@@ -71,6 +71,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def open_file(path: Path) -> IO[bytes]:
+    """The bytes of a clip. Raises `VideoError` for what is missing, empty or no plain file."""
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):  # a FIFO would block
@@ -85,6 +86,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def open_container(file: IO[bytes]) -> InputContainer:
+    """The container in a clip's bytes. Raises `VideoError` for what is no video, or damaged."""
     head = file.read(16)
     file.seek(0)
     try:

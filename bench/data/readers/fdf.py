@@ -33,7 +33,9 @@ def read_fdf(place: Place) -> Contents:
         images = place.path / split / "images"
         if not images.is_dir():
             continue
-        chosen, size = _largest(require_folder(images, "the folder"))
+        children = require_folder(images, "the folder").iterdir()
+        sizes = [int(child.name) for child in children if child.is_dir() and child.name.isdecimal()]
+        chosen, size = (images / str(max(sizes)), max(sizes)) if sizes else (images, None)
         listing = list_images(chosen, sniff=False)
         ignored += listing.ignored
         notes += [f"{split}: {note}" for note in listing.notes()]
@@ -46,12 +48,6 @@ def read_fdf(place: Place) -> Contents:
     if not files:
         raise DataError(f"{str(place.path)!r} has no images below train/images or val/images; unpack FDF there")
     return Contents(FileStore(place.path, files), records, ignored, notes)
-
-
-def _largest(images: Path) -> tuple[Path, int | None]:
-    """The folder of the largest resolution, and its side in pixels where the folder's name says so."""
-    sizes = [int(child.name) for child in images.iterdir() if child.is_dir() and child.name.isdecimal()]
-    return (images / str(max(sizes)), max(sizes)) if sizes else (images, None)
 
 
 def _noses(path: Path) -> NDArray[np.float64] | None:

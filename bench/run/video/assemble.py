@@ -13,7 +13,6 @@ from unmask.bench.core.evidence import (
     NOT_MEASURED,
     Evidence,
     OperatingPoint,
-    Settings,
     point_at,
 )
 from unmask.bench.core.exposure import FMR, distances
@@ -161,8 +160,8 @@ def video_evidence(
     scored = [_scored(folder, plan, dataset, one, release, points) for one in usable]
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in usable]
-    settings = Settings(seed=plan.settings.seed, default_recogniser=plan.settings.default_recogniser)
-    return read_by(attacker_of(), clip_evidence(dataset, release.label, usable, scored, recoded, points, settings))
+    evidence = clip_evidence(dataset, release.label, usable, scored, recoded, points, plan.settings)
+    return read_by(attacker_of(), evidence)
 
 
 def _people(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Clips, Evidence, FaceTruth, OperatingPoint, Settings, Strings, Units
+from unmask.bench.core.evidence import KNOWN_PLACE, Clips, Evidence, FaceTruth, OperatingPoint, Strings, Units
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Floats32
 from unmask.bench.core.video import Ints, Tracks
 from unmask.bench.store.tables import Table

@@ -4,6 +4,6 @@ label (photo by photo, resumable) -> choose (limits for each group) -> write (sh
 """
 
 from unmask.bench.study.training_set.build import build, group_table
-from unmask.bench.study.training_set.settings import BuildSettings, Source, parse_age_groups, parse_source
+from unmask.bench.study.training_set.settings import BuildSettings, Source, parse_source
 
-__all__ = ["BuildSettings", "Source", "build", "group_table", "parse_age_groups", "parse_source"]
+__all__ = ["BuildSettings", "Source", "build", "group_table", "parse_source"]

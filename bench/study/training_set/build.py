@@ -102,8 +102,10 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
         facts = asdict(open_source(source.spec, root).card)
         name = settings.name_of(number)
         sources.append({"part": source.part, "spec": name, **facts, "roles": list(facts["roles"])})
-    chosen = asdict(settings) | {"age_groups": tuple(map(group_name, settings.age_groups))}
-    del chosen["sources"]
+    chosen = settings.model_dump(exclude={"sources"}) | {
+        "kind": settings.kind,
+        "age_groups": tuple(map(group_name, settings.age_groups)),
+    }
     return {
         "format": 2,
         "settings": {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()},

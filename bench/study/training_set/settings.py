@@ -1,18 +1,21 @@
-"""The settings of `unmask data build`, and how its options are read."""
+"""The settings of `unmask data build`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from unmask.bench.core.demographics import AGE_GROUPS, AgeGroup, ascending, group_name, parse_group
+from pydantic import BeforeValidator, Field, field_validator
+
+from unmask.bench.core.demographics import group_name
 from unmask.bench.core.errors import UsageError
+from unmask.bench.core.settings import CHOOSING, RUNNING, AgeGroups, CommonSettings, Option
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.study.cells import LABELLER, PER_CELL
 
-Kind = Literal["diverse-faces", "diverse-faces-skin"]
 Part = Literal["train", "val", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "val", "test")
+SKIN: Final = "Of skin tones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,50 +24,6 @@ class Source:
 
     part: Part
     spec: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """Everything that the result depends on, besides the photos."""
-
-    kind: Kind
-    sources: tuple[Source, ...]
-    labels: Literal["estimator", "dataset"] = "estimator"
-    estimator: str = LABELLER
-    skin_estimator: str = "skin-kmeans"
-    age_groups: tuple[AgeGroup, ...] = AGE_GROUPS
-    balance: int | None = None
-    """At most so many faces for each age group x gender (x tone) in train and in val; ``None`` = all."""
-    test_per_cell: int = PER_CELL
-    """The same in test (thesis 3.2.1)."""
-    limit: int | None = None
-    """Only the first N photos of each source."""
-    tones: tuple[str, ...] = ()
-    """Skin tones; every face of train and val appears once in each. Empty = as they are."""
-    recolour: Literal["skin", "all"] = "skin"
-    passes: int = 1
-    """How often a recoloured face is looked at again and the colour corrected; 1 = never, as published."""
-    images: bool = True
-    """Whether each face is also written as a PNG."""
-    seed: int = 0
-    device: str = "cpu"
-
-    def name_of(self, source: int) -> str:
-        """How a source is called in the set: its SPEC, but without the path that a folder has on this machine."""
-        spec = self.sources[source].spec
-        folders = [
-            number
-            for number, other in enumerate(self.sources)
-            if parse_spec(other.spec, positional="path").name == "folder"
-        ]
-        if source not in folders:
-            return spec
-        return "folder" if len(folders) == 1 else f"folder {folders.index(source) + 1}"
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """In the thesis's order (4.4, 4.5)."""
-        return ("female", *(("dark_skin",) if self.tones else ()), *map(group_name, self.age_groups))
 
 
 def parse_source(text: str) -> Source:
@@ -82,15 +41,58 @@ def parse_source(text: str) -> Source:
     return Source(part, body.strip())
 
 
-def parse_age_groups(text: str) -> tuple[AgeGroup, ...]:
-    """``0-19,20-29,40+`` -> the groups, which must not overlap. Raises `UsageError`."""
-    example = ",".join(map(group_name, AGE_GROUPS))
-    groups = []
-    for name in filter(None, map(str.strip, text.split(","))):
-        group = parse_group(name)
-        if group is None or group_name(group) != name:
-            raise UsageError(f"--age-groups: {name!r} is no group; write for example {example}")
-        groups.append(group)
-    if not ascending(groups):
-        raise UsageError(f"--age-groups {text!r}: groups must ascend without overlap; write for example {example}")
-    return tuple(groups)
+class BuildSettings(AgeGroups, CommonSettings):
+    """Everything that the result depends on, besides the photos."""
+
+    sources: Annotated[
+        tuple[Annotated[Source, BeforeValidator(lambda v: parse_source(v) if isinstance(v, str) else v)], ...],
+        Option(CHOOSING, "--from", metavar="[PART=]SPEC"),
+    ]
+    """Photos for the part train, val or test: utkface:split=train, test=fdf:split=val, folder:PATH; may repeat. Without
+    a part, the split's name says it."""
+    labels: Annotated[Literal["estimator", "dataset"], Option(CHOOSING)] = "estimator"
+    """Who says age and gender: an estimator, or the data set."""
+    estimator: Annotated[str, Option(CHOOSING)] = LABELLER
+    """The instrument that estimates age and gender."""
+    skin_estimator: str = "skin-kmeans"
+    balance: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=1)
+    """At most N faces of each age group and gender (and tone) in train and in val."""
+    test_per_cell: Annotated[int, Option(CHOOSING)] = Field(default=PER_CELL, ge=1)
+    """At most N photos of each age group and gender in test (thesis 3.2.1)."""
+    limit: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=1)
+    """Only the first N photos of each data set."""
+    tones: Annotated[tuple[str, ...], Option(SKIN, "--tone")] = ()
+    """dark, light, beige or R-G-B; may repeat. Every face of train and val appears once in each."""
+    recolour: Annotated[Literal["skin", "all"], Option(SKIN)] = "skin"
+    """Only what is likely skin, or the whole crop, as published."""
+    passes: Annotated[int, Option(SKIN)] = Field(default=1, ge=1, le=8)
+    """More than 1: a recoloured face is looked at again and its colour corrected."""
+    images: Annotated[bool, Option(RUNNING)] = True
+    """Write each face as a PNG too, beside the shards."""
+
+    @field_validator("tones")
+    @classmethod
+    def _once(cls, tones: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(tones))
+
+    @property
+    def kind(self) -> str:
+        """The set's name."""
+        return "diverse-faces-skin" if self.tones else "diverse-faces"
+
+    def name_of(self, source: int) -> str:
+        """How a source is called in the set: its SPEC, but without the path that a folder has on this machine."""
+        spec = self.sources[source].spec
+        folders = [
+            number
+            for number, other in enumerate(self.sources)
+            if parse_spec(other.spec, positional="path").name == "folder"
+        ]
+        if source not in folders:
+            return spec
+        return "folder" if len(folders) == 1 else f"folder {folders.index(source) + 1}"
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """In the thesis's order (4.4, 4.5)."""
+        return ("female", *(("dark_skin",) if self.tones else ()), *map(group_name, self.age_groups))

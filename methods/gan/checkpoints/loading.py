@@ -1,21 +1,70 @@
-"""From a file to a network that runs: strict about keys, shapes and types."""
+"""From a file to a network that runs: recognised by names and shapes, loaded strictly as to keys, shapes and types."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
-from unmask.bench.core.cards import WeightsReport
+from unmask.bench.core.cards import Scalar, WeightsReport
 from unmask.bench.core.errors import CheckpointError
-from unmask.methods.gan.checkpoints.architectures import Identified, identify
 from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, open_checkpoint, settings_beside, shown
+from unmask.methods.gan.networks import attgan as att
+from unmask.methods.gan.networks import compact
+from unmask.methods.gan.networks import deepprivacy as dp
+from unmask.methods.gan.networks import stargan as star
 
-COUNTER = "num_batches_tracked"
+COUNTER: Final = "num_batches_tracked"
 """torch before 0.4.1 saved norms without it; as torch itself does, we count from 0 then."""
+T = TypeVar("T")
+
+
+def _unchanged(tensors: Mapping[str, T]) -> dict[str, T]:
+    return dict(tensors)
+
+
+class Architecture(NamedTuple):
+    """A network that a file may hold."""
+
+    name: str
+    title: str
+    """For a person: whose network it is."""
+    config: Any
+    """The dataclass of its settings; ``from_shapes`` of a published network's tells them by names and shapes."""
+    build: Callable[[Any], nn.Module]
+    """Settings -> the network."""
+    methods: Callable[[Any], tuple[str, ...]] = lambda _: ()
+    """Settings -> the registered methods that take such a file as ``checkpoint=``."""
+    role: Literal["generator", "discriminator"] = "generator"
+    rename: Callable[[Mapping[str, Any]], dict[str, Any]] = _unchanged
+    """Older spellings of the keys -> the present ones."""
+
+    def recognise(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Any:
+        """The settings of a state dict of this network, else None. Names decide, not shapes."""
+        if not hasattr(self.config, "from_shapes"):
+            return compact.config_from(metadata, self.name, self.config)
+        return self.config.from_shapes({key: tuple(tensor.shape) for key, tensor in self.rename(tensors).items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What a state dict is."""
+
+    architecture: Architecture
+    config: Any
+    """Of the architecture's dataclass."""
+
+    @property
+    def settings(self) -> dict[str, Scalar]:
+        """Name -> value of every setting."""
+        return asdict(self.config)
+
+    def __str__(self) -> str:
+        return f"{self.architecture.title} ({', '.join(f'{key}={value}' for key, value in self.settings.items())})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +77,103 @@ class Loaded:
     checkpoint: Checkpoint
 
 
+def _attgan_methods(config: att.AttGanConfig) -> tuple[str, ...]:
+    # The thesis's label vectors: female and four age groups; with skin tone, one more.
+    cascades = {5: ("dp-att",), 6: ("dp-att-s",)}
+    return (*cascades.get(config.n_attrs, ()), "attgan")
+
+
+def _editor_methods(config: compact.EditorConfig) -> tuple[str, ...]:
+    return ("dp-att-s",) if "tone_r" in config.attributes else ("dp-att", "attgan")
+
+
+def _deepprivacy(_: Any) -> tuple[str, ...]:
+    return ("deepprivacy",)
+
+
+ARCHITECTURES: list[Architecture] = [
+    Architecture("attgan", "AttGAN generator", att.AttGanConfig, att.AttGanGenerator, _attgan_methods),
+    Architecture(
+        "attgan-discriminator",
+        "AttGAN discriminator",
+        att.AttGanDiscriminatorConfig,
+        att.AttGanDiscriminator,
+        role="discriminator",
+    ),
+    Architecture(
+        "stargan",
+        "StarGAN v1 generator",
+        star.StarGanConfig,
+        star.StarGanGenerator,
+        lambda _: ("dp-stargan", "stargan"),
+    ),
+    Architecture(
+        "stargan-discriminator",
+        "StarGAN v1 discriminator",
+        star.StarGanDiscriminatorConfig,
+        star.StarGanDiscriminator,
+        role="discriminator",
+    ),
+    Architecture(
+        "deepprivacy-msg",
+        "DeepPrivacy multi-scale generator",
+        dp.MsgConfig,
+        dp.MsgGenerator,
+        _deepprivacy,
+        rename=dp.renamed,
+    ),
+    Architecture("deepprivacy-v1", "DeepPrivacy V1 generator", dp.V1Config, dp.V1Generator, _deepprivacy),
+    Architecture(compact.INPAINTER, "compact DeepPrivacy", compact.InpainterConfig, compact.Inpainter, _deepprivacy),
+    Architecture(compact.EDITOR, "compact AttGAN", compact.EditorConfig, compact.Editor, _editor_methods),
+]
+"""The first that recognises a state dict is taken."""
+
+
+def identify(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> Identified:
+    """Which network a state dict belongs to, and with which settings. Raises `CheckpointError` if to none."""
+    for architecture in ARCHITECTURES:
+        config = architecture.recognise(tensors, metadata or {})
+        if config is not None:
+            return Identified(architecture, config)
+    titles = ", ".join(architecture.title for architecture in ARCHITECTURES if architecture.role == "generator")
+    raise CheckpointError(f"not a network that is known here ({shown(list(tensors))}); known: {titles}")
+
+
 def load_generator(path: Path, device: str = "cpu") -> Loaded:
     """The generator in a checkpoint, on ``device``. Raises CheckpointError if the file is unsafe or does not fit."""
     checkpoint = open_checkpoint(path)
     try:
-        found = identify(checkpoint.tensors, checkpoint.metadata)
+        network = identify(checkpoint.tensors, checkpoint.metadata)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    if found.architecture.role != "generator":
-        raise CheckpointError(f"{path.name} is a {found.architecture.title}; give the file of its generator")
-    module = fitted(found, found.architecture.rename(checkpoint.tensors), path.name)
-    return Loaded(module.to(device), found, checkpoint)
+    if network.architecture.role != "generator":
+        raise CheckpointError(f"{path.name} is a {network.architecture.title}; give the file of its generator")
+    module = fitted(network, network.architecture.rename(checkpoint.tensors), path.name)
+    return Loaded(module.to(device), network, checkpoint)
 
 
-def fitted(found: Identified, tensors: Mapping[str, torch.Tensor], file: str) -> nn.Module:
+def fitted(network: Identified, tensors: Mapping[str, torch.Tensor], file: str) -> nn.Module:
     """The network with copies of ``tensors`` as its weights. Raises CheckpointError that names what does not fit."""
     try:
         with torch.device("meta"):  # shapes only: nothing is reserved before it is known to be needed
-            module = found.architecture.build(found.config)
+            module = network.architecture.build(network.config)
     except (RuntimeError, ValueError) as error:  # sizes that no network can have
-        raise CheckpointError(f"{file} has the names of the {found}, which cannot be built") from error
-    wanted = module.state_dict()
-    missing = [key for key in wanted if key not in tensors and not key.endswith(COUNTER)]
-    unexpected = [key for key in tensors if key not in wanted]
-    both = [key for key in wanted if key in tensors]
-    reshaped = [key for key in both if tensors[key].shape != wanted[key].shape]
-    retyped = [key for key in both if (tensors[key].dtype in FLOATS) != wanted[key].is_floating_point()]
+        raise CheckpointError(f"{file} has the names of the {network}, which cannot be built") from error
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in tensors and not key.endswith(COUNTER)]
+    unexpected = [key for key in tensors if key not in expected]
+    both = [key for key in expected if key in tensors]
+    reshaped = [key for key in both if tensors[key].shape != expected[key].shape]
+    retyped = [key for key in both if (tensors[key].dtype in FLOATS) != expected[key].is_floating_point()]
     faults = [f"missing {shown(missing)}"] * bool(missing) + [f"unexpected {shown(unexpected)}"] * bool(unexpected)
     if reshaped:
         key = reshaped[0]
         more = f" and {len(reshaped) - 1} more" if len(reshaped) > 1 else ""
-        faults.append(f"wrong shape {shown([key])} {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}{more}")
+        faults.append(f"wrong shape {shown([key])} {tuple(tensors[key].shape)}, not {tuple(expected[key].shape)}{more}")
     if retyped:
         faults.append(f"wrong type {shown(retyped)}")
     if faults:
-        raise CheckpointError(f"{file} does not fit the {found}: {'; '.join(faults)}")
+        raise CheckpointError(f"{file} does not fit the {network}: {'; '.join(faults)}")
     weights = {
         # Copies: a mapped file that changes later must not change the network.
         key: torch.zeros((), dtype=torch.int64)
@@ -71,16 +182,16 @@ def fitted(found: Identified, tensors: Mapping[str, torch.Tensor], file: str) ->
         .detach()
         .to(torch.float32 if empty.is_floating_point() else empty.dtype, copy=True)
         .contiguous()
-        for key, empty in wanted.items()
+        for key, empty in expected.items()
     }
     module.load_state_dict(weights, strict=True, assign=True)
     return module.eval().requires_grad_(False)
 
 
 def inspect_checkpoint(path: Path) -> WeightsReport:
-    """All that ``unmask weights inspect`` says. Raises CheckpointError as `load_generator` does."""
+    """All that ``unmask weights inspect`` says. Raises `CheckpointError` as `load_generator` does."""
     loaded = load_generator(path)
-    checkpoint, found = loaded.checkpoint, loaded.identified
+    checkpoint, network = loaded.checkpoint, loaded.identified
     kinds = {
         str(tensor.dtype).removeprefix("torch.") for tensor in checkpoint.tensors.values() if tensor.dtype in FLOATS
     }
@@ -92,13 +203,13 @@ def inspect_checkpoint(path: Path) -> WeightsReport:
         size=checkpoint.size,
         wrapping=checkpoint.wrapping,
         beside=checkpoint.beside,
-        architecture=found.architecture.name,
-        title=found.architecture.title,
-        settings=found.settings,
+        architecture=network.architecture.name,
+        title=network.architecture.title,
+        settings=network.settings,
         parameters=sum(parameter.numel() for parameter in loaded.module.parameters()),
         stored_as=tuple(sorted(kinds)),
         metadata=dict(checkpoint.metadata),
         training_file=training[0] if training else "",
         training=dict(training[1]) if training else {},
-        methods=found.architecture.methods(found.config),
+        methods=network.architecture.methods(network.config),
     )

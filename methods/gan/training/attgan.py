@@ -26,8 +26,9 @@ from unmask.methods.gan.training.faces import Batch, Faces
 from unmask.methods.gan.training.hardware import Hardware
 from unmask.methods.gan.training.loop import Course
 from unmask.methods.gan.training.losses import Reconstruction, reconstruction_loss
-from unmask.methods.gan.training.settings import Count, Positive, Weight, Within
+from unmask.methods.gan.training.settings import Count, Positive, Weight
 from unmask.methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
+from unmask.methods.shared.settings import Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

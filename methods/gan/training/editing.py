@@ -8,28 +8,25 @@ only: at run time it sees the invented face and five answers.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.attributes import TONE
-from unmask.methods.gan.compact.classifier import AttributeClassifier
-from unmask.methods.gan.compact.editor import Editor, EditorConfig
-from unmask.methods.gan.compact.inpainter import Inpainter
-from unmask.methods.gan.compact.stored import save_compact
-from unmask.methods.gan.training.compact import CompactConfig, Critics, falling_rate
-from unmask.methods.gan.training.faces import Batch, Faces, first_faces, on
-from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen, update_average
-from unmask.methods.gan.training.loop import Course
-from unmask.methods.gan.training.losses import attribute_loss, weighted
+from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter
+from unmask.methods.gan.runtime.attributes import TONE
+from unmask.methods.gan.runtime.skin import toned
+from unmask.methods.gan.training.classifier import AttributeClassifier
+from unmask.methods.gan.training.compact import ADVERSARIAL, CompactConfig, CompactTrainer
+from unmask.methods.gan.training.faces import Batch, Faces, on
+from unmask.methods.gan.training.hardware import Hardware, frozen
+from unmask.methods.gan.training.losses import attribute_loss
 from unmask.methods.gan.training.perceptual import Features
-from unmask.methods.gan.training.settings import Count, Weight, Within
-from unmask.methods.gan.training.toning import drawn_tones, toned
+from unmask.methods.gan.training.settings import Count, Weight
+from unmask.methods.shared.settings import Within
 
 Channel = Annotated[int, Within(0, 255)]
 
@@ -63,7 +60,7 @@ class Task(NamedTuple):
     source: torch.Tensor
     """(B, 3, S, S) faces that it sees."""
     command: torch.Tensor
-    """(B, A) in 0..1: attributes that it is told, with the tone if there is one."""
+    """(B, A) in 0..1: attributes that it is to show, with the tone if there is one."""
     labels: torch.Tensor
     """(B, A) the same without the tone."""
     photo: torch.Tensor
@@ -74,21 +71,11 @@ class Task(NamedTuple):
     """(B,) bool: whether they are somebody else's."""
 
 
-class EditorTrainer:
+class EditorTrainer(CompactTrainer[Editor]):
     """See `methods.gan.training.loop.Trainer`."""
 
-    columns = (
-        "l1",
-        "lpips",
-        "attributes",
-        "attributes_critic",
-        "stay",
-        "adv_pixels",
-        "adv_layers",
-        "critic_pixels",
-        "critic_layers",
-        "critic_attributes",
-    )
+    columns = ("l1", "lpips", "attributes", "attributes_critic", "stay", *ADVERSARIAL, "critic_attributes")
+    name = "editor"
 
     def __init__(
         self,
@@ -105,43 +92,9 @@ class EditorTrainer:
         With ``config.tones`` every face needs its skin. ``start``: an editor of the same size whose weights are copied
         first; attributes that it does not have begin without effect.
         """
-        self.config, self._features, self._hardware = config, features, hardware
-        self._inpainter, self._classifier, self._shown = inpainter, classifier, first_faces(held_out)
-        self.course = Course(config.steps, config.batch, config.save_every, config.seed)
-        torch.manual_seed(config.seed)
-        names = (*config.attributes, *TONE) if config.tones else config.attributes
-        editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
-        if start is not None:
-            copy_weights(start, editor)
-        self._editor = hardware.placed(editor)
-        self.average = copy.deepcopy(self._editor).requires_grad_(False)
-        self._critics = hardware.placed(Critics())
+        self.config, self._inpainter, self._classifier = config, inpainter, classifier
         self._learner = hardware.placed(AttributeClassifier(len(config.attributes), classifier.width))
         self._learner.load_state_dict(classifier.state_dict())
-        self._editor_step = Stepper(self._editor.parameters(), config.rate, config.betas, hardware)
-        learning = [*self._critics.parameters(), *self._learner.parameters()]
-        self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
-        self.parts = {
-            "editor": self._editor,
-            "average": self.average,
-            "critics": self._critics,
-            "learner": self._learner,
-            "editor_step": self._editor_step,
-            "critic_step": self._critic_step,
-        }
-        self._editor_losses = hardware.compiled(self.editor_losses)
-        self._critic_losses = hardware.compiled(self.critic_losses)
-
-    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """One of the editor, then one of the critics and of the classifier beside them, on the same faces."""
-        config, factor = self.config, falling_rate(step, self.config.steps)
-        with self._hardware.autocast(), frozen(self._critics, self._learner):
-            task = self.task(batch, rng)
-            self._learner.eval()
-            losses, edited, edited_layers, photo_layers = self._editor_losses(
-                task, batch.keep, step >= config.critics_from
-            )
-            self._learner.train()
         weights = {
             "l1": config.l1,
             "lpips": config.lpips,
@@ -151,15 +104,32 @@ class EditorTrainer:
             "adv_layers": config.feature_critic,
             "attributes_critic": config.critic_attributes,
         }
-        self._editor_step.step(weighted(losses, weights), factor)
-        update_average(self.average, self._editor, min(config.average, (step + 1) / (step + 10)))
 
-        with self._hardware.autocast():
-            critic_losses = self._critic_losses(
-                task.photo, photo_layers, edited, edited_layers, batch.keep, batch.labels
+        def network() -> Editor:
+            names = (*config.attributes, *TONE) if config.tones else config.attributes
+            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
+            if start is not None:
+                copy_weights(start, editor)
+            return editor
+
+        super().__init__(config, network, weights, held_out, features, hardware, self._learner)
+        self._editor_losses = hardware.compiled(self.editor_losses)
+        self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """One of the editor, then one of the critics and of the classifier beside them, on the same faces."""
+        with self.hardware.autocast(), frozen(self.critics, self._learner):
+            task = self.task(batch, rng)
+            self._learner.eval()
+            losses, edited, edited_layers, layers = self._editor_losses(
+                task, batch.keep, step >= self.config.critics_from
             )
-        self._critic_step.step(weighted(critic_losses, dict.fromkeys(critic_losses, 1.0)), factor)
-        return losses | critic_losses
+            self._learner.train()
+        return self.update(
+            step,
+            losses,
+            lambda: self._critic_losses(task.photo, layers, edited, edited_layers, batch.keep, batch.labels),
+        )
 
     @torch.no_grad()
     def task(self, batch: Batch, rng: np.random.Generator) -> Task:
@@ -169,7 +139,7 @@ class EditorTrainer:
         real = on(device, rng.random(count) < config.real)
         swapped = on(device, rng.random(count) < config.other)
         labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
-        noise = rng.standard_normal((count, self._inpainter.config.latent, 8, 8)).astype(np.float32)
+        noise = rng.standard_normal((count, *self._inpainter.latent_shape)).astype(np.float32)
         invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
         source = torch.where(real[:, None, None, None], photo, invented.float())
         if not config.tones:
@@ -189,15 +159,15 @@ class EditorTrainer:
         What leaves for the critics is detached.
         """
         with torch.no_grad():
-            photo_layers = self._features(task.photo)
-        edited = self._editor(task.source, keep, task.command - 0.5)
-        edited_layers = self._features(edited)
+            photo_layers = self.features(task.photo)
+        edited = self.network(task.source, keep, task.command - 0.5)
+        edited_layers = self.features(edited)
         erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
         same = (~task.swapped).float()
         difference = ((edited - task.photo).abs() * erased).sum((1, 2, 3)) / area
         moved = ((edited - task.reference).abs() * erased).sum((1, 2, 3)) / area
-        distance = self._features.distance(edited_layers, photo_layers)
+        distance = self.features.distance(edited_layers, photo_layers)
         losses = {
             "l1": (difference * same).sum() / same.sum().clamp(min=1),
             "lpips": (distance * same).sum() / same.sum().clamp(min=1),
@@ -205,7 +175,7 @@ class EditorTrainer:
             "attributes": attribute_loss(self._classifier(edited).float(), task.labels),
         }
         if judged:
-            losses |= self._critics.adversarial(edited, edited_layers, keep)
+            losses |= self.critics.adversarial(edited, edited_layers, keep)
             losses["attributes_critic"] = attribute_loss(self._learner(edited).float(), task.labels)
         return losses, edited.detach(), [layer.detach() for layer in edited_layers], photo_layers
 
@@ -218,14 +188,14 @@ class EditorTrainer:
         keep: torch.Tensor,
         own: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        losses = self._critics.losses(photo, photo_layers, edited, edited_layers, keep)
+        losses = self.critics.losses(photo, photo_layers, edited, edited_layers, keep)
         losses["critic_attributes"] = attribute_loss(self._learner(photo).float(), own)
         return losses
 
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:
         """The faces, what the inpainter makes of them, and that with their own attributes and with opposite ones."""
-        shown, tones = self._shown, self.config.tones
+        shown, tones = self.shown, self.config.tones
         source = self._inpainter(shown.image, shown.keep, shown.landmarks)
         rows = [shown.image, source]
         for k, labels in enumerate((shown.labels, opposite(shown.labels))):
@@ -235,9 +205,13 @@ class EditorTrainer:
             rows.append(self.average(source, shown.keep, labels - 0.5))
         return rows
 
-    def save(self, path: Path) -> None:
-        """Writes the averaged editor in half precision."""
-        save_compact(path, "compact-editor", self.average, self.average.config)
+
+def drawn_tones(tones: tuple[tuple[int, int, int], ...], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(count, 3): half of them one of ``tones``, half a mixture of two, so that tones in between are learned too."""
+    colours = np.array(tones, np.float32)
+    first, second = (colours[rng.integers(len(colours), size=count)] for _ in range(2))
+    share = np.where(rng.random(count) < 0.5, 0.0, rng.random(count)).astype(np.float32)[:, None]
+    return np.asarray(np.rint(first + share * (second - first)), np.float32)
 
 
 def copy_weights(start: Editor, editor: Editor) -> None:

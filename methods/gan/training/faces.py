@@ -20,7 +20,7 @@ JITTER = 3
 
 @dataclass(frozen=True)
 class Faces:
-    """N faces as `methods.gan.compact.crop.cut` makes them, all tensors on one device."""
+    """N faces as `methods.gan.runtime.crop.cut` makes them, all tensors on one device."""
 
     images: torch.Tensor
     """(N, S, S, 3) uint8, RGB."""

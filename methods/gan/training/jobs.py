@@ -13,13 +13,16 @@ from torch import nn
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.training import TrainingInputs, TrainingJob
-from unmask.methods.gan.checkpoints import load_generator
-from unmask.methods.gan.compact.classifier import AttributeClassifier
-from unmask.methods.gan.compact.editor import Editor
-from unmask.methods.gan.compact.inpainter import Inpainter
-from unmask.methods.gan.shipped import checkpoint_path
+from unmask.methods.gan.checkpoints.loading import load_generator
+from unmask.methods.gan.networks.compact import Editor, Inpainter
 from unmask.methods.gan.training.attgan import AttGanTrainer, AttGanTraining
-from unmask.methods.gan.training.classifier import ClassifierConfig, ClassifierTrainer, accuracy, load_classifier
+from unmask.methods.gan.training.classifier import (
+    AttributeClassifier,
+    ClassifierConfig,
+    ClassifierTrainer,
+    accuracy,
+    load_classifier,
+)
 from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer
 from unmask.methods.gan.training.faces import Faces
 from unmask.methods.gan.training.hardware import Hardware, open_hardware
@@ -34,8 +37,9 @@ from unmask.methods.gan.training.perceptual import (
     perceptual_features,
 )
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
-from unmask.methods.gan.training.settings import CommonSettings, read_config, settings_from
+from unmask.methods.gan.training.settings import CommonSettings, read_config
 from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from unmask.methods.shared.settings import checkpoint_path, settings_from
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -20,8 +20,7 @@ from torchvision.utils import save_image
 from unmask.bench.core.errors import CheckpointError, UnmaskError
 from unmask.bench.core.files import replacing_file
 from unmask.methods.gan.training.faces import Batch, Faces, training_batches
-from unmask.methods.gan.training.outputs import LOSSES, STATE, TrainingFolder
-from unmask.methods.gan.training.record import TrainingProgress, trim_rows, write_row
+from unmask.methods.gan.training.outputs import LOSSES, STATE, TrainingFolder, TrainingProgress, trim_rows, write_row
 
 SAVE_SECONDS: Final = 60.0
 """A state is saved at least so often, so that a kill costs no more."""

@@ -1,45 +1,19 @@
-"""Settings of a training: TOML in, a typed dataclass out, or one line that says what is wrong."""
+"""Settings of a training: a TOML file with what the command line changes, and the types that many settings have."""
 
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.methods.gan.training.hardware import Precision
+from unmask.methods.shared.settings import Within
 
 FOLDER: Final = Path(__file__).parent / "configs"
-NAMES: Final = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """The range of a number, or of a list's length."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-    """Whether ``low`` itself is not allowed."""
-    below: bool = False
-    """Whether ``high`` itself is not allowed."""
-
-    def holds(self, value: float) -> bool:
-        """Whether ``value`` lies in the range."""
-        under = value > self.low if self.above else value >= self.low
-        return under and (value < self.high if self.below else value <= self.high)
-
-    def __str__(self) -> str:
-        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
-        high = f"below {self.high:g}" if self.below else f"at most {self.high:g}"
-        return low if self.high == math.inf else f"{low} and {high}"
-
-
 Share = Annotated[float, Within(0, 1, above=True, below=True)]
 Positive = Annotated[float, Within(0, above=True)]
 Weight = Annotated[float, Within(0)]
@@ -83,52 +57,6 @@ def read_config(config: str, overrides: Sequence[str] = ()) -> tuple[str, dict[s
     for line in overrides:
         _lay_over(table, _parsed(line))
     return path.stem, table
-
-
-def settings_from(kind: type[T], table: Mapping[str, Any], where: str) -> T:
-    """``table`` as the dataclass ``kind``, its defaults where a key is missing. Raises ConfigError naming the key.
-
-    Checked here and not by pydantic, because a GPU machine has torch and little else.
-    """
-    settings = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    hints = get_type_hints(kind, include_extras=True)
-    unknown = next((key for key in table if key not in settings), None)
-    if unknown is not None:
-        raise ConfigError(f"{where}: unknown key {unknown!r}; known: {', '.join(settings)}")
-    for name, setting in settings.items():
-        if name not in table and setting.default is MISSING and setting.default_factory is MISSING:
-            raise ConfigError(f"{where}: {name} is missing")
-    return kind(**{key: _checked(hints[key], value, f"{where}: {key}") for key, value in table.items()})
-
-
-def _checked(hint: Any, value: Any, where: str) -> Any:
-    """``value`` as the type ``hint``; a whole number may become a float and a list a tuple, no text a number."""
-    if get_origin(hint) is Annotated:
-        base, limits = get_args(hint)
-        value = _checked(base, value, where)
-        if not limits.holds(len(value) if isinstance(value, tuple) else value):
-            raise ConfigError(f"{where} {'needs a length' if isinstance(value, tuple) else 'must be'} {limits}")
-        return value
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise ConfigError(f"{where}: {value!r} is none of {', '.join(map(str, get_args(hint)))}")
-        return value
-    if get_origin(hint) is tuple:
-        kinds = get_args(hint)
-        count = None if kinds[-1] is ... else len(kinds)
-        if not isinstance(value, list | tuple) or count not in (None, len(value)):
-            raise ConfigError(f"{where} must be a list{'' if count is None else f' of {count}'}")
-        kinds = kinds[:1] * len(value) if count is None else kinds
-        return tuple(_checked(kinds[k], each, f"{where}[{k}]") for k, each in enumerate(value))
-    if is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} must be a table")
-        return settings_from(hint, value, where)  # type: ignore[arg-type]
-    if hint is float and type(value) is int:
-        value = float(value)
-    if type(value) is not hint or (hint is float and not math.isfinite(value)):
-        raise ConfigError(f"{where} must be {NAMES[hint]}")
-    return value
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from torch import nn
 from unmask.methods.gan.training.faces import Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, frozen
 from unmask.methods.gan.training.losses import weighted
-from unmask.methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width, Within
+from unmask.methods.gan.training.settings import CommonSettings, Count, Positive, Seed, Share, Weight, Width
+from unmask.methods.shared.settings import Within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

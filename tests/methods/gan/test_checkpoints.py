@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
@@ -17,8 +17,9 @@ from torch import nn
 from tests.methods.gan import published
 from tests.methods.gan.published import state_dict
 from unmask.bench.core.errors import CheckpointError
-from unmask.methods.gan import checkpoints
-from unmask.methods.gan.checkpoints import Architecture, identify, inspect_checkpoint, load_generator, open_checkpoint
+from unmask.methods.gan.checkpoints import loading
+from unmask.methods.gan.checkpoints.loading import Architecture, identify, inspect_checkpoint, load_generator
+from unmask.methods.gan.checkpoints.reading import open_checkpoint
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 
 
@@ -237,19 +238,23 @@ def test_a_file_cannot_make_a_terminal_do_things(tmp_path: Path) -> None:
 class LineConfig:
     size: int
 
+    @classmethod
+    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> Self | None:
+        return cls(shapes["weight"][0]) if set(shapes) == {"weight", "bias"} else None
+
 
 def test_an_architecture_can_be_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compact = Architecture(
         name="compact",
         title="compact line",
-        recognise=lambda shapes, metadata: LineConfig(int(metadata["size"])) if "size" in metadata else None,
+        config=LineConfig,
         build=lambda config: nn.Linear(config.size, config.size),
         methods=lambda config: ("line",),
     )
-    monkeypatch.setattr(checkpoints.architectures, "ARCHITECTURES", [compact, *checkpoints.ARCHITECTURES])
+    monkeypatch.setattr(loading, "ARCHITECTURES", [compact, *loading.ARCHITECTURES])
     path = tmp_path / "line.safetensors"
     half = {key: tensor.half() for key, tensor in nn.Linear(3, 3).state_dict().items()}
-    save_file(half, path, metadata={"size": "3", "licence": "MIT"})
+    save_file(half, path, metadata={"licence": "MIT"})
     report = inspect_checkpoint(path)
     assert (report.architecture, report.settings, report.methods) == ("compact", {"size": 3}, ("line",))
     assert report.stored_as == ("float16",)

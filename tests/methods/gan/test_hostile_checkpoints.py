@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import save_file
 
 from unmask.bench.core.errors import CheckpointError
-from unmask.methods.gan.checkpoints import load_generator, open_checkpoint
+from unmask.methods.gan.checkpoints.loading import load_generator
+from unmask.methods.gan.checkpoints.reading import open_checkpoint
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 
 

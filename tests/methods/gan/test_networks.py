@@ -15,9 +15,7 @@ from unmask.methods.gan.networks.attgan import (
     AttGanDiscriminatorConfig,
     AttGanGenerator,
 )
-from unmask.methods.gan.networks.deepprivacy_blocks import LATENT
-from unmask.methods.gan.networks.deepprivacy_msg import MsgConfig, MsgGenerator
-from unmask.methods.gan.networks.deepprivacy_v1 import V1Config, V1Generator
+from unmask.methods.gan.networks.deepprivacy import LATENT, MsgConfig, MsgGenerator, V1Config, V1Generator
 from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
     StarGanDiscriminator,

@@ -7,32 +7,79 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from scipy.ndimage import gaussian_filter
 
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.bench.data import open_dataset
-from unmask.methods.gan.attributes import TONES
-from unmask.methods.gan.skin import curve, likely_skin, recolour
-from unmask.methods.gan.training.preparing import PreparedFaces
+from unmask.methods.gan.runtime.attributes import TONES
+from unmask.methods.gan.runtime.preparing import PreparedFaces
+from unmask.methods.gan.runtime.skin import curve, likely_skin, recolour, softened, toned
 
 SKIN = (200.0, 150.0, 120.0)
+DARK = (111, 55, 55)
 
 
 def plain(*colour: float) -> Image:
     return np.full((24, 24, 3), colour, np.uint8)
 
 
+def planes(image: Any) -> torch.Tensor:
+    """(H, W, 3) or a colour as the arithmetic takes it: (1, 3, H, W) or (1, 3, 1, 1) float64."""
+    pixels = torch.from_numpy(np.array(image, np.float64))
+    return (pixels if pixels.ndim == 3 else pixels[None, None]).permute(2, 0, 1)[None]
+
+
+def reference_share(image: Image, skin: tuple[float, float, float]) -> Any:
+    """`softened` `likely_skin` written down a second time, its Gaussian by scipy."""
+
+    def rise(values: Any, low: float, high: float) -> Any:
+        t = np.clip((values - low) / (high - low), 0, 1)
+        return t**2 * (3 - 2 * t)
+
+    pixels, colour = image + 4.0, np.array(skin) + 4.0
+    away, towards = pixels / pixels.sum(2, keepdims=True) - 1 / 3, colour / colour.sum() - 1 / 3
+    along = away @ towards / (towards @ towards)
+    across = np.sqrt(((away - along[..., None] * towards) ** 2).sum(2))
+    bright = image.sum(2) / np.sum(skin)
+    share = rise(along, 0.15, 0.45) * (1 - rise(across, 0.04, 0.09)) * rise(bright, 0.12, 0.35)
+    return gaussian_filter(share, 1.0, mode="mirror", truncate=4.0)
+
+
+@pytest.mark.parametrize("skin", [SKIN, (90.0, 60.0, 50.0), (240.0, 200.0, 180.0)])
+def test_likely_skin_is_the_documented_formula(skin: tuple[float, float, float], astronaut: Image) -> None:
+    photo = astronaut[40:168, 160:288]
+    share = softened(likely_skin(planes(photo), planes(skin)))[0, 0].numpy()
+    np.testing.assert_allclose(share, reference_share(photo, skin), atol=1e-9)
+    assert 0.05 < share.mean() < 0.95
+    new = curve(planes(photo), planes(skin), planes(DARK))[0].permute(1, 2, 0).numpy()
+    expected = photo + share[..., None] * (new - photo)
+    assert np.abs(recolour(photo, skin, DARK) - expected).max() <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("tone", [DARK, (176, 138, 132), (227, 190, 172)])
+def test_trainings_recolour_as_the_methods_do(tone: tuple[int, int, int], astronaut: Image) -> None:
+    """In float32 on [-1, 1], pixel by pixel."""
+    photo = astronaut[40:168, 160:288]
+    image = planes(photo).float() / 127.5 - 1
+    new = toned(image, torch.tensor([SKIN]), torch.tensor([tone]), torch.zeros(1, 1, 128, 128))
+    pixels = ((new[0].permute(1, 2, 0) + 1) * 127.5).round().int().numpy()
+    assert np.abs(pixels - recolour(photo, SKIN, tone).astype(int)).max() <= 1
+    assert np.abs(pixels - photo.astype(int)).max() > 10
+
+
 @pytest.mark.parametrize("tone", TONES.values())
 def test_the_curve_keeps_black_and_white_and_brings_the_skin_to_the_tone(tone: tuple[int, int, int]) -> None:
-    skin, wanted = np.array(SKIN), np.array(tone, float)
     ends = np.array([[[0, 0, 0]], [[200, 150, 120]], [[255, 255, 255]]], np.uint8)
-    np.testing.assert_allclose(curve(ends, skin, wanted)[:, 0], [[0, 0, 0], tone, [255, 255, 255]], atol=1e-9)
+    expected = [[0, 0, 0], tone, [255, 255, 255]]
+    np.testing.assert_allclose(curve(planes(ends), planes(SKIN), planes(tone))[0, :, :, 0].T, expected, atol=1e-9)
 
 
 def test_the_curve_is_the_published_formula() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     tone = (111, 55, 55)
-    got = curve(pixels, np.array(SKIN), np.array(tone, float))
+    got = curve(planes(pixels), planes(SKIN), planes(tone))[0].permute(1, 2, 0).numpy()
     for channel, (s, w) in enumerate(zip(SKIN, tone, strict=True)):
         for p, value in zip(pixels[..., channel].ravel().tolist(), got[..., channel].ravel(), strict=True):
             expected = p * w / s if p < s else (255 - w) / (255 - s) * p + 255 * (w - s) / (255 - s)
@@ -47,9 +94,9 @@ def test_skin_at_the_ends_of_the_scale_divides_by_nothing(skin: tuple[float, flo
 def test_skin_in_light_and_shadow_is_skin_and_the_rest_is_not() -> None:
     skin = np.array(SKIN)
     for factor in (0.5, 1.0, 1.2):
-        assert likely_skin(plain(*(skin * factor)), skin).min() > 0.95
+        assert likely_skin(planes(plain(*(skin * factor))), planes(skin)).min() > 0.95
     for other in ((128, 128, 128), (250, 250, 250), (10, 8, 6), (40, 160, 60), (30, 60, 200)):
-        assert likely_skin(plain(*other), skin).max() < 0.05, other
+        assert likely_skin(planes(plain(*other)), planes(skin)).max() < 0.05, other
 
 
 def test_only_skin_changes_unless_all_is_asked() -> None:

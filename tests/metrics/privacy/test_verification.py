@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Bools
 from unmask.bench.core.values import Histogram, SetStatistic
-from unmask.metrics.privacy.attack import attacks, impostor_pairs, pair_distances, same_person
+from unmask.metrics.privacy.attack import attacks, impostor_pairs, pair_distances
+from unmask.metrics.privacy.strangers import strangers
 from unmask.metrics.privacy.verification import Verification
 
 
@@ -145,9 +148,10 @@ def test_impostors_are_other_people() -> None:
 
 
 def test_unlabelled_faces_are_strangers_to_all_but_themselves() -> None:
-    names = np.array(["", "", "a", "a"])
-    i, j = np.divmod(np.arange(16), 4)
-    assert np.flatnonzero(same_person(names, i, j)).tolist() == [0, 5, 10, 11, 14, 15]
+    evidence = make_evidence(4, 1)
+    truth = replace(evidence.truth, identity=np.array(["", "", "a", "a"]))
+    same = ~strangers(replace(evidence, truth=truth)).different
+    assert np.flatnonzero(same).tolist() == [0, 5, 10, 11, 14, 15]
 
 
 def test_pairs_are_capped_seeded_and_the_same_for_every_method() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.evidence import make_evidence
-from unmask.bench.core.evidence import Evidence, Settings
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.settings import Settings
 from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 Numbers = Sequence[float] | NDArray[Any]

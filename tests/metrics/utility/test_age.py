@@ -11,7 +11,7 @@ from sklearn.metrics import mean_absolute_error
 
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
 from unmask.bench.core.demographics import age_group
-from unmask.bench.core.evidence import Settings
+from unmask.bench.core.settings import Settings
 from unmask.metrics.utility.attributes import AgePreserved, outside_group_squared
 
 GROUPS = ((0, 19), (20, 29), (30, 39), (40, 120))

@@ -16,7 +16,7 @@ from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image
-from unmask.methods.gan.training.preparing import PreparedFaces
+from unmask.methods.gan.runtime.preparing import PreparedFaces
 
 LANDMARKS = np.array([[8, 10], [24, 10], [16, 16], [10, 24], [22, 24]], np.float32)
 

@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from tests.methods.gan.training.shards import write_shard
 from tests.methods.gan.training.test_training import CONFIGS, EDITING, INPAINTING, STARGAN, rows, train
 from unmask.bench.core.errors import CheckpointError, UnmaskError
-from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
 from unmask.methods.gan.training.hardware import Stepper
 
 
@@ -85,7 +84,7 @@ def test_no_network_is_shipped_with_weights_beyond_half_precision(tmp_path: Path
     with torch.no_grad():
         network.patches.bias[0] = 1e6
     with pytest.raises(CheckpointError, match=r"patches\.bias"):
-        save_compact(tmp_path / "x.safetensors", "compact-inpainter", network, network.config)
+        save_compact(tmp_path / "x.safetensors", network)
     assert not (tmp_path / "x.safetensors").exists()
 
 

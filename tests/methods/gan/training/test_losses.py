@@ -11,8 +11,7 @@ from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
 from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, signed
 from unmask.methods.gan.training.hardware import open_hardware
-from unmask.methods.gan.training.losses import reconstruction_loss
-from unmask.methods.gan.training.ms_ssim_l1 import ms_ssim_l1_loss
+from unmask.methods.gan.training.losses import ms_ssim_l1_loss, reconstruction_loss
 from unmask.methods.gan.training.stargan import label_loss, rate_factor
 from unmask.methods.gan.training.wgan import gradient_penalty
 from unmask.metrics.instruments.support.ssim import ms_ssim_l1_parts

@@ -16,9 +16,8 @@ from tests.methods.gan.training.shards import write_shard
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, UnmaskError
 from unmask.bench.core.registry import open_training
 from unmask.bench.core.training import TrainingInputs
-from unmask.methods.gan.checkpoints import inspect_checkpoint
-from unmask.methods.gan.compact.inpainter import Inpainter, InpainterConfig
-from unmask.methods.gan.compact.stored import save_compact
+from unmask.methods.gan.checkpoints.loading import inspect_checkpoint
+from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
 
 ATTGAN = """
 attributes = ["female", "0-19", "20-29", "30-39", "40+"]
@@ -240,6 +239,6 @@ def test_compact_trainings(tmp_path: Path, perceptual: Any) -> None:
         weights = load_file(whole)
         assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
     other = tmp_path / "other.safetensors"
-    save_compact(other, "compact-inpainter", Inpainter(InpainterConfig(8, 8, 1)), InpainterConfig(8, 8, 1))
+    save_compact(other, Inpainter(InpainterConfig(8, 8, 1)))
     with pytest.raises(PlanMismatchError, match=r"weights\.inpainter"):
         train(tmp_path, "attgan", editing.replace(str(path), str(other)), "editor", files=perceptual)

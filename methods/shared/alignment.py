@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.types import Box, Float, Floats32
 
 SIDE: Final = 64
 TEMPLATE: Final[Float] = np.array([[22.5, 26.0], [41.5, 26.0], [32.0, 36.9], [24.1, 47.9], [39.9, 47.9]])
@@ -15,6 +15,8 @@ The proportions are those of the frame that recognisers are trained on (Deng et 
 CENTRE: Final = (32.0, 32.0)
 RADII: Final = (23.0, 28.0)
 """The ellipse that holds the face in that frame, in px."""
+USUAL_PLACES: Final = np.array([[0.31, 0.39], [0.69, 0.39], [0.5, 0.57], [0.35, 0.76], [0.65, 0.76]], np.float32)
+"""Landmarks of a frontal face as shares of MTCNN's box, for boxes that come without."""
 
 
 def to_frame(landmarks: Floats32) -> Float | None:
@@ -54,3 +56,9 @@ def ellipse(points: Float, feather: float) -> Floats32:
     radius outside it."""
     x, y = (points[..., 0] - CENTRE[0]) / RADII[0], (points[..., 1] - CENTRE[1]) / RADII[1]
     return np.clip(1 - (np.sqrt(x**2 + y**2) - 1) / feather, 0, 1).astype(np.float32)
+
+
+def landmarks_in(box: Box) -> Floats32:
+    """(5, 2) pixels: where a frontal face in ``box`` has its landmarks."""
+    corner, size = np.array([box.x, box.y], np.float32), np.array([box.w, box.h], np.float32)
+    return np.asarray(corner + USUAL_PLACES * size, np.float32)

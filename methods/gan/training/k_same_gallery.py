@@ -1,4 +1,4 @@
-"""Makes k-Same's gallery: ``python -m unmask.methods.k_same_gallery OUT.safetensors FACES.npz...``
+"""Makes k-Same's gallery: ``python -m unmask.methods.gan.training.k_same_gallery OUT.safetensors FACES.npz...``
 
 Faces come from the files of `unmask data build`. What is stored are eigenfaces and group means, never a face: faces are
 grouped by k-means on the eigenfaces, groups of fewer than `LEAST` photos are left out, and of a group only its mean is
@@ -20,8 +20,8 @@ from sklearn.decomposition import PCA
 
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Bools, Floats32, Image
-from unmask.methods.alignment import SIDE, to_frame
 from unmask.methods.k_same import aligned, as_vector
+from unmask.methods.shared.alignment import SIDE, to_frame
 
 AXES: Final = 64
 GROUPS: Final = 300

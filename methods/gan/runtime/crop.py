@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 
 from unmask.bench.core.types import Bools, Box, Floats32, Image
+from unmask.methods.shared.faces import covered, squared_radius
 
 SIDE: Final = 128
 AROUND: Final = 1.4
 """Side of the crop over the longer side of the face's box; the face then spans 91 of the 128 px."""
+FEATHER: Final = 0.12
+"""Width of the soft edge of `paste_back`, as a share of the box's shorter side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,29 @@ def resampled(image: Image, square: Box) -> Image:
         small, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
     )
     return cast(Image, warped)
+
+
+def paste_back(photo: Image, crop: Crop, face: Box, way: str) -> None:
+    """Writes the part of the crop's image that shows ``face`` into ``photo`` (H, W, 3), in place.
+
+    ``box``: the detector's whole rectangle, as DeepPrivacy and the thesis do. ``feather``: an ellipse in it with a soft
+    edge, so that no rectangle shows; the rectangle's corners, which hold hair and background, stay the photo's own.
+    """
+    rows, columns = covered(face, *photo.shape[:2])
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if height <= 0 or width <= 0:
+        return
+    scale = SIDE / crop.square.w
+    # Pixel centres, as in `resampled`: the way there and back must not shift the face.
+    x0 = (columns.start + 0.5 - crop.square.x) * scale - 0.5
+    y0 = (rows.start + 0.5 - crop.square.y) * scale - 0.5
+    matrix = np.array([[scale, 0, x0], [0, scale, y0]], np.float64)
+    flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_AREA) | cv2.WARP_INVERSE_MAP
+    patch = cv2.warpAffine(crop.image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    if way == "box":
+        photo[rows, columns] = patch
+        return
+    radius = np.sqrt(squared_radius(face, rows, columns))
+    share = np.clip(1 - (radius - 1) / (2 * FEATHER), 0, 1).astype(np.float32)[..., None]
+    old = photo[rows, columns].astype(np.float32)
+    photo[rows, columns] = np.rint(old + share * (patch.astype(np.float32) - old)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Attributes as the networks are told them: names, and the vector for one person."""
+"""Attributes as the networks take them: names, and the vector for one person."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.demographics import age_group, gender_names, parse_group
 from unmask.bench.core.errors import SpecError
+from unmask.bench.core.training import Rgb
 
 THESIS: Final = "female;0-19;20-29;30-39;40+"
 """DP-ATT's attributes, in order."""
@@ -18,16 +19,16 @@ THESIS_SKIN: Final = "female;dark_skin;0-19;20-29;30-39;40+"
 TONES: Final = {"dark": (111, 55, 55), "light": (150, 150, 150), "beige": (227, 208, 202)}
 """The thesis's target colours (4.5): RGB, 0..255."""
 TONE: Final = ("tone_r", "tone_g", "tone_b")
-"""The attributes that tell a network of ours which tone: 0..1 each."""
+"""The attributes that name the tone to a network of ours: 0..1 each."""
 AIMS: Final = {(150, 150, 150): (186, 146, 136), (227, 208, 202): (227, 190, 172)}
 """Two of them are so grey that no skin estimator takes them for skin, so that nobody could tell whether they were met
-(measured: the estimator finds leftovers of the old tone instead). Networks of ours are told skin tones in their stead.
+(measured: the estimator finds leftovers of the old tone instead). Networks of ours get skin tones in their stead.
 That for light was chosen on 240 faces of utkface's validation split, so that the estimator's average (177, 137, 124)
 lies within 20 % of the thesis's target in every channel, the bar of its third hypothesis."""
 
 
 def parse_attributes(text: str, method: str) -> tuple[str, ...]:
-    """``female;0-19;20+`` -> names. Raises SpecError for a name that no estimator can answer."""
+    """``female;0-19;20+`` -> names, at least one. Raises `SpecError` for a name that no estimator can answer."""
     names = tuple(part.strip() for part in text.split(";") if part.strip())
     for name in names:
         if name not in ("female", "male", "dark_skin", *TONE) and parse_group(name) is None:
@@ -40,8 +41,8 @@ def parse_attributes(text: str, method: str) -> tuple[str, ...]:
     return names
 
 
-def parse_tone(text: str, method: str) -> tuple[int, int, int]:
-    """``dark``, ``light``, ``beige`` or ``R-G-B`` (0..255 each). Raises SpecError."""
+def parse_tone(text: str, method: str) -> Rgb:
+    """(R, G, B) of ``dark``, ``light``, ``beige`` or ``R-G-B`` (0..255 each). Raises `SpecError` for anything else."""
     if text in TONES:
         return TONES[text]
     parts = text.split("-")
@@ -50,9 +51,7 @@ def parse_tone(text: str, method: str) -> tuple[int, int, int]:
     raise SpecError(f"{method}: tone={text} must be {', '.join(TONES)}, or three numbers 0-255 such as 111-55-55")
 
 
-def attribute_vector(
-    names: Sequence[str], age: float, p_female: float, tone: tuple[int, int, int] | None = None
-) -> NDArray[np.float32]:
+def attribute_vector(names: Sequence[str], age: float, p_female: float, tone: Rgb | None = None) -> NDArray[np.float32]:
     """(A,) in 0..1 for one person; 1 = yes. Age groups are those of `bench.core.demographics`.
 
     Tone channels are R, G, B over 255, of the tone that `AIMS` puts in its place if any; ``dark_skin`` is 1 for a tone
@@ -71,14 +70,10 @@ def attribute_vector(
             near = {key: sum((a - b) ** 2 for a, b in zip(tone, TONES[key], strict=True)) for key in ("dark", "light")}
             values.append(float(near["dark"] < near["light"]))
         else:
-            values.append(_aim(tone)[TONE.index(name)] / 255)
+            values.append(AIMS.get(tone, tone)[TONE.index(name)] / 255)
     return np.array(values, np.float32)
 
 
-def told_tone(names: Sequence[str], tone: tuple[int, int, int]) -> tuple[int, int, int] | None:
-    """The tone that a network with these attributes is told; None for one that knows dark and light only, or none."""
-    return _aim(tone) if set(TONE) <= set(names) else None
-
-
-def _aim(tone: tuple[int, int, int]) -> tuple[int, int, int]:
-    return AIMS.get(tone, tone)
+def tone_aimed_at(names: Sequence[str], tone: Rgb) -> Rgb | None:
+    """The tone that a network with the attributes ``names`` gets for ``tone``; None for one without tone channels."""
+    return AIMS.get(tone, tone) if set(TONE) <= set(names) else None

