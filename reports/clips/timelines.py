@@ -104,7 +104,7 @@ def _tracks(clips: ClipSet, label: str) -> dict[str, dict[int, list[Stretch]]]:
     columns = (table[name].tolist() for name in ("clip", "track", "from", "to", "state"))
     for clip, track, start, end, state in zip(*columns, strict=True):
         if state not in STATES:
-            path = clips.run.folder.timelines_path(clips.dataset, label)
+            path = clips.run.folder.timelines_path(clips.dataset, label).local
             raise StoreError(f"{path} has an unknown state {state!r}; run `unmask score {clips.run.folder.path}`")
         tracks.setdefault(clip, {}).setdefault(track, []).append(Stretch(start, end, state))
     return tracks
