@@ -19,12 +19,13 @@ from unmask.bench.run.calling import Callee, Here, Result, call_method
 from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.draws import seed_of
 from unmask.bench.run.guard import Guard
+from unmask.bench.run.items import Item, ShardItems
 from unmask.bench.run.keys import outputs_key
 from unmask.bench.run.output_clips import OutputClip
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.releases import clip_problem
-from unmask.bench.run.shards import Item, ShardItems, ShardJob, dataset_jobs
+from unmask.bench.run.shards import ShardJob, dataset_jobs
 from unmask.bench.run.stored_outputs import answers_clips
 from unmask.bench.run.writing import ClipFiles, PhotoFiles
 from unmask.bench.store.documents import located_method

@@ -12,10 +12,11 @@ import numpy as np
 from unmask.bench.core.errors import ImageError, VideoError
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.media import VideoReader
+from unmask.bench.run.items import READING, Item, ShardItems
 from unmask.bench.run.neighbours import TimeGuard
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import READING, Item, ShardItems, ShardJob, Workplace, dataset_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
 from unmask.bench.run.signatures import SIDE, Signatures, signature_of
 from unmask.bench.run.views import View, background, view_of
 from unmask.bench.store.run_folder import RunFolder

@@ -22,9 +22,10 @@ from unmask.bench.core.video import VideoInfo
 from unmask.bench.data.media import VideoReader
 from unmask.bench.data.media.clock import step
 from unmask.bench.run.calling import Attempt, checked
+from unmask.bench.run.items import ShardItems
 from unmask.bench.run.neighbours import Small, reduced, same_picture
 from unmask.bench.run.reading import opened
-from unmask.bench.run.shards import ShardItems, ShardJob
+from unmask.bench.run.shards import ShardJob
 from unmask.bench.store.tables import read_table
 
 STEPS_OFF: Final = 2

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.types import Detection, FaceLabel
+from unmask.bench.run.items import ShardItems
 from unmask.bench.run.keys import located_key
 from unmask.bench.run.reading.located import assign_labels
 from unmask.bench.run.reading.parts import Columns, Part, missing_parts, original_parts, write_parts
 from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
 from unmask.bench.run.reading.stored import detection_columns, faces_by_item
-from unmask.bench.run.shards import ShardItems, ShardJob
+from unmask.bench.run.shards import ShardJob
 from unmask.bench.run.signatures import signature_of
 from unmask.bench.store.tables import Table, read_table
 

@@ -20,7 +20,8 @@ from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.core.values import Finding
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.shards import Item, ShardItems, ShardJob, dataset_jobs, method_of
+from unmask.bench.run.items import Item, ShardItems
+from unmask.bench.run.shards import ShardJob, dataset_jobs, method_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, Release
 from unmask.bench.store.storage import Storage

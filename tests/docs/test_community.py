@@ -88,7 +88,7 @@ def test_the_thesis_is_cited_in_full_once_in_the_readme_and_once_in_the_notes() 
     assert readme.count(THESIS) == 1
     assert sum(text.count(THESIS) for text in texts) == 2
     assert THESIS in " ".join(CITATION.split())
-    for source in ("thesis/published.toml", "reported.toml", "video/thesis.toml"):
+    for source in ("thesis/published.toml", "reported.toml", "clips/thesis.toml"):
         assert THESIS in (REPO / "reports" / source).read_text("utf-8")
 
 
