@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
-from unmask.bench.data import Dataset
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.executors import advance
 from unmask.bench.run.shards import ShardJob
@@ -103,41 +102,6 @@ def chunked(items: Iterable[Item], most: int, most_pixels: int) -> Iterator[list
         chunk.append(item)
         pixels += 0 if item.image is None else item.image.shape[0] * item.image.shape[1]
         if len(chunk) >= most or pixels >= most_pixels:
-            yield chunk
-            chunk, pixels = [], 0
-    if chunk:
-        yield chunk
-
-
-def decode_chunks(dataset: Dataset, refs: Sequence[SampleRef]) -> Iterator[list[Item]]:
-    """The shard's images in order, a bounded number of pixels at a time."""
-    chunk: list[Item] = []
-    pixels = 0
-    for ref in refs:
-        try:
-            with READING:
-                image, note = dataset.read_noted(ref)
-            chunk.append(Item(ref, len(chunk), image, note=note))
-            pixels += image.shape[0] * image.shape[1]
-        except ImageError as error:
-            chunk.append(Item(ref, len(chunk), None, error.reason))
-        if len(chunk) >= CHUNK_IMAGES or pixels >= CHUNK_PIXELS:
-            yield chunk
-            advance(len(chunk))
-            chunk, pixels = [], 0
-    if chunk:
-        yield chunk
-        advance(len(chunk))
-
-
-def frame_chunks(frames: Iterable[Frame], most: int | None) -> Iterator[list[Frame]]:
-    """The first ``most`` frames (all if None) in order, a bounded number of pixels at a time."""
-    chunk: list[Frame] = []
-    pixels = 0
-    for frame in islice(frames, most):
-        chunk.append(frame)
-        pixels += frame.image.shape[0] * frame.image.shape[1]
-        if len(chunk) >= CHUNK_FRAMES or pixels >= CHUNK_FRAME_PIXELS:
             yield chunk
             chunk, pixels = [], 0
     if chunk:

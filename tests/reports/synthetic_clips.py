@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.reports.synthetic import PROVENANCE, Made, dataset_card, instrument_card, method_card, operating_points
 from unmask.bench.core import registry
-from unmask.bench.run.choosing import planned_metric
+from unmask.bench.run.choosing import planned_metrics
 from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
@@ -133,7 +133,7 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             },
             "trackers": [_tracker(name, tracker) for name in TRACKERS],
             "face_tracker": _tracker("deepsort", tracker),
-            "metrics": [planned_metric(name, metric) for name, metric in registry.all_metrics(clips=True)],
+            "metrics": planned_metrics([*registry.all_metrics(clips=True)], (), ("clips",)),
             "operating_points": operating_points(RECOGNISERS),
             "settings": {"replicates": 200},
         }

@@ -13,7 +13,7 @@ from tests.support import fakes
 from tests.support.painted import Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.run.config import RunConfig, load_config
+from unmask.bench.run.config import RunConfig, read_settings
 from unmask.bench.run.plan import planned_methods, planned_releases
 from unmask.bench.run.releases import as_jpeg, release_items
 
@@ -96,4 +96,4 @@ def test_qualities_go_to_what_can_have_them() -> None:
 @pytest.mark.parametrize("quality", ["jpeg", "jpeg0", "jpeg101", "jpg75", "jpeg75.5"])
 def test_a_quality_that_is_none_is_refused(quality: str) -> None:
     with pytest.raises(ConfigError, match="or jpeg75"):
-        load_config(None, {"qualities": (quality,)})
+        read_settings(RunConfig, None, {"qualities": (quality,)})
