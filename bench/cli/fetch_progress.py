@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -70,3 +71,13 @@ def human_size(size: int) -> str:
             break
         value, unit = value / 1000, larger
     return f"{value:.1f} {unit}"
+
+
+def instrument_files(names: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """Instrument -> key -> its file, fetched where it is not here yet."""
+    from unmask.bench.core import registry
+    from unmask.bench.fetch import packages
+
+    with fetch_progress(Console(stderr=True)) as progress:
+        cards = {name: registry.instrument_class(name).card for name in names}
+        return {name: packages.fetch_all(card.files, progress=progress) for name, card in cards.items()}

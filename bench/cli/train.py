@@ -66,18 +66,12 @@ def train(
 
     from rich.console import Console
 
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.core import registry
-    from unmask.bench.core.training import TrainingInputs, stop_time
-    from unmask.bench.fetch import packages
+    from unmask.bench.cli.fetch_progress import instrument_files
+    from unmask.bench.core.training import TrainingInputs, open_training, stop_time
 
     moment = None if stop_at is None else stop_time(stop_at, datetime.now().astimezone())
-    job = registry.open_training(network.value, config, settings or [])
-    console = Console()
-    files = {}
-    for name in job.instruments:
-        with fetch_progress(Console(stderr=True)) as progress:
-            files[name] = packages.fetch_all(registry.instrument_class(name).card.files, progress=progress)
+    job = open_training(network.value, config, settings or [])
+    console, files = Console(), instrument_files(job.instruments)
     folder = out or Path("runs") / f"train-{job.name}"
     inputs = TrainingInputs(tuple(data or ()), tuple(held_out or ()), folder, device, workers, files, moment)
     path = job.run(inputs, lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True))

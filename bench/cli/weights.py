@@ -36,7 +36,7 @@ def inspect(
     from dataclasses import asdict
 
     from unmask.bench.cli.tables import print_facts
-    from unmask.bench.core.registry import weights_inspector
+    from unmask.bench.core.training import weights_inspector
 
     report = weights_inspector()(file)
     if as_json:

@@ -8,21 +8,19 @@ Other distributions add theirs through the entry point groups ``unmask.methods``
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final, cast
 
-from unmask.bench.core.cards import InstrumentCard, Role, WeightsReport
+from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
 from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
 from unmask.bench.core.spec import Spec, bare_name, parse_spec
-from unmask.bench.core.training import FacePacker, TrainingFaces, TrainingJob
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
@@ -141,7 +139,7 @@ def load(kind: str, name: str) -> Any:
     if name not in TABLES[kind]:
         return load_plugin(kind, name, table[name])
     try:
-        cls = _imported(table[name])
+        cls = resolve_name(table[name])
         for module in getattr(cls, "imports", ()):
             if find_spec(module) is None:
                 raise ModuleNotFoundError(f"No module named {module!r}", name=module)
@@ -151,11 +149,6 @@ def load(kind: str, name: str) -> Any:
             raise
         raise UnavailableError(f"{kind} {name!r} needs a package that is not installed: {error}") from error
     return cls
-
-
-def _imported(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def available(kind: str) -> Iterator[tuple[str, Any]]:
@@ -294,24 +287,4 @@ def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
 
 def check_device(device: str) -> None:
     """Raises `UnavailableError` where ``device`` (``cpu``, ``cuda``, ``cuda:1``) is none of this machine's."""
-    _imported("unmask.metrics.instruments.support.onnx_session:check_device")(device)
-
-
-def weights_inspector() -> Callable[[Path], WeightsReport]:
-    """What tells of a weights file which network it is."""
-    return cast(Callable[[Path], WeightsReport], _imported("unmask.methods.gan.checkpoints.loading:inspect_checkpoint"))
-
-
-def training_faces() -> TrainingFaces:
-    """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
-    return cast(TrainingFaces, _imported("unmask.methods.gan.runtime.preparing:PreparedFaces")())
-
-
-def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
-    """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
-    return cast(TrainingJob, _imported("unmask.methods.gan.training.jobs:open_training")(network, config, overrides))
-
-
-def face_packer() -> FacePacker:
-    """What packs training faces for another machine."""
-    return cast(FacePacker, _imported("unmask.methods.gan.training.packing:Packer")())
+    resolve_name("unmask.metrics.instruments.support.onnx_session:check_device")(device)

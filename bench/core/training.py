@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from pkgutil import resolve_name
+from typing import Protocol, cast
 
+from unmask.bench.core.cards import WeightsReport
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.types import Detection, Floats32, Image
 
@@ -80,7 +82,7 @@ class FaceCrop:
 
 
 class TrainingFaces(Protocol):
-    """Constructed without arguments; found by `bench.core.registry.training_faces`."""
+    """Constructed without arguments; found by `training_faces`."""
 
     @property
     def weights(self) -> Mapping[str, str]:
@@ -129,3 +131,25 @@ def stop_time(text: str, now: datetime) -> float:
     if seconds < now.timestamp():
         raise UsageError(f"--stop-at {text} is past")
     return seconds
+
+
+def weights_inspector() -> Callable[[Path], WeightsReport]:
+    """What tells of a weights file which network it is."""
+    return cast(
+        Callable[[Path], WeightsReport], resolve_name("unmask.methods.gan.checkpoints.loading:inspect_checkpoint")
+    )
+
+
+def training_faces() -> TrainingFaces:
+    """What turns photos into faces to train on: detector, crop and attributes are the methods' business."""
+    return cast(TrainingFaces, resolve_name("unmask.methods.gan.runtime.preparing:PreparedFaces")())
+
+
+def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
+    """A network's training with its settings read; ``config`` is a TOML file or a shipped config's name."""
+    return cast(TrainingJob, resolve_name("unmask.methods.gan.training.jobs:open_training")(network, config, overrides))
+
+
+def face_packer() -> FacePacker:
+    """What packs training faces for another machine."""
+    return cast(FacePacker, resolve_name("unmask.methods.gan.training.packing:Packer")())

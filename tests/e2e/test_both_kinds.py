@@ -62,7 +62,11 @@ def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
     asked = {(row.dataset, row.metric) for row in first.estimates}
     assert {("p", "outcome_destroyed"), ("c", "tracks_exposed"), ("c", "people")} <= asked
     assert ("c", "flicker") not in asked
-    assert {row.region for row in first.estimates if row.dataset == "c"} == {None}
+    regions = {row.metric: row.region for row in first.estimates if row.dataset == "c"}
+    of_photos = {row.metric for row in first.estimates if row.dataset == "p"} & regions.keys()
+    assert {"outcome_missed", "detection_rate"} <= of_photos
+    assert {metric for metric, region in regions.items() if region == "face"} == of_photos
+    assert {regions[metric] for metric in regions.keys() - of_photos} == {None}
     assert {row.method for row in first.estimates if row.dataset == "p"} == {"none", "blackout"}
     assert {row.method for row in first.results} == {"none", "none@matched", "blackout"}
     assert run.stat().st_mode & 0o777 == 0o700

@@ -74,7 +74,7 @@ def test_pages_exports_numbers_and_logs_name_nobody(
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("t: ")]
     assert line.startswith("t: 5 of 5 images failed: ")
     assert line.count(" (1)") == 3
-    assert "; and 2 more (log: " in line
+    assert "; and 2 more: see the report (log: " in line
     # The key and the places are for the owner; plan and tables keep the ids, without which a run cannot go on.
     kept = {"names.json", "locations.json", "plan.json"}
     files = [path for path in run.rglob("*") if path.is_file() and path.name not in kept and path.suffix != ".parquet"]

@@ -141,7 +141,7 @@ def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None
     more = ("--method", BLACKOUT)
     straight = run_video(clips, tmp_path / "straight", *more)
     run = tmp_path / "killed"
-    stages = ("prepare/*/*/faces.parquet", "outputs/*/blackout/*/frames.parquet", "score/*/*/*/outcomes.parquet")
+    stages = ("prepare/*/*/faces.parquet", "outputs/*/blackout/*/outputs.parquet", "score/*/*/*/outcomes.parquet")
     before: dict[str, tuple[int, int]] = {}
     for pattern in stages:
         process = start_unmask("video", "--dataset", f"clips:{clips}", *QUICK, *more, "--out", str(run))

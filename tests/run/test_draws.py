@@ -40,7 +40,7 @@ def test_what_is_no_number_of_draws_is_told(text: str) -> None:
 
 def test_parts_of_the_protocol_ask_for_draws() -> None:
     assert with_seeds("dp-att=dp-att", 5) == "dp-att=dp-att:seeds=5"
-    assert with_seeds("dp-att=blur:sigma=0.1", 5) == "dp-att=blur:sigma=0.1,seeds=5"
+    assert with_seeds("dp-att=blur:sigma=0.1", 5) == "dp-att=blur:seeds=5,sigma=0.1"
     assert with_seeds("dp-att=dp-att", 1) == "dp-att=dp-att"
     assert with_seeds("dp-att=dp-att:seeds=2", 5) == "dp-att=dp-att:seeds=2"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from unmask import __version__
-from unmask.bench.core import registry
+from unmask.bench.core import registry, training
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.demographics import group_name
 from unmask.bench.core.errors import DataError, UsageError
@@ -86,7 +86,7 @@ def _check(settings: BuildSettings) -> None:
         raise UsageError("name the photos: --from utkface:split=train, --from folder:PATH ...")
     if registry.instrument_class(settings.estimator).card.role != "attributes":
         raise UsageError(f"--estimator {settings.estimator} does not estimate age and gender")
-    faces = registry.training_faces()
+    faces = training.training_faces()
     faces.check_attributes(settings.attributes)
     for tone in settings.tones:
         faces.tone(tone)
@@ -112,7 +112,7 @@ def plan_of(settings: BuildSettings, root: Any) -> dict[str, Any]:
         "attributes": list(settings.attributes),
         "sources": sources,
         "instruments": [_instrument(name) for name in needed_instruments(settings)],
-        "detector": {"name": "mtcnn", "weights": dict(registry.training_faces().weights)},
+        "detector": {"name": "mtcnn", "weights": dict(training.training_faces().weights)},
         "photos_per_piece": PHOTOS,
     }
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core import registry
+from unmask.bench.core import training
 from unmask.bench.core.errors import ImageError, StoreError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.training import FaceCrop, Rgb
@@ -58,7 +58,7 @@ class Labeller:
 
     def __init__(self, settings: BuildSettings) -> None:
         self._settings = settings
-        self._faces = registry.training_faces()
+        self._faces = training.training_faces()
         self._faces.load(settings.device)
         estimates = settings.labels == "estimator"
         self._estimator = opened.face_instrument(settings.estimator, settings.device) if estimates else None

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core import registry
+from unmask.bench.core import training
 from unmask.bench.core.demographics import group_name
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.images import IMAGE_EXTENSIONS, encode_png
@@ -211,7 +211,7 @@ def _write_csv(path: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 def _in_tone(tone: str, vectors: Vectors) -> Vectors:
     """The attributes of the same people in one tone (thesis 3.2.2): the nearer of dark and light."""
-    faces = registry.training_faces()
+    faces = training.training_faces()
     dark = faces.attributes(["dark_skin"], 30.0, 0.0, faces.tone(tone))[0]
     return [(file, np.insert(vector, 1, dark)) for file, vector in vectors]
 

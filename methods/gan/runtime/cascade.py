@@ -20,7 +20,6 @@ from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Detection, FaceView, Image
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import Crop, cut, paste_back
-from unmask.methods.gan.runtime.skin import with_tone
 from unmask.methods.shared.alignment import landmarks_in
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
@@ -139,6 +138,8 @@ class Cascade(FaceMethod):
         estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]
         if self._edit is None or not estimated:
             return done
+        from unmask.methods.gan.runtime.skin import with_tone  # imports torch, which lists of methods do without
+
         labels = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in estimated])
         tone = None if self._tone is None else tone_aimed_at(self._edit.attributes, self._tone)
         for k, crop in zip(estimated, self._edit([done[k] for k in estimated], labels), strict=True):

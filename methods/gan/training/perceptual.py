@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError, UnavailableError
-from unmask.bench.core.registry import instrument_class
 
 PERCEPTUAL_INSTRUMENT: Final = "lpips-alex"
 """The registered instrument whose weights these are."""
@@ -76,6 +75,9 @@ def perceptual_features(files: Mapping[str, Mapping[str, Path]]) -> Features:
             f"training a compact network needs the weights of {PERCEPTUAL_INSTRUMENT}: use `unmask train`, or a pack "
             "made by `unmask data pack`"
         )
+    # A machine that trains on a pack has no pydantic, which the registry needs.
+    from unmask.bench.core.registry import instrument_class
+
     instrument: Any = instrument_class(PERCEPTUAL_INSTRUMENT).open(files[PERCEPTUAL_INSTRUMENT], "cpu")
     return Features.copied(instrument.network)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from tests.study.training_set.fakes import INSTRUMENTS, FakeAttributes, FakeFaces
-from unmask.bench.core import registry
+from unmask.bench.core import registry, training
 from unmask.bench.core.errors import ConfigError, DataError, PlanMismatchError, SpecError, StoreError, UsageError
 from unmask.bench.core.settings import validated
 from unmask.bench.data import open_dataset
@@ -50,7 +50,7 @@ class Silent:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     real = registry.targets
     monkeypatch.setattr(registry, "targets", lambda k: {**real(k), **(INSTRUMENTS if k == "instrument" else {})})
-    monkeypatch.setattr(registry, "training_faces", FakeFaces)
+    monkeypatch.setattr(training, "training_faces", FakeFaces)
 
 
 def write(folder: Path, photos: dict[str, tuple[int, int, int]]) -> Path:

@@ -18,8 +18,7 @@ from safetensors.torch import load_file
 from tests.methods.gan.training.shards import packed, write_shard
 from tests.methods.gan.training.test_training import ATTGAN, EDITING, INPAINTING, STARGAN, rows
 from unmask.bench.core.errors import UnmaskError
-from unmask.bench.core.registry import open_training
-from unmask.bench.core.training import TrainingInputs
+from unmask.bench.core.training import TrainingInputs, open_training
 
 CASES = {"deepprivacy": INPAINTING, "attgan": EDITING.replace("[editing]", "[editing]\ntones = [[111, 55, 55]]")}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError, UsageError
-from unmask.bench.core.registry import open_training
+from unmask.bench.core.training import open_training
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 from unmask.methods.gan.training.attgan import AttGanTraining
 from unmask.methods.gan.training.jobs import Job

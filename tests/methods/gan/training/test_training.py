@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 
 from tests.methods.gan.training.shards import write_shard
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, UnmaskError
-from unmask.bench.core.registry import open_training
-from unmask.bench.core.training import TrainingInputs
+from unmask.bench.core.training import TrainingInputs, open_training
 from unmask.methods.gan.checkpoints.loading import inspect_checkpoint
 from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
 
