@@ -161,10 +161,10 @@ class RunView:
 
     def leads(self, dataset: str, column: Column) -> list[str]:
         """The contestants that nobody is clearly better than: one = the best, several = tied best; none where no two
-        methods can be told apart, for then leading means nothing."""
+        methods can be told apart, or only one could be measured, for then leading means nothing."""
         best = {m: r.best for m in self.contestants(dataset) if (r := self.rank(dataset, m, column)) is not None}
         first = [m for m, place in best.items() if place == min(best.values())]
-        return [] if len(first) == len(best) > 1 else first
+        return [] if len(first) == len(best) else first
 
     @cached_property
     def _comparisons(self) -> dict[tuple[str, Column, frozenset[str]], ComparisonRow]:

@@ -357,3 +357,17 @@ def test_nobody_leads_where_no_two_methods_can_be_told_apart(tmp_path: Path) -> 
     column = next(column for column in view.columns(dataset) if column.metric == "eer")
     assert view.leads(dataset, column) == []
     assert view.leads(dataset, next(c for c in view.columns(dataset) if c.metric == "deid_rate@1e-3"))
+
+
+def test_nobody_leads_where_only_one_could_be_measured(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    body = json.loads(folder.estimates_path.read_text("utf-8"))
+    measured = next(rank["method"] for rank in body["ranks"] if rank["metric"] == "eer")
+    body["ranks"] = [r for r in body["ranks"] if r["metric"] != "eer" or r["method"] == measured]
+    folder.estimates_path.write_text(json.dumps(body), "utf-8")
+    seal_run(folder.path)
+    view = RunView(RunFolder.open(folder.path))
+    (dataset,) = view.datasets
+    column = next(column for column in view.columns(dataset) if column.metric == "eer")
+    assert view.rank(dataset, measured, column) is not None
+    assert view.leads(dataset, column) == []
