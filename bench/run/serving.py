@@ -22,9 +22,8 @@ import psutil
 
 from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
-from unmask.bench.run.calling import Attempt, attempt, expect, trace_of
+from unmask.bench.run.calling import Attempt, attempt, expect, peak_memory, trace_of
 from unmask.bench.run.executors import limit_threads
-from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.reading import opened
 
 TOKEN: Final = "UNMASK_CONTESTANT"
