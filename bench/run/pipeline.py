@@ -31,9 +31,8 @@ from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.serving import serve
-from unmask.bench.run.settling import refuse_half_made, settle_plan
+from unmask.bench.run.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
 from unmask.bench.run.shards import Workplace, score_jobs, shard_jobs
-from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
