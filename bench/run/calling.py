@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sys
 import time
 import traceback
@@ -13,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+import psutil
 
 from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.folders import counted
-from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.placement import size_reason
 from unmask.bench.run.reading import opened
 
@@ -161,3 +163,16 @@ def trace_of(error: BaseException) -> str:
     for folder in sorted({folder for folder in sys.path if Path(folder).is_absolute()}, key=len, reverse=True):
         text = text.replace(f'File "{folder.rstrip(os.sep)}{os.sep}', 'File "')
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")
+
+
+def peak_memory() -> float:
+    """The largest resident memory this process has had so far, MiB; NaN where the system does not tell."""
+    if psutil.LINUX:
+        # Not getrusage: its peak outlives exec, and a fresh process would answer with that of the one which started it.
+        peak = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+        return int(peak[1]) / 1024 if peak else math.nan
+    if psutil.WINDOWS:
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if psutil.MACOS else 1024) / 2**20

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import re
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
-import psutil
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.core.types import Image, MethodFailure, Sample
@@ -26,7 +23,7 @@ from unmask.bench.run.calling import Attempt
 from unmask.bench.run.config import TIME_LIMIT_S
 from unmask.bench.run.executors import START_METHOD, start_fork_server
 from unmask.bench.run.method_log import MethodLog
-from unmask.bench.run.serving import TOKEN, end_group, serve
+from unmask.bench.run.serving import descendants, end_family, end_orphans, serve
 from unmask.bench.store.names import hide_paths
 
 T = TypeVar("T")
@@ -252,7 +249,7 @@ class Contestant:
     def _kill(self) -> None:
         process = self._process
         if process is not None and process.pid is not None:
-            _end_family(process.pid)
+            end_family(process.pid)
 
     def _end(self) -> str:
         """Ends the process, gently where it waits for work, and all that it left; says how it ended."""
@@ -262,11 +259,11 @@ class Contestant:
             connection.close()
         if process is None:
             return ""
-        family = _family(process.pid)
+        family = descendants(process.pid)
         process.join(0 if self._expired or self._stopping.is_set() else 2)
         code = process.exitcode
-        _end_family(process.pid, family)
-        _end_orphans(self._token)
+        end_family(process.pid, family)
+        end_orphans(self._token)
         process.join(5)
         if code is None or code == 0:
             return ""
@@ -280,27 +277,3 @@ def short_id(sample: str) -> str:
 
 def _names(batch: Sequence[Sample]) -> str:
     return ", ".join(short_id(sample.id) for sample in batch)
-
-
-def _family(process: int) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(process).children(recursive=True))
-    except psutil.Error:
-        return []
-
-
-def _end_family(process: int, known: Sequence[psutil.Process] = ()) -> None:
-    """Kills a process, its group and its descendants, those that left the group too."""
-    family = [*known, *_family(process)]
-    end_group(process)
-    for member in family:
-        with suppress(psutil.Error):
-            member.kill()
-
-
-def _end_orphans(token: str) -> None:
-    """Kills programs that carry the token of a process which died before its descendants could be listed."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(TOKEN) == token:
-                process.kill()

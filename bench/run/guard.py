@@ -17,8 +17,7 @@ from unmask.bench.run.neighbours import TimeGuard
 from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
 from unmask.bench.run.reading.stored import faces_by_item
 from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
-from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.views import View, background, view_of
+from unmask.bench.run.views import SIDE, Signatures, View, background, signature_of, view_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import concatenate, read_table
 

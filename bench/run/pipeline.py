@@ -10,6 +10,7 @@ from typing import Any
 from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
+from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.choosing import (
@@ -23,7 +24,6 @@ from unmask.bench.run.choosing import (
 )
 from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
 from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
-from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.hosting import Hosts
 from unmask.bench.run.originals import measure_own_card
 from unmask.bench.run.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
@@ -31,9 +31,8 @@ from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.serving import serve
-from unmask.bench.run.settling import refuse_half_made, settle_plan
+from unmask.bench.run.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
 from unmask.bench.run.shards import Workplace, score_jobs, shard_jobs
-from unmask.bench.run.unchanged import hash_evidence, is_reduced
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -61,6 +60,18 @@ def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progres
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
+
+
+def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:
+    """Fetches the files of all instruments and (unless none will run) methods of a plan that are not cached, each once:
+    before any work starts, so that a run does not fail half-way for a download."""
+    files = [file for card in plan.measuring for file in registry.instrument_class(card.name).card.files]
+    parts = (*plan.people_parts, *([plan.face_tracker] if plan.face_tracker else []))
+    files += [file for part in parts for file in part.card.files]
+    files += [file for method in plan.methods if methods for file in method.card.files]
+    missing = [file for file in dict.fromkeys(files) if cached(file) is None]
+    if missing:
+        fetch_all(missing, progress=progress)
 
 
 def locations_for(config: RunConfig) -> Locations:

@@ -69,14 +69,7 @@ def make_plan(
     cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
-    settings = PlanSettings(
-        **config.model_dump(include=set(PlanSettings.model_fields) - {"calibration"}),
-        calibration=config.calibration
-        if config.calibration == SHIPPED
-        else _without(registry.dataset_spec(config.calibration), {"path"}),
-    )
-    _check_default("recogniser", settings.default_recogniser)
-    _check_default("attributes", settings.default_attributes)
+    settings = _settings(config)
     uses: dict[Use, Sequence[str]] = {"background": background}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
@@ -103,10 +96,16 @@ def make_plan(
     return plan
 
 
-def _check_default(role: Role, name: str) -> None:
+def _settings(config: RunConfig) -> PlanSettings:
     """Raises `ConfigError` where the instrument of a headline has another role, `UnknownNameError` where it is none."""
-    if registry.unsettled_card(name).role != role:
-        raise ConfigError(f"default_{role} = {name!r} is no instrument of role {role}; see unmask list instruments")
+    values = config.model_dump(include=set(PlanSettings.model_fields))
+    if config.calibration != SHIPPED:
+        values["calibration"] = _without(registry.dataset_spec(config.calibration), {"path"})
+    defaults: dict[Role, str] = {"recogniser": config.default_recogniser, "attributes": config.default_attributes}
+    for role, name in defaults.items():
+        if registry.unsettled_card(name).role != role:
+            raise ConfigError(f"default_{role} = {name!r} is no instrument of role {role}; see unmask list instruments")
+    return PlanSettings(**values)
 
 
 def kind_of(spec: str) -> Kind:

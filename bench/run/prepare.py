@@ -18,7 +18,7 @@ from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
 from unmask.bench.run.reading.stored import detection_columns, faces_by_item
 from unmask.bench.run.shards import ShardJob
-from unmask.bench.run.signatures import signature_of
+from unmask.bench.run.views import signature_of
 from unmask.bench.store.tables import Table, read_table
 
 LOCATED: Final = ("images", "faces", "signatures")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -26,11 +27,10 @@ from unmask.bench.run.calibration import usable_points
 from unmask.bench.run.clips import clip_results, clip_row
 from unmask.bench.run.draws import Asked, averaged, releases_by_draws
 from unmask.bench.run.executors import Progress
-from unmask.bench.run.face_table import write_face_table
 from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
 from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
-from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers
+from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
 from unmask.bench.run.shards import method_of
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
@@ -163,9 +163,8 @@ class _Reduction:
         tables.failures += _failures(evidence, errors, method, label)
         if release.label == label and label not in self._controls and release.variant == LOSSLESS:
             inputs = output_rows(folder, plan, dataset, self._controls[0])
-            tables.findings += [
-                _finding(evidence, item) for item in output_findings(folder, plan, dataset, label, inputs)
-            ]
+            findings = output_findings(folder, plan, dataset, label, inputs)
+            tables.findings += [_finding(evidence, item) for item in findings]
         values = [item for item in asked if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
         return asked
@@ -267,11 +266,4 @@ def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
 
 
 def _finding(evidence: Evidence, item: Finding) -> FindingRow:
-    return FindingRow(
-        dataset=evidence.dataset,
-        method=evidence.method,
-        kind=item.kind,
-        count=item.count,
-        of=item.of,
-        text=item.text,
-    )
+    return FindingRow(dataset=evidence.dataset, method=evidence.method, **asdict(item))

@@ -1,15 +1,18 @@
-"""One metric's answer for one method, as rows: estimates, the worst attack, gaps between subgroups."""
+"""One metric's answer for one method, as rows: estimates, the worst attack, gaps between subgroups; and, for people who
+want more than our numbers, the values of each face."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.evidence import ANY_LOOK
+from unmask.bench.core.evidence import ANY_LOOK, Evidence
 from unmask.bench.core.headlines import WORST
 from unmask.bench.core.stats.gaps import GapTest, GroupPermutations, gap_between
 from unmask.bench.core.stats.intervals import chance_estimates, estimates
@@ -24,7 +27,10 @@ from unmask.bench.core.stats.resampling import (
 )
 from unmask.bench.core.types import Bools, Region, Unit
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
+from unmask.bench.store.names import Pseudonyms
 from unmask.bench.store.results import EstimateRow, GapRow
+from unmask.bench.store.storage import Storage
+from unmask.bench.store.tables import write_table
 
 MIN_GROUP = 5
 """Units scored below which a subgroup takes no part in a gap: its value is noise."""
@@ -238,3 +244,30 @@ def _means(given: Answer) -> list[UnitValues]:
 def finite(value: float) -> float | None:
     """JSON has no NaN: not measured is null."""
     return float(value) if math.isfinite(value) else None
+
+
+def write_face_table(
+    place: Storage, evidence: Evidence, reasons: NDArray[np.str_], values: Sequence[UnitValues], names: Pseudonyms
+) -> None:
+    """One row a face: face, sample, identity, age, gender, race, outcome, reason, and a column for each per-face
+    metric, named ``metric|instrument|region``; NaN = could not be scored or not asked of this face. Photos and people
+    stand by their pseudonyms."""
+
+    def each(name: Callable[[str], str], texts: NDArray[np.str_]) -> NDArray[np.str_]:
+        return np.array([name(str(text)) for text in texts], np.str_)
+
+    columns: dict[str, NDArray[Any]] = {
+        "face": each(names.face, evidence.faces.id),
+        "sample": each(names.sample, evidence.faces.sample),
+        "identity": each(names.person, evidence.truth.identity),
+        "age": evidence.truth.age,
+        "gender": evidence.truth.gender,
+        "race": evidence.truth.race,
+        "outcome": evidence.outcome,
+        "reason": each(names.hidden, reasons),
+    }
+    for item in values:
+        if item.unit == "face":
+            asked = np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
+            columns[f"{item.metric}|{item.instrument}|{item.region}"] = np.where(asked, item.values, np.nan)
+    write_table(place, columns, "")

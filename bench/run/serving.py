@@ -1,6 +1,6 @@
-"""The process of one contestant: it loads the method and answers calls until nobody asks any more.
+"""The process of one contestant: it loads the method and answers calls until nobody asks any more. And how it is ended.
 
-Nothing of the harness's own runs here, so that a method may change its process as it likes: the working folder, the
+Nothing of the harness's own runs in it, so that a method may change its process as it likes: the working folder, the
 environment, signals, open files. Requests and answers are JSON and raw pixels, never pickles.
 """
 
@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -22,9 +23,8 @@ import psutil
 
 from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
-from unmask.bench.run.calling import Attempt, attempt, expect, trace_of
+from unmask.bench.run.calling import Attempt, attempt, expect, peak_memory, trace_of
 from unmask.bench.run.executors import limit_threads
-from unmask.bench.run.memory import peak_memory
 from unmask.bench.run.reading import opened
 
 TOKEN: Final = "UNMASK_CONTESTANT"
@@ -187,3 +187,28 @@ def end_group(process: int) -> None:
             os.killpg(process, signal.SIGKILL)
     with suppress(OSError):
         os.kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def descendants(process: int) -> list[psutil.Process]:
+    """What a process has started, and what that has; none where the process is gone."""
+    try:
+        return list(psutil.Process(process).children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def end_family(process: int, known: Sequence[psutil.Process] = ()) -> None:
+    """Kills a process, its group and its descendants, those that left the group too."""
+    family = [*known, *descendants(process)]
+    end_group(process)
+    for member in family:
+        with suppress(psutil.Error):
+            member.kill()
+
+
+def end_orphans(token: str) -> None:
+    """Kills programs that carry the token of a process which died before its descendants could be listed."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(TOKEN) == token:
+                process.kill()

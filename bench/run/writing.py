@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -61,25 +60,17 @@ class PhotoFiles:
         """No further table."""
 
 
-class ClipFiles:
+class ClipFiles(ExitStack):
     """A file of the clip for each variant. What goes wrong with one costs that one alone."""
 
     def __init__(self, job: ShardJob, items: ShardItems, folder: Storage) -> None:
+        super().__init__()
         self._items, self._folder, self._keep_audio = items, folder, job.plan.settings.keep_audio
         variants = () if clip_problem(job) else variants_of(job, job.planned_method)
         self._files = {variant: _ClipFile((folder / f"{variant}.mp4").local, variant) for variant in variants}
-        self._stack = ExitStack()
-        self._begun = False
-
-    def __enter__(self) -> Self:
         for file in self._files.values():
-            self._stack.enter_context(file)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+            self.push(file.end)
+        self._begun = False
 
     def write(self, item: Item, original: Image, output: Image | None) -> None:
         """``output`` (H, W, 3) of a frame, in order; ``None`` = the method gave nothing usable."""
@@ -131,7 +122,6 @@ class _ClipFile:
         """Why there is no such file; ''."""
         self._variant = variant
         self._writer: VideoWriter | None = None
-        self._stack = ExitStack()
 
     @property
     def kbps(self) -> float:
@@ -141,8 +131,7 @@ class _ClipFile:
 
     def begin(self, info: VideoInfo, audio: Path | None) -> None:
         try:
-            writer = VideoWriter(self.path, info, self._variant, audio_from=audio)
-            self._writer = self._stack.enter_context(writer)
+            self._writer = VideoWriter(self.path, info, self._variant, audio_from=audio).__enter__()
         except VideoError as error:
             self.problem = error.reason
 
@@ -156,19 +145,14 @@ class _ClipFile:
 
     def give_up(self, problem: str) -> None:
         """Leaves no file."""
-        if not self.problem:
-            self.problem = problem
-            self._stack.__exit__(VideoError, VideoError(problem), None)
+        self.end(VideoError, VideoError(problem), None)
+        self.problem = self.problem or problem
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.problem:
+    def end(self, *error: Any) -> None:
+        """Closes the file or, where there is an error, leaves none; ``error``: as of a context manager's end."""
+        if self.problem or self._writer is None:
             return
         try:
-            self._stack.__exit__(kind, error, trace)
+            self._writer.__exit__(*error)
         except VideoError as failure:
             self.problem = failure.reason

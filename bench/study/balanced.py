@@ -27,8 +27,8 @@ from unmask.bench.data.dataset import fingerprint
 from unmask.bench.fetch.cache import cache_dir
 from unmask.bench.run.assemble import Originals
 from unmask.bench.run.executors import Pool, Progress
-from unmask.bench.run.fetching import fetch_needed
 from unmask.bench.run.originals import originals_plan, read_originals
+from unmask.bench.run.pipeline import fetch_needed
 from unmask.bench.run.plan import planned_dataset
 from unmask.bench.store import results
 from unmask.bench.store.documents import read_object

@@ -1,4 +1,4 @@
-"""A made-up finished run over clips on disk: the files that `bench.run.video` writes, with nothing behind them.
+"""A made-up finished run over clips on disk: the files that `bench.run.reduce` writes, with nothing behind them.
 
 Two data sets: ``street`` with two groups of clips, hostile names and a clip that cannot be used; ``one`` with one clip.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,9 +14,32 @@ import pytest
 
 from tests.support import fakes
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import TRACE_LENGTH, Attempt, Here, attempt, call_method, checked, expect, trace_of
+from unmask.bench.run.calling import (
+    TRACE_LENGTH,
+    Attempt,
+    Here,
+    attempt,
+    call_method,
+    checked,
+    expect,
+    peak_memory,
+    trace_of,
+)
 
 SHAPE = (6, 8, 3)
+
+LARGE = 300
+"""MiB; well above what the child takes."""
+
+CHILD = f"""
+import numpy as np
+from unmask.bench.run.calling import peak_memory
+before = peak_memory()
+large = np.ones({LARGE} << 20, np.uint8)
+with_it = peak_memory()
+del large
+print(before, with_it, peak_memory())
+"""
 
 
 def sample(level: int = 0) -> Sample:
@@ -236,3 +261,13 @@ def test_a_method_in_this_process(painted_world: pytest.MonkeyPatch) -> None:
     assert here.memory >= 0
     assert math.isinf(here.time_limit)
     here.note("nothing is kept")
+
+
+def test_peak_counts_what_this_process_had_and_nothing_else() -> None:
+    held = np.ones(4 * LARGE << 20, np.uint8)  # by the parent, when the child starts: nothing of the child's
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
+    before, with_it, after = map(float, done.stdout.split())
+    assert peak_memory() > held.nbytes / 2**20
+    assert before < 2 * LARGE
+    assert 0.95 * LARGE < with_it - before < 1.1 * LARGE
+    assert abs(after - with_it) < 1  # the kernel counts pages lazily

@@ -23,8 +23,7 @@ from unmask.bench.data import open_dataset
 from unmask.bench.run.calling import checked
 from unmask.bench.run.guard import fault_of
 from unmask.bench.run.placement import is_unlike
-from unmask.bench.run.signatures import SIDE, Signatures, signature_of
-from unmask.bench.run.views import background, view_of
+from unmask.bench.run.views import SIDE, Signatures, background, signature_of, view_of
 
 Photos = dict[str, tuple[Image, Sequence[Box]]]
 
