@@ -131,7 +131,10 @@ class VideoReader:
                 yield number, pts, float((pts - start) * self.info.time_base), decoded
         if count == 0:
             raise VideoError("truncated or damaged: no frame can be decoded")
-        self.damage = damage.description(count, self.info.frames)
+        claimed = self.info.frames
+        if claimed is not None and count + damage.lost < claimed:
+            claimed -= self.hidden_frames()
+        self.damage = damage.description(count, claimed)
 
 
 def _probe_file(path: Path) -> VideoInfo:
