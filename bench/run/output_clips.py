@@ -19,6 +19,7 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.exposure import frame_seconds
 from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
+from unmask.bench.data.folders import counted
 from unmask.bench.data.media import VideoReader
 from unmask.bench.data.media.clock import step
 from unmask.bench.run.calling import Attempt, checked
@@ -65,6 +66,11 @@ def _answers(job: ShardJob, items: ShardItems, spec: str) -> Iterator[Image | Me
         output = VideoReader(path)
         if output.info.further:
             yield from repeat(MethodFailure(f"the output clip holds more than its picture: {output.info.further}"))
+            return
+        if hidden := output.hidden_frames():
+            frames = counted(hidden, "frame")
+            reason = f"the output clip holds {frames} that players do not show (edit list); write it without them"
+            yield from repeat(MethodFailure(reason))
             return
         yield from _chosen(job, items, output)
     except VideoError as error:

@@ -54,11 +54,13 @@ def make_plan(
     methods = list(methods or planned_methods(config.methods))
     opened = _opened_all(config, root, progress)
     datasets = [planned_dataset(text, each, config.limit) for text, each in opened]
-    photos = [(planned, each) for planned, (_, each) in zip(datasets, opened, strict=True) if planned.kind == "photos"]
     kinds = {dataset.kind for dataset in datasets}
     if "clips" in kinds and any(m.draw_of for m in methods):
         raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
-    people = {planned.label: people_of(dataset, planned.samples) for planned, dataset in photos}
+    people = {
+        planned.label: people_of(dataset, planned.samples)
+        for planned, (_, dataset) in zip(datasets, opened, strict=True)
+    }
     methods = [without_paths(method) for method in methods]
     for kind in sorted(kinds):
         same = [dataset for planned, (_, dataset) in zip(datasets, opened, strict=True) if planned.kind == kind]

@@ -32,6 +32,11 @@ class ClipSet:
             raise StoreError(f"{run.folder.plan_path} has no control; run `unmask score {run.folder.path}`")
 
     @property
+    def looked_closely(self) -> bool:
+        """Whether looks, faces elsewhere and second detectors were tried, see `Plan.looks_closely`."""
+        return self.run.plan.looks_closely(self.run.planned(self.dataset))
+
+    @property
     def tracker(self) -> str:
         """Label of the tracker that leads."""
         return self.trackers[0]

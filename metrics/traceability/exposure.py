@@ -27,12 +27,17 @@ _RULES = (
     "people's photos): that of the face found again, or of the output at the original's place (whether a face is found "
     "there or not; but for originals that a black image would match as well), whichever is nearer. "
 )
+_SELDOM_TRIED: Final = (
+    "Looks (turned, mirrored, inverted, blurred faces), faces elsewhere in the frame and a second detector are tried "
+    "on clips, which have hundreds of times as many faces as photos, only where a metric that needs them was asked "
+    "for, and even then looks alone count here, towards what was missed: a low value does not say that they would "
+    "find nobody. "
+)
 _LIMITS = (
-    "Face tracks are those of the judge's detector on the original, linked by position and face; one person whose "
-    "track breaks counts as two. A track counts as scored if any of its frames could be: one that cannot be read might "
-    "still expose. Looks (turned, mirrored, inverted, blurred faces) and faces elsewhere in the frame are not tried on "
-    "clips. Thresholds were calibrated on photos, not on surveillance frames. Small and blurred faces are hard "
-    "for recognisers in the original too: read it beside the control and the chance level."
+    f"{_SELDOM_TRIED}Face tracks are those of the judge's detector on the original, linked by position and face; one "
+    "person whose track breaks counts as two. A track counts as scored if any of its frames could be: one that cannot "
+    "be read might still expose. Thresholds were calibrated on photos, not on surveillance frames. Small and blurred "
+    "faces are hard for recognisers in the original too: read it beside the control and the chance level."
 )
 
 
@@ -55,7 +60,8 @@ def _outcome_card(outcome: Outcome, direction: Direction, title: str, question: 
         question=question,
         how=f"{how}Share of all faces in all frames of the originals, whatever track they belong to; the four outcomes "
         "add up to 1.",
-        limits="Long tracks weigh more. A face that the judge does not find in the original is not in the count.",
+        limits=f"{_SELDOM_TRIED}Long tracks weigh more. A face that the judge does not find in the original is not in "
+        "the count.",
         headline=13 if outcome is Outcome.MISSED else None,
     )
 

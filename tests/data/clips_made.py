@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -87,6 +88,21 @@ def cut(path: Path, share: float) -> Path:
     """Keeps the first part of a file."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def hide(path: Path, *, first: float = 0.0, last: float = 0.0) -> Path:
+    """Has the edit list of an MP4 with one track leave out so many seconds at its beginning and its end; the frames
+    stay in the file."""
+    data = bytearray(path.read_bytes())
+    scales = {}
+    for box in (b"mvhd", b"mdhd"):
+        (scales[box],) = struct.unpack_from(">I", data, data.index(box) + 16)
+    at = data.index(b"elst") + 12
+    duration, start = struct.unpack_from(">Ii", data, at)
+    shown = duration - round((first + last) * scales[b"mvhd"])
+    struct.pack_into(">Ii", data, at, shown, start + round(first * scales[b"mdhd"]))
+    path.write_bytes(data)
     return path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.data.clips_made import cut, make_clip, only_sound, pictures
+from tests.data.clips_made import cut, hide, make_clip, only_sound, pictures
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
@@ -369,3 +369,35 @@ class TestImageSequences:
         shutil.move(sequence / "img1/000002.png", tmp_path / "elsewhere.png")
         (sequence / "img1/000002.png").symlink_to(tmp_path / "elsewhere.png")
         assert "leads outside" in failure(sequence)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
+@pytest.mark.parametrize(("first", "last", "hidden"), [(0, 0, 0), (0.6, 0, 15), (0, 0.8, 20), (1.0, 0.4, 35)])
+def test_frames_that_an_edit_list_hides_are_counted_and_are_no_damage(
+    tmp_path: Path, codec: str, first: float, last: float, hidden: int
+) -> None:
+    """Of those before the last key frame that is hidden, FFmpeg says nothing unless it is told to ignore the list."""
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    clip = make_clip(tmp_path / "a.mp4", pictures(50), codec=codec, pixel_format=pixels)
+    reader = VideoReader(hide(clip, first=first, last=last))
+    assert len(images(clip)) == len(list(reader)) == 50 - hidden
+    assert (reader.hidden_frames(), reader.damage) == (hidden, "")
+
+
+def test_a_hidden_frame_does_not_hide_that_a_file_breaks_off(tmp_path: Path) -> None:
+    clip = make_clip(
+        tmp_path / "a.mp4", pictures(50, noise=True), codec="mjpeg", pixel_format="yuvj420p",
+        container_options={"movflags": "faststart"},
+    )  # fmt: skip
+    reader = VideoReader(cut(hide(clip, first=0.2), 0.6))
+    frames = len(list(reader))
+    assert 20 < frames < 35
+    assert reader.damage.startswith(f"breaks off after {frames} frames of 45")
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"), [("matroska", "libx264"), ("avi", "mpeg4"), ("h264", "libx264"), ("mpegts", "libx264")]
+)
+def test_other_containers_hide_nothing(tmp_path: Path, form: str, codec: str) -> None:
+    clip = make_clip(tmp_path / f"a.{form}", pictures(10), form=form, codec=codec, pixel_format="yuv420p")
+    assert VideoReader(clip).hidden_frames() == 0

@@ -65,9 +65,11 @@ def make_video_run(
     clips: Sequence[tuple[str, str]] = CLIPS,
     contestants: Sequence[Shown] = CONTESTANTS,
     tracker_version: str = "1",
+    asked: Sequence[str] = (),
 ) -> RunFolder:
-    """Writes a finished run and opens it. ``dataset``: the first data set's name on its card."""
-    plan = _plan(dataset, clips, contestants, tracker_version)
+    """Writes a finished run and opens it. ``dataset``: the first data set's name on its card; ``asked``: metrics of
+    photos that are asked of the clips too."""
+    plan = _plan(dataset, clips, contestants, tracker_version, asked)
     write_json(path / "plan.json", plan.model_dump(mode="json", by_alias=True))
     rng = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
@@ -105,7 +107,13 @@ def make_video_run(
     return RunFolder.open(path)
 
 
-def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[Shown], tracker: str) -> Plan:
+def _plan(
+    dataset: str,
+    clips: Sequence[tuple[str, str]],
+    contestants: Sequence[Shown],
+    tracker: str,
+    asked: Sequence[str],
+) -> Plan:
     methods = {shown.method: None for shown in contestants}
     datasets = [("street", dataset, clips), ("one", "one-clip", [("only.mp4", "")])]
     return Plan.sealed(
@@ -133,7 +141,11 @@ def _plan(dataset: str, clips: Sequence[tuple[str, str]], contestants: Sequence[
             },
             "trackers": [_tracker(name, tracker) for name in TRACKERS],
             "face_tracker": _tracker("deepsort", tracker),
-            "metrics": planned_metrics([*registry.all_metrics(clips=True)], (), ("clips",)),
+            "metrics": planned_metrics(
+                [*registry.all_metrics(clips=True), *((name, registry.create_metric(name)) for name in asked)],
+                asked,
+                ("clips",),
+            ),
             "operating_points": operating_points(RECOGNISERS),
             "settings": {"replicates": 200},
         }

@@ -324,6 +324,22 @@ def test_a_run_that_asked_one_question_has_a_report(tmp_path: Path, asked: str) 
     assert len(board.all("tr", class_="heads")[0].all("th")) == 3
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"), [((), True), (("skin",), True), (("deid_rate",), False), (("outcome",), False)]
+)
+def test_the_page_says_what_was_not_tried_exactly_where_it_was_not(
+    tmp_path: Path, asked: tuple[str, ...], said: bool
+) -> None:
+    build_report([make_video_run(tmp_path / "run", asked=asked)], tmp_path / "report")
+    for name in ("clips-street.html", "clips-one.html"):
+        text = plain(read_page(tmp_path / "report" / name).text)
+        sentences = (
+            "faces elsewhere in the frame and a second detector were not tried on these clips",
+            "nothing on this page says that they would find nobody",
+        )
+        assert [sentence in text for sentence in sentences] == [said, said]
+
+
 def test_every_metric_is_explained(run: RunFolder, pages: dict[str, Element]) -> None:
     cards = [card for plug in run.plan.metrics for card in plug.cards]
     for card, slug in zip(cards, slugs(card.name for card in cards).values(), strict=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.clips_made import make_clip, make_clip_with
+from tests.data.clips_made import hide, make_clip, make_clip_with
 from tests.support import fakes
 from tests.support.painted import Face, picture, place_of
 from tests.support.painted_runs import ClipRun, write_clip
@@ -311,6 +311,28 @@ class TestClipsMadeElsewhere:
             name: {f"the output clip holds more than its picture: 1 {what}"}
             for name, what in {**further, "twice.mkv": "further picture track"}.items()
         } | {"sound.mp4": {""}}
+
+    @pytest.mark.parametrize(
+        ("hidden", "frames"), [({}, 0), ({"first": 0.2}, 2), ({"last": 0.1}, 1), ({"first": 0.4, "last": 0.2}, 6)]
+    )
+    def test_frames_that_an_edit_list_hides_are_a_failure(
+        self, tmp_path: Path, hidden: dict[str, float], frames: int
+    ) -> None:
+        """The original could be there, and whoever has the file can look at it."""
+        run = ClipRun(tmp_path, {"street.mp4": [street(k) for k in range(FRAMES)]})
+        rate = Fraction(10)
+        seen = [covered(k) for k in range(FRAMES)]
+        first, last = (round(hidden.get(end, 0.0) * 10) for end in ("first", "last"))
+        (tmp_path / "theirs").mkdir()
+        clip = make_clip(
+            tmp_path / "theirs" / "street.mp4", [*[street(0)] * first, *seen, *[street(0)] * last],
+            time_base=1 / rate, rate=rate,
+        )  # fmt: skip
+        hide(clip, **hidden)
+        assert len(list(VideoReader(clip))) == FRAMES
+        said = f"the output clip holds {frames} frame{'s' * (frames > 1)} that players do not show (edit list); "
+        errors = self.outputs(tmp_path, run, {})
+        assert set(errors["street.mp4"]) == {said + "write it without them" if frames else ""}
 
     def test_a_clip_that_ends_early_lacks_its_end(self, tmp_path: Path, run: ClipRun) -> None:
         errors = self.outputs(tmp_path, run, {"street.mp4": [covered(k) for k in range(4)]})

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
 
 from tests.benchmarks.stages import Stages
 from tests.support.painted import Face, picture
-from tests.support.painted_runs import PhotoRun
+from tests.support.painted_runs import ClipRun, PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.exposure import FMR
 from unmask.bench.core.settings import PlanSettings
+from unmask.bench.core.types import FaceLabel
+from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.executors import Serial
 from unmask.bench.run.originals import calibrate_on, measure_own_card
@@ -19,6 +24,7 @@ from unmask.bench.run.plan import locations_of, make_plan
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.tables import read_table
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -73,6 +79,69 @@ def test_what_is_calibrated_on_is_read_by_recognisers_and_has_no_results(tmp_pat
     assert "dan0" not in run.folder.plan_path.read_text("utf-8")
     tables = [value for _, value in estimates if isinstance(value, list)]
     assert {row.dataset for rows in tables for row in rows} == {"photos"}
+
+
+@pytest.mark.parametrize(("lookalikes", "exposed"), [(False, 1.0), (True, 0.0)])
+def test_clips_are_measured_by_the_thresholds_of_the_photos_that_are_calibrated_on(
+    tmp_path: Path, lookalikes: bool, exposed: float
+) -> None:
+    """Where different people look the same, no distance tells them apart at the false match rate: nobody is taken for
+    themselves, and a face whose recogniser sees no change is not exposed."""
+    photos, lines = {}, ["file,identity"]
+    for number in range(56):
+        who = number % 7
+        photos[f"{number}.png"] = picture(number, [Face(who, 20, 30)])
+        lines.append(f"{number}.png,{number if lookalikes else who}x")
+    others = PhotoRun(tmp_path / "others", photos, "\n".join(lines)).data
+    clip = [picture(1, [Face(0, 10 + k, 10)]) for k in range(3)]
+    run = ClipRun(tmp_path, {"a.mp4": clip}).planned(
+        "kept=edit:how=repainted", metrics=("exposure",), calibration=f"folder:{others}"
+    )
+    assert [(entry.kind, entry.use) for entry in run.plan.others] == [("photos", "calibrate")]
+    run.through()
+    measure_own_card(run.folder, run.plan)
+    (threshold,) = [
+        point["threshold"] for point in run.folder.operating_points["points"]["mobilefacenet"] if point["fmr"] == FMR
+    ]
+    assert (threshold < 0.0) == lookalikes
+    assert threshold < 1.0
+    estimates = run.reduce()
+    values = {(row.method, row.metric): row.value for row in estimates.estimates if row.instrument == "mobilefacenet"}
+    assert values["kept", "tracks_exposed"] == exposed
+    assert values["kept", "frames_exposed"] == 3 * exposed
+    (stretch,) = read_table(run.folder.timelines_path("clips", "kept"))["state"]
+    assert stretch == ("exposed" if exposed else "anonymized")
+
+
+@pytest.mark.parametrize("tested", ["photos", "clips"])
+def test_a_run_over_clips_shares_nobody_with_the_photos_that_are_calibrated_on(
+    tmp_path: Path, others: Path, monkeypatch: pytest.MonkeyPatch, tested: str
+) -> None:
+    """No reader of ours names the people of clips, but a plug-in's may."""
+    clips = ClipRun(tmp_path, {"dan.mp4": [picture(1, [Face(0, 10, 10)])]}).data
+
+    def planned(*people: str) -> Plan:
+        names = people if tested == "photos" else ("ann",)
+        data = photos_of(tmp_path / "-".join(people), *names).data
+
+        def opened(text: str, **how: Any) -> Dataset:
+            dataset = open_dataset(text, **how)
+            if tested == "photos" or "clips:" not in text:
+                return dataset
+            labels = tuple(FaceLabel(identity=name) for name in people)
+            return replace(dataset, refs=tuple(replace(ref, labels=labels) for ref in dataset.refs))
+
+        monkeypatch.setattr("unmask.bench.run.plan.open_dataset", opened)
+        return make_plan(
+            RunConfig(
+                datasets=(f"street=clips:{clips}", f"album=folder:{data}"), methods=("edit",),
+                metrics=("exposure", "outcome"), calibration=f"folder:{others}", trackers=("sort",),
+            )
+        )  # fmt: skip
+
+    assert [entry.use for entry in planned("ann", "bob").others] == ["calibrate"]
+    with pytest.raises(DataError, match=f"1 people of {'album' if tested == 'photos' else 'street'} were used to cal"):
+        planned("ann", "Eve")
 
 
 @pytest.mark.parametrize("use", ["calibrate", "background"])

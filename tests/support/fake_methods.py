@@ -27,11 +27,16 @@ def _tone(image: Image, box: Box) -> None:
     image[rows.start + 1 : rows.stop, columns] += 6
 
 
-def _masked(image: Image, box: Box) -> None:
-    """Other pixels, for the recogniser nobody, and still a face."""
+def _repainted(image: Image, box: Box) -> None:
+    """Other pixels, and still a face; the recogniser sees the same person."""
     rows, columns = painted.place_of(box)
     image[rows.start + 1 : rows.stop, columns] = np.random.default_rng(5).integers(0, 200, (SIDE - 1, SIDE, 3))
-    image[rows.start, columns.start, 1] = painted.NOBODY
+
+
+def _masked(image: Image, box: Box) -> None:
+    """Other pixels, for the recogniser nobody, and still a face."""
+    _repainted(image, box)
+    image[round(box.y), round(box.x), 1] = painted.NOBODY
 
 
 def _disguised(image: Image, box: Box) -> None:
@@ -59,6 +64,7 @@ EDITS: Mapping[str, Edit] = {
     "black": _black,
     "tone": _tone,
     "masked": _masked,
+    "repainted": _repainted,
     "disguised": _disguised,
     "hidden": _hidden,
     "moved": _moved,

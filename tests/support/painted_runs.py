@@ -18,7 +18,7 @@ from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
-from unmask.bench.run.calibration import attack_identity, usable_points
+from unmask.bench.run.calibration import SHIPPED, attack_identity, usable_points
 from unmask.bench.run.calling import Callee
 from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import locations_for
@@ -179,8 +179,9 @@ class ClipRun:
         """Writes a plan of these methods down, also over another one."""
         usual: dict[str, Any] = {"replicates": 100, "control_qualities": (), "trackers": ("sort",)}
         config = RunConfig(datasets=(f"clips={self._dataset}",), methods=methods, **(usual | settings))
-        plan = make_plan(config)
-        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
+        self.plan = plan = make_plan(config)
+        if config.calibration == SHIPPED:
+            self.plan = plan.changed(operating_points=calibration(plan.recognisers))
         self.folder = RunFolder(self.folder.path)
         self.folder.path.mkdir(exist_ok=True)
         write_json(self.folder.plan_path, self.plan)

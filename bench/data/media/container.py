@@ -51,15 +51,17 @@ IDENTITY: Matrix = (1, 0, 0, 1)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path, *, edits: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and its first video stream (cover pictures do not count), to be decoded by one thread.
+
+    ``edits``: whether the edit list of an MP4 is followed, as players do; else every frame of the file is there.
 
     Raises `VideoError`: missing, not a file, empty, not a video, damaged, without a picture, or of an absurd size.
     Errors while decoding are the caller's.
     """
     with ExitStack() as stack:
         file = stack.enter_context(open_file(path))
-        container = open_container(file)
+        container = open_container(file, edits=edits)
         stack.callback(container.close)
         yield container, _first_video(container)
 
@@ -100,8 +102,9 @@ def open_file(path: Path) -> IO[bytes]:
         raise VideoError(f"cannot be read ({getattr(error, 'strerror', None) or 'not a path'})") from error
 
 
-def open_container(file: IO[bytes]) -> InputContainer:
-    """The container in a clip's bytes. Raises `VideoError` for what is no video, or damaged."""
+def open_container(file: IO[bytes], *, edits: bool = True) -> InputContainer:
+    """The container in a clip's bytes; ``edits`` as in `opened`. Raises `VideoError`: no video, or damaged."""
+    options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"}
     head = file.read(16)
     file.seek(0)
     try:
@@ -110,7 +113,7 @@ def open_container(file: IO[bytes]) -> InputContainer:
             "r",
             # Metadata can be in any encoding, and is of no interest.
             metadata_errors="replace",
-            container_options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none"},
+            container_options=options if edits else options | {"ignore_editlist": "1"},
             buffer_size=_BUFFER,
         )
     except (FFmpegError, OSError, ValueError, ArithmeticError) as error:

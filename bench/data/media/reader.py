@@ -93,6 +93,14 @@ class VideoReader:
             seconds = list(self._until(until))
         return np.array([s for s in seconds if until is None or s <= until], np.float64)
 
+    def hidden_frames(self) -> int:
+        """How many frames the file holds that no player shows, because its edit list leaves them out or they are marked
+        to be discarded. Reads the whole file but decodes nothing. Raises `VideoError`."""
+        if self._sequence is not None:
+            return 0
+        shown = {packet.pos for packet in _stored(self.path, edits=True) if not packet.is_discard}
+        return len({packet.pos for packet in _stored(self.path, edits=False)} - shown)
+
     def _until(self, until: float | None) -> Iterator[float]:
         for _, _, seconds, _ in self._timed():
             yield seconds
@@ -123,7 +131,10 @@ class VideoReader:
                 yield number, pts, float((pts - start) * self.info.time_base), decoded
         if count == 0:
             raise VideoError("truncated or damaged: no frame can be decoded")
-        self.damage = damage.description(count, self.info.frames)
+        claimed = self.info.frames
+        if claimed is not None and count + damage.lost < claimed:
+            claimed -= self.hidden_frames()
+        self.damage = damage.description(count, claimed)
 
 
 def _probe_file(path: Path) -> VideoInfo:
@@ -175,6 +186,12 @@ def _frames(container: InputContainer, stream: VideoStream, damage: Damage) -> I
         yield from stream.decode(None)
     except (FFmpegError, ValueError):
         damage.lost += 1
+
+
+def _stored(path: Path, *, edits: bool) -> Iterator[Packet[VideoStream]]:
+    """Every packet with something in it; ``edits`` as in `opened`."""
+    with opened(path, edits=edits) as (container, stream):
+        yield from (packet for packet in _packets(container, stream, Damage()) if packet.size)
 
 
 def _measured_kbps(path: Path, info: VideoInfo) -> float | None:
