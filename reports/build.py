@@ -82,6 +82,11 @@ class Content:
             {label: f"clips-{slug}.html" for label, slug in clips.items()},
         )
 
+    @property
+    def kinds(self) -> set[str]:
+        """Of ``photos`` and ``clips``, those that the data sets hold."""
+        return {dataset.kind for run in self.runs for dataset in run.plan.datasets}
+
     def navigation(self) -> list[tuple[str, str, str]]:
         """File, title and key of each entry."""
         theses = self.theses.items()
@@ -124,13 +129,13 @@ def build_report(
     return out / INDEX
 
 
-def _write(out: Path, content: Content, source: FaceSource | None) -> None:
-    runs, boards = content.runs, content.boards
-    kinds = {dataset.kind for run in runs for dataset in run.plan.datasets}
+def open_site(out: Path, content: Content) -> Site:
+    """A report in ``out`` that has no pages yet."""
+    runs = content.runs
     shared = {
         "runs": runs,
         "several": len(runs) > 1,
-        "kinds": kinds,
+        "kinds": content.kinds,
         "nav": content.navigation(),
         "hrefs": content.hrefs,
         "metric_slugs": content.metric_slugs,
@@ -138,7 +143,12 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
         "clip_pages": content.clip_pages,
         "rule": RULE,
     }
-    site = Site(out, shared)
+    return Site(out, shared)
+
+
+def _write(out: Path, content: Content, source: FaceSource | None) -> None:
+    runs, boards = content.runs, content.boards
+    site = open_site(out, content)
     site.assets()
     tables = [make_leaderboard(board) for board in boards]
     stems = {name: href.removesuffix(".html") for name, href in content.hrefs.items()}
@@ -153,7 +163,7 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
         "index",
         summary=summary(runs, tables),
         tables=list(_views(tables, grids)),
-        reported=load_reported() if "photos" in kinds else None,
+        reported=load_reported() if "photos" in content.kinds else None,
         theses=content.theses,
     )
     for board in boards:
@@ -248,8 +258,13 @@ def _run_pages(site: Site, content: Content) -> None:
     )
     site.page("reading.html", "reading.html", "reading")
     site.page("provenance.html", "provenance.html", "provenance", entries=[pages.provenance_entry(r) for r in runs])
+    write_thesis_pages(site, content)
+    if len(runs) > 1:
+        site.page("runs.html", "runs.html", "runs", pairs=pairs(runs))
+
+
+def write_thesis_pages(site: Site, content: Content) -> None:
+    """A page for each run that follows the thesis's protocol."""
     for path, run in content.theses.items():
         own = {method: content.hrefs[Entrant(run, method).name] for method in run.methods}
         site.page("thesis.html", path, path, page=make_thesis_page(run), page_hrefs=own)
-    if len(runs) > 1:
-        site.page("runs.html", "runs.html", "runs", pairs=pairs(runs))

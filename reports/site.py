@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,24 +19,28 @@ MARKER: Final = "report.json"
 SCHEMA: Final = "unmask.report/1"
 
 
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("unmask.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class Site:
     """Writes pages below ``out`` with what all of them need."""
 
     def __init__(self, out: Path, shared: dict[str, Any]) -> None:
         self.out = out
         self._shared = {"version": __version__, **shared}
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("unmask.reports", "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def page(self, template: str, path: str, here: str, **values: Any) -> None:
         """``path``: of the page inside the report. ``here``: the entry of the navigation it belongs to."""
         root = "../" * path.count("/")
-        text = self._templates.get_template(template).render(**self._shared, **values, root=root, here=here)
+        text = _templates().get_template(template).render(**self._shared, **values, root=root, here=here)
         self.text(path, text)
 
     def text(self, path: str, text: str) -> None:
@@ -63,18 +68,18 @@ def check_replaceable(out: Path) -> None:
         return
     if not out.is_dir():
         raise UsageError(f"{out} is a file; give --out a folder")
-    found = {p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()}
-    if not found:
+    files = {p.relative_to(out).as_posix() for p in out.rglob("*") if not p.is_dir()}
+    if not files:
         return
     try:
         marker = json.loads((out / MARKER).read_text("utf-8"))
-        known = {MARKER, *marker["files"]} if marker["schema"] == SCHEMA else None
+        own = {MARKER, *marker["files"]} if marker["schema"] == SCHEMA else None
     except (OSError, ValueError, KeyError, TypeError):
-        known = None
-    if known is None:
+        own = None
+    if own is None:
         raise UsageError(f"{out} is not empty and is not a report; choose another --out")
-    if found - known:
-        raise UsageError(f"{out} holds files that are not of the report ({min(found - known)}); choose another --out")
+    if files - own:
+        raise UsageError(f"{out} holds files that are not of the report ({min(files - own)}); choose another --out")
 
 
 def slugs(labels: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.methods.gan.training.shards import write_shard
 from tests.methods.gan.training.test_training import ATTGAN, rows
-from tests.support.cli import start_unmask, unmask
+from tests.support.cli import start_unmask, unmask_here
 from unmask.bench.cli import app
 
 
@@ -28,8 +28,8 @@ def command(folder: Path, out: str, *more: str) -> list[str]:
 
 
 def test_killed_and_run_again(tmp_path: Path) -> None:
-    settings = ["--set", "epochs=6", "--set", "save_every=3", "--set", "width=16"]
-    whole = unmask(*command(tmp_path, "whole", *settings))
+    settings = ["--set", "epochs=3", "--set", "save_every=3", "--set", "width=16"]
+    whole = unmask_here(*command(tmp_path, "whole", *settings))
     assert whole.returncode == 0, whole.stderr
     assert whole.stdout.splitlines()[-1] == f"trained: {tmp_path / 'whole' / 'generator.safetensors'}"
     killed = start_unmask(*command(tmp_path, "killed", *settings))
@@ -39,17 +39,19 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     assert len(rows(tmp_path / "killed")) < len(rows(tmp_path / "whole"))
-    again = unmask(*command(tmp_path, "killed", *settings))
+    again = unmask_here(*command(tmp_path, "killed", *settings))
     assert again.returncode == 0, again.stderr
     for name in ("losses.csv", "losses.svg", "grid.png", "generator.safetensors"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    told = json.loads(unmask("weights", "inspect", str(tmp_path / "killed/generator.safetensors"), "--json").stdout)
-    assert (told["architecture"], told["training"]["config"]) == ("attgan", "mine")
+    report = json.loads(
+        unmask_here("weights", "inspect", str(tmp_path / "killed/generator.safetensors"), "--json").stdout
+    )
+    assert (report["architecture"], report["training"]["config"]) == ("attgan", "mine")
 
 
 def test_mistakes_end_in_one_line() -> None:
     """The others are in tests/methods/gan/training/test_settings.py and test_sets.py."""
-    done = unmask("train", "attgan", "dp-att")
+    done = unmask_here("train", "attgan", "dp-att")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "add --data" in done.stderr

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from PIL import Image as Pillow
 
-from tests.support.cli import unmask
+from tests.support.cli import BLACKOUT, unmask
 from tests.support.hostile import install
 from tests.support.naming import named_results
 from unmask.bench.cli.progress import PlainProgress
@@ -79,7 +79,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     monkeypatch.setenv("HOSTILE_LOADS", str(tmp_path / "loads"))
     monkeypatch.setenv("HOSTILE_MARK", f"hostile-{tmp_path}")
     out = tmp_path / "run"
-    methods = [word for name in CASES for word in ("--method", name)]
+    methods = [word for name in CASES for word in ("--method", BLACKOUT if name == "blackout" else name)]
     done = unmask(
         *("run", "--dataset", f"folder:{photos}", *methods, "--metric", "outcome", "--shard-size", "2"),
         *("--time-limit", "4", "--out", str(out), "--no-report"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import subprocess
 import sys
@@ -122,6 +124,33 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
 def test_json_survives_undecodable_names(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"name": "caf\udce9"})
     assert b"udce9" in (tmp_path / "a.json").read_bytes()
+
+
+def test_json_keeps_order_and_has_a_line_for_each_row(tmp_path: Path) -> None:
+    value = {
+        "z": 'a "quoted", {name}',
+        "rows": [{"b": 1e-5, "a": None}, {"b": True, "a": [1, [2.5]]}],
+        "long": {f"photo {number}": number for number in range(60)},
+        "numbers": list(range(60)),
+        "none": [[], {}, [{}]],
+        "a": {"deep": {"deeper": {"deepest": [-0.0, "é"]}}},
+    }
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text("utf-8")
+    assert json.dumps(json.loads(text)) == json.dumps(value)
+    lines = text.splitlines()
+    assert '  {"b": 1e-05, "a": null},' in lines
+    assert '  "photo 7": 7,' in lines
+    assert "  7," in lines
+    assert '    "deepest": [-0.0, "é"]' in lines
+    assert lines[-1] == "}"
+
+
+@pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": [{"b": -math.inf}]}, [math.nan] * 60])
+def test_json_has_no_nan(tmp_path: Path, value: object) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
