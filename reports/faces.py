@@ -86,10 +86,10 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
                 )
             opened[planned.label] = dataset
         dataset = opened[planned.label]
-        found = next((ref for ref in dataset.refs if ref.id == sample), None)
-        if found is None:
+        ref = next((ref for ref in dataset.refs if ref.id == sample), None)
+        if ref is None:
             raise DataError(f"data set {planned.label!r} has no {sample!r} any more; leave out --with-faces")
-        return dataset.read(found)
+        return dataset.read(ref)
 
     return read
 
@@ -100,10 +100,10 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
     count = len(planned.samples)
     # Spread over the data set, so that the strip is not six photos of one person.
     chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
-    shown = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in chosen)
+    names = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in chosen)
     originals = tuple(
         _original(planned, sample, name, source, out, f"{folder}/{i}-original.jpg")
-        for i, (sample, name) in enumerate(zip(chosen, shown, strict=True))
+        for i, (sample, name) in enumerate(zip(chosen, names, strict=True))
     )
     rows = [GridRow("original", originals)]
     for entrant in (e for e in board.entrants if not e.control):
@@ -111,15 +111,15 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
             _output(board, entrant, s, out, f"{folder}/{i}-{files[entrant.name]}.jpg") for i, s in enumerate(chosen)
         )
         rows.append(GridRow(entrant.name, pictures))
-    return FaceGrid(board.title, shown, tuple(rows))
+    return FaceGrid(board.title, names, tuple(rows))
 
 
-def _original(planned: PlannedDataset, sample: str, shown: str, source: FaceSource, out: Path, file: str) -> Picture:
+def _original(planned: PlannedDataset, sample: str, name: str, source: FaceSource, out: Path, file: str) -> Picture:
     try:
         image = Pil.fromarray(np.ascontiguousarray(source(planned, sample)))
     except ImageError as error:
         return Picture("", 0, 0, f"not readable: {error.reason}")
-    return _save(image, out, file, f"Original of {shown}")
+    return _save(image, out, file, f"Original of {name}")
 
 
 def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -> Picture:
@@ -127,8 +127,8 @@ def _output(board: Board, entrant: Entrant, sample: str, out: Path, file: str) -
     if path is None:
         return Picture("", 0, 0, "no output")
     with Pil.open(path) as image:
-        shown = entrant.run.folder.shown_name(board.dataset, sample)
-        return _save(image.convert("RGB"), out, file, f"{entrant.label} on {shown}")
+        name = entrant.run.folder.shown_name(board.dataset, sample)
+        return _save(image.convert("RGB"), out, file, f"{entrant.label} on {name}")
 
 
 def _save(image: Pil.Image, out: Path, file: str, alt: str) -> Picture:

@@ -152,8 +152,8 @@ def _histograms(board: Board, entrant: Entrant, name: str) -> tuple[tuple[tuple[
 
 
 def _thresholds(points: Mapping[str, Any], instrument: str) -> list[Threshold]:
-    found = points.get("points", {}).get(instrument) or []
-    return [Threshold(float(p["threshold"]), fmr_text(p["fmr"])) for p in found if p["threshold"] is not None]
+    rows = points.get("points", {}).get(instrument) or []
+    return [Threshold(float(p["threshold"]), fmr_text(p["fmr"])) for p in rows if p["threshold"] is not None]
 
 
 def _subgroups(board: Board, entrant: Entrant, head: Head) -> Subgroups | None:

@@ -115,8 +115,8 @@ class Scale:
 
 def scale_of(unit: str, values: Iterable[float | None]) -> Scale:
     """0 to 1 for shares, else from 0 to where the values end: a scale that leaves 0 out makes small gaps look large."""
-    known = [v for v in values if v is not None]
-    low, high = (0.0, 1.0) if unit == "share" else (min([0.0, *known]), max([0.0, *known]))
+    numbers = [v for v in values if v is not None]
+    low, high = (0.0, 1.0) if unit == "share" else (min([0.0, *numbers]), max([0.0, *numbers]))
     return Scale(low, high if high > low else low + 1.0)
 
 

@@ -157,8 +157,8 @@ def metric_cards(boards: Sequence[Board]) -> dict[str, MetricCard]:
 
 
 def metric_on_boards(boards: Sequence[Board], metric: str) -> list[tuple[Board, tuple[Forest, ...]]]:
-    found = [(board, tuple(_forest(board, c) for c in board.columns if c.metric == metric)) for board in boards]
-    return [(board, forests) for board, forests in found if forests]
+    by_board = [(board, tuple(_forest(board, c) for c in board.columns if c.metric == metric)) for board in boards]
+    return [(board, forests) for board, forests in by_board if forests]
 
 
 def _forest(board: Board, column: Column) -> Forest:
@@ -221,10 +221,10 @@ def instrument_groups(runs: Sequence[RunView]) -> list[InstrumentGroup]:
     groups: dict[str, list[tuple[InstrumentCard, list[str]]]] = {}
     for run in runs:
         for card in (*run.instruments.values(), *run.people_parts.values()):
-            known = groups.setdefault(card.role, [])
-            same = next((tags for other, tags in known if other == card), None)
+            entries = groups.setdefault(card.role, [])
+            same = next((tags for other, tags in entries if other == card), None)
             if same is None:
-                known.append((card, [run.tag] if run.tag else []))
+                entries.append((card, [run.tag] if run.tag else []))
             else:
                 same.append(run.tag)
     everywhere = len(runs)
@@ -247,8 +247,8 @@ def calibration_view(card: Mapping[str, Any], tag: str = "") -> CalibrationView:
             "not measured" if p["threshold"] is None else f"{p['threshold']:.3f}",
             format_interval(p.get("low"), p.get("high"), p["threshold"], "distance"),
         )
-        for name, found in card.get("points", {}).items()
-        for p in found
+        for name, rows in card.get("points", {}).items()
+        for p in rows
     ]
     people, faces = (f"{card[key]:,}" if key in card else "" for key in ("people", "faces"))
     return CalibrationView(tag, str(card.get("dataset", "")), people, faces, tuple(points))

@@ -51,14 +51,14 @@ def tagged_runs(folders: Sequence[RunFolder]) -> list[RunView]:
 
 def pairs(runs: Sequence[RunView]) -> list[Pair]:
     """Every run against the first that has a data set of the same name."""
-    found = []
+    rows = []
     for dataset in dict.fromkeys(label for run in runs for label in run.datasets):
         first, *others = (run for run in runs if dataset in run.datasets)
         for other in others:
             reason = data_difference(first, other, dataset)
             lines = () if reason else tuple(_lines(first, other, dataset))
-            found.append(Pair(dataset, first, other, reason, lines))
-    return found
+            rows.append(Pair(dataset, first, other, reason, lines))
+    return rows
 
 
 def _lines(a: RunView, b: RunView, dataset: str) -> list[SideBySide]:

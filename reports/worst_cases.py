@@ -100,8 +100,8 @@ def worst_cases(run: RunView, dataset: str, method: str) -> WorstCases:
 def _threshold(run: RunView, recogniser: str) -> float:
     """The recogniser's cosine distance at `PRIVACY_FMR`; NaN where it was not calibrated."""
     points = run.operating_points.get("points", {}).get(recogniser) or []
-    found = [p["threshold"] for p in points if p["fmr"] == PRIVACY_FMR and p["threshold"] is not None]
-    return float(found[0]) if found else math.nan
+    thresholds = [p["threshold"] for p in points if p["fmr"] == PRIVACY_FMR and p["threshold"] is not None]
+    return float(thresholds[0]) if thresholds else math.nan
 
 
 def _distances(table: Any, recogniser: str, n: int) -> Any:
@@ -126,10 +126,10 @@ def _poor(run: RunView, table: Any, faces: list[str], outcomes: list[str]) -> tu
         return (), ""
     card = run.metrics[metric]
     values = _floats(table, names[0])
-    known = [i for i in range(len(faces)) if np.isfinite(values[i])]
-    known.sort(key=lambda i: (values[i] if card.direction == "higher" else -values[i], i))
-    found = tuple(PoorFace(faces[i], outcomes[i], format_value(float(values[i]), card.unit)) for i in known[:SHOWN])
-    return found, card.title
+    order = [i for i in range(len(faces)) if np.isfinite(values[i])]
+    order.sort(key=lambda i: (values[i] if card.direction == "higher" else -values[i], i))
+    worst = tuple(PoorFace(faces[i], outcomes[i], format_value(float(values[i]), card.unit)) for i in order[:SHOWN])
+    return worst, card.title
 
 
 def _floats(table: Any, name: str) -> Any:

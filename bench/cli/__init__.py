@@ -57,8 +57,8 @@ app.command("train")(train.train)
 app.command("doctor")(doctor.doctor)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(flag: bool) -> None:
+    if flag:
         typer.echo(f"unmask {__version__}")
         raise typer.Exit
 

@@ -47,9 +47,9 @@ def calibrate(
         table.add_column(head)
     for name, points in card["points"].items():
         for p in points:
-            shown = "not measurable" if p["threshold"] is None else f"{p['threshold']:.4f}"
+            threshold = "not measurable" if p["threshold"] is None else f"{p['threshold']:.4f}"
             interval = "" if p["low"] is None else f"{p['low']:.4f} to {p['high']:.4f}"
             tar = "" if p["tar"] is None else f"{p['tar']:.4f}"
-            table.add_row(name, f"{p['fmr']:g}", shown, interval, tar, f"{p['impostor']:,}")
+            table.add_row(name, f"{p['fmr']:g}", threshold, interval, tar, f"{p['impostor']:,}")
     Console().print(table)
     typer.echo(f"card: {out}")

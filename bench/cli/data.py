@@ -160,9 +160,9 @@ def _counts(dataset: Dataset, clips: bool) -> dict[str, int]:
             **{f"of {name}": count for name, count in sorted(groups.items())},
             **annotated,
         }
-    known = people(dataset.refs)
+    photos_by_person = people(dataset.refs)
     return {
         "photos": len(dataset.refs),
-        "people": len(known),
-        "people with two or more photos": sum(count >= 2 for count in known.values()),
+        "people": len(photos_by_person),
+        "people with two or more photos": sum(count >= 2 for count in photos_by_person.values()),
     }

@@ -79,12 +79,12 @@ def device_checks() -> list[Check]:
     try:
         torch = importlib.import_module("torch")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        found = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(count)]
+        devices = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(count)]
     except (ImportError, OSError, RuntimeError) as error:
         return [*checks, Check("machine", "cuda", "note", f"cannot be asked: {_line(error)}")]
-    if not found:
+    if not devices:
         return [*checks, Check("machine", "cuda", "note", "no device; everything runs on the cpu")]
-    return [*checks, *[Check("machine", "cuda", "ok", name, "use it with --device cuda") for name in found]]
+    return [*checks, *[Check("machine", "cuda", "ok", name, "use it with --device cuda") for name in devices]]
 
 
 def package_checks() -> list[Check]:
@@ -106,9 +106,9 @@ def _package_check(text: str) -> Check:
     if requirement.marker is not None and not optional and not requirement.marker.evaluate():
         return Check("packages", requirement.name, "ok", "not needed on this machine")
     bad: Literal["note", "problem"] = "note" if optional else "problem"
-    wanted = f"{requirement.name}{requirement.specifier}"
+    pin = f"{requirement.name}{requirement.specifier}"
     extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", str(requirement.marker or ""))
-    install = f"pip install 'unmask[{extra.group(1)}]'" if extra else f"pip install '{wanted}'"
+    install = f"pip install 'unmask[{extra.group(1)}]'" if extra else f"pip install '{pin}'"
     try:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
@@ -118,7 +118,7 @@ def _package_check(text: str) -> Check:
         return Check("packages", requirement.name, bad, f"{version}, but {requirement.specifier} is needed", install)
     if optional:
         return Check("packages", requirement.name, "ok", version)
-    fix = f"pip install --force-reinstall '{wanted}'"
+    fix = f"pip install --force-reinstall '{pin}'"
     if requirement.name.lower() in _SLOW:
         for fault in _faults(metadata.distribution(requirement.name)):
             return Check("packages", requirement.name, bad, f"{version}, but {fault}", fix)
@@ -211,8 +211,8 @@ def instrument_check(row: InstrumentRow) -> Check:
         return Check("instruments", row.name, "ok", f"{row.card.role}, {row.state}")
     wrong = [
         path.name
-        for file, found in zip(row.files, row.cached, strict=True)
-        if not found and (path := packages.cache_path(file)).exists()
+        for file, cached in zip(row.files, row.cached, strict=True)
+        if not cached and (path := packages.cache_path(file)).exists()
     ]
     detail = f"{row.card.role}, {row.state}: {human_size(row.size)}"
     if wrong:

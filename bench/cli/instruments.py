@@ -45,8 +45,8 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
     with fetch_progress(messages) as progress:
         paths = packages.ensure([file for row in rows for file in row.files], progress=progress)
     if as_json:
-        found = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
-        print_json({"instruments": found, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
+        files = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
+        print_json({"instruments": files, "unavailable": {row.name: row.reason for row in rows if row.card is None}})
     else:
         _print_fetched(rows)
     if any(row.broken for row in rows):

@@ -56,9 +56,9 @@ def print_listing(kind: Kind, as_json: bool, root: Path | None = None) -> None:
         print_json([(listing.as_json or listing.row)(entry) for entry in entries.values()])
         return
     rows = [listing.row(entry) for entry in entries.values()]
-    shown = [{key: value for key, value in row.items() if key not in listing.hidden} for row in rows]
-    first = list(shown[0])[:1] if shown else []
-    print_rows(shown, whole=[*first, *listing.whole], short=listing.short)
+    visible = [{key: value for key, value in row.items() if key not in listing.hidden} for row in rows]
+    first = list(visible[0])[:1] if visible else []
+    print_rows(visible, whole=[*first, *listing.whole], short=listing.short)
     for line in listing.below(entries.values()):
         typer.echo(line)
     typer.echo(f"more of one: unmask list {kind.value} NAME")
@@ -103,13 +103,13 @@ def _methods(_: Path | None) -> dict[str, Any]:
     from unmask.bench.core import registry
     from unmask.bench.core.errors import UnavailableError
 
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for name in registry.names("method"):
         try:
-            found[name] = (name, registry.method_class(name), "")
+            entries[name] = (name, registry.method_class(name), "")
         except UnavailableError as error:
-            found[name] = (name, None, str(error))
-    return found
+            entries[name] = (name, None, str(error))
+    return entries
 
 
 def _method_row(entry: tuple[str, Any, str]) -> Row:

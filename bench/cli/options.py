@@ -77,8 +77,8 @@ def settings_command(
                     usual = _imported(defaults) if isinstance(defaults, str) and defaults else defaults or {}
                     single = typer.Typer(add_completion=False)
                     single.command()(_with_options(function, [_imported(model) for model in models], without, usual))
-                    made = typer.main.get_command(single)
-                    self.params, self.callback = made.params, made.callback
+                    command = typer.main.get_command(single)
+                    self.params, self.callback = command.params, command.callback
                 return super().get_params(ctx)
 
         app.command(name, cls=Command, help=cleandoc(doc or function.__doc__ or ""))(lambda: None)
@@ -140,7 +140,7 @@ def _parameter(model: type[BaseModel], field: str, usual: Any) -> Iterator[Param
     kind, several, choices = _type(info.annotation)
     flag = flag_of(model, field)
     limits = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
-    shown = typer.Option(
+    visible = typer.Option(
         f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
         *([option.short] if option.short else []),
         help=_help(info.description or "", usual),
@@ -153,7 +153,7 @@ def _parameter(model: type[BaseModel], field: str, usual: Any) -> Iterator[Param
     plain: Any = list[kind] if several else kind  # type: ignore[valid-type]
     # What the command line leaves out, a config file may say.
     empty, annotation = (Parameter.empty, plain) if info.is_required() else (None, plain | None)
-    yield Parameter(field, Parameter.KEYWORD_ONLY, annotation=Annotated[annotation, shown], default=empty)
+    yield Parameter(field, Parameter.KEYWORD_ONLY, annotation=Annotated[annotation, visible], default=empty)
     if _former(field, flag):
         hidden = Annotated[plain | None, typer.Option(_former(field, flag), hidden=True)]
         yield Parameter(f"former_{field}", Parameter.KEYWORD_ONLY, annotation=hidden, default=None)

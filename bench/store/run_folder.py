@@ -239,8 +239,8 @@ class RunFolder:
         table = read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
         own = {"face": self.names.face, "sample": self.names.sample, "identity": self.names.person}
         for column, name in own.items() if self._show_names else ():
-            shown = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
-            table = table.set_column(table.column_names.index(column), column, shown)
+            names = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
+            table = table.set_column(table.column_names.index(column), column, names)
         return table
 
     def timelines(self, dataset: str, release: str) -> Mapping[str, NDArray[Any]]:

@@ -137,11 +137,11 @@ class RunView:
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str, Column], list[EstimateRow]]:
-        found: dict[tuple[str, str, Column], list[EstimateRow]] = {}
+        rows: dict[tuple[str, str, Column], list[EstimateRow]] = {}
         for (dataset, label, column, group), row in self._rows.items():
             if group != ALL:
-                found.setdefault((dataset, label, column), []).append(row)
-        return found
+                rows.setdefault((dataset, label, column), []).append(row)
+        return rows
 
     def groups(self, dataset: str, label: str, column: Column) -> list[EstimateRow]:
         """The estimates of subgroups, in the order of the file."""
@@ -230,8 +230,8 @@ class RunView:
             return None
         first, second = (np.asarray(table.column(name).to_numpy(zero_copy_only=False), np.float64) for table in tables)
         smaller = np.where(np.isfinite(first) & np.isfinite(second), (first < second).astype(np.float64), np.nan)
-        shown = zip(*(tables[0].column(key).to_pylist() for key in ("identity", "sample")), strict=True)
-        people = [f"id:{identity}" if identity else f"image:{sample}" for identity, sample in shown]
+        pairs = zip(*(tables[0].column(key).to_pylist() for key in ("identity", "sample")), strict=True)
+        people = [f"id:{identity}" if identity else f"image:{sample}" for identity, sample in pairs]
         cluster = np.unique(np.array(people, np.str_), return_inverse=True)[1].astype(np.int64)
         design = ClusterResamples(cluster, self.plan.settings.replicates, self.plan.settings.seed)
         values = UnitValues(column.metric, column.instrument, smaller, share=True)

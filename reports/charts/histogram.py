@@ -78,18 +78,18 @@ def _top(row: HistogramRow, shares: Mapping[str, Sequence[float]]) -> float:
 
 
 def _threshold_marks(thresholds: Sequence[Threshold], px: Callable[[float], float], base: float) -> list[Markup]:
-    found = []
+    marks = []
     # Neighbouring labels go on two lines in turn, so that close thresholds stay readable.
     for i, mark in enumerate(sorted(thresholds, key=lambda t: t.value)):
         x, y = px(mark.value), 11 + 13 * (i % 2)
         anchor = "end" if x > WIDTH - 50 else "start" if x < 50 else "middle"
-        found.append(
+        marks.append(
             Markup(
                 '<line class="threshold" x1="{x}" x2="{x}" y1="{t}" y2="{b}"/>'
                 '<text class="mark" x="{x}" y="{y}" text-anchor="{a}">{s}</text>'
             ).format(x=x, t=y + 3, b=base, y=y, a=anchor, s=mark.text)
         )
-    return found
+    return marks
 
 
 def _steps(xs: Sequence[float], ys: Sequence[float], base: float) -> str:
@@ -111,9 +111,9 @@ def _describe(row: HistogramRow, thresholds: Sequence[Threshold]) -> str:
 
 
 def _median(edges: Sequence[float], counts: Sequence[int]) -> str:
-    half, seen = sum(counts) / 2, 0
+    half, below = sum(counts) / 2, 0
     for i, n in enumerate(counts):
-        seen += n
-        if n and seen >= half:
+        below += n
+        if n and below >= half:
             return f"about {(edges[i] + edges[i + 1]) / 2:.2f}"
     return "unknown"

@@ -53,7 +53,7 @@ def place_labels(
 
 
 def _candidates(x: float, y: float, w: float, h: float) -> list[tuple[Rect, float]]:
-    found = []
+    candidates = []
     for distance in (8, 14, 22, 32, 44, 58, 74, 92, 112, 134):
         for step in range(24):
             angle = 2 * math.pi * step / 24
@@ -61,8 +61,8 @@ def _candidates(x: float, y: float, w: float, h: float) -> list[tuple[Rect, floa
             # The box touches the ring with the side that faces the point.
             cx = x + dx * (distance + w / 2)
             cy = y + dy * (distance + h / 2)
-            found.append((Rect(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), float(distance)))
-    return found
+            candidates.append((Rect(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), float(distance)))
+    return candidates
 
 
 def _cost(box: Rect, distance: float, taken: Sequence[Rect], frame: Rect) -> float:

@@ -82,7 +82,7 @@ def _lane(lane: Lane, y: float, seconds: float) -> Markup:
     parts = [Markup('<text class="lane" x="0" y="{y}">{t}</text>').format(y=y + 4, t=lane.name)]
     runs = grid_runs(lane.stretches, seconds)
     for state in reversed(STATES):
-        steps = [f"M{LEFT + a} {y:g}H{LEFT + b}" for a, b, found in runs if found == state]
+        steps = [f"M{LEFT + a} {y:g}H{LEFT + b}" for a, b, each in runs if each == state]
         if steps:
             parts.append(Markup('<path class="{s}" d="{d}"/>').format(s=state, d="".join(steps)))
     parts.append(

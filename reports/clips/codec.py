@@ -51,14 +51,14 @@ class CodecTable:
 
 def codec_table(board: Board, clips: ClipSet) -> CodecTable:
     """Controls first."""
-    wanted: list[tuple[str, str]] = [
+    names: list[tuple[str, str]] = [
         *((metric, clips.tracker) for metric in ("people_difference", "idf1_original", "idf1", "hota")),
         ("tracks_exposed", WORST),
         ("frames_missed", JUDGE),
     ]
     order = [*clips.controls, *clips.competing]
-    shown = [name for name in wanted if any(clips.value(release.label, *name) for release in order)]
-    heads = [make_head(board, clips.column(*name)) for name in shown]
+    columns = [name for name in names if any(clips.value(release.label, *name) for release in order)]
+    heads = [make_head(board, clips.column(*name)) for name in columns]
     recognisers = clips.run.recognisers if "tracks_exposed" in clips.run.metrics else []
     verdicts = {each.release.label: each for each in followed(clips)}
     lines = (_line(board, clips, release, heads, recognisers, verdicts.get(release.label)) for release in order)
@@ -101,11 +101,11 @@ def _what(release: Release) -> str:
 
 
 def _source(clips: ClipSet) -> str:
-    known = sorted(row.kbps for row in clips.usable if row.kbps is not None)
-    unknown = len(clips.usable) - len(known)
-    if not known:
+    bitrates = sorted(row.kbps for row in clips.usable if row.kbps is not None)
+    unknown = len(clips.usable) - len(bitrates)
+    if not bitrates:
         return "No clip says its bitrate."
-    low, high = (f"{value:,.0f}" for value in (known[0], known[-1]))
+    low, high = (f"{value:,.0f}" for value in (bitrates[0], bitrates[-1]))
     ends = f"{low} to {high}" if low != high else low
     return f"Bitrate of the clips as they came: {ends} kbit/s" + (
         f"; {count(unknown, 'clip')} without one." if unknown else "."

@@ -49,16 +49,16 @@ def findings(clips: ClipSet) -> list[Finding]:
 
 def _following(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
     """Whether anonymized faces make people harder to follow, beyond what re-encoding does."""
-    found = followed(clips)
-    if not found:
+    methods = followed(clips)
+    if not methods:
         return "Only the clips as they are were run; there is no method to speak of.", ()
-    names = {change: [f.release.label for f in found if f.change == change] for change in Change}
-    shown = [*([clips.recoded] if clips.recoded else []), *clips.competing]
-    told = tuple(text for c in shown if (text := _followed_text(clips, c)))
+    names = {change: [f.release.label for f in methods if f.change == change] for change in Change}
+    releases = [*([clips.recoded] if clips.recoded else []), *clips.competing]
+    details = tuple(text for c in releases if (text := _followed_text(clips, c)))
     if clips.recoded is None:
-        return "The clips were not re-encoded without a method, so what the codec alone does is not known.", told
+        return "The clips were not re-encoded without a method, so what the codec alone does is not known.", details
     said = []
-    if len(names[Change.HARDLY]) == len(found):
+    if len(names[Change.HARDLY]) == len(methods):
         said.append(
             "Following people by their bodies hardly depends on their faces here: every method leaves it as it is "
             "when the clips are only re-encoded."
@@ -82,7 +82,7 @@ def _following(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
             )
         if names[Change.UNKNOWN]:
             said.append(f"For {listed(names[Change.UNKNOWN])} it cannot be told: {_unknown(clips)}.")
-    return " ".join(said), told
+    return " ".join(said), details
 
 
 def _unknown(clips: ClipSet) -> str:

@@ -70,13 +70,13 @@ class PeopleTables:
 
 def people_tables(board: Board, clips: ClipSet) -> list[PeopleTables]:
     """Every method, then the control where it was re-encoded."""
-    found = []
+    views = []
     for release in (*clips.competing, *([clips.recoded] if clips.recoded else [])):
         tables = [_table(board, clips, release, group, t) for t in clips.trackers for group in clips.groups]
         lead = tuple(t for t in tables if t.tracker == clips.tracker)
         others = tuple(t for t in tables if t.tracker != clips.tracker)
-        found.append(PeopleTables(release, clips.run.is_control(release.label), lead, others))
-    return found
+        views.append(PeopleTables(release, clips.run.is_control(release.label), lead, others))
+    return views
 
 
 def _table(board: Board, clips: ClipSet, release: Release, group: str, tracker: str) -> PeopleTable:

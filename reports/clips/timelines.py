@@ -119,11 +119,11 @@ def _exposed(stretches: Sequence[Stretch]) -> float:
     return sum(s.end - s.start for s in stretches if s.state in EXPOSING)
 
 
-def _draw(row: ClipRow, found: Mapping[str, Tracks], name: str) -> Drawing:
-    seconds = max([row.seconds, *(s.end for t in found.values() for stretches in t.values() for s in stretches)])
+def _draw(row: ClipRow, tables: Mapping[str, Tracks], name: str) -> Drawing:
+    seconds = max([row.seconds, *(s.end for t in tables.values() for stretches in t.values() for s in stretches)])
     groups = []
     words = []
-    for label, tracks in found.items():
+    for label, tracks in tables.items():
         order = sorted(tracks, key=lambda track: (-_exposed(tracks[track]), track))
         most = max(map(_exposed, tracks.values()), default=0.0)
         exposed = sum(_exposed(stretches) > 0 for stretches in tracks.values())
@@ -155,12 +155,12 @@ def state_words(stretches: Sequence[Stretch]) -> str:
 
 def _missed(row: ClipRow, release: Release, tracks: Tracks) -> MissedLine | None:
     """The line of one clip and release; ``None`` where nothing was missed."""
-    found = sorted((s.start, s.end, track) for track, every in tracks.items() for s in every if s.state == "missed")
-    if not found:
+    stretches = sorted((s.start, s.end, track) for track, every in tracks.items() for s in every if s.state == "missed")
+    if not stretches:
         return None
-    codes = tuple(f"{time_code(a, b)} (face {track})" for a, b, track in found[:MOST_CODES])
-    total = f"{sum(b - a for a, b, _ in found):.1f}{NBSP}s"
-    return MissedLine(row.clip, release.label, len(found), total, codes, max(len(found) - MOST_CODES, 0))
+    codes = tuple(f"{time_code(a, b)} (face {track})" for a, b, track in stretches[:MOST_CODES])
+    total = f"{sum(b - a for a, b, _ in stretches):.1f}{NBSP}s"
+    return MissedLine(row.clip, release.label, len(stretches), total, codes, max(len(stretches) - MOST_CODES, 0))
 
 
 def time_code(start: float, end: float) -> str:

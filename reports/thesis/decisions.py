@@ -37,48 +37,48 @@ class Range:
 UNMEASURED = Range(None, None, None)
 
 
-def above(given: Range, bar: float) -> Answer:
+def above(number: Range, bar: float) -> Answer:
     """Is it more than ``bar``?"""
-    if given.interval is None:
+    if number.interval is None:
         return "unmeasured"
-    low, high = given.interval
+    low, high = number.interval
     return "yes" if low > bar else "no" if high <= bar else "open"
 
 
-def below(given: Range, bar: float) -> Answer:
+def below(number: Range, bar: float) -> Answer:
     """Is it less than ``bar``?"""
-    if given.interval is None:
+    if number.interval is None:
         return "unmeasured"
-    low, high = given.interval
+    low, high = number.interval
     return "yes" if high < bar else "no" if low >= bar else "open"
 
 
-def at_least(given: Range, bar: float) -> Answer:
+def at_least(number: Range, bar: float) -> Answer:
     """Is it ``bar`` or more?"""
-    if given.interval is None:
+    if number.interval is None:
         return "unmeasured"
-    low, high = given.interval
+    low, high = number.interval
     return "yes" if low >= bar else "no" if high < bar else "open"
 
 
-def within(given: Range, least: float, most: float) -> Answer:
+def within(number: Range, least: float, most: float) -> Answer:
     """Does it lie between two bounds, both included?"""
-    if given.interval is None:
+    if number.interval is None:
         return "unmeasured"
-    low, high = given.interval
+    low, high = number.interval
     if low >= least and high <= most:
         return "yes"
     return "no" if high < least or low > most else "open"
 
 
-def faces_to_settle(given: Range, bar: float) -> int | None:
+def faces_to_settle(number: Range, bar: float) -> int | None:
     """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
     two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
-    if given.interval is None or given.value is None or not given.n or given.value == bar:
+    if number.interval is None or number.value is None or not number.n or number.value == bar:
         return None
-    low, high = given.interval
-    reach = high - given.value if given.value < bar else given.value - low
-    many = given.n * (reach / (given.value - bar)) ** 2
+    low, high = number.interval
+    reach = high - number.value if number.value < bar else number.value - low
+    many = number.n * (reach / (number.value - bar)) ** 2
     step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
     return math.ceil(many / step) * step
 
@@ -124,9 +124,9 @@ def who_sees(labelling: Range, others: Mapping[str, Range]) -> Gain:
     ``only labelling`` = it sees a gain, and no other estimator does (their intervals include 0 or lie below).
     ``nobody`` = the labelling estimator does not see one either, whatever the others say.
     """
-    answers = {name: above(given, 0.0) for name, given in others.items()}
+    answers = {name: above(difference, 0.0) for name, difference in others.items()}
     by = tuple(name for name, answer in answers.items() if answer == "yes")
-    lost = tuple(name for name, given in others.items() if below(given, 0.0) == "yes")
+    lost = tuple(name for name, difference in others.items() if below(difference, 0.0) == "yes")
     unmeasured = tuple(name for name, answer in answers.items() if answer == "unmeasured")
     not_by = tuple(name for name in others if name not in (*by, *lost, *unmeasured))
     own = above(labelling, 0.0)

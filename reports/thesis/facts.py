@@ -19,9 +19,9 @@ def ours(difference: Difference, measured: Measured) -> str:
 
 
 def _dataset(measured: Measured) -> str:
-    selection, given = measured.reproduction.selection, measured.run.inputs(measured.reproduction.dataset)
+    selection, inputs = measured.reproduction.selection, measured.run.inputs(measured.reproduction.dataset)
     card = measured.run.datasets[measured.reproduction.dataset]
-    photos = given.images if given else 0
+    photos = inputs.images if inputs else 0
     return (
         f"{card.title} ({selection.source}): whole photos, {photos:,} of {selection.photos:,}, at most "
         f"{selection.per_cell} for each age group and gender, out of the same groups; no cell is filled up where the "
@@ -35,8 +35,8 @@ def _labels(measured: Measured) -> str:
 
 def _methods(measured: Measured) -> str:
     cards = {role: card for role in measured.roles if role != "none" and (card := measured.method(role)) is not None}
-    told = [f"{measured.label(role)}: {_network(card)}" for role, card in cards.items()]
-    return "; ".join(told) or "none was run"
+    networks = [f"{measured.label(role)}: {_network(card)}" for role, card in cards.items()]
+    return "; ".join(networks) or "none was run"
 
 
 def _network(card: MethodCard) -> str:

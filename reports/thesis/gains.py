@@ -90,28 +90,28 @@ def _without(gain: Gain) -> list[str]:
 
 def _by_labels(measured: Measured, role: str, metric: str) -> str:
     names = [measured.labelling, *measured.other_estimators]
-    found = {name: measured.difference(role, BASE, metric + TRUE, name) for name in names}
-    known = [name for name, given in found.items() if given.interval is not None]
-    if not known:
+    differences = {name: measured.difference(role, BASE, metric + TRUE, name) for name in names}
+    estimators = [name for name, difference in differences.items() if difference.interval is not None]
+    if not estimators:
         return ""
-    seen = [name for name in known if above(found[name], 0.0) == "yes"]
-    if len(seen) == len(known):
-        return f"Against true labels all of them ({listed(known)}) see a gain."
-    if not seen:
-        return f"Against true labels none of them ({listed(known)}) sees a gain."
-    return f"Against true labels a gain is seen by {listed(seen)}, of {listed(known)}."
+    gaining = [name for name in estimators if above(differences[name], 0.0) == "yes"]
+    if len(gaining) == len(estimators):
+        return f"Against true labels all of them ({listed(estimators)}) see a gain."
+    if not gaining:
+        return f"Against true labels none of them ({listed(estimators)}) sees a gain."
+    return f"Against true labels a gain is seen by {listed(gaining)}, of {listed(estimators)}."
 
 
 def _attribute(measured: Measured, attribute: str, metric: str) -> AttributeGains:
     names = (measured.labelling, *measured.other_estimators)
     truth = metric + TRUE
     labelled = any(measured.estimate(role, truth, name).value is not None for role in measured.roles for name in names)
-    asked = names if labelled else ()
+    truth_names = names if labelled else ()
     kept = [
         KeptLine(
             measured.label(role),
             _shown(measured, role, metric, names),
-            _shown(measured, role, truth, asked),
+            _shown(measured, role, truth, truth_names),
         )
         for role in measured.roles
     ]
@@ -119,7 +119,7 @@ def _attribute(measured: Measured, attribute: str, metric: str) -> AttributeGain
         GainLine(
             measured.label(role),
             tuple(show_difference(measured.difference(role, BASE, metric, name), "share") for name in names),
-            tuple(show_difference(measured.difference(role, BASE, truth, name), "share") for name in asked),
+            tuple(show_difference(measured.difference(role, BASE, truth, name), "share") for name in truth_names),
             gain_sentence(measured, role, metric),
             gain_of(measured, role, metric).seen == "only labelling",
         )

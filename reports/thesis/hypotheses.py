@@ -64,13 +64,13 @@ class Decided:
 
 def decide(published: Published, measured: Measured) -> list[Decided]:
     """The three hypotheses, in order."""
-    found = []
+    decisions = []
     for hypothesis in published.hypotheses:
         if hypothesis.attribute == "skin tone":
-            found.append(_tone(hypothesis, published.rules, published.tones, measured))
+            decisions.append(_tone(hypothesis, published.rules, published.tones, measured))
         else:
-            found.append(_kept(hypothesis, published.rules, measured))
-    return found
+            decisions.append(_kept(hypothesis, published.rules, measured))
+    return decisions
 
 
 def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
@@ -131,19 +131,18 @@ def _recognisable(rules: Rules, measured: Measured) -> Clause:
 
 
 def _excess(measured: Measured, role: str, metric: str) -> str:
-    given = measured.estimate(role, metric, WORST)
-    if given.value is None:
-        return one_line(show_difference(given, "share"))
+    estimate = measured.estimate(role, metric, WORST)
+    if estimate.value is None:
+        return one_line(show_difference(estimate, "share"))
     drawn = measured.draws(role)
     draws = f"average of {drawn} draws" if drawn > 1 else "one draw: another seed may give another number"
     attack = measured.note(role, metric, WORST)
-    return (
-        f"{one_line(show_difference(given, 'share'))} by {attack or 'one recogniser'}, {given.n or 0:,} faces, {draws}"
-    )
+    excess = one_line(show_difference(estimate, "share"))
+    return f"{excess} by {attack or 'one recogniser'}, {estimate.n or 0:,} faces, {draws}"
 
 
-def _enough(given: Range, bar: float) -> str:
-    faces = faces_to_settle(given, bar)
+def _enough(estimate: Range, bar: float) -> str:
+    faces = faces_to_settle(estimate, bar)
     if faces is None:
         return "The number lies on the bar: no number of faces would settle it."
     return f"If the number stays, about {faces:,} faces would settle it."

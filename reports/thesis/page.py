@@ -39,11 +39,11 @@ class ThesisPage:
 
 def thesis_runs(runs: Sequence[RunView]) -> dict[str, RunView]:
     """File name of the page -> run, for the runs that follow the thesis's protocol."""
-    found = [run for run in runs if read_reproduction(run.folder.path) is not None]
-    if len(found) == 1:
-        return {"thesis.html": found[0]}
-    names = slugs(run.tag for run in found)
-    return {f"thesis-{names[run.tag]}.html": run for run in found}
+    reproductions = [run for run in runs if read_reproduction(run.folder.path) is not None]
+    if len(reproductions) == 1:
+        return {"thesis.html": reproductions[0]}
+    names = slugs(run.tag for run in reproductions)
+    return {f"thesis-{names[run.tag]}.html": run for run in reproductions}
 
 
 def make_thesis_page(run: RunView) -> ThesisPage:
@@ -52,13 +52,13 @@ def make_thesis_page(run: RunView) -> ThesisPage:
     if reproduction is None:
         raise ValueError("this run reproduces nothing")
     published, measured = load_published(), Measured(run, reproduction)
-    given = run.inputs(reproduction.dataset)
+    inputs = run.inputs(reproduction.dataset)
     return ThesisPage(
         run,
         reproduction,
         published.source,
-        given.images if given else 0,
-        given.faces if given else 0,
+        inputs.images if inputs else 0,
+        inputs.faces if inputs else 0,
         tuple(decide(published, measured)),
         tuple(beside(table, measured) for table in published.tables),
         tuple(attribute_gains(measured)),

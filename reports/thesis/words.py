@@ -29,22 +29,22 @@ class Shown:
         return self.text != NOT_MEASURED
 
 
-def show(given: Range, unit: str) -> Shown:
+def show(number: Range, unit: str) -> Shown:
     """``89.0 %``, ``86.9–91.0``, ``n = 1,012``."""
-    if given.value is None:
+    if number.value is None:
         return Shown(NOT_MEASURED)
-    n = "" if given.n is None else f"n{NBSP}={NBSP}{given.n:,}"
-    return Shown(format_value(given.value, unit), format_interval(given.low, given.high, given.value, unit), n)
+    n = "" if number.n is None else f"n{NBSP}={NBSP}{number.n:,}"
+    return Shown(format_value(number.value, unit), format_interval(number.low, number.high, number.value, unit), n)
 
 
-def show_difference(given: Range, unit: str) -> Shown:
+def show_difference(number: Range, unit: str) -> Shown:
     """With its sign; shares in percentage points."""
-    if given.value is None:
+    if number.value is None:
         return Shown(NOT_MEASURED)
     mark = "points" if unit == "share" else unit_mark(unit)
-    sign = "+" if given.value > 0 else ""
-    text = f"{sign}{format_number(given.value, unit, exact=False)}{NBSP}{mark}".strip()
-    return Shown(text, format_interval(given.low, given.high, given.value, unit))
+    sign = "+" if number.value > 0 else ""
+    text = f"{sign}{format_number(number.value, unit, exact=False)}{NBSP}{mark}".strip()
+    return Shown(text, format_interval(number.low, number.high, number.value, unit))
 
 
 def one_line(shown: Shown) -> str:
