@@ -164,7 +164,7 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
     outcomes = outcomes_of(board, entrant)
     if entrant.control:
         about = f"control: the {'clips' if board.clips else 'photos'} as they are"
-        if board.clips and entrant.run.releases[entrant.label].variant != LOSSLESS:
+        if entrant.run.releases[entrant.label].variant != LOSSLESS:
             about = "control: only re-encoded"
     elif outcomes.share("destroyed") >= USELESS_SHARE:
         about = "destroys faces: of no use"

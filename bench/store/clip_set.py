@@ -26,8 +26,8 @@ class ClipSet:
         self.groups = list(dict.fromkeys(row.group for row in self.every)) or [""]
         """In the order of the data set; ``[""]`` where there are none."""
         self.trackers = [part.label for part in run.plan.trackers]
-        self.competing = [release for label, release in run.releases.items() if not run.is_control(label)]
-        self.controls = [release for label, release in run.releases.items() if run.is_control(label)]
+        self.competing = [run.releases[label] for label in run.contestants(dataset)]
+        self.controls = [run.releases[label] for label in run.controls(dataset)]
         if not self.controls:
             raise StoreError(f"{run.folder.plan_path} has no control; run `unmask score {run.folder.path}`")
 

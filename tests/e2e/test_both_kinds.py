@@ -28,7 +28,14 @@ def test_one_folder_of_outputs_answers_for_photos_and_clips(tmp_path: Path, astr
     write_clip(tmp_path / "clips" / "a.mp4", 3)
     sets = ("--dataset", f"p=folder:{tmp_path / 'photos'}", "--dataset", f"c=clips:{tmp_path / 'clips'}")
     run = tmp_path / "run"
-    asked = ("--method", f"theirs=outputs:dir={tmp_path / 'theirs'}", "--quality", "jpeg75", "--metrics", "outcome")
+    asked = (
+        "--method",
+        f"theirs=outputs:dir={tmp_path / 'theirs'}",
+        "--quality",
+        "jpeg75",
+        "--metric",
+        "outcome,exposure",
+    )
     done = unmask_here("run", *sets, *asked, *QUICK, "--out", str(run))
     assert done.returncode == 2
     assert "none of 1 clips has an output in" in done.stderr
@@ -42,6 +49,12 @@ def test_one_folder_of_outputs_answers_for_photos_and_clips(tmp_path: Path, astr
     assert {row.method for row in estimates.results} == {"none", "none@matched", "theirs"}
     missed = {row.method: row.value for row in estimates.estimates if row.metric == "outcome_missed"}
     assert missed["theirs"] == 1.0
+    done = unmask_here("report", str(run))
+    assert done.returncode == 0, done.stderr
+    first, clips = ((run / "report" / name).read_text("utf-8") for name in ("index.html", "clips-c.html"))
+    assert "theirs@jpeg75" in first
+    assert "jpeg75" not in clips
+    assert first.count("control: only re-encoded") == 2
 
 
 def test_a_run_over_photos_and_clips(tmp_path: Path, astronaut: Image) -> None:
