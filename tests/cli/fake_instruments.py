@@ -54,7 +54,8 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "plain": f"{here}:Plain",
         "absent": "a_package_that_nobody_installed.faces:Net",
     }
-    monkeypatch.setattr(registry, "targets", lambda kind: table if kind == "instrument" else {})
+    real = registry.targets
+    monkeypatch.setattr(registry, "targets", lambda kind: table if kind == "instrument" else real(kind))
     folder = tmp_path / "packages"
     folder.mkdir()
     with zipfile.ZipFile(folder / "fake_faces-1.0-py3-none-any.whl", "w") as archive:
