@@ -27,7 +27,7 @@ from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
 from unmask.bench.run.attacking import attacker_of, read_by
-from unmask.bench.run.clips import OriginalClip, original_clips, release_of, released_clips
+from unmask.bench.run.clips import OriginalClip, original_clips, released_clips
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
@@ -178,7 +178,7 @@ class _Scores:
         self._places: list[Storage | None] = [folder.score_dir(planned.label, label, shard) for shard in shards]
         self._clips = originals.clips
         if originals.clips:
-            release = release_of(plan, label)
+            release = plan.release(label)
             for shard in shards:
                 if variant_problem(folder.outputs_dir(planned.label, release.method, shard), release.variant):
                     self._places[shard] = None

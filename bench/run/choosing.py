@@ -28,25 +28,25 @@ def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
     return registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
 
 
-def choose_metrics(asked: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
-    """Plug-ins for the asked names, which may be plug-in names, metric names or families; without any, all that are
+def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
+    """Plug-ins for ``names``, which may be plug-in names, metric names or families; without any, all that are
     usual for these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them.
 
     Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
     """
-    if not asked:
+    if not names:
         return list(metrics_of(kinds))
     everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
-    known = {word for name, metric in everything for word in _handles(name, metric)}
-    for word in asked:
-        if word not in known:
+    words = {word for name, metric in everything for word in _handles(name, metric)}
+    for word in names:
+        if word not in words:
             if word in registry.names("metric"):
                 registry.create_metric(word)  # says what is wrong with one that is registered, but broken
             if word in of_clips:
                 raise ConfigError(f"metric {word} asks about time, tracks or people; the run has no clips to ask it of")
-            raise UnknownNameError("metric", word, known)
-    return [(name, metric) for name, metric in everything if _handles(name, metric) & set(asked)]
+            raise UnknownNameError("metric", word, words)
+    return [(name, metric) for name, metric in everything if _handles(name, metric) & set(names)]
 
 
 def planned_metrics(

@@ -100,15 +100,11 @@ def reference_of(plan: Plan, release: Release) -> Release | None:
     return by_quality.get(release.variant) or by_quality.get(MATCHED) or next(iter(recoded), None)
 
 
-def release_of(plan: Plan, label: str) -> Release:
-    return next(release for release in plan.releases if release.label == label)
-
-
 def released_clips(
     folder: RunFolder, plan: Plan, dataset: str, clips: Sequence[OriginalClip], label: str, flicker: NDArray[np.float32]
 ) -> Clips:
     """The readable clips under a release; ``flicker`` (N,): of its faces."""
-    readable, release = [one for one in clips if not one.problem], release_of(plan, label)
+    readable, release = [one for one in clips if not one.problem], plan.release(label)
     reference = reference_of(plan, release)
     recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in readable]
     released = [_people(folder, plan, dataset, one, release) or {} for one in readable]
@@ -242,26 +238,27 @@ def clip_results(
 ) -> list[ClipResult]:
     """A row a readable clip; writes the release's timelines on the way."""
     rows, stretches = [], []
-    every, release = states(evidence), release_of(plan, evidence.method)
+    every, release = states(evidence), plan.release(evidence.method)
     for number, one in enumerate(one for one in clips if not one.problem):
         state = every[evidence.clips.clip == number]
         lines = timeline(one, state)
         stretches += [(names.sample(one.clip), *line) for line in lines]
-        rows.append(_result(folder, evidence.dataset, release, one, evidence.clips.people_output[number], state, lines))
+        rows.append(_result(folder, release, one, number, evidence, state, lines))
     write_table(folder.timelines_path(evidence.dataset, release.label), _timeline_columns(stretches), "")
     return rows
 
 
 def _result(
     folder: RunFolder,
-    dataset: str,
     release: Release,
     one: OriginalClip,
-    people: Mapping[str, Tracks],
+    number: int,
+    evidence: Evidence,
     state: NDArray[np.str_],
     lines: Sequence[tuple[int, float, float, str]],
 ) -> ClipResult:
-    outputs = folder.outputs_dir(dataset, release.method, one.number)
+    """``number``: of the clip among the readable ones of the evidence."""
+    outputs, clips = folder.outputs_dir(evidence.dataset, release.method, one.number), evidence.clips
     frames = read_table(outputs / "outputs.parquet")
     flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
     runs = [
@@ -272,11 +269,11 @@ def _result(
     failed = frames["error"] != ""
     timed = frames["ms"][np.isfinite(frames["ms"])]
     return ClipResult(
-        dataset=dataset,
+        dataset=evidence.dataset,
         clip=one.clip,
         method=release.label,
-        people={label: tracks.people for label, tracks in people.items()},
-        kbps=finite(_kbps(folder, dataset, one, release)),
+        people={label: tracks.people for label, tracks in clips.people_output[number].items()},
+        kbps=finite(float(clips.kbps[number])),
         failed_frames=int(failed.sum()),
         ms=finite(float(timed.mean())) if len(timed) else None,
         tracks_exposed=len(np.unique(one.faces["track"][flags == 1.0])),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ from unmask.bench.run.plan import CONTROL
 from unmask.bench.run.ranking import compare_methods, rank_rows
 from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
 from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
-from unmask.bench.run.shards import method_of
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
     ClipResult,
@@ -130,10 +129,10 @@ class _Reduction:
                 outputs[label] = [outputs_digest(self._folder, self._plan, dataset, release) for release, _ in drawn]
         design = self._design
         gaps = GapRows(dataset, design.resamples, design.masks, design.groups, self._plan.settings.seed)
-        for label, given in answers.items():
-            for each in given:
+        for label, column in answers.items():
+            for each in column:
                 tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
-            tables.gaps += self._placed(gaps.rows(label, given, self._cards))
+            tables.gaps += self._placed(gaps.rows(label, column, self._cards))
         control, competing = self._competitors(answers)
         heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
         compared = compare_methods(
@@ -153,34 +152,38 @@ class _Reduction:
         and drawings are of."""
         folder, plan, tables, dataset = self._folder, self._plan, self._tables, self._originals.dataset
         evidence, reasons, errors = assemble_evidence(folder, plan, self._originals, release.label, self._points)
-        asked = [item for metric in self._metrics for item in metric.ask(evidence)]
+        items = [item for metric in self._metrics for item in metric.ask(evidence)]
         if release.label == label:
-            tables.histograms += [_histogram(evidence, item) for item in asked if isinstance(item, Histogram)]
-            tables.findings += [_finding(evidence, item) for item in asked if isinstance(item, Finding)]
+            tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]
+            tables.findings += [_finding(evidence, item) for item in items if isinstance(item, Finding)]
         if self._originals.clips:
             tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
-            return asked
+            return items
         tables.failures += _failures(evidence, errors, method, label)
         if release.label == label and label not in self._controls and release.variant == LOSSLESS:
-            inputs = output_rows(folder, plan, dataset, self._controls[0])
-            findings = output_findings(folder, plan, dataset, label, inputs)
+            findings = output_findings(folder, plan, dataset, label, self._control_rows)
             tables.findings += [_finding(evidence, item) for item in findings]
-        values = [item for item in asked if isinstance(item, UnitValues)]
+        values = [item for item in items if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
-        return asked
+        return items
 
-    def _answers(self, asked: Sequence[Asked]) -> list[Answer]:
+    @cached_property
+    def _control_rows(self) -> Mapping[str, NDArray[Any]]:
+        """`output_rows` of the control."""
+        return output_rows(self._folder, self._plan, self._originals.dataset, self._controls[0])
+
+    def _answers(self, items: Sequence[Asked]) -> list[Answer]:
         answers = [
             self._design.answer(item, self._cards[item.metric])
-            for item in asked
+            for item in items
             if isinstance(item, UnitValues | SetStatistic)
         ]
         return answers + worst_answers(answers, self._cards, self._attackers)
 
     def _competitors(self, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
         """The control's label, and everybody who may be compared: of the control's releases only the lossless one."""
-        of_control = [label for label in answers if method_of(self._plan, label) in self._controls]
-        return of_control[0], {label: given for label, given in answers.items() if label not in of_control[1:]}
+        of_control = [label for label in answers if self._plan.method_of(label) in self._controls]
+        return of_control[0], {label: column for label, column in answers.items() if label not in of_control[1:]}
 
     def _placed(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, without a region where their metric has none."""

@@ -21,7 +21,7 @@ from unmask.bench.core.types import Image
 from unmask.bench.core.values import Finding
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.items import Item, ShardItems
-from unmask.bench.run.shards import ShardJob, dataset_jobs, method_of
+from unmask.bench.run.shards import ShardJob, dataset_jobs
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, Release
 from unmask.bench.store.storage import Storage
@@ -179,5 +179,5 @@ def output_findings(
 
 def output_rows(folder: RunFolder, plan: Plan, dataset: str, label: str) -> dict[str, NDArray[Any]]:
     """What became of all photos or frames of a data set under a method (or a release of it), a row each."""
-    jobs, method = dataset_jobs(plan, plan.dataset(dataset), label), method_of(plan, label)
+    jobs, method = dataset_jobs(plan, plan.dataset(dataset), label), plan.method_of(label)
     return concatenate([read_table(folder.outputs_dir(dataset, method, job.shard) / "outputs.parquet") for job in jobs])

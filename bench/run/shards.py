@@ -89,12 +89,12 @@ class ShardJob(Job):
 
     @property
     def release(self) -> Release:
-        return next(release for release in self.plan.releases if release.label == self.method)
+        return self.plan.release(self.method)
 
     @property
     def planned_method(self) -> PlannedMethod:
         """The method, or the release's."""
-        label = method_of(self.plan, self.method)
+        label = self.plan.method_of(self.method)
         return next(m for m in self.plan.methods if m.label == label)
 
     @property
@@ -139,11 +139,6 @@ class ShardJob(Job):
         if self.of_clips:
             return digest([self.clip_digest, self.clip, self.plan.settings.frames, *parts])
         return digest([self.planned.card.fingerprint, self.samples, *parts])
-
-
-def method_of(plan: Plan, label: str) -> str:
-    """The label of the method that made a release, or of a further draw as it is."""
-    return next((release.method for release in plan.releases if release.label == label), label)
 
 
 def shard_size(plan: Plan, dataset: PlannedDataset) -> int:

@@ -253,7 +253,7 @@ class RunFolder:
     def output_image(self, dataset: str, method: str, sample: str) -> Path | None:
         """The lossless output for a sample; ``None`` where the method gave none. ``method``: its label, or that of a
         release of it."""
-        method = next((release.method for release in self.plan.releases if release.label == method), method)
+        method = self.plan.method_of(method)
         samples = next((d.samples for d in self.plan.datasets if d.label == dataset), [])
         if sample not in samples:
             return None

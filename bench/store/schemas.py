@@ -219,6 +219,13 @@ class Plan(Strict):
         """One of any use."""
         return next(dataset for dataset in (*self.datasets, *self.others) if dataset.label == label)
 
+    def release(self, label: str) -> Release:
+        return next(release for release in self.releases if release.label == label)
+
+    def method_of(self, label: str) -> str:
+        """The label of the method that made a release; ``label`` itself where it is a method's."""
+        return next((release.method for release in self.releases if release.label == label), label)
+
     def used_to(self, use: Use) -> list[PlannedDataset]:
         return [dataset for dataset in (*self.datasets, *self.others) if dataset.use == use]
 
