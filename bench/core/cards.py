@@ -143,6 +143,18 @@ class AttackerCard:
     """Paper and section."""
     limits: str = ""
     params: Mapping[str, Scalar] = field(default_factory=dict)
+    gallery: Literal["originals", "again"] = "originals"
+    """What released faces are compared with: photos of people, or what the same method makes of them under another
+    seed."""
+    audit: Literal["quick", "full"] = "quick"
+    """From which audit on it is tried."""
+    by_chance: bool = False
+    """Whether chance enters what it learns, so that several fits are needed to know how good it is."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of the card decides what it learns, as JSON values."""
+        return {"name": self.name, "version": self.version, "params": dict(self.params)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,21 @@ import math
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Float, Floats32, Unit
 from unmask.bench.core.video import Ints, Tracks
 
-Readings = Mapping[str, Mapping[str, NDArray[Any]]]
-"""Instrument -> reading -> (N,) or (N, D) float32."""
+Columns = Mapping[str, NDArray[Any]]
+"""Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
+
+Readings = Mapping[str, Columns]
+"""Instrument -> its readings."""
 
 Strings = NDArray[np.str_]
 
@@ -174,6 +178,59 @@ def no_clips() -> Clips:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """One recogniser's readings of N faces of people who are not tested, and of the same faces as released."""
+
+    original: Columns
+    """``embedding`` and, as the recogniser has them, `KNOWN_PLACE` and looks: (N, D) float32, L2-normalised; NaN rows
+    where there is no reading."""
+    released: Columns
+    """The same, of what the method made of the photos."""
+    identity: Strings
+    """(N,) who each is."""
+
+
+class LearnedAttack(Protocol):
+    """An attacker with all that it has learned of one method, by each recogniser."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def card(self) -> AttackerCard: ...
+
+    def problem(self, recogniser: str, fit: str = ...) -> str:
+        """Why it learned nothing of a recogniser's readings; '' = it did."""
+
+    def fits(self, recogniser: str) -> Sequence[str]:
+        """What was learned of a recogniser's readings: `ALL_PEOPLE`, ``again/1``, ``fold/0``, ``share/0.5``,
+        ``shuffled/0``..."""
+
+    def read(self, recogniser: str, readings: Columns, *, released: bool, fit: str = ...) -> Columns:
+        """Readings as it sees them, see `bench.core.protocols.Attacker.read`. Raises `UnavailableError` where it has a
+        `problem`, or drops or invents readings."""
+
+
+ALL_PEOPLE: Final = "all"
+"""The fit that attacks: what was learned of all background people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What attackers who know the method have, besides the evidence on it."""
+
+    attacks: Sequence[LearnedAttack]
+    background: Mapping[str, Background]
+    """Recogniser -> readings of M faces of people who are not tested; empty where there are none, or where the method
+    cannot be run on them."""
+    fold: Ints
+    """(M,) which of the folds by person each of those faces is in, from 0."""
+    again: Readings
+    """Recogniser -> {"embedding": (N faces, D)} of what the same method, under another seed, made of the same photos;
+    empty where the method cannot be run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that metrics may look at, for one method on one data set of photos or of clips.
 
@@ -216,6 +273,10 @@ class Evidence:
     """(N faces,) whether one smooth tone curve and noise as strong as JPEG quality 50 explain the output's face from
     the original's; (0,) = not recorded."""
     clips: Clips = field(default_factory=no_clips)
+    audit: Audit | None = None
+    """``None`` = nobody was asked who knows the method."""
+    control: Evidence | None = None
+    """The evidence on the originals themselves, where an audit compares with it; ``None`` in that."""
     derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
     """What metrics work out of the fields above and share, e.g. the attacks with their distances; empty at first."""
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar, Final, Protocol, Self, runtime_checkable
 
 from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
-from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.evidence import Background, Columns, Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 
 CLIPS: Final = "clips"
 """Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
-
-Columns = Mapping[str, NDArray[Any]]
-"""Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
 
 
 @runtime_checkable
@@ -98,19 +91,6 @@ class PairInstrument(Instrument, Protocol):
     """Role ``pair``: full-reference comparisons of regions, one column a metric variant, named ``metric|variant``."""
 
     def compare(self, pairs: Sequence[RegionPair]) -> Columns: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """One recogniser's readings of N faces of people who are not tested, and of the same faces as released."""
-
-    original: Columns
-    """``embedding`` and, as the recogniser has them, `KNOWN_PLACE` and looks: (N, D) float32, L2-normalised; NaN rows
-    where there is no reading."""
-    released: Columns
-    """The same, of what the method made of the photos."""
-    identity: NDArray[np.str_]
-    """(N,) who each is."""
 
 
 class Attacker(Protocol):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
@@ -22,6 +22,7 @@ PANELS = ("What is anonymized", "What is measured", "Of clips", "How it runs")
 CHOOSING, MEASURING, CLIPS, RUNNING = PANELS
 """Groups of options in a command's help."""
 M = TypeVar("M", bound=BaseModel)
+Audit = Literal["none", "quick", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,8 @@ class PlanSettings(Settings):
     """Images of a job: what a kill can lose at most."""
     replicates: Annotated[int, Option(MEASURING)] = Field(default=2000, ge=100, le=100_000)
     """Bootstrap replicates behind each interval."""
+    audit: Annotated[Audit, Option(MEASURING)] = "none"
+    """What attackers are tried who know the method: none, quick (those that need no training), full."""
     calibration: Annotated[str, Option(MEASURING, "--calibrate-on", metavar="SPEC")] = "shipped"
     """Data set to calibrate thresholds on, of people who are in no test set; else those that ship."""
 

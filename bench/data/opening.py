@@ -80,6 +80,15 @@ def open_dataset(
     return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
 
 
+def other_half(spec: str) -> str:
+    """The SPEC of the people who are in no test: the calibrate half of a data set of whose probe half ``spec`` is; '' =
+    of none. Raises as `parse_dataset`."""
+    parsed, entry = parse_dataset(spec)
+    if entry.splits != "halves" or _split(parsed, entry) != "probe":
+        return ""
+    return Spec(parsed.name, {**parsed.params, "split": "calibrate"}, parsed.name).text
+
+
 def _read(entry: DatasetEntry, place: Place) -> Contents:
     """Raises `BrokenPluginError` where a reader that is not ours fails other than with an `UnmaskError`."""
     kind = "clip_layout" if entry.clips else "layout"

@@ -38,7 +38,7 @@ from unmask.bench.store.tables import read_table, table_key, write_table
 def planned_method(job: ShardJob) -> PlannedMethod:
     """The plan's entry, its SPEC with the paths where the method's files lie now."""
     planned = job.planned_method
-    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
+    return planned.model_copy(update={"spec": located_method(job.run, planned.origin, planned.spec)})
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:

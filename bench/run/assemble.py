@@ -26,7 +26,7 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
-from unmask.bench.run.attacking import attacker_of, read_by
+from unmask.bench.run.audit import audit_of
 from unmask.bench.run.clips import OriginalClip, original_clips, released_clips
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
@@ -115,10 +115,10 @@ def _face_parts(card: InstrumentCard, looks: bool) -> list[str]:
 
 
 def assemble_evidence(
-    folder: RunFolder, plan: Plan, originals: Originals, label: str, points: Points
+    folder: RunFolder, plan: Plan, originals: Originals, label: str, points: Points, control: Evidence | None = None
 ) -> tuple[Evidence, Strings, Strings]:
     """The evidence on one method (or on one release of it, of clips), with the reason of each face's error and of each
-    image's failure ('' = none)."""
+    image's failure ('' = none). ``control``: see `Evidence.control`."""
     planned = plan.dataset(originals.dataset)
     outputs = output_rows(folder, plan, originals.dataset, label)
     scores = _Scores(folder, plan, originals, label)
@@ -165,8 +165,10 @@ def assemble_evidence(
         clips=released_clips(folder, plan, originals.dataset, originals.clips, label, ended["flicker"])
         if originals.clips
         else no_clips(),
+        audit=audit_of(folder, plan, originals.dataset, label, originals.readings),
+        control=control,
     )
-    return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
+    return evidence, ended["reason"], outputs["error"]
 
 
 class _Scores:

@@ -58,6 +58,9 @@ class RunConfig(Measured, PlanSettings):
     """A set of photos or of clips; may repeat."""
     methods: Annotated[tuple[str, ...], Option(CHOOSING, "--method", "-m", metavar="SPEC")] = DEFAULT_METHODS
     """name, name:param=value,... or label=name:...; may repeat. The control ``none`` is added where it is not named."""
+    background: Annotated[tuple[str, ...], Option(CHOOSING, "--background", metavar="SPEC")] = ()
+    """Photos of other people, with names, that attackers of an audit learn from; may repeat. Without: the other half of
+    a data set that has halves."""
     detector: Annotated[str, Option(CLIPS, metavar="SPEC")] = "yolov3-tiny"
     """Finds people: yolov3-tiny, yolov3:cfg=FILE,weights=FILE or ultralytics:model=FILE."""
     trackers: Annotated[tuple[str, ...], Option(CLIPS, "--tracker", metavar="SPEC")] = ("deepsort", "sort")

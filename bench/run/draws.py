@@ -23,6 +23,8 @@ from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMe
 SEEDS: Final = "seeds"
 """The parameter of every SPEC of a method that the harness keeps to itself."""
 MOST: Final = 100
+AGAIN: Final = MOST + 1
+"""The draw of an attacker who runs the method, other than all that are averaged."""
 Asked = UnitValues | SetStatistic | Histogram | Finding
 
 

@@ -12,6 +12,7 @@ from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
+from unmask.bench.run.audit import attack_jobs, attack_release
 from unmask.bench.run.calibration import SHIPPED, calibration_for
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
@@ -32,7 +33,7 @@ from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.run.serving import serve
 from unmask.bench.run.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
-from unmask.bench.run.shards import Workplace, score_jobs, shard_jobs
+from unmask.bench.run.shards import Workplace, output_jobs, score_jobs, shard_jobs
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -76,7 +77,7 @@ def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: 
 
 def locations_for(config: RunConfig) -> Locations:
     """Where what a run of ``config`` reads lies on this machine."""
-    return locations_of(config.datasets, config.methods, config.calibration)
+    return locations_of(config.datasets, config.methods, config.calibration, config.background)
 
 
 def run(
@@ -109,7 +110,7 @@ def _anonymize_all(
     workplace: Workplace, plan: Plan, workers: int, pool: Pool, progress: Progress, time_limit: float
 ) -> None:
     # The control and clips made elsewhere are only copied; processes of their own would cost more than they do.
-    work, jobs = workplace.bind(anonymize_shard), shard_jobs(plan, [method.label for method in plan.methods])
+    work, jobs = workplace.bind(anonymize_shard), output_jobs(plan)
     clips = {dataset.label for dataset in plan.datasets_of("clips")}
     copied = dict.fromkeys(job for job in jobs if workplace.bind(is_copied)(job))
     run_stage("control", work, [job for job in copied if job.dataset not in clips], Serial(), progress)
@@ -127,6 +128,8 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     """
     folder, jobs = RunFolder(workplace.run), score_jobs(plan)
     run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
+    if plan.attackers:
+        run_stage("attack", workplace.bind(attack_release), attack_jobs(plan), pool, progress)
     made_from = hash_evidence(folder, plan)
     if is_reduced(folder, plan, made_from):
         run_stage("reduce", lambda job: False, jobs, Serial(), progress)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
-from unmask.bench.core.settings import PlanSettings
+from unmask.bench.core.settings import Audit, PlanSettings
 from unmask.bench.core.spec import Spec, default_label
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.data.opening import parse_dataset
+from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
 from unmask.bench.run.choosing import (
     FACE_TRACKER,
@@ -26,14 +26,16 @@ from unmask.bench.run.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.config import RunConfig
-from unmask.bench.run.draws import without_seeds
+from unmask.bench.run.draws import AGAIN, without_seeds
 from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
+from unmask.bench.store.schemas import MATCHED, Kind, Plan, PlannedAttacker, PlannedDataset, PlannedMethod, Release, Use
 
 CONTROL = "none"
+QUICK_PHOTOS: Final = 600
+"""Photos of the background that a quick audit learns from, at most."""
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
 
 
@@ -41,14 +43,12 @@ def make_plan(
     config: RunConfig,
     *,
     methods: Sequence[PlannedMethod] | None = None,
-    background: Sequence[str] = (),
     root: Path | None = None,
     progress: FetchProgress | None = None,
 ) -> Plan:
     """The plan of ``config``. Opens the data sets (to fingerprint them) but decodes nothing.
 
     ``methods``: `planned_methods` of the config, where they are there already: they hash code, weights and outputs.
-    ``background``: SPECs of data sets that attackers learn from.
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
     methods = list(methods or planned_methods(config.methods))
@@ -72,15 +72,17 @@ def make_plan(
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
     settings = _settings(config)
-    uses: dict[Use, Sequence[str]] = {"background": background}
+    audited = config.audit != "none"
+    uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
-    others = _other_datasets(uses, people, root=root, progress=progress)
+    others = _other_datasets(uses, people, config, root=root, progress=progress)
     own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": methods,
+        "methods": [*methods, *(_again(m) for m in methods if audited and "photos" in kinds and _can_run(m))],
+        "attackers": planned_attackers(config.audit) if audited else [],
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
         "instruments": cards,
@@ -96,6 +98,40 @@ def make_plan(
         card = plan.operating_points
         refuse_shared_people(people, {("calibrate", card["dataset"]): set(card.get("people_sha256", ()))})
     return plan
+
+
+def background_of(config: RunConfig) -> list[str]:
+    """SPECs of what attackers learn from: those that were asked for, or the other halves of the data sets that have
+    halves. Raises `ConfigError` where nobody would learn from it."""
+    if config.audit == "none":
+        if config.background:
+            raise ConfigError("--background is what attackers of an audit learn from; add --audit quick or full")
+        return []
+    if all(kind_of(text) == "clips" for text in config.datasets):
+        raise ConfigError(f"--audit {config.audit} is about photos, and there are none; leave it out")
+    halves = [half for text in config.datasets if (half := other_half(text))]
+    return list(dict.fromkeys(config.background or halves))
+
+
+def planned_attackers(audit: Audit) -> list[PlannedAttacker]:
+    """The plan's entries for everybody who is registered and tried in an ``audit``."""
+    entries = []
+    for name in registry.names("attacker"):
+        card = registry.create_attacker(Spec(name, {}, name)).card
+        if card.audit == "quick" or audit == "full":
+            entries.append(PlannedAttacker(label=name, spec=name, card=card))
+    return entries
+
+
+def _can_run(method: PlannedMethod) -> bool:
+    """Whether somebody who knows the method can run it: not the control, which needs no run, nor pictures that were
+    made elsewhere, nor further draws."""
+    stored = getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False)
+    return method.card.name != CONTROL and not stored and not method.draw_of
+
+
+def _again(method: PlannedMethod) -> PlannedMethod:
+    return method.model_copy(update={"label": f"{method.label}+again", "draw": AGAIN, "again_of": method.label})
 
 
 def _settings(config: RunConfig) -> PlanSettings:
@@ -160,6 +196,7 @@ def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds:
 def _other_datasets(
     uses: Mapping[Use, Sequence[str]],
     people: Mapping[str, set[str]],
+    config: RunConfig,
     *,
     root: Path | None,
     progress: FetchProgress | None,
@@ -174,7 +211,11 @@ def _other_datasets(
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
         refuse_shared_people(people, {(use, dataset.card.name): present})
         label = other_label(use, registry.dataset_spec(text))
-        entries.append(planned_dataset(text, dataset, None).model_copy(update={"use": use, "label": label}))
+        limit = None
+        if use == "background":
+            quick = QUICK_PHOTOS if config.audit == "quick" else None
+            limit = min((n for n in (config.limit, quick) if n is not None), default=None)
+        entries.append(planned_dataset(text, dataset, limit).model_copy(update={"use": use, "label": label}))
     distinct("data set", [entry.label for entry in entries])
     return entries
 
@@ -248,12 +289,17 @@ def _without(spec: Spec, names: Collection[str]) -> str:
     return Spec(spec.name, {key: value for key, value in spec.params.items() if key not in names}).text
 
 
-def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: str = SHIPPED) -> Locations:
+def locations_of(
+    datasets: Sequence[str], methods: Sequence[str], calibration: str = SHIPPED, background: Sequence[str] = ()
+) -> Locations:
     """Where the data sets and the files of the methods of these SPECs lie, by label."""
     parsed = {dataset_label(spec): spec for spec in (registry.dataset_spec(text) for text in datasets)}
-    if calibration != SHIPPED:
-        spec = registry.dataset_spec(calibration)
-        parsed[other_label("calibrate", spec)] = spec
+    uses: dict[Use, Sequence[str]] = {
+        "calibrate": [calibration] if calibration != SHIPPED else [],
+        "background": background,
+    }
+    for use, texts in uses.items():
+        parsed |= {other_label(use, spec): spec for spec in map(registry.dataset_spec, texts)}
     paths = {
         label: str(Path(str(spec.params["path"])).expanduser().absolute())
         for label, spec in parsed.items()

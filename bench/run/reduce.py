@@ -108,6 +108,7 @@ class _Reduction:
         attacking = ("recogniser", "detector") if self._planned.kind == "clips" else ("recogniser",)
         self._attackers = {name for name, card in instruments.items() if card.role in attacking}
         self._design = Design(originals, plan)
+        self._control: Evidence | None = None
         self._controls = [m.label for m in plan.methods if m.card.name == CONTROL]
 
     def run(self, progress: Progress) -> None:
@@ -151,7 +152,11 @@ class _Reduction:
         """What the metrics say of one draw of a method; ``label``: of the draws' average, and of the draw that findings
         and drawings are of."""
         folder, plan, tables, dataset = self._folder, self._plan, self._tables, self._originals.dataset
-        evidence, reasons, errors = assemble_evidence(folder, plan, self._originals, release.label, self._points)
+        evidence, reasons, errors = assemble_evidence(
+            folder, plan, self._originals, release.label, self._points, self._control
+        )
+        if plan.attackers and self._control is None:  # the control's lossless release comes first
+            self._control = evidence
         items = [item for metric in self._metrics for item in metric.ask(evidence)]
         if release.label == label:
             tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]

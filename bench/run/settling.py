@@ -10,9 +10,11 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
-from unmask.bench.run.shards import score_jobs, shard_jobs
+from unmask.bench.run.audit import fits_of
+from unmask.bench.run.shards import output_jobs, score_jobs, shard_jobs
 from unmask.bench.run.sources import hash_arithmetic
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
+from unmask.bench.store.fits import fits_stamp
 from unmask.bench.store.names import NAMES
 from unmask.bench.store.purging import refuse_purged
 from unmask.bench.store.run_folder import PLAN, RunFolder
@@ -133,12 +135,13 @@ def hash_evidence(folder: RunFolder, plan: Plan) -> str:
     """
     tables = []
     folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan)]
-    for job in shard_jobs(plan, [method.label for method in plan.methods]):
+    for job in output_jobs(plan):
         folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
     folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)]
     for each in folders:
         for path in [place.local for place in each.children() if place.local.suffix == ".parquet"]:
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])
+    tables += [[str(place.local.relative_to(folder.path)), fits_stamp(place)] for place in fits_of(folder, plan)]
     notes = [dataset.notes for dataset in plan.datasets]
     return digest([plan.run, notes, tables, hash_arithmetic([metric.name for metric in plan.metrics])])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -114,12 +114,12 @@ class ShardJob(Job):
 
     def instruments(self, *roles: Role) -> list[InstrumentCard]:
         """The plan's instruments of some roles that read this data set."""
-        return self.plan.reading(self.planned).instruments_of(*roles)
+        return self.plan.reading(self.planned, self.method).instruments_of(*roles)
 
     @property
     def looks_closely(self) -> bool:
         """Whether recognisers try looks and read faces elsewhere, and second detectors are asked."""
-        return self.plan.looks_closely(self.planned)
+        return self.plan.looks_closely(self.planned, self.method)
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
         """The data set and this shard's entries, in order.
@@ -146,11 +146,21 @@ def shard_size(plan: Plan, dataset: PlannedDataset) -> int:
     return 1 if dataset.kind == "clips" else plan.settings.shard_size
 
 
-def shard_jobs(plan: Plan, methods: Sequence[str] = ()) -> list[Job]:
-    """One job for each shard of the data sets under each method; without methods, of the originals of all uses."""
-    if not methods:
-        return [job for dataset in (*plan.datasets, *plan.others) for job in dataset_jobs(plan, dataset)]
-    return [job for dataset in plan.datasets for method in methods for job in dataset_jobs(plan, dataset, method)]
+def shard_jobs(plan: Plan) -> list[Job]:
+    """One job for each shard of the originals of all uses."""
+    return [job for dataset in (*plan.datasets, *plan.others) for job in dataset_jobs(plan, dataset)]
+
+
+def output_jobs(plan: Plan) -> list[Job]:
+    """One job for each shard that a method is run over: of the data sets, and of what attackers learn from."""
+    return [
+        *(job for d in plan.datasets for method in plan.methods for job in _jobs_of(plan, d, method)),
+        *(job for d in plan.used_to("background") for method in plan.again for job in dataset_jobs(plan, d, method)),
+    ]
+
+
+def _jobs_of(plan: Plan, dataset: PlannedDataset, method: PlannedMethod) -> list[Job]:
+    return [] if method.again_of and dataset.kind == "clips" else dataset_jobs(plan, dataset, method.label)
 
 
 def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[Job]:
@@ -165,10 +175,9 @@ def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[
 
 
 def score_jobs(plan: Plan) -> list[Job]:
-    """One job for each shard of everything that is scored: the methods over photos, the releases of clips."""
-    return [
-        job
-        for dataset in plan.datasets
-        for label in plan.labels_of(dataset)
-        for job in dataset_jobs(plan, dataset, label)
-    ]
+    """One job for each shard of everything that is read: the releases of the data sets, what attackers learn from, and
+    what those compare with who run the method themselves."""
+    scored = [(dataset, label) for dataset in plan.datasets for label in plan.labels_of(dataset)]
+    scored += [(dataset, label) for dataset in plan.used_to("background") for label in plan.again]
+    scored += [(dataset, label) for dataset in plan.datasets_of("photos") for label in plan.again.values()]
+    return [job for dataset, label in scored for job in dataset_jobs(plan, dataset, label)]

@@ -17,6 +17,7 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
                                   /extras.parquet    one row a face that is found where no original face is
                                   /INSTRUMENT[@REGION].parquet   readings on the outputs
                                   /RECOGNISER+extra.parquet      readings of the extra faces
+    RUN/attacks/DATASET/METHOD/ATTACKER@RECOGNISER.safetensors   what attackers have learned of the method
     RUN/prepare/CLIPS/SHARD/clip.parquet             one row: size, rate, codec, or why it cannot be used
                            /frames.parquet           when each frame is shown
                            /faces.parquet            one row a face in a frame, with its track
@@ -192,6 +193,9 @@ class RunFolder:
 
     def score_dir(self, dataset: str, method: str, shard: int) -> Storage:
         return self.storage / "score" / dataset / method / f"{shard:05d}"
+
+    def attacks_dir(self, dataset: str, method: str) -> Storage:
+        return self.storage / "attacks" / dataset / method
 
     def faces_path(self, dataset: str, method: str) -> Storage:
         return self.results / FACES / dataset / f"{method}.parquet"

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from unmask.bench.core.canonical import digest
-from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
+from unmask.bench.core.cards import AttackerCard, DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.settings import PlanSettings, Strict
@@ -63,10 +63,18 @@ class PlannedMethod(Strict):
     """0 = the run's own seed; k = the k-th further draw of a method that chooses by chance."""
     draw_of: str = ""
     """The label whose results a further draw is averaged into; '' = a method with results of its own."""
+    again_of: str = ""
+    """The label of the method that this is, under another seed, for attackers who run it themselves; '' = a method with
+    results of its own, or a draw of one."""
     code: str = ""
     """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
     files: dict[str, str] = Field(default={})
     """Parameter that names a file or folder -> sha256 of the content."""
+
+    @property
+    def origin(self) -> str:
+        """The label under which the method was asked for."""
+        return self.draw_of or self.again_of or self.label
 
     @property
     def identity(self) -> list[Any]:
@@ -80,6 +88,14 @@ class PlannedPart(Strict):
     label: str
     spec: str
     card: InstrumentCard
+
+
+class PlannedAttacker(Strict):
+    """Somebody who wants to know who is behind a released face, with parameters."""
+
+    label: str
+    spec: str
+    card: AttackerCard
 
 
 class Release(Strict):
@@ -137,6 +153,8 @@ class Plan(Strict):
     """Follow people through clips; the first one leads the page."""
     face_tracker: PlannedPart | None = None
     """Links faces of the original to tracks, by the default recogniser's embeddings; null without clips."""
+    attackers: list[PlannedAttacker] = Field(default=[])
+    """Those who know the method, in the order they are shown."""
     metrics: list[PlannedMetric]
     operating_points: dict[str, Any]
     """The calibration card in use; empty ``points`` where the run calibrates itself."""
@@ -220,7 +238,9 @@ class Plan(Strict):
         return next(dataset for dataset in (*self.datasets, *self.others) if dataset.label == label)
 
     def release(self, label: str) -> Release:
-        return next(release for release in self.releases if release.label == label)
+        """One that is scored, or the lossless one of a method that has no results of its own."""
+        again = [Release(label=m.label, method=m.label) for m in self.methods if m.again_of]
+        return next(release for release in (*self.releases, *again) if release.label == label)
 
     def method_of(self, label: str) -> str:
         """The label of the method that made a release; ``label`` itself where it is a method's."""
@@ -229,11 +249,11 @@ class Plan(Strict):
     def used_to(self, use: Use) -> list[PlannedDataset]:
         return [dataset for dataset in (*self.datasets, *self.others) if dataset.use == use]
 
-    def reading(self, dataset: PlannedDataset) -> Plan:
-        """The same with the instruments that read a data set; it keeps the plan's name."""
+    def reading(self, dataset: PlannedDataset, label: str = "") -> Plan:
+        """The same with the instruments that read a data set (and a release of it); it keeps the plan's name."""
         roles: set[str] = {"recogniser"}
         names: set[str] = set()
-        if dataset.use == "test":
+        if dataset.use == "test" and not self._is_again(label):
             if dataset.kind == "photos":
                 return self
             roles |= {"detector"} if self.looks_closely(dataset) else set()
@@ -241,10 +261,12 @@ class Plan(Strict):
         cards = [c for c in self.instruments if c.role in roles or {c.name, f"role:{c.role}"} & names]
         return self.model_copy(update={"instruments": cards})
 
-    def looks_closely(self, dataset: PlannedDataset) -> bool:
+    def looks_closely(self, dataset: PlannedDataset, label: str = "") -> bool:
         """Whether recognisers try looks of a data set's faces and read faces elsewhere, and second detectors are asked:
         of photos always; of clips, which have hundreds of times as many faces, where a metric of photos is asked about
-        faces that are found again or recognised."""
+        faces that are found again or recognised; never of what only attackers learn from or compare with."""
+        if dataset.use == "background" or self._is_again(label):
+            return False
         needs = {
             need
             for metric in self.metrics
@@ -252,6 +274,15 @@ class Plan(Strict):
             for need in metric.needs
         }
         return dataset.kind == "photos" or bool(needs & {"role:recogniser", self.detector.name})
+
+    def _is_again(self, label: str) -> bool:
+        return any(method.label == label and method.again_of for method in self.methods)
+
+    @property
+    def again(self) -> dict[str, str]:
+        """Method -> the same under another seed. Those that are not in it cannot be run by an attacker: pictures that
+        were made elsewhere; the control, which needs no run."""
+        return {method.again_of: method.label for method in self.methods if method.again_of}
 
     def releases_of(self, dataset: PlannedDataset) -> list[Release]:
         """What is scored of a data set: every method lossless, and in the variants that its kind has."""

@@ -67,7 +67,7 @@ class RunView:
         self.estimates = folder.estimates
         self.key = folder.plan.run
         self.metrics = {card.name: card for plug in self.plan.metrics for card in plug.cards}
-        self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
+        self.methods = {m.label: m.card for m in self.plan.methods if m.origin == m.label}
         self.releases = {r.label: r for r in self.plan.releases if r.method in self.methods}
         self.datasets = {d.label: d.card for d in self.plan.datasets}
         self.instruments = {card.name: card for card in self.plan.measuring}

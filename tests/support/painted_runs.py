@@ -26,10 +26,11 @@ from unmask.bench.run.plan import make_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
+from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs, shard_jobs
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
 
 RATE = 10
@@ -50,6 +51,12 @@ def calibration(recognisers: Sequence[str]) -> dict[str, Any]:
         "instruments": {name: attack_identity(name, cards[name.removesuffix(ANY_LOOK)]) for name in attacks},
         "points": dict.fromkeys(attacks, points),
     }
+
+
+def placed_jobs(path: Path, plan: Plan, label: str) -> list[ShardJob]:
+    """The jobs of a method or release over the data sets; of '' those of the originals."""
+    of_label = [job for dataset in plan.datasets for job in dataset_jobs(plan, dataset, label)]
+    return list(map(Workplace(path).place, of_label if label else shard_jobs(plan)))
 
 
 class PhotoRun:
@@ -79,7 +86,7 @@ class PhotoRun:
         return self
 
     def jobs(self, method: str = "") -> list[ShardJob]:
-        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [method] if method else [])))
+        return placed_jobs(self.folder.path, self.plan, method)
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by shard."""
@@ -189,7 +196,7 @@ class ClipRun:
         return self
 
     def jobs(self, label: str = "") -> list[ShardJob]:
-        return list(map(Workplace(self.folder.path).place, shard_jobs(self.plan, [label] if label else [])))
+        return placed_jobs(self.folder.path, self.plan, label)
 
     def prepare(self) -> list[bool]:
         """Whether there was something to do, by clip."""

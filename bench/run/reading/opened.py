@@ -94,7 +94,7 @@ def data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[Dataset,
     Raises `DataError` where it is not at its place, or something else is there.
     """
     spec = located_dataset(run, label, plan.dataset(label).spec)
-    apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
+    apart = output_paths([located_method(run, m.origin, m.spec) for m in plan.methods])
     return _opened(run, plan.run, label, spec, root, tuple(apart))
 
 
