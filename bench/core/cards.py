@@ -143,7 +143,7 @@ class AttackerCard:
     """Paper and section."""
     limits: str = ""
     params: Mapping[str, Scalar] = field(default_factory=dict)
-    gallery: Literal["originals", "again"] = "originals"
+    gallery: Literal["originals", "released"] = "originals"
     """What released faces are compared with: photos of people, or what the same method makes of them under another
     seed."""
     audit: Literal["quick", "full"] = "quick"

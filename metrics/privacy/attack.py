@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, look_column
+from unmask.bench.core.evidence import ALL_PEOPLE, ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, LearnedAttack, look_column
 from unmask.bench.core.exposure import FARTHEST, distances
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
@@ -144,6 +144,23 @@ def attacks(evidence: Evidence) -> Sequence[Attack]:
 def plain_attacks(evidence: Evidence) -> list[Attack]:
     """Those without any look."""
     return [attack for attack in attacks(evidence) if not attack.recogniser.endswith(ANY_LOOK)]
+
+
+def informed_attack(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> Attack | None:
+    """What an attacker holds who knows the method, by one recogniser: candidates as in the plain attack and a gallery,
+    both as the attacker reads them; ``None`` where it has learned nothing, or has nothing to compare with."""
+    audit, original = evidence.audit, evidence.original[recogniser]
+    again = learned.card.gallery == "released"
+    if audit is None or learned.problem(recogniser, fit) or (again and recogniser not in audit.again):
+        return None
+    known = audit.again[recogniser] if again else {"embedding": original["embedding"]}
+    gallery = learned.read(recogniser, known, released=again, fit=fit)["embedding"]
+    released = {c: evidence.anonymized[recogniser][c] for c in ("embedding", KNOWN_PLACE)}
+    faces, extra = _extra_candidates(evidence, recogniser)
+    extra_rows = learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"]
+    layers = list(learned.read(recogniser, released, released=True, fit=fit).values())
+    name = f"{learned.label}/{recogniser}"
+    return _attack(evidence, name, unit_rows(gallery), layers, faces, unit_rows(extra_rows))
 
 
 def _attacks_by(evidence: Evidence, name: str) -> Iterator[Attack]:

@@ -1,0 +1,182 @@
+"""What an attacker who knows the method reaches: every released face compared with the gallery that the attacker has.
+
+A released face is searched among all people of the data set, each at the entry that is most alike, entries from its own
+photo left out ("another photo"). Faces of unlabelled people are people of their own; copies of one photo under two names,
+and unlabelled originals that look like one person, are neither right nor wrong entries (`strangers`). A score is 1 minus
+the attack's distance (`attack`): a cosine, -1..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bench.core.evidence import ALL_PEOPLE, KNOWN_PLACE, Audit, Columns, Evidence, LearnedAttack
+from unmask.bench.core.stats.error_rates import step_threshold
+from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
+from unmask.bench.core.stats.identification import Searches, best_of, search
+from unmask.bench.core.types import Bools, Float, Floats32
+from unmask.metrics.privacy.attack import Attack, Ints, informed_attack, nearest, unit_rows
+from unmask.metrics.privacy.strangers import strangers
+
+FMRS: Final = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
+LEAST_PAIRS: Final = {"1e-2": 1_000, "1e-3": 10_000, "1e-4": 300_000}
+"""Impostor pairs of background people below which a threshold is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Who may be searched for whom, the same for all attacks on one data set."""
+
+    person: Ints
+    """(N,) number of each face's person, 0..P-1; unlabelled faces are people of their own."""
+    people: int
+    right: Bools
+    """(N, N) probe and entry are of one labelled person, in two photos."""
+    searched: Bools
+    """(N, N) entries that a probe is compared with, right ones included."""
+    eligible: Bools
+    """(N,) probes of which another photo shows the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One attack's searches of N probes."""
+
+    searches: Searches
+    eligible: Bools
+    """(N,)"""
+    people: int
+    """In the gallery."""
+    histograms: ScoreHistograms
+    """Comparisons of photos, by probe: P = N."""
+    scores: Floats32
+    """(N, N) NaN = not compared."""
+
+
+def gallery_of(evidence: Evidence) -> Gallery:
+    """Worked out once."""
+    if "gallery" not in evidence.derived:
+        identity, sample = evidence.truth.identity, evidence.faces.sample
+        names = np.where(identity == "", np.char.add("\x00", evidence.faces.id), identity)
+        person = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        apart = sample[:, None] != sample[None, :]
+        right = (person[:, None] == person[None, :]) & apart
+        searched = (right | strangers(evidence).different) & apart
+        evidence.derived["gallery"] = Gallery(person, int(person.max(initial=-1)) + 1, right, searched, right.any(axis=1))
+    gallery: Gallery = evidence.derived["gallery"]
+    return gallery
+
+
+def trial_of(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> Trial | None:
+    """The attack by what was learned in ``fit``; ``None`` where nothing was. Worked out once."""
+    key = ("trial", learned.label, recogniser, fit)
+    if key not in evidence.derived:
+        attack = informed_attack(evidence, learned, recogniser, fit)
+        evidence.derived[key] = None if attack is None else searched_by(attack, gallery_of(evidence))
+    trial: Trial | None = evidence.derived[key]
+    return trial
+
+
+def searched_by(attack: Attack, gallery: Gallery) -> Trial:
+    """All probes searched. Faces that a method failed on are released as they were: given away, whatever is compared."""
+    scores = np.concatenate([1 - block for _, block in attack.blocks()]) if len(attack.gone) else np.zeros((0, 0))
+    scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan)).astype(np.float32)
+    scores[attack.gone] = np.where(gallery.searched[attack.gone], -np.inf, np.nan)
+    own = np.where(gallery.eligible, gallery.person, -1)
+    result = search(best_of(scores, gallery.person, gallery.people, axis=1), own)
+    rank = np.where(attack.error & gallery.eligible, 0.0, result.rank)
+    rank[~attack.scored] = np.nan
+    genuine = np.where(attack.error & gallery.eligible, 1.0, result.genuine)
+    return Trial(
+        Searches(rank, genuine, result.stranger),
+        gallery.eligible,
+        gallery.people,
+        _histograms(scores, gallery),
+        scores,
+    )
+
+
+def _histograms(scores: Floats32, gallery: Gallery) -> ScoreHistograms:
+    probe = np.broadcast_to(np.arange(len(scores), dtype=np.int64)[:, None], scores.shape)
+    compared = gallery.eligible[:, None] & ~np.isnan(scores)
+    kinds = (gallery.right & compared, ~gallery.right & compared)
+    (genuine, own), (impostor, others) = ((scores[kind].astype(np.float64), probe[kind]) for kind in kinds)
+    return score_histograms(genuine, own, impostor, others, len(scores), COSINE_EDGES)
+
+
+def accepted(trial: Trial, gallery: Gallery, threshold: float) -> Float:
+    """(N,) share of each probe's right entries whose score is at or above ``threshold``; NaN where there is none, or no
+    threshold. A face that a method failed on counts as accepted."""
+    right = gallery.right & ~np.isnan(trial.scores)
+    many = right.sum(axis=1)
+    passed = (right & (trial.scores >= threshold)).sum(axis=1)
+    share = np.divide(passed, many, out=np.full(len(many), np.nan), where=many > 0)
+    share = np.where(trial.searches.rank == 0, 1.0, share)
+    return np.full(len(many), np.nan) if np.isnan(threshold) else share
+
+
+def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
+    """FMR -> the lowest score at which no larger share of background people's released faces is taken for somebody else;
+    NaN with fewer than `LEAST_PAIRS`. Each fold is read by the fit that has not seen its people."""
+    audit = evidence.audit
+    pieces = [np.zeros(0)]
+    if audit is not None and recogniser in audit.background:
+        for fold in np.unique(audit.fold).tolist():
+            fit = f"fold/{fold}"
+            if not learned.problem(recogniser, fit):
+                pieces.append(_impostors(audit, learned, recogniser, fit, np.flatnonzero(audit.fold == fold)))
+    distances = np.sort(np.concatenate(pieces))
+    everything = np.arange(1, len(distances) + 1, dtype=np.float64)
+    return {
+        label: 1 - step_threshold(distances, everything, fmr * len(distances))
+        if len(distances) >= LEAST_PAIRS[label]
+        else float("nan")
+        for label, fmr in FMRS.items()
+    }
+
+
+def _impostors(audit: Audit, learned: LearnedAttack, recogniser: str, fit: str, rows: NDArray[Any]) -> Float:
+    """Distances of released faces to the gallery entries of others, among the background faces ``rows``."""
+    distance, identity = background_distances(audit, learned, recogniser, fit, rows)
+    others = identity[:, None] != identity[None, :]
+    values = distance[others & np.isfinite(distance)]
+    return values.astype(np.float64)
+
+
+def background_distances(
+    audit: Audit, learned: LearnedAttack, recogniser: str, fit: str, rows: NDArray[Any]
+) -> tuple[Floats32, NDArray[np.str_]]:
+    """(K, K) distances of what was released of background faces ``rows`` to the attacker's gallery of them, NaN = cannot
+    be compared, and who they are. A released gallery is of the very same releases: one's own entry, which would be the
+    probe itself, is left to the caller."""
+    background = audit.background[recogniser]
+    released = {name: values[rows] for name, values in background.released.items()}
+    known: Columns = {"embedding": background.original["embedding"][rows]}
+    again = learned.card.gallery == "released"
+    if again:
+        readable = np.isfinite(released["embedding"]).all(axis=1)
+        known = {"embedding": np.where(readable[:, None], released["embedding"], released[KNOWN_PLACE])}
+    gallery = unit_rows(learned.read(recogniser, known, released=again, fit=fit)["embedding"])
+    candidates = [unit_rows(c) for c in learned.read(recogniser, released, released=True, fit=fit).values()]
+    distance = np.fmin.reduce([1 - c @ gallery.T for c in candidates])
+    return np.asarray(distance, np.float32), background.identity[rows]
+
+
+def rank1_of_background(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> float:
+    """Share of background faces, of people with two, that the attacker names by another photo: on the very people that
+    it learned from; NaN where there are none."""
+    audit = evidence.audit
+    if audit is None or recogniser not in audit.background or learned.problem(recogniser, fit):
+        return float("nan")
+    identity = audit.background[recogniser].identity
+    distance, _ = background_distances(audit, learned, recogniser, fit, np.arange(len(identity)))
+    same = identity[:, None] == identity[None, :]
+    np.fill_diagonal(distance, np.nan)
+    np.fill_diagonal(same, False)
+    own, other = (np.nanmin(np.where(kind, distance, np.nan), axis=1, initial=np.inf) for kind in (same, ~same))
+    asked = same.any(axis=1) & np.isfinite(own)
+    return float((own <= other)[asked].mean()) if asked.any() else float("nan")
