@@ -9,10 +9,13 @@ from typing import ClassVar, Final, Protocol, Self, runtime_checkable
 from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
 from unmask.bench.core.evidence import Background, Columns, Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
 
 CLIPS: Final = "clips"
 """Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
+
+AUDIT: Final = "audit"
+"""Among a metric's ``needs``: only an audit can answer it, since it asks about attackers who know the method."""
 
 
 @runtime_checkable
@@ -123,5 +126,5 @@ class Metric(Protocol):
     needs: ClassVar[tuple[str, ...]]
     """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding | AttackRecord]:
         """Values for one method on one data set."""

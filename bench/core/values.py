@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -102,3 +102,38 @@ class Histogram:
     """K+1 bin edges."""
     series: dict[str, tuple[int, ...]]
     """Series name -> K counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttackRecord:
+    """What one attacker reached by one channel, and whether that may be believed."""
+
+    attacker: str
+    channel: str
+    """The recogniser whose readings it compares."""
+    problem: str
+    """Why it could not be tried; '' = it was."""
+    doubts: tuple[str, ...]
+    """Why what it reached may not be believed, a sentence each; then it is no measure of privacy."""
+    lower_bound: bool
+    """Whether it still grew with the number of background people: a better one may reach more."""
+    named: float
+    """Share of searches whose right person comes first; NaN = not measured, as for the others."""
+    floor: float
+    """The same where nothing can be known: labels permuted."""
+    ceiling: float
+    """The same attack on un-anonymized photos."""
+    trained: float
+    """The same on the background people that it learned from."""
+    shares: Mapping[str, float]
+    """Share of the background people that it learned from -> what it reached."""
+    trainings: tuple[float, ...]
+    """What each of several trainings reached; the best one counts."""
+    searches: int
+    people: int
+    """In the gallery."""
+    cmc: tuple[float, ...]
+    """Share of searches whose right person is among the first 1, 2, ..."""
+    fmr: tuple[float, ...]
+    fnmr: tuple[float, ...]
+    """Points of the DET curve."""

@@ -17,7 +17,7 @@ from unmask.bench.core.errors import SpecError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
 
 SEEDS: Final = "seeds"
@@ -25,7 +25,7 @@ SEEDS: Final = "seeds"
 MOST: Final = 100
 AGAIN: Final = MOST + 1
 """The draw of an attacker who runs the method, other than all that are averaged."""
-Asked = UnitValues | SetStatistic | Histogram | Finding
+Asked = UnitValues | SetStatistic | Histogram | Finding | AttackRecord
 
 
 def without_seeds(spec: Spec) -> tuple[Spec, int]:
@@ -82,6 +82,8 @@ def averaged(draws: Sequence[Sequence[Asked]]) -> list[Asked]:
 def _key(item: Asked) -> tuple[str, ...]:
     if isinstance(item, Finding):
         return "finding", item.kind
+    if isinstance(item, AttackRecord):
+        return "attack", item.attacker, item.channel
     if isinstance(item, Histogram):
         return "histogram", item.metric, item.instrument
     return item.metric, item.instrument, item.region, item.unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from unmask.bench.core.headlines import headline_keys
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.data.folders import counted
 from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.calibration import usable_points
@@ -33,6 +34,7 @@ from unmask.bench.run.releases import output_findings, output_rows, outputs_dige
 from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
+    AttackRow,
     ClipResult,
     ClipRow,
     ComparisonRow,
@@ -161,6 +163,7 @@ class _Reduction:
         if release.label == label:
             tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]
             tables.findings += [_finding(evidence, item) for item in items if isinstance(item, Finding)]
+            tables.attacks += [_attack(evidence, item) for item in items if isinstance(item, AttackRecord)]
         if self._originals.clips:
             tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
             return items
@@ -207,6 +210,7 @@ class Tables:
         self.failures: list[MethodProblem] = []
         self.findings: list[FindingRow] = []
         self.histograms: list[HistogramRow] = []
+        self.attacks: list[AttackRow] = []
         self.clips: list[ClipRow] = []
         self.results: list[ClipResult] = []
 
@@ -271,6 +275,18 @@ def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
         edges=list(item.edges),
         series={name: list(counts) for name, counts in item.series.items()},
     )
+
+
+def _attack(evidence: Evidence, item: AttackRecord) -> AttackRow:
+    values = {name: _null(value) for name, value in asdict(item).items()}
+    return AttackRow(dataset=evidence.dataset, method=evidence.method, **values)
+
+
+def _null(value: Any) -> Any:
+    """NaN as null, in a mapping too."""
+    if isinstance(value, dict):
+        return {name: _null(each) for name, each in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _finding(evidence: Evidence, item: Finding) -> FindingRow:

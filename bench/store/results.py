@@ -142,6 +142,29 @@ class HistogramRow(Strict):
     series: dict[str, list[int]]
 
 
+class AttackRow(Strict):
+    """`bench.core.values.AttackRecord` of one method on one data set; null = not measured."""
+
+    dataset: str
+    method: str
+    attacker: str
+    channel: str
+    problem: str
+    doubts: list[str]
+    lower_bound: bool
+    named: float | None
+    floor: float | None
+    ceiling: float | None
+    trained: float | None
+    shares: dict[str, float | None]
+    trainings: list[float]
+    searches: int
+    people: int
+    cmc: list[float]
+    fmr: list[float]
+    fnmr: list[float]
+
+
 class ClipRow(Strict):
     """One clip as it came in; every clip has a row, whatever became of it."""
 
@@ -218,6 +241,8 @@ class Estimates(Strict):
     failures: list[MethodProblem] = Field(default_factory=list)
     findings: list[FindingRow] = Field(default_factory=list)
     histograms: list[HistogramRow] = Field(default_factory=list)
+    attacks: list[AttackRow] = Field(default_factory=list)
+    """Of attackers who know the method."""
     clips: list[ClipRow] = Field(default_factory=list)
     """Every clip of the data sets of clips."""
     results: list[ClipResult] = Field(default_factory=list)

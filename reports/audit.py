@@ -1,0 +1,150 @@
+"""What attackers reach who know the method: the page of the privacy audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from unmask.bench.core.cards import AttackerCard
+from unmask.bench.store.results import AttackRow
+from unmask.bench.store.view import WORST, Column
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.charts.curves import Curve, cmc_plot, det_plot
+from unmask.reports.numbers import format_value
+
+RISK: Final = Column("residual_risk", WORST, "face")
+NAMED: Final = Column("attack_rank1", WORST, "face")
+NAMED_5: Final = Column("attack_rank5", WORST, "face")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attack on one method, as a table prints it."""
+
+    row: AttackRow
+    text: str
+    detail: str
+    """Beside or below the number: why there is none, or what it is to be held against."""
+
+    @property
+    def believed(self) -> bool:
+        return not self.row.problem and not self.row.doubts and self.row.named is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One method against all attackers."""
+
+    entrant: Entrant
+    risk: Cell
+    named: Cell
+    named_5: Cell
+    strongest: str
+    """The trustworthy attack that names most; '' = there is none."""
+    sentence: str
+    attempts: tuple[Attempt, ...]
+    informed: bool
+    """Whether the method could be run by an attacker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A data set's part of the page."""
+
+    board: Board
+    lines: tuple[AuditLine, ...]
+    attackers: tuple[AttackerCard, ...]
+    channels: tuple[str, ...]
+    people: int
+    searches: int
+    plots: tuple[tuple[str, Markup], ...]
+    """Caption, drawing."""
+
+
+def audits(boards: Sequence[Board]) -> list[Audit]:
+    """The boards on which attackers were asked."""
+    return [audit for number, board in enumerate(boards) if (audit := _audit(board, f"a{number}")) is not None]
+
+
+def _audit(board: Board, name: str) -> Audit | None:
+    lines = [line for entrant in board.entrants if (line := _line(board, entrant)) is not None]
+    if not lines:
+        return None
+    rows = [attempt.row for line in lines for attempt in line.attempts]
+    cards = {a.label: a.card for run in board.runs for a in run.plan.attackers}
+    lines.sort(key=lambda line: (line.entrant.control, line.risk.sort is None, line.risk.sort or 0.0))
+    return Audit(
+        board,
+        tuple(lines),
+        tuple(cards.values()),
+        tuple(dict.fromkeys(row.channel for row in rows)),
+        max((row.people for row in rows), default=0),
+        max((row.searches for row in rows), default=0),
+        tuple(_plots(board, lines, name)),
+    )
+
+
+def _line(board: Board, entrant: Entrant) -> AuditLine | None:
+    rows = [
+        row for row in entrant.run.estimates.attacks if (row.dataset, row.method) == (board.dataset, entrant.label)
+    ]
+    if not rows:
+        return None
+    attempts = tuple(map(_attempt, rows))
+    best = _strongest(attempts)
+    risk, named, named_5 = (entrant_cell(board, entrant, column) for column in (RISK, NAMED, NAMED_5))
+    return AuditLine(
+        entrant,
+        risk,
+        named,
+        named_5,
+        f"{best.row.attacker} by {best.row.channel}" if best else "",
+        _sentence(best.row) if best else "no attack may be believed: not measured",
+        attempts,
+        any(not row.problem and row.shares for row in rows),
+    )
+
+
+def _strongest(attempts: Sequence[Attempt]) -> Attempt | None:
+    return max((each for each in attempts if each.believed), key=lambda each: each.row.named or 0.0, default=None)
+
+
+def _attempt(row: AttackRow) -> Attempt:
+    if row.problem:
+        return Attempt(row, "not possible", row.problem)
+    if row.doubts:
+        return Attempt(row, "not trustworthy", "; ".join(row.doubts))
+    text = format_value(row.named, "share")
+    beside = f"floor {format_value(row.floor, 'share')}, ceiling {format_value(row.ceiling, 'share')}"
+    return Attempt(row, f"≥ {text}" if row.lower_bound else text, beside)
+
+
+def _sentence(row: AttackRow) -> str:
+    """What the strongest attack means, in whole numbers."""
+    if row.named is None:
+        return ""
+    ceiling = "" if row.ceiling is None else f"; without anonymization {100 * row.ceiling:.0f}"
+    guess = f"; by guessing {100 / row.people:.2g}" if row.people else ""
+    return (
+        f"This attacker names {100 * row.named:.0f} of 100 people, each by one other photo, out of {row.people:,}"
+        f"{ceiling}{guess}"
+    )
+
+
+def _plots(board: Board, lines: Sequence[AuditLine], name: str) -> Iterator[tuple[str, Markup]]:
+    best = [(line, attempt.row) for line in lines if (attempt := _strongest(line.attempts)) is not None]
+    if not best:
+        return
+    people, ranks = best[0][1].people, len(best[0][1].cmc)
+    chance = Curve("guessing", range(1, ranks + 1), [min(k / people, 1.0) for k in range(1, ranks + 1)])
+    cmc = [Curve(l.entrant.name, range(1, len(r.cmc) + 1), r.cmc, l.entrant.control) for l, r in best]
+    title = f"Cumulative match characteristic on {board.title}, strongest trustworthy attack on each method"
+    yield "How often the right person is among the first ones (CMC)", cmc_plot(cmc, chance, name=f"{name}-cmc", title=title)
+    det = [Curve(l.entrant.name, r.fmr, r.fnmr, l.entrant.control) for l, r in best if r.fmr]
+    title = f"Detection error trade-off on {board.title}, strongest trustworthy attack on each method"
+    if det:
+        yield "Which errors a verifier makes (DET)", det_plot(det, name=f"{name}-det", title=title)
