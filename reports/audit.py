@@ -89,9 +89,7 @@ def _audit(board: Board, name: str) -> Audit | None:
 
 
 def _line(board: Board, entrant: Entrant) -> AuditLine | None:
-    rows = [
-        row for row in entrant.run.estimates.attacks if (row.dataset, row.method) == (board.dataset, entrant.label)
-    ]
+    rows = [row for row in entrant.run.estimates.attacks if (row.dataset, row.method) == (board.dataset, entrant.label)]
     if not rows:
         return None
     attempts = tuple(map(_attempt, rows))
@@ -143,7 +141,10 @@ def _plots(board: Board, lines: Sequence[AuditLine], name: str) -> Iterator[tupl
     chance = Curve("guessing", range(1, ranks + 1), [min(k / people, 1.0) for k in range(1, ranks + 1)])
     cmc = [Curve(l.entrant.name, range(1, len(r.cmc) + 1), r.cmc, l.entrant.control) for l, r in best]
     title = f"Cumulative match characteristic on {board.title}, strongest trustworthy attack on each method"
-    yield "How often the right person is among the first ones (CMC)", cmc_plot(cmc, chance, name=f"{name}-cmc", title=title)
+    yield (
+        "How often the right person is among the first ones (CMC)",
+        cmc_plot(cmc, chance, name=f"{name}-cmc", title=title),
+    )
     det = [Curve(l.entrant.name, r.fmr, r.fnmr, l.entrant.control) for l, r in best if r.fmr]
     title = f"Detection error trade-off on {board.title}, strongest trustworthy attack on each method"
     if det:

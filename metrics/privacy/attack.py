@@ -146,7 +146,9 @@ def plain_attacks(evidence: Evidence) -> list[Attack]:
     return [attack for attack in attacks(evidence) if not attack.recogniser.endswith(ANY_LOOK)]
 
 
-def informed_attack(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> Attack | None:
+def informed_attack(
+    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE
+) -> Attack | None:
     """What an attacker holds who knows the method, by one recogniser: candidates as in the plain attack and a gallery,
     both as the attacker reads them; ``None`` where it has learned nothing, or has nothing to compare with."""
     audit, original = evidence.audit, evidence.original[recogniser]

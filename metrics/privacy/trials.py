@@ -19,7 +19,7 @@ from unmask.bench.core.stats.error_rates import step_threshold
 from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
 from unmask.bench.core.stats.identification import Searches, best_of, search
 from unmask.bench.core.types import Bools, Float, Floats32
-from unmask.metrics.privacy.attack import Attack, Ints, informed_attack, nearest, unit_rows
+from unmask.metrics.privacy.attack import Attack, Ints, informed_attack, unit_rows
 from unmask.metrics.privacy.strangers import strangers
 
 FMRS: Final = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
@@ -66,7 +66,9 @@ def gallery_of(evidence: Evidence) -> Gallery:
         apart = sample[:, None] != sample[None, :]
         right = (person[:, None] == person[None, :]) & apart
         searched = (right | strangers(evidence).different) & apart
-        evidence.derived["gallery"] = Gallery(person, int(person.max(initial=-1)) + 1, right, searched, right.any(axis=1))
+        evidence.derived["gallery"] = Gallery(
+            person, int(person.max(initial=-1)) + 1, right, searched, right.any(axis=1)
+        )
     gallery: Gallery = evidence.derived["gallery"]
     return gallery
 

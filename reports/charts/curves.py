@@ -37,7 +37,9 @@ def cmc_plot(curves: Sequence[Curve], chance: Curve, *, name: str, title: str) -
             _draw(axes, curve, [100 * v for v in curve.y], k)
         axes.set_ylim(-2, 102)
         _legend(axes)
-    ends = "; ".join(f"{c.name}: {100 * c.y[0]:.1f} % at rank 1, {100 * c.y[-1]:.1f} % at rank {len(c.y)}" for c in curves)
+    ends = "; ".join(
+        f"{c.name}: {100 * c.y[0]:.1f} % at rank 1, {100 * c.y[-1]:.1f} % at rank {len(c.y)}" for c in curves
+    )
     return inline_svg(figure, name, title, f"{ends}. Guessing: {100 * chance.y[0]:.2f} % at rank 1.")
 
 
@@ -51,12 +53,21 @@ def det_plot(curves: Sequence[Curve], *, name: str, title: str) -> Markup:
         axes.set_yscale("log")
         axes.set_xlim(_LEAST, 1.1)
         axes.set_ylim(_LEAST, 1.4)
-        axes.plot([_LEAST, 0.5, 0.9, 0.999], [1 - _LEAST, 0.5, 0.1, 0.001], color=MUTED, linewidth=1, dashes=(1, 3), label="guessing")
+        axes.plot(
+            [_LEAST, 0.5, 0.9, 0.999],
+            [1 - _LEAST, 0.5, 0.1, 0.001],
+            color=MUTED,
+            linewidth=1,
+            dashes=(1, 3),
+            label="guessing",
+        )
         for k, curve in enumerate(curves):
             points = Curve(curve.name, [max(v, _LEAST) for v in curve.x], [], curve.control)
             _draw(axes, points, [max(v, _LEAST) for v in curve.y], k)
         _legend(axes)
-    return inline_svg(figure, name, title, f"One curve for each of: {', '.join(c.name for c in curves)}. Higher is more private.")
+    return inline_svg(
+        figure, name, title, f"One curve for each of: {', '.join(c.name for c in curves)}. Higher is more private."
+    )
 
 
 def _frame(axes: Axes, across: str, up: str) -> None:
@@ -69,7 +80,9 @@ def _frame(axes: Axes, across: str, up: str) -> None:
 def _draw(axes: Axes, curve: Curve, y: Sequence[float], number: int) -> None:
     style = {"color": INK if curve.control else ACCENT, "linewidth": 2.2 if curve.control else 1.6}
     dashes = () if curve.control else _DASHES[number % len(_DASHES)]
-    axes.plot(curve.x, y, dashes=dashes or (None, None), label=curve.name, alpha=1 - 0.12 * (number // len(_DASHES)), **style)
+    axes.plot(
+        curve.x, y, dashes=dashes or (None, None), label=curve.name, alpha=1 - 0.12 * (number // len(_DASHES)), **style
+    )
 
 
 def _legend(axes: Axes) -> None:
