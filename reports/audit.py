@@ -139,13 +139,13 @@ def _plots(board: Board, lines: Sequence[AuditLine], name: str) -> Iterator[tupl
         return
     people, ranks = best[0][1].people, len(best[0][1].cmc)
     chance = Curve("guessing", range(1, ranks + 1), [min(k / people, 1.0) for k in range(1, ranks + 1)])
-    cmc = [Curve(l.entrant.name, range(1, len(r.cmc) + 1), r.cmc, l.entrant.control) for l, r in best]
+    cmc = [Curve(line.entrant.name, range(1, len(r.cmc) + 1), r.cmc, line.entrant.control) for line, r in best]
     title = f"Cumulative match characteristic on {board.title}, strongest trustworthy attack on each method"
     yield (
         "How often the right person is among the first ones (CMC)",
         cmc_plot(cmc, chance, name=f"{name}-cmc", title=title),
     )
-    det = [Curve(l.entrant.name, r.fmr, r.fnmr, l.entrant.control) for l, r in best if r.fmr]
+    det = [Curve(line.entrant.name, r.fmr, r.fnmr, line.entrant.control) for line, r in best if r.fmr]
     title = f"Detection error trade-off on {board.title}, strongest trustworthy attack on each method"
     if det:
         yield "Which errors a verifier makes (DET)", det_plot(det, name=f"{name}-det", title=title)

@@ -1,9 +1,9 @@
 """What an attacker who knows the method reaches: every released face compared with the gallery that the attacker has.
 
-A released face is searched among all people of the data set, each at the entry that is most alike, entries from its own
-photo left out ("another photo"). Faces of unlabelled people are people of their own; copies of one photo under two names,
-and unlabelled originals that look like one person, are neither right nor wrong entries (`strangers`). A score is 1 minus
-the attack's distance (`attack`): a cosine, -1..1.
+A released face is searched among all people of the data set, each at the entry that is most alike; entries from its
+own photo are left out ("another photo"). Faces of unlabelled people are people of their own; copies of one photo under
+two names, and unlabelled originals that look like one person, are neither right nor wrong entries (`strangers`). A
+score is 1 minus the attack's distance (`attack`): a cosine, -1..1.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def trial_of(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: s
 
 
 def searched_by(attack: Attack, gallery: Gallery) -> Trial:
-    """All probes searched. Faces that a method failed on are released as they were: given away, whatever is compared."""
+    """All probes searched. Faces that a method failed on are released as they were, and so given away."""
     scores = np.concatenate([1 - block for _, block in attack.blocks()]) if len(attack.gone) else np.zeros((0, 0))
     scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan)).astype(np.float32)
     scores[attack.gone] = np.where(gallery.searched[attack.gone], -np.inf, np.nan)
@@ -122,8 +122,8 @@ def accepted(trial: Trial, gallery: Gallery, threshold: float) -> Float:
 
 
 def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
-    """FMR -> the lowest score at which no larger share of background people's released faces is taken for somebody else;
-    NaN with fewer than `LEAST_PAIRS`. Each fold is read by the fit that has not seen its people."""
+    """FMR -> the lowest score at which no larger share of comparisons takes a background person's released face for
+    somebody else; NaN with fewer than `LEAST_PAIRS`. Each fold is read by the fit that has not seen its people."""
     audit = evidence.audit
     pieces = [np.zeros(0)]
     if audit is not None and recogniser in audit.background:
@@ -152,8 +152,8 @@ def _impostors(audit: Audit, learned: LearnedAttack, recogniser: str, fit: str, 
 def background_distances(
     audit: Audit, learned: LearnedAttack, recogniser: str, fit: str, rows: NDArray[Any]
 ) -> tuple[Floats32, NDArray[np.str_]]:
-    """(K, K) distances of what was released of background faces ``rows`` to the attacker's gallery of them, NaN = cannot
-    be compared, and who they are. A released gallery is of the very same releases: one's own entry, which would be the
+    """(K, K) distances of what was released of background faces ``rows`` to the attacker's gallery of them, NaN = not
+    comparable, and who they are. A released gallery is of the very same releases: one's own entry, which would be the
     probe itself, is left to the caller."""
     background = audit.background[recogniser]
     released = {name: values[rows] for name, values in background.released.items()}

@@ -20,7 +20,7 @@ from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.contestants.calling import Callee
 from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.figures.operating_points import attack_identity, usable_points
-from unmask.bench.run.jobs.shards import ShardJob, Workplace, shard_jobs
+from unmask.bench.run.jobs.shards import ShardJob, Workplace, dataset_jobs, shard_jobs
 from unmask.bench.run.pipeline import locations_for
 from unmask.bench.run.planning.calibration import SHIPPED
 from unmask.bench.run.planning.config import RunConfig
