@@ -25,6 +25,7 @@ ROLE_TITLES = {
     "recogniser": "Recognisers: the attackers",
     "attributes": "Age and gender",
     "skin": "Skin tone",
+    "photometry": "Photometry",
     "features": "Features for set metrics",
     "pair": "Comparisons of two pictures",
 }

@@ -40,7 +40,8 @@ class Method(Protocol):
         """One image per sample, in order, each of its sample's exact size (H, W, 3 uint8 RGB).
 
         Must not change its inputs. Must not depend on what else is in the batch: draw randomness from
-        `bench.core.seeds.sample_rng`. A face it does not find stays as it is (the harness counts it as missed).
+        `bench.core.seeds.sample_rng` by the sample's ``draw``. A face it does not find stays as it is (the harness
+        counts it as missed).
         """
 
 
@@ -72,7 +73,8 @@ class Detector(Instrument, Protocol):
 
 class FaceInstrument(Instrument, Protocol):
     """Roles ``recogniser`` ({"embedding": (N, D), L2-normalised}), ``attributes`` ({"age": (N,) years,
-    "p_female": (N,) 0..1}) and ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees})."""
+    "p_female": (N,) 0..1}), ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees}) and ``photometry``
+    ({"statistics": (N, D)}, read on releases at the original's place)."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
 
@@ -119,7 +121,10 @@ class Attacker(Protocol):
 
 
 class Metric(Protocol):
-    """A question asked of stored readings. Pure arithmetic, no networks."""
+    """A question asked of stored readings. Pure arithmetic, no networks.
+
+    One whose class has ``default = False`` is asked only where it is named.
+    """
 
     cards: ClassVar[tuple[MetricCard, ...]]
     """One card for each metric name it yields."""

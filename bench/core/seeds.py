@@ -13,6 +13,7 @@ def derive_seed(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
-def sample_rng(seed: int, sample_id: str) -> np.random.Generator:
-    """The generator a method must use for one sample, so that batching cannot change its output."""
-    return np.random.default_rng(derive_seed(seed, "sample", sample_id))
+def sample_rng(seed: int, draw: str) -> np.random.Generator:
+    """The generator a method must use for one sample, so that batching cannot change its output; ``draw``: its
+    `Sample.draw`."""
+    return np.random.default_rng(derive_seed(seed, "sample", draw))

@@ -113,6 +113,12 @@ class Sample:
     image: Image
     boxes: tuple[Box, ...] | None = None
     """The harness's face boxes, for methods that use them (``detector=harness``)."""
+    draw: str = ""
+    """By what name `bench.core.seeds.sample_rng` draws, opaque as ``id`` is; '' = ``id``, so that every photo has its
+    own. Samples of one name get the same draw."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "draw", self.draw or self.id)
 
 
 @dataclass(frozen=True, slots=True)

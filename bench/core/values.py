@@ -56,6 +56,9 @@ class SetStatistic:
     magnitude: bool = False
     """True where ``compute`` gives a signed number of which the metric is the magnitude: the interval of a magnitude
     can only be honest if it is made from the signed number."""
+    centre: float = 0.0
+    """With ``magnitude``: what the magnitude is taken about. An AUC of 0.2 tells as much as one of 0.8 to somebody who
+    turns the rule round, so about 0.5 both are 0.8."""
     compute_all: Callable[[Float], Float] | None = None
     """(R, N) weights -> (R,) what ``compute`` gives for each row, where that is faster than one by one."""
     subgroups: bool = True

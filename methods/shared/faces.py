@@ -95,7 +95,7 @@ class FaceMethod(ABC):
                 # would pass off a crash as "no face here".
                 return MethodFailure(f"face detector failed: {str(error).splitlines()[0][:120]}")
         output = sample.image.copy()
-        self.edit_faces(output, in_order(faces), sample_rng(seed, sample.id))
+        self.edit_faces(output, in_order(faces), sample_rng(seed, sample.draw))
         return output
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final, Literal
@@ -85,21 +85,22 @@ def pairs_of(evidence: Evidence, protocol: Protocol) -> Pairs:
 
 
 class VerificationAttack:
-    """One recogniser against one method, over `Pairs`; rates under any weights of the N faces."""
+    """Comparisons of N faces by one attack, over `Pairs`; rates under any weights of the faces."""
 
-    def __init__(self, attack: Attack, pairs: Pairs) -> None:
-        genuine, impostor = attack.distances(pairs.i, pairs.j), attack.distances(pairs.impostor_i, pairs.impostor_j)
+    def __init__(self, distances: Callable[[Ints, Ints], Float], pairs: Pairs) -> None:
+        """``distances``: (i, j), (P,) each -> (P,); NaN = cannot be compared."""
+        genuine, impostor = distances(pairs.i, pairs.j), distances(pairs.impostor_i, pairs.impostor_j)
         use, against = np.isfinite(genuine), np.argsort(impostor)[: int(np.isfinite(impostor).sum())]
         self._i, self._j, self._share = pairs.i[use], pairs.j[use], pairs.share[use]
         self._impostor_i, self._impostor_j = pairs.impostor_i[against], pairs.impostor_j[against]
         self.genuine, self.impostor = genuine[use], impostor[against]
-        self.scored: Bools = np.bincount(self._i, minlength=len(attack.original)) > 0
+        self.scored: Bools = np.bincount(self._i, minlength=len(pairs.eligible)) > 0
         self._pairs = PairDistances(self.genuine, self.impostor)
-        # EER and all TARs are computed under the same weights, one after the other: the rates are made once.
+        # All rates are computed under the same weights, one after the other: the rates are made once.
         self._rates_of: dict[bytes, dict[str, float]] = {}
 
     def rate(self, name: str, weights: Float) -> float:
-        """``eer`` or ``tar@FMR`` under (N,) weights of the faces; NaN where not measurable."""
+        """``auc``, ``eer`` or ``tar@FMR`` under (N,) weights of the faces; NaN where not measurable."""
         key = hashlib.blake2b(np.ascontiguousarray(weights).tobytes(), digest_size=16).digest()
         if key not in self._rates_of:
             self._rates_of[key] = self._rates(weights)
@@ -111,9 +112,10 @@ class VerificationAttack:
         genuine_weights = np.minimum(weights[self._i], weights[self._j]) * self._share
         rates = self._pairs.rates(genuine_weights, impostor_weights)
         if rates is None:
-            return dict.fromkeys(["eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
+            return dict.fromkeys(["auc", "eer", *(f"tar@{label}" for label in TAR_FMRS)], math.nan)
         eer = rates.equal_error_rate()
         return {
+            "auc": rates.area_under_curve(),
             "eer": min(eer, 1 - eer),
             **{f"tar@{label}": rates.true_accept_rate(fmr) for label, fmr in TAR_FMRS.items()},
         }
@@ -181,7 +183,7 @@ class Verification:
         labelled = bool((evidence.truth.identity != "").any())
         for attack in attacks(evidence):
             for protocol in protocols:
-                verifier = VerificationAttack(attack, pairs[protocol])
+                verifier = VerificationAttack(attack.distances, pairs[protocol])
                 for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
                     answerable = labelled or chance >= UNLABELLED_FMR
                     yield SetStatistic(

@@ -168,7 +168,7 @@ class Sprinkle:
     def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
         outputs: list[Image | MethodFailure] = []
         for sample in batch:
-            noise = sample_rng(seed, sample.id).integers(0, self._strength, sample.image.shape)
+            noise = sample_rng(seed, sample.draw).integers(0, self._strength, sample.image.shape)
             outputs.append(np.clip(sample.image + noise, 0, 255).astype(np.uint8))
         return outputs
 
@@ -181,6 +181,22 @@ def test_a_method_of_somebody_else_is_a_method(samples: list[Sample]) -> None:
     one, same, other = (arrays(method.anonymize(samples, seed=s))[0] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
+    alike, apart = (
+        arrays(method.anonymize([samples[0], dataclasses.replace(samples[0], id="x", draw=draw)], seed=0))
+        for draw in (IDS[0], "y")
+    )
+    assert (alike[0] == alike[1]).all()
+    assert (apart[0] != apart[1]).any()
+
+
+def test_samples_of_one_draw_are_edited_alike(method: Method, samples: list[Sample]) -> None:
+    """Whatever they are called; without a draw it is by the id."""
+    if getattr(method, "needs_names", False):
+        pytest.skip("goes by names")
+    drawn = [dataclasses.replace(sample, id=f"other/{sample.id}", draw=sample.id) for sample in samples]
+    assert [sample.draw for sample in samples] == [sample.id for sample in samples]
+    for a, b in zip(arrays(method.anonymize(samples, seed=0)), arrays(method.anonymize(drawn, seed=0)), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_the_harness_boxes_do_not_matter_to_a_method_with_its_own_detector(

@@ -168,7 +168,7 @@ def test_units_line_up_and_values_stay_within_bounds(name: str, kind: str) -> No
             assert item.scored.shape == (n,)
             assert item.scored.dtype == np.bool_
             value = item.compute(used(item).astype(float))
-            values = np.array([abs(value) if item.magnitude else value])
+            values = np.array([item.centre + abs(value - item.centre) if item.magnitude else value])
         else:
             assert item.values.shape == (n,)
             assert item.values.dtype == np.float64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -287,4 +287,13 @@ def test_a_method_that_loses_every_process_is_given_up(tmp_path: Path, monkeypat
 def test_a_batch_that_takes_too_long_is_tried_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     method = contestant(tmp_path, "sleeper", monkeypatch, time_limit=1.5)
     assert reasons(call_method(method, [LIGHT, DARK], 0)) == ["", "took longer than 1.5 s"]
+    method.close()
+
+
+def test_a_method_in_its_own_process_is_told_the_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = contestant(tmp_path, "drawer", monkeypatch)
+    drawn = [replace(DARK, draw="shared"), replace(LIGHT, draw="shared"), DARK]
+    a, b, own = (image for image, _ in call_method(method, drawn, 0))
+    np.testing.assert_array_equal(a, b)
+    assert (a != own).any()
     method.close()

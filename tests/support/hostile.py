@@ -11,6 +11,7 @@ SOURCE = r'''
 import os, signal, subprocess, sys, threading, time
 import numpy as np
 from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.seeds import sample_rng
 from unmask.bench.core.types import MethodFailure
 
 
@@ -194,6 +195,13 @@ class Reader(Base):
     """Fails with the name it was told."""
     def anonymize(self, batch, *, seed):
         raise ValueError(batch[0].id)
+
+
+class Drawer(Base):
+    """Draws every pixel."""
+    batch_size = 3
+    def anonymize(self, batch, *, seed):
+        return [sample_rng(seed, s.draw).integers(0, 255, s.image.shape).astype(np.uint8) for s in batch]
 
 
 class Constructed(Base):

@@ -80,6 +80,13 @@ class ErrorRates:
         weights: Float = np.where(accepted > 0, self.impostor[np.maximum(accepted, 1) - 1], 0.0) / self.impostor[-1]
         return weights
 
+    def area_under_curve(self) -> float:
+        """0..1: how often a genuine pair is nearer than an impostor pair, equal distances counting half (the area under
+        the ROC curve: Hanley and McNeil, Radiology 143, 1982)."""
+        pairs = self.pairs
+        weights = np.diff(self.genuine[pairs.genuine_last], prepend=0.0) / self.genuine[-1]
+        return float(weights @ (1 - (self._fmr(pairs.nearer) + self._fmr(pairs.as_near)) / 2))
+
     def true_accept_rate(self, fmr: float) -> float:
         """Share of genuine pairs, 0..1, accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is
         none); NaN where `measurable` says no."""

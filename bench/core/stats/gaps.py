@@ -75,12 +75,12 @@ def gap_between(
 
 
 def _points(replicates: Replicates) -> Float:
-    return np.abs(replicates.point) if replicates.magnitude else replicates.point
+    return replicates.folded(replicates.point)
 
 
 def _interval(replicates: Replicates, members: Sequence[int]) -> tuple[float, float]:
     points = _points(replicates)
-    values = np.abs(replicates.values) if replicates.magnitude else replicates.values
+    values = replicates.folded(replicates.values)
     own = {m: _variance(replicates, values[:, m], m) for m in members}
     pairs = list(combinations(members, 2))
     level = 1 - (1 - intervals.LEVEL) / len(pairs)

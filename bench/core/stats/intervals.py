@@ -9,7 +9,7 @@
 - Shares, from two clusters on: resampling sees no variation where all units agree. So a share's interval always reaches
   at least as far as Clopper and Pearson's (Biometrika 26, 1934) for 0 of C clusters reaches up from 0, and for C of C
   down from 1; where all units agree it is exactly that interval.
-- A magnitude |x| has the interval of x, folded: one that holds 0 begins at 0.
+- A magnitude |x| has the interval of x, folded: one that holds 0 (or the centre it is taken about) begins there.
 - The worst of K attacks: the end that is bad news is the worst of the attacks' own 95 % ends, which covers, since the
   truly worst attack is among them; the other end is the worst of the ends at 2.5 % divided among the K (Bonferroni;
   attacks that agree in every replicate are one), since every attack has to be covered for the worst to be. Percentiles
@@ -48,8 +48,8 @@ def estimates(replicates: Replicates, bounds: tuple[float | None, float | None] 
     for m, value in enumerate(replicates.point):
         low, high = hull([interval(each, m) for each in (replicates, *replicates.alternatives)])
         low, high = _clip(low, bounds), _clip(high, bounds)
-        magnitude = abs(float(value)) if replicates.magnitude else float(value)
-        out.append(Estimate(magnitude, low, high, int(replicates.n[m]), int(replicates.unscored[m])))
+        shown = float(replicates.folded(np.asarray(value)))
+        out.append(Estimate(shown, low, high, int(replicates.n[m]), int(replicates.unscored[m])))
     return out
 
 
@@ -67,7 +67,7 @@ def interval(replicates: Replicates, m: int = 0, level: float = LEVEL) -> Interv
         low, high = share_interval(point, values, clusters, level)
     else:
         low, high = mean_interval(point, values, clusters, level)
-    return _folded(low, high) if replicates.magnitude else (low, high)
+    return _folded(low, high, replicates.centre) if replicates.magnitude else (low, high)
 
 
 def share_interval(point: float, values: Float, clusters: int, level: float = LEVEL) -> Interval:
@@ -111,11 +111,12 @@ def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
     return max(low for low, _ in shared), max(high for _, high in own)
 
 
-def _folded(low: float, high: float) -> Interval:
-    """The interval of |x| from that of x."""
+def _folded(low: float, high: float, centre: float) -> Interval:
+    """The interval of ``centre`` + |x - ``centre``| from that of x."""
     if math.isnan(low):
         return NO_INTERVAL
-    return 0.0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))
+    ends = centre + abs(low - centre), centre + abs(high - centre)
+    return centre if low <= centre <= high else min(ends), max(ends)
 
 
 def chance_estimates(

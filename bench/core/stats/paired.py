@@ -124,10 +124,8 @@ def _means(means: Mapping[Key, tuple[UnitValues, Bools]], resamples: ClusterResa
 
 def _of_everybody(replicates: Replicates) -> Measured:
     ends = (replicates, *replicates.alternatives)
-    points = np.array([each.point[0] for each in ends])
-    draws = np.stack([each.values[:, 0] for each in ends], axis=1)
-    if replicates.magnitude:
-        points, draws = np.abs(points), np.abs(draws)
+    points = replicates.folded(np.array([each.point[0] for each in ends]))
+    draws = replicates.folded(np.stack([each.values[:, 0] for each in ends], axis=1))
     return Measured(points, draws, replicates.active[:, 0])
 
 

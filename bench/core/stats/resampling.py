@@ -98,9 +98,15 @@ class Replicates:
     """See `UnitValues.alternatives`."""
     magnitude: bool = False
     """See `SetStatistic.magnitude`; ``point`` and ``values`` are signed."""
+    centre: float = 0.0
+    """See `SetStatistic.centre`."""
     attacks: tuple[Replicates, ...] = ()
     """What the worst was picked from; empty where nothing was picked."""
     lowest_is_worst: bool = True
+
+    def folded(self, values: Float) -> Float:
+        """Numbers as they are shown: signed ones by their magnitude."""
+        return self.centre + np.abs(values - self.centre) if self.magnitude else values
 
 
 def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bools | None = None) -> Replicates:
@@ -148,7 +154,7 @@ def replicate_statistic(
         else:
             values[some, m] = [statistic.compute(each) for each in weights[some]]
     replicated = _replicates(statistic.resampling, point, values, scored, eligible, resamples, statistic.share)
-    return replace(replicated, magnitude=statistic.magnitude)
+    return replace(replicated, magnitude=statistic.magnitude, centre=statistic.centre)
 
 
 def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
@@ -166,8 +172,10 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
     head = attacks[0]
     return Replicates(
         kind=head.kind,
-        point=np.stack([each.point for each in attacks])[picked, every],
-        values=np.asarray((np.fmin if lowest else np.fmax).reduce(np.stack([each.values for each in attacks]))),
+        point=np.stack([each.folded(each.point) for each in attacks])[picked, every],
+        values=np.asarray(
+            (np.fmin if lowest else np.fmax).reduce(np.stack([each.folded(each.values) for each in attacks]))
+        ),
         active=np.asarray(np.stack([each.active for each in attacks]).any(axis=0)),
         n=np.stack([each.n for each in attacks])[picked, every],
         unscored=np.stack([each.unscored for each in attacks])[picked, every],
@@ -181,7 +189,7 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
 
 def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int64]:
     """(M,) which attack is worst for each set; the first of equals, and the first where none was measured."""
-    points = np.stack([each.point for each in attacks])
+    points = np.stack([each.folded(each.point) for each in attacks])
     beyond = np.inf if lowest else -np.inf
     points = np.where(np.isnan(points), beyond, points)
     picked: NDArray[np.int64] = (points.argmin(axis=0) if lowest else points.argmax(axis=0)).astype(np.int64)

@@ -185,6 +185,7 @@ class Contestant:
                 {
                     "id": sample.id,
                     "shape": sample.image.shape,
+                    "draw": sample.draw,
                     "boxes": sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes],
                 }
                 for sample in batch

@@ -66,7 +66,7 @@ def serve(connection: Connection, output: Connection, spec: str, device: str, th
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
     image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
     boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Sample(entry["id"], image, boxes)
+    return Sample(entry["id"], image, boxes, entry["draw"])
 
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:

@@ -25,7 +25,7 @@ from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
 
-FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin")
+FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin", "photometry")
 EXTRA: Final = "+extra"
 """Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
 BLANK: Final = "blank"
@@ -82,7 +82,8 @@ class FacePart(Part):
 
 
 class ReleasedFacePart(FacePart):
-    """The same on a release: of each face found again and, of recognisers, of what lies in its place."""
+    """The same on a release: of each face found again and, of recognisers, of what lies in its place; of photometry, of
+    the latter alone."""
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, *, looks: bool = False) -> None:
         super().__init__(job, located, card, looks=looks)
@@ -93,7 +94,7 @@ class ReleasedFacePart(FacePart):
         same = [seen.same for seen in chunk for _ in seen.faces]
         before = self._before.rows(len(same))
         place = [view for seen in chunk for view in seen.known_views]
-        if self._looks:
+        if self._looks or self._card.role == "photometry":
             return self._spread(place, same, before)
         columns = self._spread([view for seen in chunk for view in seen.again_views], same, before)
         if self._card.role == "recogniser":

@@ -1,0 +1,137 @@
+"""What released faces are compared by, without any photo of anybody.
+
+A *channel* is:
+
+- each recogniser: the cosine distance of its readings of two released faces, of the face that is found again, else of
+  what lies in its place;
+- ``photometric``: colours, sharpness and noise of the released face and of its surroundings;
+- ``geometry``: size, shape, place and tilt of the released face.
+
+The numbers of the last two are put on one scale within the release: less the median, over the spread of the middle
+half, at most `CLIP` either way; what does not vary tells nothing and is left out. Their distance is the root of the
+mean square difference.
+
+The rules that make every face count are those of `metrics.privacy.attack`: of an error the original was released; a
+destroyed face of which a recogniser can read nothing is as far from every other as can be, and linked to none; others
+that cannot be read are unscored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
+from unmask.bench.core.exposure import FARTHEST
+from unmask.bench.core.types import Bools, Float, Outcome
+from unmask.metrics.privacy.attack import Ints, pair_distances, unit_rows
+
+PHOTOMETRIC: Final = "photometric"
+GEOMETRY: Final = "geometry"
+CLIP: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What N released faces are compared by."""
+
+    name: str
+    rows: Float
+    """(N, D); NaN rows cannot be compared."""
+    gone: Bools
+    """(N,) destroyed, and nothing can be read: linked to no other face."""
+    cosine: bool
+    """Whether rows are unit vectors compared by their angle, else by the root of the mean square difference."""
+
+    @property
+    def readable(self) -> Bools:
+        """(N,)"""
+        return np.asarray(np.isfinite(self.rows).all(axis=1), np.bool_)
+
+    def distances(self, i: Ints, j: Ints) -> Float:
+        """(P,) between faces ``i`` and ``j``; NaN = cannot be compared."""
+        if self.cosine:
+            distance = np.round(pair_distances(self.rows, self.rows, i, j), 6)
+        else:
+            distance = np.round(np.sqrt(((self.rows[i] - self.rows[j]) ** 2).mean(axis=1)), 6)
+        scored = self.readable | self.gone
+        distance[self.gone[i] | self.gone[j]] = FARTHEST
+        distance[~(scored[i] & scored[j])] = np.nan
+        return distance
+
+    def matrix(self, faces: Ints) -> Float:
+        """(F, F) between readable faces."""
+        rows = self.rows[faces].astype(np.float64)
+        products = rows @ rows.T
+        if self.cosine:
+            distance = np.clip(1 - products, 0, FARTHEST)
+        else:
+            squares = np.diag(products)
+            distance = np.sqrt(np.clip(squares[:, None] + squares[None, :] - 2 * products, 0, None) / rows.shape[1])
+        np.fill_diagonal(distance, 0)
+        return np.asarray((distance + distance.T) / 2)
+
+
+def channels(evidence: Evidence) -> Iterator[Channel]:
+    """Those that were read, and have anything that varies."""
+    error = evidence.outcome == Outcome.ERROR.value
+    destroyed = evidence.outcome == Outcome.DESTROYED.value
+    for name in evidence.recognisers:
+        released, original = evidence.anonymized[name], unit_rows(evidence.original[name]["embedding"])
+        rows = unit_rows(released["embedding"])
+        if KNOWN_PLACE in released:
+            rows = np.where(np.isfinite(rows).all(axis=1)[:, None], rows, unit_rows(released[KNOWN_PLACE]))
+        rows = np.where(error[:, None], original, rows)
+        gone = np.asarray(destroyed & ~np.isfinite(rows).all(axis=1), np.bool_)
+        yield Channel(name, rows, gone, cosine=True)
+    nobody = np.zeros(len(evidence.faces), np.bool_)
+    if PHOTOMETRIC in evidence.anonymized:
+        released, original = (
+            evidence.anonymized[PHOTOMETRIC]["statistics"],
+            evidence.original[PHOTOMETRIC]["statistics"],
+        )
+        yield from _on_one_scale(PHOTOMETRIC, np.where(error[:, None], original, released), nobody)
+    points = np.asarray(evidence.landmarks, np.float64)
+    again = np.isfinite(points).all(axis=(1, 2))
+    yield from _on_one_scale(
+        GEOMETRY, geometry(np.where(again[:, None, None], points, evidence.truth.landmarks)), nobody
+    )
+
+
+def geometry(landmarks: NDArray[Any]) -> Float:
+    """(N, 7) of (N, 5, 2) points in pixels: logarithms of their width, height, ratio of these and eye distance; tilt of
+    the eyes in degrees; centre x and y. NaN rows where a point is missing or points coincide."""
+    points = np.asarray(landmarks, np.float64)
+    eyes = points[:, 1] - points[:, 0]
+    width, height = np.ptp(points, axis=1).T
+    lengths = np.stack([width, height, np.hypot(*eyes.T)])
+    logs = np.log(np.where(lengths > 0, lengths, np.nan))
+    tilt, centre = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])), points.mean(axis=1).T
+    table = np.stack([logs[0], logs[1], logs[0] - logs[1], logs[2], tilt, *centre], axis=1)
+    return np.where(np.isfinite(table).all(axis=1)[:, None], table, np.nan)
+
+
+def on_one_scale(table: NDArray[Any]) -> Float:
+    """(N, E) the E columns of (N, D) that vary, each less its median and over its middle half's spread (that of a
+    normal distribution counted as 1; the standard deviation where the middle half does not vary), at most `CLIP`
+    either way. NaN rows stay."""
+    rows = np.asarray(table, np.float64)
+    readable = np.isfinite(rows).all(axis=1)
+    rows = np.where(readable[:, None], rows, np.nan)
+    if not readable.any():
+        return rows[:, :0]
+    low, middle, high = np.quantile(rows[readable], [0.25, 0.5, 0.75], axis=0)
+    spread = (high - low) / 1.349
+    spread = np.where(spread > 1e-9, spread, rows[readable].std(axis=0))
+    varies = spread > 1e-9
+    return np.clip((rows - middle)[:, varies] / spread[varies], -CLIP, CLIP)
+
+
+def _on_one_scale(name: str, table: NDArray[Any], nobody: Bools) -> Iterator[Channel]:
+    rows = on_one_scale(table)
+    if rows.shape[1]:
+        yield Channel(name, rows, nobody, cosine=False)
