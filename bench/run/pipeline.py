@@ -48,7 +48,9 @@ def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progres
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
     cards = choose_instruments(
-        [metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds
+        [metric for _, metric in choose_metrics(config.metrics, kinds, audited=config.audit != "none")],
+        config.instruments,
+        kinds,
     )
     # In the background, while the plan is made: what the processes of methods import and, of several workers, theirs.
     imports = [serve.__module__, *(name for method in methods for name in method.card.imports)]
@@ -157,7 +159,8 @@ def renew_plan(
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)
     kinds = {dataset.kind for dataset in plan.datasets}
-    chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
+    audited = plan.settings.audit != "none"
+    chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds, audited=audited)
     asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
     before = {metric.name: metric.kinds for metric in plan.metrics}
     cards = choose_instruments([metric for _, metric in chosen], asked, kinds)

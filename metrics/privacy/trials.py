@@ -8,6 +8,7 @@ score is 1 minus the attack's distance (`attack`): a cosine, -1..1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import ALL_PEOPLE, KNOWN_PLACE, Audit, Columns, Evidence, LearnedAttack
+from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.error_rates import step_threshold
 from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
 from unmask.bench.core.stats.identification import Searches, best_of, search
@@ -25,6 +27,7 @@ from unmask.metrics.privacy.strangers import strangers
 FMRS: Final = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
 LEAST_PAIRS: Final = {"1e-2": 1_000, "1e-3": 10_000, "1e-4": 300_000}
 """Impostor pairs of background people below which a threshold is not measured."""
+PERMUTATIONS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,15 @@ class Trial:
     """One attack's searches of N probes."""
 
     searches: Searches
-    eligible: Bools
-    """(N,)"""
     people: int
     """In the gallery."""
-    histograms: ScoreHistograms
+    floor: Float
+    """(N,) share of `PERMUTATIONS` in which the probe names another person, drawn in place of its own."""
+    histograms: ScoreHistograms | None
     """Comparisons of photos, by probe: P = N."""
-    scores: Floats32
-    """(N, N) NaN = not compared."""
+    accepted: Mapping[str, Float]
+    """FMR -> (N,) share of each probe's right entries whose score is at or above the threshold of background people;
+    NaN where there is none, or no threshold. A face that a method failed on counts as accepted."""
 
 
 def gallery_of(evidence: Evidence) -> Gallery:
@@ -73,52 +77,68 @@ def gallery_of(evidence: Evidence) -> Gallery:
     return gallery
 
 
-def trial_of(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> Trial | None:
-    """The attack by what was learned in ``fit``; ``None`` where nothing was. Worked out once."""
-    key = ("trial", learned.label, recogniser, fit)
+def trial_of(
+    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE, *, whole: bool = False
+) -> Trial | None:
+    """The attack by what was learned in ``fit``; ``None`` where nothing was. Worked out once.
+
+    ``whole``: with histograms and thresholds, else with searches alone.
+    """
+    key = ("trial", learned.label, recogniser, fit, whole)
     if key not in evidence.derived:
         attack = informed_attack(evidence, learned, recogniser, fit)
-        evidence.derived[key] = None if attack is None else searched_by(attack, gallery_of(evidence))
+        thresholds = thresholds_of(evidence, learned, recogniser) if whole and attack is not None else None
+        evidence.derived[key] = None if attack is None else _searched(attack, gallery_of(evidence), thresholds)
     trial: Trial | None = evidence.derived[key]
     return trial
 
 
-def searched_by(attack: Attack, gallery: Gallery) -> Trial:
+def _searched(attack: Attack, gallery: Gallery, thresholds: Mapping[str, float] | None) -> Trial:
     """All probes searched. Faces that a method failed on are released as they were, and so given away."""
-    scores = np.concatenate([1 - block for _, block in attack.blocks()]) if len(attack.gone) else np.zeros((0, 0))
-    scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan)).astype(np.float32)
-    scores[attack.gone] = np.where(gallery.searched[attack.gone], -np.inf, np.nan)
-    own = np.where(gallery.eligible, gallery.person, -1)
-    result = search(best_of(scores, gallery.person, gallery.people, axis=1), own)
-    rank = np.where(attack.error & gallery.eligible, 0.0, result.rank)
-    rank[~attack.scored] = np.nan
-    genuine = np.where(attack.error & gallery.eligible, 1.0, result.genuine)
-    return Trial(
-        Searches(rank, genuine, result.stranger),
-        gallery.eligible,
-        gallery.people,
-        _histograms(scores, gallery),
-        scores,
-    )
+    blocks = [1 - block for _, block in attack.blocks()]
+    scores = np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32)
+    scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan))
+    scores[attack.gone] = np.where(gallery.searched[attack.gone], np.float32(-np.inf), np.float32(np.nan))
+    scores[~gallery.eligible] = np.nan
+    best = best_of(scores, gallery.person, gallery.people, axis=1)
+    result = search(best, np.where(gallery.eligible, gallery.person, -1))
+    away = attack.error & gallery.eligible
+    rank = np.where(away, 0.0, result.rank)
+    rank[~(attack.scored & gallery.eligible)] = np.nan
+    searches = Searches(rank, np.where(away, 1.0, result.genuine), result.stranger)
+    floor = _floor(best, gallery, rank)
+    if thresholds is None:
+        return Trial(searches, gallery.people, floor, None, {})
+    accepted = {label: _accepted(scores, gallery, away, threshold) for label, threshold in thresholds.items()}
+    return Trial(searches, gallery.people, floor, _histograms(scores, gallery), accepted)
+
+
+def _floor(best: Float, gallery: Gallery, rank: Float) -> Float:
+    """People change places: whoever is looked for is somebody else who could be found, drawn at random."""
+    wanted = np.unique(gallery.person[gallery.eligible])
+    rng = np.random.default_rng(derive_seed(0, "floor"))
+    named = np.zeros(len(rank))
+    for _ in range(PERMUTATIONS):
+        other = np.full(gallery.people, -1, np.int64)
+        shuffled = rng.permutation(wanted)
+        other[shuffled] = np.roll(shuffled, 1)
+        named += search(best, np.where(gallery.eligible, other[gallery.person], -1)).rank == 1
+    return np.where(np.isnan(rank), np.nan, named / PERMUTATIONS)
+
+
+def _accepted(scores: Floats32, gallery: Gallery, away: Bools, threshold: float) -> Float:
+    right = gallery.right & ~np.isnan(scores)
+    many = right.sum(axis=1)
+    share = np.divide((right & (scores >= threshold)).sum(axis=1), many, out=np.full(len(many), np.nan), where=many > 0)
+    return np.full(len(many), np.nan) if np.isnan(threshold) else np.where(away, 1.0, share)
 
 
 def _histograms(scores: Floats32, gallery: Gallery) -> ScoreHistograms:
     probe = np.broadcast_to(np.arange(len(scores), dtype=np.int64)[:, None], scores.shape)
-    compared = gallery.eligible[:, None] & ~np.isnan(scores)
+    compared = ~np.isnan(scores)
     kinds = (gallery.right & compared, ~gallery.right & compared)
     (genuine, own), (impostor, others) = ((scores[kind].astype(np.float64), probe[kind]) for kind in kinds)
     return score_histograms(genuine, own, impostor, others, len(scores), COSINE_EDGES)
-
-
-def accepted(trial: Trial, gallery: Gallery, threshold: float) -> Float:
-    """(N,) share of each probe's right entries whose score is at or above ``threshold``; NaN where there is none, or no
-    threshold. A face that a method failed on counts as accepted."""
-    right = gallery.right & ~np.isnan(trial.scores)
-    many = right.sum(axis=1)
-    passed = (right & (trial.scores >= threshold)).sum(axis=1)
-    share = np.divide(passed, many, out=np.full(len(many), np.nan), where=many > 0)
-    share = np.where(trial.searches.rank == 0, 1.0, share)
-    return np.full(len(many), np.nan) if np.isnan(threshold) else share
 
 
 def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> dict[str, float]:

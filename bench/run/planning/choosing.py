@@ -8,7 +8,7 @@ from typing import Final
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, UnknownNameError
-from unmask.bench.core.protocols import CLIPS, Metric
+from unmask.bench.core.protocols import AUDIT, CLIPS, Metric
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.store.schemas import Kind, PlannedMetric, PlannedPart
 
@@ -36,15 +36,19 @@ def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
     return registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
 
 
-def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
+def choose_metrics(
+    names: Sequence[str], kinds: Collection[Kind] = PHOTOS, *, audited: bool = False
+) -> list[tuple[str, Metric]]:
     """Plug-ins for ``names``, which may be plug-in names, metric names or families; without any, all that are
     usual for these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them.
-    A family has its usual metrics, too; others are asked for by their own names.
+    A family has its usual metrics, too; others are asked for by their own names, or all of them where the run is
+    ``audited``.
 
-    Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
+    Raises `ConfigError` for a metric that means nothing for photos, or without an audit, and `UnknownNameError`.
     """
+    wanted = set(names)
     if not names:
-        return [(name, metric) for name, metric in metrics_of(kinds) if is_usual(metric)]
+        return [(name, metric) for name, metric in metrics_of(kinds) if is_usual(metric) or audited]
     everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     words = {word for name, metric in everything for word in _handles(name, metric)}
@@ -55,7 +59,11 @@ def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> li
             if word in of_clips:
                 raise ConfigError(f"metric {word} asks about time, tracks or people; the run has no clips to ask it of")
             raise UnknownNameError("metric", word, words)
-    return [(name, metric) for name, metric in everything if _handles(name, metric) & set(names)]
+    chosen = [(n, m) for n, m in everything if _handles(n, m) & wanted or (audited and not is_usual(m))]
+    for name, metric in chosen:
+        if AUDIT in metric.needs and not audited:
+            raise ConfigError(f"metric {name} asks about attackers who know the method; add --audit quick or full")
+    return chosen
 
 
 def planned_metrics(
@@ -90,7 +98,7 @@ def refuse_unmeasurable(
 
 
 def _needs(metric: Metric) -> tuple[str, ...]:
-    return tuple(need for need in metric.needs if need != CLIPS)
+    return tuple(need for need in metric.needs if need not in (CLIPS, AUDIT))
 
 
 def _handles(name: str, metric: Metric) -> set[str]:

@@ -79,12 +79,12 @@ def make_plan(
         refuse_unmatched(config.methods, same, clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
-    chosen = choose_metrics(config.metrics, kinds)
+    audited = config.audit != "none"
+    chosen = choose_metrics(config.metrics, kinds, audited=audited)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
     settings = _settings(config)
-    audited = config.audit != "none"
     uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]

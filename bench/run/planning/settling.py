@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import get_args
 
 from pydantic.main import IncEx
 
@@ -10,6 +11,7 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.files import make_private_folder
+from unmask.bench.core.settings import Audit
 from unmask.bench.run.jobs.shards import output_jobs, score_jobs, shard_jobs
 from unmask.bench.run.planning.sources import hash_arithmetic
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
@@ -71,6 +73,7 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         for release in plan.releases
         if release.method not in before or release.jpeg_quality is not None
     ]
+    added += _audited_anew(old, plan)
     edited = [
         method.label
         for method in plan.methods
@@ -80,6 +83,23 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         and places.methods.get(method.label, {}) == locations.methods.get(method.label, {})
     ]
     return added, edited
+
+
+def _audited_anew(old: Plan, plan: Plan) -> list[str]:
+    """What an audit brings that the run did not have, or not so full, as `compare_plans` words it: readings and attacks
+    that are there stay."""
+    levels = get_args(Audit)
+    if levels.index(plan.settings.audit) <= levels.index(old.settings.audit):
+        return []
+    brought = ("attackers: ", "others: ", "metrics: ", "instruments: ")
+    background = {f"others: {dataset.label} changed" for dataset in plan.used_to("background")}
+    return [
+        phrase
+        for phrase in compare_plans(old, plan)
+        if phrase in background
+        or phrase.startswith("audit: ")
+        or (phrase.startswith(brought) and phrase.endswith("is not in the old plan"))
+    ]
 
 
 def refuse_half_made(folder: RunFolder) -> None:
@@ -111,7 +131,12 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
         *(
             f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays"
             for phrase in added
-            if not phrase.startswith("releases")
+            if phrase.endswith("is not in the old plan") and not phrase.startswith("releases")
+        ),
+        *(
+            [f"audit {plan.settings.audit}: attackers who know the methods are tried; what is there stays"]
+            if any(phrase.startswith("audit: ") for phrase in added)
+            else []
         ),
         *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
     ]
