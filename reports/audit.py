@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.store.results import AttackRow
-from unmask.bench.store.view import WORST, Column
+from unmask.bench.store.view import WORST, Column, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.charts.curves import Curve, cmc_plot, det_plot
@@ -57,7 +57,6 @@ class Audit:
 
     board: Board
     lines: tuple[AuditLine, ...]
-    attackers: tuple[AttackerCard, ...]
     channels: tuple[str, ...]
     people: int
     searches: int
@@ -70,17 +69,25 @@ def audits(boards: Sequence[Board]) -> list[Audit]:
     return [audit for number, board in enumerate(boards) if (audit := _audit(board, f"a{number}")) is not None]
 
 
+def attackers(runs: Sequence[RunView]) -> list[AttackerCard]:
+    """Everybody who was asked in any run."""
+    return list({planned.label: planned.card for run in runs for planned in run.plan.attackers}.values())
+
+
+def share(value: float | None) -> str:
+    """``43.2 %``; a dash where it was not measured."""
+    return "–" if value is None else format_value(value, "share")
+
+
 def _audit(board: Board, name: str) -> Audit | None:
     lines = [line for entrant in board.entrants if (line := _line(board, entrant)) is not None]
     if not lines:
         return None
     rows = [attempt.row for line in lines for attempt in line.attempts]
-    cards = {a.label: a.card for run in board.runs for a in run.plan.attackers}
     lines.sort(key=lambda line: (line.entrant.control, line.risk.sort is None, line.risk.sort or 0.0))
     return Audit(
         board,
         tuple(lines),
-        tuple(cards.values()),
         tuple(dict.fromkeys(row.channel for row in rows)),
         max((row.people for row in rows), default=0),
         max((row.searches for row in rows), default=0),

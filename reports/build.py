@@ -14,6 +14,7 @@ from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools
 from unmask.reports import export, pages
+from unmask.reports.audit import attackers, audits, share
 from unmask.reports.boards import Board, Entrant, make_boards
 from unmask.reports.clips.codec import codec_table
 from unmask.reports.clips.findings import RULE, Finding, findings
@@ -96,6 +97,7 @@ class Content:
             *((path, "Clip by clip", path) for path in self.clip_pages.values() if len(self.clip_pages) == 1),
             *([("runs.html", "Runs", "runs")] if len(self.runs) > 1 else []),
             ("methods/index.html", "Methods", "methods"),
+            *([("audit.html", "Attackers", "audit")] if any(run.plan.attackers for run in self.runs) else []),
             ("metrics/index.html", "Metrics", "metrics"),
             ("data.html", "Data", "data"),
             ("instruments.html", "Instruments", "instruments"),
@@ -173,6 +175,8 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
     _method_pages(site, content, grids)
     _metric_pages(site, content)
     _run_pages(site, content)
+    if any(run.plan.attackers for run in runs):
+        site.page("audit.html", "audit.html", "audit", audits=audits(boards), attackers=attackers(runs), share=share)
     site.text("leaderboard.csv", export.to_csv(tables))
     site.text("leaderboard.md", export.to_markdown(tables))
     site.text("leaderboard.tex", export.to_latex(tables))

@@ -14,6 +14,7 @@ FAMILY_TITLES: Final[dict[Family, str]] = {
     "outcome": "Outcome",
     "traceability": "Following people",
     "exposure": "Privacy over time",
+    "audit": "Informed attackers",
     "privacy": "Privacy",
     "consistency": "Consistency",
     "utility": "Utility",

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 Scalar = str | int | float | bool
-Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency"]
+Family = Literal[
+    "outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency", "audit"
+]
 Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "photometry", "features", "pair", "people", "tracker"]
 

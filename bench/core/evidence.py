@@ -202,6 +202,9 @@ class LearnedAttack(Protocol):
     def problem(self, recogniser: str, fit: str = ...) -> str:
         """Why it learned nothing of a recogniser's readings; '' = it did."""
 
+    def learns(self, recogniser: str) -> bool:
+        """Whether what it learned of a recogniser's readings is anything at all."""
+
     def fits(self, recogniser: str) -> Sequence[str]:
         """What was learned of a recogniser's readings: `ALL_PEOPLE`, ``again/1``, ``fold/0``, ``share/0.5``,
         ``shuffled/0``..."""

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Final, Protocol, Self, runtime_checkable
 
 from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
-from unmask.bench.core.evidence import Background, Columns, Evidence
+from unmask.bench.core.evidence import Background as Background
+from unmask.bench.core.evidence import Columns as Columns
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
 
 CLIPS: Final = "clips"
 """Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
@@ -131,5 +133,5 @@ class Metric(Protocol):
     needs: ClassVar[tuple[str, ...]]
     """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding | AttackRecord]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding | AttackTrial]:
         """Values for one method on one data set."""

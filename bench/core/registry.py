@@ -68,6 +68,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
         "verification": "unmask.metrics.privacy.verification:Verification",
         "identification": "unmask.metrics.privacy.identification:Identification",
+        "audit": "unmask.metrics.privacy.audit:AuditedAttacks",
         "release_only": "unmask.metrics.privacy.release_only:ReleaseOnly",
         "gender": "unmask.metrics.utility.attributes:GenderPreserved",
         "age": "unmask.metrics.utility.attributes:AgePreserved",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bench.core.types import Bools, Float, Region, Unit
 
@@ -108,35 +112,52 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class AttackRecord:
-    """What one attacker reached by one channel, and whether that may be believed."""
+class AttackTrial:
+    """What one attacker reached by one channel, face by face: 1 where the person searched for comes first, else 0; NaN
+    = not searched. N faces of the data set, M of background people."""
 
     attacker: str
     channel: str
     """The recogniser whose readings it compares."""
-    problem: str
-    """Why it could not be tried; '' = it was."""
-    doubts: tuple[str, ...]
-    """Why what it reached may not be believed, a sentence each; then it is no measure of privacy."""
-    lower_bound: bool
-    """Whether it still grew with the number of background people: a better one may reach more."""
-    named: float
-    """Share of searches whose right person comes first; NaN = not measured, as for the others."""
-    floor: float
-    """The same where nothing can be known: labels permuted."""
-    ceiling: float
-    """The same attack on un-anonymized photos."""
-    trained: float
-    """The same on the background people that it learned from."""
-    shares: Mapping[str, float]
-    """Share of the background people that it learned from -> what it reached."""
-    trainings: tuple[float, ...]
-    """What each of several trainings reached; the best one counts."""
-    searches: int
-    people: int
+    problem: str = ""
+    """Why it could not be tried; '' = it was. Then nothing of what follows is there."""
+    trainings: tuple[Float, ...] = ()
+    """(N,) for each training under another seed; one where chance takes no part. The best one counts."""
+    permuted: Float = field(default_factory=lambda: np.zeros((0, 0)))
+    """(S, N) where labels are permuted: what it learned from, and who is searched for."""
+    shares: Mapping[float, Float] = field(default_factory=dict)
+    """Share of the background people that it learned from -> (N,)."""
+    learns: bool = False
+    """Whether it learns anything from background people."""
+    drawn: bool = False
+    """Whether chance takes part in that."""
+    own: Float = field(default_factory=lambda: np.zeros(0))
+    """(M,) on the background people that it learned from."""
+    own_floor: Float = field(default_factory=lambda: np.zeros(0))
+    """(M,) the same where it learned from permuted labels."""
+    own_person: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(M,)"""
+    people: int = 0
     """In the gallery."""
-    cmc: tuple[float, ...]
+    cmc: tuple[float, ...] = ()
     """Share of searches whose right person is among the first 1, 2, ..."""
-    fmr: tuple[float, ...]
-    fnmr: tuple[float, ...]
+    fmr: tuple[float, ...] = ()
+    fnmr: tuple[float, ...] = ()
     """Points of the DET curve."""
+    disclosed: float = math.nan
+    """The strongest evidence that one comparison gives, log10 of its likelihood ratio (ZEBRA's worst case)."""
+    disclosed_tag: str = ""
+    """Its letter, ``0`` or ``A`` to ``F``."""
+    disclosed_limit: float = math.nan
+    """The most that so many comparisons could show."""
+
+    @property
+    def name(self) -> str:
+        """The instrument of its numbers."""
+        return f"{self.attacker}/{self.channel}"
+
+    @property
+    def best(self) -> int:
+        """Number of the training that names most."""
+        means = [float(np.nanmean(each)) if np.isfinite(each).any() else -1.0 for each in self.trainings]
+        return int(np.argmax(means))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unmask.bench.core.evidence import Background
 from unmask.bench.run.figures.attacking import attacker_of, folds_of, learned_of
-from unmask.bench.run.figures.audit import background_of_method, fits_key_of, fits_place
+from unmask.bench.run.figures.audit import audited, background_of_method, fits_key_of, fits_place
 from unmask.bench.run.jobs.shards import Job, ShardJob
 from unmask.bench.store.fits import fits_key, write_fits
 from unmask.bench.store.schemas import Plan
@@ -19,11 +19,6 @@ def attack_jobs(plan: Plan) -> list[Job]:
         for dataset in plan.datasets_of("photos")
         for label in audited(plan)
     ]
-
-
-def audited(plan: Plan) -> list[str]:
-    """Labels of the methods that attackers learn about: further draws are read with what was learned of the first."""
-    return [method.label for method in plan.methods if method.origin == method.label]
 
 
 def attack_release(job: ShardJob) -> bool:

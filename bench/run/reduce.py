@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint
-from unmask.bench.core.headlines import headline_keys
+from unmask.bench.core.headlines import WORST, headline_keys
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
-from unmask.bench.core.types import Bools
-from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.types import Bools, Unit
+from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
+from unmask.bench.run.figures.audited import NAMED, Auditing
 from unmask.bench.run.figures.clips import clip_results, clip_row
 from unmask.bench.run.figures.draws import Asked, averaged, releases_by_draws
 from unmask.bench.run.figures.operating_points import measure_own_card, usable_points
@@ -62,12 +62,16 @@ class Design:
         self.groups: dict[str, Sequence[str]] = {}
         """Unit -> names of the M rows; the first is ``all``."""
 
+    def settle(self, unit: Unit) -> None:
+        """Makes the design of one kind of unit, where that was not done yet."""
+        if unit not in self.groups:
+            units = self._units[unit]
+            self.resamples[unit] = ClusterResamples(units.cluster, self._settings.replicates, self._settings.seed)
+            self.masks[unit] = np.stack([np.ones(len(units), np.bool_), *units.groups.values()])
+            self.groups[unit] = ["all", *units.groups]
+
     def answer(self, item: UnitValues | SetStatistic, card: MetricCard) -> Answer:
-        if item.unit not in self.groups:
-            units = self._units[item.unit]
-            self.resamples[item.unit] = ClusterResamples(units.cluster, self._settings.replicates, self._settings.seed)
-            self.masks[item.unit] = np.stack([np.ones(len(units), np.bool_), *units.groups.values()])
-            self.groups[item.unit] = ["all", *units.groups]
+        self.settle(item.unit)
         return answer(item, self.resamples[item.unit], self.masks[item.unit], card)
 
 
@@ -107,6 +111,7 @@ class _Reduction:
         self._attackers = {name for name, card in instruments.items() if card.role in attacking}
         self._design = Design(originals, plan)
         self._control: Evidence | None = None
+        self._auditing: Auditing | None = None
         self._controls = [m.label for m in plan.methods if m.card.name == CONTROL]
         self._inputs: Table = {}
         """`output_rows` of the control."""
@@ -128,13 +133,14 @@ class _Reduction:
                 if not originals.clips:
                     outputs.setdefault(label, []).append(outputs_digest(rows, release.variant))
                 progress.done(f"{release.label} {dataset}", skipped=False)
-            answers[label] = self._answers(averaged(draws))
+            answers[label] = self._answers(label, averaged(draws))
         design = self._design
         gaps = GapRows(dataset, design.resamples, design.masks, design.groups, self._plan.settings.seed)
         for label, column in answers.items():
             for each in column:
                 tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
-            tables.gaps += self._placed(gaps.rows(label, column, self._cards))
+            spoken = [each for each in column if not self._is_of_one_attacker(each)]
+            tables.gaps += self._placed(gaps.rows(label, spoken, self._cards))
         control, competing = self._competitors(answers)
         heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
         compared = compare_methods(
@@ -156,7 +162,6 @@ class _Reduction:
         if release.label == label:
             tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]
             tables.findings += [_finding(evidence, item) for item in items if isinstance(item, Finding)]
-            tables.attacks += [_attack(evidence, item) for item in items if isinstance(item, AttackRecord)]
         if self._originals.clips:
             tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
             return items, outputs
@@ -169,18 +174,34 @@ class _Reduction:
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
         return items, outputs
 
-    def _answers(self, items: Sequence[Asked]) -> list[Answer]:
+    def _answers(self, label: str, items: Sequence[Asked]) -> list[Answer]:
         answers = [
             self._design.answer(item, self._cards[item.metric])
             for item in items
             if isinstance(item, UnitValues | SetStatistic)
         ]
+        trials = [item for item in items if isinstance(item, AttackTrial)]
+        if trials and self._auditing is None:
+            design, seed = self._design, self._plan.settings.seed
+            design.settle("face")
+            self._auditing = Auditing(self._originals.dataset, design.resamples["face"], design.masks["face"], seed)
+        if trials and self._auditing is not None:
+            answers, rows = self._auditing.judged(label, answers, trials, self._cards)
+            self._tables.attacks += rows
         return answers + worst_answers(answers, self._cards, self._attackers)
+
+    def _is_of_one_attacker(self, answer: Answer) -> bool:
+        """Whether it is of an attack that is shown, but neither compared nor ranked: the strongest one is."""
+        return self._cards[answer.metric].family == "audit" and (answer.metric, answer.instrument) != (NAMED, WORST)
 
     def _competitors(self, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
         """The control's label, and everybody who may be compared: of the control's releases only the lossless one."""
         of_control = [label for label in answers if self._plan.method_of(label) in self._controls]
-        return of_control[0], {label: column for label, column in answers.items() if label not in of_control[1:]}
+        return of_control[0], {
+            label: [each for each in column if not self._is_of_one_attacker(each)]
+            for label, column in answers.items()
+            if label not in of_control[1:]
+        }
 
     def _placed(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, without a region where their metric has none."""
@@ -231,18 +252,6 @@ def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
         edges=list(item.edges),
         series={name: list(counts) for name, counts in item.series.items()},
     )
-
-
-def _attack(evidence: Evidence, item: AttackRecord) -> AttackRow:
-    values = {name: _null(value) for name, value in asdict(item).items()}
-    return AttackRow(dataset=evidence.dataset, method=evidence.method, **values)
-
-
-def _null(value: Any) -> Any:
-    """NaN as null, in a mapping too."""
-    if isinstance(value, dict):
-        return {name: _null(each) for name, each in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _finding(evidence: Evidence, item: Finding) -> FindingRow:

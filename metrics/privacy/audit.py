@@ -1,131 +1,250 @@
-"""The privacy audit: whom attackers name who know the method, how far that is from guessing, and what may be believed."""
+"""The privacy audit: whom attackers name who know the method. What of it may be believed, and how far it is from
+guessing, is judged where intervals are made (`bench.run.figures.audited`)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar, Final
 
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import ALL_PEOPLE, Evidence, LearnedAttack
-from unmask.bench.core.headlines import WORST
 from unmask.bench.core.protocols import AUDIT
-from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.stats.identification import cmc
-from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackRecord, SetStatistic, UnitValues
-from unmask.metrics.privacy.trials import FMRS, Gallery, Trial, gallery_of, rank1_of_background, trial_of
+from unmask.bench.core.stats.disclosure import expected_disclosure, worst_disclosure
+from unmask.bench.core.stats.identification import cmc, open_set
+from unmask.bench.core.stats.linkability import binned_linkability, cross_linkability
+from unmask.bench.core.types import Float
+from unmask.bench.core.values import AttackTrial, SetStatistic, UnitValues
+from unmask.bench.core.video import Ints
+from unmask.metrics.privacy.trials import FMRS, LEAST_PAIRS, Trial, gallery_of, named_in_background, trial_of
 
 RANKS: Final = (1, 5, 10)
 MOST_RANKS: Final = 50
 """Of the CMC."""
-IGNORANT: Final = "ignorant"
+FPIR: Final = 0.1
 SHUFFLED: Final = "shuffled/0"
+_POINTS: Final = slice(None, None, 2)
+"""Of the DET curve every second one is kept: a step of 0.02 in score."""
+_ATTACK: Final = (
+    "An attacker who has the method (its card says what it learns, from background people who are not tested) "
+    "searches each released face among all people of the data set, each at the entry that is most alike, its own photo "
+    "left out. "
+)
+_JUDGED: Final = (
+    " Not printed where the attack may not be believed: it fails on un-anonymized photos, learned nothing, or does "
+    "worse than the recogniser alone."
+)
+_CARD = partial(MetricCard, version="1", family="audit", direction="lower", unit="share", bounds=(0.0, 1.0))
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One attacker by one recogniser, on the release and on the control."""
-
-    evidence: Evidence
-    learned: LearnedAttack
-    recogniser: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.learned.label}/{self.recogniser}"
-
-    @cached_property
-    def fits(self) -> list[str]:
-        """Those on all background people, under one seed or several."""
-        return [fit for fit in self.learned.fits(self.recogniser) if fit == ALL_PEOPLE or fit.startswith("again/")]
-
-    @cached_property
-    def trained(self) -> list[Trial]:
-        trials = (trial_of(self.evidence, self.learned, self.recogniser, fit) for fit in self.fits)
-        return [trial for trial in trials if trial is not None]
-
-    @cached_property
-    def trial(self) -> Trial | None:
-        """By the fit that names most: whoever attacks would take that one."""
-        if not self.trained:
-            return None
-        best = max(range(len(self.trained)), key=lambda k: _mean(named(self.trained[k])))
-        return trial_of(self.evidence, self.learned, self.recogniser, self.fits[best], whole=True)
-
-    @cached_property
-    def floor(self) -> Float:
-        """(N,) share of searches that name the person looked for where nothing can be known."""
-        shuffled = trial_of(self.evidence, self.learned, self.recogniser, SHUFFLED) or self.trained[0]
-        return shuffled.floor
-
-    @property
-    def problem(self) -> str:
-        """Why it could not be tried; ''."""
-        if self.trained:
-            return ""
-        return self.learned.problem(self.recogniser) or "the method cannot be run by an attacker"
-
-    def share(self, fit: str) -> float:
-        trial = trial_of(self.evidence, self.learned, self.recogniser, fit)
-        return math.nan if trial is None else _mean(named(trial))
+def _rank_card(k: int) -> MetricCard:
+    return _CARD(
+        name=f"attack_rank{k}",
+        title=f"Named {'first' if k == 1 else f'among {k}'}",
+        question=f"How often is the right person among the {k} most alike, to an attacker who knows the method?",
+        how=f"{_ATTACK}The share of searches whose right person is among the first {k}; ties in the attacker's favour. "
+        f"``worst``: the strongest attack that may be believed, chosen on one half of the people and measured on the "
+        f"other, ten halvings, both ways. Interval: bootstrap over people.{_JUDGED}",
+        source="ISO/IEC 19795-1 (closed-set identification); Srivastava et al. 2020 (attackers by what they know)",
+        limits="Depends on the number of people searched: compare within one data set only. The attackers are those "
+        "that were tried; a better one may exist.",
+        headline=18 if k == 1 else None,
+    )
 
 
-def named(trial: Trial) -> Float:
-    """(N,) 1 where the right person comes first, 0 where not; NaN = not searched."""
-    return _within(trial, 1)
+def _tar_card(label: str) -> MetricCard:
+    return _CARD(
+        name=f"attack_tar@{label}",
+        title=f"Verified by an informed attacker (FMR {label})",
+        question=f"How many pairs of one person does an attacker who knows the method accept at FMR {label}?",
+        how=f"{_ATTACK}The share of each face's pairs with other photos of the person whose score is at or above a "
+        f"threshold, each face once. The threshold is of background people that the attacker was not fitted on (five "
+        f"folds by person), at least {LEAST_PAIRS[label]:,} impostor pairs, else it is not measured.{_JUDGED}",
+        source="ISO/IEC 19795-1 (TAR = 1 - FNMR)",
+        limits="The threshold of a released gallery is of pairs under one seed.",
+    )
+
+
+_CARDS: Final = (
+    *(_rank_card(k) for k in RANKS),
+    _CARD(
+        name="residual_risk",
+        title="Residual risk",
+        unit="share",
+        bounds=(None, None),
+        question="How far does the strongest attack come from guessing to naming everybody that can be named?",
+        how="(attack - floor) / (ceiling - floor) of the share named first: the floor is the same attack with permuted "
+        "labels, before the strongest is chosen; the ceiling is the strongest attack on un-anonymized photos. 0 = as "
+        "good as guessing, 1 = as if nothing had been done; as it comes, below 0 and above 1 too.",
+        source="unmask; in the spirit of Gomez-Barrero et al. 2018 and Nautsch et al. 2020",
+        limits="Holds for the attackers that were tried and for galleries of this size.",
+        headline=19,
+    ),
+    *(_tar_card(label) for label in FMRS),
+    _CARD(
+        name="attack_eer",
+        direction="higher",
+        title="Equal error rate of an informed attacker",
+        question="How often does a verifier who knows the method err?",
+        how=f"{_ATTACK}FMR = FNMR over the comparisons of photos, from histograms of 0.01 in score.{_JUDGED}",
+        source="ISO/IEC 19795-1",
+        limits="One operating point far from those in use.",
+    ),
+    _CARD(
+        name="attack_fnir",
+        direction="higher",
+        title=f"Missed in an open search (FPIR {FPIR:g})",
+        question="How often does an attacker miss somebody without knowing whether they are in the gallery at all?",
+        how=f"{_ATTACK}FNIR at the lowest threshold at which at most {FPIR:.0%} of searches of somebody who is not in "
+        f"the gallery return anybody.{_JUDGED}",
+        source="ISO/IEC 19795-1 (open-set identification)",
+        limits="The threshold is of these very searches.",
+    ),
+    _CARD(
+        name="linkability",
+        title="Linkability D_sys, as published",
+        question="How sure can an attacker be that two faces belong to one person?",
+        how=f"{_ATTACK}D_sys of mated and non-mated scores by histograms, prior ratio 1.{_JUDGED}",
+        source="Gomez-Barrero, Galbally, Rathgeb, Busch: IEEE TIFS 13(6), 2018, eq. 7 to 10",
+        limits="Biased upwards with few comparisons: read the cross-fitted estimate beside it.",
+    ),
+    _CARD(
+        name="linkability_crossed",
+        title="Linkability D_sys, cross-fitted",
+        bounds=(None, 1.0),
+        question="The same without the luck of small samples?",
+        how=f"{_ATTACK}Densities from one half of the people, the measure averaged over the other, ten halvings, both "
+        f"ways. Interval: jackknife over people.{_JUDGED}",
+        source="unmask, after Gomez-Barrero et al. 2018",
+        limits="May be slightly below 0.",
+    ),
+    _CARD(
+        name="disclosure_expected",
+        title="Expected disclosure (ZEBRA)",
+        unit="bits",
+        bounds=(0.0, None),
+        question="How much does a comparison tell an attacker on average?",
+        how=f"{_ATTACK}Expected privacy disclosure from PAV-calibrated log-likelihood ratios, 0 to 0.72 bits; the worst "
+        f"case and its tag stand on the page of the attackers.{_JUDGED}",
+        source="Nautsch et al.: The Privacy ZEBRA, Interspeech 2020",
+        limits="PAV on few comparisons flatters the attacker slightly.",
+    ),
+)
+
+
+class AuditedAttacks:
+    """Every attacker who knows the method, by every recogniser: searches, error rates, linkability, disclosure."""
+
+    needs: ClassVar[tuple[str, ...]] = (AUDIT, "role:recogniser")
+    default: ClassVar[bool] = False
+    cards: ClassVar[tuple[MetricCard, ...]] = _CARDS
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | AttackTrial]:
+        """Nothing without an audit; else a trial for each attacker and recogniser, and its numbers."""
+        audit = evidence.audit
+        for learned in audit.attacks if audit is not None else ():
+            for recogniser in evidence.recognisers:
+                trial = _trial(evidence, learned, recogniser)
+                yield trial
+                if not trial.problem:
+                    fit = _fits(learned, recogniser)[trial.best]
+                    yield from _numbers(evidence, learned, recogniser, fit, trial.name)
+
+
+def _fits(learned: LearnedAttack, recogniser: str) -> list[str]:
+    """Those on all background people, under one seed or several."""
+    fits = [fit for fit in learned.fits(recogniser) if fit == ALL_PEOPLE or fit.startswith("again/")]
+    return [fit for fit in fits if not learned.problem(recogniser, fit)]
+
+
+def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> AttackTrial:
+    label = learned.label
+
+    def searched(fit: str) -> Trial | None:
+        return trial_of(evidence, learned, recogniser, fit)
+
+    trained = [trial for fit in _fits(learned, recogniser) if (trial := searched(fit)) is not None]
+    if not trained:
+        problem = learned.problem(recogniser) or "the method cannot be run by an attacker"
+        return AttackTrial(label, recogniser, problem)
+    shares = {float(fit.removeprefix("share/")): searched(fit) for fit in learned.fits(recogniser) if "share/" in fit}
+    missing = np.full(len(evidence.faces), np.nan)
+    own, own_person = named_in_background(evidence, learned, recogniser, ALL_PEOPLE)
+    whole = trial_of(evidence, learned, recogniser, _fits(learned, recogniser)[0], whole=True)
+    worst = None if whole is None or whole.histograms is None else worst_disclosure(whole.histograms)
+    curve = None if whole is None or whole.histograms is None else whole.histograms.det()
+    return AttackTrial(
+        label,
+        recogniser,
+        trainings=tuple(_within(trial, 1) for trial in trained),
+        permuted=(searched(SHUFFLED) or trained[0]).permuted,
+        shares={share: missing if trial is None else _within(trial, 1) for share, trial in shares.items()},
+        learns=learned.learns(recogniser),
+        drawn=learned.card.by_chance,
+        own=own,
+        own_floor=named_in_background(evidence, learned, recogniser, SHUFFLED)[0],
+        own_person=own_person,
+        people=trained[0].people,
+        cmc=tuple(cmc(trained[0].searches.rank, min(MOST_RANKS, trained[0].people)).tolist()),
+        fmr=() if curve is None else tuple(curve.fmr[_POINTS].tolist()),
+        fnmr=() if curve is None else tuple(curve.fnmr[_POINTS].tolist()),
+        disclosed=math.nan if worst is None else worst.decades,
+        disclosed_tag="" if worst is None else worst.tag,
+        disclosed_limit=math.nan if worst is None else worst.limit,
+    )
+
+
+def _under(compute: Callable[[Float], Float], rows: Ints, weights: Float) -> Float:
+    """(R, N) weights of faces -> (R,) what is computed under those of ``rows``."""
+    return compute(weights[..., rows])
+
+
+def _one(every: Callable[[Float], Float], weights: Float) -> float:
+    return float(every(weights))
 
 
 def _within(trial: Trial, k: int) -> Float:
+    """(N,) 1 where the right person is among the first ``k``, 0 where not; NaN = not searched."""
     return np.where(np.isnan(trial.searches.rank), np.nan, trial.searches.rank <= k)
 
 
-def _mean(values: Float) -> float:
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else math.nan
-
-
-def attempts(evidence: Evidence) -> list[Attempt]:
-    """Every attacker by every recogniser. Worked out once."""
-    if "attempts" not in evidence.derived:
-        audit = evidence.audit
-        evidence.derived["attempts"] = (
-            [Attempt(evidence, learned, name) for learned in audit.attacks for name in evidence.recognisers]
-            if audit is not None
-            else []
+def _numbers(
+    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str, name: str
+) -> Iterator[UnitValues | SetStatistic]:
+    trial = trial_of(evidence, learned, recogniser, fit, whole=True)
+    assert trial is not None
+    histograms = trial.histograms
+    assert histograms is not None
+    eligible = gallery_of(evidence).eligible
+    for k in RANKS:
+        chance = min(k / trial.people, 1.0) if trial.people else None
+        yield UnitValues(f"attack_rank{k}", name, _within(trial, k), eligible=eligible, share=True, chance=chance)
+    for label, fmr in FMRS.items():
+        values = trial.accepted[label]
+        yield UnitValues(f"attack_tar@{label}", name, values, eligible=eligible, share=True, chance=fmr)
+    scored = np.asarray(~np.isnan(trial.searches.rank), np.bool_)
+    asked: dict[str, Callable[[Float], Float]] = {
+        "attack_eer": lambda people: histograms.equal_error_rate(people).value,
+        "attack_fnir": lambda weights: open_set(trial.searches, FPIR, weights=weights).fnir,
+        "linkability": partial(binned_linkability, histograms),
+        "linkability_crossed": partial(cross_linkability, histograms, seed=evidence.settings.seed),
+        "disclosure_expected": partial(expected_disclosure, histograms),
+    }
+    first = np.unique(gallery_of(evidence).person, return_index=True)[1]
+    for metric, compute in asked.items():
+        every = partial(_under, compute, first if metric != "attack_fnir" else np.arange(len(scored)))
+        yield SetStatistic(
+            metric,
+            name,
+            partial(_one, every),
+            scored,
+            eligible=eligible,
+            resampling="jackknife" if metric == "linkability_crossed" else "bootstrap",
+            chance={"attack_eer": 0.5, "attack_fnir": 1 - FPIR / trial.people if trial.people else None}.get(metric),
+            share=metric in ("attack_eer", "attack_fnir"),
+            compute_all=every,
+            subgroups=False,
         )
-    shared: list[Attempt] = evidence.derived["attempts"]
-    return shared
-
-
-def counterpart(attempt: Attempt) -> Attempt:
-    """The same attack on the control: on un-anonymized photos."""
-    control = attempt.evidence.control or attempt.evidence
-    return next(each for each in attempts(control) if each.name == attempt.name)
-
-
-def doubts(attempt: Attempt) -> tuple[str, ...]:
-    """Why what an attack reached may not be believed, a sentence each."""
-    ceiling = counterpart(attempt)
-    reasons = []
-    if ceiling.trial is None:
-        return ("it could not be tried on un-anonymized photos",)
-    of_ceiling, of_ignorant = (_mean(named(trial)) for trial in (ceiling.trial, _ignorant(ceiling).trial) if trial)
-    if not of_ceiling > _LEAST_CEILING * of_ignorant:
-        reasons.append(
-            f"on un-anonymized photos it names {of_ceiling:.0%} where the recogniser alone names {of_ignorant:.0%}"
-        )
-    learns = SHUFFLED in attempt.learned.fits(attempt.recogniser) and bool(attempt.learned_anything)
-    if learns:
-        own = rank1_of_background(attempt.evidence, attempt.learned, attempt.recogniser)
-        nothing = rank1_of_background(attempt.evidence, attempt.learned, attempt.recogniser, SHUFFLED)
-        if not own > nothing + _LEAST_LEARNED:
-            reasons.append(
-                f"it learned nothing: of the people that it learned from it names {own:.0%}, with shuffled labels "
-                f"{nothing:.0%}"
-            )
-    return (*reasons, *_worse_than_ignorant(attempt))

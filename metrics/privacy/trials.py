@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import ALL_PEOPLE, KNOWN_PLACE, Audit, Columns, Evidence, LearnedAttack
-from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.error_rates import step_threshold
 from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
 from unmask.bench.core.stats.identification import Searches, best_of, search
+from unmask.bench.core.stats.trust import label_permutations
 from unmask.bench.core.types import Bools, Float, Floats32
 from unmask.metrics.privacy.attack import Attack, Ints, informed_attack, unit_rows
 from unmask.metrics.privacy.strangers import strangers
@@ -27,7 +27,8 @@ from unmask.metrics.privacy.strangers import strangers
 FMRS: Final = {"1e-2": 1e-2, "1e-3": 1e-3, "1e-4": 1e-4}
 LEAST_PAIRS: Final = {"1e-2": 1_000, "1e-3": 10_000, "1e-4": 300_000}
 """Impostor pairs of background people below which a threshold is not measured."""
-PERMUTATIONS: Final = 20
+PERMUTATIONS: Final = 5
+"""Of labels, for the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class Trial:
     searches: Searches
     people: int
     """In the gallery."""
-    floor: Float
-    """(N,) share of `PERMUTATIONS` in which the probe names another person, drawn in place of its own."""
+    permuted: Float
+    """(`PERMUTATIONS`, N) 1 where the probe names a person who is drawn in place of its own."""
     histograms: ScoreHistograms | None
-    """Comparisons of photos, by probe: P = N."""
+    """Comparisons of photos, by the person of the probe."""
     accepted: Mapping[str, Float]
     """FMR -> (N,) share of each probe's right entries whose score is at or above the threshold of background people;
     NaN where there is none, or no threshold. A face that a method failed on counts as accepted."""
@@ -84,7 +85,7 @@ def trial_of(
 
     ``whole``: with histograms and thresholds, else with searches alone.
     """
-    key = ("trial", learned.label, recogniser, fit, whole)
+    key = f"trial {learned.label}/{recogniser} {fit} {whole}"
     if key not in evidence.derived:
         attack = informed_attack(evidence, learned, recogniser, fit)
         thresholds = thresholds_of(evidence, learned, recogniser) if whole and attack is not None else None
@@ -100,30 +101,29 @@ def _searched(attack: Attack, gallery: Gallery, thresholds: Mapping[str, float] 
     scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan))
     scores[attack.gone] = np.where(gallery.searched[attack.gone], np.float32(-np.inf), np.float32(np.nan))
     scores[~gallery.eligible] = np.nan
-    best = best_of(scores, gallery.person, gallery.people, axis=1)
+    best = best_of(scores.astype(np.float64), gallery.person, gallery.people, axis=1)
     result = search(best, np.where(gallery.eligible, gallery.person, -1))
     away = attack.error & gallery.eligible
     rank = np.where(away, 0.0, result.rank)
     rank[~(attack.scored & gallery.eligible)] = np.nan
     searches = Searches(rank, np.where(away, 1.0, result.genuine), result.stranger)
-    floor = _floor(best, gallery, rank)
+    permuted = _permuted(best, gallery, rank)
     if thresholds is None:
-        return Trial(searches, gallery.people, floor, None, {})
+        return Trial(searches, gallery.people, permuted, None, {})
     accepted = {label: _accepted(scores, gallery, away, threshold) for label, threshold in thresholds.items()}
-    return Trial(searches, gallery.people, floor, _histograms(scores, gallery), accepted)
+    return Trial(searches, gallery.people, permuted, _histograms(scores, gallery), accepted)
 
 
-def _floor(best: Float, gallery: Gallery, rank: Float) -> Float:
-    """People change places: whoever is looked for is somebody else who could be found, drawn at random."""
+def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
+    """People change places: whoever is searched for is somebody who could be named, drawn at random."""
     wanted = np.unique(gallery.person[gallery.eligible])
-    rng = np.random.default_rng(derive_seed(0, "floor"))
-    named = np.zeros(len(rank))
-    for _ in range(PERMUTATIONS):
+    rows = []
+    for order in label_permutations(len(wanted), PERMUTATIONS):
         other = np.full(gallery.people, -1, np.int64)
-        shuffled = rng.permutation(wanted)
-        other[shuffled] = np.roll(shuffled, 1)
-        named += search(best, np.where(gallery.eligible, other[gallery.person], -1)).rank == 1
-    return np.where(np.isnan(rank), np.nan, named / PERMUTATIONS)
+        other[wanted] = wanted[order]
+        searched = search(best, np.where(gallery.eligible, other[gallery.person], -1)).rank
+        rows.append(np.where(np.isnan(rank) | np.isnan(searched), np.nan, searched == 1))
+    return np.array(rows)
 
 
 def _accepted(scores: Floats32, gallery: Gallery, away: Bools, threshold: float) -> Float:
@@ -134,11 +134,11 @@ def _accepted(scores: Floats32, gallery: Gallery, away: Bools, threshold: float)
 
 
 def _histograms(scores: Floats32, gallery: Gallery) -> ScoreHistograms:
-    probe = np.broadcast_to(np.arange(len(scores), dtype=np.int64)[:, None], scores.shape)
+    probe = np.broadcast_to(gallery.person[:, None], scores.shape)
     compared = ~np.isnan(scores)
     kinds = (gallery.right & compared, ~gallery.right & compared)
     (genuine, own), (impostor, others) = ((scores[kind].astype(np.float64), probe[kind]) for kind in kinds)
-    return score_histograms(genuine, own, impostor, others, len(scores), COSINE_EDGES)
+    return score_histograms(genuine, own, impostor, others, gallery.people, COSINE_EDGES)
 
 
 def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
@@ -165,8 +165,8 @@ def _impostors(audit: Audit, learned: LearnedAttack, recogniser: str, fit: str, 
     """Distances of released faces to the gallery entries of others, among the background faces ``rows``."""
     distance, identity = background_distances(audit, learned, recogniser, fit, rows)
     others = identity[:, None] != identity[None, :]
-    values = distance[others & np.isfinite(distance)]
-    return values.astype(np.float64)
+    values: Float = distance[others & np.isfinite(distance)].astype(np.float64)
+    return values
 
 
 def background_distances(
@@ -188,17 +188,18 @@ def background_distances(
     return np.asarray(distance, np.float32), background.identity[rows]
 
 
-def rank1_of_background(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> float:
-    """Share of background faces, of people with two, that the attacker names by another photo: on the very people that
-    it learned from; NaN where there are none."""
+def named_in_background(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str) -> tuple[Float, Ints]:
+    """(M,) 1 where the attacker names a background face's person by another photo of theirs, 0 where not, NaN where
+    there is none: on the very people that it learned from. And (M,) a number for each one's person."""
     audit = evidence.audit
     if audit is None or recogniser not in audit.background or learned.problem(recogniser, fit):
-        return float("nan")
+        return np.zeros(0), np.zeros(0, np.int64)
     identity = audit.background[recogniser].identity
     distance, _ = background_distances(audit, learned, recogniser, fit, np.arange(len(identity)))
     same = identity[:, None] == identity[None, :]
     np.fill_diagonal(distance, np.nan)
-    np.fill_diagonal(same, False)
-    own, other = (np.nanmin(np.where(kind, distance, np.nan), axis=1, initial=np.inf) for kind in (same, ~same))
-    asked = same.any(axis=1) & np.isfinite(own)
-    return float((own <= other)[asked].mean()) if asked.any() else float("nan")
+    own, other = (
+        np.where(kind & np.isfinite(distance), distance, np.inf).min(axis=1, initial=np.inf) for kind in (same, ~same)
+    )
+    values = np.where(np.isfinite(own), own <= other, np.nan)
+    return values, np.unique(identity, return_inverse=True)[1].astype(np.int64)

@@ -78,11 +78,11 @@ def _frame(axes: Axes, across: str, up: str) -> None:
 
 
 def _draw(axes: Axes, curve: Curve, y: Sequence[float], number: int) -> None:
-    style = {"color": INK if curve.control else ACCENT, "linewidth": 2.2 if curve.control else 1.6}
-    dashes = () if curve.control else _DASHES[number % len(_DASHES)]
-    axes.plot(
-        curve.x, y, dashes=dashes or (None, None), label=curve.name, alpha=1 - 0.12 * (number // len(_DASHES)), **style
-    )
+    colour, width = (INK, 2.2) if curve.control else (ACCENT, 1.6)
+    faded = 1 - 0.12 * (number // len(_DASHES))
+    (line,) = axes.plot(curve.x, y, color=colour, linewidth=width, alpha=faded, label=curve.name)
+    if not curve.control and _DASHES[number % len(_DASHES)]:
+        line.set_dashes(_DASHES[number % len(_DASHES)])
 
 
 def _legend(axes: Axes) -> None:

@@ -207,7 +207,7 @@ def _accepted(counts: Float) -> Float:
     """(..., B) -> (..., B+1) share at or above each edge; NaN where there is nothing."""
     beyond = np.concatenate([np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1], np.zeros((*counts.shape[:-1], 1))], -1)
     total = beyond[..., :1]
-    return np.divide(beyond, total, out=np.full(beyond.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(beyond, total, out=np.full(beyond.shape, np.nan), where=total > 0))
 
 
 def _take(rates: Float, at: NDArray[np.intp]) -> Float:

@@ -139,7 +139,9 @@ def sub_gallery_rates(rank: Float, people: int, sizes: Ints, k: int = 1, weights
     finite = np.isfinite(rank)
     if (rank[finite] > people).any():
         raise ValueError(f"ranks go up to the number of people, {people}: rank people, not their entries")
-    ahead, others, drawn = np.where(finite, rank, 1.0)[:, None] - 1, float(people - 1), sizes[None, :] - 1.0
+    ahead: Float = np.where(finite, rank, 1.0)[:, None] - 1
+    drawn: Float = np.asarray(sizes, dtype=np.float64)[None, :] - 1
+    others = float(people - 1)
     within = np.zeros((len(rank), len(sizes)))
     for t in range(k):
         possible = (t <= ahead) & (t <= drawn) & (drawn - t <= others - ahead)
@@ -203,7 +205,7 @@ def _mean(values: Float, scored: Bools, weights: Float | None) -> Float:
     drawn = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     total = drawn[..., scored].sum(axis=-1)[..., None]
     sums = drawn[..., scored] @ values[scored]
-    return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0))
 
 
 def _log_choose(n: Float | float, k: Float | float) -> Float:

@@ -112,8 +112,9 @@ def cross_linkability(
     fits = []
     for side in sides:
         join = _even(histograms, side)
-        gain, loss = _tangent(*(each @ join for each in histograms.totals(rows * side)), omega)
-        mated, non_mated = (each @ join for each in histograms.totals(rows * ~side))
+        learned, measured = histograms.totals(rows * side), histograms.totals(rows * ~side)
+        gain, loss = _tangent(learned[0] @ join, learned[1] @ join, omega)
+        mated, non_mated = measured[0] @ join, measured[1] @ join
         gained, lost = (
             _ratio((each * by).sum(axis=-1), each.sum(axis=-1)) for each, by in ((mated, gain), (non_mated, loss))
         )
@@ -152,7 +153,7 @@ def _joined(histograms: ScoreHistograms, bins: int) -> NDArray[np.float64]:
     wanted = min(bins, last - first)
     centres = (histograms.edges[1:] + histograms.edges[:-1]) / 2
     at = np.clip(((centres - low) / (high - low) * wanted).astype(np.int64), 0, wanted - 1)
-    return (at[:, None] == np.arange(wanted)).astype(np.float64)
+    return np.asarray(at[:, None] == np.arange(wanted), dtype=np.float64)
 
 
 def _even(histograms: ScoreHistograms, side: Bools) -> NDArray[np.float64]:
@@ -160,9 +161,9 @@ def _even(histograms: ScoreHistograms, side: Bools) -> NDArray[np.float64]:
     many of both kinds of comparison, kinds weighing the same, so that outliers cost no resolution."""
     kinds = [each[side].sum(axis=0).astype(np.float64) for each in (histograms.genuine, histograms.impostor)]
     wanted = 2 * round(float(kinds[0].sum()) ** (1 / 3))
-    share = sum(each / max(each.sum(), 1.0) for each in kinds) / 2
+    share = (kinds[0] / max(kinds[0].sum(), 1.0) + kinds[1] / max(kinds[1].sum(), 1.0)) / 2
     at = np.minimum(((np.cumsum(share) - share / 2) * wanted).astype(np.int64), wanted - 1)
-    return (at[:, None] == np.arange(wanted)).astype(np.float64)
+    return np.asarray(at[:, None] == np.arange(wanted), dtype=np.float64)
 
 
 def _bins(mated: int) -> int:
@@ -175,4 +176,5 @@ def _check(omega: float) -> None:
 
 
 def _ratio(sums: Float, counts: Float) -> Float:
-    return np.divide(sums, counts, out=np.full(np.broadcast_shapes(sums.shape, counts.shape), np.nan), where=counts > 0)
+    out = np.full(np.broadcast_shapes(sums.shape, counts.shape), np.nan)
+    return np.asarray(np.divide(sums, counts, out=out, where=counts > 0))

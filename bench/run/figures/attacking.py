@@ -105,6 +105,9 @@ class Learned:
         state = self.states.get(recogniser, {}).get(fit, "it was not asked to learn of this recogniser's readings")
         return state if isinstance(state, str) else ""
 
+    def learns(self, recogniser: str) -> bool:
+        return any(state for state in self.states.get(recogniser, {}).values() if not isinstance(state, str))
+
     def fits(self, recogniser: str) -> Sequence[str]:
         return list(self.states.get(recogniser, {}))
 

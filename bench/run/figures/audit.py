@@ -22,6 +22,12 @@ ATTACKS: Final = 1
 """Version of the stage: raise it whenever what attackers learn could change."""
 
 
+def audited(plan: Plan) -> list[str]:
+    """Labels of the methods that attackers learn about, and of the releases that they look at: lossless ones of first
+    draws."""
+    return [method.label for method in plan.methods if method.origin == method.label]
+
+
 def fits_place(folder: RunFolder, dataset: str, method: str, attacker: PlannedAttacker, recogniser: str) -> Storage:
     return folder.attacks_dir(dataset, method) / f"{attacker.label}@{recogniser}.safetensors"
 
@@ -88,17 +94,16 @@ def audit_of(folder: RunFolder, plan: Plan, dataset: str, label: str, originals:
     """What attackers have when the release ``label`` of a data set is judged; ``None`` where nobody was asked, and of
     releases of clips. ``originals``: recogniser -> its readings of the N faces of the data set."""
     planned = plan.dataset(dataset)
-    if not plan.attackers or planned.kind == "clips":
+    if not plan.attackers or planned.kind == "clips" or label not in audited(plan):
         return None
-    method = next(m for m in plan.methods if m.label == plan.method_of(label)).origin
     states: dict[str, dict[str, Mapping[str, Columns | str]]] = {a.label: {} for a in plan.attackers}
     background: dict[str, Background] = {}
     again: dict[str, Columns] = {}
     for recogniser in plan.recognisers:
-        background[recogniser] = background_of_method(folder, plan, method, recogniser)
-        again[recogniser] = _again(folder, plan, planned, method, recogniser, originals[recogniser])
+        background[recogniser] = background_of_method(folder, plan, label, recogniser)
+        again[recogniser] = _again(folder, plan, planned, label, recogniser, originals[recogniser])
         for attacker in plan.attackers:
-            states[attacker.label][recogniser] = read_fits(fits_place(folder, dataset, method, attacker, recogniser))
+            states[attacker.label][recogniser] = read_fits(fits_place(folder, dataset, label, attacker, recogniser))
     some = next(iter(background.values()), None)
     fold = folds_of(some.identity, plan.settings.seed) if some is not None else np.zeros(0, np.int64)
     attacks = [Learned(a.label, a.spec, states[a.label]) for a in plan.attackers]

@@ -13,10 +13,10 @@ from itertools import groupby
 import numpy as np
 
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackRecord, Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
 
-Asked = UnitValues | SetStatistic | Histogram | Finding | AttackRecord
+Asked = UnitValues | SetStatistic | Histogram | Finding | AttackTrial
 
 
 def by_draws(methods: Sequence[PlannedMethod]) -> Iterator[tuple[str, list[PlannedMethod]]]:
@@ -59,7 +59,7 @@ def averaged(draws: Sequence[Sequence[Asked]]) -> list[Asked]:
 def _key(item: Asked) -> tuple[str, ...]:
     if isinstance(item, Finding):
         return "finding", item.kind
-    if isinstance(item, AttackRecord):
+    if isinstance(item, AttackTrial):
         return "attack", item.attacker, item.channel
     if isinstance(item, Histogram):
         return "histogram", item.metric, item.instrument

@@ -1,0 +1,171 @@
+"""What attackers reach who know a method: held against floor and ceiling, believed or not; the strongest of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.headlines import WORST
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
+from unmask.bench.core.stats.strongest import strongest
+from unmask.bench.core.stats.trust import Belief, Learning, believe, residual_risk
+from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.values import AttackTrial, Estimate, UnitValues
+from unmask.bench.run.figures.rows import Answer, finite
+from unmask.bench.store.results import AttackRow
+
+IGNORANT: Final = "ignorant"
+NAMED: Final = "attack_rank1"
+RISK: Final = "residual_risk"
+FLOORS: Final = 5
+"""Permutations of labels before the strongest attack is chosen."""
+_HALF: Final = 0.5
+_NOBODY: Final = Estimate(math.nan, math.nan, math.nan, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    trial: AttackTrial
+    attack: Replicates
+    floor: Replicates
+    belief: Belief
+
+
+class Auditing:
+    """The attackers on one data set. The control comes first: what an attack reaches on it is its ceiling."""
+
+    def __init__(self, dataset: str, resamples: ClusterResamples, masks: Bools, seed: int) -> None:
+        """``masks``: (G, N) subgroups, everybody first."""
+        self._dataset, self._resamples, self._masks, self._seed = dataset, resamples, masks, seed
+        self._ceilings: dict[str, Replicates] = {}
+        self._top: Replicates | None = None
+
+    def judged(
+        self, method: str, answers: Sequence[Answer], trials: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+    ) -> tuple[list[Answer], list[AttackRow]]:
+        """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
+        attack."""
+        tried = [trial for trial in trials if not trial.problem]
+        attacks = {trial.name: self._means(trial.trainings[trial.best]) for trial in tried}
+        if not self._ceilings:
+            self._ceilings = attacks
+        judged = [self._judge(trial, attacks) for trial in tried]
+        believed = [each.trial for each in judged if each.belief.trustworthy]
+        reasons = {each.trial.name: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy}
+        rows = [self._row(method, each) for each in judged]
+        rows += [
+            AttackRow(dataset=self._dataset, method=method, attacker=t.attacker, channel=t.channel, problem=t.problem)
+            for t in trials
+            if t.problem
+        ]
+        kept = [_blanked(each, reasons[each.instrument]) if each.instrument in reasons else each for each in answers]
+        return [*kept, *self._of_strongest(kept, believed, cards)], rows
+
+    def _means(self, values: Float) -> Replicates:
+        return replicate_means(_values("", values), self._resamples, self._masks)
+
+    def _judge(self, trial: AttackTrial, attacks: Mapping[str, Replicates]) -> _Judged:
+        attack, floor = attacks[trial.name], self._means(np.mean(trial.permuted, axis=0))
+        ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if trial.attacker != IGNORANT else None
+        learning = None
+        if trial.learns:
+            people = ClusterResamples(trial.own_person, self._resamples.replicates, self._seed)
+            own, own_floor = (replicate_means(_values("", v), people) for v in (trial.own, trial.own_floor))
+            scores = [float(self._means(each).point[0]) for each in trial.trainings]
+            learning = Learning(own, own_floor, self._means(trial.shares[_HALF]), scores, trial.drawn)
+        ceiling = self._ceilings.get(trial.name, _unmeasured(attack))
+        return _Judged(trial, attack, floor, believe(attack, floor, ceiling, ignorant, learning, trial.learns))
+
+    def _row(self, method: str, judged: _Judged) -> AttackRow:
+        trial, believed = judged.trial, judged.belief.trustworthy
+        ceiling = self._ceilings.get(trial.name, _unmeasured(judged.attack))
+        (risk, *_) = residual_risk(judged.attack, judged.floor, ceiling)
+        return AttackRow(
+            dataset=self._dataset,
+            method=method,
+            attacker=trial.attacker,
+            channel=trial.channel,
+            doubts=list(judged.belief.reasons) if not believed else [],
+            lower_bound=judged.belief.lower_bound,
+            named=finite(judged.attack.point[0]) if believed else None,
+            floor=finite(judged.floor.point[0]),
+            ceiling=finite(ceiling.point[0]),
+            risk=finite(risk.value) if believed else None,
+            trained=finite(_mean(trial.own)),
+            shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
+            trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            searches=int(judged.attack.n[0]),
+            people=trial.people,
+            cmc=list(trial.cmc) if believed else [],
+            fmr=list(trial.fmr) if believed else [],
+            fnmr=list(trial.fnmr) if believed else [],
+            disclosed=finite(trial.disclosed) if believed else None,
+            disclosed_tag=trial.disclosed_tag if believed else "",
+            disclosed_limit=finite(trial.disclosed_limit),
+        )
+
+    def _of_strongest(
+        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+    ) -> list[Answer]:
+        names = {trial.name for trial in believed}
+        found = []
+        for metric in (name for name in cards if name.startswith("attack_rank")):
+            several = [each for each in answers if each.metric == metric and each.instrument in names]
+            if several:
+                values = [each.attacks[0].item for each in several]
+                replicates = strongest(
+                    [item for item in values if isinstance(item, UnitValues)], self._resamples, self._masks
+                )
+                found.append(
+                    replace(
+                        several[0],
+                        instrument=WORST,
+                        attacks=tuple(scored for each in several for scored in each.attacks),
+                        replicates=replicates,
+                        estimates=estimates(replicates, cards[metric].bounds),
+                    )
+                )
+        named = next((each for each in found if each.metric == NAMED), None)
+        return found if named is None else [*found, self._risk(named, believed)]
+
+    def _risk(self, named: Answer, believed: Sequence[AttackTrial]) -> Answer:
+        """Residual risk by the strongest attack, for everybody and each subgroup."""
+        floors = [
+            strongest([_values("", trial.permuted[k]) for trial in believed], self._resamples, self._masks)
+            for k in range(FLOORS)
+        ]
+        floor = replace(
+            floors[0],
+            point=np.mean([each.point for each in floors], axis=0),
+            values=np.mean([each.values for each in floors], axis=0),
+            attacks=(),
+        )
+        if self._top is None:
+            self._top = named.replicates
+        risks = residual_risk(named.replicates, floor, self._top)
+        return replace(named, metric=RISK, estimates=risks, chances=(_NOBODY,) * len(risks))
+
+
+def _blanked(answer: Answer, reason: str) -> Answer:
+    """Without numbers: a doubted attack says nothing."""
+    nothing = [replace(_NOBODY, unscored=each.n + each.unscored) for each in answer.estimates]
+    return replace(answer, estimates=nothing, notes=(f"not trustworthy: {reason}",) * len(nothing))
+
+
+def _values(metric: str, values: Float) -> UnitValues:
+    return UnitValues(metric, "", values, share=True)
+
+
+def _unmeasured(like: Replicates) -> Replicates:
+    return replace(like, point=np.full_like(like.point, np.nan), values=np.full_like(like.values, np.nan), attacks=())
+
+
+def _mean(values: Float) -> float:
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else math.nan
