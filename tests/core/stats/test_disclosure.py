@@ -47,6 +47,25 @@ def test_equals_the_integral_over_all_priors(shift: float, decimals: int) -> Non
         assert expected == pytest.approx(by_integration(genuine, impostor), abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    ("seed", "shift", "own", "others", "bits", "decades"),
+    [
+        (0, 0.0, 50, 500, 0.025915, 0.431364),
+        (1, 1.0, 385, 20000, 0.115271, 2.016600),
+        (2, 3.0, 100, 9900, 0.568813, 3.393576),
+        (4, 0.5, 200, 2000, 0.049323, 1.124940),
+    ],
+)
+def test_equals_what_the_authors_code_gives(
+    seed: int, shift: float, own: int, others: int, bits: float, decades: float
+) -> None:
+    # The toolkit of the paper's first author (version 2020-06-11) on the same scores; it adds up to 1e-6 to its LLRs.
+    rng = np.random.default_rng(seed)
+    expected, worst = disclosure_of_scores(rng.normal(shift, 1, own), rng.normal(0, 1, others))
+    assert expected == pytest.approx(bits, abs=1e-6)
+    assert worst.decades == pytest.approx(decades, abs=2e-6)
+
+
 def test_both_ends() -> None:
     apart, worst = disclosure_of_scores(np.linspace(2, 3, 50), np.linspace(0, 1, 5000))
     assert apart == pytest.approx(MOST_BITS) == pytest.approx(0.7213, abs=1e-4)

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.bench.core.stats.error_rates import ErrorRates, PairDistances
-from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, pooled_edges, score_histograms
+from unmask.bench.core.stats.histograms import (
+    COSINE_EDGES,
+    ScoreHistograms,
+    people_weights,
+    pooled_edges,
+    score_histograms,
+)
 from unmask.bench.core.types import Float
 
 
@@ -99,6 +105,12 @@ def test_weights_count_people() -> None:
         assert many.value[0] == pytest.approx(getattr(counts, ask)(*arguments).value)
         assert many.value[1] == pytest.approx(getattr(repeated, ask)(*arguments).value)
         assert np.isnan(many.value[2])
+
+
+def test_faces_weigh_for_their_people() -> None:
+    person = np.array([0, 0, 2, 2, 2])
+    assert people_weights(np.array([0.0, 2, 1, 1, 0]), person, 3).tolist() == [2, 0, 1]
+    assert people_weights(np.array([[0.0, 2, 1, 1, 0], [0, 0, 3, 3, 3]]), person, 3).tolist() == [[2, 0, 1], [0, 0, 3]]
 
 
 def test_what_cannot_be_measured_is_not() -> None:

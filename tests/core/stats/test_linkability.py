@@ -56,6 +56,16 @@ def test_equals_the_published_arithmetic(shift: float, omega: float) -> None:
     assert binned_linkability(histograms(mated, non_mated), omega=omega) == pytest.approx(result.value, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("seed", "shift", "mated", "others", "value"),
+    [(0, 0.0, 50, 500, 0.0322462), (1, 1.0, 385, 20000, 0.2783515), (2, 3.0, 100, 9900, 0.8067440)],
+)
+def test_equals_what_the_authors_code_gives(seed: int, shift: float, mated: int, others: int, value: float) -> None:
+    # Arithmetic of evaluateUnlinkability.py (dasec/unlinkability-metric, 2019) on the same scores.
+    rng = np.random.default_rng(seed)
+    assert linkability(rng.normal(shift, 1, mated), rng.normal(0, 1, others)).value == pytest.approx(value, abs=1e-7)
+
+
 def test_local_measure_by_hand() -> None:
     assert local_linkability(np.array([0.5, 1, 3, np.inf])) == pytest.approx([0, 0, 0.5, 1])
     assert local_linkability(np.array([3.0]), omega=0.1) == pytest.approx([0])
@@ -123,6 +133,10 @@ def test_few_comparisons_are_not_measured() -> None:
     assert np.isnan(cross_linkability(histograms(mated, non_mated)))
     assert np.isnan(cross_linkability(histograms(mated, non_mated), np.ones((3, 39)))).all()
     assert np.isnan(linkability(mated, np.zeros(0)).value)
+    many = histograms(*scores(1.0, 80, seed=0))
+    weights = np.stack([np.ones(80), np.zeros(80), np.arange(80) < 19]).astype(np.float64)
+    for estimate in (cross_linkability, binned_linkability):
+        assert np.isfinite(estimate(many, weights)).tolist() == [True, False, False]
     assert linkability(np.zeros(30), np.zeros(90)).value == 0
     with pytest.raises(ValueError, match="positive"):
         linkability(mated, non_mated.ravel(), omega=0)
