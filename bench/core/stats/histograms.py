@@ -192,6 +192,18 @@ def score_histograms(
     return ScoreHistograms(counted[0], counted[1], edges)
 
 
+def people_weights(weights: Float, person: Ints, people: int) -> Float:
+    """(..., N) weights of faces -> (..., P) of their people: a person counts as often as the face that counts most.
+
+    ``person``: (N,) 0..people-1. For a `SetStatistic`, whose weights are of faces: all faces of a person are drawn
+    together, and those that are not scored weigh 0.
+    """
+    drawn = np.asarray(weights, dtype=np.float64)
+    out = np.zeros((people, *drawn.shape[:-1]))
+    np.maximum.at(out, person, np.moveaxis(drawn, -1, 0))
+    return np.asarray(np.moveaxis(out, 0, -1))
+
+
 def _counts(scores: Float, person: Ints, people: int, edges: Float) -> Ints:
     use = ~np.isnan(scores)
     values, owners, bins = scores[use], person[use], len(edges) - 1

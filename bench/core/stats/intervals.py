@@ -106,9 +106,11 @@ def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
     shared = [interval(each, m, 1 - (1 - level) / distinct) for each in measured]
     if any(math.isnan(low) for low, _ in (*own, *shared)):
         return NO_INTERVAL
+    # A cross-fitted number is none of the attacks' own, and may lie outside.
+    point = float(replicates.point[m])
     if replicates.lowest_is_worst:
-        return min(low for low, _ in own), min(high for _, high in shared)
-    return max(low for low, _ in shared), max(high for _, high in own)
+        return min(point, *(low for low, _ in own)), max(point, min(high for _, high in shared))
+    return min(point, max(low for low, _ in shared)), max(point, *(high for _, high in own))
 
 
 def _folded(low: float, high: float, centre: float) -> Interval:

@@ -81,8 +81,9 @@ def linkability(mated: Float, non_mated: Float, omega: float = 1.0) -> Linkabili
 def binned_linkability(histograms: ScoreHistograms, weights: Float | None = None, omega: float = 1.0) -> Float:
     """(...) as published, from histograms: neighbouring bins are joined to about as many as the rule asks for.
 
-    ``weights``: (..., P) of people; the bins are those of everybody counted once. NaN with fewer than `LEAST_MATED`
-    mated comparisons, or none of a kind under the weights. Raises `ValueError` for an omega that is not positive.
+    ``weights``: (..., P) of people; the bins are those of everybody counted once, so a subgroup is asked by histograms
+    of its own people. NaN where mated comparisons weigh less than `LEAST_MATED`, or non-mated ones nothing. Raises
+    `ValueError` for an omega that is not positive.
     """
     _check(omega)
     mated, non_mated = histograms.totals(weights)
@@ -90,7 +91,8 @@ def binned_linkability(histograms: ScoreHistograms, weights: Float | None = None
     if comparisons < LEAST_MATED or not histograms.impostor.any():
         return np.full(mated.shape[:-1], np.nan)
     join = _joined(histograms, _bins(comparisons))
-    return _published(mated @ join, non_mated @ join, omega)[1]
+    value = _published(mated @ join, non_mated @ join, omega)[1]
+    return np.where(mated.sum(axis=-1) >= LEAST_MATED, value, np.nan)
 
 
 def cross_linkability(
@@ -98,8 +100,9 @@ def cross_linkability(
 ) -> Float:
     """(...) the cross-fitted estimate of D_sys (see the module) over random halvings of the people, both ways.
 
-    ``weights``: (..., P) of people, who stay in their halves. May be slightly negative. NaN where a half has fewer than
-    `LEAST_MATED` mated comparisons, or none of a kind under the weights. Resample it by the jackknife: repeated people
+    ``weights``: (..., P) of people, who stay in their halves; a subgroup is asked by histograms of its own people. May
+    be slightly negative. NaN where a half has fewer than `LEAST_MATED` mated comparisons, or where both weigh less than
+    that, or non-mated ones nothing. Resample it by the jackknife: repeated people
     would add noise to the densities, and a bootstrap with the densities fixed misses that both ways share their noise.
     Raises `ValueError` for an omega that is not positive.
     """
@@ -119,7 +122,8 @@ def cross_linkability(
             _ratio((each * by).sum(axis=-1), each.sum(axis=-1)) for each, by in ((mated, gain), (non_mated, loss))
         )
         fits.append(gained - lost)
-    return np.asarray(np.mean(fits, axis=0))
+    weight = histograms.totals(rows)[0].sum(axis=-1)
+    return np.where(weight >= LEAST_MATED, np.mean(fits, axis=0), np.nan)
 
 
 def _tangent(mated: Float, non_mated: Float, omega: float) -> tuple[Float, Float]:

@@ -52,8 +52,8 @@ class Doubt(StrEnum):
 
 _SENTENCES: Final[dict[Doubt, str]] = {
     Doubt.NOT_MEASURED: "Its success, its floor or its ceiling could not be measured.",
-    Doubt.CEILING: "It does not recognise people beyond guessing even where nobody is anonymized.",
-    Doubt.LEARNED_NOTHING: "It does not recognise the people that it was trained on.",
+    Doubt.CEILING: "That it names anybody beyond guessing is not shown, even where nobody is anonymized.",
+    Doubt.LEARNED_NOTHING: "That it names the people that it was trained on beyond guessing is not shown.",
     Doubt.WORSE_THAN_IGNORANT: "It does worse than an attacker who knows nothing of the method.",
     Doubt.UNSTEADY: "Its trainings differ too much from each other.",
     Doubt.UNCHECKED: "It learns, but was not checked as an attack that learns has to be.",
@@ -110,9 +110,9 @@ def believe(
 ) -> Belief:
     """All that speaks against an attack (the first set of each `Replicates`).
 
-    ``ignorant``: the attacker that knows nothing of the method, ``None`` if this is it; ``learns``: whether its card says
-    that it is trained, so that a missing ``learning`` is itself a doubt. Beyond chance means: the 95 % interval of the
-    paired difference excludes 0, and the success's own interval lies above the floor.
+    ``ignorant``: the attacker that knows nothing of the method, ``None`` if this is it; ``learns``: whether its card
+    says that it is trained, so that a missing ``learning`` is itself a doubt. Beyond chance means: the 95 % interval of
+    the paired difference excludes 0, and the success's own interval lies above the floor.
     """
     doubts: list[Doubt] = []
     if any(np.isnan(each.point[0]) for each in (attack, floor, ceiling)):
