@@ -51,6 +51,9 @@ def det_plot(curves: Sequence[Curve], *, name: str, title: str) -> Markup:
         _frame(axes, "false match rate", "false non-match rate")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
+            axis.set_minor_formatter(lambda value, _: "")
         axes.set_xlim(_LEAST, 1.1)
         axes.set_ylim(_LEAST, 1.4)
         axes.plot(

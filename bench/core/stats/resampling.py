@@ -166,15 +166,6 @@ def halves(people: int, splits: int, seed: int) -> Bools:
     return first
 
 
-def halves(people: int, splits: int, seed: int) -> Bools:
-    """(splits, people) True = first half, drawn anew for each split; the second half has one more of an odd number."""
-    rng = np.random.default_rng(derive_seed(seed, "halves"))
-    first = np.zeros((splits, people), dtype=np.bool_)
-    for row in first:
-        row[rng.permutation(people)[: people // 2]] = True
-    return first
-
-
 def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
     """The worst of several attacks, picked for each set and again in each replicate; ``lowest`` = small values are bad.
 
