@@ -101,8 +101,10 @@ def gallery_curve(
     largest = _supported(pooled)
     if not use.any() or not largest:
         return GalleryCurve(sizes, measured, nothing, nothing, nothing, 0, np.nan)
-    known = np.unique(np.round(np.geomspace(1, people, 12)).astype(np.int64))
-    differences = _rates(pooled, person[use], everybody, known, k) - sub_gallery_rates(rank, people, known, k)
+    check_sizes = np.unique(np.round(np.geomspace(1, people, 12)).astype(np.int64))
+    differences = _rates(pooled, person[use], everybody, check_sizes, k) - sub_gallery_rates(
+        rank, people, check_sizes, k
+    )
     misfit = float(np.abs(differences).max())
     if misfit > LARGEST_MISFIT:
         return GalleryCurve(sizes, measured, nothing, nothing, nothing, largest, misfit)
@@ -110,8 +112,10 @@ def gallery_curve(
     modelled, low, high = nothing.copy(), nothing.copy(), nothing.copy()
     modelled[reached] = _rates(pooled, person[use], everybody, sizes[reached], k)
     draws = ClusterResamples(np.arange(histograms.people), replicates, seed)
-    drawn = np.array([_rates(pooled, person[use], row[draws.bag], sizes[reached], k) for row in draws.bootstrap])
-    ends = [percentile_interval(column, histograms.people) for column in drawn.T]
+    replicate_rates = np.array(
+        [_rates(pooled, person[use], row[draws.bag], sizes[reached], k) for row in draws.bootstrap]
+    )
+    ends = [percentile_interval(column, histograms.people) for column in replicate_rates.T]
     low[reached] = [max(end[0] - misfit, 0.0) for end in ends]
     high[reached] = [min(end[1] + misfit, 1.0) for end in ends]
     return GalleryCurve(sizes, measured, modelled, low, high, largest, misfit)
@@ -159,8 +163,8 @@ def _rates(pooled: _Pooled, person: Ints, weights: Float, sizes: Ints, k: int) -
     # Fewer strangers than k cannot push anybody back, but those never found stay so.
     named = np.where(sizes[None, :] <= k, 1.0, named)
     named = np.where(np.isneginf(pooled.own)[:, None], 0.0, named)
-    drawn = weights[person]
-    return np.asarray(drawn @ named / drawn.sum()) if drawn.sum() > 0 else np.full(len(sizes), np.nan)
+    share = weights[person]
+    return np.asarray(share @ named / share.sum()) if share.sum() > 0 else np.full(len(sizes), np.nan)
 
 
 def _beaten(pooled: _Pooled, weights: Float) -> Float:

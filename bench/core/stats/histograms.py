@@ -157,10 +157,10 @@ class ScoreHistograms:
         """
         rng = np.random.default_rng(seed)
         both = self.genuine + self.impostor
-        drawn = [
+        rows = [
             rng.multivariate_hypergeometric(row, int(own.sum())) for row, own in zip(both, self.genuine, strict=True)
         ]
-        genuine = np.array(drawn, dtype=np.int64).reshape(both.shape)
+        genuine = np.array(rows, dtype=np.int64).reshape(both.shape)
         return ScoreHistograms(genuine, both - genuine, self.edges)
 
 
@@ -198,9 +198,9 @@ def people_weights(weights: Float, person: Ints, people: int) -> Float:
     ``person``: (N,) 0..people-1. For a `SetStatistic`, whose weights are of faces: all faces of a person are drawn
     together, and those that are not scored weigh 0.
     """
-    drawn = np.asarray(weights, dtype=np.float64)
-    out = np.zeros((people, *drawn.shape[:-1]))
-    np.maximum.at(out, person, np.moveaxis(drawn, -1, 0))
+    faces = np.asarray(weights, dtype=np.float64)
+    out = np.zeros((people, *faces.shape[:-1]))
+    np.maximum.at(out, person, np.moveaxis(faces, -1, 0))
     return np.asarray(np.moveaxis(out, 0, -1))
 
 

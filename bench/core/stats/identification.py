@@ -140,12 +140,12 @@ def sub_gallery_rates(rank: Float, people: int, sizes: Ints, k: int = 1, weights
     if (rank[finite] > people).any():
         raise ValueError(f"ranks go up to the number of people, {people}: rank people, not their entries")
     ahead: Float = np.where(finite, rank, 1.0)[:, None] - 1
-    drawn: Float = np.asarray(sizes, dtype=np.float64)[None, :] - 1
+    size: Float = np.asarray(sizes, dtype=np.float64)[None, :] - 1
     others = float(people - 1)
     within = np.zeros((len(rank), len(sizes)))
     for t in range(k):
-        possible = (t <= ahead) & (t <= drawn) & (drawn - t <= others - ahead)
-        ways = _log_choose(ahead, t) + _log_choose(others - ahead, drawn - t) - _log_choose(others, drawn)
+        possible = (t <= ahead) & (t <= size) & (size - t <= others - ahead)
+        ways = _log_choose(ahead, t) + _log_choose(others - ahead, size - t) - _log_choose(others, size)
         within += np.where(possible, np.exp(np.where(possible, ways, 0.0)), 0.0)
     within[~finite] = 0.0
     return _mean(np.minimum(within, 1.0), ~np.isnan(rank), weights)
@@ -172,11 +172,11 @@ def open_set(
     rank, gone = searches.rank[use], np.isinf(searches.rank[use])
     genuine = np.where(gone, -np.inf, searches.genuine[use])
     stranger = np.where(np.isnan(searches.stranger[use]), -np.inf, searches.stranger[use])
-    drawn = np.ones(len(use)) if weights is None else np.asarray(weights, dtype=np.float64)
-    rows = drawn[..., use].reshape(int(np.prod(drawn.shape[:-1])), len(rank))
+    every = np.ones(len(use)) if weights is None else np.asarray(weights, dtype=np.float64)
+    rows = every[..., use].reshape(int(np.prod(every.shape[:-1])), len(rank))
     points = np.array([_open_point(rank <= candidates, genuine, stranger, row, fpir, threshold) for row in rows])
     points = points.reshape(-1, 4)
-    return OpenSet(*(points[:, k].reshape(drawn.shape[:-1]) for k in range(4)))
+    return OpenSet(*(points[:, k].reshape(every.shape[:-1]) for k in range(4)))
 
 
 def _open_point(
@@ -202,9 +202,9 @@ def _lowest_threshold(stranger: Float, weights: Float, fpir: float) -> float:
 
 def _mean(values: Float, scored: Bools, weights: Float | None) -> Float:
     """(N, S) values -> (..., S) means over scored rows."""
-    drawn = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
-    total = drawn[..., scored].sum(axis=-1)[..., None]
-    sums = drawn[..., scored] @ values[scored]
+    every = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    total = every[..., scored].sum(axis=-1)[..., None]
+    sums = every[..., scored] @ values[scored]
     return np.asarray(np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0))
 
 

@@ -143,9 +143,9 @@ def _published(mated: Float, non_mated: Float, omega: float) -> tuple[Float, Flo
     density, other = (_ratio(each, each.sum(axis=-1, keepdims=True)) for each in (mated, non_mated))
     ratio = np.divide(density, other, out=np.full(density.shape, np.inf), where=other > 0)
     local = local_linkability(ratio, omega)
-    told = density * local
+    linked = density * local
     # The trapezoidal rule over centres of equal bins; shares are densities times the bins' width.
-    value = told.sum(axis=-1) - (told[..., 0] + told[..., -1]) / 2
+    value = linked.sum(axis=-1) - (linked[..., 0] + linked[..., -1]) / 2
     return local, np.where(np.isfinite(other).all(axis=-1), value, np.nan)
 
 

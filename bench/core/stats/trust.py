@@ -96,7 +96,7 @@ class Learning:
     shown, but decides nothing."""
     trainings: Sequence[float] = ()
     """Success of each of its trainings, at least three; their best is the attack's."""
-    drawn: bool = True
+    random: bool = True
     """Whether chance takes part in its training; if not, one training says it all."""
 
 
@@ -133,7 +133,7 @@ def _doubts_of_learning(attack: Replicates, floor: Replicates, ceiling: Replicat
     scores = np.asarray(learning.trainings, dtype=np.float64)
     measured = not any(np.isnan(each.point[0]) for each in (learning.own, learning.own_floor, learning.half))
     trained = len(scores) >= LEAST_TRAININGS and bool(np.isfinite(scores).all())
-    if not measured or (learning.drawn and not trained):
+    if not measured or (learning.random and not trained):
         doubts.append(Doubt.UNCHECKED)
     if measured and not _beyond(learning.own, learning.own_floor):
         doubts.append(Doubt.LEARNED_NOTHING)

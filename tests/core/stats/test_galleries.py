@@ -32,9 +32,11 @@ def measured(people: int, seed: int, mean: float = 0.45) -> tuple[ScoreHistogram
 
 
 def curve(people: int, seed: int, mean: float = 0.45, replicates: int = 60) -> GalleryCurve:
-    counts, found = measured(people, seed, mean)
+    counts, searches = measured(people, seed, mean)
     person = np.arange(people)
-    return gallery_curve(counts, found.rank, found.genuine, person, people, SIZES, replicates=replicates, seed=seed)
+    return gallery_curve(
+        counts, searches.rank, searches.genuine, person, people, SIZES, replicates=replicates, seed=seed
+    )
 
 
 def truth(size: int, mean: float = 0.45) -> float:
@@ -59,9 +61,9 @@ def test_the_band_holds_what_larger_galleries_give() -> None:
 def test_thirty_times_the_people() -> None:
     sizes, covered = np.array([385, 12_000]), 0
     for seed in range(8):
-        counts, found = measured(385, seed)
+        counts, searches = measured(385, seed)
         person = np.arange(385)
-        result = gallery_curve(counts, found.rank, found.genuine, person, 385, sizes, replicates=40, seed=seed)
+        result = gallery_curve(counts, searches.rank, searches.genuine, person, 385, sizes, replicates=40, seed=seed)
         covered += result.low[1] <= truth(12_000) <= result.high[1]
         assert result.high[1] - result.low[1] < 0.25
     assert covered >= 7
@@ -90,29 +92,29 @@ def test_nothing_is_drawn_where_the_tail_ends() -> None:
 
 
 def test_outliers_of_a_few_people_are_no_tail() -> None:
-    counts, found = measured(200, 5)
+    counts, searches = measured(200, 5)
     impostor = counts.impostor.copy()
     impostor[:5, -40:-36] += 1
     odd = ScoreHistograms(counts.genuine, impostor, counts.edges)
     person = np.arange(200)
-    plain = gallery_curve(counts, found.rank, found.genuine, person, 200, SIZES, replicates=2)
-    result = gallery_curve(odd, found.rank, found.genuine, person, 200, SIZES, replicates=2)
+    plain = gallery_curve(counts, searches.rank, searches.genuine, person, 200, SIZES, replicates=2)
+    result = gallery_curve(odd, searches.rank, searches.genuine, person, 200, SIZES, replicates=2)
     # Twenty comparisons beyond all others, but of five people: ten others have to come.
     assert result.largest < 0.6 * plain.largest
 
 
 def test_a_model_that_does_not_fit_is_not_shown() -> None:
-    counts, found = measured(200, 5)
+    counts, searches = measured(200, 5)
     # Own scores that say nothing of the ranks.
-    wrong = gallery_curve(counts, found.rank, found.genuine * 0, np.arange(200), 200, SIZES, replicates=2)
+    wrong = gallery_curve(counts, searches.rank, searches.genuine * 0, np.arange(200), 200, SIZES, replicates=2)
     assert wrong.misfit > 0.05
     assert np.isnan(wrong.modelled).all()
     assert np.isfinite(wrong.measured[:3]).all()
 
 
 def test_the_never_found_stay_so() -> None:
-    counts, found = measured(200, 6)
-    rank, genuine = found.rank.copy(), found.genuine.copy()
+    counts, searches = measured(200, 6)
+    rank, genuine = searches.rank.copy(), searches.genuine.copy()
     rank[:100], genuine[:100] = np.inf, np.nan
     rank[100:120], genuine[100:120] = np.nan, np.nan
     result = gallery_curve(counts, rank, genuine, np.arange(200), 200, SIZES, replicates=20)
