@@ -14,12 +14,12 @@ from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import ALL_PEOPLE, Evidence, LearnedAttack
 from unmask.bench.core.protocols import AUDIT
 from unmask.bench.core.stats.disclosure import expected_disclosure, worst_disclosure
+from unmask.bench.core.stats.histograms import people_weights
 from unmask.bench.core.stats.identification import cmc, open_set
 from unmask.bench.core.stats.linkability import binned_linkability, cross_linkability
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import AttackTrial, SetStatistic, UnitValues
-from unmask.bench.core.video import Ints
-from unmask.metrics.privacy.trials import FMRS, LEAST_PAIRS, Trial, gallery_of, named_in_background, trial_of
+from unmask.metrics.privacy.trials import FMRS, LEAST_PAIRS, Gallery, Trial, gallery_of, named_in_background, trial_of
 
 RANKS: Final = (1, 5, 10)
 MOST_RANKS: Final = 50
@@ -197,9 +197,9 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     )
 
 
-def _under(compute: Callable[[Float], Float], rows: Ints, weights: Float) -> Float:
-    """(R, N) weights of faces -> (R,) what is computed under those of ``rows``."""
-    return compute(weights[..., rows])
+def _by_person(compute: Callable[[Float], Float], gallery: Gallery, weights: Float) -> Float:
+    """(R, N) weights of faces -> (R,) what is computed under those of their people."""
+    return compute(people_weights(weights, gallery.person, gallery.people))
 
 
 def _one(every: Callable[[Float], Float], weights: Float) -> float:
@@ -233,9 +233,8 @@ def _numbers(
         "linkability_crossed": partial(cross_linkability, histograms, seed=evidence.settings.seed),
         "disclosure_expected": partial(expected_disclosure, histograms),
     }
-    first = np.unique(gallery_of(evidence).person, return_index=True)[1]
     for metric, compute in asked.items():
-        every = partial(_under, compute, first if metric != "attack_fnir" else np.arange(len(scored)))
+        every = compute if metric == "attack_fnir" else partial(_by_person, compute, gallery_of(evidence))
         yield SetStatistic(
             metric,
             name,

@@ -78,7 +78,7 @@ class Auditing:
             people = ClusterResamples(trial.own_person, self._resamples.replicates, self._seed)
             own, own_floor = (replicate_means(_values("", v), people) for v in (trial.own, trial.own_floor))
             scores = [float(self._means(each).point[0]) for each in trial.trainings]
-            learning = Learning(own, own_floor, self._means(trial.shares[_HALF]), scores, trial.drawn)
+            learning = Learning(own, own_floor, self._means(trial.shares[_HALF]), scores, random=trial.drawn)
         ceiling = self._ceilings.get(trial.name, _unmeasured(attack))
         return _Judged(trial, attack, floor, believe(attack, floor, ceiling, ignorant, learning, trial.learns))
 
