@@ -143,6 +143,11 @@ class AttackerCard:
     """Paper and section."""
     limits: str = ""
     params: Mapping[str, Scalar] = field(default_factory=dict)
+    gallery: Literal["originals", "released"] = "originals"
+    """What it compares a released face with: photos as they are, or what the same method made of them with another
+    seed. Both are read by `Attacker.read`, ``released`` saying which they are."""
+    templates: bool = False
+    """Whether the gallery has one entry a person (`bench.core.stats.fusion.templates`) in place of one a photo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,10 @@ class PairInstrument(Instrument, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """One recogniser's readings of N faces of people who are not tested, and of the same faces as released."""
+    """One recogniser's readings of N faces of people who are not tested, and of the same faces as released.
+
+    Where a method draws at random and was run several times, a face has a row for each draw.
+    """
 
     original: Columns
     """``embedding`` and, as the recogniser has them, `KNOWN_PLACE` and looks: (N, D) float32, L2-normalised; NaN rows
@@ -110,7 +113,7 @@ class Background:
     released: Columns
     """The same, of what the method made of the photos."""
     identity: NDArray[np.str_]
-    """(N,) who each is."""
+    """(N,) who each is; '' = not labelled."""
 
 
 class Attacker(Protocol):
@@ -125,13 +128,15 @@ class Attacker(Protocol):
 
     def fit(self, background: Background, *, seed: int) -> Columns:
         """What it learns of one recogniser, to be stored: name -> array; {} = nothing. It may depend on its arguments
-        alone. No person of ``background`` is tested."""
+        alone. No person of ``background`` is tested. Raises `UnavailableError` where that is too little to learn from,
+        never gives back a map that changes nothing in its place."""
 
     def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
         """The readings (name -> (N, D) float32, L2-normalised) as it sees them, under the same names: (N, E) each, E
         the same for originals and released faces. Rows are NaN where they were, and nowhere else.
 
-        ``state``: what `fit` returned; ``released``: whether they are of released faces, else of originals.
+        ``state``: what `fit` returned for this recogniser, or `UnavailableError` is raised; ``released``: whether they
+        are of released faces, else of originals.
         """
 
 
