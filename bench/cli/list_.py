@@ -16,6 +16,7 @@ class Kind(StrEnum):
     METRICS = "metrics"
     DATASETS = "datasets"
     INSTRUMENTS = "instruments"
+    ATTACKERS = "attackers"
 
 
 Row = Mapping[str, object]
@@ -28,7 +29,7 @@ def list_(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """List methods, metrics, data sets or instruments; with a NAME, all that is known of one."""
+    """List methods, metrics, data sets, instruments or attackers; with a NAME, all that is known of one."""
     from unmask.bench.cli.tables import print_facts
     from unmask.bench.core.errors import UnknownNameError
 
@@ -212,6 +213,31 @@ def _instrument_facts(row: Any) -> Row:
     return {**_card_facts(row.card), "files": files, "state": row.state}
 
 
+def _attackers(_: Path | None) -> dict[str, Any]:
+    from unmask.bench.core import registry
+    from unmask.bench.core.errors import UnavailableError
+    from unmask.bench.core.spec import parse_spec
+
+    entries: dict[str, Any] = {}
+    for name in registry.names("attacker"):
+        try:
+            entries[name] = (name, registry.create_attacker(parse_spec(name)).card)
+        except UnavailableError as error:
+            entries[name] = (name, error)
+    return entries
+
+
+def _attacker_row(entry: tuple[str, Any]) -> Row:
+    name, card = entry
+    if isinstance(card, Exception):
+        return {"attacker": name, "gallery": "?", "knows": str(card)}
+    return {"attacker": name, "gallery": card.gallery, "knows": card.knows}
+
+
+def _attacker_facts(entry: tuple[str, Any]) -> Row:
+    return _attacker_row(entry) if isinstance(entry[1], Exception) else _card_facts(entry[1])
+
+
 def _cache_folder(_: Iterable[Any]) -> Iterable[str]:
     from unmask.bench.fetch import cache
 
@@ -234,4 +260,5 @@ _LISTINGS = {
         below=_cache_folder,
         whole=("role", "default", "size"),
     ),
+    Kind.ATTACKERS: _Listing(_attackers, _attacker_row, _attacker_facts, whole=("gallery",)),
 }

@@ -146,8 +146,10 @@ class AttackerCard:
     limits: str = ""
     params: Mapping[str, Scalar] = field(default_factory=dict)
     gallery: Literal["originals", "released"] = "originals"
-    """What released faces are compared with: photos of people, or what the same method makes of them under another
-    seed."""
+    """What it compares a released face with: photos as they are, or what the same method made of them with another
+    seed. Both are read by `Attacker.read`, ``released`` saying which they are."""
+    templates: bool = False
+    """Whether the gallery has one entry a person (`bench.core.stats.fusion.templates`) in place of one a photo."""
     audit: Literal["quick", "full"] = "quick"
     """From which audit on it is tried."""
     by_chance: bool = False

@@ -112,13 +112,15 @@ class Attacker(Protocol):
 
     def fit(self, background: Background, *, seed: int) -> Columns:
         """What it learns of one recogniser, to be stored: name -> array; {} = nothing. It may depend on its arguments
-        alone. No person of ``background`` is tested."""
+        alone. No person of ``background`` is tested. Raises `UnavailableError` where that is too little to learn from,
+        never gives back a map that changes nothing in its place."""
 
     def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
         """The readings (name -> (N, D) float32, L2-normalised) as it sees them, under the same names: (N, E) each, E
         the same for originals and released faces. Rows are NaN where they were, and nowhere else.
 
-        ``state``: what `fit` returned; ``released``: whether they are of released faces, else of originals.
+        ``state``: what `fit` returned for this recogniser, or `UnavailableError` is raised; ``released``: whether they
+        are of released faces, else of originals.
         """
 
 

@@ -87,7 +87,16 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "stability": "unmask.metrics.traceability.consistency:IdentityStability",
         "motion": "unmask.metrics.traceability.consistency:Motion",
     },
-    "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
+    "attacker": {
+        "ignorant": "unmask.metrics.attackers.ignorant:Ignorant",
+        "parrot": "unmask.metrics.attackers.ignorant:Parrot",
+        "mean-shift": "unmask.metrics.attackers.linear:MeanShift",
+        "procrustes": "unmask.metrics.attackers.linear:Procrustes",
+        "ridge": "unmask.metrics.attackers.linear:Ridge",
+        "whitening": "unmask.metrics.attackers.discriminant:Whitening",
+        "lda": "unmask.metrics.attackers.discriminant:Lda",
+        "semi-informed": "unmask.metrics.attackers.semi_informed:SemiInformed",
+    },
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
         "lfw": "unmask.bench.data.readers.named:read_lfw",

@@ -1,4 +1,5 @@
-"""Who compares released faces with photos by a recogniser that never saw the method."""
+"""Attackers who learn nothing: one who compares released faces with photos, and one who compares them with what the
+same method makes of the photos."""
 
 from __future__ import annotations
 
@@ -22,3 +23,19 @@ class Ignorant:
 
     def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
         return readings
+
+
+class Parrot(Ignorant):
+    card = AttackerCard(
+        name="parrot",
+        version="1",
+        title="parrot (lazy-informed)",
+        knows="photos of the people, a recogniser, and the method itself; not the seed of its draws",
+        how="The recogniser's readings as they are, of a gallery that went through the same method with another seed.",
+        source="Parrot recognition: Newton, Sweeney, Malin: Preserving Privacy by De-identifying Face Images, IEEE "
+        "TKDE 17(2), 2005; lazy-informed: Srivastava et al.: Evaluating Voice Conversion-based Privacy Protection "
+        "against Informed Attackers, ICASSP 2020",
+        limits="Learns nothing: a recogniser trained on outputs can be stronger. Where a method gives everybody the "
+        "same face, all entries of the gallery are equally near, and only chance names anybody.",
+        gallery="released",
+    )

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.evidence import ALL_PEOPLE, ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, LearnedAttack, look_column
 from unmask.bench.core.exposure import FARTHEST, distances
 from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.stats.fusion import templates, templates_without
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
 
 Ints = NDArray[np.int64]
@@ -147,22 +148,32 @@ def plain_attacks(evidence: Evidence) -> list[Attack]:
 
 
 def informed_attack(
-    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE
-) -> Attack | None:
+    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE, person: Ints | None = None
+) -> tuple[Attack, Float | None] | None:
     """What an attacker holds who knows the method, by one recogniser: candidates as in the plain attack and a gallery,
-    both as the attacker reads them; ``None`` where it has learned nothing, or has nothing to compare with."""
+    both as the attacker reads them; ``None`` where it has learned nothing, or has nothing to compare with.
+
+    ``person``: (N,) number of each face's person, for attackers who compare with templates. With them come the (N,)
+    distances to the template of the face's own person without the face's photo.
+    """
     audit, original = evidence.audit, evidence.original[recogniser]
     again = learned.card.gallery == "released"
     if audit is None or learned.problem(recogniser, fit) or (again and recogniser not in audit.again):
         return None
     known = audit.again[recogniser] if again else {"embedding": original["embedding"]}
-    gallery = learned.read(recogniser, known, released=again, fit=fit)["embedding"]
+    gallery = unit_rows(learned.read(recogniser, known, released=again, fit=fit)["embedding"])
     released = {c: evidence.anonymized[recogniser][c] for c in ("embedding", KNOWN_PLACE)}
     faces, extra = _extra_candidates(evidence, recogniser)
-    extra_rows = learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"]
+    extra_rows = unit_rows(learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"])
     layers = list(learned.read(recogniser, released, released=True, fit=fit).values())
     name = f"{learned.label}/{recogniser}"
-    return _attack(evidence, name, unit_rows(gallery), layers, faces, unit_rows(extra_rows))
+    if not learned.card.templates or person is None:
+        return _attack(evidence, name, gallery, layers, faces, extra_rows), None
+    photo = np.unique(evidence.faces.sample, return_inverse=True)[1].astype(np.int64)
+    # Of a person's faces in one photo only one is theirs: photos are told apart within a person.
+    others = templates_without(gallery, person, np.unique(np.stack([person, photo]), axis=1, return_inverse=True)[1])
+    own = _attack(evidence, name, others, layers, faces, extra_rows).own_distance
+    return _attack(evidence, name, templates(gallery, person)[person], layers, faces, extra_rows), own
 
 
 def _attacks_by(evidence: Evidence, name: str) -> Iterator[Attack]:

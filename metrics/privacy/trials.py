@@ -87,18 +87,24 @@ def trial_of(
     """
     key = f"trial {learned.label}/{recogniser} {fit} {whole}"
     if key not in evidence.derived:
-        attack = informed_attack(evidence, learned, recogniser, fit)
-        thresholds = thresholds_of(evidence, learned, recogniser) if whole and attack is not None else None
-        evidence.derived[key] = None if attack is None else _searched(attack, gallery_of(evidence), thresholds)
+        gallery = gallery_of(evidence)
+        held = informed_attack(evidence, learned, recogniser, fit, gallery.person)
+        thresholds = thresholds_of(evidence, learned, recogniser) if whole and held is not None else None
+        evidence.derived[key] = None if held is None else _searched(*held, gallery, thresholds)
     trial: Trial | None = evidence.derived[key]
     return trial
 
 
-def _searched(attack: Attack, gallery: Gallery, thresholds: Mapping[str, float] | None) -> Trial:
-    """All probes searched. Faces that a method failed on are released as they were, and so given away."""
+def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: Mapping[str, float] | None) -> Trial:
+    """All probes searched. Faces that a method failed on are released as they were, and so given away.
+
+    ``own``: (N,) distances to the own person's entry, where that is one template without the probe's photo.
+    """
     blocks = [1 - block for _, block in attack.blocks()]
     scores = np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32)
     scores = np.where(gallery.searched & attack.readable, scores, np.float32(np.nan))
+    if own is not None:
+        scores = np.where(gallery.right, (1 - own)[:, None], scores).astype(np.float32)
     scores[attack.gone] = np.where(gallery.searched[attack.gone], np.float32(-np.inf), np.float32(np.nan))
     scores[~gallery.eligible] = np.nan
     best = best_of(scores.astype(np.float64), gallery.person, gallery.people, axis=1)

