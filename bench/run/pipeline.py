@@ -28,7 +28,14 @@ from unmask.bench.run.planning.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import TIME_LIMIT_S, RunConfig
-from unmask.bench.run.planning.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
+from unmask.bench.run.planning.plan import (
+    kind_of,
+    locations_of,
+    make_plan,
+    planned_attackers,
+    planned_methods,
+    refuse_unlinked,
+)
 from unmask.bench.run.planning.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
@@ -173,6 +180,7 @@ def renew_plan(
         ],
         "instruments": cards,
         "detector": registry.instrument_card(plan.detector.name),
+        "attackers": planned_attackers(plan.settings.audit) if audited else [],
     }
     if plan.person_detector is not None:
         body["person_detector"] = planned_part("people", plan.person_detector.spec)

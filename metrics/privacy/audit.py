@@ -98,8 +98,8 @@ _CARDS: Final = (
         direction="higher",
         title=f"Missed in an open search (FPIR {FPIR:g})",
         question="How often does an attacker miss somebody without knowing whether they are in the gallery at all?",
-        how=f"{_ATTACK}FNIR at the lowest threshold at which at most {FPIR:.0%} of searches of somebody who is not in "
-        f"the gallery return anybody.{_JUDGED}",
+        how=f"{_ATTACK}FNIR at the lowest threshold at which at most {FPIR:.0%} of searches of somebody who is not "
+        f"in the gallery return anybody.{_JUDGED}",
         source="ISO/IEC 19795-1 (open-set identification)",
         limits="The threshold is of these very searches.",
     ),
@@ -127,8 +127,8 @@ _CARDS: Final = (
         unit="bits",
         bounds=(0.0, None),
         question="How much does a comparison tell an attacker on average?",
-        how=f"{_ATTACK}Expected privacy disclosure from PAV-calibrated log-likelihood ratios, 0 to 0.72 bits; the worst "
-        f"case and its tag stand on the page of the attackers.{_JUDGED}",
+        how=f"{_ATTACK}Expected privacy disclosure from PAV-calibrated log-likelihood ratios, 0 to 0.72 bits; the "
+        f"worst case and its tag stand on the page of the attackers.{_JUDGED}",
         source="Nautsch et al.: The Privacy ZEBRA, Interspeech 2020",
         limits="PAV on few comparisons flatters the attacker slightly.",
     ),
@@ -172,7 +172,8 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
         return AttackTrial(label, recogniser, problem)
     shares = {float(fit.removeprefix("share/")): searched(fit) for fit in learned.fits(recogniser) if "share/" in fit}
     missing = np.full(len(evidence.faces), np.nan)
-    own, own_person = named_in_background(evidence, learned, recogniser, ALL_PEOPLE)
+    learns = learned.learns(recogniser)
+    own, own_person = named_in_background(evidence, learned, recogniser, ALL_PEOPLE) if learns else (missing[:0],) * 2
     whole = trial_of(evidence, learned, recogniser, _fits(learned, recogniser)[0], whole=True)
     worst = None if whole is None or whole.histograms is None else worst_disclosure(whole.histograms)
     curve = None if whole is None or whole.histograms is None else whole.histograms.det()
@@ -182,11 +183,11 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
         trainings=tuple(_within(trial, 1) for trial in trained),
         permuted=(searched(SHUFFLED) or trained[0]).permuted,
         shares={share: missing if trial is None else _within(trial, 1) for share, trial in shares.items()},
-        learns=learned.learns(recogniser),
+        learns=learns,
         drawn=learned.card.by_chance,
         own=own,
-        own_floor=named_in_background(evidence, learned, recogniser, SHUFFLED)[0],
-        own_person=own_person,
+        own_floor=named_in_background(evidence, learned, recogniser, SHUFFLED)[0] if learns else missing[:0],
+        own_person=own_person.astype(np.int64),
         people=trained[0].people,
         cmc=tuple(cmc(trained[0].searches.rank, min(MOST_RANKS, trained[0].people)).tolist()),
         fmr=() if curve is None else tuple(curve.fmr[_POINTS].tolist()),

@@ -154,7 +154,7 @@ def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -
     pieces = [np.zeros(0)]
     if audit is not None and recogniser in audit.background:
         for fold in np.unique(audit.fold).tolist():
-            fit = f"fold/{fold}"
+            fit = f"fold/{fold}" if learned.learns(recogniser) else ALL_PEOPLE
             if not learned.problem(recogniser, fit):
                 pieces.append(_impostors(audit, learned, recogniser, fit, np.flatnonzero(audit.fold == fold)))
     distances = np.sort(np.concatenate(pieces))

@@ -45,7 +45,8 @@ def learned_of(attacker: Attacker, background: Background, fold: Ints, seed: int
     """All fits of an attacker to one recogniser's readings: name -> what it learned, or why it learned nothing.
 
     `ALL_PEOPLE` is the one that attacks; ``again/K`` the same under other seeds; ``fold/K`` without the people of fold
-    K; ``share/S`` with a share of the people; ``shuffled/0`` with released faces given to other people at random.
+    K; ``share/S`` with a share of the people; ``shuffled/0`` with released faces given to other people at random. An
+    attacker who learns nothing of all people has `ALL_PEOPLE` alone.
     """
     fits: dict[str, Columns | str] = {}
     for name, rows, fit_seed in _fits(attacker.card, background, fold, seed):
@@ -53,6 +54,8 @@ def learned_of(attacker: Attacker, background: Background, fold: Ints, seed: int
             fits[name] = dict(attacker.fit(rows, seed=fit_seed))
         except UnavailableError as error:
             fits[name] = str(error)
+        if not fits[ALL_PEOPLE] or isinstance(fits[ALL_PEOPLE], str):
+            break
     return fits
 
 

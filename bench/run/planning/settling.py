@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import get_args
+from typing import Final, get_args
 
 from pydantic.main import IncEx
 
@@ -21,6 +21,8 @@ from unmask.bench.store.purging import refuse_purged
 from unmask.bench.store.run_folder import PLAN, RunFolder
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_arrow, table_stamp
+
+CARD_CHANGED: Final = "the calibration card changed"
 
 
 def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
@@ -97,9 +99,18 @@ def _audited_anew(old: Plan, plan: Plan) -> list[str]:
         phrase
         for phrase in compare_plans(old, plan)
         if phrase in background
+        or (phrase == CARD_CHANGED and _only_adds_points(old, plan))
         or phrase.startswith("audit: ")
         or (phrase.startswith(brought) and phrase.endswith("is not in the old plan"))
     ]
+
+
+def _only_adds_points(old: Plan, plan: Plan) -> bool:
+    """Whether the calibration card is the same but for recognisers that the old plan did not have."""
+    before, after = old.operating_points, plan.operating_points
+    parts = ("points", "instruments")
+    grows = all(after.get(part, {}).get(n) == v for part in parts for n, v in before.get(part, {}).items())
+    return grows and {**before, **dict.fromkeys(parts)} == {**after, **dict.fromkeys(parts)}
 
 
 def refuse_half_made(folder: RunFolder) -> None:
@@ -149,7 +160,7 @@ def compare_plans(old: Plan, new: Plan) -> list[str]:
     a, b = (plan.model_dump(mode="json", exclude=excluded) for plan in (old, new))
     card_changed = a.pop("operating_points") != b.pop("operating_points")
     settings = differences(a.pop("settings"), b.pop("settings"))
-    return [*differences(a, b), *settings, *(["the calibration card changed"] if card_changed else [])]
+    return [*differences(a, b), *settings, *([CARD_CHANGED] if card_changed else [])]
 
 
 def hash_evidence(folder: RunFolder, plan: Plan) -> str:

@@ -1,0 +1,185 @@
+"""What attackers reach who know the method, by made-up methods of which it is known what they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.audits import DIM, Release, audited, unit
+from tests.support.evidence import RECOGNISERS
+from unmask.bench.core.cards import AttackerCard
+from unmask.bench.core.evidence import Background, Columns, Evidence
+from unmask.bench.core.headlines import WORST
+from unmask.bench.core.stats.resampling import ClusterResamples
+from unmask.bench.core.stats.trust import Doubt
+from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.values import AttackTrial, UnitValues
+from unmask.bench.run.figures.audited import NAMED, RISK, Auditing
+from unmask.bench.run.figures.rows import Answer, answer
+from unmask.bench.store.results import AttackRow
+from unmask.metrics.privacy.audit import AuditedAttacks
+
+CARDS = {card.name: card for card in AuditedAttacks.cards}
+LINEAR = ("ignorant", "mean-shift", "procrustes", "ridge")
+REPLICATES = 300
+
+
+def turned(rows: Floats32, seed: int) -> Floats32:
+    turn = np.linalg.qr(np.random.default_rng(11).normal(size=(DIM, DIM)))[0]
+    return unit((rows @ turn).astype(np.float32))
+
+
+def unrelated(rows: Floats32, seed: int) -> Floats32:
+    return unit(np.random.default_rng([5, seed, len(rows)]).normal(size=rows.shape).astype(np.float32))
+
+
+def one_face(rows: Floats32, seed: int) -> Floats32:
+    noise = np.random.default_rng([5, seed, len(rows)]).normal(size=rows.shape)
+    return unit((np.eye(1, DIM) + 1e-4 * noise).astype(np.float32))
+
+
+def keyed(rows: Floats32, seed: int) -> Floats32:
+    """What is kept of a person lies where no recogniser looks: only outputs are like outputs."""
+    mixed = np.tanh(rows @ np.random.default_rng(7).normal(size=(DIM, DIM)) * 4)
+    noise = np.random.default_rng([9, seed]).normal(size=rows.shape)
+    return unit((mixed + 0.1 * noise).astype(np.float32))
+
+
+def judged(
+    tested: Evidence, control: Evidence
+) -> tuple[dict[tuple[str, str], Answer], dict[tuple[str, str], AttackRow]]:
+    """Answers by metric and instrument, and rows by attacker and channel, as a run makes them."""
+    resamples = ClusterResamples(tested.faces.cluster, REPLICATES, 0)
+    masks = np.ones((1, len(tested.faces)), np.bool_)
+    auditing = Auditing("made-up", resamples, masks, 0)
+    for label, evidence in (("none", control), ("tested", tested)):
+        items = list(AuditedAttacks().ask(evidence))
+        trials = [item for item in items if isinstance(item, AttackTrial)]
+        asked = [item for item in items if isinstance(item, UnitValues)]
+        answers = [answer(item, resamples, masks, CARDS[item.metric]) for item in asked]
+        answers, rows = auditing.judged(label, answers, trials, CARDS)
+    return {(a.metric, a.instrument): a for a in answers}, {(r.attacker, r.channel): r for r in rows}
+
+
+def value(answers: Mapping[tuple[str, str], Answer], metric: str, instrument: str) -> float:
+    return answers[metric, instrument].estimates[0].value
+
+
+def test_a_rotation_hides_from_recognisers_and_falls_to_who_learns_it() -> None:
+    answers, rows = judged(*audited(turned, LINEAR))
+    for name in RECOGNISERS:
+        assert value(answers, NAMED, f"ignorant/{name}") < 0.1
+        assert value(answers, NAMED, f"procrustes/{name}") > 0.9
+        assert value(answers, NAMED, f"ridge/{name}") > 0.9
+        ridge = rows["ridge", name]
+        assert ridge.doubts == []
+        assert ridge.risk is not None
+        assert ridge.risk > 0.9
+        assert ridge.trained is not None
+        assert ridge.trained > 0.9
+        assert ridge.shares["0.25"] is not None
+    assert value(answers, NAMED, WORST) > 0.9
+    risk = answers[RISK, WORST].estimates[0]
+    assert risk.value > 0.9
+    assert risk.low > 0.8
+
+
+@pytest.mark.parametrize("release", [unrelated, one_face])
+def test_where_nothing_is_kept_nobody_is_beyond_the_floor(release: Release) -> None:
+    answers, rows = judged(*audited(release, LINEAR))
+    for name in RECOGNISERS:
+        shift = rows["mean-shift", name]
+        assert shift.doubts == [Doubt.LEARNED_NOTHING.sentence]
+        assert shift.named is None
+        assert np.isnan(value(answers, NAMED, f"mean-shift/{name}"))
+        assert "not trustworthy" in answers[NAMED, f"mean-shift/{name}"].notes[0]
+        assert rows["ignorant", name].doubts == []
+        assert rows["ignorant", name].floor == pytest.approx(1 / 60, abs=0.03)
+    risk = answers[RISK, WORST].estimates[0]
+    assert risk.low < 0 < risk.high
+    assert risk.value == pytest.approx(0, abs=0.05)
+
+
+def test_outputs_that_are_like_each_other_fall_to_the_parrot() -> None:
+    answers, rows = judged(*audited(keyed, ("ignorant", "parrot")))
+    for name in RECOGNISERS:
+        assert value(answers, NAMED, f"ignorant/{name}") < 0.2
+        assert value(answers, NAMED, f"parrot/{name}") > 0.7
+    assert rows["parrot", "sface"].ceiling == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_method_that_cannot_be_run_leaves_the_attacker_without_the_method() -> None:
+    answers, rows = judged(*audited(keyed, ("ignorant", "parrot", "ridge"), runnable=False))
+    assert "cannot be run" in rows["parrot", "sface"].problem
+    assert "background people" in rows["ridge", "sface"].problem
+    assert (NAMED, "parrot/sface") not in answers
+    assert value(answers, NAMED, WORST) < 0.2
+
+
+class Broken:
+    """Reads faces by what it made of shuffled labels, or by nothing at all."""
+
+    def __init__(self, how: str) -> None:
+        self.card = AttackerCard(f"broken-{how}", "1", "broken", "pairs of other people", how, "-")
+        self._how = how
+
+    def fit(self, background: Background, *, seed: int) -> Columns:
+        if len(background.identity) == 0:
+            return {}
+        rng = np.random.default_rng(seed)
+        if self._how == "zeros":
+            return {"map": np.zeros((DIM, DIM), np.float32)}
+        other = rng.permutation(len(background.identity))
+        x, y = background.released["embedding"], background.original["embedding"][other]
+        return {"map": np.linalg.lstsq(x, y, rcond=None)[0].astype(np.float32)}
+
+    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
+        first = np.eye(1, DIM, dtype=np.float32)
+        return {n: unit(rows @ state["map"] + 1e-3 * first) if released else rows for n, rows in readings.items()}
+
+
+@pytest.mark.parametrize("how", ["zeros", "shuffled"])
+def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(how: str) -> None:
+    """Of a method that changes nothing: the failure is the attacker's."""
+    plain: Release = lambda rows, seed: rows  # noqa: E731
+    answers, rows = judged(*audited(plain, ("ignorant", Broken(how))))
+    for name in RECOGNISERS:
+        row = rows[f"broken-{how}", name]
+        assert row.doubts
+        assert row.named is None
+        assert row.risk is None
+        assert np.isnan(value(answers, NAMED, f"broken-{how}/{name}"))
+    assert value(answers, NAMED, WORST) > 0.95
+
+
+def test_a_photo_that_a_method_failed_on_gives_its_person_away() -> None:
+    tested, _ = audited(unrelated, ("ignorant",))
+    outcome = np.array(tested.outcome)
+    outcome[:30] = Outcome.ERROR.value
+    tested = replace(tested, outcome=outcome)
+    trials = [item for item in AuditedAttacks().ask(tested) if isinstance(item, AttackTrial)]
+    for trial in trials:
+        np.testing.assert_array_equal(trial.trainings[0][:30], 1.0)
+        assert np.nanmean(trial.permuted[:, :30]) < 0.2
+
+
+def test_thresholds_hold_their_rate_on_people_that_nobody_learned_from() -> None:
+    tested, _ = audited(turned, ("procrustes",), background=400)
+    (values,) = [
+        item
+        for item in AuditedAttacks().ask(tested)
+        if isinstance(item, UnitValues) and (item.metric, item.instrument) == ("attack_tar@1e-2", "procrustes/sface")
+    ]
+    assert np.nanmean(values.values) > 0.5
+    few, _ = audited(turned, ("procrustes",), background=40)
+    for item in AuditedAttacks().ask(few):
+        if isinstance(item, UnitValues) and item.metric == "attack_tar@1e-4":
+            assert np.isnan(item.values).all()
+
+
+def test_without_an_audit_nothing_is_said() -> None:
+    tested, _ = audited(turned, ("ignorant",))
+    assert list(AuditedAttacks().ask(replace(tested, audit=None))) == []

@@ -1,0 +1,145 @@
+"""An audit's part of a run: what is planned, read, learned and kept for attackers who know the method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.painted import Face, picture
+from tests.support.painted_runs import PhotoRun
+from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.run.anonymize import anonymize_shard
+from unmask.bench.run.attack import attack_jobs, attack_release
+from unmask.bench.run.figures.attacking import FOLDS, folds_of
+from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.plan import make_plan
+from unmask.bench.run.planning.settling import announce_changes, hash_evidence, refused_changes
+from unmask.bench.run.score import score_shard
+from unmask.bench.store.documents import read_locations
+from unmask.bench.store.fits import read_fits
+from unmask.bench.store.run_folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("painted_world")
+
+QUICK = {"metrics": ("audit",), "audit": "quick"}
+
+
+def people(folder: Path, names: str, first: int) -> PhotoRun:
+    """Two photos of everybody, whose face is painted in a colour of its own."""
+    photos = {
+        f"{name}{k}.png": picture(10 * n + k, [Face(first + n, 20 + 5 * k, 25)])
+        for n, name in enumerate(names)
+        for k in range(2)
+    }
+    lines = ["file,identity", *(f"{file},{file[0]}" for file in photos)]
+    return PhotoRun(folder, photos, "\n".join(lines))
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> str:
+    return f"folder:{people(tmp_path / 'others', 'uvwxyz', 0).data}"
+
+
+def through(run: PhotoRun) -> None:
+    """All stages up to what attackers learn."""
+    workplace = Workplace(run.folder.path)
+    run.prepare()
+    for job in output_jobs(run.plan):
+        anonymize_shard(workplace.place(job))
+    for job in score_jobs(run.plan):
+        score_shard(workplace.place(job))
+    for job in attack_jobs(run.plan):
+        attack_release(workplace.place(job))
+
+
+def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers_read_that(
+    tmp_path: Path, others: str
+) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit", background=(others,), **QUICK)
+    plan = run.plan
+    (entry,) = plan.others
+    assert (entry.use, len(entry.samples)) == ("background", 12)
+    assert plan.again == {"edit": "edit+again"}
+    assert [a.label for a in plan.attackers][:2] == ["ignorant", "parrot"]
+    assert {(job.dataset, job.method) for job in output_jobs(plan)} == {
+        ("photos", "none"), ("photos", "edit"), ("photos", "edit+again"), (entry.label, "edit"),
+    }  # fmt: skip
+    through(run)
+    for dataset, label in (("photos", "edit+again"), (entry.label, "edit")):
+        tables = {place.local.stem for place in run.folder.score_dir(dataset, label, 0).children()}
+        assert tables == {"outcomes", "extras", *plan.recognisers}
+    estimates = run.reduce()
+    assert {row.dataset for row in estimates.estimates} == {"photos"}
+    assert {row.method for row in estimates.estimates} == {"none", "edit"}
+    assert {row.attacker for row in estimates.attacks} == {a.label for a in plan.attackers}
+    assert {row.channel for row in estimates.attacks} == set(plan.recognisers)
+
+
+def test_what_was_learned_is_kept_and_learned_again_only_from_other_readings(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit", background=(others,), **QUICK)
+    through(run)
+    workplace = Workplace(run.folder.path)
+    jobs = [workplace.place(job) for job in attack_jobs(run.plan)]
+    assert len(jobs) == 2
+    assert not any(attack_release(job) for job in jobs)
+    before = hash_evidence(run.folder, run.plan)
+    place = run.folder.attacks_dir("photos", "edit") / f"parrot@{run.plan.recognisers[0]}.safetensors"
+    assert list(read_fits(place)) == ["all"]
+    place.remove()
+    assert [attack_release(job) for job in jobs] == [False, True]
+    assert hash_evidence(run.folder, run.plan) == before
+
+
+def test_without_background_people_attackers_who_learn_say_that_they_have_nobody(tmp_path: Path) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit", **QUICK)
+    through(run)
+    rows = {(row.method, row.attacker): row for row in run.reduce().attacks}
+    assert rows["edit", "parrot"].problem == ""
+    assert "background people" in rows["edit", "ridge"].problem
+    assert rows["edit", "ridge"].named is None
+
+
+def test_a_finished_run_grows_by_an_audit_and_by_nothing_else(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0)
+    asked = {"metrics": ("rank1_cross_photo",), "audit": "quick", "background": (others,)}
+    run.planned("edit", metrics=("rank1_cross_photo",))
+    run.through()
+    run.reduce()
+    old, same = RunFolder(run.folder.path), {"operating_points": run.plan.operating_points}
+    grown = make_plan(run_config(run, **asked)).changed(**same)
+    places = read_locations(run.folder.path)
+    assert refused_changes(old, grown, places) == []
+    assert any("audit quick" in line for line in announce_changes(RunFolder(run.folder.path), grown, places))
+    other = make_plan(run_config(run, **asked, seed=1)).changed(**same)
+    assert refused_changes(old, other, places) == ["seed: 0 before, 1 now"]
+
+
+def run_config(run: PhotoRun, **fields: object) -> RunConfig:
+    usual = {"datasets": (f"photos=folder:path={run.data}",), "methods": ("edit",), "replicates": 100}
+    return RunConfig(**usual, **fields)  # type: ignore[arg-type]
+
+
+def test_nobody_who_is_tested_is_learned_from(tmp_path: Path) -> None:
+    shared = people(tmp_path / "others", "cvwxyz", 0)
+    with pytest.raises(DataError, match=r"1 people of .* are among the people whom attackers learn from"):
+        people(tmp_path, "abc", 0).planned("edit", background=(f"folder:{shared.data}",), **QUICK)
+
+
+def test_what_means_nothing_together_is_refused(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0)
+    with pytest.raises(ConfigError, match="add --audit quick or full"):
+        run.planned("edit", background=(others,))
+    with pytest.raises(ConfigError, match="add --audit quick or full"):
+        run.planned("edit", metrics=("attack_rank1",))
+
+
+def test_every_person_is_in_one_fold() -> None:
+
+    identity = np.repeat([f"p{k}" for k in range(23)], 3)
+    fold = folds_of(identity, 4)
+    assert len(fold) == 69
+    assert {len(set(fold[identity == name].tolist())) for name in set(identity.tolist())} == {1}
+    assert np.bincount(fold, minlength=FOLDS).min() >= 12
