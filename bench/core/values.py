@@ -152,7 +152,12 @@ class AttackTrial:
     """The most that so many comparisons could show."""
 
     @property
-    def name(self) -> str:
+    def metric(self) -> str:
+        """The first of its numbers."""
+        return "attack_rank1"
+
+    @property
+    def instrument(self) -> str:
         """The instrument of its numbers."""
         return f"{self.attacker}/{self.channel}"
 

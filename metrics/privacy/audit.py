@@ -73,7 +73,7 @@ _CARDS: Final = (
     _CARD(
         name="residual_risk",
         title="Residual risk",
-        unit="share",
+        unit="ratio",
         bounds=(None, None),
         question="How far does the strongest attack come from guessing to naming everybody that can be named?",
         how="(attack - floor) / (ceiling - floor) of the share named first: the floor is the same attack with permuted "
@@ -114,6 +114,7 @@ _CARDS: Final = (
     _CARD(
         name="linkability_crossed",
         title="Linkability D_sys, cross-fitted",
+        unit="ratio",
         bounds=(None, 1.0),
         question="The same without the luck of small samples?",
         how=f"{_ATTACK}Densities from one half of the people, the measure averaged over the other, ten halvings, both "
@@ -151,7 +152,7 @@ class AuditedAttacks:
                 yield trial
                 if not trial.problem:
                     fit = _fits(learned, recogniser)[trial.best]
-                    yield from _numbers(evidence, learned, recogniser, fit, trial.name)
+                    yield from _numbers(evidence, learned, recogniser, fit, trial.instrument)
 
 
 def _fits(learned: LearnedAttack, recogniser: str) -> list[str]:
@@ -198,6 +199,12 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     )
 
 
+def _mean(values: Float, weights: Float) -> Float:
+    """(R, N) weights of those that there are -> (R,)."""
+    total = weights.sum(axis=-1)
+    return np.asarray(np.divide(weights @ values, total, out=np.full(total.shape, np.nan), where=total > 0))
+
+
 def _by_person(compute: Callable[[Float], Float], gallery: Gallery, weights: Float) -> Float:
     """(R, N) weights of faces -> (R,) what is computed under those of their people."""
     return compute(people_weights(weights, gallery.person, gallery.people))
@@ -225,7 +232,18 @@ def _numbers(
         yield UnitValues(f"attack_rank{k}", name, _within(trial, k), eligible=eligible, share=True, chance=chance)
     for label, fmr in FMRS.items():
         values = trial.accepted[label]
-        yield UnitValues(f"attack_tar@{label}", name, values, eligible=eligible, share=True, chance=fmr)
+        there = np.asarray(np.isfinite(values), np.bool_)
+        every = partial(_mean, np.where(there, values, 0.0))
+        yield SetStatistic(
+            f"attack_tar@{label}",
+            name,
+            partial(_one, every),
+            there,
+            eligible=eligible,
+            chance=fmr,
+            share=True,
+            compute_all=every,
+        )
     scored = np.asarray(~np.isnan(trial.searches.rank), np.bool_)
     asked: dict[str, Callable[[Float], Float]] = {
         "attack_eer": lambda people: histograms.equal_error_rate(people).value,

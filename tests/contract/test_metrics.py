@@ -10,15 +10,16 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from tests.support.audits import audited, unit
 from tests.support.evidence import make_evidence
 from tests.support.video import Clip, Face, video_evidence
 from unmask.bench.core.cards import Family, Role
 from unmask.bench.core.evidence import NOT_MEASURED, Evidence
-from unmask.bench.core.protocols import CLIPS, Metric
+from unmask.bench.core.protocols import AUDIT, CLIPS, Metric
 from unmask.bench.core.registry import TABLES, all_metrics
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Bools, Outcome, Region
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.types import Bools, Floats32, Outcome, Region
+from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
 
 ROLES = get_args(Role)
@@ -49,8 +50,14 @@ def evidences() -> dict[str, Evidence]:
             features=dict.fromkeys(get_args(Region), ({}, {})),
             pairs={region: {} for region in get_args(Region)},
         ),
+        "audited": audited(hiding, ("ignorant", "parrot", "ridge"), people=12, background=40)[0],
+        "audited, method unknown": audited(hiding, ("ignorant", "parrot"), people=4, runnable=False)[0],
         **clips(),
     }
+
+
+def hiding(rows: Floats32, seed: int) -> Floats32:
+    return unit(np.roll(rows, 3, axis=1))
 
 
 def clips() -> dict[str, Evidence]:
@@ -126,7 +133,7 @@ def test_cards_are_complete(metric: Metric) -> None:
 def test_needs_are_known(metric: Metric) -> None:
     for need in metric.needs:
         role = need.removeprefix("role:")
-        assert role in ROLES if role != need else need in (CLIPS, *TABLES["instrument"])
+        assert role in ROLES if role != need else need in (AUDIT, CLIPS, *TABLES["instrument"])
 
 
 @pytest.mark.parametrize(("name", "kind"), ASKED)
@@ -154,6 +161,10 @@ def test_units_line_up_and_values_stay_within_bounds(name: str, kind: str) -> No
     cards = {card.name: card for card in metric.cards}
     for item in metric.ask(evidence):
         if isinstance(item, Finding):
+            continue
+        if isinstance(item, AttackTrial):
+            assert item.problem or item.permuted.shape[1:] == item.trainings[0].shape == (len(evidence.faces),)
+            assert len(item.own) == len(item.own_floor) == len(item.own_person)
             continue
         if isinstance(item, Histogram):
             assert list(item.edges) == sorted(item.edges)
@@ -218,8 +229,8 @@ def used(item: SetStatistic) -> Bools:
     return item.scored if item.eligible is None else item.scored & item.eligible
 
 
-def values_of(item: UnitValues | SetStatistic | Histogram | Finding) -> Any:
-    if isinstance(item, Finding):
+def values_of(item: UnitValues | SetStatistic | Histogram | Finding | AttackTrial) -> Any:
+    if isinstance(item, Finding | AttackTrial):
         return dataclasses.astuple(item)
     if isinstance(item, SetStatistic):
         return item.compute(used(item).astype(float))

@@ -52,12 +52,14 @@ class Auditing:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
         attack."""
         tried = [trial for trial in trials if not trial.problem]
-        attacks = {trial.name: self._means(trial.trainings[trial.best]) for trial in tried}
+        attacks = {trial.instrument: self._means(trial.trainings[trial.best]) for trial in tried}
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
         believed = [each.trial for each in judged if each.belief.trustworthy]
-        reasons = {each.trial.name: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy}
+        reasons = {
+            each.trial.instrument: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy
+        }
         rows = [self._row(method, each) for each in judged]
         rows += [
             AttackRow(dataset=self._dataset, method=method, attacker=t.attacker, channel=t.channel, problem=t.problem)
@@ -71,7 +73,7 @@ class Auditing:
         return replicate_means(_values("", values), self._resamples, self._masks)
 
     def _judge(self, trial: AttackTrial, attacks: Mapping[str, Replicates]) -> _Judged:
-        attack, floor = attacks[trial.name], self._means(np.mean(trial.permuted, axis=0))
+        attack, floor = attacks[trial.instrument], self._means(np.mean(trial.permuted, axis=0))
         ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if trial.attacker != IGNORANT else None
         learning = None
         if trial.learns:
@@ -79,12 +81,12 @@ class Auditing:
             own, own_floor = (replicate_means(_values("", v), people) for v in (trial.own, trial.own_floor))
             scores = [float(self._means(each).point[0]) for each in trial.trainings]
             learning = Learning(own, own_floor, self._means(trial.shares[_HALF]), scores, random=trial.drawn)
-        ceiling = self._ceilings.get(trial.name, _unmeasured(attack))
+        ceiling = self._ceilings.get(trial.instrument, _unmeasured(attack))
         return _Judged(trial, attack, floor, believe(attack, floor, ceiling, ignorant, learning, trial.learns))
 
     def _row(self, method: str, judged: _Judged) -> AttackRow:
         trial, believed = judged.trial, judged.belief.trustworthy
-        ceiling = self._ceilings.get(trial.name, _unmeasured(judged.attack))
+        ceiling = self._ceilings.get(trial.instrument, _unmeasured(judged.attack))
         (risk, *_) = residual_risk(judged.attack, judged.floor, ceiling)
         return AttackRow(
             dataset=self._dataset,
@@ -113,7 +115,7 @@ class Auditing:
     def _of_strongest(
         self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
     ) -> list[Answer]:
-        names = {trial.name for trial in believed}
+        names = {trial.instrument for trial in believed}
         found = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
             several = [each for each in answers if each.metric == metric and each.instrument in names]
