@@ -14,7 +14,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
-from unmask.bench.run.choosing import choose_metrics
+from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
 from unmask.metrics.privacy.release_only import ReleaseOnly
 
