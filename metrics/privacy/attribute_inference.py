@@ -28,7 +28,8 @@ _READ: Final = (
     "Faces on which nothing can be estimated are unscored. "
 )
 _FOLD: Final = (
-    "Below 0.5 an attacker turns the rule round: 1 - AUC is printed, and an interval that holds 0.5 begins there. "
+    "Below 0.5 an attacker turns the rule round: 1 - AUC is printed, and an interval that holds 0.5 begins there; "
+    "where nothing can be read the number is therefore a little above 0.5. "
     "Not measured where a class has fewer than two people. Interval: bootstrap over people. Chance = 0.5."
 )
 _OWN: Final = "Class: the same estimator's answer on the original, so that the control is at 1. "

@@ -4,10 +4,11 @@ A *channel* is:
 
 - each recogniser: the cosine distance of its readings of two released faces, of the face that is found again, else of
   what lies in its place;
-- ``photometric``: colours, sharpness and noise of the released face and of its surroundings;
+- ``photometric``: colours, sharpness, noise and light of the released face, and colours of what surrounds it;
+- ``surroundings``: these last alone, which no face anonymizer can mend;
 - ``geometry``: size, shape, place and tilt of the released face.
 
-The numbers of the last two are put on one scale within the release: less the median, over the spread of the middle
+The numbers of the last three are put on one scale within the release: less the median, over the spread of the middle
 half, at most `CLIP` either way; what does not vary tells nothing and is left out. Their distance is the root of the
 mean square difference.
 
@@ -31,6 +32,7 @@ from unmask.bench.core.types import Bools, Float, Outcome
 from unmask.metrics.privacy.attack import Ints, pair_distances, unit_rows
 
 PHOTOMETRIC: Final = "photometric"
+SURROUNDINGS: Final = "surroundings"
 GEOMETRY: Final = "geometry"
 CLIP: Final = 5.0
 
@@ -89,8 +91,12 @@ def channels(evidence: Evidence) -> Iterator[Channel]:
         rows = np.where(error[:, None], unit_rows(evidence.original[name]["embedding"]), rows)
         yield Channel(name, rows, np.asarray(destroyed & ~_finite(rows), np.bool_), cosine=True)
     if PHOTOMETRIC in evidence.anonymized:
-        original, released = (part[PHOTOMETRIC]["statistics"] for part in (evidence.original, evidence.anonymized))
-        yield from _on_one_scale(PHOTOMETRIC, np.where(error[:, None], original, released))
+        face, around = (
+            np.where(error[:, None], evidence.original[PHOTOMETRIC][name], evidence.anonymized[PHOTOMETRIC][name])
+            for name in ("statistics", "around")
+        )
+        yield from _on_one_scale(PHOTOMETRIC, np.concatenate([face, around], axis=1))
+        yield from _on_one_scale(SURROUNDINGS, around)
     again = _finite(evidence.landmarks.reshape(-1, 10))
     points = np.where(again[:, None, None], evidence.landmarks, evidence.truth.landmarks)
     yield from _on_one_scale(GEOMETRY, geometry(points))

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image as Pillow
 
 from unmask.bench.core.types import Box, Float, Image
-from unmask.metrics.instruments.photometric import STATISTICS, photometric
+from unmask.metrics.instruments.photometric import STATISTICS, SURROUNDING, photometric
 
 BOX = Box(60, 40, 64, 64)
 
 
 def named(image: Image, box: Box = BOX) -> dict[str, float]:
-    return dict(zip(STATISTICS, photometric(image, box).tolist(), strict=True))
+    names = [*STATISTICS, *(f"around_{name}" for name in SURROUNDING)]
+    return dict(zip(names, photometric(image, box).tolist(), strict=True))
 
 
 def scene(seed: int = 0) -> Float:
