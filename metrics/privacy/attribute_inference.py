@@ -17,7 +17,7 @@ from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.demographics import AgeGroup, as_female
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.inference import MacroAuc, Spearman
-from unmask.bench.core.types import Bools, Float, Outcome
+from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import SetStatistic
 from unmask.metrics.utility.attributes import instruments_with, target_group
 
@@ -139,8 +139,8 @@ class AttributeInference:
 
 def _readings(evidence: Evidence, name: str, reading: str) -> tuple[Float, Float]:
     """(N,) each: of the originals, and of what was released."""
-    before, after = (np.asarray(part[name][reading], np.float64) for part in (evidence.original, evidence.anonymized))
-    return before, np.where(evidence.outcome == Outcome.ERROR.value, before, after)
+    before, after = evidence.original[name][reading], evidence.released(name, reading)
+    return np.asarray(before, np.float64), np.asarray(after, np.float64)
 
 
 def _statistic(

@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.exposure import FARTHEST
 from unmask.bench.core.types import Bools, Float, Outcome
 from unmask.metrics.privacy.attack import Ints, pair_distances, unit_rows
@@ -80,21 +80,12 @@ class Channel:
 
 def channels(evidence: Evidence) -> Iterator[Channel]:
     """Those that were read, and have anything that varies."""
-    error, destroyed = (
-        np.asarray(evidence.outcome == each.value, np.bool_) for each in (Outcome.ERROR, Outcome.DESTROYED)
-    )
+    destroyed = evidence.outcome == Outcome.DESTROYED.value
     for name in evidence.recognisers:
-        readings = evidence.anonymized[name]
-        rows = unit_rows(readings["embedding"])
-        if KNOWN_PLACE in readings:
-            rows = np.where(_finite(rows)[:, None], rows, unit_rows(readings[KNOWN_PLACE]))
-        rows = np.where(error[:, None], unit_rows(evidence.original[name]["embedding"]), rows)
+        rows = unit_rows(evidence.released(name, "embedding"))
         yield Channel(name, rows, np.asarray(destroyed & ~_finite(rows), np.bool_), cosine=True)
     if PHOTOMETRIC in evidence.anonymized:
-        face, around = (
-            np.where(error[:, None], evidence.original[PHOTOMETRIC][name], evidence.anonymized[PHOTOMETRIC][name])
-            for name in ("statistics", "around")
-        )
+        face, around = (evidence.released(PHOTOMETRIC, reading) for reading in ("statistics", "around"))
         yield from _on_one_scale(PHOTOMETRIC, np.concatenate([face, around], axis=1))
         yield from _on_one_scale(SURROUNDINGS, around)
     again = _finite(evidence.landmarks.reshape(-1, 10))
