@@ -21,7 +21,7 @@ Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong 
 def run(settings: RunConfig, running: Running, config: Config = None, root: Root = None, report: Report = True) -> None:
     """Run anonymizers over photos and clips, score them, write a leaderboard.
 
-    Without arguments: twelve methods over the demo photos, every metric, every instrument that is on by default.
+    Without arguments: twelve methods over the demo photos, all usual metrics, every instrument that is on by default.
     The same command goes on where a killed one stopped.
     Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Bools, Float, Floats32, Unit
+from unmask.bench.core.types import Bools, Float, Floats32, Outcome, Unit
 from unmask.bench.core.video import Ints, Tracks
 
 Columns = Mapping[str, NDArray[Any]]
@@ -287,6 +287,16 @@ class Evidence:
     def recognisers(self) -> list[str]:
         """Those that read the originals."""
         return [name for name, columns in self.original.items() if "embedding" in columns]
+
+    def released(self, instrument: str, reading: str) -> NDArray[Any]:
+        """(N,) or (N, D): a reading of what was released for each face: of the face found again, else (recognisers) of
+        what lies in its place; of an error of the original, which was released. NaN where there is none."""
+        columns = self.anonymized[instrument]
+        rows = columns[reading]
+        if reading == "embedding" and KNOWN_PLACE in columns:
+            rows = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, columns[KNOWN_PLACE])
+        error = np.asarray(self.outcome == Outcome.ERROR.value, np.bool_)
+        return np.where(error if rows.ndim == 1 else error[:, None], self.original[instrument][reading], rows)
 
     def count(self, unit: Unit) -> int:
         """How many units there are."""

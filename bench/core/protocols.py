@@ -76,7 +76,8 @@ class Detector(Instrument, Protocol):
 class FaceInstrument(Instrument, Protocol):
     """Roles ``recogniser`` ({"embedding": (N, D), L2-normalised}), ``attributes`` ({"age": (N,) years,
     "p_female": (N,) 0..1}), ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees}) and ``photometry``
-    ({"statistics": (N, D)}, read on releases at the original's place)."""
+    ({"statistics": (N, D), "around": (N, E)} of a face and of what surrounds it, on releases at the original's
+    place)."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
 

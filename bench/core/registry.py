@@ -70,6 +70,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "identification": "unmask.metrics.privacy.identification:Identification",
         "audit": "unmask.metrics.privacy.audit:AuditedAttacks",
         "release_only": "unmask.metrics.privacy.release_only:ReleaseOnly",
+        "attribute_inference": "unmask.metrics.privacy.attribute_inference:AttributeInference",
         "gender": "unmask.metrics.utility.attributes:GenderPreserved",
         "age": "unmask.metrics.utility.attributes:AgePreserved",
         "agreement": "unmask.metrics.utility.attributes:EstimatorAgreement",

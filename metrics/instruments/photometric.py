@@ -29,7 +29,6 @@ LOWEST: Final = 1e-3
 CHANNELS: Final = ("red", "green", "blue")
 STATISTICS: Final = (
     *(f"{name}_{channel}" for name in ("mean", "deviation", "low", "high") for channel in CHANNELS),
-    *(f"around_{name}_{channel}" for name in ("mean", "deviation") for channel in CHANNELS),
     "red_to_green",
     "blue_to_green",
     "saturation",
@@ -39,25 +38,27 @@ STATISTICS: Final = (
     "light_from_left",
     "light_from_above",
 )
-"""What the columns of ``statistics`` are; low and high are the 10th and 90th percentile."""
+"""What the columns of ``statistics`` are, all of the face's box; low and high are the 10th and 90th percentile."""
+SURROUNDING: Final = tuple(f"{name}_{channel}" for name in ("mean", "deviation") for channel in CHANNELS)
+"""What the columns of ``around`` are, of what lies round the box."""
 _IMMERKAER: Final[Float] = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64)
 
 
 def photometric(image: Image, box: Box) -> Float:
-    """(26,) `STATISTICS` of a face's ``box`` in an (H, W, 3) uint8 RGB image: levels 0..255, logarithms of the rest but
-    for saturation 0..1 and the two differences of light (levels). NaN where nothing of the box lies in the image."""
+    """(26,) `STATISTICS` and `SURROUNDING` of a face's ``box`` in an (H, W, 3) uint8 RGB image: levels 0..255,
+    logarithms of the rest but for saturation 0..1 and the two differences of light (levels). NaN where nothing of the
+    box lies in the image."""
     sides = (box.x, box.y, box.w, box.h)
     if not all(map(math.isfinite, sides)):
-        return np.full(len(STATISTICS), np.nan)
+        return np.full(len(STATISTICS) + len(SURROUNDING), np.nan)
     left, top, right, bottom = box.clipped(*image.shape[:2])
     if right <= left or bottom <= top:
-        return np.full(len(STATISTICS), np.nan)
+        return np.full(len(STATISTICS) + len(SURROUNDING), np.nan)
     face = image[top:bottom, left:right]
     small = _reduced(face)
     pixels = small.reshape(-1, 3).astype(np.float64)
     mean = pixels.mean(axis=0)
     low, high = np.quantile(pixels, [0.1, 0.9], axis=0)
-    around_mean, around_deviation = _around(image, box)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float64)
     middle_y, middle_x = (max(side // 2, 1) for side in grey.shape)
     ratios = np.log((mean[[0, 2]] + 1) / (mean[1] + 1))
@@ -69,7 +70,7 @@ def photometric(image: Image, box: Box) -> Float:
         float(grey[:, :middle_x].mean() - grey[:, -middle_x:].mean()),
         float(grey[:middle_y].mean() - grey[-middle_y:].mean()),
     )
-    return np.concatenate([mean, pixels.std(axis=0), low, high, around_mean, around_deviation, ratios, rest])
+    return np.concatenate([mean, pixels.std(axis=0), low, high, ratios, rest, *_around(image, box)])
 
 
 def _reduced(image: Image) -> Image:
@@ -126,7 +127,7 @@ def _blocks(image: Image, left: int, top: int, right: int, bottom: int) -> float
 
 
 class Photometric:
-    """{"statistics": (N, 26)}; role ``photometry``."""
+    """{"statistics": (N, 20), "around": (N, 6)}; role ``photometry``."""
 
     card: ClassVar[InstrumentCard] = InstrumentCard(
         name="photometric",
@@ -144,6 +145,7 @@ class Photometric:
             "block_px": BLOCK,
             "percentiles": "10, 90",
             "statistics": ", ".join(STATISTICS),
+            "around": ", ".join(SURROUNDING),
         },
         limits="They say how a photo was taken and edited, not who is in it. On releases they are read at the "
         "original's box, whether a face is found there or not.",
@@ -154,6 +156,8 @@ class Photometric:
         return cls()
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
-        """{"statistics"}: (N, 26) float32, see `STATISTICS`; NaN rows where the box has no area inside the image."""
+        """{"statistics": (N, 20), "around": (N, 6)} float32, see `STATISTICS` and `SURROUNDING`; NaN rows where the box
+        has no area inside the image."""
         rows = np.array([photometric(face.image, face.box) for face in faces], np.float32)
-        return {"statistics": rows.reshape(-1, len(STATISTICS))}
+        rows = rows.reshape(-1, len(STATISTICS) + len(SURROUNDING))
+        return {"statistics": rows[:, : len(STATISTICS)], "around": rows[:, len(STATISTICS) :]}

@@ -4,10 +4,11 @@ A *channel* is:
 
 - each recogniser: the cosine distance of its readings of two released faces, of the face that is found again, else of
   what lies in its place;
-- ``photometric``: colours, sharpness and noise of the released face and of its surroundings;
+- ``photometric``: colours, sharpness, noise and light of the released face, and colours of what surrounds it;
+- ``surroundings``: these last alone, which no face anonymizer can mend;
 - ``geometry``: size, shape, place and tilt of the released face.
 
-The numbers of the last two are put on one scale within the release: less the median, over the spread of the middle
+The numbers of the last three are put on one scale within the release: less the median, over the spread of the middle
 half, at most `CLIP` either way; what does not vary tells nothing and is left out. Their distance is the root of the
 mean square difference.
 
@@ -25,12 +26,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.exposure import FARTHEST
 from unmask.bench.core.types import Bools, Float, Outcome
 from unmask.metrics.privacy.attack import Ints, pair_distances, unit_rows
 
 PHOTOMETRIC: Final = "photometric"
+SURROUNDINGS: Final = "surroundings"
 GEOMETRY: Final = "geometry"
 CLIP: Final = 5.0
 
@@ -40,8 +42,8 @@ class Channel:
     """What N released faces are compared by."""
 
     name: str
-    rows: Float
-    """(N, D); NaN rows cannot be compared."""
+    rows: NDArray[Any]
+    """(N, D) float32 or float64; NaN rows cannot be compared."""
     gone: Bools
     """(N,) destroyed, and nothing can be read: linked to no other face."""
     cosine: bool
@@ -50,7 +52,7 @@ class Channel:
     @property
     def readable(self) -> Bools:
         """(N,)"""
-        return np.asarray(np.isfinite(self.rows).all(axis=1), np.bool_)
+        return _finite(self.rows)
 
     def distances(self, i: Ints, j: Ints) -> Float:
         """(P,) between faces ``i`` and ``j``; NaN = cannot be compared."""
@@ -68,7 +70,7 @@ class Channel:
         rows = self.rows[faces].astype(np.float64)
         products = rows @ rows.T
         if self.cosine:
-            distance = np.clip(1 - products, 0, FARTHEST)
+            distance = np.clip(1 - products, 0.0, FARTHEST)
         else:
             squares = np.diag(products)
             distance = np.sqrt(np.clip(squares[:, None] + squares[None, :] - 2 * products, 0, None) / rows.shape[1])
@@ -78,28 +80,17 @@ class Channel:
 
 def channels(evidence: Evidence) -> Iterator[Channel]:
     """Those that were read, and have anything that varies."""
-    error = evidence.outcome == Outcome.ERROR.value
     destroyed = evidence.outcome == Outcome.DESTROYED.value
     for name in evidence.recognisers:
-        released, original = evidence.anonymized[name], unit_rows(evidence.original[name]["embedding"])
-        rows = unit_rows(released["embedding"])
-        if KNOWN_PLACE in released:
-            rows = np.where(np.isfinite(rows).all(axis=1)[:, None], rows, unit_rows(released[KNOWN_PLACE]))
-        rows = np.where(error[:, None], original, rows)
-        gone = np.asarray(destroyed & ~np.isfinite(rows).all(axis=1), np.bool_)
-        yield Channel(name, rows, gone, cosine=True)
-    nobody = np.zeros(len(evidence.faces), np.bool_)
+        rows = unit_rows(evidence.released(name, "embedding"))
+        yield Channel(name, rows, np.asarray(destroyed & ~_finite(rows), np.bool_), cosine=True)
     if PHOTOMETRIC in evidence.anonymized:
-        released, original = (
-            evidence.anonymized[PHOTOMETRIC]["statistics"],
-            evidence.original[PHOTOMETRIC]["statistics"],
-        )
-        yield from _on_one_scale(PHOTOMETRIC, np.where(error[:, None], original, released), nobody)
-    points = np.asarray(evidence.landmarks, np.float64)
-    again = np.isfinite(points).all(axis=(1, 2))
-    yield from _on_one_scale(
-        GEOMETRY, geometry(np.where(again[:, None, None], points, evidence.truth.landmarks)), nobody
-    )
+        face, around = (evidence.released(PHOTOMETRIC, reading) for reading in ("statistics", "around"))
+        yield from _on_one_scale(PHOTOMETRIC, np.concatenate([face, around], axis=1))
+        yield from _on_one_scale(SURROUNDINGS, around)
+    again = _finite(evidence.landmarks.reshape(-1, 10))
+    points = np.where(again[:, None, None], evidence.landmarks, evidence.truth.landmarks)
+    yield from _on_one_scale(GEOMETRY, geometry(points))
 
 
 def geometry(landmarks: NDArray[Any]) -> Float:
@@ -111,8 +102,8 @@ def geometry(landmarks: NDArray[Any]) -> Float:
     lengths = np.stack([width, height, np.hypot(*eyes.T)])
     logs = np.log(np.where(lengths > 0, lengths, np.nan))
     tilt, centre = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])), points.mean(axis=1).T
-    table = np.stack([logs[0], logs[1], logs[0] - logs[1], logs[2], tilt, *centre], axis=1)
-    return np.where(np.isfinite(table).all(axis=1)[:, None], table, np.nan)
+    table: Float = np.stack([logs[0], logs[1], logs[0] - logs[1], logs[2], tilt, *centre], axis=1)
+    return np.where(_finite(table)[:, None], table, np.nan)
 
 
 def on_one_scale(table: NDArray[Any]) -> Float:
@@ -120,7 +111,7 @@ def on_one_scale(table: NDArray[Any]) -> Float:
     normal distribution counted as 1; the standard deviation where the middle half does not vary), at most `CLIP`
     either way. NaN rows stay."""
     rows = np.asarray(table, np.float64)
-    readable = np.isfinite(rows).all(axis=1)
+    readable = _finite(rows)
     rows = np.where(readable[:, None], rows, np.nan)
     if not readable.any():
         return rows[:, :0]
@@ -128,10 +119,15 @@ def on_one_scale(table: NDArray[Any]) -> Float:
     spread = (high - low) / 1.349
     spread = np.where(spread > 1e-9, spread, rows[readable].std(axis=0))
     varies = spread > 1e-9
-    return np.clip((rows - middle)[:, varies] / spread[varies], -CLIP, CLIP)
+    return np.asarray(np.clip((rows - middle)[:, varies] / spread[varies], -CLIP, CLIP), np.float64)
 
 
-def _on_one_scale(name: str, table: NDArray[Any], nobody: Bools) -> Iterator[Channel]:
+def _on_one_scale(name: str, table: NDArray[Any]) -> Iterator[Channel]:
     rows = on_one_scale(table)
     if rows.shape[1]:
-        yield Channel(name, rows, nobody, cosine=False)
+        yield Channel(name, rows, np.zeros(len(rows), np.bool_), cosine=False)
+
+
+def _finite(rows: NDArray[Any]) -> Bools:
+    """(N,) rows of (N, D) without NaN."""
+    return np.asarray(np.isfinite(rows).all(axis=1), np.bool_)

@@ -66,9 +66,9 @@ _RATE: Final = partial(MetricCard, version="1", family="privacy", unit="share", 
 _KNOWS: Final = "The attacker has no photo of anybody, only the release. "
 _CHANNEL: Final = (
     "Distance of two released faces: by a recogniser, the cosine distance of its readings (the face found again, else "
-    "the crop at the original's landmarks); by photometric and geometry, the root of the mean square difference of "
-    "numbers less their median and over their middle half's spread in this release, at most 5 either way (geometry: "
-    "width, height, their ratio and eye distance as logarithms, tilt, centre x and y of the five landmarks that are "
+    "the crop at the original's landmarks); by photometric, surroundings and geometry, the root of the mean square "
+    "difference of numbers less their median and over their middle half's spread in this release, at most 5 either way "
+    "(geometry: width, height, their ratio and eye distance as logarithms, tilt, centre x and y of the five landmarks "
     "found again, else of the original's). Of errors the original is released; of destroyed faces of which a "
     "recogniser reads nothing the distance to all is the largest. "
 )
@@ -145,7 +145,8 @@ class ReleaseOnly:
             question="How often are two released faces of one person more alike than two of different people?",
             how=f"{_KNOWS}{_PAIRS}Area under the ROC curve, equal distances counting half. Below 0.5 faces of one "
             "person lie farther apart than those of two; an attacker then turns the rule round, so 1 - AUC is printed, "
-            f"and an interval that holds 0.5 begins there. {_CHANNEL}Chance = 0.5.",
+            "and an interval that holds 0.5 begins there; where nothing is linked the number is therefore a little "
+            f"above 0.5. {_CHANNEL}Chance = 0.5.",
             source=f"Hanley and McNeil, Radiology 143, 1982; {_LINKING}",
             limits=_PLACE,
         ),

@@ -26,7 +26,7 @@ COLUMNS = {
     "recogniser": {"embedding"},
     "attributes": {"age", "p_female"},
     "skin": {"r", "g", "b", "ita"},
-    "photometry": {"statistics"},
+    "photometry": {"statistics", "around"},
     "features": {"features"},
 }
 TOLERANCE = 2e-3

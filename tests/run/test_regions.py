@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from unmask.bench.core.types import Box
 from unmask.bench.run.contestants.calling import peak_memory
-from unmask.bench.run.reading.regions import FACE_SIDE, background_mask, face_crop, region_pairs
+from unmask.bench.run.reading.regions import (
+    BLANK,
+    FACE_SIDE,
+    PATCH_SIDE,
+    SMALLEST_PATCH,
+    background_mask,
+    blank_face,
+    face_crop,
+    face_free_patch,
+    face_mask,
+    region_pairs,
+)
 
 
 def test_face_crop_is_128_and_black_outside_the_image() -> None:
@@ -43,3 +56,73 @@ def test_a_square_far_larger_than_its_image_takes_no_memory() -> None:
     assert peak_memory() - before < 1000  # the whole square would be 20 GiB
     assert crop.shape == (FACE_SIDE, FACE_SIDE, 3)
     assert 1 <= (crop.max(axis=(1, 2)) > 0).sum() <= 2  # a line of it, in the middle
+
+
+POINTS = np.array([[40, 50], [80, 50], [60, 75], [45, 90], [75, 90]], np.float32)
+"""Eyes 40 apart about (60, 50), the mouth 40 below."""
+NOWHERE = np.full((5, 2), np.nan, np.float32)
+
+
+def test_a_face_reaches_from_chin_to_hair_line() -> None:
+    mask = face_mask((160, 120), Box(45, 40, 30, 50), POINTS)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert (rows[0], rows[-1]) == pytest.approx((50 - 1.2 * 40, 90 + 0.7 * 40), abs=1)
+    assert (columns[0], columns[-1]) == pytest.approx((60 - 1.3 * 40, 60 + 1.3 * 40), abs=1)
+    assert mask[rows[0] : rows[-1], columns[0] : columns[-1]].all()
+    alone = face_mask((160, 120), Box(45, 40, 30, 50), NOWHERE)
+    assert (alone.sum(axis=1).max(), alone.sum(axis=0).max()) == (36, 60)
+    wide = face_mask((160, 120), Box(0, 0, 120, 160), POINTS)
+    assert wide.all()
+
+
+def test_a_turned_face_is_covered_as_it_lies() -> None:
+    around = POINTS - 60 + 80
+    quarter = (around - 80) @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + 80
+    upright, turned = (face_mask((161, 161), Box(78, 78, 4, 4), p.astype(np.float32)) for p in (around, quarter))
+    assert np.mean(np.rot90(upright, -1) ^ turned) < 0.02
+    assert abs(int(upright.sum()) - int(turned.sum())) < 400
+
+
+def test_a_blank_face_leaves_the_rest() -> None:
+    image = np.random.default_rng(0).integers(128, 255, (160, 120, 3)).astype(np.uint8)
+    before, mask = image.copy(), face_mask(image.shape, Box(45, 40, 30, 50), POINTS)
+    blank = blank_face(image, Box(45, 40, 30, 50), POINTS)
+    assert (blank[mask] == BLANK).all()
+    np.testing.assert_array_equal(blank[~mask], image[~mask])
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(blank_face(image, Box(500, 500, 9, 9), NOWHERE), image)
+
+
+def test_the_largest_square_without_a_face() -> None:
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, 80:] = 200
+    box = Box(20, 20, 40, 40)  # its region ends at column 66
+    patch = face_free_patch(image, [box], side=50)
+    assert patch is not None
+    assert patch.shape == (50, 50, 3)
+    black = (patch.max(axis=(0, 2)) < 100).mean()
+    assert black == pytest.approx(14 / 100, abs=0.03)  # columns 66..166 of the photo
+    everything = face_free_patch(image, [])
+    assert everything is not None
+    assert everything.shape == (PATCH_SIDE, PATCH_SIDE, 3)
+    assert face_free_patch(image, [Box(0, 0, 200, 100)]) is None
+    assert face_free_patch(np.zeros((SMALLEST_PATCH - 1, 300, 3), np.uint8), []) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_largest_square_by_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = [Box(*rng.uniform(0, 70, 2), *rng.uniform(5, 20, 2)) for _ in range(3)]
+    free = background_mask((80, 90), boxes)
+    side, fits = max(
+        (side, fits)
+        for side in range(1, 81)
+        if len(fits := np.argwhere(sliding_window_view(free, (side, side)).all(axis=(2, 3))).tolist())
+    )
+    image = rng.integers(0, 255, (80, 90, 3)).astype(np.uint8)
+    patch = face_free_patch(image, boxes, side=side)
+    if side < SMALLEST_PATCH:
+        assert patch is None
+    else:
+        top, left = fits[0]
+        np.testing.assert_array_equal(patch, image[top : top + side, left : left + side])

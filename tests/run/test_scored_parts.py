@@ -14,6 +14,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, look_column
 from unmask.bench.core.types import Image
+from unmask.metrics.instruments.photometric import STATISTICS
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -97,6 +98,21 @@ def test_a_face_is_read_where_it_is_found_and_where_the_original_lies(tmp_path: 
     read = dict(zip(extras["sample"].tolist(), run.scored("x", "mobilefacenet+extra")["embedding"], strict=True))
     assert read["pair.png"].tolist() == AXES[1].tolist()
     assert read["one.png"].tolist() == AXES[SFACE_BLIND].tolist()
+
+
+def test_photometry_is_read_where_the_original_lies(tmp_path: Path) -> None:
+    """Whether a face is found there or not; a usual run does without it."""
+    run = scored(tmp_path, "edit:how=moved,fails_on=6", metrics=("release_only",))
+    assert "photometric" in [card.name for card in run.plan.instruments]
+    before, after = (table["statistics"] for table in (run.original("photometric"), run.scored("x", "photometric")))
+    assert np.isfinite(before).all()
+    lost = run.original("faces")["sample"] == "one.png"
+    assert np.isnan(after[lost]).all()
+    mean = STATISTICS.index("mean_red")
+    assert (after[~lost, mean : mean + 3] == 0).all()  # its place is black
+    assert (before[:, mean : mean + 3] > 20).all()
+    usual = PhotoRun(tmp_path / "usual", PHOTOS).planned("x=edit:how=moved")
+    assert "photometric" not in [card.name for card in usual.plan.instruments]
 
 
 def test_a_disguised_face_is_known_by_a_look_alone(tmp_path: Path) -> None:

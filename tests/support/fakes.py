@@ -227,6 +227,7 @@ _HERE, _METHODS = "tests.support.fakes", "tests.support.fake_methods"
 TABLES: Mapping[str, Mapping[str, str]] = {
     "instrument": {
         **{cls.card.name: f"{_HERE}:{cls.__name__}" for cls in INSTRUMENTS},
+        "photometric": BUILTIN["instrument"]["photometric"],
         "yolov3-tiny": f"{_HERE}:People",
         "deepsort": f"{_HERE}:ByEmbedding",
         "sort": f"{_HERE}:ByScore",

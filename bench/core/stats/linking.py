@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from unmask.bench.core.types import Float, Floats32
+from unmask.bench.core.types import Float
 from unmask.bench.core.values import Estimate
 
 Ints = NDArray[np.int64]
@@ -33,7 +33,7 @@ PERMUTATIONS: Final = 20
 class Joined:
     """N faces joined step by step."""
 
-    distance: Float | Floats32
+    distance: Float
     """(N, N) symmetric, finite, 0 on the diagonal."""
     tree: Float
     """(N - 1, 4) as scipy's `linkage` gives it; (0, 4) for a single face."""
@@ -49,28 +49,27 @@ class Joined:
         """(N,) the cut with the largest mean silhouette of `CANDIDATES` ones; one cluster where no cut separates."""
         best, largest = self.cut(1), 0.0
         last = len(self.distance) - 1
-        numbers = np.unique(np.round(np.geomspace(2, last, CANDIDATES)).astype(int)) if last >= 2 else []
-        for number in numbers:
-            labels = self.cut(int(number))
+        numbers = np.unique(np.round(np.geomspace(2, max(last, 2), CANDIDATES)).astype(np.int64))
+        for number in numbers.tolist() if last >= 2 else ():
+            labels = self.cut(number)
             width = silhouette(self.distance, labels)
             if width > largest:
                 best, largest = labels, width
         return best
 
 
-def joined(distance: Float | Floats32) -> Joined:
+def joined(distance: Float) -> Joined:
     """``distance``: (N, N) symmetric, rounded to 6 decimals here so that equal ones are equal. Raises `ValueError` for
     another shape or numbers that are not finite."""
     if distance.ndim != 2 or distance.shape[0] != distance.shape[1] or not np.isfinite(distance).all():
         raise ValueError(f"finite distances of every two faces are needed, not {distance.shape}")
-    rounded = np.round(distance, 6)
+    rounded = np.asarray(np.round(distance, 6), np.float64)
     if len(rounded) < 2:
         return Joined(rounded, np.zeros((0, 4)))
-    condensed = squareform(rounded, checks=False).astype(np.float64)
-    return Joined(rounded, hierarchy.linkage(condensed, "average"))
+    return Joined(rounded, hierarchy.linkage(squareform(rounded, checks=False), "average"))
 
 
-def silhouette(distance: Float | Floats32, labels: Ints) -> float:
+def silhouette(distance: Float, labels: Ints) -> float:
     """-1..1: mean over faces of (b - a) / max(a, b), a = mean distance to the others of one's cluster, b = to those of
     the nearest other cluster; 0 for a face alone in its cluster (Rousseeuw, J. Comp. Appl. Math. 20, 1987).
 

@@ -1,4 +1,5 @@
-"""The regions that quality is measured over: each face, the whole image, and all but the faces (thesis 4.5.5)."""
+"""The regions that quality is measured over: each face, the whole image, and all but the faces (thesis 4.5.5); and what
+is left of a photo without its faces, for attackers who look past them."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from unmask.bench.core.types import Bools, Box, Image, Region, RegionPair
+from unmask.bench.core.types import Bools, Box, Float, Floats32, Image, Region, RegionPair
 
 REGIONS: Final[tuple[Region, ...]] = ("face", "image", "background")
 FACE_SIDE: Final = 128
@@ -17,6 +19,19 @@ LARGEST_SQUARE: Final = 10_000
 """Pixels; a larger square is cut of the reduced image."""
 FACE_FACTOR: Final = 1.3
 """Side of a face region over the longer side of the judge's box."""
+BLANK_MARGIN: Final = 0.1
+"""Share of the judge's box that is added on each side, as `blackout`, `blur` and `pixelate` do."""
+HAIR_LINE: Final = 1.2
+CHIN: Final = 0.7
+CHEEK: Final = 1.3
+"""How far a face reaches: above the eyes and below the mouth in distances between these two, and to either side of the
+middle in distances between the eyes. By the canons of equal thirds and of five eye widths (Farkas et al., Plastic and
+Reconstructive Surgery 75(3), 1985) they are 1.15, .62 and 1.25."""
+BLANK: Final = 127
+PATCH_SIDE: Final = 112
+"""Pixels; what recognisers take."""
+SMALLEST_PATCH: Final = 32
+"""Pixels of the photo; what is smaller shows nothing."""
 
 
 def face_crop(image: Image, box: Box) -> Image:
@@ -71,3 +86,62 @@ def region_pairs(original: Image, anonymized: Image, boxes: Sequence[Box], regio
         RegionPair(a, b, mask)
         for a, b in zip(region_images(original, boxes, region), region_images(anonymized, boxes, region), strict=True)
     ]
+
+
+def face_mask(shape: tuple[int, ...], box: Box, landmarks: Floats32) -> Bools:
+    """(H, W), True where a face is: the judge's ``box`` grown by `BLANK_MARGIN`, and the turned rectangle about its
+    ``landmarks`` (5, 2) from chin to hair line. Hair above it, ears beyond it, neck and clothes are outside. NaN
+    landmarks: the box alone."""
+    mask = np.zeros(shape[:2], np.uint8)
+    left, top, right, bottom = box.scaled(1 + 2 * BLANK_MARGIN).clipped(*shape[:2])
+    mask[top:bottom, left:right] = 1
+    if np.isfinite(landmarks).all():
+        corners = np.clip(_face_corners(landmarks.astype(np.float64)), -LARGEST_SQUARE, 8 * LARGEST_SQUARE)
+        cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
+    return mask.astype(np.bool_)
+
+
+def _face_corners(landmarks: Float) -> Float:
+    """(4, 2) corners of the turned rectangle about a face."""
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    across, down = landmarks[1] - landmarks[0], mouth - eyes
+    side = CHEEK * across
+    return np.stack(
+        [
+            eyes - HAIR_LINE * down - side,
+            eyes - HAIR_LINE * down + side,
+            mouth + CHIN * down + side,
+            mouth + CHIN * down - side,
+        ]
+    )
+
+
+def blank_face(image: Image, box: Box, landmarks: Floats32) -> Image:
+    """The image (H, W, 3) with one face filled with grey (`BLANK`), see `face_mask`; the rest is untouched. What a
+    recogniser still reads at the place of the face is who people are by what lies outside their faces, which no face
+    anonymizer can mend."""
+    return np.where(face_mask(image.shape, box, landmarks)[..., None], np.uint8(BLANK), image)
+
+
+def face_free_patch(image: Image, boxes: Sequence[Box], side: int = PATCH_SIDE) -> Image | None:
+    """The largest square of an image without any face region (`background_mask`), the first in reading order, at
+    ``side`` x ``side`` pixels; ``None`` where none of `SMALLEST_PATCH` pixels is left."""
+    taken = (~background_mask(image.shape, boxes)).astype(np.uint8)
+    sums = np.asarray(cv2.integral(taken), np.int64)
+    low, high = 0, min(image.shape[:2])
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if (_within(sums, middle) == 0).any() else (low, middle - 1)
+    if low < SMALLEST_PATCH:
+        return None
+    top, left = np.argwhere(_within(sums, low) == 0)[0].tolist()
+    patch = image[top : top + low, left : left + low]
+    shrink = low >= side
+    resized = cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return np.asarray(resized, np.uint8)
+
+
+def _within(sums: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    """(H - side + 1, W - side + 1) the sum over the square at each place, from an integral image (H + 1, W + 1)."""
+    inside: NDArray[np.int64] = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    return inside

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
+from sklearn.metrics import roc_auc_score
 
 from unmask.bench.core.stats.error_rates import ErrorRates, PairDistances, step_threshold
 
@@ -43,8 +44,25 @@ def test_by_hand() -> None:
     assert rates(genuine, impostor).true_accept_rate(0.25) == pytest.approx(0.75)
 
 
+@given(distances, distances)
+def test_area_under_the_curve_counts_pairs(genuine: list[float], impostor: list[float]) -> None:
+    nearer = [(a < b) + (a == b) / 2 for a in genuine for b in impostor]
+    assert rates(genuine, impostor).area_under_curve() == pytest.approx(np.mean(nearer))
+
+
+def test_area_under_the_curve_with_weights() -> None:
+    rng = np.random.default_rng(0)
+    near, far = np.round(rng.normal(1, 0.3, 40), 1), np.round(rng.normal(1.3, 0.3, 60), 1)
+    often = rng.integers(0, 3, 100).astype(float)
+    made = PairDistances(near, far).rates(often[:40], often[40:])
+    assert made is not None
+    expected = roc_auc_score([1] * 40 + [0] * 60, -np.concatenate([near, far]), sample_weight=often)
+    assert made.area_under_curve() == pytest.approx(expected)
+
+
 def test_all_at_one_distance_is_chance() -> None:
     same = rates(np.full(50, 2.0), np.full(50, 2.0))
+    assert same.area_under_curve() == 0.5
     assert same.equal_error_rate() == pytest.approx(0.5)
     assert same.true_accept_rate(0.1) == 0.0
 

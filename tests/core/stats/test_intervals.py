@@ -157,6 +157,25 @@ def test_a_magnitude_is_folded() -> None:
     assert around.low == 0
 
 
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.8])
+def test_a_magnitude_about_a_centre(level: float) -> None:
+    """As far below the centre as above it is the same; the interval of what may be at the centre begins there."""
+    rng = np.random.default_rng(0)
+    array = rng.normal(level, 0.5, 60)
+    item = SetStatistic(
+        "m", "i", lambda w: float(w @ array / w.sum()), np.ones(60, np.bool_), magnitude=True, centre=0.5
+    )
+    found = replicate_statistic(item, ClusterResamples(np.arange(60), 200, 0))
+    (estimate,) = estimates(found, (0.5, None))
+    assert estimate.value == pytest.approx(0.5 + abs(array.mean() - 0.5))
+    if level == 0.5:
+        assert estimate.low == 0.5 < estimate.high < 0.75
+    else:
+        assert 0.6 < estimate.low < 0.8 < estimate.high < 1
+    (worst,) = estimates(worst_replicates([found, replace(found, point=found.point * 0 + 0.6)], lowest=False))
+    assert worst.value == max(estimate.value, 0.6)
+
+
 # Percentiles alone cover .51, .75, .86 and .92 with 2 to 5 people.
 @pytest.mark.parametrize(
     ("clusters", "kind", "floor"),

@@ -14,7 +14,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
-from unmask.bench.run.choosing import choose_metrics
+from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
 from unmask.metrics.privacy.release_only import ReleaseOnly
 
@@ -137,7 +137,7 @@ def test_rates_need_as_many_pairs_of_two_people() -> None:
 
 def with_photometry(statistics: np.ndarray, **more: object) -> Evidence:
     evidence = make_evidence(12, 3, **more)  # type: ignore[arg-type]
-    columns = {"statistics": statistics.astype(np.float32)}
+    columns = {"statistics": statistics[:, :-2].astype(np.float32), "around": statistics[:, -2:].astype(np.float32)}
     return replace(
         evidence,
         original={**evidence.original, "photometric": columns},
@@ -149,10 +149,14 @@ def test_light_that_differs_from_session_to_session_links_whoever_is_in_it() -> 
     rng = np.random.default_rng(0)
     session = np.repeat(rng.normal(size=(12, 4)), 3, axis=0)
     statistics = np.hstack([100 * (session + 0.1 * rng.normal(size=(36, 4))), np.full((36, 2), 7.0)])
-    found = values(with_photometry(statistics, noise=100.0), "photometric")
+    evidence = with_photometry(statistics, noise=100.0)
+    found = values(evidence, "photometric")
     assert found["auc"] > 0.98
     assert found["ari"] > 0.8
+    assert not ask(evidence, "surroundings")  # it is the same for all
     assert not ask(with_photometry(np.full((36, 5), 3.0)), "photometric")
+    outside = with_photometry(statistics[:, ::-1], noise=100.0)
+    assert values(outside, "surroundings")["auc"] > 0.95
 
 
 def test_numbers_on_one_scale() -> None:
