@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.types import Bools, Box, Image, Sample
-from unmask.methods.shared.faces import BoxMethod, covered, squared_radius
-from unmask.methods.shared.settings import Within
+from unmask.methods.shared.faces import BoxMethod, Within, covered, squared_radius
 
 TAIL: Final = 4
 """Standard deviations at which the Gaussian is cut off; less than 0.01 % of its weight lies beyond."""

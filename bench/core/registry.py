@@ -19,8 +19,9 @@ from typing import Any, Final, cast
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
+from unmask.bench.core.protocols import Attacker, Instrument, Method
 from unmask.bench.core.spec import Spec, bare_name, parse_spec
+from unmask.bench.core.values import CLIPS, Metric
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {

@@ -15,10 +15,9 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint
 from unmask.bench.core.headlines import headline_keys
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.figures.clips import clip_results, clip_row
 from unmask.bench.run.figures.draws import Asked, averaged, releases_by_draws

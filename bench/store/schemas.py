@@ -14,9 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict
+from unmask.bench.core.values import CLIPS
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
 POINTS_SCHEMA: Final = "unmask.operating-points/1"

@@ -12,10 +12,9 @@ import numpy as np
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.exposure import FMR, distances
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Float, Floats32
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 
 MOST_FRAMES: Final = 200
 """Evenly chosen frames of a track; all their pairs are compared."""

@@ -12,10 +12,9 @@ import numpy as np
 from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED, Evidence, point_at
 from unmask.bench.core.exposure import FMR, exposed, longest_run, nearest, own_distances
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 from unmask.metrics.privacy.outcome import outcome_share
 
 JUDGE: Final = "yunet"

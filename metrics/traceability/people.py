@@ -11,9 +11,8 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 
 _COUNT: Final = (
     "Number of distinct confirmed tracks of people in a clip, by the tracker named (its card says when a track is "

@@ -11,9 +11,8 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Clips, Evidence
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
 from unmask.metrics.traceability.tracking_scores import NO_COUNTS, combined, sequence_counts
 

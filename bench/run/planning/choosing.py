@@ -8,8 +8,8 @@ from typing import Final
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, UnknownNameError
-from unmask.bench.core.protocols import CLIPS, Metric
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.values import CLIPS, Metric
 from unmask.bench.store.schemas import Kind, PlannedMetric, PlannedPart
 
 JUDGE: Final = "yunet"
