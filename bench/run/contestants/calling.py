@@ -129,10 +129,8 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
 
 
 def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
-    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
-
-    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
-    """
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it. ``image``,
+    ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about."""
     try:
         if isinstance(result, MethodFailure):
             return MethodFailure(one_line(result.reason) or "the method gave no reason")
