@@ -87,16 +87,8 @@ def combined(clips: Float, weights: Float) -> TrackingScores:
 
 def overlaps(a: Floats32, b: Floats32) -> Float:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4): left, top, width, height; 0 where one has no area."""
-    first, second = (boxes.astype(np.float64) for boxes in (a, b))
-    ends_a, ends_b = first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]
-    sides = np.minimum(ends_a[:, None], ends_b[None]) - np.maximum(first[:, None, :2], second[None, :, :2])
-    shared = np.maximum(sides, 0).prod(axis=2)
-    # As TrackEval: a side is the difference of its ends, not the width that was given.
-    area_a, area_b = ((ends - boxes[:, :2]) for ends, boxes in ((ends_a, first), (ends_b, second)))
-    size_a, size_b = (np.where((area > 0).all(axis=1), area.prod(axis=1), 0.0) for area in (area_a, area_b))
-    union = size_a[:, None] + size_b[None] - shared
-    real = (size_a[:, None] > 0) & (size_b[None] > 0) & (union > 0)
-    return np.asarray(np.where(real, shared / np.where(real, union, 1.0), 0.0), np.float64)
+    shares = trackeval.datasets.MotChallenge2DBox._calculate_box_ious(a.astype(np.float64), b.astype(np.float64))
+    return np.asarray(shares, np.float64)
 
 
 @cache

@@ -169,21 +169,6 @@ class AttGanDiscriminatorConfig:
     norm: Norm = "instance"
     layers: int = 5
 
-    @classmethod
-    def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings by a state dict's shapes, or None if it is no AttGAN discriminator."""
-        first, classes = shapes.get("conv.0.layers.0.weight"), shapes.get("fc_cls.1.layers.0.weight")
-        hidden = shapes.get("fc_cls.0.layers.0.weight")
-        if first is None or classes is None or hidden is None:
-            return None
-        layers = sum(f"conv.{i}.layers.0.weight" in shapes for i in range(MOST_LAYERS))
-        if len(first) != 4 or not len(classes) == len(hidden) == 2 or first[0] < 1:
-            return cls()
-        channels = min(first[0] * 2 ** (layers - 1), MOST_CHANNELS)
-        side = round((hidden[1] / channels) ** 0.5)
-        norm: Norm = "batch" if "conv.0.layers.1.running_mean" in shapes else "instance"
-        return cls(classes[0], max(side, 1) * 2**layers, first[0], hidden[0], norm, layers)
-
 
 class AttGanDiscriminator(nn.Module):
     """(N, 3, S, S) in [-1, 1] to (N, 1) realness (WGAN, no range) and (N, n_attrs) attribute logits."""

@@ -113,17 +113,6 @@ class StarGanDiscriminatorConfig:
     repeat_num: int = 6
     """Strided convolutions."""
 
-    @classmethod
-    def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings by a state dict's shapes, or None if it is no StarGAN discriminator."""
-        first, classes = shapes.get("main.0.weight"), shapes.get("conv2.weight")
-        if first is None or classes is None or "conv1.weight" not in shapes:
-            return None
-        if len(first) != 4 or len(classes) != 4 or first[0] < 1:
-            return cls()
-        layers = sum(f"main.{2 * i}.weight" in shapes for i in range(10))
-        return cls(classes[0], classes[2] * 2**layers, first[0], layers)
-
 
 class StarGanDiscriminator(nn.Module):
     """(N, 3, S, S) in [-1, 1] to (N, 1, s, s) realness of patches, s = S / 2^repeat_num, and (N, c_dim) logits."""
