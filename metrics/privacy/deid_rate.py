@@ -12,7 +12,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
-from unmask.bench.core.exposure import FARTHEST
+from unmask.bench.core.exposure import FARTHEST, exposed
 from unmask.bench.core.types import Float, Outcome
 from unmask.bench.core.values import UnitValues
 from unmask.metrics.privacy.attack import CANDIDATES, attacks
@@ -32,8 +32,7 @@ def not_matched(own_distance: Float, threshold: float) -> Float:
 
     A threshold of NaN (not calibrated) leaves everything unscored.
     """
-    scored = np.isfinite(own_distance) & math.isfinite(threshold)
-    return np.where(scored, (own_distance > threshold).astype(np.float64), np.nan)
+    return 1 - exposed(own_distance, threshold)
 
 
 def _card(label: str, detected: bool) -> MetricCard:
