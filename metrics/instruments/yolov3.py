@@ -45,7 +45,6 @@ _DIFFERS: Final = (
     "Darknet does, where that script adds Keras's 1e-3 to the variance. Other classes are dropped before tracking."
 )
 
-
 TRAINED_MASK: Final = (1, 2, 3)
 """Anchors of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with
 1,2,3 (pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the

@@ -40,7 +40,6 @@ _LIMITS = (
     "faces are hard for recognisers in the original too: read it beside the control and the chance level."
 )
 
-
 _EXPOSURE: Final = partial(
     MetricCard, version="2", family="exposure", direction="lower", unit="share", bounds=(0.0, 1.0), source="unmask"
 )

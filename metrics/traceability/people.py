@@ -26,7 +26,6 @@ _LIMITS: Final = (
     "it beside the control, re-encoded the same way."
 )
 
-
 _PEOPLE: Final = partial(
     MetricCard,
     version="1",

@@ -20,7 +20,6 @@ from unmask.metrics.traceability.tracking_scores import NO_COUNTS, combined, seq
 AGAINST_ORIGINAL: Final = "_original"
 """Ends the names of scores whose reference is the original's own tracks."""
 
-
 _HOTA_SOURCE = "Luiten et al.: HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 129, 2021"
 _ID_SOURCE = "Ristani et al.: Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking, ECCVW 2016"
 _CLEAR_SOURCE = "Bernardin, Stiefelhagen: Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics, 2008"
@@ -88,7 +87,6 @@ _COMMON: Final = (
     "which a reference of people alone does not list. The interval draws clips."
 )
 _BODY: Final = "Detector and tracker go by whole bodies, so a method that changes faces alone should hardly move it."
-
 
 _HEADLINES: Final = {"hota": 3, "idf1": 4, "mota": 5}
 _HEADLINES_ORIGINAL: Final = {"hota": 6, "idf1": 7}

@@ -21,7 +21,6 @@ ALPHAS: Final = 19
 OVERLAP: Final = 0.5
 """IoU from which on a box counts as found, for MOTA, ID switches and IDF1."""
 
-
 COUNTS: Final = {
     "HOTA": ("HOTA_TP", "HOTA_FN", "HOTA_FP"),
     "CLEAR": ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW"),

@@ -24,7 +24,6 @@ _SCALE = (
 _SIGNED = "The interval is that of the signed shift: where it holds no shift at all, it begins at 0."
 _SCORED = "Faces whose skin could not be estimated on the output are not scored."
 
-
 _SKIN: Final = partial(
     MetricCard,
     version="1",
