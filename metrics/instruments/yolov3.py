@@ -56,7 +56,7 @@ class _Yolo:
 
     imports: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def __init__(self, size: int, score: float, iou: float) -> None:
+    def __init__(self, *, size: int = 416, score: float = 0.5, iou: float = 0.5) -> None:
         name = self._name
         if not is_whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
             raise SpecError(f"{name}: size={size} must be a multiple of {GRID}, from {SIZES[0]} to {SIZES[1]} pixels")
@@ -119,9 +119,6 @@ class YoloV3Tiny(_Yolo):
 
     _name = "yolov3-tiny"
 
-    def __init__(self, *, size: int = 416, score: float = 0.5, iou: float = 0.5) -> None:
-        super().__init__(size, score, iou)
-
     @property
     def card(self) -> InstrumentCard:
         return InstrumentCard(
@@ -164,7 +161,7 @@ class YoloV3(_Yolo):
     def __init__(
         self, *, cfg: str, weights: str, names: str = "", size: int = 416, score: float = 0.5, iou: float = 0.5
     ) -> None:
-        super().__init__(size, score, iou)
+        super().__init__(size=size, score=score, iou=iou)
         self._cfg, self._weights = self._file("cfg", cfg), self._file("weights", weights)
         self._names = self._file("names", names) if names != "" else None
 

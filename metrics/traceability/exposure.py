@@ -124,8 +124,8 @@ class Exposure:
                     name,
                     recogniser,
                     _per_track(evidence, distance, point.threshold, measure),
-                    region="image",
-                    unit="track",
+                    "image",
+                    "track",
                     share=share,
                     chance=chance_of_exposure(evidence, recogniser, point.threshold) if share else None,
                     alternatives=tuple(_per_track(evidence, distance, end, measure) for end in ends),
@@ -138,18 +138,11 @@ def _outcomes(evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
     for outcome in Outcome:
         share = outcome_share(evidence.outcome, outcome)
         count = np.array([np.nansum(share[rows]) for rows in tracks], np.float64)
-        yield SetStatistic(
-            f"frames_{outcome.value}",
-            JUDGE,
-            partial(_share, count, frames),
-            frames > 0,
-            region="image",
-            unit="track",
-            share=True,
-        )
+        of_all = partial(_share, count, frames)
+        yield SetStatistic(f"frames_{outcome.value}", JUDGE, of_all, frames > 0, "image", "track", share=True)
         if outcome == Outcome.MISSED:
             missed = np.where(frames > 0, (count > 0).astype(float), np.nan)
-            yield UnitValues("tracks_missed", JUDGE, missed, region="image", unit="track", share=True)
+            yield UnitValues("tracks_missed", JUDGE, missed, "image", "track", share=True)
 
 
 def _share(count: Float, frames: Float, weights: Float) -> float:
@@ -202,13 +195,8 @@ def _readings(evidence: Evidence, recogniser: str) -> tuple[list[Floats32], list
     original, released = evidence.original[recogniser]["embedding"], evidence.anonymized[recogniser]
     again, known_place = released["embedding"], released[KNOWN_PLACE]
     changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
-    use = changed & (_readable(again) | _readable(known_place))
-    readable = _readable(original)
+    readable: Bools = np.isfinite(original).all(axis=1)
+    use = changed & (np.isfinite(again).all(axis=1) | np.isfinite(known_place).all(axis=1))
     tracks = evidence.clips.tracks
     outputs = [(again[rows[use[rows]]], known_place[rows[use[rows]]]) for rows in tracks]
     return [original[rows[readable[rows]]] for rows in tracks], outputs
-
-
-def _readable(rows: Floats32) -> Bools:
-    """(N,) whether a row (N, D) was read."""
-    return np.asarray(np.isfinite(rows).all(axis=1), np.bool_)

@@ -143,15 +143,8 @@ def _statistics(clips: Clips, tracker: str, references: Sequence[Tracks | None],
     ]
     score = partial(_one, np.stack(counts))
     for card in _SCORES:
-        yield SetStatistic(
-            card.name + ending,
-            tracker,
-            partial(score, card.name),
-            scored,
-            region="image",
-            unit="clip",
-            eligible=eligible,
-        )
+        compute = partial(score, card.name)
+        yield SetStatistic(card.name + ending, tracker, compute, scored, "image", "clip", eligible=eligible)
 
 
 def _one(counts: Float, name: str, weights: Float) -> float:

@@ -103,32 +103,20 @@ class StarGanGenerator(nn.Module):
         return changed
 
 
-@dataclass(frozen=True, slots=True)
-class StarGanDiscriminatorConfig:
-    """All that decides the discriminator's tensors."""
-
-    c_dim: int = 5
-    image_size: int = 128
-    conv_dim: int = 64
-    repeat_num: int = 6
-    """Strided convolutions."""
-
-
 class StarGanDiscriminator(nn.Module):
     """(N, 3, S, S) in [-1, 1] to (N, 1, s, s) realness of patches, s = S / 2^repeat_num, and (N, c_dim) logits."""
 
-    def __init__(self, config: StarGanDiscriminatorConfig) -> None:
+    def __init__(self, c_dim: int, image_size: int, conv_dim: int, repeat_num: int) -> None:
         super().__init__()
-        if config.image_size % 2**config.repeat_num:
-            raise ValueError(f"image_size must be a multiple of {2**config.repeat_num}")
-        self.config = config
-        channels = [3, *[config.conv_dim * 2**i for i in range(config.repeat_num)]]
+        if image_size % 2**repeat_num:
+            raise ValueError(f"image_size must be a multiple of {2**repeat_num}")
+        channels = [3, *[conv_dim * 2**i for i in range(repeat_num)]]
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(LEAK)]
         self.main = nn.Sequential(*layers)
         self.conv1 = nn.Conv2d(channels[-1], 1, 3, 1, 1, bias=False)
-        self.conv2 = nn.Conv2d(channels[-1], config.c_dim, config.image_size // 2**config.repeat_num, bias=False)
+        self.conv2 = nn.Conv2d(channels[-1], c_dim, image_size // 2**repeat_num, bias=False)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.main(image)
