@@ -51,6 +51,7 @@ class _Lpips:
 
     card: ClassVar[InstrumentCard]
     net: ClassVar[str]
+    column: ClassVar[str]
     imports: ClassVar[tuple[str, ...]] = ("lpips", "torch", "torchvision")
 
     def __init__(self, network: nn.Module, distance: Callable[..., Floats32]) -> None:
@@ -85,7 +86,7 @@ class _Lpips:
                 # (N, 3, H, W) in [-1, 1], the range LPIPS expects.
                 images = (values.transpose(0, 3, 1, 2) / np.float32(127.5) - np.float32(1) for values in pixels)
                 values[chosen] = self._distance(*images).ravel()
-        return {f"lpips_{self.net}|standard": values}
+        return {self.column: values}
 
 
 def build_network(net: str, arrays: Mapping[str, Floats32]) -> nn.Module:
@@ -148,6 +149,7 @@ class LpipsAlex(_Lpips):
     """LPIPS with AlexNet: the variant its authors recommend for comparing images, and the thesis's."""
 
     net = "alex"
+    column = "lpips_alex|standard"
     card = _card(
         "lpips-alex",
         "AlexNet",
@@ -160,6 +162,7 @@ class LpipsVgg(_Lpips):
     """LPIPS with VGG16: closer to what is used as a training loss."""
 
     net = "vgg"
+    column = "lpips_vgg|standard"
     card = _card(
         "lpips-vgg",
         "VGG16",

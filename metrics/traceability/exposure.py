@@ -14,7 +14,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED, Evidence, poin
 from unmask.bench.core.exposure import FMR, exposed, longest_run, nearest, own_distances
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.types import Float, Floats32, Outcome
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.metrics.privacy.outcome import outcome_share
 
@@ -195,7 +195,7 @@ def _readings(evidence: Evidence, recogniser: str) -> tuple[list[Floats32], list
     original, released = evidence.original[recogniser]["embedding"], evidence.anonymized[recogniser]
     again, known_place = released["embedding"], released[KNOWN_PLACE]
     changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
-    readable: Bools = np.isfinite(original).all(axis=1)
+    readable = np.asarray(np.isfinite(original).all(axis=1))
     use = changed & (np.isfinite(again).all(axis=1) | np.isfinite(known_place).all(axis=1))
     tracks = evidence.clips.tracks
     outputs = [(again[rows[use[rows]]], known_place[rows[use[rows]]]) for rows in tracks]

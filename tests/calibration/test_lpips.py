@@ -80,7 +80,7 @@ def test_same_as_the_lpips_package(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         package = lpips.LPIPS(net=instrument.net, pnet_rand=True, verbose=False)
-    ours = instrument.compare(pairs)[f"lpips_{instrument.net}|standard"]
+    ours = instrument.compare(pairs)[instrument.column]
     np.testing.assert_allclose(ours, distances(fill(package, arrays), instrument.net, pairs), rtol=1e-4, atol=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_same_as_torchmetrics(
 ) -> None:
     instrument = open_instrument(name)
     theirs = torchmetrics_lpips._LPIPS(pretrained=True, net=instrument.net, pnet_rand=True)
-    ours = instrument.compare(pairs)[f"lpips_{instrument.net}|standard"]
+    ours = instrument.compare(pairs)[instrument.column]
     np.testing.assert_allclose(ours, distances(fill(theirs, arrays), instrument.net, pairs), rtol=1e-4, atol=1e-6)
 
 
@@ -104,9 +104,7 @@ def test_equal_is_zero_and_blur_moves_away(name: str, astronaut: Image, open_ins
     face = np.ascontiguousarray(astronaut[40:168, 160:288])
     blurred = [np.asarray(cv2.GaussianBlur(face, (0, 0), sigma), np.uint8) for sigma in (1.0, 2.0, 4.0)]
     instrument = open_instrument(name)
-    values = instrument.compare([RegionPair(face, other) for other in (face, *blurred)])[
-        f"lpips_{instrument.net}|standard"
-    ]
+    values = instrument.compare([RegionPair(face, other) for other in (face, *blurred)])[instrument.column]
     assert values[0] == 0.0
     assert (np.diff(values) > 0.02).all()
 
@@ -124,12 +122,10 @@ def test_sizes_masks_and_order(name: str, astronaut: Image, open_instrument: Ope
         RegionPair(wide, np.ascontiguousarray(wide[:, ::-1])),
         RegionPair(face, face),
     ]
-    values = instrument.compare(mixed)[f"lpips_{instrument.net}|standard"]
+    values = instrument.compare(mixed)[instrument.column]
     assert values.dtype == np.float32
     assert np.isnan(values).tolist() == [False, False, True, False, False]
-    assert values[1] == pytest.approx(
-        instrument.compare([RegionPair(face, other)])[f"lpips_{instrument.net}|standard"][0], rel=1e-4
-    )
+    assert values[1] == pytest.approx(instrument.compare([RegionPair(face, other)])[instrument.column][0], rel=1e-4)
     assert values[4] == 0.0
 
 
