@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 from unittest.mock import patch
 
 import numpy as np
@@ -21,7 +21,6 @@ from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.safe_pickle import load_torchscript_tensors
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 DIMENSIONS: Final = 2048
@@ -51,21 +50,35 @@ class Inception:
 
     imports: ClassVar[tuple[str, ...]] = ("pytorch_fid", "torch", "torchvision")
 
-    def __init__(self, features: Callable[[Sequence[Image]], Floats32]) -> None:
-        self._features = features
+    def __init__(self, network: Callable[..., Floats32]) -> None:
+        self._network = network
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        """Raises CheckpointError if the file is not the network it should be."""
-        return cls(open_network(files["weights"], device, cls.card.name))
+        """Raises `CheckpointError` for another network's file, `UnavailableError` for a missing GPU."""
+        network = build_network(load_torchscript_tensors(files["weights"]))
+        return cls(fast_network(network, device, cls.card.name, sides=(SIDE, SIDE)))
 
     def read(self, images: Sequence[Image]) -> Columns:
         """{"features": (N, 2048) float32} of RGB uint8 images of any sizes."""
-        return {"features": self._features(images)}
+        features = np.empty((len(images), DIMENSIONS), np.float32)
+        for start in range(0, len(images), BATCH):
+            batch = np.concatenate([_resized(image) for image in images[start : start + BATCH]])
+            features[start : start + len(batch)] = self._network(batch)
+        return {"features": features}
+
+
+def _resized(image: Image) -> Floats32:
+    """(1, 3, 299, 299) in [-1, 1], resized as pytorch-fid does, so that images of all sizes fit into one batch."""
+    import torch
+
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
+    resized = torch.nn.functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    return np.asarray(2 * resized - 1)
 
 
 def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
-    """pytorch-fid's ``InceptionV3`` (2048 features, its own resize to 299 px and scaling) with the given tensors.
+    """(N, 3, 299, 299) in [-1, 1] to (N, 2048): pytorch-fid's ``InceptionV3`` with the given tensors.
 
     The file has its 94 convolution layers in the order in which pytorch-fid makes them. TensorFlow's batch norm of this
     network has no scale, so its weight is 1. Raises CheckpointError if a tensor is missing or has another shape.
@@ -77,7 +90,7 @@ def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
 
     # pytorch-fid builds the network and loads a download into it in one function.
     with patch.object(pytorch_fid, "load_state_dict_from_url"), patch.object(nn.Module, "load_state_dict"):
-        network = pytorch_fid.InceptionV3(resize_input=True, normalize_input=True)
+        network = nn.Sequential(*pytorch_fid.InceptionV3().blocks, nn.Flatten())
     layers = list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
     convolutions = [module for module in network.modules() if isinstance(module, BasicConv2d)]
     try:
@@ -90,38 +103,4 @@ def build_network(tensors: Mapping[str, Floats32]) -> nn.Module:
             convolution.bn.load_state_dict({**norm, "num_batches_tracked": torch.tensor(0)})
     except (KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"the Inception file does not fit the network: {str(error)[:200]}") from error
-    return cast("nn.Module", network.eval().requires_grad_(False))
-
-
-def open_network(weights: Path, device: str, name: str) -> Callable[[Sequence[Image]], Floats32]:
-    """What computes (N, 2048) float32 features of N RGB uint8 images of any sizes.
-
-    Raises `CheckpointError` if the file is not the network it should be, `UnavailableError` naming ``name`` for a GPU.
-    """
-    import torch
-
-    class Pooled(torch.nn.Module):
-        """pytorch-fid's network with its one output as (N, 2048)."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = build_network(load_torchscript_tensors(weights))
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return cast("torch.Tensor", self.network(images)[0].flatten(1))
-
-    def resized(image: Image) -> torch.Tensor:
-        """(1, 3, 299, 299) in [0, 1], by the network's own resizing, so that images of all sizes fit into one batch."""
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255.0
-        return torch.nn.functional.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-
-    network = fast_network(Pooled(), device, name, sides=(SIDE, SIDE))
-
-    def features(images: Sequence[Image]) -> Floats32:
-        values = np.empty((len(images), DIMENSIONS), np.float32)
-        for start in range(0, len(images), BATCH):
-            batch = torch.cat([resized(image) for image in images[start : start + BATCH]])
-            values[start : start + len(batch)] = network(batch.numpy())
-        return values
-
-    return features
+    return network.eval().requires_grad_(False)

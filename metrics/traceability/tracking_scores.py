@@ -7,7 +7,6 @@ them thousands of times) costs little.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +19,6 @@ ALPHAS: Final = 19
 """HOTA's overlap thresholds: 0.05, 0.10, ..., 0.95."""
 OVERLAP: Final = 0.5
 """IoU from which on a box counts as found, for MOTA, ID switches and IDF1."""
-
 COUNTS: Final = {
     "HOTA": ("HOTA_TP", "HOTA_FN", "HOTA_FP"),
     "CLEAR": ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW"),
@@ -31,6 +29,11 @@ frame by frame, of Identity under the one track that fits each person best over 
 person of the reference goes on under another track."""
 NO_COUNTS: Final[Float] = np.zeros(4 * ALPHAS + 7)
 """Of a clip without any frame: adds nothing to others."""
+_SETTINGS: Final = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
+_METRICS: Final[Any] = (
+    trackeval.metrics.HOTA(),
+    *(kind(dict(_SETTINGS)) for kind in (trackeval.metrics.CLEAR, trackeval.metrics.Identity)),
+)
 
 
 class TrackingScores(NamedTuple):
@@ -56,11 +59,22 @@ def sequence_counts(reference: Tracks, tracks: Tracks, frames: int) -> Float:
     TrackEval's evaluator on the same boxes as MOTChallenge files without its preprocessing. Boxes without an area
     overlap with nothing. Raises `ValueError` where a frame lies outside, or a track has two boxes in one frame.
     """
-    data = _data(reference, tracks, frames)
-    hota, clear, identity = (metric.eval_sequence(data) for metric in _metrics())
-    arrays = [hota[name] for name in COUNTS["HOTA"]]
+    (gt_ids, gt_boxes, gt_number), (ids, boxes, number) = (_by_frame(t, frames) for t in (reference, tracks))
+    # Ids from 0 without gaps, and overlaps, for each frame.
+    data = {
+        "num_timesteps": frames,
+        "num_gt_ids": gt_number,
+        "num_tracker_ids": number,
+        "num_gt_dets": len(reference),
+        "num_tracker_dets": len(tracks),
+        "gt_ids": gt_ids,
+        "tracker_ids": ids,
+        "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
+    }
+    hota, clear, identity = (metric.eval_sequence(data) for metric in _METRICS)
     numbers = [*(clear[name] for name in COUNTS["CLEAR"]), *(identity[name] for name in COUNTS["Identity"])]
-    return np.concatenate([*arrays, np.asarray(hota["AssA"]) * hota["HOTA_TP"], numbers]).astype(np.float64)
+    arrays = [*(hota[name] for name in COUNTS["HOTA"]), np.asarray(hota["AssA"]) * hota["HOTA_TP"]]
+    return np.concatenate([*arrays, numbers]).astype(np.float64)
 
 
 def combined(clips: Float, weights: Float) -> TrackingScores:
@@ -88,29 +102,6 @@ def overlaps(a: Floats32, b: Floats32) -> Float:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4): left, top, width, height; 0 where one has no area."""
     shares = trackeval.datasets.MotChallenge2DBox._calculate_box_ious(a.astype(np.float64), b.astype(np.float64))
     return np.asarray(shares, np.float64)
-
-
-@cache
-def _metrics() -> tuple[Any, Any, Any]:
-    """TrackEval's three; made without printing their settings."""
-    quiet = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
-    metrics = trackeval.metrics
-    return metrics.HOTA(), metrics.CLEAR(dict(quiet)), metrics.Identity(dict(quiet))
-
-
-def _data(reference: Tracks, tracks: Tracks, frames: int) -> dict[str, Any]:
-    """What TrackEval's metrics are fed with: ids from 0 without gaps, and overlaps, for each frame."""
-    (gt_ids, gt_boxes, gt_number), (ids, boxes, number) = (_by_frame(t, frames) for t in (reference, tracks))
-    return {
-        "num_timesteps": frames,
-        "num_gt_ids": gt_number,
-        "num_tracker_ids": number,
-        "num_gt_dets": len(reference),
-        "num_tracker_dets": len(tracks),
-        "gt_ids": gt_ids,
-        "tracker_ids": ids,
-        "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
-    }
 
 
 def _by_frame(tracks: Tracks, frames: int) -> tuple[list[Ints], list[Floats32], int]:

@@ -127,14 +127,20 @@ def identify(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | 
     raise CheckpointError(f"not a network that is known here ({listed(list(tensors))}); known: {titles}")
 
 
-def load_generator(path: Path, device: str = "cpu") -> Loaded:
-    """The generator in a checkpoint, on ``device``. Raises CheckpointError if the file is unsafe or does not fit."""
+def load_generator(path: Path, device: str = "cpu", kinds: tuple[type, ...] = (nn.Module,), user: str = "") -> Loaded:
+    """The generator in a checkpoint, on ``device``.
+
+    Raises CheckpointError if the file is unsafe or does not fit, or if its network is none of ``kinds``, which alone
+    ``user`` (a method, a setting) can use.
+    """
     checkpoint = open_checkpoint(path)
     try:
         network = identify(checkpoint.tensors, checkpoint.metadata)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
     module = fitted(network, network.architecture.rename(checkpoint.tensors), path.name)
+    if not isinstance(module, kinds):
+        raise CheckpointError(f"{user} cannot use {path.name}: it holds a {network.architecture.title}")
     return Loaded(module.to(device), network, checkpoint)
 
 

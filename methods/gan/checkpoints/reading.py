@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.files import sha256_of
 from unmask.methods.gan.checkpoints.archive import MAX_ELEMENTS, MAX_TENSORS, check_torch_file
 
 MAX_FILE_BYTES: Final = 2 * 2**30
@@ -70,9 +70,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         tree = _read_torch(path, mapped=file_format == "torch zip")
     tensors, wrapping, beside = _unwrapped(tree, path.name)
     _check_tensors(tensors, path.name)
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Checkpoint(path, file_format, sha256, size, tensors, wrapping, beside, metadata)
+    return Checkpoint(path, file_format, sha256_of(path), size, tensors, wrapping, beside, metadata)
 
 
 def listed(names: list[str], most: int = 3) -> str:

@@ -40,13 +40,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.main = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            InstanceNorm(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            InstanceNorm(channels),
-        )
+        first, second = (nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(2))
+        self.main = nn.Sequential(first, InstanceNorm(channels), nn.ReLU(), second, InstanceNorm(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = x + self.main(x)
@@ -83,11 +78,8 @@ class StarGanGenerator(nn.Module):
         super().__init__()
         self.config = config
         width = config.conv_dim
-        layers: list[nn.Module] = [
-            nn.Conv2d(3 + config.c_dim, width, 7, 1, 3, bias=False),
-            InstanceNorm(width),
-            nn.ReLU(),
-        ]
+        first = nn.Conv2d(3 + config.c_dim, width, 7, 1, 3, bias=False)
+        layers: list[nn.Module] = [first, InstanceNorm(width), nn.ReLU()]
         for _ in range(SCALES):
             layers += [nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), InstanceNorm(2 * width), nn.ReLU()]
             width *= 2
