@@ -139,4 +139,4 @@ class ClipCost:
             ("kbps", "stream", clips.kbps),
             ("kbps_original", "stream", clips.kbps_original),
         ):
-            yield UnitValues(name, instrument, values, region="image", unit="clip")
+            yield UnitValues(name, instrument, values, "image", "clip")

@@ -88,13 +88,11 @@ class IdentityStability:
             threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
             outputs = [evidence.anonymized[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
             originals = [evidence.original[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
-            for name, values in (
-                ("identity_kept", np.array([kept_share(rows, threshold) for rows in outputs])),
-                ("identity_kept_original", np.array([kept_share(rows, threshold) for rows in originals])),
-                ("identity_shared", _shared(evidence, recogniser, outputs, threshold)),
-            ):
-                chance = FMR if name != "identity_shared" else None
-                yield UnitValues(name, recogniser, values, region="image", unit="track", chance=chance)
+            for name, tracks in (("identity_kept", outputs), ("identity_kept_original", originals)):
+                kept = np.array([kept_share(rows, threshold) for rows in tracks])
+                yield UnitValues(name, recogniser, kept, "image", "track", chance=FMR)
+            shared = _shared(evidence, recogniser, outputs, threshold)
+            yield UnitValues("identity_shared", recogniser, shared, "image", "track")
 
 
 def _shared(evidence: Evidence, recogniser: str, outputs: list[Floats32], threshold: float) -> Float:
@@ -191,12 +189,6 @@ class Motion:
             if both.any():
                 original[number], output[number] = before[both].sum(), after[both].sum()
             correlation[number] = trajectory_correlation(landmarks[rows], evidence.landmarks[rows])
-        yield SetStatistic(
-            "flicker",
-            PIXELS,
-            partial(ratio_of_sums, original, output),
-            np.isfinite(original),
-            region="image",
-            unit="track",
-        )
-        yield UnitValues("landmark_correlation", JUDGE, correlation, region="image", unit="track")
+        ratio = partial(ratio_of_sums, original, output)
+        yield SetStatistic("flicker", PIXELS, ratio, np.isfinite(original), "image", "track")
+        yield UnitValues("landmark_correlation", JUDGE, correlation, "image", "track")
