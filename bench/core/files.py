@@ -53,10 +53,7 @@ def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
 
     ``private``: only the owner may read the file, and the folders that are made for it.
     """
-    if private:
-        make_private_folder(path.parent)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, private=private)
     handle, name = tempfile.mkstemp(prefix=temp_prefix(), dir=path.parent)
     os.close(handle)
     temp = Path(name)
@@ -69,13 +66,14 @@ def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-def make_private_folder(path: Path) -> None:
-    """Makes a folder, and those above it that are missing, for the owner alone, whatever the umask is."""
+def make_folder(path: Path, *, private: bool) -> None:
+    """Makes a folder, and those above it that are missing; ``private``: for the owner alone, whatever the umask is."""
     if path.is_dir():
         return
-    make_private_folder(path.parent)
+    make_folder(path.parent, private=private)
     path.mkdir(exist_ok=True)
-    path.chmod(0o700)
+    if private:
+        path.chmod(0o700)
 
 
 def sha256_of(path: Path) -> str:

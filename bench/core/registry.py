@@ -194,14 +194,12 @@ def dataset_spec(text: str) -> Spec:
 
 def method_class(name: str) -> type[Method]:
     """The class of a method; its signature tells the parameters."""
-    cls: type[Method] = load("method", name)
-    return cls
+    return cast(type[Method], load("method", name))
 
 
 def create_method(spec: Spec) -> Method:
     """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
-    method: Method = _create("method", spec)
-    return method
+    return cast(Method, _create("method", spec))
 
 
 def create_instrument(spec: Spec, role: Role | None = None) -> Any:

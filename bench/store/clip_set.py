@@ -92,14 +92,12 @@ class ClipSet:
     def strangers(self) -> dict[str, tuple[int, int]]:
         """Recogniser -> pairs of faces in one frame that it takes for one person, and pairs; without those it has none
         of."""
-        sums = {
-            name: (
-                sum(row.strangers[name][0] for row in self.usable),
-                sum(row.strangers[name][1] for row in self.usable),
-            )
-            for name in self.run.recognisers
-        }
-        return {name: counts for name, counts in sums.items() if counts[1]}
+        counts = {}
+        for name in self.run.recognisers:
+            matched, pairs = (sum(row.strangers[name][k] for row in self.usable) for k in (0, 1))
+            if pairs:
+                counts[name] = matched, pairs
+        return counts
 
     @cached_property
     def face_width(self) -> float | None:

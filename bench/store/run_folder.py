@@ -215,9 +215,7 @@ class RunFolder:
 
     def shown_name(self, dataset: str, sample: str) -> str:
         """What a page calls a photo or clip."""
-        if self._show_names:
-            return sample
-        return self._pseudonyms[dataset].sample(sample)
+        return sample if self._show_names else self._pseudonyms[dataset].sample(sample)
 
     @cached_property
     def _pseudonyms(self) -> dict[str, Pseudonyms]:

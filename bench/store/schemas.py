@@ -245,12 +245,8 @@ class Plan(Strict):
         """Whether recognisers try looks of a data set's faces and read faces elsewhere, and second detectors are asked:
         of photos always; of clips, which have hundreds of times as many faces, where a metric of photos is asked about
         faces that are found again or recognised."""
-        needs = {
-            need
-            for metric in self.metrics
-            if "clips" in metric.kinds and CLIPS not in metric.needs
-            for need in metric.needs
-        }
+        of_photos = (metric for metric in self.metrics if "clips" in metric.kinds and CLIPS not in metric.needs)
+        needs = {need for metric in of_photos for need in metric.needs}
         return dataset.kind == "photos" or bool(needs & {"role:recogniser", self.detector.name})
 
     def releases_of(self, dataset: PlannedDataset) -> list[Release]:

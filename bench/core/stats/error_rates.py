@@ -45,8 +45,10 @@ class PairDistances:
 
     def rates(self, genuine_weights: Float, impostor_weights: Float) -> ErrorRates | None:
         """The rates under weights (P,) and (Q,); ``None`` if either kind of pair has no weight at all."""
-        genuine = np.cumsum(_ordered(genuine_weights, self._genuine_order))
-        impostor = np.cumsum(_ordered(impostor_weights, self._impostor_order))
+        genuine, impostor = (
+            np.cumsum(weights if order is None else weights[order])
+            for weights, order in ((genuine_weights, self._genuine_order), (impostor_weights, self._impostor_order))
+        )
         if not len(genuine) or not len(impostor) or genuine[-1] <= 0 or impostor[-1] <= 0:
             return None
         return ErrorRates(self, genuine, impostor)
@@ -99,10 +101,6 @@ def _ascending(distances: Float) -> tuple[NDArray[np.intp] | None, Float]:
         return None, values
     order = np.argsort(values, kind="stable")
     return order, values[order]
-
-
-def _ordered(weights: Float, order: NDArray[np.intp] | None) -> Float:
-    return weights if order is None else weights[order]
 
 
 def step_threshold(distances: Float, cumulative: Float, allowed: float) -> float:

@@ -181,11 +181,13 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
 
 def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int64]:
     """(M,) which attack is worst for each set; the first of equals, and the first where none was measured."""
-    points = np.stack([each.point for each in attacks])
-    beyond = np.inf if lowest else -np.inf
-    points = np.where(np.isnan(points), beyond, points)
-    picked: NDArray[np.int64] = (points.argmin(axis=0) if lowest else points.argmax(axis=0)).astype(np.int64)
-    return picked
+    return worst_of(np.stack([each.point for each in attacks]), lowest)
+
+
+def worst_of(points: Float, lowest: bool) -> NDArray[np.int64]:
+    """(M,) which of K rows of (K, M) is worst in each column; the first of equals, and the first where all are NaN."""
+    filled = np.where(np.isnan(points), np.inf if lowest else -np.inf, points)
+    return np.asarray(filled.argmin(axis=0) if lowest else filled.argmax(axis=0), np.int64)
 
 
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:

@@ -98,26 +98,13 @@ def calibrate(
     measured = [_at(fmrs, tail, genuine, owner, counts, weights) for weights in draws]
     thresholds, tars = (np.array([[pair[i] for pair in row] for row in measured]) for i in (0, 1))
     impostors = round(_impostors(counts, np.ones(len(people))))
+    sizes = len(genuine), impostors, len(people), len(rows), int((~usable).sum())
     points = []
     for k, fmr in enumerate(fmrs):
         low, high = percentile_interval(thresholds[1:, k], len(people))
-        tar_low, tar_high = share_interval(float(tars[0, k]), tars[1:, k], int(np.count_nonzero(counts > 1)))
-        points.append(
-            CalibratedPoint(
-                *(
-                    fmr,
-                    float(thresholds[0, k]),
-                    low,
-                    high,
-                    float(tars[0, k]),
-                    tar_low,
-                    tar_high,
-                    len(genuine),
-                    impostors,
-                ),
-                *(len(people), len(rows), int((~usable).sum())),
-            )
-        )
+        threshold, tar = float(thresholds[0, k]), float(tars[0, k])
+        tar_low, tar_high = share_interval(tar, tars[1:, k], int(np.count_nonzero(counts > 1)))
+        points.append(CalibratedPoint(fmr, threshold, low, high, tar, tar_low, tar_high, *sizes))
     return points
 
 
