@@ -45,6 +45,13 @@ class Listing:
     skipped: Counter[str] = field(default_factory=Counter)
     """Which key of `_SKIPPED`, or litter -> files and folders that are no samples for that reason."""
 
+    def add(self, root: Path, path: Path) -> None:
+        """Two files get one id only if one is really called ``\\xNN``; then the later one gets a mark."""
+        name = sample_id(path.relative_to(root))
+        while name in self.files:
+            name += "~"
+        self.files[name] = path
+
     @property
     def ignored(self) -> int:
         """Files and folders that are no samples."""
@@ -188,7 +195,7 @@ def _enters(listing: Listing, root: Path, path: Path, apart: set[Path]) -> bool:
         listing.skipped["doubled"] += 1
     elif path.is_symlink():
         listing.linked += 1
-        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+        listing.add(root, path)
     elif apart and path.resolve() in apart:
         listing.skipped["excluded folder"] += 1
     else:
@@ -214,7 +221,7 @@ def _place(listing: Listing, root: Path, path: Path, is_sample: Callable[[Path],
     elif is_hidden(path.name):
         listing.skipped["hidden"] += 1
     elif is_sample(path):
-        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+        listing.add(root, path)
     else:
         listing.others.append(path)
 
@@ -240,13 +247,6 @@ def sample_id(relative: Path) -> str:
 def quoted(path: Path) -> str:
     """A path in a one-line message: quotes, newlines and undecodable bytes made visible."""
     return repr(os.fsencode(str(path)).decode("utf-8", "backslashreplace"))
-
-
-def _unique(name: str, taken: dict[str, Path]) -> str:
-    """Two files get one id only if one is really called ``\\xNN``; then the later one gets a mark."""
-    while name in taken:
-        name += "~"
-    return name
 
 
 def _is_image(path: Path, sniff: bool) -> bool:

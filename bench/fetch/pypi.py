@@ -26,7 +26,6 @@ MAX_ARCHIVE = 4 << 30
 _BUSY = re.compile(r"\b(408|429|5\d\d)\b")
 """HTTP answers that can be different a moment later."""
 
-
 _SECTIONS: Final = ("global", "download", "install")
 """Of pip's configuration; later ones win."""
 
@@ -118,12 +117,8 @@ def _session(config: PipConfig) -> Iterator[Any]:
 def _trust(config: PipConfig) -> ssl.SSLContext:
     """Whom to trust, and who we are, as pip's ``cert`` and ``client-cert`` say."""
     try:
-        if config.cert is None:
-            context = ssl.create_default_context()
-        elif Path(config.cert).is_dir():
-            context = ssl.create_default_context(capath=config.cert)
-        else:
-            context = ssl.create_default_context(cafile=config.cert)
+        folder = config.cert if config.cert is not None and Path(config.cert).is_dir() else None
+        context = ssl.create_default_context(cafile=None if folder else config.cert, capath=folder)
         if config.client_cert is not None:
             context.load_cert_chain(config.client_cert)
     except OSError as error:

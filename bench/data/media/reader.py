@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -88,10 +89,10 @@ class VideoReader:
         """
         self._forget()
         if self._sequence is not None:
-            seconds = [float(k * self.info.time_base) for k in range(len(self._sequence.images))]
+            seconds = (float(k * self.info.time_base) for k in range(len(self._sequence.images)))
         else:
-            seconds = list(self._until(until))
-        return np.array([s for s in seconds if until is None or s <= until], np.float64)
+            seconds = (time for _, _, time, _ in self._timed())
+        return np.array(list(takewhile(lambda time: until is None or time <= until, seconds)), np.float64)
 
     def hidden_frames(self) -> int:
         """How many frames the file holds that no player shows, because its edit list leaves them out or they are marked
@@ -100,12 +101,6 @@ class VideoReader:
             return 0
         shown = {packet.pos for packet in _stored(self.path, edits=True) if not packet.is_discard}
         return len({packet.pos for packet in _stored(self.path, edits=False)} - shown)
-
-    def _until(self, until: float | None) -> Iterator[float]:
-        for _, _, seconds, _ in self._timed():
-            yield seconds
-            if until is not None and seconds > until:
-                return
 
     def _forget(self) -> None:
         self.damage, self.frames_read, self.mended = "", 0, 0

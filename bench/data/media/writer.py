@@ -130,11 +130,10 @@ class VideoWriter:
                 self._sound = self._stack.enter_context(Sound(self._audio_from, self._container, self._info.time_base))
             # Writes the head of the file, where it mostly comes out whether MP4 can hold the sound.
             self._container.start_encoding()
-        except (FFmpegError, ValueError, OSError) as error:
-            self._stack.__exit__(type(error), error, None)
-            raise self._failure(error, "cannot be written") from error
         except BaseException as error:
             self._stack.__exit__(type(error), error, None)
+            if isinstance(error, FFmpegError | ValueError | OSError):
+                raise self._failure(error, "cannot be written") from error
             raise
         return self
 
@@ -164,12 +163,8 @@ class VideoWriter:
         if error is not None:
             self._stack.__exit__(kind, error, trace)
             return
-        try:
+        with self._stack:
             self._finish()
-        except BaseException as failure:
-            self._stack.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._stack.close()
 
     def _finish(self) -> None:
         if not self.frames:

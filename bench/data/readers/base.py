@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core import registry
+from unmask.bench.core.errors import BrokenPluginError, DataError, UnmaskError, reason_of
 from unmask.bench.core.files import MAX_FILE_BYTES
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.types import FaceLabel
@@ -65,6 +66,24 @@ class Contents:
 
 Reader = Callable[[Place], Contents]
 """Registered as a ``layout`` (photos) or ``clip_layout``. Raises `DataError`."""
+
+
+def read_copy(kind: str, layout: str, place: Place) -> Contents:
+    """What the reader of a layout gives; ``kind``: in the registry. Raises `BrokenPluginError` where one that is not
+    ours fails other than with an `UnmaskError`."""
+    read: Reader = registry.load(kind, layout)
+    if layout in registry.TABLES[kind]:
+        return read(place)
+    what = f"the reader of {layout!r} (a plug-in)"
+    try:
+        contents = read(place)
+    except UnmaskError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(f"{what} failed at {quoted(place.path)}: {reason_of(error)}") from error
+    if not isinstance(contents, Contents):
+        raise BrokenPluginError(f"{what} must give {Contents.__name__}, not {type(contents).__name__}")
+    return contents
 
 
 def open_files(place: Place, *, clips: bool = False, sniff: bool = False, companions: Sequence[Path] = ()) -> Contents:

@@ -34,11 +34,8 @@ def read_motchallenge(place: Place) -> Contents:
     for folder, subfolders, names in walk(root):
         subfolders[:] = sorted(s for s in subfolders if not is_hidden(s) and not (folder / s).is_symlink())
         truth = next((folder / relative for relative in TRUTHS if (folder / relative).is_file()), None)
-        videos = [
-            folder / file
-            for file in sorted(names)
-            if not is_hidden(file) and Path(file).suffix.lower() in CLIP_EXTENSIONS
-        ]
+        shown = (folder / name for name in sorted(names) if not is_hidden(name))
+        videos = [path for path in shown if path.suffix.lower() in CLIP_EXTENSIONS]
         if is_sequence(folder):
             identity = sample_id(folder.relative_to(root)) if folder != root else root.resolve().name
             add(identity, folder, truth)

@@ -6,13 +6,7 @@ and ``Normal_Videos001_x264.mp4`` a normal training clip. Ids are the paths that
 ``Anomaly_Test.txt`` and ``Temporal_Anomaly_Annotation.txt`` are read where they lie in the top folder.
 
 Split ``thesis`` are the clips of UCF-Crime in which the thesis counted people (section 4.2, tables 4.1 and 4.2).
-
-It used 50 clips of normal events and 50 of abuse, arrest, arson and assault, but each table as we have it prints twenty
-rows above the sum over all fifty. The names drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``.
-
-The twenty normal ones are the first ten and the last ten of the data set's first fifty normal *test* clips, so the
-thirty between them follow (`NORMAL_BETWEEN`: deduced, not read). Of the abnormal ones the thirty between
-Abuse010 and Assault004 cannot be named: the numbers of clips of each class are not stated.
+The names there drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``. `THESIS_NOTES` says which are known.
 """
 
 from __future__ import annotations
@@ -129,22 +123,18 @@ def _selected(root: Path, split: str, spans: Iterable[str]) -> list[str]:
     if split == "thesis":
         return list(THESIS_CLIPS)
     path = root / LISTS[split]
-    if path.is_file():
-        return list(dict.fromkeys(_read_list(path)))
-    if split == "test" and spans:
+    if not path.is_file() and split == "test" and spans:
         return list(spans)
-    raise DataError(f"{str(path)!r} is missing: it says which clips are the split {split!r}; get it with the data set")
-
-
-def _read_list(path: Path) -> list[str]:
-    names = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        name = clip_id(PurePosixPath(line.strip()).name)
+    if not path.is_file():
+        raise DataError(
+            f"{str(path)!r} is missing: it says which clips are the split {split!r}; get it with the data set"
+        )
+    lines = [line.strip() for line in read_text(path).splitlines()]
+    names = {line: clip_id(PurePosixPath(line).name) for line in lines if line}
+    for line, name in names.items():
         if not name:
-            raise DataError(f"{path}, line {number}: {line.strip()!r} is not a clip such as Abuse/Abuse001_x264.mp4")
-        names.append(name)
+            number = lines.index(line) + 1
+            raise DataError(f"{path}, line {number}: {line!r} is not a clip such as Abuse/Abuse001_x264.mp4")
     if not names:
         raise DataError(f"{path} names no clip; get it again")
-    return names
+    return list(dict.fromkeys(names.values()))
