@@ -19,9 +19,6 @@ from unmask.bench.data.folders import counted
 from unmask.bench.data.identities import person_key
 from unmask.bench.data.stores import Store
 
-Spans = tuple[tuple[int, int], ...]
-"""First and last frame of each stretch, as the data set counts them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -42,8 +39,6 @@ class Dataset:
     """What was read of this copy and what was passed over, beyond the card's own notes; a sentence each."""
     truths: Mapping[str, Tracks] = field(default_factory=dict)
     """Clip id -> `truth`, for the clips that have one."""
-    spans: Mapping[str, Spans] = field(default_factory=dict)
-    """Clip id -> when the unwanted incident happens (UCF-Crime); also without a stretch, where there is none."""
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""

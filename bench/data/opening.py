@@ -203,7 +203,6 @@ def _dataset(entry: DatasetEntry, contents: Contents, split: str, where: str, re
         ignored=contents.ignored,
         notes=tuple(map(_one_line, (*contents.notes, *duplicate_notes(refs, "clip" if entry.clips else "photo")))),
         truths=truths,
-        spans={record.id: record.spans for record in chosen if record.spans is not None},
     )
 
 

@@ -60,10 +60,8 @@ class VideoReader:
     info: VideoInfo
     damage: str
     """What was wrong with the clip when it was read last, for a person; '' = nothing, or not read to its end yet."""
-    frames_read: int
-    """Frames given when it was read last."""
     mended: int
-    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.media.clock`)."""
+    """Frames given then whose time the file does not give, or gives wrongly (`bench.data.media.clock`)."""
 
     def __init__(self, path: Path) -> None:
         """Decodes the first frame to see what there is. Raises `VideoError`."""
@@ -76,9 +74,7 @@ class VideoReader:
         """The frames in order, one in memory at a time. Raises `VideoError`."""
         self._forget()
         frames = self._sequence.frames() if self._sequence is not None else self._decoded()
-        for frame in frames:
-            self.frames_read += 1
-            yield frame
+        yield from frames
         if self._sequence is not None:
             self.damage = self._sequence.damage
 
@@ -103,7 +99,7 @@ class VideoReader:
         return len({packet.pos for packet in _stored(self.path, edits=False)} - shown)
 
     def _forget(self) -> None:
-        self.damage, self.frames_read, self.mended = "", 0, 0
+        self.damage, self.mended = "", 0
 
     def _decoded(self) -> Iterator[Frame]:
         for number, pts, seconds, decoded in self._timed():

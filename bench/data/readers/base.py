@@ -13,7 +13,6 @@ from unmask.bench.core.files import MAX_FILE_BYTES
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.core.video import Tracks
-from unmask.bench.data.dataset import Spans
 from unmask.bench.data.folders import list_clips, list_images, passed_over, quoted, require_folder
 from unmask.bench.data.stores import FileStore, Store, ZipStore
 
@@ -48,8 +47,6 @@ class Record:
     """See `SampleRef.group`."""
     truth: Tracks | None = None
     """The people that the data set annotates in a clip."""
-    spans: Spans | None = None
-    """See `Dataset.spans`."""
 
 
 @dataclass(slots=True)
