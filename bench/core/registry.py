@@ -87,11 +87,11 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.named:read_lfw",
-        "utkface": "unmask.bench.data.readers.named:read_utkface",
-        "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.named:read_lfw",
-        "fairface": "unmask.bench.data.readers.fairface:read_fairface",
+        "lfw": "unmask.bench.data.readers.photos:read_lfw",
+        "utkface": "unmask.bench.data.readers.photos:read_utkface",
+        "celeba": "unmask.bench.data.readers.photos:read_celeba",
+        "orl": "unmask.bench.data.readers.photos:read_lfw",
+        "fairface": "unmask.bench.data.readers.photos:read_fairface",
         "fdf": "unmask.bench.data.readers.fdf:read_fdf",
     },
     "clip_layout": {

@@ -21,7 +21,7 @@ from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
 from unmask.bench.data.folders import counted
 from unmask.bench.data.media import VideoReader
-from unmask.bench.data.media.clock import step
+from unmask.bench.data.media.reader import step
 from unmask.bench.run.calling import Attempt, checked
 from unmask.bench.run.items import ShardItems
 from unmask.bench.run.neighbours import Small, reduced, same_picture

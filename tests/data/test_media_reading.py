@@ -15,7 +15,7 @@ from tests.data.clips_made import cut, hide, make_clip, only_sound, pictures
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.types import Image
 from unmask.bench.data.media import VideoReader
-from unmask.bench.data.media.clock import Clock
+from unmask.bench.data.media.reader import Clock
 
 
 def images(path: Path) -> list[Image]:

@@ -33,7 +33,7 @@ from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.media.clock import USUAL_RATE, step
+from unmask.bench.data.media.reader import USUAL_RATE, step
 from unmask.bench.data.media.sound import Sound, unfit
 
 MAX_TICKS: Final = 1_000_000

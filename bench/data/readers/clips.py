@@ -8,7 +8,7 @@ from typing import Final
 from unmask.bench.core.errors import DataError
 from unmask.bench.data.labels import file_id, read_rows
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files
-from unmask.bench.data.readers.truth import read_truth
+from unmask.bench.data.readers.motchallenge import read_truth
 from unmask.bench.data.stores import FileStore
 
 LABELS: Final = "labels.csv"
