@@ -110,7 +110,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
             _check_size(opened.size)  # a HEIC's can differ from its header's
             if hidden == "refused" and _has_thumbnail(opened):
                 raise ImageError("it holds a thumbnail, which may show the face; remove it (exiftool -ThumbnailImage=)")
-            return _to_rgb(_upright(opened), opened.format, hidden == "refused")
+            return np.array(_to_rgb(_upright(opened), opened.format, hidden == "refused"), dtype=np.uint8)
     except ImageError:
         raise
     except DecompressionBombError as error:
@@ -230,14 +230,14 @@ def _upright(image: Pillow.Image) -> Pillow.Image:
         return image
 
 
-def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Image:
+def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Pillow.Image:
     mode = image.mode
     profile = image.info.get("icc_profile") or b""
     kind = _KIND.get(mode, "RGB")
     if mode in _SIXTEEN_BIT or (mode == "I" and form in ("PNG", "PPM")):
         # Pillow's own conversion would clip at 255. Both formats give 0..65535 here; 65535 / 257 = 255 exactly.
         values = np.asarray(image).astype(np.float64).clip(0, 65535)
-        return _array(_srgb(Pillow.fromarray(np.rint(values / 257.0).astype(np.uint8)), profile, kind))
+        return _srgb(Pillow.fromarray(np.rint(values / 257.0).astype(np.uint8)), profile, kind)
     if mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("RGBA")
         alpha = layer.getchannel("A")
@@ -246,9 +246,9 @@ def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> 
         # The grey of a file with alpha is any of its three channels now.
         opaque = _srgb(layer.getchannel("R") if kind == "GRAY" else layer.convert("RGB"), profile, kind)
         opaque.putalpha(alpha)
-        return _array(Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), opaque).convert("RGB"))
+        return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), opaque).convert("RGB")
     if mode in _DIRECT:
-        return _array(_srgb(image, profile, kind))
+        return _srgb(image, profile, kind)
     raise ImageError(f"unsupported pixel format {mode}")
 
 
@@ -286,7 +286,3 @@ def _to_srgb(profile: bytes, kind: str) -> tuple[ImageCms.ImageCmsTransform | No
         return None if same else transform, ""
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
         return None, DAMAGED_PROFILE
-
-
-def _array(image: Pillow.Image) -> Image:
-    return np.array(image, dtype=np.uint8)

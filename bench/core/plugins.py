@@ -19,12 +19,7 @@ from unmask.bench.core.errors import BrokenPluginError, UnavailableError, Unmask
 
 TIME_LIMIT_S: Final = 120.0
 """Seconds that a plug-in may take to be imported, and to be constructed, before anything runs."""
-_CARDS: Final[Mapping[str, type[Any]]] = {
-    "attacker": AttackerCard,
-    "method": MethodCard,
-    "instrument": InstrumentCard,
-    "metric": MetricCard,
-}
+_CARDS: Any = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
 
 
 class _TooLong(BaseException):
@@ -116,8 +111,6 @@ def create_plugin(kind: str, name: str, cls: Callable[..., Any], params: Mapping
 
 def _check_card(kind: str, card: Any) -> None:
     """Raises `TypeError` where a plug-in's card is none, or holds what a plan cannot."""
-    card_class = _CARDS.get(kind)
-    if card_class is not None:
-        if not isinstance(card, card_class):
-            raise TypeError(f"its card is no {card_class.__name__}")
-        json.dumps(asdict(card))
+    if not isinstance(card, _CARDS[kind]):
+        raise TypeError(f"its card is no {_CARDS[kind].__name__}")
+    json.dumps(asdict(card))

@@ -92,7 +92,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "celeba": "unmask.bench.data.readers.photos:read_celeba",
         "orl": "unmask.bench.data.readers.photos:read_lfw",
         "fairface": "unmask.bench.data.readers.photos:read_fairface",
-        "fdf": "unmask.bench.data.readers.fdf:read_fdf",
+        "fdf": "unmask.bench.data.readers.photos:read_fdf",
     },
     "clip_layout": {
         "clips": "unmask.bench.data.readers.clips:read_clips",
@@ -100,7 +100,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "surv-fight": "unmask.bench.data.readers.clips:read_surv_fight",
         "intel-sample-videos": "unmask.bench.data.readers.clips:read_clips",
         "ucf-crime": "unmask.bench.data.readers.ucf_crime:read_ucf_crime",
-        "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
+        "motchallenge": "unmask.bench.data.readers.clips:read_motchallenge",
     },
     "dataset": {},
     "executor": {"processes": "unmask.bench.run.executors:worker_processes"},

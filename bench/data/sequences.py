@@ -23,8 +23,7 @@ from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.labels import read_text
 
 INFO_FILE: Final = "seqinfo.ini"
-MAX_RATE: Final = 1000
-"""Frames per second."""
+MOST_FRAMES_A_SECOND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ class ImageSequence:
         """Decodes the first image. Raises `VideoError`."""
         rate, images, promised = list_sequence(folder)
         height, width = _decoded(folder, images[0]).shape[:2]
-        kbits = sum(path.stat().st_size for path in images) * 8 / 1000
         info = VideoInfo(
             width=width,
             height=height,
@@ -50,7 +48,7 @@ class ImageSequence:
             time_base=1 / rate,
             codec="images",
             pixel_format="rgb24",
-            kbps=kbits / float(len(images) / rate),
+            kbps=sum(path.stat().st_size for path in images) * 8 / 1000 / float(len(images) / rate),
             audio=False,
             frames=promised,
         )
@@ -72,7 +70,6 @@ class ImageSequence:
 
 
 def is_sequence(folder: Path) -> bool:
-    """Whether a folder is a clip of its own."""
     return (folder / INFO_FILE).is_file()
 
 
@@ -89,7 +86,7 @@ def list_sequence(folder: Path) -> tuple[Fraction, tuple[Path, ...], int | None]
         name = section.get("imDir", "img1").strip()
     except (configparser.Error, KeyError, ValueError, ZeroDivisionError, DataError) as error:
         raise VideoError(f"{INFO_FILE} cannot be read ({one_line(error)})") from error
-    if not 0 < rate <= MAX_RATE or (promised is not None and promised < 1):
+    if not 0 < rate <= MOST_FRAMES_A_SECOND or (promised is not None and promised < 1):
         raise VideoError(f"{INFO_FILE} states a rate or length that makes no sense")
     place = folder / name
     if not place.resolve().is_relative_to(folder.resolve()) or not place.is_dir():
@@ -102,9 +99,9 @@ def _numbered(place: Path) -> tuple[Path, ...]:
         images = [p for p in place.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and p.stem.isdecimal()]
     except OSError as error:
         raise VideoError(f"its images cannot be listed ({error.strerror})") from error
-    if not images:
-        raise VideoError(f"its images are missing: {place.name} holds no numbered ones")
     numbers = sorted((int(path.stem), path.name) for path in images)
+    if not numbers:
+        raise VideoError(f"its images are missing: {place.name} holds no numbered ones")
     for (before, _), (after, _) in pairwise(numbers):
         if after != before + 1:
             raise VideoError(f"image {before + 1} is missing" if after > before else f"image {after} is there twice")

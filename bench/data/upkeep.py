@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from unmask.bench.core.errors import DataError, ImageError, VideoError
 from unmask.bench.core.files import sha256_of
@@ -18,7 +16,6 @@ from unmask.bench.data.demo import load_demo
 from unmask.bench.data.identities import people
 from unmask.bench.data.opening import find_copy, is_available, open_dataset
 from unmask.bench.fetch import cache, https, packages
-from unmask.bench.fetch.archives import safe_extract
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,8 @@ def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Fe
     sources = [source for source in entry.sources if isinstance(source, HttpsSource)]
     if not sources:
         raise DataError(f"{entry.name} cannot be fetched by a program. How to get it: {entry.how_to_get}")
-    return str(_fetch(entry.name, sources[0], progress))
+    pinned = sources[0].urls, sources[0].sha256, sources[0].size
+    return str(https.download_unpacked(entry.name, *pinned, sources[0].path, progress=progress))
 
 
 def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: bool = False) -> Iterator[Check]:
@@ -64,8 +62,7 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
         copy = find_copy(entry, root)
         source = copy.source
         if isinstance(source, LocalSource):
-            pairs = ((copy.place.path, source.sha256), (copy.place.labels, source.labels_sha256))
-            for path, sha256 in pairs:
+            for path, sha256 in ((copy.place.path, source.sha256), (copy.place.labels, source.labels_sha256)):
                 if path is not None and path.is_file():
                     yield _compare_hash(path, sha256)
     counts = source.counts if source is not None else Counts()
@@ -95,8 +92,7 @@ def _damage(dataset: Dataset, ref: SampleRef, clips: bool) -> str:
         if not clips:
             dataset.read(ref)
             return ""
-        # Imported here: most commands on data sets need no video library.
-        from unmask.bench.data.media import VideoReader
+        from unmask.bench.data.media import VideoReader  # most commands on data sets need no video library
 
         reader = VideoReader(dataset.path(ref))
         for _ in reader:
@@ -104,26 +100,6 @@ def _damage(dataset: Dataset, ref: SampleRef, clips: bool) -> str:
         return reader.damage
     except (ImageError, VideoError) as error:
         return error.reason
-
-
-def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Path:
-    """Downloads and unpacks an archive; the data set appears under its final name only when it is complete."""
-    archive = cache.content_path(source.sha256, Path(urlsplit(source.urls[0]).path).name or "archive")
-    https.download(source.urls, source.sha256, source.size, archive, progress=progress)
-    final = cache.cache_dir() / "datasets" / name
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with cache.lock(f"dataset:{name}"), cache.work_folder() as folder:
-        if (final / source.path).is_dir():
-            return final / source.path
-        unpacked = folder / name
-        safe_extract(archive, unpacked)
-        if not (unpacked / source.path).is_dir():
-            raise DataError(f"the archive of {name} holds no folder {source.path!r}; its layout has changed")
-        shutil.rmtree(final, ignore_errors=True)
-        unpacked.replace(final)
-    # Unpacked and verified: the archive would only take the same space again.
-    archive.unlink(missing_ok=True)
-    return final / source.path
 
 
 def _compare_hash(path: Path, sha256: str) -> Check:

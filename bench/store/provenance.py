@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from packaging.requirements import Requirement
 
 from unmask import __version__
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
@@ -58,7 +58,7 @@ def packages() -> dict[str, str]:
         lines = requires("unmask") or []
     except PackageNotFoundError:
         return {}
-    names = sorted({re.split(r"[\s\[;<>=!~]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line})
+    names = sorted({Requirement(line).name for line in lines if "extra ==" not in line})
     return {name: _version(name) for name in names}
 
 

@@ -188,11 +188,8 @@ class Plan(Strict):
     @property
     def headline_instruments(self) -> list[str]:
         """The instruments that speak for a metric (`bench.core.headlines.headline_keys`), the first one first."""
-        settings = self.settings
-        return [
-            *(settings.default_recogniser, settings.default_attributes, "standard"),
-            *(part.label for part in self.trackers),
-        ]
+        defaults = self.settings.default_recogniser, self.settings.default_attributes, "standard"
+        return [*defaults, *(part.label for part in self.trackers)]
 
     @property
     def people_parts(self) -> list[PlannedPart]:

@@ -63,6 +63,7 @@ class RunView:
         self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
         self.releases = {r.label: r for r in self.plan.releases if r.method in self.methods}
         self.datasets = {d.label: d.card for d in self.plan.datasets}
+        self.recognisers = self.plan.recognisers
         self.instruments = {card.name: card for card in self.plan.measuring}
         self._check()
 
@@ -103,10 +104,6 @@ class RunView:
 
     def contestants(self, dataset: str) -> list[str]:
         return [label for label in self.labels(dataset) if not self.is_control(label)]
-
-    @property
-    def recognisers(self) -> list[str]:
-        return self.plan.recognisers
 
     @cached_property
     def people_parts(self) -> dict[str, InstrumentCard]:

@@ -134,11 +134,9 @@ def _missing(spec: str) -> str:
 def with_seeds(text: str, seeds: int) -> str:
     """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
     spec = registry.method_spec(text)
-    return (
-        text
-        if seeds == 1 or DRAWS in spec.params
-        else f"{spec.label}={Spec(spec.name, {**spec.params, DRAWS: seeds}).text}"
-    )
+    if seeds == 1 or DRAWS in spec.params:
+        return text
+    return f"{spec.label}={Spec(spec.name, {**spec.params, DRAWS: seeds}).text}"
 
 
 def prepare_thesis(

@@ -111,12 +111,11 @@ def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bool
     rows = _masks(masks, resamples)
     _check(values.values, resamples)
     eligible = rows if values.eligible is None else rows & values.eligible
-    point, draws, scored = _means(values.values, eligible, resamples)
-    alternatives = tuple(
-        _replicates("bootstrap", *_means(other, eligible, resamples), eligible, resamples, values.share)
-        for other in values.alternatives
-    )
-    return _replicates("bootstrap", point, draws, scored, eligible, resamples, values.share, alternatives)
+
+    def replicates(column: Float) -> Replicates:
+        return _replicates("bootstrap", *_means(column, eligible, resamples), eligible, resamples, values.share)
+
+    return replace(replicates(values.values), alternatives=tuple(map(replicates, values.alternatives)))
 
 
 def replicate_statistic(
@@ -219,8 +218,7 @@ def _replicates(
     scored: Bools,
     eligible: Bools,
     resamples: ClusterResamples,
-    share: bool = False,
-    alternatives: tuple[Replicates, ...] = (),
+    share: bool,
 ) -> Replicates:
     active = np.ones(values.shape, dtype=np.bool_)
     if kind == "jackknife":
@@ -230,7 +228,7 @@ def _replicates(
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
     clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
-    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share, alternatives)
+    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share)
 
 
 def _ratio(sums: Float, counts: Float) -> Float:

@@ -160,15 +160,13 @@ def _tail(rows: Floats32, views: Sequence[Floats32], person: NDArray[np.int32], 
         histogram += np.bincount(_bin(distance), minlength=_BINS)
     least = share * histogram.sum()
     limit = int(np.searchsorted(np.cumsum(histogram), least))
-    distances, people_a, people_b = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    nearest = [(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32))]
     for distance, a, b in _blocks(rows, views, person):
         near = _bin(distance) <= limit
-        distances.append(distance[near])
-        people_a.append(a[near])
-        people_b.append(b[near])
-    joined = np.concatenate(distances).astype(np.float64)
+        nearest.append((distance[near], a[near], b[near]))
+    joined, people_a, people_b = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     order = np.argsort(joined, kind="stable")
-    return _Tail(joined[order], np.concatenate(people_a)[order], np.concatenate(people_b)[order])
+    return _Tail(joined[order].astype(np.float64), people_a[order], people_b[order])
 
 
 def _bin(distance: Floats32) -> NDArray[np.int64]:

@@ -115,10 +115,3 @@ def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path 
         listed = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
         raise DataError(f"{labels} names none of the images beside it ({listed}, ...); write paths below the folder")
     return sorted([*names, *missing])
-
-
-def require_file(path: Path | None, holds: str, place: Path) -> Path:
-    """Raises a `DataError` which says what is missing unless ``path`` is a file."""
-    if path is None or not path.is_file():
-        raise DataError(f"{str(path)!r} is missing: it holds {holds} of the images in {str(place)!r}")
-    return path

@@ -112,8 +112,7 @@ class Labeller:
         return label if math.isfinite(label.age + label.p_female) else None
 
     def _skin_of(self, view: FaceView) -> tuple[float, float, float] | None:
-        if self._skin is None:
-            raise RuntimeError("the settings have no tones")
+        assert self._skin is not None
         columns = self._skin.read([view])
         r, g, b = (float(columns[channel][0]) for channel in "rgb")
         return (r, g, b) if math.isfinite(r + g + b) else None
