@@ -1,4 +1,15 @@
-"""Clips as files in folders: any folder of them, PETS 2009 S2.L1, the Surveillance Camera Fight Dataset."""
+"""Clips in folders: any folder of files, PETS 2009 S2.L1, the Surveillance Camera Fight Dataset, and MOTChallenge.
+
+MOTChallenge folders (MOT15, 16, 17, 20): ``<sequence>/img1/*.jpg`` with ``seqinfo.ini`` and ``gt/gt.txt``.
+
+A sequence may also be one video file with ``gt.txt`` or ``gt/gt.txt`` beside it. Sequences lie at any depth
+(``MOT17/train/...``); those without ``gt.txt`` (the benchmark keeps its test set's to itself) have no annotation.
+
+Ground truth of people: ``frame, id, left, top, width, height, consider, class, visibility``. Frames count from 1 in the
+file and from 0 here. Rows that the benchmark does not consider (0 in the seventh column) and rows of another class than
+pedestrian (1) are left out. Files of 2015 have ten columns and no class: the last three are positions in the world, and
+all rows are of pedestrians.
+"""
 
 from __future__ import annotations
 
