@@ -103,7 +103,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "motchallenge": "unmask.bench.data.readers.clips:read_motchallenge",
     },
     "dataset": {},
-    "executor": {"processes": "unmask.bench.run.executors:worker_processes"},
+    "executor": {"processes": "unmask.bench.run.jobs.executors:worker_processes"},
 }
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}

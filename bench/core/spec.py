@@ -7,10 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from unmask.bench.core.cards import Scalar
 from unmask.bench.core.errors import SpecError
 
+SEEDS: Final = "seeds"
+"""The parameter of every SPEC of a method that the harness keeps to itself: ``dp-att:seeds=5``."""
+_MOST_DRAWS: Final = 100
 _PARAM = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")\s*(?=,|\Z)', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
@@ -73,6 +77,17 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
         if comma and not rest.strip():
             raise SpecError(f"{text!r} ends in a comma; write param=value behind it, or leave it out")
     return Spec(name, params, label or Spec(name, params).default_label)
+
+
+def without_seeds(spec: Spec) -> tuple[Spec, int]:
+    """The SPEC that the method sees, and how many draws are averaged. Raises `SpecError` where that is no number."""
+    params = dict(spec.params)
+    many = params.pop(SEEDS, 1)
+    if isinstance(many, bool) or not isinstance(many, int) or not 1 <= many <= _MOST_DRAWS:
+        raise SpecError(
+            f"{spec.text}: {SEEDS} is how many draws are averaged, 1 to {_MOST_DRAWS}, e.g. {spec.name}:{SEEDS}=5"
+        )
+    return Spec(spec.name, params, spec.label), many
 
 
 def bare_name(text: str) -> str:

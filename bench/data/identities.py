@@ -56,6 +56,16 @@ def people(refs: Iterable[SampleRef]) -> Counter[str]:
     return Counter(name for ref in refs for name in {label.identity for label in ref.labels if label.identity})
 
 
+def person_hash(identity: str) -> str:
+    """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
+    return hashlib.sha256(person_key(identity).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def person_hashes(refs: Iterable[SampleRef]) -> set[str]:
+    """The hashes of all people whom samples name."""
+    return {person_hash(label.identity) for ref in refs for label in ref.labels if label.identity}
+
+
 def person_key(identity: str) -> str:
     """Equal for spellings of one name: capitals, blanks, underscores and the form of accents do not count."""
     return " ".join(folded(identity).replace("_", " ").split())

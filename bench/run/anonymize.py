@@ -15,23 +15,20 @@ from unmask.bench.core import registry
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
-from unmask.bench.run.calling import Callee, Here, Result, call_method
-from unmask.bench.run.contestants import LOAD_FAILED, TOO_LONG, Contestant, short_id
-from unmask.bench.run.draws import seed_of
-from unmask.bench.run.guard import Guard
-from unmask.bench.run.items import Item, ShardItems
-from unmask.bench.run.keys import outputs_key
-from unmask.bench.run.output_clips import OutputClip
-from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.releases import clip_problem
-from unmask.bench.run.shards import ShardJob, dataset_jobs
-from unmask.bench.run.stored_outputs import answers_clips
-from unmask.bench.run.writing import ClipFiles, PhotoFiles
+from unmask.bench.run.checks.guard import Guard
+from unmask.bench.run.contestants.calling import Callee, Here, Result, call_method
+from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
+from unmask.bench.run.contestants.output_clips import OutputClip
+from unmask.bench.run.jobs.items import Item, ShardItems
+from unmask.bench.run.jobs.keys import outputs_key
+from unmask.bench.run.jobs.shards import ShardJob, dataset_jobs
+from unmask.bench.run.outputs.releases import clip_problem
+from unmask.bench.run.outputs.writing import ClipFiles, PhotoFiles
+from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.schemas import CONTROL, PlannedMethod
 from unmask.bench.store.tables import read_table, table_key, write_table
 
 
@@ -61,6 +58,11 @@ def is_copied(job: ShardJob) -> bool:
     """Whether nothing runs: the control, and clips that another tool made. A process of its own would cost more."""
     method = job.planned_method
     return method.card.name == CONTROL or (job.of_clips and answers_clips(method))
+
+
+def answers_clips(method: PlannedMethod) -> bool:
+    """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
+    return hasattr(method_class(method), "clip")
 
 
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
@@ -167,7 +169,7 @@ def _rows(
 
 
 def _results(job: ShardJob, callee: Callee, pairs: Sequence[tuple[Item, Sample]]) -> list[Result]:
-    size, seed = max(job.planned_method.card.batch_size, 1), seed_of(job.planned_method, job.plan.settings.seed)
+    size, seed = max(job.planned_method.card.batch_size, 1), job.planned_method.seed(job.plan.settings.seed)
     samples = [sample for _, sample in pairs]
     starts = range(0, len(samples), size)
     return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]

@@ -1,4 +1,4 @@
-"""A whole run: plan -> prepare -> anonymize -> score -> calibrate -> reduce."""
+"""A whole run: plan -> prepare -> anonymize -> score -> reduce."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
-from unmask.bench.run.calibration import SHIPPED, calibration_for
-from unmask.bench.run.choosing import (
+from unmask.bench.run.contestants.serving import serve
+from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
+from unmask.bench.run.jobs.hosting import Hosts
+from unmask.bench.run.jobs.shards import Workplace, score_jobs, shard_jobs
+from unmask.bench.run.planning.calibration import SHIPPED, calibration_for
+from unmask.bench.run.planning.choosing import (
     FACE_TRACKER,
     JUDGE,
     choose_instruments,
@@ -22,17 +26,12 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import TIME_LIMIT_S, RunConfig
-from unmask.bench.run.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
-from unmask.bench.run.hosting import Hosts
-from unmask.bench.run.originals import measure_own_card
-from unmask.bench.run.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
+from unmask.bench.run.planning.config import TIME_LIMIT_S, RunConfig
+from unmask.bench.run.planning.plan import kind_of, locations_of, make_plan, planned_methods, refuse_unlinked
+from unmask.bench.run.planning.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.serving import serve
-from unmask.bench.run.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
-from unmask.bench.run.shards import Workplace, score_jobs, shard_jobs
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -133,7 +132,6 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
         return RunFolder.open(folder.path)
     with folder.replacing_results() as results:
         write_json(results.results / PLAN, plan)
-        measure_own_card(results, plan)
         reduce_run(results, plan, workplace.root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
         made = {"made_from": made_from, "estimates": results.estimates.seal}

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.types import Detection, FaceLabel
-from unmask.bench.run.items import ShardItems
-from unmask.bench.run.keys import located_key
+from unmask.bench.run.checks.views import signature_of
+from unmask.bench.run.jobs.items import ShardItems
+from unmask.bench.run.jobs.keys import located_key
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.reading.located import assign_labels
 from unmask.bench.run.reading.parts import Columns, Part, missing_parts, original_parts, write_parts
 from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
-from unmask.bench.run.reading.stored import detection_columns, faces_by_item
-from unmask.bench.run.shards import ShardJob
-from unmask.bench.run.views import signature_of
+from unmask.bench.store.detections import detection_columns, faces_by_item
 from unmask.bench.store.tables import Table, read_table
 
 LOCATED: Final = ("images", "faces", "signatures")
@@ -67,13 +67,7 @@ def _parts(job: ShardJob, missing: set[str] | None = None) -> list[Part]:
     # Tracks are made of how one recogniser sees the faces: it reads them where tracks are made.
     linking = next(part for part in readings if part.name == job.plan.settings.default_recogniser)
     people = people_parts(job)
-    parts = [
-        ClipPart("clip", key),
-        FramesPart("frames", key),
-        TrackedFacesPart(job, key, linking),
-        *readings,
-        *people,
-    ]
+    parts = [ClipPart("clip", key), FramesPart("frames", key), TrackedFacesPart(job, key, linking), *readings, *people]
     needed = None if missing is None else set(missing)
     if needed is not None and "faces" in needed:
         needed.add(linking.name)

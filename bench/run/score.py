@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.types import Outcome
-from unmask.bench.run.keys import scored_key
+from unmask.bench.run.jobs.keys import scored_key
+from unmask.bench.run.jobs.shards import ShardJob
+from unmask.bench.run.outputs.releases import clip_problem, outputs_folder, release_items, variant_problem
 from unmask.bench.run.reading.located import outcomes
 from unmask.bench.run.reading.parts import Columns, Part, missing_parts, released_parts, write_parts
 from unmask.bench.run.reading.seen import Judging, Seen
 from unmask.bench.run.reading.sequences import Flicker, TracksPart, people_parts
-from unmask.bench.run.reading.stored import detection_columns, faces_by_item, people_by_frame
-from unmask.bench.run.releases import clip_problem, outputs_folder, release_items, variant_problem
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.store.detections import detection_columns, faces_by_item, people_by_frame
 from unmask.bench.store.tables import Table, read_table
 
 JUDGED: Final = ("outcomes", "extras")

@@ -94,6 +94,10 @@ class Problem(Strict):
     reason: str
 
 
+NO_FACE: Final = "the judge found no face in it"
+"""The reason of a `Problem`."""
+
+
 class InputRow(Strict):
     """What went in, so that nothing drops out of sight."""
 

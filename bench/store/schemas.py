@@ -15,9 +15,13 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.protocols import CLIPS
+from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
+POINTS_SCHEMA: Final = "unmask.operating-points/1"
+CONTROL: Final = "none"
+"""The method that changes nothing; every plan has it."""
 LOSSLESS: Final = "lossless"
 MATCHED: Final = "matched"
 JPEG: Final = "jpeg"
@@ -72,6 +76,10 @@ class PlannedMethod(Strict):
     def identity(self) -> list[Any]:
         """Everything that decides what the method makes of an image, but for the seed."""
         return [self.spec, asdict(self.card), self.code, self.files]
+
+    def seed(self, run: int) -> int:
+        """The seed of this draw where the run's is ``run``; the first draw's is the run's."""
+        return derive_seed(run, "draw", str(self.draw)) if self.draw else run
 
 
 class PlannedPart(Strict):

@@ -25,16 +25,16 @@ from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.fetch.cache import cache_dir
-from unmask.bench.run.assemble import Originals
-from unmask.bench.run.executors import Pool, Progress
-from unmask.bench.run.originals import originals_plan, read_originals
+from unmask.bench.run.figures.assemble import Originals
+from unmask.bench.run.jobs.executors import Pool, Progress
 from unmask.bench.run.pipeline import fetch_needed
-from unmask.bench.run.plan import planned_dataset
+from unmask.bench.run.planning.plan import planned_dataset
 from unmask.bench.store import results
 from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
 from unmask.bench.store.schemas import PlannedDataset
 from unmask.bench.study.cells import LABELLER, PER_CELL, Cell, Drop, Labelled, draw, in_cells, take_turns
+from unmask.bench.study.originals import originals_plan, read_originals
 from unmask.bench.study.training_set.build import CARD
 from unmask.bench.study.training_set.writing import LABELS
 

@@ -12,20 +12,18 @@ from pydantic import Field
 from unmask.bench.core import registry
 from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
 from unmask.bench.core.settings import CHOOSING, CommonSettings, OneSpec, Option
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import SEEDS, Spec, parse_spec, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.draws import SEEDS as DRAWS
-from unmask.bench.run.draws import by_draws, without_seeds
-from unmask.bench.run.executors import Progress, open_pool
+from unmask.bench.run.figures.draws import by_draws
+from unmask.bench.run.jobs.executors import Progress, open_pool
 from unmask.bench.run.pipeline import get_ready, locations_for, run
-from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.settling import settle_plan
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.results import REPRODUCTION, Reproduction
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import CONTROL, Plan
 from unmask.bench.study.balanced import balanced_test_set, built_test_set
 
 ROLES: Final[Mapping[str, str]] = {
@@ -134,9 +132,9 @@ def _missing(spec: str) -> str:
 def with_seeds(text: str, seeds: int) -> str:
     """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
     spec = registry.method_spec(text)
-    if seeds == 1 or DRAWS in spec.params:
+    if seeds == 1 or SEEDS in spec.params:
         return text
-    return f"{spec.label}={Spec(spec.name, {**spec.params, DRAWS: seeds}).text}"
+    return f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
 
 
 def prepare_thesis(

@@ -17,9 +17,6 @@ from unmask.metrics.instruments.support.parameters import real, whole
 if TYPE_CHECKING:
     from unmask.metrics.instruments.support.deepsort_appearance import Appearance
 
-DIMENSION: Final = 1280
-SIZE: Final = 224
-"""Side in pixels of a person's crop; it is stretched to a square, as the package does."""
 SHOWN_AFTER: Final = 1
 """A confirmed track still counts in the first frame in which it is not seen (yolov3_deepsort), where the Kalman filter
 says it would be."""
@@ -77,7 +74,7 @@ class DeepSort:
                 "DeepSORT (deep-sort-realtime 1.3.2): a Kalman filter says where each person would be, an assignment "
                 "links boxes by looks (smallest cosine distance to any earlier look, within the filter's 95 % gate), "
                 "then by overlap. Looks are 1,280 MobileNetV2 features of the box, "
-                f"stretched to {SIZE} pixels. {_ROWS}"
+                f"stretched to 224 pixels. {_ROWS}"
             ),
             licence="MIT (package and file); the network was trained on ImageNet's photos",
             source=(
@@ -228,9 +225,7 @@ class Session:
         if self._looks is None:
             return np.ones((len(people), 1), np.float32)
         if embeddings is None:
-            embeddings = (
-                self._looks(image, people) if people else np.zeros((0, self._dimension or DIMENSION), np.float32)
-            )
+            embeddings = self._looks(image, people) if people else np.zeros((0, self._dimension or 0), np.float32)
         if embeddings.ndim != 2 or len(embeddings) != len(people):
             raise ValueError(f"frame {self._frames}: {len(people)} boxes, but embeddings of shape {embeddings.shape}")
         if people and self._dimension not in (None, embeddings.shape[1]):

@@ -17,7 +17,7 @@ from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.registry import instrument_cards, instrument_class
 from unmask.bench.core.types import Box, FaceView, Image, RegionPair
-from unmask.bench.run.choosing import READING_ROLES
+from unmask.bench.run.planning.choosing import READING_ROLES
 from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned
 
 OPTIONAL = {"buffalo_l"}

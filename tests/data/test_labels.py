@@ -12,8 +12,7 @@ from tests.data.test_listing import notes
 from tests.data.test_readers import failure, ids, jpeg, labels, opened, put, ref_of
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.dataset import duplicate_groups
-from unmask.bench.data.identities import people
-from unmask.bench.run.calibration import person_hash
+from unmask.bench.data.identities import people, person_hash
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoReader, VideoWriter
-from unmask.bench.run.calling import peak_memory
+from unmask.bench.run.contestants.calling import peak_memory
 
 count, folder = int(sys.argv[1]), Path(sys.argv[2])
 info = VideoInfo(224, 168, 0, Fraction(25), Fraction(1, 25), "none", "rgb24", 400.0, False, None)

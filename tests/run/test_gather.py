@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unmask.bench.run.items import Gather
+from unmask.bench.run.jobs.items import Gather
 
 
 @pytest.mark.parametrize("batches", [1, 63, 64, 65, 300])

@@ -20,10 +20,10 @@ from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data import open_dataset
-from unmask.bench.run.calling import checked
-from unmask.bench.run.guard import fault_of
-from unmask.bench.run.placement import is_unlike
-from unmask.bench.run.views import SIDE, Signatures, background, signature_of, view_of
+from unmask.bench.run.checks.guard import fault_of
+from unmask.bench.run.checks.placement import is_unlike
+from unmask.bench.run.checks.views import SIDE, Signatures, background, signature_of, view_of
+from unmask.bench.run.contestants.calling import checked
 
 Photos = dict[str, tuple[Image, Sequence[Box]]]
 

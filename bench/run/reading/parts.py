@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, LOOKS_VERSION
 from unmask.bench.core.types import Box, FaceView, Region
-from unmask.bench.run.items import Gather, scatter
-from unmask.bench.run.keys import reading_key
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.items import Gather, scatter
+from unmask.bench.run.jobs.keys import reading_key
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.reading.regions import REGIONS
 from unmask.bench.run.reading.seen import Seen
-from unmask.bench.run.shards import ShardJob
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, read_table, table_key, write_table
 

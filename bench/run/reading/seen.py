@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from unmask.bench.core.types import Box, Detection, FaceView, Image, Region, RegionPair
-from unmask.bench.run.items import Item
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.items import Item
+from unmask.bench.run.jobs.shards import ShardJob
+from unmask.bench.run.outputs.releases import Released
 from unmask.bench.run.reading.explained import Explanation, explanation
 from unmask.bench.run.reading.located import match_faces, place_crop, shifted, unmatched
 from unmask.bench.run.reading.regions import region_images, region_pairs
-from unmask.bench.run.reading.stored import Faces, as_stored, detections_of, faces_by_item
-from unmask.bench.run.releases import Released
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.store.detections import Faces, as_stored, detections_of, faces_by_item
 from unmask.bench.store.tables import Table
 
 

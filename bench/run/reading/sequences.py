@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox, TrackingSession
-from unmask.bench.run.keys import people_key, tracks_key
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.keys import people_key, tracks_key
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.reading.parts import Columns, Part
 from unmask.bench.run.reading.regions import face_crop
 from unmask.bench.run.reading.seen import Seen
-from unmask.bench.run.reading.stored import detection_columns, people_columns, track_columns
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.store.detections import detection_columns, people_columns, track_columns
 from unmask.bench.store.schemas import PlannedPart
 from unmask.bench.store.tables import Table
 

@@ -17,7 +17,7 @@ from unmask.bench.core.errors import DataError, UsageError
 from unmask.bench.core.files import replacing_file, sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.executors import Progress, open_pool, run_stage
+from unmask.bench.run.jobs.executors import Progress, open_pool, run_stage
 from unmask.bench.store.documents import read_object, write_json
 from unmask.bench.store.storage import sweep_temporaries
 from unmask.bench.study.training_set.labelling import FOLDER, PHOTOS, do_piece, needed_instruments, open_source, pieces

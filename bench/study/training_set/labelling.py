@@ -22,7 +22,7 @@ from unmask.bench.core.files import replacing_file
 from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
 from unmask.bench.study.cells import Cell, Drop, Labelled
 from unmask.bench.study.training_set.settings import BuildSettings, Part
 

@@ -19,9 +19,11 @@ from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Box, Float, Floats32, Image
-from unmask.metrics.instruments.deepsort import DIMENSION, SIZE
 from unmask.metrics.instruments.support.onnx_session import fast_network
 
+DIMENSION: Final = 1280
+SIZE: Final = 224
+"""Side in pixels of a person's crop; it is stretched to a square, as the package does."""
 BATCH: Final = 8
 """Crops at a time."""
 _MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)

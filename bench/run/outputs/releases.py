@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.errors import ImageError, StoreError, VideoError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Image
-from unmask.bench.core.values import Finding
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.items import Item, ShardItems
-from unmask.bench.run.shards import ShardJob, dataset_jobs
+from unmask.bench.run.jobs.items import Item, ShardItems
+from unmask.bench.run.jobs.shards import ShardJob, dataset_jobs
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import concatenate, read_table
 
@@ -148,33 +146,6 @@ def _stored_frames(path: Path) -> Iterator[Image]:
             yield frame.image
     except VideoError as error:
         raise StoreError(f"{path} cannot be read ({error.reason}); {_REMEDY}") from error
-
-
-def outputs_digest(folder: RunFolder, plan: Plan, dataset: str, release: Release) -> str:
-    """A digest of all that a method gave for a data set, in one variant: releases with the same one are the same
-    images, byte for byte, and failed on the same. '' = it gave nothing."""
-    digests = [str(name) for name in output_rows(folder, plan, dataset, release.label)["sha256"]]
-    return digest([release.variant, *digests]) if any(digests) else ""
-
-
-def output_findings(
-    folder: RunFolder, plan: Plan, dataset: str, method: str, inputs: Mapping[str, NDArray[Any]]
-) -> Iterator[Finding]:
-    """How many of a method's outputs are their inputs, pixel for pixel, and how many show nothing of them. ``inputs``:
-    `output_rows` of the control."""
-    outputs = output_rows(folder, plan, dataset, method)
-    there = outputs["sha256"] != ""
-    many, same = int(there.sum()), int((there & (outputs["sha256"] == inputs["sha256"])).sum())
-    if same:
-        text = f"{same} of {many} outputs are the inputs themselves, pixel for pixel: nothing was done to them"
-        yield Finding("unchanged", same, many, text)
-    unlike = int(outputs["unlike"].sum())
-    if unlike:
-        text = (
-            f"{unlike} of {many} outputs show nothing of their inputs outside the faces either: other photos, or "
-            "changed from edge to edge"
-        )
-        yield Finding("unlike", unlike, many, text)
 
 
 def output_rows(folder: RunFolder, plan: Plan, dataset: str, label: str) -> dict[str, NDArray[Any]]:

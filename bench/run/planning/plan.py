@@ -11,12 +11,14 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.settings import PlanSettings
-from unmask.bench.core.spec import Spec, default_label
+from unmask.bench.core.spec import Spec, default_label, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
+from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
-from unmask.bench.run.calibration import SHIPPED, calibration_for, people_of, refuse_shared_people
-from unmask.bench.run.choosing import (
+from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.run.planning.calibration import SHIPPED, calibration_for, refuse_shared_people
+from unmask.bench.run.planning.choosing import (
     FACE_TRACKER,
     JUDGE,
     choose_instruments,
@@ -25,15 +27,12 @@ from unmask.bench.run.choosing import (
     planned_part,
     refuse_unmeasurable,
 )
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.draws import without_seeds
-from unmask.bench.run.sources import hash_code, hashed_parameters, path_parameters
-from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.sources import hash_code, hashed_parameters, path_parameters
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
+from unmask.bench.store.schemas import CONTROL, MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
 
-CONTROL = "none"
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
 
 
@@ -58,7 +57,7 @@ def make_plan(
     if "clips" in kinds and any(m.draw_of for m in methods):
         raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
     people = {
-        planned.label: people_of(dataset, planned.samples)
+        planned.label: person_hashes(dataset.refs[: config.limit])
         for planned, (_, dataset) in zip(datasets, opened, strict=True)
     }
     methods = [without_paths(method) for method in methods]
@@ -169,7 +168,7 @@ def _other_datasets(
     entries = []
     for use, text in [(use, text) for use, texts in uses.items() for text in texts]:
         dataset = open_dataset(text, root=root, progress=progress)
-        present = people_of(dataset, [ref.id for ref in dataset.refs])
+        present = person_hashes(dataset.refs)
         if len(present) < 2:
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
         refuse_shared_people(people, {(use, dataset.card.name): present})

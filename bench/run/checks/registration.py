@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from unmask.bench.core.types import Bools, Floats32
-from unmask.bench.run.views import BLUR, STRUCTURE, View, detail_of, fit, reduced_size, resized
+from unmask.bench.run.checks.views import BLUR, STRUCTURE, View, detail_of, fit, reduced_size, resized
 
 COARSE: Final = 40
 """Pixels of the longer side at which shifts and scales are sought."""

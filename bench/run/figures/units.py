@@ -12,7 +12,7 @@ from unmask.bench.core.demographics import GENDERS, age_group, gender_names, gro
 from unmask.bench.core.evidence import SKIN_TERCILES, FaceTruth, Strings, Units
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Unit
-from unmask.bench.run.clips import OriginalClip, numbered_tracks
+from unmask.bench.run.figures.clips import OriginalClip, numbered_tracks
 from unmask.bench.store.tables import Table
 
 

@@ -9,15 +9,8 @@ from typing import Any
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, UnmaskError
 from unmask.bench.core.names import without_affixes
-from unmask.bench.core.spec import Spec
-from unmask.bench.data import Dataset
-from unmask.bench.run.draws import without_seeds
-from unmask.bench.store.schemas import PlannedMethod
-
-
-def answers_clips(method: PlannedMethod) -> bool:
-    """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
-    return hasattr(registry.method_class(registry.method_spec(method.spec).name), "clip")
+from unmask.bench.core.spec import Spec, without_seeds
+from unmask.bench.data.dataset import Dataset
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:

@@ -19,11 +19,10 @@ import numpy as np
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import Attempt
-from unmask.bench.run.config import TIME_LIMIT_S
-from unmask.bench.run.executors import START_METHOD, start_fork_server
-from unmask.bench.run.method_log import MethodLog
-from unmask.bench.run.serving import descendants, end_family, end_orphans, serve
+from unmask.bench.run.contestants.calling import Attempt
+from unmask.bench.run.contestants.method_log import MethodLog
+from unmask.bench.run.contestants.serving import descendants, end_family, end_orphans, serve
+from unmask.bench.run.jobs.executors import START_METHOD, start_fork_server
 from unmask.bench.store.names import hide_paths
 
 T = TypeVar("T")
@@ -48,7 +47,7 @@ class _LostError(Exception):
 
 
 class Contestant:
-    """One method, see `bench.run.calling.Callee`. Used by one thread; `stop` may be called by another."""
+    """One method, see `bench.run.contestants.calling.Callee`. Used by one thread; `stop` may be called by another."""
 
     def __init__(
         self,
@@ -57,7 +56,7 @@ class Contestant:
         log: Path,
         *,
         threads: int = 1,
-        time_limit: float = TIME_LIMIT_S,
+        time_limit: float,
         load_limit: float = LOAD_LIMIT_S,
         hidden: Callable[[str], str] = hide_paths,
     ) -> None:

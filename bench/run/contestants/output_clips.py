@@ -22,11 +22,11 @@ from unmask.bench.core.video import VideoInfo
 from unmask.bench.data.folders import counted
 from unmask.bench.data.media import VideoReader
 from unmask.bench.data.media.reader import step
-from unmask.bench.run.calling import Attempt, checked
-from unmask.bench.run.items import ShardItems
-from unmask.bench.run.neighbours import Small, reduced, same_picture
-from unmask.bench.run.reading import opened
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.checks.neighbours import Small, reduced, same_picture
+from unmask.bench.run.contestants.calling import Attempt, checked
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.items import ShardItems
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.store.tables import read_table
 
 STEPS_OFF: Final = 2
@@ -35,7 +35,7 @@ SHARE_OFF: Final = 0.02
 
 
 class OutputClip:
-    """Answers frame by frame like a method, see `bench.run.calling.Callee`; nobody watches its time."""
+    """Answers frame by frame like a method, see `bench.run.contestants.calling.Callee`; nobody watches its time."""
 
     time_limit = float("inf")
     memory = 0.0

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import UsageError
-from unmask.bench.core.evidence import LOOKS, look_column
 from unmask.bench.core.settings import CHOOSING, MEASURING, CommonSettings, OneSpec, Option, PlanSettings
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.assemble import Originals, assemble_originals
-from unmask.bench.run.calibration import CARD_SCHEMA, measure_card, people_of, person_hash
-from unmask.bench.run.choosing import JUDGE
-from unmask.bench.run.executors import Pool, Progress, open_pool, run_stage
-from unmask.bench.run.plan import locations_of, planned_dataset
+from unmask.bench.data.identities import person_hashes
+from unmask.bench.run.figures.assemble import Originals, assemble_originals
+from unmask.bench.run.figures.operating_points import card_of
+from unmask.bench.run.jobs.executors import Pool, Progress, open_pool, run_stage
+from unmask.bench.run.jobs.shards import Workplace, shard_jobs
+from unmask.bench.run.planning.choosing import JUDGE
+from unmask.bench.run.planning.plan import locations_of, planned_dataset
 from unmask.bench.run.prepare import prepare_shard
-from unmask.bench.run.shards import Workplace, shard_jobs
 from unmask.bench.store.documents import write_json, write_locations
-from unmask.bench.store.run_folder import OWN_CARD, PLAN, RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.run_folder import PLAN, RunFolder
+from unmask.bench.store.schemas import POINTS_SCHEMA, Plan
 
 
 class CalibrationSettings(CommonSettings):
@@ -50,7 +48,7 @@ def originals_plan(spec: str, dataset: Dataset, instruments: Sequence[str], sett
             "detector": registry.instrument_card(JUDGE),
             "instruments": [registry.instrument_card(name) for name in instruments],
             "metrics": [],
-            "operating_points": {"schema": CARD_SCHEMA, "dataset": "", "points": {}},
+            "operating_points": {"schema": POINTS_SCHEMA, "dataset": "", "points": {}},
             "settings": settings,
         }
     )
@@ -88,22 +86,8 @@ def calibrate_on(
     left_out = set()
     for other in exclude:
         dataset = open_dataset(other, root=root)
-        left_out |= people_of(dataset, [ref.id for ref in dataset.refs])
+        left_out |= person_hashes(dataset.refs)
     return card_of(originals, plan, plan.datasets[0].card, left_out)
-
-
-def card_of(originals: Originals, plan: Plan, dataset: DatasetCard, left_out: Collection[str] = ()) -> dict[str, Any]:
-    """The calibration card of the plan's recognisers by the readings of a data set; ``left_out``: hashes of people."""
-    cards = {name: registry.instrument_card(name) for name in plan.recognisers}
-    readings = originals.readings
-    return measure_card(
-        dataset,
-        {name: readings[name]["embedding"] for name in cards},
-        np.array(["" if person_hash(name) in left_out else name for name in originals.truth.identity], np.str_),
-        cards,
-        seed=plan.settings.seed,
-        looks={n: [readings[n][look_column(look)] for look in LOOKS] for n, card in cards.items() if card.looks},
-    )
 
 
 def calibration_card(
@@ -128,10 +112,3 @@ def calibration_card(
             settings=PlanSettings(seed=settings.seed, limit=settings.limit, device=settings.device),
             exclude=settings.exclude,
         )
-
-
-def measure_own_card(folder: RunFolder, plan: Plan) -> None:
-    """Calibrates on the run's own calibration set, if it has one and recognisers."""
-    for dataset in plan.used_to("calibrate") if plan.recognisers else ():
-        originals = assemble_originals(folder, plan, dataset.label)
-        write_json(folder.results / OWN_CARD, card_of(originals, plan, dataset.card))

@@ -16,10 +16,10 @@ from unmask.bench.core.images import encode_png
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoWriter
-from unmask.bench.run.items import Item, ShardItems
-from unmask.bench.run.keys import variants_of
-from unmask.bench.run.releases import clip_problem
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.jobs.items import Item, ShardItems
+from unmask.bench.run.jobs.keys import variants_of
+from unmask.bench.run.jobs.shards import ShardJob
+from unmask.bench.run.outputs.releases import clip_problem
 from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import write_table

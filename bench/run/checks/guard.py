@@ -12,12 +12,12 @@ import numpy as np
 from unmask.bench.core.errors import ImageError, VideoError
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.items import READING, Item, ShardItems
-from unmask.bench.run.neighbours import TimeGuard
-from unmask.bench.run.placement import is_better, is_unlike, lies_in_place, misplacement
-from unmask.bench.run.reading.stored import faces_by_item
-from unmask.bench.run.shards import ShardJob, Workplace, dataset_jobs
-from unmask.bench.run.views import SIDE, Signatures, View, background, signature_of, view_of
+from unmask.bench.run.checks.neighbours import TimeGuard
+from unmask.bench.run.checks.placement import is_better, is_unlike, lies_in_place, misplacement
+from unmask.bench.run.checks.views import SIDE, Signatures, View, background, signature_of, view_of
+from unmask.bench.run.jobs.items import READING, Item, ShardItems
+from unmask.bench.run.jobs.shards import ShardJob, Workplace, dataset_jobs
+from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import concatenate, read_table
 
@@ -53,12 +53,7 @@ def _views(image: Image, boxes: Sequence[Box], output: Image) -> tuple[View, Vie
 
 
 def _fault(
-    name: str,
-    view: View,
-    seen: View,
-    output: Image,
-    others: Callable[[], Signatures | None],
-    read: Pictures | None,
+    name: str, view: View, seen: View, output: Image, others: Callable[[], Signatures | None], read: Pictures | None
 ) -> str:
     change = misplacement(view, seen, output.shape[1])
     signatures = None if read is None or lies_in_place(view, seen) else others()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from unmask.bench.core.cards import InstrumentCard
-from unmask.bench.run.draws import seed_of
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.store.schemas import PlannedMethod
 
 PREPARED: Final = 4
@@ -31,7 +30,7 @@ def outputs_key(job: ShardJob) -> str:
     method, settings = job.planned_method, job.plan.settings
     boxes = located_key(job) if method.card.detector == "harness" else ""
     written: list[Any] = [variants_of(job, method), settings.keep_audio] if job.of_clips else []
-    return job.key("outputs", OUTPUTS, method.identity, seed_of(method, settings.seed), settings.device, boxes, written)
+    return job.key("outputs", OUTPUTS, method.identity, method.seed(settings.seed), settings.device, boxes, written)
 
 
 def variants_of(job: ShardJob, method: PlannedMethod) -> list[str]:

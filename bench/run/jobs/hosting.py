@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from unmask.bench.run.executors import Partly, Work, cores_each, end_workers, listening
+from unmask.bench.run.jobs.executors import Partly, Work, cores_each, end_workers, listening
 
 
 class Host(Protocol):

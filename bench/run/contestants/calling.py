@@ -20,8 +20,8 @@ import psutil
 from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data.folders import counted
-from unmask.bench.run.placement import size_reason
-from unmask.bench.run.reading import opened
+from unmask.bench.run.checks.placement import size_reason
+from unmask.bench.run.jobs import opened
 
 Result = tuple[Image | MethodFailure, float]
 """An image or why there is none, and milliseconds (NaN for a failure)."""
@@ -46,7 +46,7 @@ class Attempt:
 
 
 class Callee(Protocol):
-    """A loaded method, in this process (`Here`) or in one of its own (`bench.run.contestants.Contestant`)."""
+    """A loaded method, in this process (`Here`) or in one of its own (`contestant.Contestant`)."""
 
     time_limit: float
     """Seconds that one image may take; infinite where nobody watches."""

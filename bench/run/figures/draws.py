@@ -9,35 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Final
 
 import numpy as np
 
-from unmask.bench.core.errors import SpecError
-from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
 
-SEEDS: Final = "seeds"
-"""The parameter of every SPEC of a method that the harness keeps to itself."""
-MOST: Final = 100
 Asked = UnitValues | SetStatistic | Histogram | Finding
-
-
-def without_seeds(spec: Spec) -> tuple[Spec, int]:
-    """The SPEC that the method sees, and how many draws are asked for. Raises `SpecError` where that is no number."""
-    params = dict(spec.params)
-    many = params.pop(SEEDS, 1)
-    if isinstance(many, bool) or not isinstance(many, int) or not 1 <= many <= MOST:
-        raise SpecError(f"{spec.text}: {SEEDS} is how many draws are averaged, 1 to {MOST}, e.g. {spec.name}:{SEEDS}=5")
-    return Spec(spec.name, params, spec.label), many
-
-
-def seed_of(method: PlannedMethod, seed: int) -> int:
-    """The seed of a method's draw under a run's ``seed``; the first draw's is the run's."""
-    return derive_seed(seed, "draw", str(method.draw)) if method.draw else seed
 
 
 def by_draws(methods: Sequence[PlannedMethod]) -> Iterator[tuple[str, list[PlannedMethod]]]:

@@ -23,9 +23,9 @@ import psutil
 
 from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
-from unmask.bench.run.calling import Attempt, attempt, expect, peak_memory, trace_of
-from unmask.bench.run.executors import limit_threads
-from unmask.bench.run.reading import opened
+from unmask.bench.run.contestants.calling import Attempt, attempt, expect, peak_memory, trace_of
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.executors import limit_threads
 
 TOKEN: Final = "UNMASK_CONTESTANT"
 """Environment variable by which the programs that a method starts can be found again."""
@@ -72,8 +72,7 @@ def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
     reasons = [result.reason if isinstance(result, MethodFailure) else None for result in done.results]
     _send(
-        connection,
-        {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons},
+        connection, {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons}
     )
     for result in done.results:
         if not isinstance(result, MethodFailure):

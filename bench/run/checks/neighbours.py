@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.types import Bools, Box, Image, Sample
 from unmask.bench.core.video import Frame
-from unmask.bench.run.reading.stored import people_by_frame
-from unmask.bench.run.shards import ShardJob
-from unmask.bench.run.views import background
+from unmask.bench.run.checks.views import background
+from unmask.bench.run.jobs.shards import ShardJob
+from unmask.bench.store.detections import people_by_frame
 from unmask.bench.store.tables import read_table
 
 WINDOW: Final = 64

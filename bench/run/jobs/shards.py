@@ -12,7 +12,7 @@ from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.types import SampleRef
 from unmask.bench.data import Dataset
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 

@@ -26,15 +26,15 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
-from unmask.bench.run.attacking import attacker_of, read_by
-from unmask.bench.run.clips import OriginalClip, original_clips, released_clips
+from unmask.bench.run.figures.attacking import attacker_of, read_by
+from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
+from unmask.bench.run.figures.units import clip_units, face_groups, photo_units, track_names, truth_of
+from unmask.bench.run.jobs.shards import dataset_jobs
+from unmask.bench.run.outputs.releases import output_rows, variant_problem
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
-from unmask.bench.run.reading.stored import detection_columns
-from unmask.bench.run.releases import output_rows, variant_problem
-from unmask.bench.run.shards import dataset_jobs
-from unmask.bench.run.units import clip_units, face_groups, photo_units, track_names, truth_of
+from unmask.bench.store.detections import detection_columns
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset
 from unmask.bench.store.storage import Storage
@@ -116,9 +116,8 @@ def _face_parts(card: InstrumentCard, looks: bool) -> list[str]:
 
 def assemble_evidence(
     folder: RunFolder, plan: Plan, originals: Originals, label: str, points: Points
-) -> tuple[Evidence, Strings, Strings]:
-    """The evidence on one method (or on one release of it, of clips), with the reason of each face's error and of each
-    image's failure ('' = none)."""
+) -> tuple[Evidence, Strings, Table]:
+    """The evidence on one release, with the reason of each face's error ('' = none) and its `output_rows`."""
     planned = plan.dataset(originals.dataset)
     outputs = output_rows(folder, plan, originals.dataset, label)
     scores = _Scores(folder, plan, originals, label)
@@ -166,7 +165,7 @@ def assemble_evidence(
         if originals.clips
         else no_clips(),
     )
-    return read_by(attacker_of(), evidence), ended["reason"], outputs["error"]
+    return read_by(attacker_of(), evidence), ended["reason"], outputs
 
 
 class _Scores:

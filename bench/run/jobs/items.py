@@ -15,8 +15,8 @@ from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.executors import advance
-from unmask.bench.run.shards import ShardJob
+from unmask.bench.run.jobs.executors import advance
+from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16

@@ -16,8 +16,8 @@ from unmask.bench.core.types import SampleRef
 from unmask.bench.core.video import PersonDetector, Tracker
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
+from unmask.bench.data.stored_outputs import output_paths
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.stored_outputs import output_paths
 from unmask.bench.store.documents import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan

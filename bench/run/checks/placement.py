@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from unmask.bench.core.types import Box, Image
-from unmask.bench.run.registration import best_move
-from unmask.bench.run.views import STRUCTURE, View, detail_of, fit, pearson, resized, view_of
+from unmask.bench.run.checks.registration import best_move
+from unmask.bench.run.checks.views import STRUCTURE, View, detail_of, fit, pearson, resized, view_of
 
 WELL: Final = 0.8
 """An alternative must explain an output at least as well as this (correlation)."""

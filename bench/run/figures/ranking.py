@@ -10,7 +10,7 @@ from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key
 from unmask.bench.core.stats.compare import Comparison, compare, holm, rank_ranges
 from unmask.bench.core.stats.resampling import ClusterResamples
-from unmask.bench.run.rows import Answer, finite
+from unmask.bench.run.figures.rows import Answer, finite
 from unmask.bench.store.results import ComparisonRow, RankRow
 
 Pair = frozenset[str]

@@ -15,15 +15,14 @@ from unmask.bench.core.evidence import NOT_MEASURED, Clips, Evidence, OperatingP
 from unmask.bench.core.exposure import FMR, exposed, frame_seconds, longest_run, own_distances, strangers_matched
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.reading import opened
-from unmask.bench.run.reading.stored import stored_tracks
-from unmask.bench.run.releases import variant_problem
-from unmask.bench.run.rows import finite
+from unmask.bench.run.figures.rows import finite
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.outputs.releases import variant_problem
+from unmask.bench.store.detections import stored_tracks
 from unmask.bench.store.names import Pseudonyms
 from unmask.bench.store.results import ClipResult, ClipRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import LOSSLESS, MATCHED, Plan, PlannedDataset, Release
+from unmask.bench.store.schemas import CONTROL, LOSSLESS, MATCHED, Plan, PlannedDataset, Release
 from unmask.bench.store.tables import Table, read_table, write_table
 
 

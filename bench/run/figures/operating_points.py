@@ -1,53 +1,44 @@
-"""Operating points: the shipped card, and cards measured on a run's own calibration set."""
+"""Operating points: thresholds of recognisers, measured on a data set of other people, and whether they still hold."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core import registry
 from unmask.bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.evidence import ANY_LOOK, LOOKS_VERSION, OperatingPoint
+from unmask.bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION, OperatingPoint, look_column
 from unmask.bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
-from unmask.bench.data import Dataset
-from unmask.bench.data.identities import person_key
-from unmask.bench.store.schemas import Use
-
-SHIPPED: Final = "shipped"
-CARD_SCHEMA: Final = "unmask.operating-points/1"
-_SHARED: Final[Mapping[Use, str]] = {
-    "calibrate": "were used to calibrate ({}); use its probe split, or calibrate on other people with --calibrate-on",
-    "background": "are among the people whom attackers learn from ({}); choose other people for one of them",
-}
+from unmask.bench.data.identities import person_hash
+from unmask.bench.run.figures.assemble import Originals, assemble_originals
+from unmask.bench.store.documents import write_json
+from unmask.bench.store.run_folder import OWN_CARD, RunFolder
+from unmask.bench.store.schemas import POINTS_SCHEMA, Plan
 
 
-def shipped_card() -> dict[str, Any]:
-    """The card measured on lfw's calibration half, as it lies in the package."""
-    text = files("unmask.bench.run").joinpath("operating_points", "lfw.json").read_text("utf-8")
-    card: dict[str, Any] = json.loads(text)
-    return card
+def measure_own_card(folder: RunFolder, plan: Plan) -> None:
+    """Calibrates on the run's own calibration set, if it has one and recognisers."""
+    for dataset in plan.used_to("calibrate") if plan.recognisers else ():
+        originals = assemble_originals(folder, plan, dataset.label)
+        write_json(folder.results / OWN_CARD, card_of(originals, plan, dataset.card))
 
 
-def calibration_for(own: DatasetCard | None, recognisers: Sequence[str]) -> dict[str, Any]:
-    """What the plan records: the shipped card cut down to ``recognisers``, or a promise to measure one on the run's
-    own calibration set."""
-    if own is not None:
-        return {
-            "schema": CARD_SCHEMA,
-            "dataset": f"{own.name} {own.revision}",
-            "fingerprint": own.fingerprint,
-            "points": {},
-        }
-    card = shipped_card()
-    for field in ("points", "instruments"):
-        card[field] = {name: v for name, v in card[field].items() if name.removesuffix(ANY_LOOK) in recognisers}
-    return card
+def card_of(originals: Originals, plan: Plan, dataset: DatasetCard, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """The calibration card of the plan's recognisers by the readings of a data set; ``left_out``: hashes of people."""
+    cards = {name: registry.instrument_card(name) for name in plan.recognisers}
+    readings = originals.readings
+    return measure_card(
+        dataset,
+        {name: readings[name]["embedding"] for name in cards},
+        np.array(["" if person_hash(name) in left_out else name for name in originals.truth.identity], np.str_),
+        cards,
+        seed=plan.settings.seed,
+        looks={n: [readings[n][look_column(look)] for look in LOOKS] for n, card in cards.items() if card.looks},
+    )
 
 
 def measure_card(
@@ -75,15 +66,11 @@ def measure_card(
     for name, (vectors, *seen) in attacks.items():
         usable = labelled & np.isfinite(vectors).all(axis=1)
         found = calibrate(
-            vectors[usable],
-            identities[usable],
-            fmrs=CALIBRATION_FMRS,
-            seed=seed,
-            looks=[look[usable] for look in seen],
+            vectors[usable], identities[usable], fmrs=CALIBRATION_FMRS, seed=seed, looks=[look[usable] for look in seen]
         )
         points[name] = [_point(p) for p in found]
     return {
-        "schema": CARD_SCHEMA,
+        "schema": POINTS_SCHEMA,
         "dataset": f"{dataset.name} {dataset.revision}",
         "fingerprint": dataset.fingerprint,
         "people": people,
@@ -123,34 +110,6 @@ def usable_points(
                 if p["threshold"] is not None
             )
     return found
-
-
-def person_hash(identity: str) -> str:
-    """Stands for a person without naming them; spelling variants (``Tom Hanks``, ``tom_hanks``) give one hash."""
-    return hashlib.sha256(person_key(identity).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def people_of(dataset: Dataset, samples: Sequence[str]) -> set[str]:
-    """The hashes of all people whom the data set names in the given samples."""
-    wanted = set(samples)
-    return {
-        person_hash(label.identity)
-        for ref in dataset.refs
-        if ref.id in wanted
-        for label in ref.labels
-        if label.identity
-    }
-
-
-def refuse_shared_people(tests: Mapping[str, set[str]], others: Mapping[tuple[Use, str], set[str]]) -> None:
-    """Raises `DataError` where somebody in a test set is in a data set of another use.
-
-    ``tests``: data set -> hashes of its people; ``others``: use and data set -> the same.
-    """
-    for (use, other), people in others.items():
-        for dataset, present in tests.items():
-            if shared := len(present & people):
-                raise DataError(f"{shared} people of {dataset} {_SHARED[use].format(other)}")
 
 
 def _point(point: CalibratedPoint) -> dict[str, Any]:
