@@ -37,7 +37,6 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
-        self.kind, self.name = kind, name
 
 
 class ConfigError(UsageError):
@@ -96,7 +95,6 @@ class PlanMismatchError(StoreError):
     def __init__(self, where: str, differences: Sequence[str]) -> None:
         listed = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
         super().__init__(f"{where} holds a different plan ({listed}); choose another --out, or delete it")
-        self.differences = tuple(differences)
 
 
 def reason_of(error: BaseException) -> str:

@@ -27,14 +27,19 @@ class Counts(Strict):
     people: int | None = Field(default=None, ge=1)
 
 
-class PackageSource(Strict):
-    """Files inside registry packages, listed in ``bench/data/demo.toml`` (photos) and ``demo_clips.toml``."""
-
-    kind: Literal["packages"]
+class _Source(Strict):
+    revision: str = ""
+    """Which copy it is, where that differs from the entry's revision."""
     counts: Counts = Counts()
 
 
-class LocalSource(Strict):
+class PackageSource(_Source):
+    """Files inside registry packages, listed in ``bench/data/demo.toml`` (photos) and ``demo_clips.toml``."""
+
+    kind: Literal["packages"]
+
+
+class LocalSource(_Source):
     """A copy that a user has put below ``--root`` (or ``UNMASK_DATA``): a folder, or a zip that is read in place."""
 
     kind: Literal["local"]
@@ -42,15 +47,12 @@ class LocalSource(Strict):
     """Below the root; ``/`` between parts."""
     labels: str = ""
     attributes: str = ""
-    revision: str = ""
-    """Which copy it is, where that differs from the entry's revision."""
     sha256: Sha256 = ""
     """Of the zip."""
     labels_sha256: Sha256 = ""
-    counts: Counts = Counts()
 
 
-class HttpsSource(Strict):
+class HttpsSource(_Source):
     """An archive that `unmask data fetch` can get, to be unpacked below the cache folder."""
 
     kind: Literal["https"]
@@ -60,8 +62,6 @@ class HttpsSource(Strict):
     size: int | None = None
     path: str
     """The folder of images in the archive."""
-    revision: str = ""
-    counts: Counts = Counts()
 
 
 Source = Annotated[PackageSource | LocalSource | HttpsSource, Field(discriminator="kind")]

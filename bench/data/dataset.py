@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard
 from unmask.bench.core.errors import ImageError, VideoError
+from unmask.bench.core.files import digest
 from unmask.bench.core.images import decode_image, profile_note
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Tracks

@@ -59,10 +59,9 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
             return
         source: Source | None = entry.sources[0]
     else:
-        copy = find_copy(entry, root)
-        source = copy.source
+        place, source = find_copy(entry, root)
         if isinstance(source, LocalSource):
-            for path, sha256 in ((copy.place.path, source.sha256), (copy.place.labels, source.labels_sha256)):
+            for path, sha256 in ((place.path, source.sha256), (place.labels, source.labels_sha256)):
                 if path is not None and path.is_file():
                     yield _compare_hash(path, sha256)
     counts = source.counts if source is not None else Counts()

@@ -30,21 +30,15 @@ class ClipSet:
         self.controls = [run.releases[label] for label in run.controls(dataset)]
         if not self.controls:
             raise StoreError(f"{run.folder.plan_path} has no control; run `unmask score {run.folder.path}`")
-
-    @property
-    def looked_closely(self) -> bool:
+        self.control: Release = self.controls[0]
+        """The clips as they are, lossless."""
+        self.looked_closely: bool = run.plan.looks_closely(run.planned(dataset))
         """Whether looks, faces elsewhere and second detectors were tried, see `Plan.looks_closely`."""
-        return self.run.plan.looks_closely(self.run.planned(self.dataset))
 
     @property
     def tracker(self) -> str:
         """Label of the tracker that leads."""
         return self.trackers[0]
-
-    @property
-    def control(self) -> Release:
-        """The clips as they are, lossless."""
-        return self.controls[0]
 
     @cached_property
     def recoded(self) -> Release | None:

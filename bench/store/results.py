@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from unmask.bench.core.canonical import digest
+from unmask.bench.core.files import digest
 from unmask.bench.core.settings import Strict
 from unmask.bench.core.types import Region
 from unmask.bench.store.schemas import Plan

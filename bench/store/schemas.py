@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.files import digest
 from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,8 @@ from unmask.bench.study.originals import originals_plan, read_originals
 from unmask.bench.study.training_set.build import CARD
 from unmask.bench.study.training_set.writing import LABELS
 
-
-@dataclass(frozen=True, slots=True)
-class BalancedSet:
-    """A balanced test set and how it came about."""
-
-    planned: PlannedDataset
-    selection: Selection
+BalancedSet = tuple[PlannedDataset, Selection]
+"""A balanced test set, and how it came about."""
 
 
 def balanced_test_set(
@@ -195,7 +190,7 @@ def _balanced_set(
         results.Cell(age=cell[0], gender=cell[1], available=available.get(cell), chosen=len(members))
         for cell, members in chosen.items()
     ]
-    return BalancedSet(
+    return (
         planned.model_copy(update={"card": card, "samples": [ref.id for ref in refs]}),
         Selection(
             source=source_name(spec),

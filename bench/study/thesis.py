@@ -156,23 +156,23 @@ def prepare_thesis(
     dataset = open_dataset(spec, root=root)
     limited = plan.settings.model_copy(update={"limit": settings.limit})
     if built is not None:
-        test_set = built_test_set(built, spec, dataset, limited)
+        test_set, selection = built_test_set(built, spec, dataset, limited)
     else:
         with open_pool(workers) as pool:
-            test_set = balanced_test_set(
+            test_set, selection = balanced_test_set(
                 spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
     roles = {role: registry.method_spec(text).label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
     return Prepared(
-        plan.changed(datasets=[test_set.planned]),
+        plan.changed(datasets=[test_set]),
         Reproduction(
             of="thesis",
-            dataset=test_set.planned.label,
+            dataset=test_set.label,
             roles=roles,
             draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
             left_out=dict(cast.left_out),
-            selection=test_set.selection,
+            selection=selection,
         ),
         locations_for(config),
     )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -52,14 +51,8 @@ class CalibratedPoint(NamedTuple):
     """Photos without an embedding, left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """The nearest impostor pairs, ascending."""
-
-    distance: Float
-    a: NDArray[np.int32]
-    b: NDArray[np.int32]
-    """Person of either photo."""
+_Tail = tuple[Float, NDArray[np.int32], NDArray[np.int32]]
+"""The nearest impostor pairs, ascending: distance, and the person of either photo."""
 
 
 def calibrate(
@@ -113,14 +106,15 @@ def _at(
 ) -> list[tuple[float, float]]:
     """(threshold, TAR) per FMR under people's weights."""
     total = _impostors(counts, weights)
-    cumulative = np.cumsum(weights[tail.a] * weights[tail.b])
+    distance, a, b = tail
+    cumulative = np.cumsum(weights[a] * weights[b])
     of_genuine = weights[owner]
     out = []
     for fmr in fmrs:
         if not measurable(total, fmr) or not len(cumulative) or cumulative[-1] < fmr * total:
             out.append((math.nan, math.nan))
             continue
-        threshold = step_threshold(tail.distance, cumulative, fmr * total)
+        threshold = step_threshold(distance, cumulative, fmr * total)
         weight = of_genuine.sum()
         tar = float(of_genuine[genuine <= threshold].sum() / weight) if weight > 0 else math.nan
         out.append((threshold, tar))
@@ -166,7 +160,7 @@ def _tail(rows: Floats32, views: Sequence[Floats32], person: NDArray[np.int32], 
         nearest.append((distance[near], a[near], b[near]))
     joined, people_a, people_b = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     order = np.argsort(joined, kind="stable")
-    return _Tail(joined[order].astype(np.float64), people_a[order], people_b[order])
+    return joined[order].astype(np.float64), people_a[order], people_b[order]
 
 
 def _bin(distance: Floats32) -> NDArray[np.int64]:

@@ -6,10 +6,9 @@ from contextlib import suppress
 
 from pydantic.main import IncEx
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.files import make_folder
+from unmask.bench.core.files import digest, make_folder
 from unmask.bench.run.jobs.shards import score_jobs, shard_jobs
 from unmask.bench.run.planning.sources import hash_arithmetic
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
