@@ -97,8 +97,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
         raise ImageError("empty file")
     _refuse_unreadable(data, name)
     try:
-        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
-        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+        with _opened(data) as opened:
             _check_size(opened.size)
             _refuse_preview(opened)
             if hidden == "refused" and getattr(opened, "is_animated", False):
@@ -129,8 +128,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
 def profile_note(data: bytes) -> str:
     """What is wrong with the colour profile of an image that `decode_image` can decode; '' = nothing is."""
     try:
-        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
-        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+        with _opened(data) as opened:
             if "icc_profile" not in opened.info:
                 return ""
             # Pillow gives none where it finds one that it cannot unpack.
@@ -151,8 +149,9 @@ def encode_png(image: Image) -> bytes:
 
 
 @contextmanager
-def _strictly() -> Iterator[None]:
+def _opened(data: bytes) -> Iterator[Pillow.Image]:
     """Truncated files are errors even if some other library has asked Pillow to accept them."""
+    formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -161,7 +160,8 @@ def _strictly() -> Iterator[None]:
             warnings.simplefilter("ignore", DecompressionBombWarning)
             # Damaged metadata is reported by warnings; only the pixels matter here.
             warnings.simplefilter("ignore", UserWarning)
-            yield
+            with Pillow.open(io.BytesIO(data), formats=formats) as image:
+                yield image
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 

@@ -38,7 +38,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     """What was read of this copy and what was passed over, beyond the card's own notes; a sentence each."""
     truths: Mapping[str, Tracks] = field(default_factory=dict)
-    """Clip id -> `truth`, for the clips that have one."""
+    """Clip id -> the people that the data set annotates, frames from 0; clips without annotation are not in it."""
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""
@@ -58,10 +58,6 @@ class Dataset:
             return self.store.path(ref.id)
         except ImageError as error:
             raise VideoError(error.reason) from error
-
-    def truth(self, ref: SampleRef) -> Tracks | None:
-        """The people that the data set annotates in a clip, frames from 0; ``None`` = it annotates none of this one."""
-        return self.truths.get(ref.id)
 
 
 def fingerprint(refs: Iterable[SampleRef], truths: Mapping[str, Tracks] = MappingProxyType({})) -> str:

@@ -57,8 +57,6 @@ class LabelTable:
 
     faces: dict[str, tuple[FaceLabel, ...]] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
-    """File -> the line that names it first."""
     notes: list[str] = field(default_factory=list)
     """How the file was read, a sentence each."""
 
@@ -116,7 +114,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 def read_labels(path: Path) -> LabelTable:
     """A whole labels file. Raises `DataError` with the line number of the first value that makes no sense."""
-    table = LabelTable()
+    table, lines = LabelTable(), dict[str, int]()
     rows = read_rows(path)
     table.notes += _unread_columns(path, rows[0][1] if rows else {})
     names = _one_spelling([row.get("identity", "") for _, row in rows])
@@ -138,10 +136,9 @@ def read_labels(path: Path) -> LabelTable:
         )
         before = table.faces.get(file, ())
         if before and (label.at is None or any(other.at is None for other in before)):
-            first = table.lines[file]
-            raise DataError(f"{where}: {file!r} is also on line {first}; give x and y to say which face is which")
+            raise DataError(f"{where}: {file!r} is also on line {lines[file]}; give x and y to say which face is which")
         table.faces[file] = (*before, label)
-        table.lines.setdefault(file, line)
+        lines.setdefault(file, line)
         if row.get("split"):
             table.splits[file] = row["split"].lower()
     return table

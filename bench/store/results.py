@@ -112,11 +112,9 @@ class InputRow(Strict):
     """What was understood of the data set and what was left out, once each: labels, duplicates, files passed over."""
 
 
-class MethodProblem(Strict):
+class MethodProblem(Problem):
     dataset: str
     method: str
-    sample: str
-    reason: str
 
 
 class FindingRow(Strict):

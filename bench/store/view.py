@@ -190,8 +190,7 @@ class RunView:
 
     def failures(self, dataset: str, label: str) -> list[Problem]:
         """The photos for which a method gave nothing usable, with the reason."""
-        rows = (f for f in self.estimates.failures if (f.dataset, f.method) == (dataset, label))
-        return [Problem(sample=f.sample, reason=f.reason) for f in rows]
+        return [f for f in self.estimates.failures if (f.dataset, f.method) == (dataset, label)]
 
     def own_instruments(self, label: str) -> tuple[str, ...]:
         """Instruments of this run that the method runs itself: they do not judge it independently."""

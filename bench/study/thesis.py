@@ -108,14 +108,12 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
 def _part(text: str) -> tuple[str, str]:
     """A part and its SPEC, out of what the user wrote. Raises `UnknownNameError`."""
     spec = registry.method_spec(text)
-    if "=" in text.split(":", 1)[0]:
-        if spec.label not in ROLES:
-            raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
-        return spec.label, text
-    role = next((r for r, own in ROLES.items() if text.strip() == r or own == spec.text), None)
-    if role is None:
-        raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
-    return role, f"{role}={ROLES[role]}"
+    labelled = "=" in text.split(":", 1)[0]
+    own = next((role for role, its in ROLES.items() if text.strip() == role or its == spec.text), text.strip())
+    role = spec.label if labelled else own
+    if role not in ROLES:
+        raise UnknownNameError("part of the thesis's protocol", role, ROLES)
+    return role, text if labelled else f"{role}={ROLES[role]}"
 
 
 def _missing(spec: str) -> str:

@@ -139,7 +139,7 @@ class Side:
         """(N,) values by the attack that is picked at an end."""
         item = self.items[self.picked[end]]
         assert isinstance(item, UnitValues)
-        return (item.values, *item.alternatives)[end if end <= len(item.alternatives) else 0]
+        return item.at_end(end)
 
 
 def _stretched(values: Float, ends: int) -> Float:
