@@ -124,6 +124,11 @@ def one_line(value: object) -> str:
     return printable.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
 def reraise_interrupt(error: BaseException) -> None:
     """Lets Ctrl-C through. Processes of methods never see it: there, a KeyboardInterrupt is the method's own."""
     if isinstance(error, KeyboardInterrupt):

@@ -10,12 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import ImageError, VideoError
+from unmask.bench.core.errors import ImageError, VideoError, counted
 from unmask.bench.core.files import digest
 from unmask.bench.core.images import decode_image, profile_note
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Tracks
-from unmask.bench.data.folders import counted
 from unmask.bench.data.identities import person_key
 from unmask.bench.data.stores import Store
 

@@ -20,7 +20,7 @@ from unmask.bench.core.files import refusal
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.labels import read_text
+from unmask.bench.data.folders import read_text
 
 INFO_FILE: Final = "seqinfo.ini"
 MOST_FRAMES_A_SECOND: Final = 1000

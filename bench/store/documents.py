@@ -7,6 +7,7 @@ module; a test compares.
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -172,6 +173,12 @@ def schema_text(model: type[BaseModel]) -> str:
         **model.model_json_schema(by_alias=True, mode="serialization"),
     }
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def shipped_schema(name: str) -> dict[str, Any]:
+    """A schema as it lies in the package, e.g. ``estimates.schema.json``."""
+    schema: dict[str, Any] = json.loads(files("unmask.bench.store").joinpath("json_schemas", name).read_text("utf-8"))
+    return schema
 
 
 if __name__ == "__main__":

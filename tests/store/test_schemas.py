@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from tests.support.cards import dataset_card, instrument_card, method_card
 from tests.support.sealing import seal_run
 from unmask.bench.core.errors import StoreError
-from unmask.bench.store.documents import SHIPPED, schema_text
+from unmask.bench.store.documents import SHIPPED, schema_text, shipped_schema
 from unmask.bench.store.results import ESTIMATES_SCHEMA, Estimates
 from unmask.bench.store.run_folder import RunFolder
 
@@ -31,10 +29,6 @@ ROW = {
     "n": 10,
     "unscored": 0,
 }
-
-
-def shipped_schema(name: str) -> Any:
-    return json.loads(files("unmask.bench.store").joinpath("json_schemas", name).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

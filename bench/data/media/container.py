@@ -33,9 +33,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import VideoError, counted
 from unmask.bench.core.types import Image
-from unmask.bench.data.folders import counted
 
 MAX_PIXELS: Final = 36_000_000
 """Of one frame: 8K. A decoder may hold sixteen of them."""
@@ -63,10 +62,7 @@ def opened(path: Path, *, edits: bool = True) -> Iterator[tuple[InputContainer, 
     Raises `VideoError`: missing, not a file, empty, not a video, damaged, without a picture, or of an absurd size.
     Errors while decoding are the caller's.
     """
-    with ExitStack() as stack:
-        file = stack.enter_context(open_file(path))
-        container = open_container(file, edits=edits)
-        stack.callback(container.close)
+    with open_file(path) as file, open_container(file, edits=edits) as container:
         yield container, _first_video(container)
 
 
@@ -208,8 +204,7 @@ class Sound:
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._waiting: Packet[AudioStream] | None = None
         with self._stack:
-            container = open_container(self._stack.enter_context(open_file(path)))
-            self._stack.callback(container.close)
+            container = self._stack.enter_context(open_container(self._stack.enter_context(open_file(path))))
             if container.streams.audio:
                 stream = container.streams.audio[0]
                 self.codec = stream.codec_context.name

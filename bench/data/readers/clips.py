@@ -22,8 +22,8 @@ from typing import Final
 from unmask.bench.core.errors import DataError, VideoError
 from unmask.bench.core.files import is_hidden
 from unmask.bench.core.video import CLIP_EXTENSIONS, Tracks
-from unmask.bench.data.folders import quoted, require_folder, sample_id, walk
-from unmask.bench.data.labels import file_id, read_rows, read_text
+from unmask.bench.data.folders import quoted, read_text, require_folder, sample_id, walk
+from unmask.bench.data.labels import file_id, read_rows
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files
 from unmask.bench.data.sequences import is_sequence, list_sequence
 from unmask.bench.data.stores import FileStore

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core.errors import DataError, counted
 from unmask.bench.core.files import refusal
 from unmask.bench.core.names import folded
-from unmask.bench.data.folders import counted
-from unmask.bench.data.labels import MAX_BYTES, LabelTable, read_labels
+from unmask.bench.data.folders import MAX_TEXT_BYTES
+from unmask.bench.data.labels import LabelTable, read_labels
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 LABELS = "labels.csv"
@@ -87,7 +87,7 @@ def _by_spelling(names: Iterable[str]) -> dict[str, str]:
 def _labels(root: Path, path: Path) -> LabelTable:
     if not os.path.lexists(path):
         return LabelTable()
-    reason = refusal(root, path, MAX_BYTES)
+    reason = refusal(root, path, MAX_TEXT_BYTES)
     if reason:
         raise DataError(f"{path} cannot be read as labels: {reason}; put a text file there, or take it away")
     return read_labels(path)

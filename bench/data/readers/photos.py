@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.types import FaceLabel, Gender
-from unmask.bench.data.folders import list_images, require_folder
+from unmask.bench.data.folders import list_images, read_text, require_folder
 from unmask.bench.data.identities import file_subset
-from unmask.bench.data.labels import MAX_AGE, LabelTable, parse_gender, read_labels, read_rows, read_text
+from unmask.bench.data.labels import MAX_AGE, LabelTable, parse_gender, read_labels, read_rows
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 from unmask.bench.data.stores import FileStore
 

@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from unmask.bench.core.errors import DataError
-from unmask.bench.data.folders import list_clips, require_folder
-from unmask.bench.data.labels import read_text
+from unmask.bench.data.folders import list_clips, read_text, require_folder
 from unmask.bench.data.readers.base import Contents, Place, Record
 from unmask.bench.data.stores import FileStore
 
