@@ -26,6 +26,7 @@ from PIL import Image as Pillow
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
 from unmask.bench.core.errors import ImageError
+from unmask.bench.core.names import endings
 from unmask.bench.core.types import Image
 
 MAX_PIXELS: Final = 100_000_000
@@ -40,20 +41,12 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JP
 """Pillow's own decoders only: it would start other programs for some formats (EPS), and no photo needs the rest."""
 _HEIF_FORMATS: Final = ("AVIF", "HEIF")
 """Pillow's own decoder, and libheif for HEIC."""
-RAW_EXTENSIONS: Final = frozenset(
-    f".{ending}"
-    for ending in (
-        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "raf", "orf", "rw2", "pef", "srw", "x3f"),
-        *("raw", "3fr", "iiq", "kdc", "dcr", "mrw", "erf", "mef", "mos", "rwl"),
-    )
+RAW_EXTENSIONS: Final = endings(
+    "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw x3f raw 3fr iiq kdc dcr mrw erf mef mos rwl"
 )
 """Camera raw files. They hold small previews, which must not pass for the photo."""
-IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
-        *("pgm", "ppm", "pnm", "pbm", "jp2", "j2k", "heic", "heif", "hif", "avif", "jxl"),
-    )
+IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | endings(
+    "jpg jpeg jpe jfif mpo png apng webp gif bmp dib tif tiff pgm ppm pnm pbm jp2 j2k heic heif hif avif jxl"
 )
 """A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 

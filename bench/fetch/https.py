@@ -218,9 +218,8 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 def _require_secure(url: str) -> None:
     scheme = urlsplit(url).scheme
-    if scheme == "https" or (scheme == "http" and _is_loopback(url)):
-        return
-    raise FetchError(f"{scheme or 'no'} address for a download from {_host(url)}; only https is used")
+    if scheme != "https" and not (scheme == "http" and _is_loopback(url)):
+        raise FetchError(f"{scheme or 'no'} address for a download from {_host(url)}; only https is used")
 
 
 def _is_loopback(url: str) -> bool:

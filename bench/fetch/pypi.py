@@ -218,12 +218,8 @@ def _config_files() -> list[Path]:
 
 
 def _user_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
-    if sys.platform == "darwin":
-        library = Path(platformdirs.user_data_dir("pip", appauthor=False))
-        return library if library.is_dir() else Path.home() / ".config" / "pip"
-    return Path(platformdirs.user_config_dir("pip", appauthor=False))
+    folder = Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
+    return Path.home() / ".config" / "pip" if sys.platform == "darwin" and not folder.is_dir() else folder
 
 
 def _settings(path: Path) -> dict[str, str]:

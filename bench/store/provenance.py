@@ -21,6 +21,7 @@ from unmask.bench.store.schemas import Plan
 
 def gather_provenance(plan: Plan) -> dict[str, Any]:
     """Package versions, weights and data fingerprints, config, seed, commit, device and machine of this process."""
+    cards = (*plan.measuring, *(part.card for part in plan.people_parts))
     return {
         "unmask": __version__,
         "commit": commit(),
@@ -30,9 +31,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
         "data": {d.label: d.card.fingerprint for d in (*plan.datasets, *plan.others)},
-        "weights": {
-            card.name: _weights(card) for card in (*plan.measuring, *(part.card for part in plan.people_parts))
-        },
+        "weights": {card.name: _weights(card) for card in cards},
         "method_weights": {m.label: dict(m.card.weights) for m in plan.methods if m.card.weights},
         "python": platform.python_version(),
         "packages": packages(),

@@ -133,19 +133,14 @@ def _instrument(name: str) -> dict[str, Any]:
 
 def as_markdown(card: Mapping[str, Any]) -> str:
     """The card for a person."""
-    settings = card["plan"]["settings"]
+    plan, settings = card["plan"], card["plan"]["settings"]
+    sources = [(s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"]) for s in plan["sources"]]
     lines = [f"# {card['name']}", "", card["terms"], "", "## Data sets", ""]
-    lines += _rows(
-        ("Part", "Data set", "Licence", "Fingerprint"),
-        [
-            (s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"])
-            for s in card["plan"]["sources"]
-        ],
-    )
+    lines += _rows(("Part", "Data set", "Licence", "Fingerprint"), sources)
     lines += ["", "## Settings", ""]
     lines += _rows(("Setting", "Value"), [(key, _text(value)) for key, value in settings.items()])
-    lines += ["", f"Attributes, in order: {', '.join(card['plan']['attributes'])}.", ""]
-    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in card["plan"]["instruments"]]
+    lines += ["", f"Attributes, in order: {', '.join(plan['attributes'])}.", ""]
+    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in plan["instruments"]]
     lines += ["", "## What became of the photos", ""]
     rows = [(c["source"], c["part"], "photos", c["photos"]) for c in card["counts"]]
     for c in card["counts"]:
