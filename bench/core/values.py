@@ -51,6 +51,10 @@ class UnitValues:
     alternatives: tuple[Float, ...] = ()
     """(N,) each: the values at the ends of a threshold's own interval. They widen the estimate's interval."""
 
+    def at_end(self, end: int) -> Float:
+        """(N,) the values at an end of the threshold's interval, 0 = its point; at an end that there is not, those."""
+        return (self.values, *self.alternatives)[end if end <= len(self.alternatives) else 0]
+
 
 @dataclass(frozen=True, slots=True)
 class SetStatistic:

@@ -17,9 +17,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import psutil
 
-from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
+from unmask.bench.core.errors import counted, one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
-from unmask.bench.data.folders import counted
 from unmask.bench.run.checks.placement import size_reason
 from unmask.bench.run.jobs import opened
 

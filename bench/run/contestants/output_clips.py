@@ -15,13 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import VideoError, counted
 from unmask.bench.core.exposure import frame_seconds
 from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
-from unmask.bench.data.folders import counted
 from unmask.bench.data.media import VideoReader
-from unmask.bench.data.media.clock import step
+from unmask.bench.data.media.reader import step
 from unmask.bench.run.checks.neighbours import Small, reduced, same_picture
 from unmask.bench.run.contestants.calling import Attempt, checked
 from unmask.bench.run.jobs import opened

@@ -60,7 +60,7 @@ def original_clips(
         path = folder.prepare_dir(dataset.label, number)
         seconds = read_table(path / "frames.parquet")["seconds"]
         row = dict(read_table(path / "clip.parquet"))
-        truth = clips.truth(refs[clip])
+        truth = clips.truths.get(refs[clip].id)
         cut = len(seconds) == plan.settings.frames or bool(row["damage"][0]) or bool(row["problem"][0])
         if truth is not None and not cut and int(truth.frame.max(initial=-1)) >= len(seconds):
             # Of another clip, or counted otherwise: scores against a part of it would pass for the tracker's.

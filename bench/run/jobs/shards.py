@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.files import digest
 from unmask.bench.core.types import SampleRef
 from unmask.bench.data import Dataset
 from unmask.bench.run.jobs import opened

@@ -6,10 +6,9 @@ from contextlib import suppress
 
 from pydantic.main import IncEx
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.files import make_private_folder
+from unmask.bench.core.files import digest, make_folder
 from unmask.bench.run.jobs.shards import score_jobs, shard_jobs
 from unmask.bench.run.planning.sources import hash_arithmetic
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
@@ -32,7 +31,7 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
         folder.finish_publication()
 
     def write() -> None:
-        make_private_folder(folder.path)
+        make_folder(folder.path, private=True)
         with suppress(PermissionError):  # somebody else's folder stays as open as they made it
             folder.path.chmod(0o700)
         write_json(folder.results / PLAN, plan)

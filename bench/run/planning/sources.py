@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.files import sha256_of
+from unmask.bench.core.files import canonical_json, sha256_of
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
 from unmask.bench.data.stores import DigestCache
