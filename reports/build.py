@@ -26,7 +26,7 @@ from unmask.reports.plots import tradeoff_plots
 from unmask.reports.reported import load_reported
 from unmask.reports.runs_page import pairs, tagged_runs
 from unmask.reports.site import Site, check_replaceable, slugs
-from unmask.reports.thesis.page import make_thesis_page, thesis_runs
+from unmask.reports.thesis.page import thesis_runs, thesis_values
 
 INDEX = "index.html"
 
@@ -249,4 +249,4 @@ def write_thesis_pages(site: Site, content: Content) -> None:
     """A page for each run that follows the thesis's protocol."""
     for path, run in content.theses.items():
         own = {method: content.hrefs[Entrant(run, method).name] for method in run.methods}
-        site.page("thesis.html", path, path, page=make_thesis_page(run), page_hrefs=own)
+        site.page("thesis.html", path, path, page_hrefs=own, **thesis_values(run))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.reports.numbers import listed
-from unmask.reports.thesis.decisions import Gain, above, who_sees
+from unmask.reports.thesis.decisions import Gain, Range, above, who_sees
 from unmask.reports.thesis.measured import Measured
-from unmask.reports.thesis.words import Shown, show, show_difference
 
 BASE = "deepprivacy"
 ATTRIBUTES = (("gender", "gender_estimated_correct"), ("age group", "age_group_estimated_correct"))
@@ -17,35 +15,16 @@ TRUE = "_true"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLine:
-    """How often a method keeps an attribute."""
-
-    role: str
-    kept: tuple[Shown, ...]
-    """One an estimator, against its own reading of the original."""
-    true: tuple[Shown, ...]
-    """One an estimator, against the label; empty where the data has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class GainLine:
-    """A method against DeepPrivacy."""
-
-    role: str
-    kept: tuple[Shown, ...]
-    true: tuple[Shown, ...]
-    sentence: str
-    only_labelling: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AttributeGains:
     attribute: str
     estimators: tuple[str, ...]
     """The labelling one first."""
     labelled: bool
-    kept: tuple[KeptLine, ...]
-    gains: tuple[GainLine, ...]
+    """Whether the data has true labels: then numbers against them follow, one an estimator."""
+    kept: list[tuple[str, list[Range]]]
+    """Method, and how often it keeps the attribute, by each estimator's own reading of the original."""
+    gains: list[tuple[str, list[Range], str, bool]]
+    """Method, its paired differences to DeepPrivacy, who sees a gain, and whether only the labelling estimator does."""
 
 
 def attribute_gains(measured: Measured) -> list[AttributeGains]:
@@ -65,10 +44,11 @@ def gain_of(measured: Measured, role: str, metric: str) -> Gain:
 def gain_sentence(measured: Measured, role: str, metric: str) -> str:
     """In plain words; says so where only the labelling estimator sees a gain."""
     gain, own = gain_of(measured, role, metric), measured.labelling
+    others = listed([*gain.not_by, *gain.against])
     sentences = {
         "unknown": "Not enough estimators measured it to tell who sees a gain.",
         "nobody": f"No gain is shown, not even by {own}, which gave the labels.",
-        "only labelling": f"Only {own}, which gave the labels, sees a gain: by {listed(_without(gain))} none is shown.",
+        "only labelling": f"Only {own}, which gave the labels, sees a gain: by {others} none is shown.",
         "some": f"{own}, which gave the labels, and {listed(gain.by)} see a gain.",
         "all": f"{own}, which gave the labels, and all others ({listed(gain.by)}) see a gain.",
     }
@@ -82,10 +62,6 @@ def gain_sentence(measured: Measured, role: str, metric: str) -> str:
     if gain.unmeasured and gain.seen != "unknown":
         parts.append(f"Not measured by {listed(gain.unmeasured)}.")
     return " ".join([*parts, _by_labels(measured, role, metric)]).strip()
-
-
-def _without(gain: Gain) -> list[str]:
-    return [*gain.not_by, *gain.against]
 
 
 def _by_labels(measured: Measured, role: str, metric: str) -> str:
@@ -104,30 +80,22 @@ def _by_labels(measured: Measured, role: str, metric: str) -> str:
 
 def _attribute(measured: Measured, attribute: str, metric: str) -> AttributeGains:
     names = (measured.labelling, *measured.other_estimators)
-    truth = metric + TRUE
-    labelled = any(measured.estimate(role, truth, name).value is not None for role in measured.roles for name in names)
-    truth_names = names if labelled else ()
-    kept = [
-        KeptLine(
-            measured.label(role),
-            _shown(measured, role, metric, names),
-            _shown(measured, role, truth, truth_names),
-        )
-        for role in measured.roles
-    ]
-    gains = [
-        GainLine(
-            measured.label(role),
-            tuple(show_difference(measured.difference(role, BASE, metric, name), "share") for name in names),
-            tuple(show_difference(measured.difference(role, BASE, truth, name), "share") for name in truth_names),
-            gain_sentence(measured, role, metric),
-            gain_of(measured, role, metric).seen == "only labelling",
-        )
-        for role in measured.roles
-        if role not in ("none", BASE) and measured.label(BASE)
-    ]
-    return AttributeGains(attribute, names, labelled, tuple(kept), tuple(gains))
-
-
-def _shown(measured: Measured, role: str, metric: str, names: Sequence[str]) -> tuple[Shown, ...]:
-    return tuple(show(measured.estimate(role, metric, name), "share") for name in names)
+    truth = [(metric + TRUE, name) for name in names]
+    labelled = any(measured.estimate(role, *column).value is not None for role in measured.roles for column in truth)
+    columns = [*((metric, name) for name in names), *(truth if labelled else [])]
+    return AttributeGains(
+        attribute,
+        names,
+        labelled,
+        [(measured.label(role), [measured.estimate(role, *column) for column in columns]) for role in measured.roles],
+        [
+            (
+                measured.label(role),
+                [measured.difference(role, BASE, *column) for column in columns],
+                gain_sentence(measured, role, metric),
+                gain_of(measured, role, metric).seen == "only labelling",
+            )
+            for role in measured.roles
+            if role not in ("none", BASE) and measured.label(BASE)
+        ],
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.bench.store.view import WORST
-from unmask.reports.numbers import NBSP
+from unmask.reports.numbers import NBSP, NOT_MEASURED, change_with_interval, with_interval
 from unmask.reports.thesis.decisions import (
     Answer,
     Range,
@@ -22,7 +22,6 @@ from unmask.reports.thesis.decisions import (
 from unmask.reports.thesis.gains import gain_sentence
 from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Hypothesis, Published, Rules, Tone
-from unmask.reports.thesis.words import ANSWERS, one_line, show, show_difference
 
 BASE = "deepprivacy"
 PROPOSED = "dp-att"
@@ -40,7 +39,7 @@ class Clause:
 
     @property
     def word(self) -> str:
-        return ANSWERS[self.answer]
+        return {"open": "undecided", "unmeasured": NOT_MEASURED}.get(self.answer, self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
     what, metric, labels = hypothesis.attribute, hypothesis.metric, measured.labelling
     gain = measured.difference(PROPOSED, BASE, metric, labels)
     share = measured.estimate(PROPOSED, metric, labels)
-    gained = one_line(show_difference(gain, "share"))
+    gained = change_with_interval(gain, "share")
     return Decided(
         hypothesis,
         (
@@ -102,7 +101,7 @@ def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
                 f"Is the {what} kept in most of the images?",
                 f"Yes if the whole interval of the share of all faces lies above {_percent(rules.thesis_most)}; no if "
                 "none of it does.",
-                (one_line(show(share, "share")),),
+                (with_interval(share, "share"),),
                 above(share, rules.thesis_most),
             ),
         ),
@@ -133,11 +132,11 @@ def _recognisable(rules: Rules, measured: Measured) -> Clause:
 def _excess(measured: Measured, role: str, metric: str) -> str:
     estimate = measured.estimate(role, metric, WORST)
     if estimate.value is None:
-        return one_line(show_difference(estimate, "share"))
+        return NOT_MEASURED
     drawn = measured.draws(role)
     draws = f"average of {drawn} draws" if drawn > 1 else "one draw: another seed may give another number"
     attack = measured.note(role, metric, WORST)
-    excess = one_line(show_difference(estimate, "share"))
+    excess = change_with_interval(estimate, "share")
     return f"{excess} by {attack or 'one recogniser'}, {estimate.n or 0:,} faces, {draws}"
 
 
@@ -160,7 +159,7 @@ def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], measured:
                 f"Yes if in every channel the whole interval of the average tone lies within "
                 f"{_percent(rules.tone_within)} of the target; no if in any it lies wholly outside.",
                 tuple(
-                    f"{name}: {one_line(show(average, '0..255'))}, allowed {low:.0f} to {high:.0f}"
+                    f"{name}: {with_interval(average, '0..255')}, allowed {low:.0f} to {high:.0f}"
                     for (_, name), average, (low, high) in zip(CHANNELS, averages, bands, strict=True)
                 ),
                 all_of(within(a, low, high) for a, (low, high) in zip(averages, bands, strict=True)),
@@ -173,7 +172,7 @@ def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], measured:
                 "Share of the faces whose tone could be told on both outputs that is nearer to the average of "
                 "DP-ATT-S's outputs than under DeepPrivacy to the average of its: yes if the whole interval lies above "
                 f"{_percent(rules.thesis_most)}; no if none of it does.",
-                (f"{one_line(show(nearer, 'share'))}, {nearer.n or 0:,} faces",),
+                (f"{with_interval(nearer, 'share')}, {nearer.n or 0:,} faces",),
                 above(nearer, rules.thesis_most),
             )
         )

@@ -99,11 +99,5 @@ class Measured:
         return [card.name for card in self.of_role("recogniser")]
 
     @property
-    def calibrated(self) -> list[str]:
-        """The recognisers that thresholds were measured for; others (one's own weights) decide nothing."""
-        points = self.run.operating_points.get("points", {})
-        return [name for name in self.recognisers if points.get(name)]
-
-    @property
     def judge(self) -> InstrumentCard:
         return self.of_role("detector")[0]
