@@ -13,11 +13,11 @@ from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools
 from unmask.reports import export, pages
 from unmask.reports.boards import Board, Entrant, make_boards
-from unmask.reports.clips.codec import codec_table
+from unmask.reports.clips.codec import codec_values
 from unmask.reports.clips.findings import RULE, findings
 from unmask.reports.clips.inputs import clip_facts, rate_text
 from unmask.reports.clips.people import followed_by, people_tables, thesis
-from unmask.reports.clips.timelines import make_timelines
+from unmask.reports.clips.timelines import timeline_values
 from unmask.reports.columns import FAMILY_TITLES, better_text
 from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
 from unmask.reports.leaderboard import make_leaderboard, summary
@@ -185,8 +185,8 @@ def _clip_pages(site: Site, content: Content) -> None:
                 board=board,
                 followed_by=followed_by(clips),
                 people=people_tables(board, clips),
-                codec=codec_table(board, clips),
-                timelines=make_timelines(clips, "time"),
+                codec=codec_values(board, clips),
+                timelines=timeline_values(clips, "time"),
                 thesis=thesis(),
             )
 

@@ -105,6 +105,11 @@ def change_with_interval(number: Number, unit: str) -> str:
     return change_text(number.value, unit) + (f" ({interval})" if interval else "")
 
 
+def whole_text(value: int | None) -> str:
+    """``1,204``, with a true minus."""
+    return NOT_MEASURED if value is None else f"{value:,}".replace("-", MINUS)
+
+
 def ends_text(values: Sequence[float], unit: str) -> str:
     """The first and the last of ascending values, as one text; once where they read alike, '' where there are none."""
     return DASH.join(dict.fromkeys(format_value(value, unit) for value in (*values[:1], *values[-1:])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
 from importlib.resources import files
 from typing import Annotated, Self, TypeVar
 
@@ -85,7 +84,6 @@ def parse_printed(model: type[M], text: str, file: str) -> M:
         raise ConfigError(f"{file}: {where}: {first['msg']}") from error
 
 
-@cache
 def load_printed(model: type[M], package: str, file: str) -> M:
     """A file that comes with unmask."""
     return parse_printed(model, files(package).joinpath(file).read_text("utf-8"), file)

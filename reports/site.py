@@ -14,7 +14,15 @@ import jinja2
 
 from unmask import __version__
 from unmask.bench.core.errors import UsageError
-from unmask.reports.numbers import fmr_text, format_interval, format_p, format_value, interval_text
+from unmask.reports.numbers import (
+    change_text,
+    fmr_text,
+    format_interval,
+    format_p,
+    format_value,
+    interval_text,
+    whole_text,
+)
 
 MARKER: Final = "report.json"
 SCHEMA: Final = "unmask.report/1"
@@ -29,9 +37,15 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        value=format_value, interval=interval_text, interval_of=format_interval, fmr=fmr_text, p_value=format_p
-    )
+    environment.globals |= {
+        "value": format_value,
+        "interval": interval_text,
+        "interval_of": format_interval,
+        "fmr": fmr_text,
+        "p_value": format_p,
+        "whole": whole_text,
+        "change": change_text,
+    }
     return environment
 
 

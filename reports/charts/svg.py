@@ -1,4 +1,4 @@
-"""Turns matplotlib's SVG into markup that can stand in a page: no prolog, no outside names, the page's colours."""
+"""SVG that can stand in a page: pieces of it, and matplotlib's without prolog, outside names and own colours."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ RC: Final[Any] = {
     "figure.facecolor": "none",
     "text.parse_math": False,
 }
+
+
+def svg_start(kind: str, width: float, height: float, name: str, title: str, description: str) -> Markup:
+    """The start of a drawing that is written by hand; ``name`` keeps its ids apart on a page."""
+    return Markup(
+        '<svg class="plot {k}" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">'
+        '<title id="{n}-t">{t}</title><desc id="{n}-d">{d}</desc>'
+    ).format(k=kind, w=width, h=height, n=name, t=title, d=description)
+
+
+def svg_text(kind: str, x: float, y: float, text: str, anchor: str = "") -> Markup:
+    placed = Markup(' text-anchor="{a}"').format(a=anchor) if anchor else ""
+    return Markup('<text class="{k}" x="{x}" y="{y}"{a}>{t}</text>').format(k=kind, x=x, y=y, a=placed, t=text)
 
 
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:

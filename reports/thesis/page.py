@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.view import RunView
-from unmask.reports.numbers import change_text
 from unmask.reports.site import slugs
 from unmask.reports.thesis.decisions import Verdict
 from unmask.reports.thesis.facts import ours
@@ -53,5 +52,4 @@ def thesis_values(run: RunView) -> dict[str, Any]:
         "deid": deid_rates(published.rules, measured),
         "differences": [(each.what, each.thesis, ours(each, measured)) for each in published.differences],
         "classes": CLASSES,
-        "change": change_text,
     }
