@@ -13,7 +13,7 @@ from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram
-from unmask.reports.columns import FAMILY_TITLES, Head, family_columns, headline_heads, instrument_text
+from unmask.reports.columns import FAMILY_TITLES, Head, headline_heads, instrument_text
 from unmask.reports.leaderboard import failures_of, outcomes_of
 from unmask.reports.numbers import fmr_text, format_p, format_value
 from unmask.reports.worst_cases import worst_cases
@@ -52,7 +52,7 @@ def _family(board: Board, entrant: Entrant, family: Family) -> list[tuple[Metric
     """A line for each column that the own run measured: what, by which instrument, the number, control and chance."""
     run, lines = entrant.run, []
     own = set(run.columns(board.dataset))
-    for column in (c for c in family_columns(board, family) if c in own):
+    for column in (c for c in board.columns if c in own and board.metric(c).family == family):
         card = run.metrics[column.metric]
         row = run.row(board.dataset, entrant.label, column)
         control = None if entrant.control else run.control_row(board.dataset, column)
