@@ -76,8 +76,7 @@ def span_of(card: MetricCard) -> str:
 
 
 def span_title(span: str) -> str:
-    titles: dict[str, str] = {**FAMILY_TITLES, **TRACEABILITY}
-    return titles[span]
+    return dict[str, str]([*FAMILY_TITLES.items(), *TRACEABILITY.items()])[span]
 
 
 def headline_column(board: Board, name: str) -> Column | None:
