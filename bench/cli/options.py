@@ -44,6 +44,7 @@ Config = Annotated[
 CALIBRATION: Final = "unmask.bench.run.originals:CalibrationSettings"
 RUN_CONFIG: Final = "unmask.bench.run.config:RunConfig"
 MEASURED: Final = "unmask.bench.run.config:Measured"
+TRAINING: Final = "unmask.bench.core.training:TrainSettings"
 WAY_OF_RUNNING: Final = "unmask.bench.run.config:Running"
 
 
