@@ -64,8 +64,8 @@ def headline_heads(board: Board) -> list[Head]:
     cards = {column.metric: board.metric(column) for column in board.columns}
     heads = headline_keys(cards, keys, valued, instruments=board.reference.plan.headline_instruments)
     spans = {key: span_of(cards[key[0]]) for key in heads}
-    kept = {span for key, span in spans.items() if key in valued or span not in ("truth", "original")}
-    return [make_head(board, Column(*key)) for key, span in spans.items() if span in kept]
+    names = {span for key, span in spans.items() if key in valued or span not in ("truth", "original")}
+    return [make_head(board, Column(*key)) for key, span in spans.items() if span in names]
 
 
 def span_of(card: MetricCard) -> str:

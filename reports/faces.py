@@ -68,10 +68,10 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
 
     Raises a `DataError` when asked for a data set that is not the one which the run used.
     """
-    opened: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
 
     def read(planned: PlannedDataset, sample: str) -> Image:
-        if planned.label not in opened:
+        if planned.label not in datasets:
             places = (located_dataset(run, planned.label, planned.spec) for run in runs)
             spec = next((place for place in places if place != planned.spec), planned.spec)
             dataset = open_dataset(spec, root=root)
@@ -79,8 +79,8 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
                 raise DataError(
                     f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"
                 )
-            opened[planned.label] = dataset
-        dataset = opened[planned.label]
+            datasets[planned.label] = dataset
+        dataset = datasets[planned.label]
         ref = next((ref for ref in dataset.refs if ref.id == sample), None)
         if ref is None:
             raise DataError(f"data set {planned.label!r} has no {sample!r} any more; leave out --with-faces")
@@ -94,16 +94,16 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
     planned = board.reference.planned(board.dataset)
     count = len(planned.samples)
     # Spread over the data set, so that the strip is not six photos of one person.
-    chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
-    names = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in chosen)
+    samples = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
+    names = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in samples)
     originals = [
         _original(planned, sample, name, source, out, f"{folder}/{i}-original.jpg")
-        for i, (sample, name) in enumerate(zip(chosen, names, strict=True))
+        for i, (sample, name) in enumerate(zip(samples, names, strict=True))
     ]
     rows = [("original", originals)]
     for entrant in (e for e in board.entrants if not e.control):
         stem = files[entrant.name]
-        pictures = [_output(board, entrant, s, out, f"{folder}/{i}-{stem}.jpg") for i, s in enumerate(chosen)]
+        pictures = [_output(board, entrant, s, out, f"{folder}/{i}-{stem}.jpg") for i, s in enumerate(samples)]
         rows.append((entrant.name, pictures))
     return FaceGrid(board.title, names, tuple(rows))
 

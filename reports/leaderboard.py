@@ -152,14 +152,14 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
         about = "fails on most faces"
     else:
         about = ""
-    failed = failure_text(board, entrant)
+    failure = failure_text(board, entrant)
     findings = [finding.text for finding in entrant.run.findings(board.dataset, entrant.label)]
     return Line(
         entrant,
         about,
         outcomes,
         tuple(entrant_cell(board, entrant, head.column) for head in heads),
-        (*([failed] if failed else []), *findings),
+        (*([failure] if failure else []), *findings),
     )
 
 
@@ -191,23 +191,23 @@ def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
     sizes = "; ".join(f"{board.size} ({board.title})" for board in boards)
     attackers = {name for board in boards for name in board.recognisers}
     first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {sizes}"
-    said = [f"{first}."]
+    sentences = [f"{first}."]
     if attackers:
         many = count(len(attackers), "face recognition program")
-        said = [f"{first}, and {many} then tried to find the same people again."]
+        sentences = [f"{first}, and {many} then tried to find the same people again."]
     measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
     worst = "it" if len(attackers) == 1 else "even the most successful of them"
     if HEADLINE_PRIVACY in measured:
-        said.append(
+        sentences.append(
             f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
             "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "
             f"and each number with its 95{NBSP}% interval."
         )
     else:
-        said.append(f"The tables say what became of the faces, each number with its 95{NBSP}% interval.")
+        sentences.append(f"The tables say what became of the faces, each number with its 95{NBSP}% interval.")
     if any(board.clips for board in boards):
-        said.append(
+        sentences.append(
             "Of clips two things are asked: can people still be followed from frame to frame, and are there moments in "
             "which a program still recognises a person? One such frame is enough."
         )
-    return " ".join(said)
+    return " ".join(sentences)

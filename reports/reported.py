@@ -44,7 +44,7 @@ class System(Printed):
     code: Text
     """Why nobody can run it."""
     figures: tuple[Figure, ...]
-    said: str = ""
+    statement: str = ""
     """What the source says where it has no figure."""
     protocol: Text
     """On which data, measured how."""
@@ -52,9 +52,9 @@ class System(Printed):
     """Why the figures may not be compared with ours."""
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.figures and not self.said:
-            raise ValueError("a system without figures must say what was said instead (said)")
+    def _has_statement(self) -> Self:
+        if not self.figures and not self.statement:
+            raise ValueError("a system without figures must say what is said instead (statement)")
         return self
 
 

@@ -54,9 +54,9 @@ def _lines(a: RunView, b: RunView, dataset: str) -> list[SideBySide]:
     columns = [Column(*key) for key in headline_keys(a.metrics, keys, keys, instruments=a.plan.headline_instruments)]
     lines = []
     for label in (label for label in a.labels(dataset) if label in b.labels(dataset)):
-        changed = method_difference(a, b, label)
+        difference = method_difference(a, b, label)
         for column in columns:
-            reason = changed or metric_difference(a, b, column)
+            reason = difference or metric_difference(a, b, column)
             card = a.metrics[column.metric]
             one, two = (with_interval(run.row(dataset, label, column), card.unit) for run in (a, b))
             lines.append(SideBySide(label, card.title, column.instrument, one, two, reason))

@@ -90,12 +90,12 @@ def device_checks() -> list[Check]:
 def package_checks() -> list[Check]:
     """Whether every package that we depend on is there, fits, and can be imported."""
     try:
-        declared = metadata.requires("unmask") or []
+        requirements = metadata.requires("unmask") or []
     except metadata.PackageNotFoundError:
         text = "unmask runs from its folder without being installed, so its packages cannot be checked"
         return [Check("packages", "unmask", "problem", text, "pip install -e . in the project's folder")]
     # What the `dev` extra brings is of no use to somebody who only runs benchmarks.
-    return [_package_check(text) for text in declared if not re.search(r"extra\s*==\s*['\"]dev['\"]", text)]
+    return [_package_check(text) for text in requirements if not re.search(r"extra\s*==\s*['\"]dev['\"]", text)]
 
 
 def _package_check(text: str) -> Check:

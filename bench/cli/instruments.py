@@ -58,8 +58,8 @@ def _print_fetched(rows: list[InstrumentRow]) -> None:
     from unmask.bench.cli.fetch_progress import human_size
 
     for row in rows:
-        said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
-        typer.echo(f"{row.name}: {said}")
+        text = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
+        typer.echo(f"{row.name}: {text}")
 
 
 @app.command()

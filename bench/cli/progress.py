@@ -24,13 +24,13 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self._stage, self._job = "", ""
-        self._jobs = self._done = self._skipped = self._shown = 0
-        self._began = self._told = 0.0
+        self._jobs = self._done = self._skipped = self._position = 0
+        self._start_at = self._line_at = 0.0
 
     def start(self, stage: str, jobs: int) -> None:
         self._stage, self._job, self._jobs = stage, "", jobs
-        self._done = self._skipped = self._shown = 0
-        self._began = self._told = time.monotonic()
+        self._done = self._skipped = self._position = 0
+        self._start_at = self._line_at = time.monotonic()
 
     def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
         self._job = job
@@ -40,17 +40,17 @@ class PlainProgress:
 
     def partly(self, units: int) -> None:
         # A job that ends is counted a moment before what others have done of theirs.
-        now, self._shown = time.monotonic(), max(self._shown, self._done + units)
-        done = self._shown
-        if now - self._told >= LINE_EVERY_S and done < self._jobs:
-            self._told = now
+        now, self._position = time.monotonic(), max(self._position, self._done + units)
+        done = self._position
+        if now - self._line_at >= LINE_EVERY_S and done < self._jobs:
+            self._line_at = now
             last = f" ({self._job})" if self._job else ""
             print(f"{self._stage}: {done}/{self._jobs}{last}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        kept = f", {self._skipped} done before" if self._skipped else ""
-        seconds = time.monotonic() - self._began
-        print(f"{self._stage}: {self._done}/{self._jobs} in {seconds:.1f} s{kept}", file=sys.stderr, flush=True)
+        before = f", {self._skipped} done before" if self._skipped else ""
+        seconds = time.monotonic() - self._start_at
+        print(f"{self._stage}: {self._done}/{self._jobs} in {seconds:.1f} s{before}", file=sys.stderr, flush=True)
 
 
 class BarProgress:
@@ -59,10 +59,10 @@ class BarProgress:
     def __init__(self) -> None:
         self._bars: Progress | None = None
         self._task = TaskID(0)
-        self._done = self._total = self._shown = 0
+        self._done = self._total = self._position = 0
 
     def start(self, stage: str, jobs: int) -> None:
-        self._done, self._total, self._shown = 0, jobs, 0
+        self._done, self._total, self._position = 0, jobs, 0
         self._bars = Progress(
             TextColumn(f"{stage:<10}"),
             BarColumn(),
@@ -77,14 +77,14 @@ class BarProgress:
     def done(self, job: str, *, skipped: bool, units: int = 1) -> None:
         if self._bars is not None:
             self._done += units
-            said = f"{job}{' (done before)' if skipped else ''}"
-            self._bars.update(self._task, description=said)
+            text = f"{job}{' (done before)' if skipped else ''}"
+            self._bars.update(self._task, description=text)
             self.partly(0)
 
     def partly(self, units: int) -> None:
         if self._bars is not None:
-            self._shown = max(self._shown, min(self._done + units, self._total))
-            self._bars.update(self._task, completed=self._shown)
+            self._position = max(self._position, min(self._done + units, self._total))
+            self._bars.update(self._task, completed=self._position)
 
     def end(self) -> None:
         if self._bars is not None:

@@ -53,8 +53,8 @@ def svg_start(kind: str, width: float, height: float, name: str, title: str, des
 
 
 def svg_text(kind: str, x: float, y: float, text: str, anchor: str = "") -> Markup:
-    placed = Markup(' text-anchor="{a}"').format(a=anchor) if anchor else ""
-    return Markup('<text class="{k}" x="{x}" y="{y}"{a}>{t}</text>').format(k=kind, x=x, y=y, a=placed, t=text)
+    attribute = Markup(' text-anchor="{a}"').format(a=anchor) if anchor else ""
+    return Markup('<text class="{k}" x="{x}" y="{y}"{a}>{t}</text>').format(k=kind, x=x, y=y, a=attribute, t=text)
 
 
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
@@ -86,8 +86,8 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
 
 
 def _prefix_ids(text: str, name: str) -> str:
-    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
-    names = {part for pair in used for part in pair if part}
+    references = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    names = {part for pair in references for part in pair if part}
     text = re.sub(r'\s+id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in names else "", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)

@@ -100,13 +100,13 @@ def _exposure(clips: ClipSet) -> tuple[str, list[str]]:
         return "No clip could be used.", []
     if not any(row.face_tracks for row in clips.usable):
         return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", []
-    said = _least_and_most(clips)
+    sentences = _least_and_most(clips)
     control = clips.value(clips.control.label, "tracks_exposed", WORST)
     if control is not None:
-        said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
+        sentences.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
     if mixed_up := _mixed_up(clips):
-        said.append(mixed_up)
-    return " ".join(said), [_exposure_text(clips, release) for release in clips.competing]
+        sentences.append(mixed_up)
+    return " ".join(sentences), [_exposure_text(clips, release) for release in clips.competing]
 
 
 def _mixed_up(clips: ClipSet) -> str:
@@ -133,15 +133,15 @@ def _least_and_most(clips: ClipSet) -> list[str]:
     # Where no two can be told apart the leaderboard has no star; in words all of them are tied.
     leads = [label for label in clips.run.leads(clips.dataset, column) if label in values] or ranked
     most = [label for label, value in values.items() if value == max(values.values())]
-    said = []
+    sentences = []
     if len(leads) == 1:
         but = ", but destroys most faces" if _destroys(clips, leads[0]) else ""
-        said.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
+        sentences.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
     elif leads:
-        said.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
+        sentences.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
     if max(values.values()) > 0 and not set(most) & set(leads):
-        said.append(f"Most are exposed under {listed(most)}.")
-    return said
+        sentences.append(f"Most are exposed under {listed(most)}.")
+    return sentences
 
 
 def _exposure_text(clips: ClipSet, release: Release) -> str:

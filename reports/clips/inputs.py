@@ -17,7 +17,7 @@ def clip_facts(clips: ClipSet) -> list[tuple[str, str]]:
         people.append(f"{sum(truth):,} by the data set's annotation of {count(len(truth), 'clip')}")
     faces, width = sum(row.faces for row in usable), clips.face_width
     strangers = (f"{name}: {matched:,} of {pairs:,}" for name, (matched, pairs) in clips.strangers.items())
-    kept = clips.run.plan.settings.keep_audio
+    with_audio = clips.run.plan.settings.keep_audio
     return [
         ("Groups", ", ".join(f"{name or 'no group'}: {n:,}" for name, n in groups.items()) if any(groups) else ""),
         ("People in the originals", "; ".join(people) if usable else ""),
@@ -27,7 +27,7 @@ def clip_facts(clips: ClipSet) -> list[tuple[str, str]]:
             + (f", typically {width:.0f}{NBSP}px wide" if width is not None else ""),
         ),
         ("Strangers taken for one person", "; ".join(strangers)),
-        ("Sound", "kept in clips that are not lossless" if kept else "dropped: voices identify people"),
+        ("Sound", "kept in clips that are not lossless" if with_audio else "dropped: voices identify people"),
     ]
 
 

@@ -43,17 +43,17 @@ def timeline_values(clips: ClipSet, name: str) -> dict[str, Any]:
 
     Raises `StoreError` for a missing table.
     """
-    drawn = [*clips.competing, clips.control]
+    releases = [*clips.competing, clips.control]
     folder, dataset = clips.run.folder, clips.dataset
-    tables = {release.label: _tracks(clips, release.label) for release in drawn}
+    tables = {release.label: _tracks(clips, release.label) for release in releases}
     rows = [row for row in clips.usable if row.face_tracks]
     rows.sort(key=lambda row: -sum(_exposed(t) for r in clips.competing for t in _of(tables, r, row).values()))
     drawings: list[Drawing] = []
-    used = 0
+    size = 0
     for number, row in enumerate(rows[:MOST_CLIPS]):
-        drawing = _draw(row, {release.label: _of(tables, release, row) for release in drawn}, f"{name}-t{number}")
-        used += len(drawing[-1])
-        if used > MOST_BYTES and drawings:
+        drawing = _draw(row, {release.label: _of(tables, release, row) for release in releases}, f"{name}-t{number}")
+        size += len(drawing[-1])
+        if size > MOST_BYTES and drawings:
             break
         drawings.append(drawing)
     missed = [line for row in rows for r in clips.competing if (line := _missed(row, r, _of(tables, r, row)))]
@@ -66,7 +66,7 @@ def timeline_values(clips: ClipSet, name: str) -> dict[str, Any]:
         "missed": missed[:MOST_ROWS],
         "missed_more": max(len(missed) - MOST_ROWS, 0),
         "without": [release.label for release in clips.competing if release.label not in with_missed],
-        "files": [folder.timelines_path(dataset, r.label).local.relative_to(folder.path).as_posix() for r in drawn],
+        "files": [folder.timelines_path(dataset, r.label).local.relative_to(folder.path).as_posix() for r in releases],
     }
 
 

@@ -19,7 +19,7 @@ _VERDICTS: Final[dict[Answer, Verdict]] = {
     "open": "undecided",
     "unmeasured": "not measured",
 }
-Seen = Literal["nobody", "only labelling", "some", "all", "unknown"]
+Who = Literal["nobody", "only labelling", "some", "all", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def verdict(answers: Iterable[Answer]) -> Verdict:
 class Gain:
     """Which estimators see a method do better than another: by the others' paired differences."""
 
-    seen: Seen
+    who: Who
     by: tuple[str, ...]
     """Wholly above 0."""
     not_by: tuple[str, ...]
@@ -116,18 +116,18 @@ def who_sees(labelling: Range, others: Mapping[str, Range]) -> Gain:
     ``nobody`` = the labelling estimator does not see one either, whatever the others say.
     """
     sides = {name: "loss" if below(each, 0.0) == "yes" else above(each, 0.0) for name, each in others.items()}
-    by, lost, unmeasured, not_by = (
+    by, losses, unmeasured, not_by = (
         tuple(name for name, side in sides.items() if side in kinds)
         for kinds in (["yes"], ["loss"], ["unmeasured"], ["no", "open"])
     )
     own = above(labelling, 0.0)
-    seen: Seen
+    who: Who
     if own == "unmeasured" or (own == "yes" and len(unmeasured) == len(others)):
-        seen = "unknown"
+        who = "unknown"
     elif own != "yes":
-        seen = "nobody"
+        who = "nobody"
     elif not by:
-        seen = "only labelling"
+        who = "only labelling"
     else:
-        seen = "all" if len(by) == len(others) else "some"
-    return Gain(seen, by, not_by, lost, unmeasured)
+        who = "all" if len(by) == len(others) else "some"
+    return Gain(who, by, not_by, losses, unmeasured)

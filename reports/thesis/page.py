@@ -12,8 +12,8 @@ from unmask.reports.thesis.decisions import Verdict
 from unmask.reports.thesis.facts import ours
 from unmask.reports.thesis.gains import attribute_gains
 from unmask.reports.thesis.hypotheses import decide
-from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import load_published
+from unmask.reports.thesis.results import Results
 from unmask.reports.thesis.tables import beside, deid_rates
 
 CLASSES: Final[dict[Verdict, str]] = {
@@ -38,18 +38,18 @@ def thesis_values(run: RunView) -> dict[str, Any]:
     """What the template shows of a run that is among `thesis_runs`. Raises `StoreError` where its files are damaged."""
     reproduction = read_reproduction(run.folder.path)
     assert reproduction is not None
-    published, measured = load_published(), Measured(run, reproduction)
+    published, results = load_published(), Results(run, reproduction)
     inputs = run.inputs(reproduction.dataset)
     return {
         "published": published,
-        "measured": measured,
+        "results": results,
         "reproduction": reproduction,
         "photos": inputs.images if inputs else 0,
         "faces": inputs.faces if inputs else 0,
-        "hypotheses": decide(published, measured),
-        "tables": [(table, beside(table, measured)) for table in published.tables],
-        "gains": attribute_gains(measured),
-        "deid": deid_rates(published.rules, measured),
-        "differences": [(each.what, each.thesis, ours(each, measured)) for each in published.differences],
+        "hypotheses": decide(published, results),
+        "tables": [(table, beside(table, results)) for table in published.tables],
+        "gains": attribute_gains(results),
+        "deid": deid_rates(published.rules, results),
+        "differences": [(each.what, each.thesis, ours(each, results)) for each in published.differences],
         "classes": CLASSES,
     }

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from unmask.bench.store.view import WORST
 from unmask.reports.thesis.decisions import Range
-from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Row, Rules, Table
+from unmask.reports.thesis.results import Results
 
 Place = Literal["", "inside", "above", "below"]
 """Of the thesis's number as seen from our interval: ``above`` = it is higher than all of it; '' = cannot be said."""
@@ -21,15 +21,15 @@ class Line(NamedTuple):
     """In each column the thesis's number, ours, and where our interval has the thesis's."""
 
 
-def beside(table: Table, measured: Measured) -> list[tuple[str, list[Line]]]:
+def beside(table: Table, results: Results) -> list[tuple[str, list[Line]]]:
     """One of the thesis's tables: title and lines of each group of rows."""
     groups = groupby(table.rows, key=lambda row: row.group)
-    return [(title, [_line(row, table, measured) for row in rows]) for title, rows in groups]
+    return [(title, [_line(row, table, results) for row in rows]) for title, rows in groups]
 
 
-def _line(row: Row, table: Table, measured: Measured) -> Line:
-    instrument, unit = measured.instrument(row.instrument), measured.unit(row.metric)
-    ours = [measured.estimate(column.role, row.metric, instrument, row.region) for column in table.columns]
+def _line(row: Row, table: Table, results: Results) -> Line:
+    instrument, unit = results.instrument(row.instrument), results.unit(row.metric)
+    ours = [results.estimate(column.role, row.metric, instrument, row.region) for column in table.columns]
     printed = zip(row.values, ours, strict=True)
     return Line(row.title, unit, [(value, number, place_of(value, number, unit)) for value, number in printed])
 
@@ -43,7 +43,7 @@ def place_of(printed: str, ours: Range, unit: str) -> Place:
     return "below" if value < low else "above" if value > high else "inside"
 
 
-def deid_rates(rules: Rules, measured: Measured) -> list[tuple[str, str, list[tuple[str, list[Range]]]]]:
+def deid_rates(rules: Rules, results: Results) -> list[tuple[str, str, list[tuple[str, list[Range]]]]]:
     """De-identification rates, calibrated and in both readings of the thesis's threshold: title, metric, and of each
     method the rate by each recogniser, ``worst`` last."""
     readings = (
@@ -51,9 +51,9 @@ def deid_rates(rules: Rules, measured: Measured) -> list[tuple[str, str, list[tu
         ("The thesis's threshold, read as cosine distance above 0.3", "deid_rate_thesis_cosine"),
         ("The thesis's threshold, read as squared L2 distance above 0.3", "deid_rate_thesis_l2"),
     )
-    names = (*measured.recognisers, WORST)
+    names = (*results.recognisers, WORST)
     return [
-        (title, metric, [(measured.label(r), [measured.estimate(r, metric, n) for n in names]) for r in measured.roles])
+        (title, metric, [(results.label(r), [results.estimate(r, metric, n) for n in names]) for r in results.roles])
         for title, metric in readings
-        if metric in measured.run.metrics
+        if metric in results.run.metrics
     ]

@@ -40,7 +40,7 @@ def test_every_promised_system_is_there() -> None:
         ('incomparable = "i"', "", "incomparable"),
         ('incomparable = "i"', 'incomparable = ""', "incomparable"),
         ('section = "4.6.1"', 'section = "somewhere"', "section"),
-        ('[{ what = "w", value = "1", unit = "%", section = "4.6.1" }]', "[]", "said"),
+        ('[{ what = "w", value = "1", unit = "%", section = "4.6.1" }]', "[]", "statement"),
         ('code = "none"', 'code = "none"\nrank = 1', "rank"),
     ],
 )

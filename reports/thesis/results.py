@@ -13,7 +13,7 @@ from unmask.reports.thesis.decisions import UNMEASURED, Range
 
 
 @dataclass(frozen=True)
-class Measured:
+class Results:
     """Look-ups; a part that was left out, or a question that was not asked, is `UNMEASURED`."""
 
     run: RunView
