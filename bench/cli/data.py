@@ -57,13 +57,11 @@ def show(
 @app.command()
 def fetch(name: Name, root: Root = None) -> None:
     """Fetch a data set, where a program may; else say how to get it by hand (exit code 1)."""
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import fetch_progress
     from unmask.bench.data.catalog import find_entry
     from unmask.bench.data.upkeep import fetch_dataset
 
-    with fetch_progress(Console(stderr=True)) as progress:
+    with fetch_progress() as progress:
         where = fetch_dataset(find_entry(name), root=existing_root(root), progress=progress)
     typer.echo(f"{name}: {where}")
 
@@ -98,7 +96,7 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="The pack's folder.", show_default=False)],
 ) -> None:
     """Pack a built set for a GPU machine: faces as JPEG in parts of at most 60 MB, skin colours, LPIPS's weights."""
-    from unmask.bench.cli.fetch_progress import instrument_files
+    from unmask.bench.cli.progress import instrument_files
     from unmask.bench.core.training import face_packer
 
     packer = face_packer()

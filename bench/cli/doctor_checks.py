@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from unmask.bench.cli.available import InstrumentRow, dataset_places, instrument_rows
-from unmask.bench.cli.fetch_progress import human_size
+from unmask.bench.cli.listing import human_size
 from unmask.bench.core.errors import DataError, UnmaskError
 from unmask.bench.fetch import cache, packages
 from unmask.bench.fetch.npm import npm_command

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unmask.bench.cli.list_ import Kind, show_listing
-from unmask.bench.cli.listing import print_json
+from unmask.bench.cli.listing import human_size, print_json
 from unmask.bench.cli.options import Json
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def fetch(names: Names = None, as_json: Json = False) -> None:
     """Fetch the files of the named instruments (default: of every instrument a run uses without being asked)."""
-    from rich.console import Console
-
     from unmask.bench.cli.available import instrument_rows
-    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import fetch_progress
     from unmask.bench.core.errors import UnavailableError
     from unmask.bench.fetch import packages
 
@@ -42,8 +40,7 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
                 raise UnavailableError(row.reason)
     else:
         rows = [row for row in rows if row.card is None or row.card.default]
-    messages = Console(stderr=True)
-    with fetch_progress(messages) as progress:
+    with fetch_progress() as progress:
         paths = packages.ensure([file for row in rows for file in row.files], progress=progress)
     if as_json:
         files = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
@@ -55,7 +52,6 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
 
 
 def _print_fetched(rows: list[InstrumentRow]) -> None:
-    from unmask.bench.cli.fetch_progress import human_size
 
     for row in rows:
         text = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from unmask.bench.cli.listing import Entry, Listing, Row, print_facts, print_json
+from unmask.bench.cli.listing import Entry, Listing, Row, human_size, print_facts, print_json
 from unmask.bench.cli.options import Json
 
 
@@ -116,7 +116,6 @@ def _instruments(_: Path | None) -> Listing:
     from dataclasses import asdict
 
     from unmask.bench.cli.available import instrument_rows
-    from unmask.bench.cli.fetch_progress import human_size
     from unmask.bench.fetch import cache
 
     entries = {}

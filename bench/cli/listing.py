@@ -103,3 +103,15 @@ def page_console() -> Console:
 
     console = Console()
     return console if console.is_terminal or os.environ.get("COLUMNS") else Console(width=PAGE_WIDTH)
+
+
+def human_size(size: int) -> str:
+    """``5233396`` -> ``5.2 MB`` (decimal units, as registries show them)."""
+    if size < 1000:
+        return f"{size} B"
+    value, unit = size / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 999.95:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"

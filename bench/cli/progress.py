@@ -1,22 +1,43 @@
-"""Progress as a person reads it: bars on a terminal, plain lines elsewhere."""
+"""Progress of runs and downloads as a person reads it: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from unmask.bench.cli.listing import human_size
+from unmask.bench.core.types import FetchProgress
 
 LINE_EVERY_S = 5.0
 """Plain lines come at most this often, and at the end of each stage."""
+FETCH_LINE_EVERY_S = 10.0
+"""Seconds between two plain lines about the same download."""
+
+
+def _is_plain(console: Console) -> bool:
+    """Whether nothing that moves should be printed: CI, a pipe, a dumb terminal."""
+    return not console.is_terminal or console.is_dumb_terminal or os.environ.get("CI", "").lower() in ("true", "1")
 
 
 def show_progress() -> PlainProgress | BarProgress:
-    """Bars where standard error is a terminal and CI is not set."""
-    plain = os.environ.get("CI", "").lower() in ("1", "true") or not sys.stderr.isatty()
-    return PlainProgress() if plain else BarProgress()
+    """Of a run's stages."""
+    return PlainProgress() if _is_plain(Console(stderr=True)) else BarProgress()
 
 
 class PlainProgress:
@@ -91,3 +112,51 @@ class BarProgress:
             self._bars.update(self._task, description="")
             self._bars.stop()
             self._bars = None
+
+
+@contextmanager
+def fetch_progress() -> Iterator[FetchProgress]:
+    """Yields the callback that `bench.fetch.packages` and `bench.fetch.https` report to."""
+    console = Console(stderr=True)
+    if _is_plain(console):
+        yield _plain_fetching(console)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield show
+
+
+def _plain_fetching(console: Console) -> FetchProgress:
+    last: dict[str, float] = {}
+    finished: set[str] = set()
+
+    def show(name: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if done == total:
+            if name not in finished:
+                console.print(f"fetched {name} ({human_size(done)})", highlight=False, markup=False, soft_wrap=True)
+            finished.add(name)
+        elif name not in last or now - last[name] >= FETCH_LINE_EVERY_S:
+            of = f" of {human_size(total)}" if total else ""
+            text = f"fetching {name}: {human_size(done)}{of}" if name in last else f"fetching {name}{of}"
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+            last[name] = now
+
+    return show
+
+
+def instrument_files(names: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """Instrument -> key -> its file, fetched where it is not here yet."""
+    from unmask.bench.core import registry
+    from unmask.bench.fetch import packages
+
+    with fetch_progress() as progress:
+        cards = {name: registry.instrument_class(name).card for name in names}
+        return {name: packages.fetch_all(card.files, progress=progress) for name, card in cards.items()}

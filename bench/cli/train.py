@@ -35,7 +35,7 @@ def train(
 
     from rich.console import Console
 
-    from unmask.bench.cli.fetch_progress import instrument_files
+    from unmask.bench.cli.progress import instrument_files
     from unmask.bench.core.training import TrainingInputs, open_training, stop_time
 
     moment = None if settings.stop_at is None else stop_time(settings.stop_at, datetime.now().astimezone())

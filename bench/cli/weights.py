@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmask.bench.cli.listing import print_facts
+from unmask.bench.cli.listing import human_size, print_facts
 from unmask.bench.cli.options import Json
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def inspect(
 
 
 def _facts(report: WeightsReport) -> list[tuple[str, str]]:
-    from unmask.bench.cli.fetch_progress import human_size
 
     facts = [
         ("file", report.path),
