@@ -12,8 +12,6 @@ Family = Literal[
 ]
 Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "photometry", "features", "pair", "people", "tracker"]
-
-
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
 OWN_WEIGHTS: Final = "weights_sha256"

@@ -1,23 +1,16 @@
-"""What a method, an instrument, an attacker and a metric must be. Plug-ins need what `unmask` exports, nothing else."""
+"""What a method, an instrument and an attacker must be; of a metric `bench.core.values` tells. Plug-ins need what
+`unmask` exports, nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
-from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard
 from unmask.bench.core.evidence import Background as Background
 from unmask.bench.core.evidence import Columns as Columns
-from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
-
-CLIPS: Final = "clips"
-"""Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
-
-AUDIT: Final = "audit"
-"""Among a metric's ``needs``: only an audit can answer it, since it asks about attackers who know the method."""
 
 
 @runtime_checkable
@@ -123,18 +116,3 @@ class Attacker(Protocol):
         ``state``: what `fit` returned for this recogniser, or `UnavailableError` is raised; ``released``: whether they
         are of released faces, else of originals.
         """
-
-
-class Metric(Protocol):
-    """A question asked of stored readings. Pure arithmetic, no networks.
-
-    One whose class has ``default = False`` is asked only where it is named.
-    """
-
-    cards: ClassVar[tuple[MetricCard, ...]]
-    """One card for each metric name it yields."""
-    needs: ClassVar[tuple[str, ...]]
-    """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
-
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding | AttackTrial]:
-        """Values for one method on one data set."""

@@ -12,13 +12,12 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import ALL_PEOPLE, Evidence, LearnedAttack
-from unmask.bench.core.protocols import AUDIT
 from unmask.bench.core.stats.disclosure import expected_disclosure, worst_disclosure
 from unmask.bench.core.stats.histograms import people_weights
 from unmask.bench.core.stats.identification import cmc, open_set
 from unmask.bench.core.stats.linkability import binned_linkability, cross_linkability
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import AttackTrial, SetStatistic, UnitValues
+from unmask.bench.core.values import AUDIT, AttackTrial, SetStatistic, UnitValues
 from unmask.metrics.privacy.trials import FMRS, LEAST_PAIRS, Gallery, Trial, gallery_of, named_in_background, trial_of
 
 RANKS: Final = (1, 5, 10)

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns
+from unmask.bench.core.files import digest
 from unmask.bench.run.figures.attacking import Learned, folds_of
 from unmask.bench.run.jobs.shards import dataset_jobs
 from unmask.bench.store.fits import read_fits
