@@ -252,16 +252,17 @@ def _numbers(
         "disclosure_expected": partial(expected_disclosure, histograms),
     }
     for metric, compute in asked.items():
-        every = compute if metric == "attack_fnir" else partial(_by_person, compute, gallery_of(evidence))
+        by_person = metric != "attack_fnir"
+        compute_all = partial(_by_person, compute, gallery_of(evidence)) if by_person else compute
         yield SetStatistic(
             metric,
             name,
-            partial(_one, every),
+            partial(_one, compute_all),
             scored,
             eligible=eligible,
             resampling="jackknife" if metric == "linkability_crossed" else "bootstrap",
             chance={"attack_eer": 0.5, "attack_fnir": 1 - FPIR / trial.people if trial.people else None}.get(metric),
             share=metric in ("attack_eer", "attack_fnir"),
-            compute_all=every,
+            compute_all=compute_all,
             subgroups=False,
         )

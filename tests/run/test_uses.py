@@ -143,9 +143,10 @@ def test_nobody_is_tested_and_in_another_use(tmp_path: Path, others: Path, use: 
     def planned(*people: str) -> Plan:
         data = photos_of(tmp_path / "-".join(people), *people).data
         config = RunConfig(datasets=(f"folder:{data}",), methods=("edit",), metrics=("outcome",))
-        if use == "background":
-            return make_plan(config, background=[f"folder:{others}"])
-        return make_plan(config.model_copy(update={"calibration": f"folder:{others}"}))
+        asked = {"audit": "quick", "background": (f"folder:{others}",)}
+        return make_plan(
+            config.model_copy(update=asked if use == "background" else {"calibration": f"folder:{others}"})
+        )
 
     (entry,) = planned("ann", "bob").used_to(use)
     assert sorted(entry.samples) == [f"{name}{number}.png" for name in PEOPLE for number in range(2)]
@@ -155,9 +156,11 @@ def test_nobody_is_tested_and_in_another_use(tmp_path: Path, others: Path, use: 
 
 def test_one_person_is_too_few_for_another_use(tmp_path: Path) -> None:
     alone, tested = photos_of(tmp_path / "a", "dan").data, photos_of(tmp_path / "b", "ann").data
-    config = RunConfig(datasets=(f"folder:{tested}",), methods=("edit",), metrics=("outcome",))
+    config = RunConfig(
+        datasets=(f"folder:{tested}",), methods=("edit",), audit="quick", background=(f"folder:{alone}",)
+    )
     with pytest.raises(DataError, match="names 1 people; photos of at least two are needed to learn from"):
-        make_plan(config, background=[f"folder:{alone}"])
+        make_plan(config)
 
 
 def test_a_plan_keeps_the_uses_apart(tmp_path: Path) -> None:
