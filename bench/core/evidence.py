@@ -223,7 +223,6 @@ class Evidence:
         return [name for name, columns in self.original.items() if "embedding" in columns]
 
     def count(self, unit: Unit) -> int:
-        """How many units there are."""
         units: Mapping[str, Sized] = {
             "face": self.faces,
             "image": self.images,
