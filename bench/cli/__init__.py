@@ -42,7 +42,12 @@ app = typer.Typer(
 )
 settings_command(app, "run", RUN_CONFIG, WAY_OF_RUNNING)(run.run)
 settings_command(
-    app, "video", RUN_CONFIG, WAY_OF_RUNNING, defaults="unmask.bench.run.config:CLIP_DEFAULTS", doc=run.VIDEO_HELP
+    app,
+    "video",
+    RUN_CONFIG,
+    WAY_OF_RUNNING,
+    defaults="unmask.bench.run.planning.config:CLIP_DEFAULTS",
+    doc=run.VIDEO_HELP,
 )(run.run)
 settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_limit"))(score.score)
 app.command("report")(report.report)

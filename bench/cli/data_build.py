@@ -10,7 +10,7 @@ import typer
 from unmask.bench.cli.options import WAY_OF_RUNNING, Root, existing_root, settings_command
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import Running
+    from unmask.bench.run.planning.config import Running
     from unmask.bench.study.training_set import BuildSettings
 
 app = typer.Typer(help="Make training data: labelled face crops, and a balanced test set.", no_args_is_help=True)

@@ -41,11 +41,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Config = Annotated[
     Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Settings; options win over it.", show_default=False)
 ]
-CALIBRATION: Final = "unmask.bench.run.originals:CalibrationSettings"
-RUN_CONFIG: Final = "unmask.bench.run.config:RunConfig"
-MEASURED: Final = "unmask.bench.run.config:Measured"
+CALIBRATION: Final = "unmask.bench.study.originals:CalibrationSettings"
+RUN_CONFIG: Final = "unmask.bench.run.planning.config:RunConfig"
+MEASURED: Final = "unmask.bench.run.planning.config:Measured"
 TRAINING: Final = "unmask.bench.core.training:TrainSettings"
-WAY_OF_RUNNING: Final = "unmask.bench.run.config:Running"
+WAY_OF_RUNNING: Final = "unmask.bench.run.planning.config:Running"
 
 
 def existing_root(root: Path | None) -> Path | None:
@@ -95,7 +95,7 @@ def _with_options(
     defaults: Mapping[str, Any],
 ) -> Callable[..., None]:
     """``function`` with keyword-only options in place of its parameters that are models."""
-    from unmask.bench.run.config import read_settings
+    from unmask.bench.run.planning.config import read_settings
 
     hints = get_type_hints(function, localns={model.__name__: model for model in models}, include_extras=True)
     own = {name: parameter for name, parameter in signature(function).parameters.items() if hints[name] not in models}

@@ -9,7 +9,7 @@ import typer
 from unmask.bench.cli.options import WAY_OF_RUNNING, Report, Root, existing_root, settings_command
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import Running
+    from unmask.bench.run.planning.config import Running
     from unmask.bench.study.thesis import ThesisSettings
 
 app = typer.Typer(help="Published evaluations, run again.", no_args_is_help=True)

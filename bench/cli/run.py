@@ -9,7 +9,7 @@ import typer
 from unmask.bench.cli.options import NO_OUTPUT, Config, Report, Root, existing_root
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import RunConfig, Running
+    from unmask.bench.run.planning.config import RunConfig, Running
 
 VIDEO_HELP: Final = """Run anonymizers over clips and score them over time: unmask run with other defaults.
 
@@ -32,7 +32,7 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     from unmask.bench.data.opening import refuse_nested
     from unmask.bench.run.pipeline import get_ready, locations_for
     from unmask.bench.run.pipeline import run as run_plan
-    from unmask.bench.run.settling import announce_changes
+    from unmask.bench.run.planning.settling import announce_changes
     from unmask.bench.store.run_folder import RunFolder
 
     where = existing_root(root)

@@ -10,7 +10,7 @@ import typer
 from unmask.bench.cli.options import NO_OUTPUT, Root, existing_root
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import Measured, Running
+    from unmask.bench.run.planning.config import Measured, Running
 
 
 def score(

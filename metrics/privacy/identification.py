@@ -88,13 +88,11 @@ def _card(k: int, protocol: Protocol) -> MetricCard:
             if same
             else f"How often is another photo of the same person among the {k} nearest of all other originals?"
         ),
-        how=(
-            f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. The "
-            f"distance is that of the nearest of the output's candidates: {CANDIDATES} Destroyed faces of which "
-            "nothing can be read are never found (0), errors always (1). Copies of one photo under two names, and "
-            "unlabelled originals that look like one person, are left out of the gallery. Interval: bootstrap over "
-            f"identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly."
-        ),
+        how=f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. The "
+        f"distance is that of the nearest of the output's candidates: {CANDIDATES} Destroyed faces of which "
+        "nothing can be read are never found (0), errors always (1). Copies of one photo under two names, and "
+        "unlabelled originals that look like one person, are left out of the gallery. Interval: bootstrap over "
+        f"identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly.",
         source="Phillips et al., cumulative match characteristic; ISO/IEC 19795-1 (closed-set identification)",
         limits=(
             "Depends on the size of the gallery: compare within one data set only. "
