@@ -297,7 +297,6 @@ class Evidence:
         return np.where(error if rows.ndim == 1 else error[:, None], self.original[instrument][reading], rows)
 
     def count(self, unit: Unit) -> int:
-        """How many units there are."""
         units: Mapping[str, Sized] = {
             "face": self.faces,
             "image": self.images,

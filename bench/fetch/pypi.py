@@ -10,11 +10,11 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from unmask.bench.core.errors import FetchError
 
@@ -61,7 +61,7 @@ def download_archive(package: str, version: str, folder: Path, step: Step, *, sd
         try:
             finder = PackageFinder(
                 session,
-                index_urls=[] if config.no_index else [*index, *config.extra_index_urls],
+                index_urls=[] if config.no_index else [*index, *config.extra_index_url],
                 find_links=config.find_links,
                 ignore_compatibility=True,
                 only_binary=[] if sdist else [package],
@@ -105,9 +105,9 @@ def _session(config: PipConfig) -> Iterator[Any]:
     if config.proxy is not None:
         options["proxy"] = config.proxy if "://" in config.proxy else f"http://{config.proxy}"
     with PyPIClient(
-        trusted_hosts=config.trusted_hosts, timeout=config.timeout, follow_redirects=True, **options
+        trusted_hosts=config.trusted_host, timeout=config.timeout, follow_redirects=True, **options
     ) as session:
-        urls = [url for url in (config.index_url, *config.extra_index_urls) if url]
+        urls = [url for url in (config.index_url, *config.extra_index_url) if url]
         session.auth = MultiDomainBasicAuth(prompting=False, index_urls=urls)
         yield session
 
@@ -151,25 +151,37 @@ def _line(error: object) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class PipConfig:
-    """The settings of pip that say where packages come from.
+def _seconds(text: str) -> float:
+    try:
+        return max(float(text), 1.0)
+    except ValueError:
+        return 15.0
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(str.split)]
+Switch = Annotated[bool, BeforeValidator(lambda text: text.strip().lower() in ("1", "true", "yes", "on", "y", "t"))]
+
+
+class PipConfig(BaseModel):
+    """The settings of pip that say where packages come from, by pip's names for them.
 
     A user behind a mirror, a proxy or a private certificate has configured pip already; the same settings apply here.
     """
 
+    model_config = ConfigDict(frozen=True, alias_generator=lambda field: field.replace("_", "-"))
+
     index_url: str | None = None
     """``None`` = the default index."""
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    no_index: bool = False
+    extra_index_url: Words = ()
+    find_links: Words = ()
+    no_index: Switch = False
     """Use ``find_links`` alone."""
-    trusted_hosts: tuple[str, ...] = ()
+    trusted_host: Words = ()
     cert: str | None = None
     """A file or folder with the certificate authorities to trust."""
     client_cert: str | None = None
     proxy: str | None = None
-    timeout: float = 15.0
+    timeout: Annotated[float, BeforeValidator(_seconds)] = 15.0
     """Seconds."""
 
 
@@ -185,17 +197,7 @@ def read_pip_config() -> PipConfig:
     for name, value in os.environ.items():
         if name.startswith("PIP_") and value:
             values[name[4:].lower().replace("_", "-")] = value
-    return PipConfig(
-        index_url=values.get("index-url") or None,
-        extra_index_urls=tuple(values.get("extra-index-url", "").split()),
-        find_links=tuple(values.get("find-links", "").split()),
-        no_index=values.get("no-index", "").strip().lower() in ("1", "true", "yes", "on", "y", "t"),
-        trusted_hosts=tuple(values.get("trusted-host", "").split()),
-        cert=values.get("cert") or None,
-        client_cert=values.get("client-cert") or None,
-        proxy=values.get("proxy") or None,
-        timeout=_seconds(values.get("timeout", "")),
-    )
+    return PipConfig.model_validate(values)
 
 
 def _config_files() -> list[Path]:
@@ -234,10 +236,3 @@ def _settings(path: Path) -> dict[str, str]:
         if parser.has_section(section):
             values.update({name.replace("_", "-"): value for name, value in parser.items(section) if value})
     return values
-
-
-def _seconds(text: str) -> float:
-    try:
-        return max(float(text), 1.0)
-    except ValueError:
-        return 15.0

@@ -26,7 +26,7 @@ import numpy as np
 import scipy
 
 from unmask.bench.core.evidence import Evidence, Strings, point_at
-from unmask.bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.types import Bools, Float, Outcome
 from unmask.bench.core.values import Finding
 from unmask.metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
 from unmask.metrics.privacy.deid_rate import not_matched
@@ -194,7 +194,9 @@ def _other_place(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
         original = unit_rows(evidence.original[name]["embedding"])
         output = unit_rows(evidence.anonymized[name]["embedding"])
         usual = point_at(evidence.operating_points[name], FMR).threshold
-        moved, before = _rows_apart(original[i], output[j]), _rows_apart(original[i], original[j])
+        moved, before = (
+            np.asarray(1 - np.einsum("pd,pd->p", original[i], rows[j]), np.float64) for rows in (output, original)
+        )
         answers.append(np.where(np.isfinite(moved), (moved <= threshold) & ~(before <= usual), np.nan))
     again, asked = _agreed(answers, len(i))
     matched, many, pairs = np.unique(i[again]), len(np.unique(i[asked])), int(asked.sum())
@@ -246,8 +248,3 @@ def _calibrated(evidence: Evidence, tried: Sequence[Attack], fmr: float) -> list
     """Those with a threshold for ``fmr``, and that threshold."""
     points = [(attack, point_at(evidence.operating_points.get(attack.recogniser, ()), fmr)) for attack in tried]
     return [(attack, point.threshold) for attack, point in points if math.isfinite(point.threshold)]
-
-
-def _rows_apart(a: Floats32, b: Floats32) -> Float:
-    """(P,) cosine distance of matching unit rows; NaN rows give NaN."""
-    return np.asarray(1 - np.einsum("pd,pd->p", a, b), dtype=np.float64)

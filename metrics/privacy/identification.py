@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from unmask.metrics.privacy.attack import CANDIDATES, Attack, attacks
 from unmask.metrics.privacy.strangers import strangers
 
 Protocol = Literal["same_photo", "cross_photo"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("same_photo", "cross_photo")
 RANKS = (1, 5)
 
 
@@ -114,16 +115,12 @@ class Identification:
     """`rank1|5_same_photo|cross_photo` for every recogniser."""
 
     needs: ClassVar[tuple[str, ...]] = ("role:recogniser",)
-    cards: ClassVar[tuple[MetricCard, ...]] = (
-        *(_card(k, "same_photo") for k in RANKS),
-        *(_card(k, "cross_photo") for k in RANKS),
-    )
+    cards: ClassVar[tuple[MetricCard, ...]] = tuple(_card(k, protocol) for protocol in PROTOCOLS for k in RANKS)
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
         """Four values a face and attack."""
-        protocols: tuple[Protocol, ...] = ("same_photo", "cross_photo")
         for attack in attacks(evidence):
-            for protocol in protocols:
+            for protocol in PROTOCOLS:
                 result = search(evidence, attack, protocol)
                 scored = result.eligible & (result.right > 0)
                 for k in RANKS:

@@ -33,6 +33,7 @@ UNLABELLED_FMR = 1e-2
 pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
 Protocol = Literal["", "_cross_photo"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("", "_cross_photo")
 
 _RATE: Final = partial(MetricCard, family="privacy", unit="share", bounds=(0.0, 1.0))
 _GENUINE: Final = {
@@ -164,18 +165,17 @@ class Verification:
     needs: ClassVar[tuple[str, ...]] = ("role:recogniser",)
     cards: ClassVar[tuple[MetricCard, ...]] = tuple(
         card
-        for protocol in ("", "_cross_photo")
+        for protocol in PROTOCOLS
         for card in (_eer_card(protocol), *(_tar_card(label, protocol) for label in TAR_FMRS))
     )
 
     def ask(self, evidence: Evidence) -> Iterator[SetStatistic | Histogram]:
         """Six statistics and a histogram for every attack."""
         photos = genuine_photo_pairs(evidence)
-        protocols: tuple[Protocol, ...] = ("", "_cross_photo")
-        pairs = {protocol: pairs_of(evidence, protocol) for protocol in protocols}
+        pairs = {protocol: pairs_of(evidence, protocol) for protocol in PROTOCOLS}
         labelled = bool((evidence.truth.identity != "").any())
         for attack in attacks(evidence):
-            for protocol in protocols:
+            for protocol in PROTOCOLS:
                 verifier = VerificationAttack(attack.distances, pairs[protocol])
                 for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
                     answerable = labelled or chance >= UNLABELLED_FMR

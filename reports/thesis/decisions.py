@@ -6,7 +6,6 @@ needs every answer: one "no" refutes, all "yes" support, an open one leaves it u
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -72,18 +71,6 @@ def within(number: Range, least: float, most: float) -> Answer:
     )
 
 
-def faces_to_settle(number: Range, bar: float) -> int | None:
-    """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
-    two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
-    if number.interval is None or number.value is None or not number.n or number.value == bar:
-        return None
-    low, high = number.interval
-    reach = high - number.value if number.value < bar else number.value - low
-    many = number.n * (reach / (number.value - bar)) ** 2
-    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
-    return math.ceil(many / step) * step
-
-
 def all_of(answers: Iterable[Answer]) -> Answer:
     """Are all of several questions answered yes? Without any question, nothing was measured."""
     kinds = set(answers) or {"unmeasured"}
@@ -116,18 +103,17 @@ def who_sees(labelling: Range, others: Mapping[str, Range]) -> Gain:
     ``nobody`` = the labelling estimator does not see one either, whatever the others say.
     """
     sides = {name: "loss" if below(each, 0.0) == "yes" else above(each, 0.0) for name, each in others.items()}
-    by, losses, unmeasured, not_by = (
-        tuple(name for name, side in sides.items() if side in kinds)
-        for kinds in (["yes"], ["loss"], ["unmeasured"], ["no", "open"])
-    )
+
+    def names(*kinds: str) -> tuple[str, ...]:
+        return tuple(name for name, side in sides.items() if side in kinds)
+
+    by, unmeasured = names("yes"), names("unmeasured")
     own = above(labelling, 0.0)
     who: Who
     if own == "unmeasured" or (own == "yes" and len(unmeasured) == len(others)):
         who = "unknown"
     elif own != "yes":
         who = "nobody"
-    elif not by:
-        who = "only labelling"
     else:
-        who = "all" if len(by) == len(others) else "some"
-    return Gain(who, by, not_by, losses, unmeasured)
+        who = "only labelling" if not by else "all" if len(by) == len(others) else "some"
+    return Gain(who, by, names("no", "open"), names("loss"), unmeasured)

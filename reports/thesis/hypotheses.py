@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,6 @@ from unmask.reports.thesis.decisions import (
     all_of,
     at_least,
     below,
-    faces_to_settle,
     verdict,
     within,
 )
@@ -145,6 +145,18 @@ def _enough(estimate: Range, bar: float) -> str:
     if faces is None:
         return "The number lies on the bar: no number of faces would settle it."
     return f"If the number stays, about {faces:,} faces would settle it."
+
+
+def faces_to_settle(number: Range, bar: float) -> int | None:
+    """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
+    two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
+    if number.interval is None or number.value is None or not number.n or number.value == bar:
+        return None
+    low, high = number.interval
+    reach = high - number.value if number.value < bar else number.value - low
+    many = number.n * (reach / (number.value - bar)) ** 2
+    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
+    return math.ceil(many / step) * step
 
 
 def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], results: Results) -> Decision:

@@ -161,13 +161,8 @@ _NAMES: Final[Mapping[str, Callable[..., Any]]] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
 }
-_KINDS: Final = {
-    "sparse": "sparse",
-    "qtensor": "quantised",
-    "QInt": "quantised",
-    "QUInt": "quantised",
-    "Complex": "complex",
-}
+_KINDS: Final = {"sparse": "sparse", "qtensor": "quantised", "Q": "quantised", "Complex": "complex"}
+"""What torch's names of special tensors have in them."""
 
 
 class _Inert(pickle._Unpickler):

@@ -108,7 +108,8 @@ def train(
             if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.values()))):
                 # Before the state that counts it: a kill between the two repeats steps, and loses no weights.
                 folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
-            report(f"step {step}/{course.steps} {progress.seconds / step:.2f} s/step {_shown(progress)}{row}")
+            best = f"best epoch {progress.best} of {len(progress.scores)}: " if progress.scores else ""
+            report(f"step {step}/{course.steps} {progress.seconds / step:.2f} s/step {best}{row}")
         save_state(folder.path / STATE, step, parts)
         saved = step
     if step > saved:
@@ -180,7 +181,3 @@ def _card(progress: TrainingProgress, step: int, per_epoch: int, facts: Mapping[
         **scores,
         **(facts or {}),
     }
-
-
-def _shown(progress: TrainingProgress) -> str:
-    return f"best epoch {progress.best} of {len(progress.scores)}: " if progress.scores else ""

@@ -215,7 +215,8 @@ def plot_losses(table: Path, path: Path) -> None:
     rows = math.ceil(len(series) / columns)
     settings: Any = {"svg.hashsalt": "losses", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(3.4 * columns, 2.4 * rows))
+        width, height = 3.4 * columns, 2.4 * rows
+        figure = Figure(figsize=(width, height))
         for k, (name, values) in enumerate(series.items()):
             axes = figure.add_subplot(rows, columns, k + 1)
             points = [(step, value) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
@@ -225,14 +226,7 @@ def plot_losses(table: Path, path: Path) -> None:
             axes.ticklabel_format(axis="y", scilimits=(-2, 4))
             axes.grid(alpha=0.3)
         # Fixed distances: a layout engine takes as long as all of the drawing.
-        figure.subplots_adjust(
-            left=0.7 / (3.4 * columns),
-            right=1 - 0.25 / (3.4 * columns),
-            bottom=0.3 / (2.4 * rows),
-            top=1 - 0.3 / (2.4 * rows),
-            wspace=0.35,
-            hspace=0.4,
-        )
+        figure.subplots_adjust(0.7 / width, 0.3 / height, 1 - 0.25 / width, 1 - 0.3 / height, wspace=0.35, hspace=0.4)
         nothing: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas: Any = FigureCanvasSVG(figure)
         with replacing_file(path) as temp, temp.open("w", encoding="utf-8") as file:

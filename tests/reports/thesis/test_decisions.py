@@ -13,11 +13,11 @@ from unmask.reports.thesis.decisions import (
     all_of,
     at_least,
     below,
-    faces_to_settle,
     verdict,
     who_sees,
     within,
 )
+from unmask.reports.thesis.hypotheses import faces_to_settle
 
 GAIN, NONE, LOSS = Range(0.11, 0.08, 0.14), Range(0.01, -0.02, 0.04), Range(-0.1, -0.13, -0.07)
 
