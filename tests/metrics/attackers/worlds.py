@@ -52,7 +52,7 @@ def pseudonymous(rows: Floats32, person: np.ndarray, rng: np.random.Generator) -
     """A code of each person's that has nothing to do with the original, in a few directions; strong noise in others."""
     code = np.stack([np.random.default_rng([7, p]).normal(0, 1, 12) for p in person])
     noise = rng.normal(0, 2, (len(rows), DIM - 12))
-    return np.concatenate([code + rng.normal(0, 0.2, code.shape), noise], axis=1) @ ROTATION
+    return np.concatenate([code + rng.normal(0, 0.15, code.shape), noise], axis=1) @ ROTATION
 
 
 def unrelated(rows: Floats32, person: np.ndarray, rng: np.random.Generator) -> Float:
