@@ -134,19 +134,25 @@ def _method_facts(entry: tuple[str, Any, str]) -> Row:
 def _metrics(_: Path | None) -> dict[str, Any]:
     from unmask.bench.core import registry
 
-    cards = [card for _, metric in registry.all_metrics() for card in metric.cards]
-    return {card.name: card for card in cards}
+    return {card.name: (card, registry.is_usual(m)) for _, m in registry.all_metrics() for card in m.cards}
 
 
-def _metric_row(card: Any) -> Row:
+def _metric_row(item: tuple[Any, bool]) -> Row:
+    card, usual = item
     return {
         "metric": card.name,
         "family": card.family,
+        "default": "yes" if usual else "no",
         "better": card.direction,
         "unit": card.unit,
         "title": card.title,
         "question": card.question,
     }
+
+
+def _metric_facts(item: tuple[Any, bool]) -> Row:
+    card, usual = item
+    return {**_card_facts(card), "default": usual}
 
 
 def _card_facts(card: Any) -> Row:
@@ -221,7 +227,12 @@ def _cache_folder(_: Iterable[Any]) -> Iterable[str]:
 _LISTINGS = {
     Kind.METHODS: _Listing(_methods, _method_row, _method_facts),
     Kind.METRICS: _Listing(
-        _metrics, _metric_row, _card_facts, hidden=("family", "question"), whole=("better", "unit"), short=("title",)
+        _metrics,
+        _metric_row,
+        _metric_facts,
+        hidden=("family", "question", "default"),
+        whole=("better", "unit"),
+        short=("title",),
     ),
     Kind.DATASETS: _Listing(
         _datasets, _dataset_row, _dataset_facts, as_json=_dataset_facts, below=_dataset_places, whole=("here",)

@@ -87,7 +87,7 @@ class AttributeInference:
         ),
         _CARD(
             name="inferred_skin_rho",
-            unit="rank correlation",
+            unit="rho",
             bounds=(0.0, 1.0),
             title="Skin tone readable (rank correlation)",
             question="How far does the order of people by skin tone survive?",

@@ -44,7 +44,7 @@ def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> li
     Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
     """
     if not names:
-        return [(name, metric) for name, metric in metrics_of(kinds) if is_usual(metric)]
+        return [(name, metric) for name, metric in metrics_of(kinds) if registry.is_usual(metric)]
     everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     words = {word for name, metric in everything for word in _handles(name, metric)}
@@ -95,13 +95,8 @@ def _needs(metric: Metric) -> tuple[str, ...]:
 
 def _handles(name: str, metric: Metric) -> set[str]:
     """The words by which a plug-in can be asked for."""
-    families = {card.family for card in metric.cards} if is_usual(metric) else set()
+    families = {card.family for card in metric.cards} if registry.is_usual(metric) else set()
     return {name, *(card.name for card in metric.cards), *families}
-
-
-def is_usual(metric: Metric) -> bool:
-    """Whether a run asks it without being told to."""
-    return getattr(metric, "default", True)
 
 
 def choose_instruments(

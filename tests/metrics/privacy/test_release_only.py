@@ -188,7 +188,7 @@ def test_intervals_cover(noise: float, metric: str) -> None:
     """People are drawn anew each time; the truth is the mean of many more such draws."""
     name = f"release_{metric}"
     intervals = []
-    for seed in range(60):
+    for seed in range(40):
         evidence = make_evidence(25, 3, noise=noise, seed=seed)
         alone = replace(evidence, **{f: {"sface": getattr(evidence, f)["sface"]} for f in ("original", "anonymized")})
         item = next(s for s in ReleaseOnly().ask(alone) if (s.metric, s.instrument) == (name, "sface"))
