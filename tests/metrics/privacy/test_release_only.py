@@ -12,11 +12,12 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.linking import pseudonymous
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
 from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
-from unmask.metrics.privacy.release_only import ReleaseOnly
+from unmask.metrics.privacy.release_only import ReleaseOnly, released_pairs
 
 Item = UnitValues | SetStatistic
 
@@ -204,3 +205,48 @@ def test_it_is_asked_only_by_name() -> None:
     assert "release_only" not in [name for name, _ in choose_metrics(["privacy"])]
     assert [name for name, _ in choose_metrics(["release_only"])] == ["release_only"]
     assert [name for name, _ in choose_metrics(["release_auc"])] == ["release_only"]
+
+
+def test_pairs_are_of_two_photos_and_each_is_compared_once() -> None:
+    evidence = make_evidence(8, 3)
+    crowd = replace(evidence.faces, sample=np.where(np.arange(24) % 3 == 0, "crowd.png", evidence.faces.sample))
+    pairs = released_pairs(replace(evidence, faces=crowd))
+    names = evidence.truth.identity
+    impostor = set(zip(pairs.impostor_i.tolist(), pairs.impostor_j.tolist(), strict=True))
+    expected = {
+        (i, j) for i, j in combinations(range(24), 2) if names[i] != names[j] and not (i % 3 == 0 and j % 3 == 0)
+    }
+    assert impostor == expected
+    assert len(pairs.impostor_i) == len(expected)
+    assert (names[pairs.i] == names[pairs.j]).all()
+
+
+def test_a_face_weighs_the_same_however_many_photos_its_person_has() -> None:
+    """One person with 18 photos that look alike, six people with two that do not."""
+    evidence = make_evidence(15, 2, noise=0.0)
+    evidence.truth.identity[:18] = "often"
+    rows = evidence.anonymized["sface"]["embedding"]
+    rows[:18] = rows[0]
+    names, n = evidence.truth.identity, 30
+    distance = 1 - rows.astype(float) @ rows.T.astype(float)
+    impostor = distance[np.triu(names[:, None] != names[None, :], 1)]
+    shares = [
+        np.mean([(impostor > d).mean() for d in distance[i, (names == names[i]) & (np.arange(n) != i)]])
+        for i in range(n)
+    ]
+    assert values(evidence)["auc"] == pytest.approx(np.mean(shares), abs=2e-3)
+
+
+def test_one_draw_a_person_is_a_pseudonym() -> None:
+    """A method that paints everybody a new face: photos are linked only where they share its draw."""
+    regimes = []
+    for draws in (12, 36):
+        evidence = make_evidence(12, 3)
+        drawn = np.repeat(np.random.default_rng(0).normal(size=(draws, 32)), 36 // draws, axis=0)
+        evidence.anonymized["sface"]["embedding"][:] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        regimes.append(estimate(ask(evidence)["auc"], evidence))
+    verdict = pseudonymous(*regimes)
+    assert verdict.kind == "pseudonymous"
+    assert "AUC 1.00" in verdict.text
+    assert pseudonymous(regimes[1], regimes[1]).kind == "unlinkable"
+    assert pseudonymous(regimes[0], regimes[0]).kind == "linkable"
