@@ -287,6 +287,11 @@ def create_metric(name: str) -> Metric:
     return cast(Metric, cls() if name in TABLES["metric"] else create_plugin("metric", name, cls))
 
 
+def is_usual(metric: Metric) -> bool:
+    """Whether a run asks a metric without being told to: not where its class says ``default = False``."""
+    return bool(getattr(metric, "default", True))
+
+
 def all_metrics(*, clips: bool | None = None) -> Iterator[tuple[str, Metric]]:
     """Every registered metric that can be loaded, by name. ``clips``: True = those that only clips can answer, False =
     the others."""

@@ -87,7 +87,7 @@ class AttributeInference:
         ),
         _CARD(
             name="inferred_skin_rho",
-            unit="rank correlation",
+            unit="rho",
             bounds=(0.0, 1.0),
             title="Skin tone readable (rank correlation)",
             question="How far does the order of people by skin tone survive?",
@@ -153,16 +153,16 @@ def _statistic(
     eligible: Bools | None = None,
 ) -> Iterator[SetStatistic]:
     """``scores``: (N, C); ``target``: (N,) class number, NaN = unknown."""
-    known = np.isfinite(target)
-    if suffix and not known.any():
+    labelled = np.isfinite(target)
+    if suffix and not labelled.any():
         return
-    label = np.where(known, target, -1).astype(np.int64)
+    label = np.where(labelled, target, -1).astype(np.int64)
     yield SetStatistic(
         f"{metric}{suffix}",
         name,
         MacroAuc(scores, label, evidence.faces.cluster),
-        np.asarray(known & np.isfinite(scores).all(axis=1), np.bool_),
-        eligible=np.asarray(known, np.bool_) if suffix else eligible,
+        np.asarray(labelled & np.isfinite(scores).all(axis=1), np.bool_),
+        eligible=np.asarray(labelled, np.bool_) if suffix else eligible,
         chance=0.5,
         share=True,
         magnitude=True,
@@ -184,8 +184,8 @@ def depth(age: NDArray[Any], groups: Sequence[AgeGroup]) -> Float:
 def thirds(ita: Float) -> Float:
     """(N,) 0 darkest third of the data set, 1 middle, 2 lightest; NaN where not estimated, or with fewer than three
     that were."""
-    known = np.isfinite(ita)
-    if known.sum() < 3:
+    estimated = np.isfinite(ita)
+    if estimated.sum() < 3:
         return np.full(len(ita), np.nan)
-    cuts = np.quantile(ita[known], [1 / 3, 2 / 3])
-    return np.where(known, np.searchsorted(cuts, ita), np.nan)
+    cuts = np.quantile(ita[estimated], [1 / 3, 2 / 3])
+    return np.where(estimated, np.searchsorted(cuts, ita), np.nan)

@@ -92,7 +92,7 @@ _FIXED: Final = "Interval: bootstrap over people, the clusters fixed"
 _PLACE: Final = (
     "Photos of one session share light, camera and clothes, which links them whoever is in them: read it beside the "
     "control. That the attacker knows where a face was that is not found again is assumed. Faces at places where the "
-    "original has none are not looked at. "
+    "original has none are not looked at. Of photos only. "
 )
 _NUMBER: Final = f"{_PLACE}Depends on how many people and photos there are: compare within one data set only. "
 _LINKING: Final = "Gomez-Barrero et al. 2018 (linkability of protected templates); ISO/IEC 24745 (unlinkability)"
@@ -105,7 +105,7 @@ def _cluster_cards(suffix: str, cut: str, title: str, whose: str) -> Iterator[Me
         version="1",
         family="privacy",
         direction="lower",
-        unit="adjusted Rand index",
+        unit="ARI",
         bounds=(-0.5, 1.0),
         title=f"Clusters are people{title}",
         question=f"How well do clusters of the released faces agree with the people, {whose}?",
@@ -182,7 +182,7 @@ class ReleaseOnly:
             version="1",
             family="privacy",
             direction="none",
-            unit="clusters a person",
+            unit="times",
             bounds=(0.0, None),
             title="Clusters guessed per person",
             question="How many clusters does the attacker see for each person?",
@@ -193,7 +193,9 @@ class ReleaseOnly:
     )
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
-        """Nine items for every channel."""
+        """Nine items for every channel; none of clips, whose frames show who is who by themselves."""
+        if len(evidence.clips):
+            return
         pairs, seed = released_pairs(evidence), evidence.settings.seed
         person, eligible = clustered(evidence)
         for channel in channels(evidence):

@@ -56,9 +56,9 @@ class MacroAuc:
 
     def __init__(self, scores: Float, label: NDArray[np.int64], person: NDArray[np.int64]) -> None:
         """``scores``: (N, C), a column a class; ``label``: (N,) 0..C-1, below 0 = unknown, takes no part."""
-        known = label >= 0
+        labelled = label >= 0
         columns = range(1 if scores.shape[1] == 2 else scores.shape[1])
-        self._each = [Auc(np.where(known, scores[:, k], np.nan), label == k, person) for k in columns]
+        self._each = [Auc(np.where(labelled, scores[:, k], np.nan), label == k, person) for k in columns]
 
     def __call__(self, weights: Float) -> float:
         """0..1; classes with fewer than `LEAST_PEOPLE` people are left out, NaN where that leaves fewer than one that
@@ -210,12 +210,12 @@ def readable(background: Faces, tested: Faces, *, seed: int) -> Readable:
     if np.isin(tested.person, background.person).any():
         raise ValueError("nobody who is tested may be among the background people")
 
-    def judged(fitted: Faces, features: NDArray[Any], label: NDArray[np.int64], asked: Faces, rows: Any) -> Any:
+    def judged(fitted: Faces, features: NDArray[Any], label: NDArray[np.int64], faces: Faces, rows: Any) -> Any:
         scores = score_classes(fit_classes(features, label, fitted.person, seed=seed), rows)
-        full = np.zeros((len(rows), max(scores.shape[1], int(asked.label.max(initial=0)) + 1)))
+        full = np.zeros((len(rows), max(scores.shape[1], int(faces.label.max(initial=0)) + 1)))
         full[:, : scores.shape[1]] = scores
         full[~np.isfinite(scores).all(axis=1)] = np.nan
-        return full, MacroAuc(full, asked.label, asked.person)(np.ones(len(rows)))
+        return full, MacroAuc(full, faces.label, faces.person)(np.ones(len(rows)))
 
     scores, value = judged(background, background.released, background.label, tested, tested.released)
     _, ceiling = judged(background, background.original, background.label, tested, tested.original)
@@ -239,16 +239,16 @@ def _own(background: Faces, seed: int) -> float:
             )
         except ValueError:
             return math.nan
-        given = score_classes(state, background.released[half])
-        scores[half, : given.shape[1]] = given
-        scores[half, given.shape[1] :] = 0
+        probabilities = score_classes(state, background.released[half])
+        scores[half, : probabilities.shape[1]] = probabilities
+        scores[half, probabilities.shape[1] :] = 0
     return MacroAuc(scores, background.label, background.person)(np.ones(len(first)))
 
 
-def _known(features: NDArray[Any], *columns_and_known: Any) -> tuple[Any, ...]:
-    *columns, known = columns_and_known
+def _known(features: NDArray[Any], *columns_and_use: Any) -> tuple[Any, ...]:
+    *columns, use = columns_and_use
     rows = np.asarray(features, np.float64)
-    use = known & np.isfinite(rows).all(axis=1)
+    use = use & np.isfinite(rows).all(axis=1)
     return rows[use], *(column[use] for column in columns)
 
 

@@ -46,13 +46,18 @@ class Joined:
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
     def chosen(self) -> Ints:
-        """(N,) the cut with the largest mean silhouette of `CANDIDATES` ones; one cluster where no cut separates."""
+        """(N,) the cut with the largest mean silhouette (Rousseeuw, J. Comp. Appl. Math. 20, 1987) of `CANDIDATES`
+        ones; one cluster where none is above 0."""
+        from sklearn.metrics import silhouette_score
+
         best, largest = self.cut(1), 0.0
         last = len(self.distance) - 1
         numbers = np.unique(np.round(np.geomspace(2, max(last, 2), CANDIDATES)).astype(np.int64))
         for number in numbers.tolist() if last >= 2 else ():
             labels = self.cut(number)
-            width = silhouette(self.distance, labels)
+            if not 1 < len(np.unique(labels)) < len(labels):
+                continue
+            width = silhouette_score(self.distance, labels, metric="precomputed")
             if width > largest:
                 best, largest = labels, width
         return best
@@ -67,28 +72,6 @@ def joined(distance: Float) -> Joined:
     if len(rounded) < 2:
         return Joined(rounded, np.zeros((0, 4)))
     return Joined(rounded, hierarchy.linkage(squareform(rounded, checks=False), "average"))
-
-
-def silhouette(distance: Float, labels: Ints) -> float:
-    """-1..1: mean over faces of (b - a) / max(a, b), a = mean distance to the others of one's cluster, b = to those of
-    the nearest other cluster; 0 for a face alone in its cluster (Rousseeuw, J. Comp. Appl. Math. 20, 1987).
-
-    ``labels``: (N,) 0..K-1. -inf below two clusters, or where each face is alone.
-    """
-    sizes = np.bincount(labels)
-    n = len(labels)
-    if len(sizes) < 2 or len(sizes) >= n:
-        return -math.inf
-    order = np.argsort(labels, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    sums = np.add.reduceat(distance[:, order], starts, axis=1)
-    own = sums[np.arange(n), labels] / np.maximum(sizes[labels] - 1, 1)
-    means = sums / sizes
-    means[np.arange(n), labels] = np.inf
-    other = means.min(axis=1)
-    larger = np.maximum(own, other)
-    width = np.divide(other - own, larger, out=np.zeros(n), where=(larger > 0) & (sizes[labels] > 1))
-    return float(width.mean())
 
 
 class RandIndex:

@@ -47,7 +47,9 @@ def choose_metrics(
     """
     if not names:
         usual = registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
-        return [(name, metric) for name, metric in usual if is_usual(metric) or (audited and _of_audit(metric))]
+        return [
+            (name, metric) for name, metric in usual if registry.is_usual(metric) or (audited and _of_audit(metric))
+        ]
     everything = list(registry.all_metrics(clips=None if "clips" in kinds else False))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     words = {word for name, metric in everything for word in _handles(name, metric)}
@@ -102,18 +104,13 @@ def _needs(metric: Metric) -> tuple[str, ...]:
 
 def _handles(name: str, metric: Metric) -> set[str]:
     """The words by which a plug-in can be chosen."""
-    families = {card.family for card in metric.cards} if is_usual(metric) else set()
+    families = {card.family for card in metric.cards} if registry.is_usual(metric) else set()
     return {name, *(card.name for card in metric.cards), *families}
-
-
-def is_usual(metric: Metric) -> bool:
-    """Whether a run asks it without being told to."""
-    return getattr(metric, "default", True)
 
 
 def _of_audit(metric: Metric) -> bool:
     """Whether an audit asks it, too."""
-    return not is_usual(metric) and bool({card.family for card in metric.cards} & {"audit", "privacy"})
+    return not registry.is_usual(metric) and bool({card.family for card in metric.cards} & {"audit", "privacy"})
 
 
 def choose_instruments(

@@ -54,10 +54,10 @@ def test_area_under_the_curve_with_weights() -> None:
     rng = np.random.default_rng(0)
     near, far = np.round(rng.normal(1, 0.3, 40), 1), np.round(rng.normal(1.3, 0.3, 60), 1)
     often = rng.integers(0, 3, 100).astype(float)
-    made = PairDistances(near, far).rates(often[:40], often[40:])
-    assert made is not None
+    weighted = PairDistances(near, far).rates(often[:40], often[40:])
+    assert weighted is not None
     expected = roc_auc_score([1] * 40 + [0] * 60, -np.concatenate([near, far]), sample_weight=often)
-    assert made.area_under_curve() == pytest.approx(expected)
+    assert weighted.area_under_curve() == pytest.approx(expected)
 
 
 def test_all_at_one_distance_is_chance() -> None:

@@ -23,14 +23,14 @@ from unmask.bench.core.stats.inference import (
 CLASSES = 3
 
 
-def faces(people: int, first: int, told: float, seed: int, classes: int = 2, dim: int = 12) -> Faces:
-    """Two photos each; originals tell the class plainly, releases ``told`` as much."""
+def faces(people: int, first: int, strength: float, seed: int, classes: int = 2, dim: int = 12) -> Faces:
+    """Two photos each; originals tell the class plainly, releases ``strength`` as much."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(first, first + people), 2)
     label = np.repeat(rng.integers(0, classes, people), 2)
     centres = np.random.default_rng(99).normal(size=(classes, dim))
     noise = rng.normal(size=(2, len(person), dim))
-    return Faces(2 * centres[label] + noise[0], told * centres[label] + noise[1], label.astype(np.int64), person)
+    return Faces(2 * centres[label] + noise[0], strength * centres[label] + noise[1], label.astype(np.int64), person)
 
 
 def test_scores_are_judged_as_by_scikit_learn_under_weights() -> None:
@@ -59,7 +59,8 @@ def test_rank_correlation_as_by_scipy_with_people_drawn_anew() -> None:
 @pytest.mark.parametrize("classes", [2, CLASSES])
 def test_what_is_kept_is_read_and_what_is_not_is_chance(classes: int) -> None:
     kept, lost = (
-        readable(faces(60, 0, told, 1, classes), faces(60, 100, told, 2, classes), seed=0) for told in (1.0, 0.0)
+        readable(faces(60, 0, strength, 1, classes), faces(60, 100, strength, 2, classes), seed=0)
+        for strength in (1.0, 0.0)
     )
     assert kept.value > 0.9
     assert kept.own > 0.9

@@ -165,14 +165,14 @@ def test_a_magnitude_about_a_centre(level: float) -> None:
     item = SetStatistic(
         "m", "i", lambda w: float(w @ array / w.sum()), np.ones(60, np.bool_), magnitude=True, centre=0.5
     )
-    found = replicate_statistic(item, ClusterResamples(np.arange(60), 200, 0))
-    (estimate,) = estimates(found, (0.5, None))
+    replicates = replicate_statistic(item, ClusterResamples(np.arange(60), 200, 0))
+    (estimate,) = estimates(replicates, (0.5, None))
     assert estimate.value == pytest.approx(0.5 + abs(array.mean() - 0.5))
     if level == 0.5:
         assert estimate.low == 0.5 < estimate.high < 0.75
     else:
         assert 0.6 < estimate.low < 0.8 < estimate.high < 1
-    (worst,) = estimates(worst_replicates([found, replace(found, point=found.point * 0 + 0.6)], lowest=False))
+    (worst,) = estimates(worst_replicates([replicates, replace(replicates, point=np.array([0.6]))], lowest=False))
     assert worst.value == max(estimate.value, 0.6)
 
 

@@ -34,16 +34,16 @@ def as_image(levels: Float) -> Image:
 def test_flat_colours_by_hand() -> None:
     image = np.full((160, 200, 3), (10, 20, 30), np.uint8)
     image[40:104, 60:124] = (200, 100, 50)
-    found = named(image)
+    numbers = named(image)
     for name, values in {"mean": (200, 100, 50), "low": (200, 100, 50), "high": (200, 100, 50)}.items():
-        assert [found[f"{name}_{c}"] for c in ("red", "green", "blue")] == pytest.approx(values)
-    assert [found[f"around_mean_{c}"] for c in ("red", "green", "blue")] == pytest.approx((10, 20, 30))
-    assert found["deviation_red"] == found["around_deviation_red"] == 0
-    assert found["red_to_green"] == pytest.approx(np.log(201 / 101))
-    assert found["blue_to_green"] == pytest.approx(np.log(51 / 101))
-    assert found["saturation"] == pytest.approx(0.75, abs=0.01)
-    assert found["noise"] == found["sharpness"] == pytest.approx(np.log(1e-3))
-    assert found["blocks"] == found["light_from_left"] == found["light_from_above"] == 0
+        assert [numbers[f"{name}_{c}"] for c in ("red", "green", "blue")] == pytest.approx(values)
+    assert [numbers[f"around_mean_{c}"] for c in ("red", "green", "blue")] == pytest.approx((10, 20, 30))
+    assert numbers["deviation_red"] == numbers["around_deviation_red"] == 0
+    assert numbers["red_to_green"] == pytest.approx(np.log(201 / 101))
+    assert numbers["blue_to_green"] == pytest.approx(np.log(51 / 101))
+    assert numbers["saturation"] == pytest.approx(0.75, abs=0.01)
+    assert numbers["noise"] == numbers["sharpness"] == pytest.approx(np.log(1e-3))
+    assert numbers["blocks"] == numbers["light_from_left"] == numbers["light_from_above"] == 0
 
 
 def test_light() -> None:

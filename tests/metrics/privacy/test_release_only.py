@@ -12,11 +12,12 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
 from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.linking import pseudonymous
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
 from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
 from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
-from unmask.metrics.privacy.release_only import ReleaseOnly
+from unmask.metrics.privacy.release_only import ReleaseOnly, released_pairs
 
 Item = UnitValues | SetStatistic
 
@@ -62,13 +63,13 @@ def test_unprotected_faces_are_people_and_unrelated_ones_are_chance() -> None:
     assert control["ari_chosen"] > 0.8
     assert control["clusters_chosen"] == pytest.approx(1, abs=0.3)
     nothing = make_evidence(20, 3, noise=100.0)
-    asked = ask(nothing)
-    assert estimate(asked["auc"], nothing).low == 0.5
-    assert estimate(asked["eer"], nothing).value == pytest.approx(0.5, abs=0.08)
-    ari = estimate(asked["ari"], nothing)
+    statistics = ask(nothing)
+    assert estimate(statistics["auc"], nothing).low == 0.5
+    assert estimate(statistics["eer"], nothing).value == pytest.approx(0.5, abs=0.08)
+    ari = estimate(statistics["ari"], nothing)
     assert ari.low < 0 < ari.high
-    assert asked["ari"].chance == 0
-    assert chance(asked["purity"]) == pytest.approx(estimate(asked["purity"], nothing).value, abs=0.06)
+    assert statistics["ari"].chance == 0
+    assert chance(statistics["purity"]) == pytest.approx(estimate(statistics["purity"], nothing).value, abs=0.06)
 
 
 def test_the_clusters_are_those_of_the_distances() -> None:
@@ -85,9 +86,9 @@ def test_the_clusters_are_those_of_the_distances() -> None:
 def test_faces_further_apart_than_strangers_are_linked_by_turning_the_rule_round() -> None:
     evidence = make_evidence(10, 2, noise=0.0, photo_noise=0.1)
     evidence.anonymized["sface"]["embedding"][1::2] *= -1
-    found = estimate(ask(evidence)["auc"], evidence)
-    assert found.value > 0.95
-    assert 0.5 <= found.low <= found.value <= found.high <= 1
+    result = estimate(ask(evidence)["auc"], evidence)
+    assert result.value > 0.95
+    assert 0.5 <= result.low <= result.value <= result.high <= 1
 
 
 def test_what_is_compared_of_a_face() -> None:
@@ -103,15 +104,15 @@ def test_what_is_compared_of_a_face() -> None:
     np.testing.assert_allclose(channel.rows[:6], placed.anonymized["sface"]["embedding"][:6], atol=1e-6)
     lost = make_evidence(4, 3, unscored=[0])
     lost.anonymized["sface"][KNOWN_PLACE] = np.full_like(lost.anonymized["sface"]["embedding"], np.nan)
-    asked = ask(lost)
-    assert [estimate(asked[name], lost, 2).unscored for name in ("auc", "ari", "purity")] == [1, 1, 1]
+    statistics = ask(lost)
+    assert [estimate(statistics[name], lost, 2).unscored for name in ("auc", "ari", "purity")] == [1, 1, 1]
 
 
 def test_faces_that_are_gone_are_chance_not_perfect() -> None:
-    found = values(make_evidence(15, 3, outcomes=["destroyed"] * 45))
-    assert found["auc"] == found["eer"] == 0.5
-    assert found["tar@1e-2"] == found["ari"] == found["ari_chosen"] == 0
-    assert found["purity"] == 1  # each is alone: its chance says the same
+    result = values(make_evidence(15, 3, outcomes=["destroyed"] * 45))
+    assert result["auc"] == result["eer"] == 0.5
+    assert result["tar@1e-2"] == result["ari"] == result["ari_chosen"] == 0
+    assert result["purity"] == 1  # each is alone: its chance says the same
     assert chance(ask(make_evidence(15, 3, outcomes=["destroyed"] * 45))["purity"]) == 1
 
 
@@ -121,18 +122,18 @@ def test_faces_that_are_gone_are_chance_not_perfect() -> None:
     ids=["no labels", "one photo each", "one person"],
 )
 def test_what_means_nothing_is_not_measured(evidence: Evidence) -> None:
-    asked = list(ReleaseOnly().ask(evidence))
-    assert asked
-    for item in asked:
-        found = estimate(item, evidence, 2)
-        assert np.isnan(found.value), item.metric
-        assert found.n == 0
+    items = list(ReleaseOnly().ask(evidence))
+    assert items
+    for item in items:
+        result = estimate(item, evidence, 2)
+        assert np.isnan(result.value), item.metric
+        assert result.n == 0
 
 
 def test_rates_need_as_many_pairs_of_two_people() -> None:
-    found = values(make_evidence(6, 3))  # 135 pairs, each once
-    assert np.isfinite(found["tar@1e-2"])
-    assert np.isnan(found["tar@1e-3"])
+    result = values(make_evidence(6, 3))  # 135 pairs, each once
+    assert np.isfinite(result["tar@1e-2"])
+    assert np.isnan(result["tar@1e-3"])
 
 
 def with_photometry(statistics: np.ndarray, **more: object) -> Evidence:
@@ -150,9 +151,9 @@ def test_light_that_differs_from_session_to_session_links_whoever_is_in_it() -> 
     session = np.repeat(rng.normal(size=(12, 4)), 3, axis=0)
     statistics = np.hstack([100 * (session + 0.1 * rng.normal(size=(36, 4))), np.full((36, 2), 7.0)])
     evidence = with_photometry(statistics, noise=100.0)
-    found = values(evidence, "photometric")
-    assert found["auc"] > 0.98
-    assert found["ari"] > 0.8
+    result = values(evidence, "photometric")
+    assert result["auc"] > 0.98
+    assert result["ari"] > 0.8
     assert not ask(evidence, "surroundings")  # it is the same for all
     assert not ask(with_photometry(np.full((36, 5), 3.0)), "photometric")
     outside = with_photometry(statistics[:, ::-1], noise=100.0)
@@ -187,13 +188,14 @@ def test_geometry_by_hand() -> None:
 def test_intervals_cover(noise: float, metric: str) -> None:
     """People are drawn anew each time; the truth is the mean of many more such draws."""
     name = f"release_{metric}"
-    found = []
-    for seed in range(60):
+    intervals = []
+    for seed in range(40):
         evidence = make_evidence(25, 3, noise=noise, seed=seed)
-        asked = next(s for s in ReleaseOnly().ask(evidence) if (s.metric, s.instrument) == (name, "sface"))
-        found.append(estimate(asked, evidence, 100))
-    truth = 0.5 if noise == 100 else np.mean([each.value for each in found])
-    covered = np.mean([each.low <= truth <= each.high for each in found])
+        alone = replace(evidence, **{f: {"sface": getattr(evidence, f)["sface"]} for f in ("original", "anonymized")})
+        item = next(s for s in ReleaseOnly().ask(alone) if (s.metric, s.instrument) == (name, "sface"))
+        intervals.append(estimate(item, evidence, 100))
+    truth = 0.5 if noise == 100 else np.mean([each.value for each in intervals])
+    covered = np.mean([each.low <= truth <= each.high for each in intervals])
     assert covered >= 0.88, covered
 
 
@@ -203,3 +205,48 @@ def test_it_is_asked_only_by_name() -> None:
     assert "release_only" not in [name for name, _ in choose_metrics(["privacy"])]
     assert [name for name, _ in choose_metrics(["release_only"])] == ["release_only"]
     assert [name for name, _ in choose_metrics(["release_auc"])] == ["release_only"]
+
+
+def test_pairs_are_of_two_photos_and_each_is_compared_once() -> None:
+    evidence = make_evidence(8, 3)
+    crowd = replace(evidence.faces, sample=np.where(np.arange(24) % 3 == 0, "crowd.png", evidence.faces.sample))
+    pairs = released_pairs(replace(evidence, faces=crowd))
+    names = evidence.truth.identity
+    impostor = set(zip(pairs.impostor_i.tolist(), pairs.impostor_j.tolist(), strict=True))
+    expected = {
+        (i, j) for i, j in combinations(range(24), 2) if names[i] != names[j] and not (i % 3 == 0 and j % 3 == 0)
+    }
+    assert impostor == expected
+    assert len(pairs.impostor_i) == len(expected)
+    assert (names[pairs.i] == names[pairs.j]).all()
+
+
+def test_a_face_weighs_the_same_however_many_photos_its_person_has() -> None:
+    """One person with 18 photos that look alike, six people with two that do not."""
+    evidence = make_evidence(15, 2, noise=0.0)
+    evidence.truth.identity[:18] = "often"
+    rows = evidence.anonymized["sface"]["embedding"]
+    rows[:18] = rows[0]
+    names, n = evidence.truth.identity, 30
+    distance = 1 - rows.astype(float) @ rows.T.astype(float)
+    impostor = distance[np.triu(names[:, None] != names[None, :], 1)]
+    shares = [
+        np.mean([(impostor > d).mean() for d in distance[i, (names == names[i]) & (np.arange(n) != i)]])
+        for i in range(n)
+    ]
+    assert values(evidence)["auc"] == pytest.approx(np.mean(shares), abs=2e-3)
+
+
+def test_one_draw_a_person_is_a_pseudonym() -> None:
+    """A method that paints everybody a new face: photos are linked only where they share its draw."""
+    regimes = []
+    for draws in (12, 36):
+        evidence = make_evidence(12, 3)
+        drawn = np.repeat(np.random.default_rng(0).normal(size=(draws, 32)), 36 // draws, axis=0)
+        evidence.anonymized["sface"]["embedding"][:] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        regimes.append(estimate(ask(evidence)["auc"], evidence))
+    verdict = pseudonymous(*regimes)
+    assert verdict.kind == "pseudonymous"
+    assert "AUC 1.00" in verdict.text
+    assert pseudonymous(regimes[1], regimes[1]).kind == "unlinkable"
+    assert pseudonymous(regimes[0], regimes[0]).kind == "linkable"
