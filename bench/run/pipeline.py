@@ -165,7 +165,7 @@ def renew_plan(
         refuse_unmeasurable(metrics, chosen, cards)
     body: dict[str, Any] = {
         "metrics": [
-            metric if metrics else metric.model_copy(update={"kinds": before[metric.name]})
+            metric if metrics else metric.model_copy(update={"kinds": before.get(metric.name, metric.kinds)})
             for metric in planned_metrics(chosen, metrics, kinds)
         ],
         "instruments": cards,
