@@ -23,7 +23,7 @@ from unmask.bench.cli import (
     train,
     weights,
 )
-from unmask.bench.cli.options import CALIBRATION, MEASURED, RUN_CONFIG, WAY_OF_RUNNING, settings_command
+from unmask.bench.cli.options import CALIBRATION, MEASURED, RUN_CONFIG, TRAINING, WAY_OF_RUNNING, settings_command
 from unmask.bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -42,7 +42,12 @@ app = typer.Typer(
 )
 settings_command(app, "run", RUN_CONFIG, WAY_OF_RUNNING)(run.run)
 settings_command(
-    app, "video", RUN_CONFIG, WAY_OF_RUNNING, defaults="unmask.bench.run.config:CLIP_DEFAULTS", doc=run.VIDEO_HELP
+    app,
+    "video",
+    RUN_CONFIG,
+    WAY_OF_RUNNING,
+    defaults="unmask.bench.run.planning.config:CLIP_DEFAULTS",
+    doc=run.VIDEO_HELP,
 )(run.run)
 settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_limit"))(score.score)
 app.command("report")(report.report)
@@ -53,7 +58,7 @@ app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
-app.command("train")(train.train)
+settings_command(app, "train", TRAINING)(train.train)
 app.command("doctor")(doctor.doctor)
 
 

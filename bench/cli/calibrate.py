@@ -10,8 +10,8 @@ import typer
 from unmask.bench.cli.options import Root, existing_root
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import Running
-    from unmask.bench.run.originals import CalibrationSettings
+    from unmask.bench.run.planning.config import Running
+    from unmask.bench.study.originals import CalibrationSettings
 
 
 def calibrate(
@@ -30,8 +30,8 @@ def calibrate(
     from rich.table import Table
 
     from unmask.bench.cli.progress import show_progress
-    from unmask.bench.run.originals import calibration_card
     from unmask.bench.store.documents import write_json
+    from unmask.bench.study.originals import calibration_card
 
     with tempfile.TemporaryDirectory() as scratch:
         card = calibration_card(

@@ -10,7 +10,7 @@ import typer
 from unmask.bench.cli.options import NO_OUTPUT, Root, existing_root
 
 if TYPE_CHECKING:
-    from unmask.bench.run.config import Measured, Running
+    from unmask.bench.run.planning.config import Measured, Running
 
 
 def score(
@@ -27,10 +27,7 @@ def score(
 
     Without --metric: the run's own metrics; without --instrument: the run's own instruments.
     """
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.errors import UsageError
     from unmask.bench.run.pipeline import renew_plan, rescore
@@ -43,7 +40,7 @@ def score(
         if not equals or not path:
             raise UsageError(f"--locate {text} must be LABEL=PATH")
         relocate(folder.path, label, Path(path).expanduser().absolute())
-    with fetch_progress(Console(stderr=True)) as fetching:
+    with fetch_progress() as fetching:
         plan = renew_plan(folder, settings.metrics, settings.instruments, progress=fetching)
     folder = rescore(folder, plan, root=where, workers=running.workers, progress=show_progress())
     complete = print_summary(folder)

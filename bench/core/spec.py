@@ -7,10 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from unmask.bench.core.cards import Scalar
 from unmask.bench.core.errors import SpecError
 
+SEEDS: Final = "seeds"
+"""The parameter of every SPEC of a method that the harness keeps to itself: ``dp-att:seeds=5``."""
+_MOST_DRAWS: Final = 100
 _PARAM = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")\s*(?=,|\Z)', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
@@ -52,10 +56,10 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
     label, name, rest = _split(text)
     params: dict[str, Scalar] = {}
     if rest and positional is not None and not _PARAM.match(rest):
-        if not rest.lstrip().startswith('"'):
-            spec = Spec(name, {positional: rest})
-            return Spec(name, spec.params, label or spec.default_label)
-        rest = f"{positional}={rest}"
+        if rest.lstrip().startswith('"'):
+            rest = f"{positional}={rest}"
+        else:
+            params, rest = {positional: rest}, ""
     while rest:
         part = _PARAM.match(rest)
         quoted = _QUOTED.match(rest, part.end()) if part is not None else None
@@ -72,8 +76,18 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
         rest, comma = rest[end + 1 :], rest[end : end + 1]
         if comma and not rest.strip():
             raise SpecError(f"{text!r} ends in a comma; write param=value behind it, or leave it out")
-    spec = Spec(name, params)
-    return Spec(name, params, label or spec.default_label)
+    return Spec(name, params, label or Spec(name, params).default_label)
+
+
+def without_seeds(spec: Spec) -> tuple[Spec, int]:
+    """The SPEC that the method sees, and how many draws are averaged. Raises `SpecError` where that is no number."""
+    params = dict(spec.params)
+    many = params.pop(SEEDS, 1)
+    if isinstance(many, bool) or not isinstance(many, int) or not 1 <= many <= _MOST_DRAWS:
+        raise SpecError(
+            f"{spec.text}: {SEEDS} is how many draws are averaged, 1 to {_MOST_DRAWS}, e.g. {spec.name}:{SEEDS}=5"
+        )
+    return Spec(spec.name, params, spec.label), many
 
 
 def bare_name(text: str) -> str:

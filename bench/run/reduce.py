@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint
 from unmask.bench.core.headlines import headline_keys
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from unmask.bench.data.folders import counted
-from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
-from unmask.bench.run.calibration import usable_points
-from unmask.bench.run.clips import clip_results, clip_row
-from unmask.bench.run.draws import Asked, averaged, releases_by_draws
-from unmask.bench.run.executors import Progress
-from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.ranking import compare_methods, rank_rows
-from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
-from unmask.bench.run.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
+from unmask.bench.core.values import CLIPS, Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
+from unmask.bench.run.figures.clips import clip_results, clip_row
+from unmask.bench.run.figures.draws import MetricOutput, averaged, releases_by_draws
+from unmask.bench.run.figures.operating_points import measure_own_card, usable_points
+from unmask.bench.run.figures.problems import failures, input_row, output_findings, outputs_digest
+from unmask.bench.run.figures.ranking import compare_methods, rank_rows
+from unmask.bench.run.figures.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
+from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
     ClipResult,
@@ -43,15 +38,13 @@ from unmask.bench.store.results import (
     HistogramRow,
     InputRow,
     MethodProblem,
-    Problem,
     RankRow,
 )
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedMethod, Release
+from unmask.bench.store.schemas import CONTROL, LOSSLESS, Plan, PlannedMethod, Release
+from unmask.bench.store.tables import Table
 
 Row = TypeVar("Row", EstimateRow, GapRow, ComparisonRow, RankRow)
-NO_FACE: Final = "the judge found no face in it"
-_UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
 class Design:
@@ -76,8 +69,10 @@ class Design:
 
 
 def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progress) -> None:
-    """Writes ``estimates.json``, the per-face tables and the timelines. The same readings give the same bytes."""
+    """Writes ``estimates.json``, the per-face tables and the timelines, and before them the operating points of a run
+    that has a calibration set of its own. The same readings give the same bytes."""
     progress.start("reduce", sum(len(plan.labels_of(dataset)) for dataset in plan.datasets))
+    measure_own_card(folder, plan)
     tables = Tables()
     names: dict[str, Pseudonyms] = {}
     for dataset in plan.datasets:
@@ -87,7 +82,7 @@ def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progr
         _Reduction(folder, plan, originals, tables, names[dataset.label]).run(progress)
     progress.end()
     write_names(folder.path, names)
-    folder.write_estimates(without_names(tables.estimates_of(plan.run), names))
+    folder.write_estimates(without_names(Estimates(run=plan.run, **vars(tables)), names))
 
 
 class _Reduction:
@@ -109,81 +104,74 @@ class _Reduction:
         self._attackers = {name for name, card in instruments.items() if card.role in attacking}
         self._design = Design(originals, plan)
         self._controls = [m.label for m in plan.methods if m.card.name == CONTROL]
+        self._inputs: Table = {}
+        """`output_rows` of the control."""
 
     def run(self, progress: Progress) -> None:
         """Fills the tables; writes the per-face tables or the timelines."""
-        tables, originals, dataset = self._tables, self._originals, self._originals.dataset
+        tables, originals, dataset, design = self._tables, self._originals, self._originals.dataset, self._design
         if originals.clips:
             tables.clips += _clip_rows(originals, self._points)
         else:
-            tables.inputs.append(_input_row(originals, self._planned.notes))
+            tables.inputs.append(input_row(originals, self._planned.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
+        """Label -> digest of each draw's outputs."""
         for label, drawn in releases_by_draws(self._plan, self._planned):
             draws = []
             for release, method in drawn:
-                draws.append(self._asked(release, method, label))
+                values, rows = self._measured(release, method, label)
+                draws.append(values)
+                if not originals.clips:
+                    outputs.setdefault(label, []).append(outputs_digest(rows, release.variant))
                 progress.done(f"{release.label} {dataset}", skipped=False)
-            answers[label] = self._answers(averaged(draws))
-            if not originals.clips:
-                outputs[label] = [outputs_digest(self._folder, self._plan, dataset, release) for release, _ in drawn]
-        design = self._design
+            items = [item for item in averaged(draws) if isinstance(item, UnitValues | SetStatistic)]
+            column = [design.answer(item, self._cards[item.metric]) for item in items]
+            answers[label] = column + worst_answers(column, self._cards, self._attackers)
         gaps = GapRows(dataset, design.resamples, design.masks, design.groups, self._plan.settings.seed)
         for label, column in answers.items():
             for each in column:
                 tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
             tables.gaps += self._placed(gaps.rows(label, column, self._cards))
-        control, competing = self._competitors(answers)
+        # Of the control's releases only the lossless one may be compared.
+        control, *others = [label for label in answers if self._plan.method_of(label) in self._controls]
+        competing = {label: column for label, column in answers.items() if label not in others}
         heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
+        # Methods whose outputs are byte for byte the same.
+        pairs = (pair for pair in combinations(outputs, 2) if any(outputs[pair[0]]))
+        same = {frozenset((a, b)) for a, b in pairs if outputs[a] == outputs[b]}
         compared = compare_methods(
             dataset,
             competing,
             design.resamples,
             self._cards,
             control,
-            identical=_identical(outputs),
+            identical=same,
             heads_of=heads,
         )
         tables.comparisons += self._placed(compared)
         tables.ranks += self._placed(rank_rows(dataset, competing, compared, self._cards, control))
 
-    def _asked(self, release: Release, method: PlannedMethod, label: str) -> list[Asked]:
-        """What the metrics say of one draw of a method; ``label``: of the draws' average, and of the draw that findings
-        and drawings are of."""
+    def _measured(self, release: Release, method: PlannedMethod, label: str) -> tuple[list[MetricOutput], Table]:
+        """What the metrics say of one draw of a method, and its `output_rows`; ``label``: of the draws' average, and of
+        the draw that findings and drawings are of."""
         folder, plan, tables, dataset = self._folder, self._plan, self._tables, self._originals.dataset
-        evidence, reasons, errors = assemble_evidence(folder, plan, self._originals, release.label, self._points)
+        evidence, reasons, outputs = assemble_evidence(folder, plan, self._originals, release.label, self._points)
         items = [item for metric in self._metrics for item in metric.ask(evidence)]
         if release.label == label:
             tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]
             tables.findings += [_finding(evidence, item) for item in items if isinstance(item, Finding)]
         if self._originals.clips:
             tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
-            return items
-        tables.failures += _failures(evidence, errors, method, label)
-        if release.label == label and label not in self._controls and release.variant == LOSSLESS:
-            findings = output_findings(folder, plan, dataset, label, self._control_rows)
-            tables.findings += [_finding(evidence, item) for item in findings]
+            return items, outputs
+        tables.failures += failures(evidence, outputs, method, label)
+        if release.label == label == self._controls[0]:
+            self._inputs = outputs  # the control comes first
+        elif release.label == label and label not in self._controls and release.variant == LOSSLESS:
+            tables.findings += [_finding(evidence, item) for item in output_findings(outputs, self._inputs)]
         values = [item for item in items if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
-        return items
-
-    @cached_property
-    def _control_rows(self) -> Mapping[str, NDArray[Any]]:
-        """`output_rows` of the control."""
-        return output_rows(self._folder, self._plan, self._originals.dataset, self._controls[0])
-
-    def _answers(self, items: Sequence[Asked]) -> list[Answer]:
-        answers = [
-            self._design.answer(item, self._cards[item.metric])
-            for item in items
-            if isinstance(item, UnitValues | SetStatistic)
-        ]
-        return answers + worst_answers(answers, self._cards, self._attackers)
-
-    def _competitors(self, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
-        """The control's label, and everybody who may be compared: of the control's releases only the lossless one."""
-        of_control = [label for label in answers if self._plan.method_of(label) in self._controls]
-        return of_control[0], {label: column for label, column in answers.items() if label not in of_control[1:]}
+        return items, outputs
 
     def _placed(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, without a region where their metric has none."""
@@ -205,38 +193,6 @@ class Tables:
         self.clips: list[ClipRow] = []
         self.results: list[ClipResult] = []
 
-    def estimates_of(self, run: str) -> Estimates:
-        return Estimates(run=run, **vars(self))
-
-
-def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
-    """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
-    return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
-
-
-def _input_row(originals: Originals, notes: Sequence[str]) -> InputRow:
-    inputs = originals.inputs
-    unplaced = int(inputs["unplaced_labels"].sum())
-    readable = inputs["readable"]
-    empty = set(originals.images.id[originals.faces_per_image == 0].tolist())
-    problems = [
-        Problem(sample=str(sample), reason=NO_FACE if ok else str(reason))
-        for sample, ok, reason in zip(inputs["sample"], readable, inputs["reason"], strict=True)
-        if not ok or str(sample) in empty
-    ]
-    about = [f"{counted(unplaced, 'label')} with x and y {_UNPLACED}"] if unplaced else []
-    for note, count in sorted(Counter(str(note) for note in inputs["note"] if note).items()):
-        about.append(f"{counted(count, 'picture')} with {note}: the values are taken for sRGB")
-    return InputRow(
-        dataset=originals.dataset,
-        images=len(readable),
-        faces=len(originals.faces),
-        unreadable=int((~readable).sum()),
-        without_face=len(empty),
-        problems=problems,
-        notes=[*notes, *about],
-    )
-
 
 def _clip_rows(originals: Originals, points: Mapping[str, Sequence[OperatingPoint]]) -> Iterator[ClipRow]:
     start = 0
@@ -248,24 +204,9 @@ def _clip_rows(originals: Originals, points: Mapping[str, Sequence[OperatingPoin
         yield clip_row(originals.dataset, one, read, points)
 
 
-def _failures(evidence: Evidence, errors: NDArray[np.str_], method: PlannedMethod, label: str) -> list[MethodProblem]:
-    draw = f"draw {method.draw}: " if method.draw else ""
-    return [
-        MethodProblem(dataset=evidence.dataset, method=label, sample=str(sample), reason=f"{draw}{reason}")
-        for sample, reason in zip(evidence.images.id, errors, strict=True)
-        if reason
-    ]
-
-
 def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
-    return HistogramRow(
-        dataset=evidence.dataset,
-        method=evidence.method,
-        metric=item.metric,
-        instrument=item.instrument,
-        edges=list(item.edges),
-        series={name: list(counts) for name, counts in item.series.items()},
-    )
+    row = {"edges": list(item.edges), "series": {name: list(counts) for name, counts in item.series.items()}}
+    return HistogramRow(dataset=evidence.dataset, method=evidence.method, **(asdict(item) | row))
 
 
 def _finding(evidence: Evidence, item: Finding) -> FindingRow:

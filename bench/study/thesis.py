@@ -12,20 +12,18 @@ from pydantic import Field
 from unmask.bench.core import registry
 from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
 from unmask.bench.core.settings import CHOOSING, CommonSettings, OneSpec, Option
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import SEEDS, Spec, parse_spec, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import open_dataset
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.draws import SEEDS as DRAWS
-from unmask.bench.run.draws import by_draws, without_seeds
-from unmask.bench.run.executors import Progress, open_pool
+from unmask.bench.run.figures.draws import by_draws
+from unmask.bench.run.jobs.executors import Progress, open_pool
 from unmask.bench.run.pipeline import get_ready, locations_for, run
-from unmask.bench.run.plan import CONTROL
-from unmask.bench.run.settling import settle_plan
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.results import REPRODUCTION, Reproduction
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan
+from unmask.bench.store.schemas import CONTROL, Plan
 from unmask.bench.study.balanced import balanced_test_set, built_test_set
 
 ROLES: Final[Mapping[str, str]] = {
@@ -110,14 +108,12 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
 def _part(text: str) -> tuple[str, str]:
     """A part and its SPEC, out of what the user wrote. Raises `UnknownNameError`."""
     spec = registry.method_spec(text)
-    if "=" in text.split(":", 1)[0]:
-        if spec.label not in ROLES:
-            raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
-        return spec.label, text
-    role = next((r for r, own in ROLES.items() if text.strip() == r or own == spec.text), None)
-    if role is None:
-        raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
-    return role, f"{role}={ROLES[role]}"
+    labelled = "=" in text.split(":", 1)[0]
+    own = next((role for role, its in ROLES.items() if text.strip() == role or its == spec.text), text.strip())
+    role = spec.label if labelled else own
+    if role not in ROLES:
+        raise UnknownNameError("part of the thesis's protocol", role, ROLES)
+    return role, text if labelled else f"{role}={ROLES[role]}"
 
 
 def _missing(spec: str) -> str:
@@ -134,11 +130,9 @@ def _missing(spec: str) -> str:
 def with_seeds(text: str, seeds: int) -> str:
     """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
     spec = registry.method_spec(text)
-    return (
-        text
-        if seeds == 1 or DRAWS in spec.params
-        else f"{spec.label}={Spec(spec.name, {**spec.params, DRAWS: seeds}).text}"
-    )
+    if seeds == 1 or SEEDS in spec.params:
+        return text
+    return f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
 
 
 def prepare_thesis(
@@ -160,23 +154,23 @@ def prepare_thesis(
     dataset = open_dataset(spec, root=root)
     limited = plan.settings.model_copy(update={"limit": settings.limit})
     if built is not None:
-        test_set = built_test_set(built, spec, dataset, limited)
+        test_set, selection = built_test_set(built, spec, dataset, limited)
     else:
         with open_pool(workers) as pool:
-            test_set = balanced_test_set(
+            test_set, selection = balanced_test_set(
                 spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
     roles = {role: registry.method_spec(text).label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
     return Prepared(
-        plan.changed(datasets=[test_set.planned]),
+        plan.changed(datasets=[test_set]),
         Reproduction(
             of="thesis",
-            dataset=test_set.planned.label,
+            dataset=test_set.label,
             roles=roles,
             draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
             left_out=dict(cast.left_out),
-            selection=test_set.selection,
+            selection=selection,
         ),
         locations_for(config),
     )

@@ -24,9 +24,9 @@ from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Sample
 from unmask.bench.data import open_dataset
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.jobs import opened
 from unmask.bench.run.pipeline import get_ready, locations_for, run
-from unmask.bench.run.reading import opened
+from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.results import EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
 

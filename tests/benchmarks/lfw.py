@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for, run
+from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from tests.benchmarks.stages import Stages
 from unmask.bench.core.registry import instrument_class
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.jobs import opened
 from unmask.bench.run.pipeline import get_ready, locations_for, run
-from unmask.bench.run.reading import opened
+from unmask.bench.run.planning.config import RunConfig
 
 METHODS = ("blur:sigma=0.15", "pixelate:blocks=8")
 CALLS = ("detect", "read", "read_looks", "compare")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.run.config import RunConfig
 from unmask.bench.run.pipeline import get_ready, locations_for
 from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.run_folder import RunFolder

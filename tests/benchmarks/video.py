@@ -23,10 +23,10 @@ from skimage import data
 from tests.benchmarks.stages import Stages
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoWriter
-from unmask.bench.run.calling import peak_memory
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.contestants.calling import peak_memory
 from unmask.bench.run.pipeline import get_ready, locations_for
 from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
 

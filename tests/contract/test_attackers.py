@@ -20,7 +20,7 @@ from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import Evidence, Readings
 from unmask.bench.core.protocols import Background, Columns
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.run.attacking import IGNORANT, attacker_of, read_by
+from unmask.bench.run.figures.attacking import IGNORANT, attacker_of, read_by
 
 ATTACKERS = registry.names("attacker")
 DIM = 16

@@ -14,7 +14,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
 from unmask.metrics.instruments.lpips import LpipsAlex
 from unmask.metrics.instruments.recognisers import FaceNet
 from unmask.metrics.instruments.yolov3 import YoloV3Tiny
@@ -33,7 +33,7 @@ SLOW = (
 OPENING = f"""
 import sys
 from unmask.bench.core import registry
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
 classes = dict(registry.available("instrument"))
 early = {{name for name in {SLOW!r} if name in sys.modules}}
 name = sys.argv[1]

@@ -16,9 +16,9 @@ from unmask.bench.core.plugins import create_plugin, load_plugin
 from unmask.bench.core.spec import Spec
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import DatasetEntry, load_catalog
-from unmask.bench.run.attacking import attacker_of
-from unmask.bench.run.executors import open_pool
-from unmask.bench.run.shards import Job
+from unmask.bench.run.figures.attacking import attacker_of
+from unmask.bench.run.jobs.executors import open_pool
+from unmask.bench.run.jobs.shards import Job
 
 TARGETS = registry.targets
 

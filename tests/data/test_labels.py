@@ -12,8 +12,7 @@ from tests.data.test_listing import notes
 from tests.data.test_readers import failure, ids, jpeg, labels, opened, put, ref_of
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data.dataset import duplicate_groups
-from unmask.bench.data.identities import people
-from unmask.bench.run.calibration import person_hash
+from unmask.bench.data.identities import people, person_hash
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +174,7 @@ class TestLabelFilesThatAreNone:
     def test_a_file_that_grows_while_it_is_read(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put(photos / "a.jpg")
         put(photos / "labels.csv", "file\na.jpg\n" + "\n" * 1000)
-        monkeypatch.setattr("unmask.bench.data.labels.MAX_BYTES", 100)
+        monkeypatch.setattr("unmask.bench.data.folders.MAX_TEXT_BYTES", 100)
         assert "that cannot be a labels file" in failure(f"folder:{photos}")
 
 

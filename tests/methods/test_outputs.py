@@ -22,7 +22,7 @@ from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import checked
+from unmask.bench.run.contestants.calling import checked
 from unmask.methods.outputs import StoredOutputs
 
 INPUT = noise(30, 40)

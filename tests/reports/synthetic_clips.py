@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.reports.synthetic import PROVENANCE, Made, dataset_card, instrument_card, method_card, operating_points
 from unmask.bench.core import registry
-from unmask.bench.run.choosing import planned_metrics
+from unmask.bench.run.planning.choosing import planned_metrics
 from unmask.bench.store.documents import write_json
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder

@@ -16,7 +16,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Image, Sample
-from unmask.bench.run.calling import Attempt
+from unmask.bench.run.contestants.calling import Attempt
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

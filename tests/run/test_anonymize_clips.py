@@ -18,8 +18,8 @@ from tests.support.painted_runs import ClipRun, write_clip
 from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.types import Image, Sample
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run import writing
-from unmask.bench.run.calling import Attempt
+from unmask.bench.run.contestants.calling import Attempt
+from unmask.bench.run.outputs import writing
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

@@ -19,8 +19,9 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, FaceTruth
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Image
-from unmask.bench.run.releases import output_findings, output_rows, outputs_digest
-from unmask.bench.run.units import face_groups
+from unmask.bench.run.figures.problems import output_findings, outputs_digest
+from unmask.bench.run.figures.units import face_groups
+from unmask.bench.run.outputs.releases import output_rows
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -154,7 +155,7 @@ def test_a_table_that_is_missing_or_damaged_is_named_and_not_passed_over(tmp_pat
 
 def test_equal_outputs_have_equal_digests_over_all_shards(tmp_path: Path) -> None:
     run = run_of(tmp_path, "a=edit", "b=edit:batch=1", "c=edit:fails_on=0", "nothing=edit:how=nothing")
-    digests = {release.method: outputs_digest(run.folder, run.plan, "photos", release) for release in run.plan.releases}
+    digests = {r.method: outputs_digest(outputs(run, r.method), r.variant) for r in run.plan.releases}
     assert digests["a"] == digests["b"]
     assert digests["nothing"] == digests["none"]
     assert len(set(digests.values())) == 3
@@ -162,21 +163,20 @@ def test_equal_outputs_have_equal_digests_over_all_shards(tmp_path: Path) -> Non
 
 def test_a_method_that_gave_nothing_has_no_digest(tmp_path: Path) -> None:
     run = PhotoRun(tmp_path, {"ann.png": picture(2, [ANN])}).planned("a=edit:fails_on=0").through()
-    digests = {release.method: outputs_digest(run.folder, run.plan, "photos", release) for release in run.plan.releases}
+    digests = {r.method: outputs_digest(outputs(run, r.method), r.variant) for r in run.plan.releases}
     assert digests["a"] == "" != digests["none"]
 
 
-def originals(run: PhotoRun) -> Mapping[str, NDArray[Any]]:
-    """What the control stored."""
-    return output_rows(run.folder, run.plan, "photos", "none")
+def outputs(run: PhotoRun, method: str) -> Mapping[str, NDArray[Any]]:
+    return output_rows(run.folder, run.plan, "photos", method)
 
 
 def test_outputs_that_are_the_inputs_are_counted(tmp_path: Path) -> None:
     run = run_of(tmp_path, "x=edit", "y=edit:how=nothing,fails_on=3")
-    (finding,) = output_findings(run.folder, run.plan, "photos", "x", originals(run))
+    (finding,) = output_findings(outputs(run, "x"), outputs(run, "none"))
     # Nobody is in the fifth photo.
     assert (finding.kind, finding.count, finding.of) == ("unchanged", 1, 5)
-    (finding,) = output_findings(run.folder, run.plan, "photos", "y", originals(run))
+    (finding,) = output_findings(outputs(run, "y"), outputs(run, "none"))
     assert (finding.count, finding.of) == (4, 4)
     assert finding.text.startswith("4 of 4 outputs are the inputs themselves")
 
@@ -188,7 +188,7 @@ def test_outputs_that_show_nothing_of_their_inputs_are_counted(tmp_path: Path) -
         shown = picture(50 + len(name)) if name != "cat.png" else PHOTOS["cat.png"]
         Pillow.fromarray(np.asarray(shown)).save(folder / name)
     run = run_of(tmp_path, f"theirs=outputs:dir={folder}")
-    findings = {f.kind: f for f in output_findings(run.folder, run.plan, "photos", "theirs", originals(run))}
+    findings = {f.kind: f for f in output_findings(outputs(run, "theirs"), outputs(run, "none"))}
     assert (findings["unlike"].count, findings["unlike"].of) == (2, 3)
     assert (findings["unchanged"].count, findings["unchanged"].of) == (1, 3)
 

@@ -19,8 +19,8 @@ from unmask.bench.core.errors import StoreError, VideoError
 from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED
 from unmask.bench.core.types import Image, Outcome
 from unmask.bench.core.video import Tracks
-from unmask.bench.run import writing
-from unmask.bench.run.clips import EXPOSED, reference_of, states, timeline
+from unmask.bench.run.figures.clips import EXPOSED, reference_of, states, timeline
+from unmask.bench.run.outputs import writing
 from unmask.bench.store.tables import read_table
 
 pytestmark = pytest.mark.usefixtures("painted_world")

@@ -14,17 +14,11 @@ from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import ANY_LOOK
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.data import open_dataset
-from unmask.bench.run.calibration import (
-    calibration_for,
-    measure_card,
-    people_of,
-    person_hash,
-    refuse_shared_people,
-    shipped_card,
-    usable_points,
-)
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.plan import make_plan
+from unmask.bench.data.identities import person_hash, person_hashes
+from unmask.bench.run.figures.operating_points import measure_card, usable_points
+from unmask.bench.run.planning.choosing import calibration_for, shipped_card
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.plan import make_plan, refuse_shared_people
 
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
 ATTACKS = (*RECOGNISERS, *(f"{name}{ANY_LOOK}" for name in RECOGNISERS[:3]))
@@ -68,7 +62,7 @@ def test_attacks_through_looks_have_points_of_their_own(monkeypatch: pytest.Monk
     assert set(usable_points(card, {"dlib": cards["dlib"]})) == {"dlib"}
     newer = {**cards, "sface": replace(cards["sface"], version="next")}
     assert set(usable_points(card, newer)) == {"dlib"}
-    monkeypatch.setattr("unmask.bench.run.calibration.LOOKS_VERSION", 2)
+    monkeypatch.setattr("unmask.bench.run.figures.operating_points.LOOKS_VERSION", 2)
     assert set(usable_points(card, cards)) == {"sface", "dlib"}
 
 
@@ -90,7 +84,7 @@ def test_people_of_a_test_set_took_no_part() -> None:
 @pytest.mark.data
 def test_lfw_probe_is_accepted_and_the_calibration_half_refused(shared_data: Path) -> None:
     probe = open_dataset("lfw", root=shared_data)
-    people = people_of(probe, [ref.id for ref in probe.refs])
+    people = person_hashes(probe.refs)
     refuse_shared_people({"lfw": people}, {("calibrate", "lfw"): set(shipped_card()["people_sha256"])})
     with pytest.raises(DataError, match="were used to calibrate"):
         make_plan(RunConfig(datasets=("lfw:split=calibrate",), methods=("none",)), root=shared_data)

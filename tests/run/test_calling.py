@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import fakes
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import (
+from unmask.bench.run.contestants.calling import (
     TRACE_LENGTH,
     Attempt,
     Here,
@@ -33,7 +33,7 @@ LARGE = 300
 
 CHILD = f"""
 import numpy as np
-from unmask.bench.run.calling import peak_memory
+from unmask.bench.run.contestants.calling import peak_memory
 before = peak_memory()
 large = np.ones({LARGE} << 20, np.uint8)
 with_it = peak_memory()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.run.config import DEFAULT_METHODS, RunConfig, Running, read_settings
+from unmask.bench.run.planning.config import DEFAULT_METHODS, RunConfig, Running, read_settings
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:

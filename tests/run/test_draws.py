@@ -10,8 +10,8 @@ import pytest
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-from unmask.bench.run.draws import averaged, by_draws, seed_of
-from unmask.bench.run.plan import planned_methods
+from unmask.bench.run.figures.draws import averaged, by_draws
+from unmask.bench.run.planning.plan import planned_methods
 from unmask.bench.study.thesis import with_seeds
 
 NAN = float("nan")
@@ -27,9 +27,9 @@ def test_draws_are_planned_as_methods_that_share_a_label() -> None:
         ("pixelate", "pixelate", 0),
     ]
     assert {label: len(drawn) for label, drawn in by_draws(planned)} == {"none": 1, "b": 3, "pixelate": 1}
-    seeds = {seed_of(m, 7) for m in planned[1:4]}
+    seeds = {m.seed(7) for m in planned[1:4]}
     assert len(seeds) == 3
-    assert seed_of(planned[1], 7) == 7
+    assert planned[1].seed(7) == 7
 
 
 @pytest.mark.parametrize("text", ["blur:seeds=0", "blur:seeds=many", "blur:seeds=2.5", "blur:seeds=true"])

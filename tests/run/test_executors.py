@@ -21,11 +21,11 @@ from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.core import registry
 from unmask.bench.core.errors import WorkerDiedError
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.calling import Result, call_method
-from unmask.bench.run.contestants import DIED, MOST_LOSSES, Contestant
-from unmask.bench.run.executors import advance, open_pool, run_stage
-from unmask.bench.run.hosting import Hosts
-from unmask.bench.run.shards import Job, ShardJob, Workplace
+from unmask.bench.run.contestants.calling import Result, call_method
+from unmask.bench.run.contestants.contestant import DIED, MOST_LOSSES, Contestant
+from unmask.bench.run.jobs.executors import advance, open_pool, run_stage
+from unmask.bench.run.jobs.hosting import Hosts
+from unmask.bench.run.jobs.shards import Job, ShardJob, Workplace
 
 pytestmark = pytest.mark.weights
 
@@ -256,7 +256,7 @@ def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **lim
     install(tmp_path / "site", monkeypatch)
     monkeypatch.syspath_prepend(tmp_path / "site")
     registry.targets.cache_clear()
-    return Contestant(spec, "cpu", tmp_path / "log.txt", **limits)
+    return Contestant(spec, "cpu", tmp_path / "log.txt", **{"time_limit": 120.0} | limits)
 
 
 DARK = Sample("dark", np.zeros((16, 16, 3), np.uint8))

@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, OperatingPoint, look_column
 from unmask.bench.core.types import Box, Image
 from unmask.bench.data import open_dataset
+from unmask.bench.run.jobs.opened import detector
 from unmask.bench.run.reading.explained import EXPLAINED, explanation, missed
-from unmask.bench.run.reading.opened import detector
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from unmask.bench.core.headlines import headline_keys, headline_metrics
 from unmask.bench.core.registry import all_metrics
 from unmask.bench.core.stats.compare import holm
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.run.ranking import HeadsOf, compare_methods, rank_rows
-from unmask.bench.run.rows import Answer
+from unmask.bench.run.figures.ranking import HeadsOf, compare_methods, rank_rows
+from unmask.bench.run.figures.rows import Answer
 from unmask.reports.columns import FAMILY_TITLES, TRACEABILITY, span_of
 
 INSTRUMENTS = ["sface", "face-api", "standard"]

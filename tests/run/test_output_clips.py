@@ -15,9 +15,9 @@ from tests.support.clips import drifting_face
 from unmask.bench.core.types import Box, Image
 from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
-from unmask.bench.run.assemble import readable_at_place
-from unmask.bench.run.neighbours import Neighbours
-from unmask.bench.run.output_clips import Times, frames_shown
+from unmask.bench.run.checks.neighbours import Neighbours
+from unmask.bench.run.contestants.output_clips import Times, frames_shown
+from unmask.bench.run.figures.assemble import readable_at_place
 from unmask.bench.run.reading.parts import BLANK
 
 FACE = Box(110, 60, 100, 120)

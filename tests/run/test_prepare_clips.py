@@ -233,7 +233,7 @@ def test_a_reader_that_fails_half_way_leaves_no_half_clip(run: ClipRun, painted_
             yield frame
 
     painted_world.setattr(VideoReader, "__iter__", broken)
-    painted_world.setattr("unmask.bench.run.items.CHUNK_FRAMES", 2)
+    painted_world.setattr("unmask.bench.run.jobs.items.CHUNK_FRAMES", 2)
     run.prepare()
     assert run.original("clip", STREET)["problem"].tolist() == ["the disk is gone"]
     assert len(run.original("frames", STREET)["pts"]) == 0

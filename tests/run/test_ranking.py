@@ -11,8 +11,8 @@ from unmask.bench.core.cards import Direction, Family, MetricCard
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import UnitValues
-from unmask.bench.run.ranking import compare_methods, no_heads, rank_rows
-from unmask.bench.run.rows import Answer, answer, worst_answers
+from unmask.bench.run.figures.ranking import compare_methods, no_heads, rank_rows
+from unmask.bench.run.figures.rows import Answer, answer, worst_answers
 from unmask.bench.store.results import ComparisonRow
 
 N = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unmask.bench.core.types import Box
-from unmask.bench.run.calling import peak_memory
+from unmask.bench.run.contestants.calling import peak_memory
 from unmask.bench.run.reading.regions import FACE_SIDE, background_mask, face_crop, region_pairs
 
 

@@ -12,7 +12,7 @@ from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import ANY_LOOK
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
-from unmask.bench.run.rows import MIN_GROUP, Answer, GapRows, estimate_rows, worst_answers
+from unmask.bench.run.figures.rows import MIN_GROUP, Answer, GapRows, estimate_rows, worst_answers
 
 
 def test_the_worst_attack_may_be_one_that_tries_every_look() -> None:

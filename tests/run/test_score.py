@@ -16,12 +16,12 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, LOOKS, Evidence, OperatingPoint, look_column
 from unmask.bench.core.exposure import distances
 from unmask.bench.core.types import Detection, Floats32, Image
-from unmask.bench.run.assemble import assemble_evidence, assemble_originals
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.figures.assemble import assemble_evidence, assemble_originals
+from unmask.bench.run.jobs import opened
+from unmask.bench.run.jobs.shards import Job, Workplace
 from unmask.bench.run.pipeline import get_ready, locations_for, run
-from unmask.bench.run.reading import opened
+from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import Job, Workplace
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
 

@@ -10,8 +10,8 @@ import pytest
 from tests.support.cards import dataset_card, instrument_card, method_card
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError, PlanMismatchError, StoreError
-from unmask.bench.run.plan import dataset_label
-from unmask.bench.run.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
+from unmask.bench.run.planning.plan import dataset_label
+from unmask.bench.run.planning.settling import announce_changes, compare_plans, refuse_half_made, settle_plan
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan

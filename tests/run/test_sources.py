@@ -12,7 +12,7 @@ import pytest
 from unmask.bench.core import registry
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.run.sources import hash_code, hash_content, hashed_parameters, path_parameters
+from unmask.bench.run.planning.sources import hash_code, hash_content, hashed_parameters, path_parameters
 
 CLASS = "class Mine:\n    def __init__(self, *, net: str = '', tone: str = ''): ...\n"
 
@@ -98,7 +98,7 @@ def test_of_ours_the_module_and_what_it_imports_counts(tmp_path: Path, monkeypat
     package.__file__ = str(tmp_path / "__init__.py")
     monkeypatch.setitem(sys.modules, "unmask.methods", package)
     monkeypatch.setattr(registry, "method_class", lambda name: type(name, (), {"__module__": f"unmask.methods.{name}"}))
-    monkeypatch.setattr("unmask.bench.run.sources.TABLES", {"method": {"one": "", "two": ""}})
+    monkeypatch.setattr("unmask.bench.run.planning.sources.TABLES", {"method": {"one": "", "two": ""}})
 
     def edit(name: str) -> set[str]:
         before = {method: hash_code(method) for method in ("one", "two")}

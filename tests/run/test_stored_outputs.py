@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from unmask.bench.core.errors import SpecError
 from unmask.bench.data import open_dataset
-from unmask.bench.run.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
 
 
 def save(*paths: Path) -> None:

@@ -14,17 +14,15 @@ from tests.support.painted import Face, picture
 from tests.support.painted_runs import ClipRun, PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.exposure import FMR
-from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.config import RunConfig
-from unmask.bench.run.executors import Serial
-from unmask.bench.run.originals import calibrate_on, measure_own_card
-from unmask.bench.run.plan import locations_of, make_plan
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.plan import locations_of, make_plan
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
+from unmask.bench.study.originals import CalibrationSettings, calibration_card
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -66,14 +64,11 @@ def test_what_is_calibrated_on_is_read_by_recognisers_and_has_no_results(tmp_pat
     assert {roles[name] for name in read & roles.keys()} == {"recogniser"}
     assert len({roles[n] for n in roles if (run.folder.prepare_dir("photos", 0) / f"{n}.parquet").exists()}) > 1
 
-    measure_own_card(run.folder, run.plan)
-    alone = calibrate_on(
-        f"folder:{others}", run.plan.recognisers, tmp_path / "alone", root=None, pool=Serial(), progress=Stages(),
-        settings=PlanSettings(),
-    )  # fmt: skip
+    estimates = run.reduce()
+    settings = CalibrationSettings(datasets=(f"folder:{others}",), instruments=tuple(run.plan.recognisers))
+    alone = calibration_card(settings, tmp_path / "alone", root=None, workers=1, progress=Stages())
     assert run.folder.operating_points == alone
     assert alone["people"] == 3
-    estimates = run.reduce()
     purge(RunFolder.open(run.folder.path))
     assert not (run.folder.path / "prepare").exists()
     assert "dan0" not in run.folder.plan_path.read_text("utf-8")
@@ -99,13 +94,12 @@ def test_clips_are_measured_by_the_thresholds_of_the_photos_that_are_calibrated_
     )
     assert [(entry.kind, entry.use) for entry in run.plan.others] == [("photos", "calibrate")]
     run.through()
-    measure_own_card(run.folder, run.plan)
+    estimates = run.reduce()
     (threshold,) = [
         point["threshold"] for point in run.folder.operating_points["points"]["mobilefacenet"] if point["fmr"] == FMR
     ]
     assert (threshold < 0.0) == lookalikes
     assert threshold < 1.0
-    estimates = run.reduce()
     values = {(row.method, row.metric): row.value for row in estimates.estimates if row.instrument == "mobilefacenet"}
     assert values["kept", "tracks_exposed"] == exposed
     assert values["kept", "frames_exposed"] == 3 * exposed
@@ -131,7 +125,7 @@ def test_a_run_over_clips_shares_nobody_with_the_photos_that_are_calibrated_on(
             labels = tuple(FaceLabel(identity=name) for name in people)
             return replace(dataset, refs=tuple(replace(ref, labels=labels) for ref in dataset.refs))
 
-        monkeypatch.setattr("unmask.bench.run.plan.open_dataset", opened)
+        monkeypatch.setattr("unmask.bench.run.planning.plan.open_dataset", opened)
         return make_plan(
             RunConfig(
                 datasets=(f"street=clips:{clips}", f"album=folder:{data}"), methods=("edit",),

@@ -13,9 +13,9 @@ from tests.support import fakes
 from tests.support.painted import Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.run.config import RunConfig, read_settings
-from unmask.bench.run.plan import planned_methods, planned_releases
-from unmask.bench.run.releases import as_jpeg, release_items
+from unmask.bench.run.outputs.releases import as_jpeg, release_items
+from unmask.bench.run.planning.config import RunConfig, read_settings
+from unmask.bench.run.planning.plan import planned_methods, planned_releases
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 

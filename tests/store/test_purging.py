@@ -12,7 +12,7 @@ from tests.reports.synthetic import make_run
 from unmask.bench.cli import app
 from unmask.bench.core.errors import StoreError
 from unmask.bench.run.pipeline import renew_plan
-from unmask.bench.run.settling import settle_plan
+from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.store.documents import Locations, write_json, write_locations
 from unmask.bench.store.names import Pseudonyms, write_names
 from unmask.bench.store.purging import purge

@@ -8,7 +8,7 @@ from unmask.bench.core.cards import Direction, Family, MetricCard
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import SetStatistic, UnitValues
-from unmask.bench.run.rows import Answer, answer
+from unmask.bench.run.figures.rows import Answer, answer
 
 N = 60
 GROUPS = ["all", "gender=female", "gender=male"]

@@ -13,7 +13,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Clips, Evidence, FaceTruth, 
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Floats32
 from unmask.bench.core.video import Ints, Tracks
-from unmask.bench.run.clips import OriginalClip
+from unmask.bench.run.figures.clips import OriginalClip
 from unmask.bench.store.tables import Table
 
 

@@ -21,7 +21,7 @@ from unmask.bench.core.registry import TABLES as BUILTIN
 from unmask.bench.core.types import Box, Detection, FaceView, Floats32, Image, RegionPair
 from unmask.bench.core.values import Finding, Histogram, UnitValues
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.bench.run.reading import opened
+from unmask.bench.run.jobs import opened
 
 DIMENSION = 8
 

@@ -17,16 +17,17 @@ from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
 from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.anonymize import anonymize_shard
-from unmask.bench.run.assemble import Originals, assemble_evidence, assemble_originals
-from unmask.bench.run.calibration import SHIPPED, attack_identity, usable_points
-from unmask.bench.run.calling import Callee
-from unmask.bench.run.config import RunConfig
+from unmask.bench.run.contestants.calling import Callee
+from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
+from unmask.bench.run.figures.operating_points import attack_identity, usable_points
+from unmask.bench.run.jobs.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.run.pipeline import locations_for
-from unmask.bench.run.plan import make_plan
+from unmask.bench.run.planning.choosing import SHIPPED
+from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.plan import make_plan
 from unmask.bench.run.prepare import prepare_shard
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
-from unmask.bench.run.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.store.documents import write_json, write_locations
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.run_folder import RunFolder
@@ -127,8 +128,8 @@ class PhotoRun:
         """The evidence, the reason of each face's error, and of each photo's failure."""
         cards = {card.name: registry.instrument_card(card.name) for card in self.plan.measuring}
         points = usable_points(self.plan.operating_points, cards)
-        evidence, faces, photos = assemble_evidence(self.folder, self.plan, self.originals(), method, points)
-        return evidence, faces.tolist(), photos.tolist()
+        evidence, faces, outputs = assemble_evidence(self.folder, self.plan, self.originals(), method, points)
+        return evidence, faces.tolist(), outputs["error"].tolist()
 
 
 def write_clip(path: Path, frames: Sequence[Image], times: Sequence[int] | None = None) -> None:

@@ -24,8 +24,8 @@ from unmask.bench.core.registry import create_instrument
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.bench.core.video import PersonBox, Tracks
-from unmask.metrics.instruments.deepsort import DIMENSION, DeepSort, Sort
-from unmask.metrics.instruments.support.deepsort_appearance import Appearance, Gallery, crop
+from unmask.metrics.instruments.deepsort import DeepSort, Sort
+from unmask.metrics.instruments.support.deepsort_appearance import DIMENSION, Appearance, Gallery, crop
 
 BLANK: Image = np.zeros((240, 320, 3), np.uint8)
 Frames = Sequence[tuple[list[PersonBox], Floats32]]

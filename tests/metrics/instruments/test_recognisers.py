@@ -24,8 +24,8 @@ from tests.support.fetched import files_of
 from unmask.bench.core.errors import CheckpointError, UnavailableError
 from unmask.bench.core.registry import create_metric
 from unmask.bench.core.types import Box, FaceView, Image
-from unmask.bench.run.calibration import instrument_identity, usable_points
-from unmask.bench.run.choosing import choose_instruments
+from unmask.bench.run.figures.operating_points import instrument_identity, usable_points
+from unmask.bench.run.planning.choosing import choose_instruments
 from unmask.metrics.instruments.buffalo import BuffaloL
 from unmask.metrics.instruments.recognisers import DlibResNet, FaceNet, standardised
 from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned

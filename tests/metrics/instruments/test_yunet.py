@@ -15,7 +15,7 @@ import pytest
 
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Box, Detection, Image
-from unmask.bench.run.calling import peak_memory
+from unmask.bench.run.contestants.calling import peak_memory
 
 pytestmark = pytest.mark.weights
 

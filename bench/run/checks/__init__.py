@@ -1,0 +1,1 @@
+"""Whether an output lies over its input and shows it: else it is a failure."""

@@ -1,0 +1,1 @@
+"""Stored readings become evidence, and metrics' answers rows with intervals."""

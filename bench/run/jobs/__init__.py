@@ -1,0 +1,1 @@
+"""What work is: shards of data sets, their items and keys, and the pools that do them."""

@@ -1,0 +1,1 @@
+"""What methods made: written once, and read back beside the originals."""

@@ -1,0 +1,173 @@
+"""What a method is made of: the hash of its code, and of every file or folder that a parameter of it names."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from unmask.bench.core import registry
+from unmask.bench.core.errors import DataError
+from unmask.bench.core.files import canonical_json, sha256_of
+from unmask.bench.core.registry import TABLES
+from unmask.bench.core.spec import Spec
+from unmask.bench.data.stores import DigestCache
+from unmask.bench.store.provenance import packages
+
+OWN: Final = "unmask.methods"
+"""The package of our own methods."""
+_PATH_NAMES: Final = ("dir", "path", "file", "folder", "weights", "checkpoint", "model", "gallery")
+"""Parameters of these names, or names that end in one of them, hold paths."""
+_FINGERPRINTED: Final = frozenset({("outputs", "dir")})
+"""Parameters whose content a built-in method's card holds a hash of already."""
+
+
+def path_parameters(spec: Spec) -> dict[str, Path]:
+    """The parameters of a method's SPEC that name a file or a folder which is there, as absolute paths. Of a plug-in
+    any value that names one counts: nothing else tells what the value means."""
+    paths = {}
+    for name, value in spec.params.items():
+        if isinstance(value, str):
+            says_so = name.endswith(_PATH_NAMES) or "/" in value or os.sep in value or "." in value
+            if (_is_plug_in(spec.name) or says_so) and (path := Path(value).expanduser()).exists():
+                paths[name] = path.absolute()
+    return paths
+
+
+def hashed_parameters(spec: Spec) -> dict[str, str]:
+    """Parameter -> sha256 of the content of the file or folder that it names. Raises `DataError`."""
+    wanted = {k: path for k, path in path_parameters(spec).items() if (spec.name, k) not in _FINGERPRINTED}
+    return {name: hash_content(path) for name, path in sorted(wanted.items())}
+
+
+def hash_code(name: str) -> str:
+    """sha256 over the code of a registered method.
+
+    A built-in method: its module and every module below `unmask.methods` that this one imports, directly or not. A
+    plug-in: every file of the package that its class lies in; a namespace package is no one's own, so there the regular
+    package below it counts; for a class in a single module, that file. Other distributions that a plug-in imports are
+    not part of it.
+    """
+    module = registry.method_class(name).__module__
+    if _is_plug_in(name):
+        # The name may lead to a class that another package made.
+        modules = dict.fromkeys((registry.targets("method")[name].partition(":")[0], module))
+        files = [item for each in modules for item in _plug_in_files(each)]
+        return _digest((file, relative.as_posix()) for relative, file in files)
+    return _digest((file, dotted) for dotted, file in sorted(_imported(module).items()))
+
+
+def hash_arithmetic(metrics: Iterable[str]) -> str:
+    """sha256 over all code that makes numbers of readings: the harness, our metrics, those packages of ``metrics`` that
+    are plug-ins; and the versions of the packages that they use."""
+    files = []
+    for top in ("bench", "metrics"):
+        root = Path(str(import_module(f"unmask.{top}").__file__)).parent
+        files += [(file, f"{top}/{name.as_posix()}") for name, file in _files_below(root) if file.suffix == ".py"]
+    for name in (name for name in metrics if name not in TABLES["metric"]):
+        module = registry.targets("metric")[name].partition(":")[0]
+        files += [(file, f"{module}/{relative.as_posix()}") for relative, file in _plug_in_files(module)]
+    return hashlib.sha256(f"{canonical_json(packages())}{_digest(iter(files))}".encode()).hexdigest()
+
+
+def hash_content(path: Path) -> str:
+    """sha256 of a file's bytes, or over the names and contents of a folder's files (hidden ones left out). What was
+    hashed before is remembered while a file's size and time stay the same. Raises `DataError`."""
+    known = DigestCache(path if path.is_dir() else path.parent)
+    try:
+        if not path.is_dir():
+            return known.sha256(path)
+        total = hashlib.sha256()
+        for name, file in _files_below(path):
+            total.update(f"{name.as_posix()}\0{known.sha256(file)}\n".encode("utf-8", "surrogateescape"))
+        return total.hexdigest()
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read ({error.strerror}); a method needs it") from error
+    finally:
+        known.save()
+
+
+def _is_plug_in(name: str) -> bool:
+    return name not in TABLES["method"]
+
+
+def _digest(files: Iterator[tuple[Path, str]]) -> str:
+    total = hashlib.sha256()
+    for file, name in files:
+        total.update(f"{name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _files_below(folder: Path) -> list[tuple[Path, Path]]:
+    """(relative path, file) of everything below a folder but hidden and compiled files, in a fixed order."""
+    below = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        files = (Path(here, name) for name in names if not name.startswith(".") and not name.endswith(".pyc"))
+        below += [(file.relative_to(folder), file) for file in files if file.is_file()]
+    return sorted(below, key=lambda item: item[0].as_posix())
+
+
+def _plug_in_files(module: str) -> list[tuple[Path, Path]]:
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        package = sys.modules.get(".".join(parts[:depth]))
+        file = getattr(package, "__file__", None)
+        if file is None:
+            continue  # a namespace package
+        if hasattr(package, "__path__"):
+            return _files_below(Path(file).parent)
+        # The file, or the archive that it lies in.
+        there = next((each for each in (Path(file), *Path(file).parents) if each.is_file()), Path(file))
+        return [(Path(Path(file).name), there)]
+    return []
+
+
+def _imported(module: str) -> Mapping[str, Path]:
+    """``module`` and everything below `OWN` that it imports, directly or not -> source file."""
+    sources: dict[str, Path] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        file = _source(name)
+        if name in sources or file is None:
+            continue
+        sources[name] = file
+        todo += _imports(name, file)
+    return sources
+
+
+def _source(module: str) -> Path | None:
+    """The file of a module of ours; ``None`` for others, and for names such as ``unmask.methods.blur.Blur``."""
+    if not f"{module}.".startswith(f"{OWN}.") or OWN not in sys.modules:
+        return None
+    # Not importlib: to find a module it imports the packages above it, torch among what they need.
+    base = Path(str(sys.modules[OWN].__file__)).parent.joinpath(*module.split(".")[len(OWN.split(".")) :])
+    return next((file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()), None)
+
+
+def _imports(module: str, file: Path) -> Iterator[str]:
+    """What a module may import, by absolute name; names that are no modules among them."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = f"{above}.{base}" if base else above
+            yield from _with_parents(base)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _with_parents(module: str) -> Iterator[str]:
+    """Importing ``a.b.c`` runs ``a`` and ``a.b`` too."""
+    parts = module.split(".")
+    yield from (".".join(parts[:depth]) for depth in range(1, len(parts) + 1))
