@@ -10,8 +10,6 @@ Scalar = str | int | float | bool
 Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency"]
 Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "photometry", "features", "pair", "people", "tracker"]
-
-
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
 OWN_WEIGHTS: Final = "weights_sha256"
