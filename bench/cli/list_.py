@@ -86,17 +86,12 @@ def _metrics(_: Path | None) -> Listing:
     from unmask.bench.core import registry
 
     entries = {}
-    for card, usual in ((card, registry.is_usual(m)) for _, m in registry.all_metrics() for card in m.cards):
-        row: Row = {
-            "metric": card.name,
-            "default": "yes" if usual else "no",
-            "better": card.direction,
-            "unit": card.unit,
-            "title": card.title,
-        }
-        record = {"metric": card.name, "family": card.family, **row, "question": card.question}
-        entries[card.name] = Entry(row, {**asdict(card), "default": usual}, record)
-    return Listing(entries, whole=("default", "better", "unit"), cut=("title",))
+    for usual, card in ((registry.is_usual(m), card) for _, m in registry.all_metrics() for card in m.cards):
+        row: Row = {"metric": card.name, "better": card.direction, "unit": card.unit, "title": card.title}
+        default = "yes" if usual else "no"
+        record = {"metric": card.name, "family": card.family, "default": default, **row, "question": card.question}
+        entries[card.name] = Entry(row, {**asdict(card), "default": default}, record)
+    return Listing(entries, whole=("better", "unit"), cut=("title",))
 
 
 def _datasets(root: Path | None) -> Listing:
