@@ -44,7 +44,7 @@ def _rank_card(k: int) -> MetricCard:
         name=f"attack_rank{k}",
         title=f"Named {'first' if k == 1 else f'among {k}'}",
         question=f"How often is the right person among the {k} most alike, to an attacker who knows the method?",
-        how=f"{_ATTACK}The share of searches whose right person is among the first {k}; ties in the attacker's favour. "
+        how=f"{_ATTACK}The share of searches whose right person is among the first {k}; ties are broken by chance. "
         f"``worst``: the strongest attack that may be believed, chosen on one half of the people and measured on the "
         f"other, ten halvings, both ways. Interval: bootstrap over people.{_JUDGED}",
         source="ISO/IEC 19795-1 (closed-set identification); Srivastava et al. 2020 (attackers by what they know)",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import ALL_PEOPLE, KNOWN_PLACE, Audit, Columns, Evidence, LearnedAttack
+from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.error_rates import step_threshold
 from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
 from unmask.bench.core.stats.identification import Searches, best_of, search
@@ -108,9 +109,11 @@ def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: M
     scores[attack.gone] = np.where(gallery.searched[attack.gone], np.float32(-np.inf), np.float32(np.nan))
     scores[~gallery.eligible] = np.nan
     best = best_of(scores.astype(np.float64), gallery.person, gallery.people, axis=1)
-    result = search(best, np.where(gallery.eligible, gallery.person, -1))
+    own_person = np.where(gallery.eligible, gallery.person, -1)
+    result = search(best, own_person)
+    rank = result.rank + _pushed_back(best, own_person, result.genuine)
     away = attack.error & gallery.eligible
-    rank = np.where(away, 0.0, result.rank)
+    rank = np.where(away, 0.0, rank)
     rank[~(attack.scored & gallery.eligible)] = np.nan
     searches = Searches(rank, np.where(away, 1.0, result.genuine), result.stranger)
     permuted = _permuted(best, gallery, rank)
@@ -120,6 +123,15 @@ def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: M
     return Trial(searches, gallery.people, permuted, _histograms(scores, gallery), accepted)
 
 
+def _pushed_back(best: Float, person: Ints, genuine: Float) -> Ints:
+    """(N,) how many of the people who are exactly as alike as the right one come before that one, drawn by chance: where
+    all are equal, as in a released gallery of one face for everybody, an attacker can only guess."""
+    equal = (best == genuine[:, None]) & np.isfinite(genuine)[:, None]
+    equal[np.arange(len(best)), np.maximum(person, 0)] = False
+    rng = np.random.default_rng(derive_seed(0, "ties"))
+    return np.asarray(rng.integers(0, equal.sum(axis=1), endpoint=True), np.int64)
+
+
 def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
     """People change places: whoever is searched for is somebody who could be named, drawn at random."""
     wanted = np.unique(gallery.person[gallery.eligible])
@@ -127,8 +139,10 @@ def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
     for order in label_permutations(len(wanted), PERMUTATIONS):
         other = np.full(gallery.people, -1, np.int64)
         other[wanted] = wanted[order]
-        searched = search(best, np.where(gallery.eligible, other[gallery.person], -1)).rank
-        rows.append(np.where(np.isnan(rank) | np.isnan(searched), np.nan, searched == 1))
+        person = np.where(gallery.eligible, other[gallery.person], -1)
+        result = search(best, person)
+        first = result.rank + _pushed_back(best, person, result.genuine) == 1
+        rows.append(np.where(np.isnan(rank) | np.isnan(result.rank), np.nan, first))
     return np.array(rows)
 
 

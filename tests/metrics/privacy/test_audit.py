@@ -111,6 +111,15 @@ def test_outputs_that_are_like_each_other_fall_to_the_parrot() -> None:
     assert rows["parrot", "sface"].ceiling == pytest.approx(1.0, abs=0.05)
 
 
+def test_one_face_for_everybody_leaves_the_parrot_to_guess() -> None:
+    def same(rows: Floats32, seed: int) -> Floats32:
+        return np.tile(np.eye(1, DIM, dtype=np.float32), (len(rows), 1))
+
+    answers, _ = judged(*audited(same, ("ignorant", "parrot")))
+    for name in RECOGNISERS:
+        assert value(answers, NAMED, f"parrot/{name}") == pytest.approx(1 / 60, abs=0.04)
+
+
 def test_a_method_that_cannot_be_run_leaves_the_attacker_without_the_method() -> None:
     answers, rows = judged(*audited(keyed, ("ignorant", "parrot", "ridge"), runnable=False))
     assert "cannot be run" in rows["parrot", "sface"].problem
