@@ -18,7 +18,8 @@ KNOWS: Final = "photos of the people, a recogniser, and pairs of photo and outpu
 EACH: Final = (
     "Both sides are read as differences from their own mean over background people, scaled to length 1. Each reading "
     "of the output (the face found again, the known place, each look) has a map of its own to the plain reading of the "
-    "photo, since each crop is distorted in its own way; one with too few pairs goes through the plain reading's map."
+    "photo, since each crop is distorted in its own way; one with too few pairs goes through the plain reading's map, "
+    "or else the known place's."
 )
 
 
