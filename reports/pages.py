@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from unmask.bench.core.cards import InstrumentCard, MetricCard
+from unmask.bench.core.cards import ROLE_TITLES, InstrumentCard, MetricCard
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.view import ALL, WORST, Column, RunView
 from unmask.reports.boards import Board
@@ -16,17 +16,6 @@ from unmask.reports.numbers import ends_text, format_number
 
 STRANGERS: Final = "stranger_match@1e-3"
 STRANGERS_GROUP: Final = "stranger_match_group@1e-3"
-ROLE_TITLES: Final = {
-    "detector": "Face detectors: where a face is",
-    "people": "Person detector: where people are",
-    "tracker": "Trackers: who is who from frame to frame, people and faces",
-    "recogniser": "Recognisers: the attackers",
-    "attributes": "Age and gender",
-    "skin": "Skin tone",
-    "photometry": "Photometry",
-    "features": "Features for set metrics",
-    "pair": "Comparisons of two pictures",
-}
 
 
 @dataclass(frozen=True, slots=True)

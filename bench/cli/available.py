@@ -92,3 +92,8 @@ def dataset_places(root: Path | None) -> list[tuple[DatasetEntry, str]]:
     from unmask.bench.data.opening import is_available
 
     return [(entry, is_available(entry, root)) for entry in load_catalog().values()]
+
+
+def entry_facts(entry: DatasetEntry) -> dict[str, Any]:
+    """What the catalogue says of a data set, for programs and for whoever asks for it by name."""
+    return entry.model_dump(mode="json", exclude={"sources", "probe_people"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +37,7 @@ def show(
     """Show a data set's card and, if it is here, what is in it, split by split."""
     from dataclasses import asdict
 
+    from unmask.bench.cli.available import entry_facts
     from unmask.bench.data.opening import is_available, open_dataset, parse_dataset
 
     root = existing_root(root)
@@ -45,7 +46,7 @@ def show(
     opened = open_dataset(spec, clips=None, root=root) if here else None
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
-        card = _summary(entry) if opened is None else asdict(opened.card)
+        card = entry_facts(entry) if opened is None else asdict(opened.card)
         notes = list(opened.notes) if opened else []
         print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
@@ -103,12 +104,7 @@ def pack(
     packer.pack(source, out, instrument_files(packer.instruments), typer.echo)
 
 
-def _summary(entry: DatasetEntry) -> dict[str, Any]:
-    return entry.model_dump(mode="json", exclude={"sources", "probe_people"})
-
-
 def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]:
-
     show_faces = opened.card.show_faces if opened is not None else entry.show_faces
     facts = [
         ("name", entry.name),

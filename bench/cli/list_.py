@@ -94,7 +94,7 @@ def _metrics(_: Path | None) -> Listing:
 
 
 def _datasets(root: Path | None) -> Listing:
-    from unmask.bench.cli.available import dataset_places
+    from unmask.bench.cli.available import dataset_places, entry_facts
     from unmask.bench.data.opening import search_roots
 
     search_roots(root)  # a root that does not exist is an error, not a machine without data sets
@@ -107,7 +107,7 @@ def _datasets(root: Path | None) -> Listing:
             "title": entry.title,
             "licence": entry.licence,
         }
-        facts = {**entry.model_dump(mode="json", exclude={"sources", "probe_people"}), "found": place or None}
+        facts = {**entry_facts(entry), "found": place or None}
         entries[entry.name] = Entry(row, facts, facts)
         notes.append(f"{entry.name}: {place or entry.how_to_get}")
     return Listing(entries, notes, whole=("here",))

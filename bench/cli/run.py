@@ -26,7 +26,6 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
     from unmask.bench.cli.progress import fetch_progress, show_progress
-    from unmask.bench.cli.report import write_report
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.registry import unavailable_plugins
     from unmask.bench.data.opening import refuse_nested
@@ -57,6 +56,8 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
-        typer.echo(f"report:  {write_report([folder], folder.path / 'report')}")
+        from unmask.reports.build import build_report
+
+        typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
     if not complete:
         raise typer.Exit(NO_OUTPUT)

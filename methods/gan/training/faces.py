@@ -102,9 +102,7 @@ def first_faces(faces: Faces) -> Batch:
 
 def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """(number, rows) of batch ``start`` and all that follow, without end, the same ones whenever it starts there.
-
-    Raises ConfigError where ``count`` faces make no batch of ``size``.
-    """
+    Raises `ConfigError` where ``count`` faces make no batch of ``size``."""
     per_epoch = count // size
     if not per_epoch:
         raise ConfigError(f"{count} training faces are fewer than one batch of {size}; lower batch, or add --data")

@@ -48,10 +48,8 @@ class Appearance:
 
 
 def crop(image: Image, box: Box) -> Image:
-    """The part of the image in the box, cut at whole pixels as the package does, stretched to (224, 224, 3).
-
-    At least one pixel, that next to the box where it lies outside the image.
-    """
+    """The part of the image in the box, cut at whole pixels as the package does, stretched to (224, 224, 3); at least
+    one pixel, that next to the box where it lies outside the image."""
     height, width = image.shape[:2]
     left, top = min(max(int(box.x), 0), width - 1), min(max(int(box.y), 0), height - 1)
     right = min(max(int(box.x) + int(box.w), left + 1), width)
