@@ -12,7 +12,7 @@ Direction = Literal["higher", "lower", "none"]
 Role = Literal["detector", "recogniser", "attributes", "skin", "photometry", "features", "pair", "people", "tracker"]
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
-ROLE_TITLES: Final[dict[Role, str]] = {
+ROLE_TITLES: Final[Mapping[str, str]] = {
     "detector": "Face detectors: where a face is",
     "people": "Person detector: where people are",
     "tracker": "Trackers: who is who from frame to frame, people and faces",
