@@ -85,7 +85,8 @@ class ErrorRates:
         the ROC curve: Hanley and McNeil, Radiology 143, 1982)."""
         pairs = self.pairs
         weights = np.diff(self.genuine[pairs.genuine_last], prepend=0.0) / self.genuine[-1]
-        return float(weights @ (1 - (self._fmr(pairs.nearer) + self._fmr(pairs.as_near)) / 2))
+        area = float(weights @ (1 - (self._fmr(pairs.nearer) + self._fmr(pairs.as_near)) / 2))
+        return round(area, 12)  # all pairs in order are exactly 1
 
     def true_accept_rate(self, fmr: float) -> float:
         """Share of genuine pairs, 0..1, accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is

@@ -60,6 +60,16 @@ def test_area_under_the_curve_with_weights() -> None:
     assert weighted.area_under_curve() == pytest.approx(expected)
 
 
+def test_pairs_in_perfect_order_are_exactly_one() -> None:
+    """A bit more would have no interval of a share."""
+    rng = np.random.default_rng(0)
+    for n in range(3, 40):
+        near, far = rng.uniform(0, 1, n), rng.uniform(1.1, 2, n + 3)
+        weighted = PairDistances(near, far).rates(rng.uniform(0, 1, n), rng.uniform(0, 1, n + 3))
+        assert weighted is not None
+        assert weighted.area_under_curve() == 1
+
+
 def test_all_at_one_distance_is_chance() -> None:
     same = rates(np.full(50, 2.0), np.full(50, 2.0))
     assert same.area_under_curve() == 0.5
