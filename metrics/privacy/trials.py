@@ -124,8 +124,8 @@ def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: M
 
 
 def _pushed_back(best: Float, person: Ints, genuine: Float) -> Ints:
-    """(N,) how many of the people who are exactly as alike as the right one come before it, drawn by chance: where all are
-    equal, as in a released gallery of one face for everybody, an attacker can only guess."""
+    """(N,) how many of the people who are exactly as alike as the right one come before it, drawn by chance: where all
+    are equal, as in a released gallery of one face for everybody, an attacker can only guess."""
     equal = (best == genuine[:, None]) & np.isfinite(genuine)[:, None]
     equal[np.arange(len(best)), np.maximum(person, 0)] = False
     rng = np.random.default_rng(derive_seed(0, "ties"))
