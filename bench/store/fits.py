@@ -37,11 +37,10 @@ def write_fits(place: Place, fits: Mapping[str, Columns | str], key: str) -> Non
 
 
 def fits_key(place: Place) -> str | None:
-    """The key that fits were written under; ``None`` if there is no readable file."""
+    """The key that fits were written under; ``None`` where there are none, or not as they were written."""
     try:
-        with safe_open(storage_at(place).local, "numpy") as file:
-            return (file.metadata() or {}).get(_KEY)
-    except (OSError, SafetensorError):
+        return _read(place)[2]
+    except StoreError:
         return None
 
 
@@ -55,7 +54,8 @@ def fits_stamp(place: Place) -> str:
     return _read(place)[1]
 
 
-def _read(place: Place) -> tuple[dict[str, Columns | str], str]:
+def _read(place: Place) -> tuple[dict[str, Columns | str], str, str]:
+    """The fits, their seal and their key."""
     path = storage_at(place).local
     try:
         with safe_open(path, "numpy") as file:
@@ -71,7 +71,7 @@ def _read(place: Place) -> tuple[dict[str, Columns | str], str]:
     for name in sorted(arrays):
         fit, _, array = name.partition(_BETWEEN)
         fits.setdefault(fit, {}).update({array: arrays[name]} if array else {})
-    return {**fits, **problems}, metadata[_SEAL]
+    return {**fits, **problems}, metadata[_SEAL], metadata[_KEY]
 
 
 def _seal(arrays: Mapping[str, NDArray[Any]], problems: str, key: str) -> str:
