@@ -44,7 +44,7 @@ Config = Annotated[
 CALIBRATION: Final = "unmask.bench.study.originals:CalibrationSettings"
 RUN_CONFIG: Final = "unmask.bench.run.planning.config:RunConfig"
 MEASURED: Final = "unmask.bench.run.planning.config:Measured"
-TRAINING: Final = "unmask.bench.core.training:TrainSettings"
+TRAINING: Final = "unmask.bench.core.settings:TrainSettings"
 WAY_OF_RUNNING: Final = "unmask.bench.run.planning.config:Running"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from unmask.bench.core.training import TrainSettings
+    from unmask.bench.core.settings import TrainSettings
 
 
 def train(

@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from inspect import get_annotations
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
@@ -21,6 +22,8 @@ from unmask.bench.core.errors import ConfigError
 PANELS = ("What is anonymized", "What is measured", "Of clips", "How it runs")
 CHOOSING, MEASURING, CLIPS, RUNNING = PANELS
 """Groups of options in a command's help."""
+LEARNING: Final = "What it learns from"
+"""A group of options of ``unmask train``, beside `PANELS`."""
 M = TypeVar("M", bound=BaseModel)
 Audit = Literal["none", "quick", "full"]
 
@@ -146,6 +149,25 @@ class PlanSettings(Settings):
     """What attackers are tried who know the method: none, quick (those that need no training), full."""
     calibration: Annotated[str, Option(MEASURING, "--calibrate-on", metavar="SPEC")] = "shipped"
     """Data set to calibrate thresholds on, of people who are in no test set; else those that ship."""
+
+
+class TrainSettings(Strict):
+    """What ``unmask train`` takes beside a network and its config."""
+
+    data: Annotated[tuple[Path, ...], Option(LEARNING, metavar="PATH")] = ()
+    """Faces: from unmask data build or data pack, or .npz files; may repeat."""
+    held_out: Annotated[tuple[Path, ...], Option(LEARNING, metavar="PATH")] = ()
+    """Faces for samples and checks only (else the val part, or a share of --data); may repeat."""
+    overrides: Annotated[tuple[str, ...], Option(LEARNING, "--set", metavar="KEY=VALUE")] = ()
+    """Changes a setting of CONFIG; may repeat."""
+    out: Annotated[Path | None, Option(RUNNING)] = None
+    """Folder to train in (default: runs/train-CONFIG)."""
+    device: Annotated[str, Option(RUNNING)] = "cpu"
+    """cpu, cuda, cuda:1."""
+    workers: Annotated[int | None, Option(RUNNING)] = Field(default=None, ge=1)
+    """Threads that share the work (default: all cores)."""
+    stop_at: Annotated[str | None, Option(RUNNING, metavar="TIME")] = None
+    """Save and stop then: +9m, 17:30."""
 
 
 def validated(

@@ -186,7 +186,9 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
         learns=learns,
         drawn=learned.card.by_chance,
         own=own,
-        own_floor=named_in_background(evidence, learned, recogniser, SHUFFLED)[0] if learns else missing[:0],
+        own_floor=named_in_background(evidence, learned, recogniser, SHUFFLED, permuted=True)[0]
+        if learns
+        else missing[:0],
         own_person=own_person.astype(np.int64),
         people=trained[0].people,
         cmc=tuple(cmc(trained[0].searches.rank, min(MOST_RANKS, trained[0].people)).tolist()),

@@ -140,9 +140,7 @@ def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
         other = np.full(gallery.people, -1, np.int64)
         other[wanted] = wanted[order]
         person = np.where(gallery.eligible, other[gallery.person], -1)
-        result = search(best, person)
-        first = result.rank + _pushed_back(best, person, result.genuine) == 1
-        rows.append(np.where(np.isnan(rank) | np.isnan(result.rank), np.nan, first))
+        rows.append(np.where(np.isnan(rank), np.nan, _first(best, person)))
     return np.array(rows)
 
 
@@ -208,18 +206,30 @@ def background_distances(
     return np.asarray(distance, np.float32), background.identity[rows]
 
 
-def named_in_background(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str) -> tuple[Float, Ints]:
+def named_in_background(
+    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str, *, permuted: bool = False
+) -> tuple[Float, Ints]:
     """(M,) 1 where the attacker names a background face's person by another photo of theirs, 0 where not, NaN where
-    there is none: on the very people that it learned from. And (M,) a number for each one's person."""
+    there is none: on the very people that it learned from. And (M,) a number for each one's person.
+
+    ``permuted``: somebody else, drawn by chance, is searched for in everybody's place; the mean of `PERMUTATIONS`.
+    """
     audit = evidence.audit
     if audit is None or recogniser not in audit.background or learned.problem(recogniser, fit):
         return np.zeros(0), np.zeros(0, np.int64)
     identity = audit.background[recogniser].identity
     distance, _ = background_distances(audit, learned, recogniser, fit, np.arange(len(identity)))
-    same = identity[:, None] == identity[None, :]
     np.fill_diagonal(distance, np.nan)
-    own, other = (
-        np.where(kind & np.isfinite(distance), distance, np.inf).min(axis=1, initial=np.inf) for kind in (same, ~same)
-    )
-    values = np.where(np.isfinite(own), own <= other, np.nan)
-    return values, np.unique(identity, return_inverse=True)[1].astype(np.int64)
+    names, person = np.unique(identity, return_inverse=True)
+    best = best_of(1 - distance.astype(np.float64), person, len(names), axis=1)
+    if not permuted:
+        return _first(best, person), person.astype(np.int64)
+    orders = label_permutations(len(names), PERMUTATIONS)
+    return np.mean([_first(best, order[person]) for order in orders], axis=0), person.astype(np.int64)
+
+
+def _first(best: Float, person: Ints) -> Float:
+    """(N,) 1 where ``person`` comes first in a search, 0 where not, NaN where they cannot be found."""
+    result = search(best, person)
+    first = result.rank + _pushed_back(best, person, result.genuine) == 1
+    return np.where(np.isnan(result.rank), np.nan, first)

@@ -168,7 +168,7 @@ def test_progress_counts_photos_of_shards_that_are_not_finished(workers: int) ->
 
 
 def count_units(job: ShardJob, unit: int) -> bool:
-    assert job.root == Path("/data")
+    assert job.workplace.root == Path("/data")
     return job.units == unit
 
 
