@@ -31,9 +31,11 @@ from unmask.metrics.attackers.restoring.places import WHOLE, cut, places_of, put
 
 MOST_FITTED: Final = 96
 MOST_JUDGED: Final = 32
-"""Pairs at most that inverses are fitted on, and that they are chosen and judged on."""
+"""Pairs at most that inverses are fitted on, and that they are chosen and judged on: more than 192 change nothing."""
 SHARES: Final = (0.5, 0.25, 0.25)
 """Of the people: fitted, chosen, judged."""
+MOST_PIXELS: Final = 100_000_000
+"""Of the photos that inverses are fitted on, unless there are fewer than a handful."""
 MOST_TILED: Final = 32
 """Pairs at most that permutations are found from."""
 MORE_ALIKE: Final = 0.05
@@ -106,7 +108,7 @@ class ClosedForm:
         """See `choices` and `scores`. Raises DataError where there are too few pairs."""
         usable = usable_pairs(pairs)
         fitted, chosen, judged = split_by_person(usable, seed, SHARES)
-        fitted, chosen, judged = fitted[:MOST_FITTED], chosen[:MOST_JUDGED], judged[:MOST_JUDGED]
+        fitted, chosen, judged = _capped(fitted, MOST_FITTED), _capped(chosen, MOST_JUDGED), judged[:MOST_JUDGED]
         kept, judge = [], Scorer(judged)
         for chain in _chains(fitted, chosen)[:KEPT]:
             judgement = judge.score(chain.restore)
@@ -135,12 +137,20 @@ def scores(state: Columns, choice: int = 0) -> Score:
     return Score(int(values[0]), *values[1:])
 
 
+def _capped(pairs: list[FacePair], most: int) -> list[FacePair]:
+    """The first ``most``, fewer of large photos: all regions are held in memory at once."""
+    pixels = np.cumsum([pair.original.shape[0] * pair.original.shape[1] for pair in pairs])
+    return pairs[: min(most, max(int((pixels <= MOST_PIXELS).sum()), FEWEST_PEOPLE // 2))]
+
+
 def _chains(fitted: Sequence[FacePair], chosen: Sequence[FacePair]) -> list[Chain]:
     """Those that work on the pairs chosen by, the best first; of equally good ones the shorter."""
     tried: list[tuple[Chain, Score]] = []
     chooser = Scorer(chosen)
     for place in places_of(fitted):
         inside = [pair for pair in fitted if cut(place, pair.original, pair.box).size]
+        if not inside:
+            continue
         originals = [cut(place, pair.original, pair.box) for pair in inside]
         regions = [cut(place, released_of(pair), pair.box) for pair in inside]
         bases = _geometries(Chain(place), originals, regions)

@@ -229,7 +229,7 @@ def _pixels(originals: Regions, released: Regions) -> tuple[Float, Float]:
     """(N, 3) colours of releases and of originals at the same pixels, evenly chosen."""
     every = max(sum(region.shape[0] * region.shape[1] for region in originals) // SAMPLES, 1)
     after, before = (
-        np.concatenate([r.reshape(-1, 3) for r in regions])[::every].astype(np.float64)
+        np.concatenate([region.reshape(-1, 3)[::every] for region in regions]).astype(np.float64)
         for regions in (released, originals)
     )
     return after, before

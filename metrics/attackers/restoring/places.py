@@ -18,6 +18,10 @@ OWN, LONGER, PIXELS = 0.0, 1.0, 2.0
 """The box's width (for left and right) or height (top and bottom), its longer side, and pixels."""
 SQUARE: Final = np.array([[FACE_FACTOR / 2, LONGER]] * 4)
 """The square that is judged."""
+FEW: Final = 0.1
+"""Share of the fullest line's changed pixels up to which a line does not count, where JPEG is reckoned with."""
+ALMOST_ALL: Final = 0.8
+"""Share of the photo from which on a rectangle may as well be the whole of it."""
 STEP: Final = 0.0025
 CHANGED: Final = (0, 24)
 """Levels above which a pixel counts as changed: any change, and more than what JPEG does."""
@@ -29,18 +33,24 @@ def places_of(pairs: Sequence[FacePair]) -> list[Float]:
     Where there is a rectangle nothing outside it is looked at: what surrounds a face tells something of its colours,
     which no method for faces can help, and which would pass for a restored face.
     """
-    places: list[Float] = []
+    sizes = np.array([pair.original.shape[1::-1] for pair in pairs])
+    boxes = [pair.box for pair in pairs]
+    parts: list[Float] = []
+    almost_all: list[Float] = []
     for levels in CHANGED:
         bounds = np.array([_bounds(pair.original, released_of(pair), levels) for pair in pairs])
-        sizes = np.array([pair.original.shape[1::-1] for pair in pairs])
-        inside = (bounds[:, 2:] - bounds[:, :2] > 1).all(axis=1)
-        whole = (bounds[:, :2] <= 0).all(axis=1) & (bounds[:, 2:] >= sizes).all(axis=1)
-        if (inside & ~whole).sum() >= len(pairs) / 2:
-            boxes = [pair.box for pair in pairs]
-            place = np.array([_edge(k, boxes, bounds, sizes, inside & ~whole) for k in range(4)])
-            if not any(np.array_equal(place, other) for other in places):
-                places.append(place)
-    return places or [WHOLE, SQUARE]
+        lengths = bounds[:, 2:] - bounds[:, :2]
+        touching = (bounds[:, :2] <= 0).all(axis=1) & (bounds[:, 2:] >= sizes).all(axis=1)
+        usable = (lengths > 1).all(axis=1) & ~touching
+        if usable.sum() >= len(pairs) / 2:
+            place = np.array([_edge(k, boxes, bounds, sizes, usable) for k in range(4)])
+            share = np.median((lengths / sizes).prod(axis=1)[usable])
+            # Tiles that do not cover the right and the bottom leave these as they were: by symmetry from the others.
+            both = [place, place[[0, 1, 0, 1]]]
+            (parts if share < ALMOST_ALL else almost_all).extend(both[: 1 + (both[0] != both[1]).any()])
+        if parts:
+            break
+    return parts or [WHOLE, SQUARE, *almost_all]
 
 
 def rectangle(place: Float, box: Box, image: Image) -> tuple[int, int, int, int]:
@@ -74,8 +84,10 @@ def _unit(box: Box, edge: int, unit: float) -> float:
 
 
 def _bounds(original: Image, released: Image, levels: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what changed by more than ``levels``; a few pixels that JPEG changed do not count."""
     different = (np.abs(original.astype(np.int16) - released) > levels).any(axis=2)
-    columns, rows = np.flatnonzero(different.any(axis=0)), np.flatnonzero(different.any(axis=1))
+    counts = different.sum(axis=0), different.sum(axis=1)
+    columns, rows = (np.flatnonzero(count > (FEW * count.max() if levels else 0)) for count in counts)
     return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(columns) else (0, 0, 0, 0)
 
 
