@@ -71,13 +71,11 @@ def permuted(image: Image, seed: int, side: int = 0, across: int = 0) -> Image:
     that ``seed`` draws for as many; what is left over at the right and at the bottom stays."""
     height, width = (side, side) if side else (image.shape[0] // across, image.shape[1] // across)
     rows, columns = image.shape[0] // height, image.shape[1] // width
-    places = [
-        np.s_[r * height : (r + 1) * height, c * width : (c + 1) * width] for r in range(rows) for c in range(columns)
-    ]
-    order = np.random.default_rng(seed).permutation(len(places))
+    inner = np.s_[: rows * height, : columns * width]
+    tiles = image[inner].reshape(rows, height, columns, width, 3).swapaxes(1, 2).reshape(-1, height, width, 3)
+    moved = tiles[np.random.default_rng(seed).permutation(len(tiles))].reshape(rows, columns, height, width, 3)
     output = image.copy()
-    for place, source in zip(places, order, strict=True):
-        output[place] = image[places[source]]
+    output[inner] = moved.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
     return output
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.types import Box, Float, Image
-from unmask.metrics.attackers.restoring.pairs import FACE_FACTOR, FacePair, released_of
+from unmask.metrics.attackers.restoring.pairs import ALMOST_ALL, FACE_FACTOR, JPEG, FacePair, released_of
 
 WHOLE: Final = np.full((4, 2), np.nan)
 """The place that is the whole photo. Every place is (4, 2) float64: left, top, right, bottom edge; how far from the
@@ -20,10 +20,8 @@ SQUARE: Final = np.array([[FACE_FACTOR / 2, LONGER]] * 4)
 """The square that is judged."""
 FEW: Final = 0.1
 """Share of the fullest line's changed pixels up to which a line does not count, where JPEG is reckoned with."""
-ALMOST_ALL: Final = 0.8
-"""Share of the photo from which on a rectangle may as well be the whole of it."""
 STEP: Final = 0.0025
-CHANGED: Final = (0, 24)
+LEVELS: Final = (0, JPEG)
 """Levels above which a pixel counts as changed: any change, and more than what JPEG does."""
 
 
@@ -37,7 +35,7 @@ def places_of(pairs: Sequence[FacePair]) -> list[Float]:
     boxes = [pair.box for pair in pairs]
     parts: list[Float] = []
     almost_all: list[Float] = []
-    for levels in CHANGED:
+    for levels in LEVELS:
         bounds = np.array([_bounds(pair.original, released_of(pair), levels) for pair in pairs])
         lengths = bounds[:, 2:] - bounds[:, :2]
         touching = (bounds[:, :2] <= 0).all(axis=1) & (bounds[:, 2:] >= sizes).all(axis=1)
@@ -83,7 +81,7 @@ def _unit(box: Box, edge: int, unit: float) -> float:
     return (box.h if edge % 2 else box.w) if unit == OWN else max(box.w, box.h) if unit == LONGER else 1.0
 
 
-def _bounds(original: Image, released: Image, levels: int) -> tuple[int, int, int, int]:
+def _bounds(original: Image, released: Image, levels: float) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of what changed by more than ``levels``; a few pixels that JPEG changed do not count."""
     different = (np.abs(original.astype(np.int16) - released) > levels).any(axis=2)
     counts = different.sum(axis=0), different.sum(axis=1)
