@@ -94,14 +94,14 @@ class ClosedForm:
         f"across, by assignment; an affine map of colours; a curve per channel; Wiener's filter in pixels and in face "
         f"sizes; a mosaic's blocks drawn anew by ridge regression; and these in this order, one of each kind. Fitted "
         f"on half of the people; up to {KEPT} are chosen on a quarter and judged on the last quarter, where PSNR and "
-        f"the correlation with the person's own pixels must both gain {MARGIN:g} dB, the latter also on the same "
-        f"pictures beside other people's originals.",
+        f"the correlation with the person's own pixels must both gain {MARGIN:g} dB, the latter also over the same "
+        f"pictures beside other people's originals, and from the changed pixels alone.",
         source="Inverses after Todt, Hanisch, Strufe, Fantômas: Understanding Face Anonymization Reversibility, PoPETs "
         "2024, arXiv:2210.10651; filter: Wiener 1949; assignment: scipy's linear_sum_assignment.",
         limits=f"Needs {FEWEST_PAIRS} background faces of {FEWEST_PEOPLE} people. A permutation must be the same for "
         "all photos of one size, or for all faces. A rectangle that follows another detector's box is known only "
-        "roughly, so that tiles and mirrored faces in it are not put back to the pixel. Reads no meaning: what is "
-        "gone stays gone.",
+        "roughly, so that tiles and mirrored faces in it are not put back to the pixel; so are those of faces that "
+        "nearly touch. Blur is sharpened by one filter for all faces. What is gone stays gone.",
     )
 
     def fit(self, pairs: Sequence[FacePair], *, seed: int) -> Columns:

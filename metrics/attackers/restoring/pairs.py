@@ -28,7 +28,9 @@ CHANGED: Final = 2.0
 JPEG: Final = 24.0
 """Levels by which JPEG changes hardly any."""
 ALMOST_ALL: Final = 0.8
-"""Share of the photo from which on an area may as well be the whole of it."""
+"""Share of a face's window from which on an area may as well be the whole photo."""
+WINDOW_FACTOR: Final = 2.5
+"""Side of that window over the longer side of the box."""
 MARGIN: Final = 0.25
 """Decibels by which a restoration must beat the release as it is, in both measures of `Score`."""
 FEWEST_PAIRS: Final = 24
@@ -150,18 +152,28 @@ def small(face: Image) -> Floats32:
     return np.asarray(cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def changed_area(original: Image, released: Image) -> Bools:
-    """(H, W): the convex hull of what changed; of what changed by more than JPEG does where anything else is all of the
-    photo. All of it where nothing changed."""
-    difference = np.abs(original.astype(np.int16) - released).max(axis=2)
+def window(image: Image, box: Box) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of where the face's own change is looked for: other faces of a photo change too."""
+    return box.square(WINDOW_FACTOR).clipped(*image.shape[:2])
+
+
+def changed_area(original: Image, released: Image, box: Box) -> Bools:
+    """(H, W): the convex hull of what changed in the face's window; of what changed by more than JPEG does where all
+    else is nearly all of it. All of the photo where that too is, or nothing changed."""
+    left, top, right, bottom = window(original, box)
+    area = np.zeros(original.shape[:2], np.bool_)
+    difference = np.abs(original[top:bottom, left:right].astype(np.int16) - released[top:bottom, left:right]).max(
+        axis=2
+    )
     for levels in (CHANGED, JPEG):
         mask = cv2.morphologyEx((difference > levels).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         points = cv2.findNonZero(mask)
         if points is not None:
             hull = cv2.fillConvexPoly(np.zeros_like(mask), cv2.convexHull(points), 1).astype(np.bool_)
             if hull.mean() < ALMOST_ALL:
-                return hull
-    return np.ones(difference.shape, np.bool_)
+                area[top:bottom, left:right] = hull
+                return area
+    return ~area
 
 
 def _continued(image: Image, area: Bools) -> Image:
@@ -180,7 +192,7 @@ class Scorer:
     def __init__(self, pairs: Sequence[FacePair]) -> None:
         self.pairs = pairs
         self._originals = [face_square(pair.original, pair.box) for pair in pairs]
-        areas = [changed_area(pair.original, released_of(pair)) for pair in pairs]
+        areas = [changed_area(pair.original, released_of(pair), pair.box) for pair in pairs]
         self._alone = [_continued(released_of(pair), area) for pair, area in zip(pairs, areas, strict=True)]
         before = [face_square(released_of(pair), pair.box) for pair in pairs]
         truth, shown = (np.stack([small(face) for face in faces]) for faces in (self._originals, before))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.types import Box, Float, Image
-from unmask.metrics.attackers.restoring.pairs import ALMOST_ALL, FACE_FACTOR, JPEG, FacePair, released_of
+from unmask.metrics.attackers.restoring.pairs import ALMOST_ALL, FACE_FACTOR, JPEG, FacePair, released_of, window
 
 WHOLE: Final = np.full((4, 2), np.nan)
 """The place that is the whole photo. Every place is (4, 2) float64: left, top, right, bottom edge; how far from the
@@ -31,18 +31,17 @@ def places_of(pairs: Sequence[FacePair]) -> list[Float]:
     Where there is a rectangle nothing outside it is looked at: what surrounds a face tells something of its colours,
     which no method for faces can help, and which would pass for a restored face.
     """
-    sizes = np.array([pair.original.shape[1::-1] for pair in pairs])
+    windows = np.array([window(pair.original, pair.box) for pair in pairs])
     boxes = [pair.box for pair in pairs]
     parts: list[Float] = []
     almost_all: list[Float] = []
     for levels in LEVELS:
-        bounds = np.array([_bounds(pair.original, released_of(pair), levels) for pair in pairs])
-        lengths = bounds[:, 2:] - bounds[:, :2]
-        touching = (bounds[:, :2] <= 0).all(axis=1) & (bounds[:, 2:] >= sizes).all(axis=1)
-        usable = (lengths > 1).all(axis=1) & ~touching
+        bounds = np.array([_bounds(pair, levels) for pair in pairs])
+        usable = (bounds[:, 2:] - bounds[:, :2] > 1).all(axis=1) & (bounds != windows).any(axis=1)
         if usable.sum() >= len(pairs) / 2:
-            place = np.array([_edge(k, boxes, bounds, sizes, usable) for k in range(4)])
-            share = np.median((lengths / sizes).prod(axis=1)[usable])
+            place = np.array([_edge(k, boxes, bounds[:, k], windows[:, k], usable) for k in range(4)])
+            lengths, all_of_it = (each[usable, 2:] - each[usable, :2] for each in (bounds, windows))
+            share = np.median((lengths / all_of_it).prod(axis=1))
             # Tiles that do not cover the right and the bottom leave these as they were: by symmetry from the others.
             both = [place, place[[0, 1, 0, 1]]]
             (parts if share < ALMOST_ALL else almost_all).extend(both[: 1 + (both[0] != both[1]).any()])
@@ -81,23 +80,27 @@ def _unit(box: Box, edge: int, unit: float) -> float:
     return (box.h if edge % 2 else box.w) if unit == OWN else max(box.w, box.h) if unit == LONGER else 1.0
 
 
-def _bounds(original: Image, released: Image, levels: float) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what changed by more than ``levels``; a few pixels that JPEG changed do not count."""
-    different = (np.abs(original.astype(np.int16) - released) > levels).any(axis=2)
+def _bounds(pair: FacePair, levels: float) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what changed by more than ``levels`` in the face's window; a few pixels that JPEG
+    changed do not count."""
+    left, top, right, bottom = window(pair.original, pair.box)
+    before, after = (image[top:bottom, left:right] for image in (pair.original, released_of(pair)))
+    different = (np.abs(before.astype(np.int16) - after) > levels).any(axis=2)
     counts = different.sum(axis=0), different.sum(axis=1)
     columns, rows = (np.flatnonzero(count > (FEW * count.max() if levels else 0)) for count in counts)
-    return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(columns) else (0, 0, 0, 0)
+    if not len(columns):
+        return left, top, left, top
+    return left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1
 
 
 def _edge(
-    edge: int, boxes: Sequence[Box], bounds: NDArray[np.int64], sizes: NDArray[np.int64], usable: NDArray[np.bool_]
+    edge: int, boxes: Sequence[Box], at: NDArray[np.int64], borders: NDArray[np.int64], usable: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """How far out the edge lies and in which unit: what explains most of the edges that are not the photo's own to the
+    """How far out the edge lies and in which unit: what explains most of the edges that are not the window's own to the
     pixel; of equally good numbers the roundest, which is what somebody will have written down. Pixels that happen to
     be equal only move an edge inwards, so where nothing explains half of the edges it is their outer tenth."""
-    at = bounds[:, edge]
-    border = at <= 0 if edge < 2 else at >= sizes[:, edge % 2]
-    usable = usable & ~border if (usable & ~border).any() else usable
+    seen = usable & (at != borders)
+    usable = seen if seen.any() else usable
     sign = -1 if edge < 2 else 1
     centre = np.array([box.center[edge % 2] for box in boxes])[usable]
     at = at[usable]

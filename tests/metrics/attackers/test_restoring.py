@@ -241,6 +241,28 @@ def test_photographed_faces_are_restored(shared_data: Path, open_instrument: Cal
     assert gains["noise"] == 0
 
 
+def test_each_face_of_a_photo_is_restored_by_itself() -> None:
+    def group(first: int) -> list[FacePair]:
+        left, right = (pairs_of(BY_NAME["face-mirrored"], FEWEST_PAIRS // 2, first=n) for n in (first, first + 100))
+        pairs = []
+        for one, two in zip(left, right, strict=True):
+            photos = [
+                np.hstack(sides) for sides in ((one.original, two.original), (released_of(one), released_of(two)))
+            ]
+            moved = Box(two.box.x + one.original.shape[1], two.box.y, two.box.w, two.box.h)
+            pairs += [FacePair(*photos, box, each.person) for each, box in ((one, one.box), (two, moved))]
+        return pairs
+
+    state = ClosedForm().fit(group(0), seed=0)
+    assert steps(state) == ("turn-0-mirrored",)
+    same = []
+    for one, two in zip(*[iter(group(2000))] * 2, strict=True):
+        output = ClosedForm().restore(state, released_of(one), one.box)
+        assert not np.array_equal(output, one.original)
+        same.append(np.array_equal(ClosedForm().restore(state, output, two.box), one.original))
+    assert np.mean(same) > 0.8
+
+
 def test_permutations_of_unknown_layouts_stay_as_they_are() -> None:
     state = ClosedForm().fit(pairs_of(BY_NAME["tiles"], 30), seed=0)
     image, box = photo(2000, (50, 70))

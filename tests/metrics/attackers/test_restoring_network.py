@@ -13,8 +13,9 @@ from tests.metrics.attackers.test_restoring import blurred, faces
 from tests.support.textured import pairs_of, photo
 from unmask.bench.core.errors import CheckpointError, DataError, UnavailableError
 from unmask.bench.core.types import Box
-from unmask.metrics.attackers.restoring.network import FILE, UNet, build_network, unet_score
 from unmask.metrics.attackers.restoring.pairs import FEWEST_PAIRS, Scorer, released_of
+from unmask.metrics.attackers.restoring.training import FILE, build_network
+from unmask.metrics.attackers.restoring.unet import UNet, unet_score
 
 SHORT = UNet(side=32, steps=6, batch=4, save_every=3)
 
