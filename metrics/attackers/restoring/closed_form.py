@@ -89,8 +89,8 @@ class ClosedForm:
         version="1",
         title="closed-form restoration",
         knows="photos of background people before and after the method, and the place of the face",
-        how=f"Tries on background people, in the whole photo, in the square about the face and in the rectangle that "
-        f"the method changes: turning by quarters and mirroring; putting back tiles of 1 to 64 pixels, or 2 to 32 "
+        how=f"Tries on background people, in the rectangle about the face that the method changes, or where it changes "
+        f"more in the whole photo and in the square about the face: turning by quarters and mirroring; putting back tiles of 1 to 64 pixels, or 2 to 32 "
         f"across, by assignment; an affine map of colours; a curve per channel; Wiener's filter in pixels and in face "
         f"sizes; a mosaic's blocks drawn anew by ridge regression; and these in this order, one of each kind. Fitted "
         f"on half of the people; up to {KEPT} are chosen on a quarter and judged on the last quarter, where PSNR and "
@@ -98,7 +98,8 @@ class ClosedForm:
         f"pictures beside other people's originals, and from the changed pixels alone.",
         source="Inverses after Todt, Hanisch, Strufe, Fantômas: Understanding Face Anonymization Reversibility, PoPETs "
         "2024, arXiv:2210.10651; filter: Wiener 1949; assignment: scipy's linear_sum_assignment.",
-        limits=f"Needs {FEWEST_PAIRS} background faces of {FEWEST_PEOPLE} people. A permutation must be the same for "
+        limits=f"Needs {FEWEST_PAIRS} background faces of {FEWEST_PEOPLE} people; of few people small gains are not "
+        "told from chance. A permutation must be the same for "
         "all photos of one size, or for all faces. A rectangle that follows another detector's box is known only "
         "roughly, so that tiles and mirrored faces in it are not put back to the pixel; so are those of faces that "
         "nearly touch. Blur is sharpened by one filter for all faces. What is gone stays gone.",

@@ -100,7 +100,7 @@ class Score:
         )
 
 
-def usable_pairs(pairs: Sequence[FacePair]) -> list[FacePair]:
+def usable_pairs(pairs: Sequence[FacePair], fewest_people: int = FEWEST_PEOPLE) -> list[FacePair]:
     """Those with a release of the original's size and a face inside. Raises DataError where they are too few."""
     usable = [
         pair
@@ -110,9 +110,9 @@ def usable_pairs(pairs: Sequence[FacePair]) -> list[FacePair]:
         and face_square(pair.original, pair.box).size
     ]
     people = len({pair.person for pair in usable})
-    if len(usable) < FEWEST_PAIRS or people < FEWEST_PEOPLE:
+    if len(usable) < FEWEST_PAIRS or people < fewest_people:
         raise DataError(
-            f"restoration learns from at least {FEWEST_PAIRS} background faces of {FEWEST_PEOPLE} people, each with "
+            f"restoration learns from at least {FEWEST_PAIRS} background faces of {fewest_people} people, each with "
             f"its release; there are {len(usable)} of {people}: add background photos"
         )
     return usable

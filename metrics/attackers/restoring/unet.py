@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -18,8 +18,6 @@ from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Box, Floats32, Image
 from unmask.metrics.attackers.restoring.inverses import rounded
 from unmask.metrics.attackers.restoring.pairs import (
-    FEWEST_PAIRS,
-    FEWEST_PEOPLE,
     FacePair,
     Score,
     Scorer,
@@ -29,13 +27,12 @@ from unmask.metrics.attackers.restoring.pairs import (
 from unmask.metrics.attackers.restoring.places import SQUARE, places_of, put_back
 from unmask.metrics.attackers.restoring.training import STRUCTURE, WIDTHS, Report, Training, build_network, scaled
 
-if TYPE_CHECKING:
-    pass
-
 MOST_JUDGED: Final = 48
 """Faces at most that the best weights are chosen on, and that they are judged on."""
-SHARES: Final = (0.8, 0.1, 0.1)
+SHARES: Final = (0.7, 0.15, 0.15)
 """Of the people: trained on, chosen, judged."""
+FEWEST_TRAINED: Final = 24
+"""People."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +59,15 @@ class UNet:
             title="trained restoration",
             knows="photos of background people before and after the method, and the place of the face",
             how=f"A residual U-Net of {'-'.join(map(str, WIDTHS))} channels on faces of {self.side} x {self.side} px, "
-            f"trained on eight tenths of the background people for {self.steps} steps of {self.batch} faces with L1 + "
-            f"{STRUCTURE:g} (1 - SSIM), Adam from {self.rate:g} down to 0 by half a cosine; no recogniser takes part. "
-            f"The weights are those that restore a tenth of the people best, judged on the last tenth as closed-form "
-            f"restoration is.",
+            f"trained on {100 * SHARES[0]:g} % of the background people for {self.steps} steps of {self.batch} faces "
+            f"with L1 + {STRUCTURE:g} (1 - SSIM), Adam from {self.rate:g} down to 0 by half a cosine; no recogniser takes part. "
+            f"The weights are those that restore {100 * SHARES[1]:g} % of the people best, judged on the rest as "
+            f"closed-form restoration is.",
             source="After McPherson, Shokri, Shmatikov, Defeating Image Obfuscation with Deep Learning, 2016, "
             "arXiv:1609.00408, and the reconstruction attack of Hao et al., Robustness Analysis of Face Obscuration, "
             "FG 2020, arXiv:1905.05243; network: Ronneberger, Fischer, Brox, U-Net, MICCAI 2015.",
             limits=f"Small and trained in minutes on a few hundred faces: what it cannot restore a larger one may. "
-            f"Needs {FEWEST_PAIRS} background faces of {FEWEST_PEOPLE} people, hundreds to be any good. Does not find "
+            f"Needs background faces of {FEWEST_TRAINED} people, hundreds to be any good. Does not find "
             "pixels that were moved far.",
             params={key: value for key, value in asdict(self).items() if key != "device"},
         )
@@ -90,7 +87,7 @@ class UNet:
         where there are too few pairs, CheckpointError for another training's folder, UnavailableError for a device that
         is not there and UnmaskError where training diverges.
         """
-        usable = usable_pairs(pairs)
+        usable = usable_pairs(pairs, FEWEST_TRAINED)
         trained, chosen, judged = split_by_person(usable, seed, SHARES)
         place = places_of(trained)[0]
         place = SQUARE if np.isnan(place).any() else place
