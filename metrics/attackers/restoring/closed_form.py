@@ -90,7 +90,8 @@ class ClosedForm:
         title="closed-form restoration",
         knows="photos of background people before and after the method, and the place of the face",
         how=f"Tries on background people, in the rectangle about the face that the method changes, or where it changes "
-        f"more in the whole photo and in the square about the face: turning by quarters and mirroring; putting back tiles of 1 to 64 pixels, or 2 to 32 "
+        f"more in the whole photo and in the square about the face: "
+        f"turning by quarters and mirroring; putting back tiles of 1 to 64 pixels, or 2 to 32 "
         f"across, by assignment; an affine map of colours; a curve per channel; Wiener's filter in pixels and in face "
         f"sizes; a mosaic's blocks drawn anew by ridge regression; and these in this order, one of each kind. Fitted "
         f"on half of the people; up to {KEPT} are chosen on a quarter and judged on the last quarter, where PSNR and "

@@ -60,7 +60,8 @@ class UNet:
             knows="photos of background people before and after the method, and the place of the face",
             how=f"A residual U-Net of {'-'.join(map(str, WIDTHS))} channels on faces of {self.side} x {self.side} px, "
             f"trained on {100 * SHARES[0]:g} % of the background people for {self.steps} steps of {self.batch} faces "
-            f"with L1 + {STRUCTURE:g} (1 - SSIM), Adam from {self.rate:g} down to 0 by half a cosine; no recogniser takes part. "
+            f"with L1 + {STRUCTURE:g} (1 - SSIM), Adam from {self.rate:g} down to 0 by half a cosine; "
+            f"no recogniser takes part. "
             f"The weights are those that restore {100 * SHARES[1]:g} % of the people best, judged on the rest as "
             f"closed-form restoration is.",
             source="After McPherson, Shokri, Shmatikov, Defeating Image Obfuscation with Deep Learning, 2016, "
