@@ -47,6 +47,42 @@ def contestants() -> list[Contestant]:
     ]
 
 
+def reversible(seed: int = 0) -> list[Contestant]:
+    """Contestants that anybody can undo who has seen what they do to other photos; ``seed`` is the key of those that
+    have one. Those of `contestants` that only turn or invert faces are such ones too."""
+    return [
+        Contestant(
+            "face-channels", "the face's red, green and blue exchanged", _faces(lambda face: face[..., [1, 2, 0]])
+        ),
+        Contestant("face-darkened", "the face's levels squared", _faces(_squared)),
+        Contestant(
+            "face-mirrored-inverted", "the face mirrored, as a negative", _faces(lambda face: 255 - face[:, ::-1])
+        ),
+        Contestant(
+            "face-tiles", "6 x 6 tiles of the face in another order", _faces(lambda f: permuted(f, seed, across=6))
+        ),
+        Contestant("tiles", "8 x 8 px tiles of the photo in another order", _each(lambda i, _: permuted(i, seed, 8))),
+        Contestant("pixels", "the photo's pixels in another order", _each(lambda i, _: permuted(i, seed, 1))),
+    ]
+
+
+def permuted(image: Image, seed: int, side: int = 0, across: int = 0) -> Image:
+    """Square tiles of ``side`` pixels, or ``across`` tiles each way, counted from the left top corner, in the order
+    that ``seed`` draws for as many; what is left over at the right and at the bottom stays."""
+    height, width = (side, side) if side else (image.shape[0] // across, image.shape[1] // across)
+    rows, columns = image.shape[0] // height, image.shape[1] // width
+    inner = np.s_[: rows * height, : columns * width]
+    tiles = image[inner].reshape(rows, height, columns, width, 3).swapaxes(1, 2).reshape(-1, height, width, 3)
+    moved = tiles[np.random.default_rng(seed).permutation(len(tiles))].reshape(rows, columns, height, width, 3)
+    output = image.copy()
+    output[inner] = moved.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+    return output
+
+
+def _squared(face: Image) -> Image:
+    return np.rint(face.astype(np.float64) ** 2 / 255).astype(np.uint8)
+
+
 def _each(edit: Callable[[Image, Sequence[Box]], Image]) -> Callable[[Sequence[Sample]], list[Image]]:
     return lambda batch: [edit(sample.image, sample.boxes or ()) for sample in batch]
 

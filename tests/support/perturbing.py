@@ -31,11 +31,13 @@ ANCHORS: Final = 40
 """Places that YuNet looks at whose confidence is pushed down in each step."""
 Tensor = torch.Tensor
 Loss = Callable[[Tensor, Sequence[Detection]], Tensor]
+Embed = Callable[[Tensor, Detection], Tensor]
+"""An image (1, 3, H, W) and a face in it -> its embedding (1, D) of length one."""
 
 
 def perturbations(files: Mapping[str, Path], detect: Callable[[Image], Sequence[Detection]]) -> list[Contestant]:
     """``files``: instrument -> its weights, for sface, facenet and yunet; ``detect``: the judge's faces of an image."""
-    against = _recognition(files["sface"], files["facenet"])
+    against = _recognition(_sface(files["sface"]), _facenet(files["facenet"]))
     hidden = _detection(files["yunet"])
     return [
         Contestant(
@@ -49,6 +51,16 @@ def perturbations(files: Mapping[str, Path], detect: Callable[[Image], Sequence[
             lambda batch: [_perturbed(sample, detect, hidden) for sample in batch],
         ),
     ]
+
+
+def cloak_of_one(facenet: Path, detect: Callable[[Image], Sequence[Detection]]) -> Contestant:
+    """A perturbation that fools one recogniser and no other. ``facenet``: its weights."""
+    against = _recognition(_facenet(facenet))
+    return Contestant(
+        "cloak-facenet",
+        "each pixel changed by at most 8 levels against facenet alone",
+        lambda batch: [_perturbed(sample, detect, against) for sample in batch],
+    )
 
 
 def _perturbed(sample: Sample, detect: Callable[[Image], Sequence[Detection]], make: Callable[..., Loss]) -> Image:
@@ -67,34 +79,45 @@ def _perturbed(sample: Sample, detect: Callable[[Image], Sequence[Detection]], m
     return output.numpy().astype(np.uint8)
 
 
-def _recognition(sface: Path, facenet: Path) -> Callable[..., Loss]:
-    model = read_model(sface)
-    keep_inputs(model, ["data"])
-    first = OnnxNetwork(model)
-    second = load_keras(facenet).eval()
-
-    def embed(image: Tensor, face: Detection) -> list[Tensor]:
-        matrix = similarity_transform(face.landmarks, np.array(ARCFACE_TEMPLATE))
-        assert matrix is not None
-        window = face.box.square(FACENET_FACTOR)
-        scale = FACENET_SIZE / window.w
-        square = np.array([[scale, 0, scale * (0.5 - window.x) - 0.5], [0, scale, scale * (0.5 - window.y) - 0.5]])
-        aligned, cut = _warped(image, matrix, 112), _warped(image, square, FACENET_SIZE)
-        cut = (cut - cut.mean()) / cut.std()
-        return [functional.normalize(first(aligned)["fc1"]), functional.normalize(second(cut))]
-
+def _recognition(*recognisers: Embed) -> Callable[..., Loss]:
     def make(original: Tensor, faces: Sequence[Detection]) -> Loss:
         with torch.no_grad():
-            known = [embed(original, face) for face in faces]
+            known = [[embed(original, face) for embed in recognisers] for face in faces]
         return lambda image, found: torch.stack(
             [
-                (now * before).sum()
+                (embed(image, face) * before).sum()
                 for face, befores in zip(found, known, strict=True)
-                for now, before in zip(embed(image, face), befores, strict=True)
+                for embed, before in zip(recognisers, befores, strict=True)
             ]
         ).sum()
 
     return make
+
+
+def _sface(weights: Path) -> Embed:
+    model = read_model(weights)
+    keep_inputs(model, ["data"])
+    network = OnnxNetwork(model)
+
+    def embed(image: Tensor, face: Detection) -> Tensor:
+        matrix = similarity_transform(face.landmarks, np.array(ARCFACE_TEMPLATE))
+        assert matrix is not None
+        return functional.normalize(network(_warped(image, matrix, 112))["fc1"])
+
+    return embed
+
+
+def _facenet(weights: Path) -> Embed:
+    network = load_keras(weights).eval()
+
+    def embed(image: Tensor, face: Detection) -> Tensor:
+        window = face.box.square(FACENET_FACTOR)
+        scale = FACENET_SIZE / window.w
+        square = np.array([[scale, 0, scale * (0.5 - window.x) - 0.5], [0, scale, scale * (0.5 - window.y) - 0.5]])
+        cut = _warped(image, square, FACENET_SIZE)
+        return functional.normalize(network((cut - cut.mean()) / cut.std()))
+
+    return embed
 
 
 def _detection(yunet: Path) -> Callable[..., Loss]:

@@ -1,0 +1,1 @@
+"""Attackers who work from a released photo back towards the original before a recogniser reads it."""
