@@ -25,6 +25,8 @@ ROLE_TITLES = {
     "recogniser": "Recognisers: the attackers",
     "attributes": "Age and gender",
     "skin": "Skin tone",
+    "expression": "Expression",
+    "pose": "Head pose and face shape",
     "features": "Features for set metrics",
     "pair": "Comparisons of two pictures",
 }

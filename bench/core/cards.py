@@ -9,7 +9,9 @@ from typing import Any, Final, Literal
 Scalar = str | int | float | bool
 Family = Literal["outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency"]
 Direction = Literal["higher", "lower", "none"]
-Role = Literal["detector", "recogniser", "attributes", "skin", "features", "pair", "people", "tracker"]
+Role = Literal[
+    "detector", "recogniser", "attributes", "skin", "expression", "pose", "features", "pair", "people", "tracker"
+]
 
 
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]

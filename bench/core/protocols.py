@@ -76,7 +76,9 @@ class Detector(Instrument, Protocol):
 
 class FaceInstrument(Instrument, Protocol):
     """Roles ``recogniser`` ({"embedding": (N, D), L2-normalised}), ``attributes`` ({"age": (N,) years,
-    "p_female": (N,) 0..1}) and ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees})."""
+    "p_female": (N,) 0..1}), ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees}), ``expression``
+    ({"expression": (N, 7) probabilities}) and ``pose`` ({"roll": (N,) degrees}; as it has them "yaw", "pitch",
+    "gaze_x", "gaze_y" likewise, and "landmarks68": (N, 136) x and y in pixels of the photo)."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
 
@@ -136,7 +138,10 @@ class Attacker(Protocol):
 
 
 class Metric(Protocol):
-    """A question asked of stored readings. Pure arithmetic, no networks."""
+    """A question asked of stored readings. Pure arithmetic, no networks.
+
+    One whose class has ``default = False`` is asked only where it is named.
+    """
 
     cards: ClassVar[tuple[MetricCard, ...]]
     """One card for each metric name it yields."""

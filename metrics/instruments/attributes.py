@@ -133,7 +133,7 @@ class AgeAndGender(_Estimator):
 
     def estimate(self, crops: Sequence[Any]) -> tuple[Floats32, Floats32]:
         ages, genders = (
-            network.run(None, {"images": _planes(chips, DLIB_MEANS, 256.0)})[0]
+            network.run(None, {"images": planes(chips, DLIB_MEANS, 256.0)})[0]
             for network, chips in zip((self._age, self._gender), zip(*crops, strict=True), strict=True)
         )
         # Gender classes are (female, male), as labelled faces show: see the tests.
@@ -169,16 +169,16 @@ class FaceApi(_Estimator):
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.tiny_xception import build_network
+        from unmask.metrics.instruments.support.face_api_networks import TinyXception, build_network
 
-        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]))
+        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]), TinyXception())
         return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
 
     def cut(self, face: FaceView) -> Image | None:
         return square(face, FACE_API_SIDE, FACE_API_FACTOR)
 
     def estimate(self, crops: Sequence[Image]) -> tuple[Floats32, Floats32]:
-        answers = self._network(_planes(crops, FACE_API_MEANS, 255.0))
+        answers = self._network(planes(crops, FACE_API_MEANS, 255.0))
         # Gender classes are (male, female), as labelled faces show: see the tests.
         return np.maximum(answers[:, 0], 0), answers[:, 2]
 
@@ -228,7 +228,7 @@ def expected_age(probabilities: Floats32) -> Floats32:
     return np.asarray((weights * (top + 0.5)).sum(axis=1) / weights.sum(axis=1), np.float32)
 
 
-def _planes(crops: Sequence[Image], means: tuple[float, ...], scale: float) -> Floats32:
+def planes(crops: Sequence[Image], means: tuple[float, ...], scale: float) -> Floats32:
     """N crops of one size, uint8 RGB -> (N, 3, side, side) float32, less ``means`` and divided by ``scale``."""
     pixels = (np.stack(crops).astype(np.float32) - np.array(means, np.float32)) / np.float32(scale)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

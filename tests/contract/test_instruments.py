@@ -26,6 +26,8 @@ COLUMNS = {
     "recogniser": {"embedding"},
     "attributes": {"age", "p_female"},
     "skin": {"r", "g", "b", "ita"},
+    "expression": {"expression"},
+    "pose": {"roll"},
     "features": {"features"},
 }
 TOLERANCE = 2e-3

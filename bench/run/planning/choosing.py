@@ -17,7 +17,16 @@ SECOND_DETECTOR: Final = "blazeface"
 """Asked about the place of a face that the judge's detector does not find again."""
 FACE_TRACKER: Final = "deepsort:max_cosine_distance=0.5,max_iou_distance=0.8,n_init=1,nn_budget=100"
 """Every face belongs to a track from its first frame on; faces are linked by how the default recogniser sees them."""
-READING_ROLES: Final[tuple[Role, ...]] = ("detector", "recogniser", "attributes", "skin", "features", "pair")
+READING_ROLES: Final[tuple[Role, ...]] = (
+    "detector",
+    "recogniser",
+    "attributes",
+    "skin",
+    "expression",
+    "pose",
+    "features",
+    "pair",
+)
 """Roles of the instruments that read faces and pictures; the others follow people through clips."""
 KINDS: Final[tuple[Kind, ...]] = ("photos", "clips")
 PHOTOS: Final[tuple[Kind, ...]] = ("photos",)
@@ -31,11 +40,12 @@ def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
 def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
     """Plug-ins for ``names``, which may be plug-in names, metric names or families; without any, all that are
     usual for these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them.
+    A family has its usual metrics, too; others are asked for by their own names.
 
     Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
     """
     if not names:
-        return list(metrics_of(kinds))
+        return [(name, metric) for name, metric in metrics_of(kinds) if is_usual(metric)]
     everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     words = {word for name, metric in everything for word in _handles(name, metric)}
@@ -86,7 +96,13 @@ def _needs(metric: Metric) -> tuple[str, ...]:
 
 def _handles(name: str, metric: Metric) -> set[str]:
     """The words by which a plug-in can be asked for."""
-    return {name, *(card.name for card in metric.cards), *(card.family for card in metric.cards)}
+    families = {card.family for card in metric.cards} if is_usual(metric) else set()
+    return {name, *(card.name for card in metric.cards), *families}
+
+
+def is_usual(metric: Metric) -> bool:
+    """Whether a run asks it without being told to."""
+    return getattr(metric, "default", True)
 
 
 def choose_instruments(
