@@ -28,7 +28,7 @@ _OUTER_CORNERS: Final = (36, 45)
 """Of the eyes, among the 68 points of 300-W."""
 _CHANCE: Final = (
     f"Chance is what the output of another person of the set scores instead, the mean of up to {DRAWS} drawn by "
-    "permuting the faces; people are told apart by their labels, else by photo. "
+    "permuting the faces; people are told apart by their labels, else by photo or clip. "
 )
 _AGAIN: Final = "Outputs on which no face is found again are not scored. "
 _LEFT_OUT: Final = (
