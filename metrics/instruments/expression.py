@@ -32,7 +32,8 @@ _PROBABILITIES: Final = "Identity"
 _CARD: Final = partial(InstrumentCard, version="1", role="expression")
 _LIMITS: Final = (
     "An expression is what labellers saw, not what somebody feels, and seven classes are few. Accuracy of the other "
-    "six is not measured, for want of labels: before against after."
+    "six is not measured, for want of labels: before against after. The two estimators agree on 0.74 of 200 photos of "
+    "CelebA, and on 0.59 of the demo's 69 faces."
 )
 
 

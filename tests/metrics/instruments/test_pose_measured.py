@@ -83,7 +83,7 @@ def recoded(image: Image) -> tuple[Image, NDArray[Any]]:
 
 @pytest.mark.slow
 @pytest.mark.weights
-@pytest.mark.parametrize(("name", "mean", "most"), [("face-api-68", 1.2, 4.0), ("facemesh", 2.5, 11.4)])
+@pytest.mark.parametrize(("name", "mean", "most"), [("face-api-68", 1.07, 3.0), ("facemesh", 0.74, 2.3)])
 def test_roll_of_turned_photos(name: str, mean: float, most: float, open_instrument: Opener, demo: Any) -> None:
     """The figures on the cards, from all demo photos at six angles; here half of them at four."""
     instrument, errors, count = open_instrument(name), [], 0
@@ -133,10 +133,12 @@ def test_a_mirror_turns_head_and_gaze_to_the_other_side(open_instrument: Opener,
         mirrored.append(FaceView(image, Box(width - box.x - box.w, box.y, box.w, box.h), points))
     before, after = (open_instrument("facemesh").read(views) for views in (demo, mirrored))
     for angle, sign in (("yaw", -1), ("pitch", 1), ("roll", -1), ("gaze_x", -1), ("gaze_y", 1)):
-        assert np.abs(sign * before[angle] - after[angle]).mean() < 3, angle
-        # Few look up or down.
-        least = 0.7 if angle == "gaze_y" else 0.9
-        assert np.corrcoef(sign * before[angle], after[angle])[0, 1] > least, angle
+        difference = np.abs(sign * before[angle] - after[angle])
+        assert difference.mean() < 3, angle
+        assert np.median(difference) < 2, angle
+        # Few look up or down, so a single face decides how they correlate.
+        if angle != "gaze_y":
+            assert np.corrcoef(sign * before[angle], after[angle])[0, 1] > 0.9, angle
 
 
 @pytest.mark.data
@@ -183,7 +185,7 @@ def points_of(path: Path) -> NDArray[np.float64]:
 @pytest.mark.network
 @pytest.mark.weights
 def test_points_of_labelled_photos(open_instrument: Opener) -> None:
-    """The figure on the card: 0.09 of the distance between the outer corners of the eyes, over four photos."""
+    """The figure on the card: 0.08 of the distance between the outer corners of the eyes, over four photos."""
     files, errors = fetch_all(LABELLED), []
     for name in ("einstein", "takeo", "breakingbad", "lenna"):
         image, truth = decode_image(files[name].read_bytes(), name), points_of(files[f"{name}_points"])
@@ -191,4 +193,4 @@ def test_points_of_labelled_photos(open_instrument: Opener) -> None:
         near = min(faces, key=lambda face: float(np.hypot(*(face.box.center - truth.mean(axis=0)))))
         points = open_instrument("face-api-68").read([FaceView(image, near.box, near.landmarks)])["landmarks68"]
         errors.append(shape_error(truth[None], points.reshape(1, 68, 2).astype(np.float64))[0])
-    assert np.mean(errors) == pytest.approx(0.089, abs=0.005)
+    assert np.mean(errors) == pytest.approx(0.084, abs=0.005)
