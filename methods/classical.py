@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,8 +18,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.types import Bools, Box, Image, Sample
-from unmask.methods.shared.faces import BoxMethod, covered, squared_radius
-from unmask.methods.shared.settings import Within
+from unmask.methods.shared.faces import BoxMethod, Within, covered, squared_radius
 
 TAIL: Final = 4
 """Standard deviations at which the Gaussian is cut off; less than 0.01 % of its weight lies beyond."""
@@ -28,6 +28,7 @@ SMALLEST_BLOCK: Final = 2.0
 """Pixels: blocks of one pixel would hand a tiny face back unchanged."""
 Margin = Annotated[float, Within(0, 2)]
 """The share of the box's width and height that is added on each side."""
+_CARD: Final = partial(MethodCard, version="2", licence="MIT")
 
 
 class Unchanged:
@@ -57,11 +58,9 @@ class Blackout(BoxMethod):
     Parameters: ``margin`` 0..2; ``detector`` ``mtcnn`` or ``harness``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="blackout",
-        version="2",
         description="Fills the box of each face black.",
-        licence="MIT",
         source="unmask; a classical baseline, e.g. Newton et al. 2005, doi:10.1109/TKDE.2005.32",
         limits="Destroys the face: nothing that needs a face can be done with the output.",
     )
@@ -81,12 +80,10 @@ class Blur(BoxMethod):
     ``detector`` ``mtcnn`` or ``harness``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="blur",
-        version="2",
         description="Gaussian blur of each face, its sigma a fraction of the face's width. The result is what "
         "blurring the whole photo and pasting the face region back would give.",
-        licence="MIT",
         source="unmask; a classical baseline, e.g. McPherson et al. 2016, arXiv:1609.00408",
         limits="Blur can be partly undone by restoration networks.",
     )
@@ -121,11 +118,9 @@ class Pixelate(BoxMethod):
     ``margin`` 0..2, rounded up to whole blocks; ``detector`` ``mtcnn`` or ``harness``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="pixelate",
-        version="2",
         description="Mosaic of square blocks over each face, each the mean colour of the pixels under it.",
-        licence="MIT",
         source="unmask; a classical baseline, e.g. McPherson et al. 2016, arXiv:1609.00408",
         limits="Mosaics of known people can be recognised by a network trained on mosaics.",
     )

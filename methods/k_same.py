@@ -14,7 +14,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import CheckpointError
-from unmask.bench.core.types import Bools, Box, Detection, Float, Floats32, Image
+from unmask.bench.core.types import Box, Detection, Float, Floats32, Image
 from unmask.methods.shared.alignment import SIDE, ellipse, landmarks_in, to_frame
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path
@@ -117,15 +117,10 @@ def centred(matrix: Float) -> Float:
     return moved
 
 
-def replaced_part() -> Bools:
-    """(64, 64) bool: what of the frame is put into photos."""
-    places = np.stack(np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5), axis=-1)
-    return np.asarray(ellipse(places, FEATHER) > 0, np.bool_)
-
-
 def as_vector(face: Image) -> Floats32:
     """(64, 64, 3) -> (D,): black where the face will not be replaced, so that no background makes faces alike."""
-    return np.asarray(np.where(replaced_part()[..., None], face, 0), np.float32).reshape(-1)
+    places = np.stack(np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5), axis=-1)
+    return np.asarray(np.where(ellipse(places, FEATHER)[..., None] > 0, face, 0), np.float32).reshape(-1)
 
 
 def mean_of_nearest(gallery: Gallery, face: Image, k: int) -> Floats32:

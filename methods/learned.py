@@ -7,6 +7,7 @@ compact ones that come with unmask, or published checkpoints.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from unmask.bench.core.cards import MethodCard
 from unmask.methods.gan.runtime.attributes import THESIS_SKIN
@@ -16,6 +17,7 @@ KEPT = (
     "Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow down who it is. "
     "The shipped networks are compact ones, see their cards"
 )
+_CARD = partial(MethodCard, version="1", licence=LICENCE, imports=IMPORTS)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -26,14 +28,12 @@ class DeepPrivacy(Cascade):
     ``detector``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="deepprivacy",
         version="2",
         description="Erases each face's box; a network that never sees the face invents one that fits its "
         "surroundings. The shipped network gets the face's place, size and turn; a published one its key points.",
-        licence=LICENCE,
         source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
-        imports=IMPORTS,
         limits="Hair, ears and everything else outside the box stay as they are and can identify. A published "
         "network keeps the proportions of eyes, nose and mouth; the shipped one, a compact one (128 px, see its "
         "card), gives everybody the usual ones, and so loses which way a head is turned.",
@@ -52,14 +52,11 @@ class DpAtt(Cascade):
     ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``detector``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="dp-att",
-        version="1",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original (AttGAN).",
-        licence=LICENCE,
         source="thesis 3.1; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
-        imports=IMPORTS,
         limits=f"{KEPT}.",
     )
     editor = "dp-att"
@@ -75,14 +72,11 @@ class DpAttS(Cascade):
     trained with L1 alone as its reconstruction loss (table 4.27); the others as `DpAtt`.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="dp-att-s",
-        version="1",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original and to one given skin tone (AttGAN).",
-        licence=LICENCE,
         source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
-        imports=IMPORTS,
         limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
         "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: networks of ours "
         "get 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
@@ -100,14 +94,11 @@ class DpStarGan(Cascade):
     Parameters: as `DpAtt`, ``checkpoint`` being a StarGAN v1 generator.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="dp-stargan",
-        version="1",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original (StarGAN v1).",
-        licence=LICENCE,
         source="thesis 4.4.1; StarGAN: Choi, Choi, Kim, Ha, Kim, Choo, CVPR 2018",
-        imports=IMPORTS,
         limits=f"{KEPT}; StarGAN's is weak: trained for a hundredth of what its authors did, it leaves faces blurred "
         "and checkered.",
     )
@@ -122,14 +113,11 @@ class AttGan(Cascade):
     Parameters: as `DpAtt`, without ``deepprivacy`` and ``truncation``.
     """
 
-    facts = MethodCard(
+    facts = _CARD(
         name="attgan",
-        version="1",
         description="Repaints each face to its own estimated age group and gender without erasing it first. "
         "Protects hardly anybody: it is here to show what erasing is for.",
-        licence=LICENCE,
         source="He, Zuo, Kan, Shan, Chen: AttGAN, IEEE TIP 2019; thesis 2.3.1",
-        imports=IMPORTS,
         limits="The network sees the face and mostly keeps it.",
     )
     editor = "dp-att"
@@ -142,13 +130,10 @@ class AttGan(Cascade):
 class StarGan(AttGan):
     """StarGAN alone, as `AttGan`."""
 
-    facts = MethodCard(
+    facts = _CARD(
         name="stargan",
-        version="1",
         description=AttGan.facts.description,
-        licence=LICENCE,
         source="Choi, Choi, Kim, Ha, Kim, Choo: StarGAN, CVPR 2018; thesis 2.3.1",
-        imports=IMPORTS,
         limits=f"{AttGan.facts.limits} The shipped weights are weak: trained for a hundredth of what its authors did, "
         "they leave faces blurred and checkered.",
     )

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.evidence import SKIN_TERCILES
-from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools
 from unmask.reports import export, pages
 from unmask.reports.boards import Board, Entrant, make_boards
-from unmask.reports.clips.codec import codec_table
-from unmask.reports.clips.findings import RULE, Finding, findings
+from unmask.reports.clips.codec import codec_values
+from unmask.reports.clips.findings import RULE, findings
+from unmask.reports.clips.inputs import clip_facts, rate_text
 from unmask.reports.clips.people import followed_by, people_tables, thesis
-from unmask.reports.clips.timelines import make_timelines
+from unmask.reports.clips.timelines import timeline_values
 from unmask.reports.columns import FAMILY_TITLES, better_text
 from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
-from unmask.reports.leaderboard import Leaderboard, make_leaderboard, summary
-from unmask.reports.method_page import Section, make_section
-from unmask.reports.plots import Plot, tradeoff_plots
+from unmask.reports.leaderboard import make_leaderboard, summary
+from unmask.reports.method_page import section_values
+from unmask.reports.plots import tradeoff_plots
 from unmask.reports.reported import load_reported
 from unmask.reports.runs_page import pairs, tagged_runs
 from unmask.reports.site import Site, check_replaceable, slugs
-from unmask.reports.thesis.page import make_thesis_page, thesis_runs
+from unmask.reports.thesis.page import thesis_runs, thesis_values
 
 INDEX = "index.html"
-
-
-@dataclass(frozen=True, slots=True)
-class BoardView:
-    """A leaderboard as the first page shows it."""
-
-    table: Leaderboard
-    plots: tuple[Plot, ...]
-    grid: FaceGrid | None
-    findings: tuple[tuple[ClipSet, list[Finding]], ...]
-    """Of clips, for each run: what their numbers come to."""
-
-
-@dataclass(frozen=True, slots=True)
-class SectionView:
-    """A data set's part of a method's page."""
-
-    section: Section
-    grid: FaceGrid | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +122,10 @@ def open_site(out: Path, content: Content) -> Site:
         "board_slugs": content.board_slugs,
         "clip_pages": content.clip_pages,
         "rule": RULE,
+        "better": better_text,
+        "lines": pages.metric_lines,
+        "rate": rate_text,
+        "versions": pages.versions,
     }
     return Site(out, shared)
 
@@ -162,13 +146,22 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
         INDEX,
         "index",
         summary=summary(runs, tables),
-        tables=list(_views(tables, grids)),
+        boards=[
+            (
+                table,
+                tradeoff_plots(table, f"plot{number}"),
+                grids.get(table.board.title),
+                [(clips, findings(clips)) for clips in table.board.clips],
+            )
+            for number, table in enumerate(tables)
+        ],
         reported=load_reported() if "photos" in content.kinds else None,
         theses=content.theses,
     )
     for board in boards:
         path = f"numbers-{content.board_slugs[board.title]}.html"
-        site.page("numbers.html", path, "index", board=board, groups=pages.number_groups(board))
+        groups, families = pages.group_titles(board), pages.metric_families(board)
+        site.page("numbers.html", path, "index", board=board, groups=groups, families=families)
     _clip_pages(site, content)
     _method_pages(site, content, grids)
     _metric_pages(site, content)
@@ -178,16 +171,6 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
     site.text("leaderboard.tex", export.to_latex(tables))
     site.text("estimates.csv", export.all_to_csv(boards))
     site.seal([run.key for run in runs])
-
-
-def _views(tables: Sequence[Leaderboard], grids: Mapping[str, FaceGrid]) -> Iterator[BoardView]:
-    for number, table in enumerate(tables):
-        yield BoardView(
-            table,
-            tuple(tradeoff_plots(table, f"plot{number}")),
-            grids.get(table.board.title),
-            tuple((clips, findings(clips)) for clips in table.board.clips),
-        )
 
 
 def _clip_pages(site: Site, content: Content) -> None:
@@ -202,30 +185,27 @@ def _clip_pages(site: Site, content: Content) -> None:
                 board=board,
                 followed_by=followed_by(clips),
                 people=people_tables(board, clips),
-                codec=codec_table(board, clips),
-                timelines=make_timelines(clips, "time"),
+                codec=codec_values(board, clips),
+                timelines=timeline_values(clips, "time"),
                 thesis=thesis(),
             )
 
 
 def _method_pages(site: Site, content: Content, grids: Mapping[str, FaceGrid]) -> None:
-    listed: list[dict[str, Any]] = []
     for entrant in content.entrants:
-        href = content.hrefs[entrant.name]
-        listed.append({"name": entrant.name, "href": href, "card": entrant.card})
         own = [board for board in content.boards if entrant in board.entrants]
         sections = [
-            SectionView(
-                make_section(board, entrant, f"s{number}"),
-                grids[board.title].only(entrant.name) if board.title in grids and not entrant.control else None,
-            )
+            {
+                **section_values(board, entrant, f"s{number}"),
+                "grid": grids[board.title].only(entrant.name) if board.title in grids and not entrant.control else None,
+            }
             for number, board in enumerate(own)
         ]
         method = entrant.run.releases[entrant.label].method
         spec = next(m.spec for m in entrant.run.plan.methods if m.label == method)
         values = {"card": entrant.card, "spec": spec, "sections": sections, "skin_groups": SKIN_TERCILES}
-        site.page("method.html", f"methods/{href}", "methods", name=entrant.name, **values)
-    site.page("methods.html", "methods/index.html", "methods", methods=listed)
+        site.page("method.html", f"methods/{content.hrefs[entrant.name]}", "methods", name=entrant.name, **values)
+    site.page("methods.html", "methods/index.html", "methods", entrants=content.entrants)
 
 
 def _metric_pages(site: Site, content: Content) -> None:
@@ -237,8 +217,7 @@ def _metric_pages(site: Site, content: Content) -> None:
             "metrics",
             card=card,
             family=FAMILY_TITLES[card.family],
-            better=better_text(card),
-            boards=pages.metric_on_boards(content.boards, name),
+            boards=[(board, lines) for board in content.boards if (lines := pages.metric_lines(board, name))],
         )
     families = [(title, [c for c in cards.values() if c.family == f]) for f, title in FAMILY_TITLES.items()]
     site.page("metrics.html", "metrics/index.html", "metrics", families=[family for family in families if family[1]])
@@ -247,17 +226,20 @@ def _metric_pages(site: Site, content: Content) -> None:
 def _run_pages(site: Site, content: Content) -> None:
     """What the runs were given and made with."""
     runs = content.runs
-    site.page("data.html", "data.html", "data", datasets=pages.dataset_entries(content.boards))
+    datasets = [
+        (board, pages.stranger_rates(board), [(clips, clip_facts(clips)) for clips in board.clips])
+        for board in content.boards
+    ]
+    site.page("data.html", "data.html", "data", datasets=datasets)
     site.page(
         "instruments.html",
         "instruments.html",
         "instruments",
         groups=pages.instrument_groups(runs),
         own_tools=list(dict.fromkeys(text for run in runs for text in own_tools(run.methods, run.instruments))),
-        calibrations=[pages.calibration_view(run.operating_points, run.tag) for run in runs],
     )
     site.page("reading.html", "reading.html", "reading")
-    site.page("provenance.html", "provenance.html", "provenance", entries=[pages.provenance_entry(r) for r in runs])
+    site.page("provenance.html", "provenance.html", "provenance")
     write_thesis_pages(site, content)
     if len(runs) > 1:
         site.page("runs.html", "runs.html", "runs", pairs=pairs(runs))
@@ -267,4 +249,4 @@ def write_thesis_pages(site: Site, content: Content) -> None:
     """A page for each run that follows the thesis's protocol."""
     for path, run in content.theses.items():
         own = {method: content.hrefs[Entrant(run, method).name] for method in run.methods}
-        site.page("thesis.html", path, path, page=make_thesis_page(run), page_hrefs=own)
+        site.page("thesis.html", path, path, page_hrefs=own, **thesis_values(run))

@@ -16,6 +16,7 @@ from unmask.reports.numbers import (
     count,
     format_interval,
     format_value,
+    interval_text,
     rank_range,
 )
 
@@ -107,33 +108,22 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column, group: str = AL
 
 def estimate_cell(board: Board, row: EstimateRow, *, control: float | None = None) -> Cell:
     """The cell of any estimate of a board's data set, on the scale of its column over everybody."""
-    column = column_of(row)
+    column, measured = column_of(row), row.value is not None
     card = board.metric(column)
-    counts, missing = count_text(row, card, bool(board.clips)), missing_text(board, row, card)
-    if row.value is None:
-        return Cell(
-            "unmeasured",
-            NOT_MEASURED,
-            NOT_MEASURED,
-            counts=counts,
-            unscored=row.unscored,
-            flags=_note_flags(row),
-            missing=missing,
-        )
     return Cell(
-        "measured",
+        "measured" if measured else "unmeasured",
         format_value(row.value, card.unit),
         format_value(row.value, card.unit if card.unit == "share" else ""),
-        interval=format_interval(row.low, row.high, row.value, card.unit),
-        counts=counts,
+        interval=interval_text(row, card.unit),
+        counts=count_text(row, card, bool(board.clips)),
         unscored=row.unscored,
         bar=bar_of(board.scale(column), row.value, row.low, row.high, row.chance, control),
-        by=row.note if row.instrument == WORST else "",
-        flags=_note_flags(row),
-        chance=chance_text(row, card.unit),
+        by=row.note if measured and row.instrument == WORST else "",
+        flags=(row.note,) if row.note and row.instrument != WORST else (),
+        chance=chance_text(row, card.unit) if measured else "",
         bias=bias_text(row),
         sort=row.value,
-        missing=missing,
+        missing=missing_text(board, row, card),
     )
 
 
@@ -191,7 +181,3 @@ def bias_text(row: EstimateRow) -> str:
     if row.metric == "fid" and row.value is not None and row.n < FID_UNBIASED:
         return f"biased: fewer than {FID_UNBIASED:,} images ({row.n:,})"
     return ""
-
-
-def _note_flags(row: EstimateRow) -> tuple[str, ...]:
-    return (row.note,) if row.note and row.instrument != WORST else ()

@@ -7,7 +7,7 @@ from typing import Final
 
 from unmask.bench.core.cards import Family, MetricCard
 from unmask.bench.core.headlines import JUDGE, headline_keys, speaking_key
-from unmask.bench.store.view import WORST, Column
+from unmask.bench.store.view import WORST, Column, column_of
 from unmask.reports.boards import Board
 
 FAMILY_TITLES: Final[dict[Family, str]] = {
@@ -59,12 +59,13 @@ def headline_heads(board: Board) -> list[Head]:
     """The leaderboard's columns; without a metric that was not asked, and without those of people's tracks where the
     data set has no reference for them."""
     keys = [column.key for column in board.columns]
-    valued = {column.key for column in board.columns if _has_value(board, column)}
+    rows = (e.run.row(board.dataset, e.label, column) for e in board.entrants for column in board.columns)
+    valued = {column_of(row).key for row in rows if row is not None and row.value is not None}
     cards = {column.metric: board.metric(column) for column in board.columns}
     heads = headline_keys(cards, keys, valued, instruments=board.reference.plan.headline_instruments)
     spans = {key: span_of(cards[key[0]]) for key in heads}
-    kept = {span for key, span in spans.items() if key in valued or span not in ("truth", "original")}
-    return [make_head(board, Column(*key)) for key, span in spans.items() if span in kept]
+    names = {span for key, span in spans.items() if key in valued or span not in ("truth", "original")}
+    return [make_head(board, Column(*key)) for key, span in spans.items() if span in names]
 
 
 def span_of(card: MetricCard) -> str:
@@ -75,11 +76,7 @@ def span_of(card: MetricCard) -> str:
 
 
 def span_title(span: str) -> str:
-    return TRACEABILITY.get(span) or next(title for family, title in FAMILY_TITLES.items() if family == span)
-
-
-def family_columns(board: Board, family: Family) -> list[Column]:
-    return [c for c in board.columns if board.metric(c).family == family]
+    return dict[str, str]([*FAMILY_TITLES.items(), *TRACEABILITY.items()])[span]
 
 
 def headline_column(board: Board, name: str) -> Column | None:
@@ -117,8 +114,3 @@ def instrument_text(board: Board, column: Column) -> str:
         measured = "all face tracks"
     over = "" if board.metric(column).family == "cost" else _REGIONS[column.region]
     return ", ".join(part for part in (measured, over) if part)
-
-
-def _has_value(board: Board, column: Column) -> bool:
-    rows = (e.run.row(board.dataset, e.label, column) for e in board.entrants)
-    return any(row is not None and row.value is not None for row in rows)

@@ -5,40 +5,37 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from unmask.bench.store.view import ALL, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell
 from unmask.reports.leaderboard import Leaderboard
 
-_CSV_HEAD = (
-    *("dataset", "run", "label", "method", "variant", "role", "metric", "instrument", "region", "group", "unit"),
-    *(
-        "value",
-        "low",
-        "high",
-        "n",
-        "unscored",
-        "chance",
-        "chance_low",
-        "chance_high",
-        "rank_best",
-        "rank_worst",
-        "note",
-    ),
+_CSV_HEAD: Final = (
+    "dataset,run,label,method,variant,role,metric,instrument,region,group,unit,"
+    "value,low,high,n,unscored,chance,chance_low,chance_high,rank_best,rank_worst,note\n"
 )
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "\N{MINUS SIGN}": "$-$",
-    "\N{EN DASH}": "--",
-    "\N{NO-BREAK SPACE}": "~",
-    "\N{UPWARDS ARROW}": r"$\uparrow$",
-    "\N{DOWNWARDS ARROW}": r"$\downarrow$",
-}
+_LEGEND: Final = (
+    "In brackets the 95 % interval; * = best, or not clearly worse than the best; the control is not ranked, and "
+    "methods of several runs are not ranked against each other."
+)
+_MARKDOWN: Final = str.maketrans({**{c: f"\\{c}" for c in "\\|`*_[]"}, "<": "&lt;", ">": "&gt;"})
+_LATEX: Final = str.maketrans(
+    {
+        **{c: f"\\{c}" for c in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "\N{MINUS SIGN}": "$-$",
+        "\N{EN DASH}": "--",
+        "\N{NO-BREAK SPACE}": "~",
+        "\N{UPWARDS ARROW}": r"$\uparrow$",
+        "\N{DOWNWARDS ARROW}": r"$\downarrow$",
+    }
+)
 
 
 def to_csv(boards: Sequence[Leaderboard]) -> str:
@@ -66,8 +63,8 @@ def all_to_csv(boards: Sequence[Board]) -> str:
 
 def _csv(cells: Iterable[tuple[Board, Entrant, Column, str]]) -> str:
     out = io.StringIO()
+    out.write(_CSV_HEAD)
     write = csv.writer(out, lineterminator="\n")
-    write.writerow(_CSV_HEAD)
     for board, entrant, column, group in cells:
         run, label = entrant.run, entrant.label
         row = run.row(board.dataset, label, column, group)
@@ -93,7 +90,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
         heads = ["Method", "Outcome", *(f"{h.card.title} {h.arrow}".strip() + f" ({h.sub})" for h in table.heads)]
         rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", "", *table.chance])
-        body = [_markdown_row(heads), _markdown_row(["---"] * len(heads), escape=False), *map(_markdown_row, rows)]
+        body = [_markdown_row(heads), f"| {' | '.join(['---'] * len(heads))} |", *map(_markdown_row, rows)]
         parts.append(f"## {_markdown_text(table.board.title)}: {table.board.size}\n\n" + "\n".join(body) + "\n")
     return "\n".join([*parts, f"{_LEGEND}\n"])
 
@@ -118,30 +115,21 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
     return "\n".join(parts)
 
 
-_LEGEND = (
-    "In brackets the 95 % interval; * = best, or not clearly worse than the best; the control is not ranked, and "
-    "methods of several runs are not ranked against each other."
-)
-
-
 def _markdown_cell(cell: Cell) -> str:
     text = cell.text + (" *" if cell.lead else "")
     return f"{text} ({cell.interval})" if cell.interval else text
 
 
-def _markdown_row(texts: Iterable[str], *, escape: bool = True) -> str:
-    return "| " + " | ".join(_markdown_text(t) if escape else t for t in texts) + " |"
+def _markdown_row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(map(_markdown_text, texts)) + " |"
 
 
 def _markdown_text(text: str) -> str:
-    plain = " ".join(text.split(None)) if "\n" in text else text
-    for char in "\\|`*_[]<>":
-        plain = plain.replace(char, f"\\{char}" if char not in "<>" else {"<": "&lt;", ">": "&gt;"}[char])
-    return plain
+    return (" ".join(text.split()) if "\n" in text else text).translate(_MARKDOWN)
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+    return text.translate(_LATEX)
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -37,22 +37,17 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class GridRow:
-    name: str
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FaceGrid:
     """Samples across, the original and every method down."""
 
     title: str
     samples: tuple[str, ...]
-    rows: tuple[GridRow, ...]
+    rows: tuple[tuple[str, list[Picture]], ...]
+    """Name of a row, and a picture of each sample."""
 
     def only(self, name: str) -> FaceGrid:
         """The originals and one method."""
-        return FaceGrid(self.title, self.samples, tuple(r for r in self.rows if r.name in ("original", name)))
+        return replace(self, rows=tuple(row for row in self.rows if row[0] in ("original", name)))
 
 
 def refuse_faces(runs: Sequence[RunView]) -> None:
@@ -73,10 +68,10 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
 
     Raises a `DataError` when asked for a data set that is not the one which the run used.
     """
-    opened: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
 
     def read(planned: PlannedDataset, sample: str) -> Image:
-        if planned.label not in opened:
+        if planned.label not in datasets:
             places = (located_dataset(run, planned.label, planned.spec) for run in runs)
             spec = next((place for place in places if place != planned.spec), planned.spec)
             dataset = open_dataset(spec, root=root)
@@ -84,8 +79,8 @@ def original_images(root: Path | None, runs: Sequence[Path]) -> FaceSource:
                 raise DataError(
                     f"data set {planned.label!r} is not the one of the run any more; leave out --with-faces"
                 )
-            opened[planned.label] = dataset
-        dataset = opened[planned.label]
+            datasets[planned.label] = dataset
+        dataset = datasets[planned.label]
         ref = next((ref for ref in dataset.refs if ref.id == sample), None)
         if ref is None:
             raise DataError(f"data set {planned.label!r} has no {sample!r} any more; leave out --with-faces")
@@ -99,18 +94,17 @@ def face_grid(board: Board, source: FaceSource, out: Path, folder: str, files: d
     planned = board.reference.planned(board.dataset)
     count = len(planned.samples)
     # Spread over the data set, so that the strip is not six photos of one person.
-    chosen = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
-    names = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in chosen)
-    originals = tuple(
+    samples = [planned.samples[i * count // SAMPLES] for i in range(SAMPLES)] if count > SAMPLES else planned.samples
+    names = tuple(board.reference.folder.shown_name(board.dataset, sample) for sample in samples)
+    originals = [
         _original(planned, sample, name, source, out, f"{folder}/{i}-original.jpg")
-        for i, (sample, name) in enumerate(zip(chosen, names, strict=True))
-    )
-    rows = [GridRow("original", originals)]
+        for i, (sample, name) in enumerate(zip(samples, names, strict=True))
+    ]
+    rows = [("original", originals)]
     for entrant in (e for e in board.entrants if not e.control):
-        pictures = tuple(
-            _output(board, entrant, s, out, f"{folder}/{i}-{files[entrant.name]}.jpg") for i, s in enumerate(chosen)
-        )
-        rows.append(GridRow(entrant.name, pictures))
+        stem = files[entrant.name]
+        pictures = [_output(board, entrant, s, out, f"{folder}/{i}-{stem}.jpg") for i, s in enumerate(samples)]
+        rows.append((entrant.name, pictures))
     return FaceGrid(board.title, names, tuple(rows))
 
 

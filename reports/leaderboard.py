@@ -9,13 +9,13 @@ from itertools import groupby
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY
-from unmask.bench.store.results import EstimateRow, Problem
+from unmask.bench.store.results import Problem
 from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.view import CONTROL, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import OUTCOMES, Head, headline_column, headline_heads, span_title
-from unmask.reports.numbers import NOT_MEASURED, count, ends_text, format_number
+from unmask.reports.numbers import NBSP, NOT_MEASURED, count, ends_text, format_number
 
 USELESS_SHARE: Final = 0.5
 """A method that destroys at least this share of the faces does not count as keeping them usable."""
@@ -65,20 +65,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A group of neighbouring columns."""
-
-    name: str
-    title: str
-    columns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Leaderboard:
     board: Board
     heads: tuple[Head, ...]
-    spans: tuple[Span, ...]
-    """Without the outcome column."""
+    spans: list[tuple[str, str, int]]
+    """Name, title and number of columns of each group of neighbours; without the outcome column."""
     controls: tuple[Line, ...]
     chance: tuple[str, ...]
     """One text a column; empty where chance has no meaning."""
@@ -109,11 +100,11 @@ def make_leaderboard(board: Board) -> Leaderboard:
         higher = lead is not None and heads[lead].card.direction == "higher"
         return line.destroys, value is None, (-value if higher else value) if value is not None else 0.0
 
-    spans = [(name, len(list(each))) for name, each in groupby(heads, key=lambda head: head.span)]
+    spans = groupby(heads, key=lambda head: head.span)
     return Leaderboard(
         board,
         heads,
-        tuple(Span(name, span_title(name), columns) for name, columns in spans),
+        [(name, span_title(name), len(list(each))) for name, each in spans],
         tuple(line for line in lines if line.entrant.control),
         tuple(ends_text(board.chance(head.column), head.card.unit) for head in heads),
         tuple(sorted((line for line in lines if not line.entrant.control), key=order)),
@@ -137,27 +128,16 @@ def _left_out(board: Board, spans: set[str]) -> Iterator[str]:
 
 
 def outcomes_of(board: Board, entrant: Entrant) -> Outcomes:
-    rows = {name: _outcome_row(board, entrant, name) for name in OUTCOMES}
-    measured = {name: row for name, row in rows.items() if row is not None and row.value is not None}
-    parts = tuple(
-        OutcomePart(name, row.value or 0.0, f"{_whole(row.value or 0.0)} {'errors' if name == 'error' else name}")
-        for name, row in measured.items()
-    )
-    first = next(iter(measured.values()), None)
-    if first is None:
-        return Outcomes(parts, "")
-    unit = "face tracks" if first.region is None else "faces"
-    return Outcomes(parts, f"of {first.n:,} {unit}")
-
-
-def _outcome_row(board: Board, entrant: Entrant, name: str) -> EstimateRow | None:
-    columns = (headline_column(board, f"{prefix}_{name}") for prefix in ("outcome", "frames"))
-    column = next((column for column in columns if column is not None), None)
-    return None if column is None else entrant.run.row(board.dataset, entrant.label, column)
-
-
-def _whole(share: float) -> str:
-    return format_number(share, "share", 0) + "\N{NO-BREAK SPACE}%"
+    parts, counts = [], ""
+    for name in OUTCOMES:
+        columns = (headline_column(board, f"{prefix}_{name}") for prefix in ("outcome", "frames"))
+        column = next((column for column in columns if column is not None), None)
+        row = None if column is None else entrant.run.row(board.dataset, entrant.label, column)
+        if row is not None and row.value is not None:
+            share = f"{format_number(row.value, 'share', 0)}{NBSP}%"
+            parts.append(OutcomePart(name, row.value, f"{share} {'errors' if name == 'error' else name}"))
+            counts = counts or f"of {row.n:,} {'face tracks' if row.region is None else 'faces'}"
+    return Outcomes(tuple(parts), counts)
 
 
 def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
@@ -172,14 +152,14 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
         about = "fails on most faces"
     else:
         about = ""
-    failed = failure_text(board, entrant)
+    failure = failure_text(board, entrant)
     findings = [finding.text for finding in entrant.run.findings(board.dataset, entrant.label)]
     return Line(
         entrant,
         about,
         outcomes,
         tuple(entrant_cell(board, entrant, head.column) for head in heads),
-        (*([failed] if failed else []), *findings),
+        (*([failure] if failure else []), *findings),
     )
 
 
@@ -211,24 +191,23 @@ def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
     sizes = "; ".join(f"{board.size} ({board.title})" for board in boards)
     attackers = {name for board in boards for name in board.recognisers}
     first = f"{count(methods, 'way', 'ways')} of hiding faces {'was' if methods == 1 else 'were'} tried on {sizes}"
-    interval = "95\N{NO-BREAK SPACE}% interval"
-    said = [f"{first}."]
+    sentences = [f"{first}."]
     if attackers:
         many = count(len(attackers), "face recognition program")
-        said = [f"{first}, and {many} then tried to find the same people again."]
+        sentences = [f"{first}, and {many} then tried to find the same people again."]
     measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
     worst = "it" if len(attackers) == 1 else "even the most successful of them"
     if HEADLINE_PRIVACY in measured:
-        said.append(
+        sentences.append(
             f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
             "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "
-            f"and each number with its {interval}."
+            f"and each number with its 95{NBSP}% interval."
         )
     else:
-        said.append(f"The tables say what became of the faces, each number with its {interval}.")
+        sentences.append(f"The tables say what became of the faces, each number with its 95{NBSP}% interval.")
     if any(board.clips for board in boards):
-        said.append(
+        sentences.append(
             "Of clips two things are asked: can people still be followed from frame to frame, and are there moments in "
             "which a program still recognises a person? One such frame is enough."
         )
-    return " ".join(said)
+    return " ".join(sentences)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 NOT_MEASURED: Final = "not measured"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -67,6 +67,47 @@ def format_interval(low: float | None, high: float | None, value: float | None, 
     places = decimals(value, unit)
     between = DASH if low >= 0 else " to "
     return format_number(low, unit, places, exact=False) + between + format_number(high, unit, places, exact=False)
+
+
+class Number(Protocol):
+    """A number that may have an interval: a row of estimates, or what was worked out of rows."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def interval_text(number: Number, unit: str) -> str:
+    """`format_interval` of a number's own interval."""
+    return format_interval(number.low, number.high, number.value, unit)
+
+
+def with_interval(number: Number | None, unit: str) -> str:
+    """``89.0 % (86.9–91.0)``."""
+    interval = interval_text(number, unit) if number is not None else ""
+    return format_value(number.value if number is not None else None, unit) + (f" ({interval})" if interval else "")
+
+
+def change_text(value: float | None, unit: str) -> str:
+    """A difference with its sign, shares in percentage points: ``+9.4 points``."""
+    if value is None:
+        return NOT_MEASURED
+    sign, mark = "+" if value > 0 else "", "points" if unit == "share" else unit_mark(unit)
+    return f"{sign}{format_number(value, unit, exact=False)}{NBSP}{mark}".strip()
+
+
+def change_with_interval(number: Number, unit: str) -> str:
+    """``+9.4 points (6.1–12.8)``."""
+    interval = interval_text(number, unit)
+    return change_text(number.value, unit) + (f" ({interval})" if interval else "")
+
+
+def whole_text(value: int | None) -> str:
+    """``1,204``, with a true minus."""
+    return NOT_MEASURED if value is None else f"{value:,}".replace("-", MINUS)
 
 
 def ends_text(values: Sequence[float], unit: str) -> str:

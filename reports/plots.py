@@ -8,7 +8,6 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.headlines import HEADLINE_UTILITY
-from unmask.bench.store.results import EstimateRow
 from unmask.reports.charts.tradeoff import Axis, Point, Reading, tradeoff_plot
 from unmask.reports.columns import Head
 from unmask.reports.leaderboard import Leaderboard, Line
@@ -31,23 +30,17 @@ class Plot:
 def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
     """One plot for each of `VERTICALS`, against the first privacy number of the leaderboard that was measured."""
     by_name = {head.card.name: i for i, head in enumerate(table.heads)}
-    privacy = next((i for i, h in enumerate(table.heads) if h.card.family == "privacy" and _known(table, i)), None)
+    measured = [any(line.cells[i].state == "measured" for line in table.lines) for i in range(len(table.heads))]
+    privacy = next((i for i, h in enumerate(table.heads) if h.card.family == "privacy" and measured[i]), None)
     if privacy is None:
         return []
-    plots = []
-    for vertical in VERTICALS:
-        if vertical in by_name:
-            plots.append(_plot(table, privacy, by_name[vertical], f"{name}-{vertical}"))
+    plots = [_plot(table, privacy, by_name[up], f"{name}-{up}") for up in VERTICALS if up in by_name]
     return [plot for plot in plots if plot is not None]
-
-
-def _known(table: Leaderboard, i: int) -> bool:
-    return any(line.cells[i].state == "measured" for line in (*table.controls, *table.contestants))
 
 
 def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:
     points, left_out = [], []
-    for line in (*table.controls, *table.contestants):
+    for line in table.lines:
         x, y = _reading(table, line, across), _reading(table, line, up)
         if x is None or y is None:
             left_out.append(line.entrant.name)
@@ -72,12 +65,8 @@ def _reading(table: Leaderboard, line: Line, i: int) -> Reading | None:
     if cell.state != "measured" or row is None or row.value is None:
         return None
     factor = _factor(head)
-    return Reading(row.value * factor, _times(row, "low", factor), _times(row, "high", factor))
-
-
-def _times(row: EstimateRow, end: str, factor: float) -> float | None:
-    value: float | None = getattr(row, end)
-    return None if value is None else value * factor
+    low, high = (None if end is None else end * factor for end in (row.low, row.high))
+    return Reading(row.value * factor, low, high)
 
 
 def _axis(table: Leaderboard, head: Head) -> Axis:

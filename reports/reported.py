@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
 from importlib.resources import files
-from typing import Annotated, Final, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.bench.core.errors import ConfigError
 
-FILE: Final = "reported.toml"
 Text = Annotated[str, Field(min_length=1)]
+Section = Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+"""Of the source."""
+M = TypeVar("M", bound=BaseModel)
 
 
-class _Model(BaseModel):
+class Printed(BaseModel):
+    """Something that somebody else printed; it is shown and never computed with."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Figure(_Model):
+class Source(Printed):
+    title: Text
+
+
+class Figure(Printed):
     """One printed number."""
 
     what: Text
     value: Text
-    """As printed; it is shown and never computed with."""
+    """As printed."""
     unit: str
-    section: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
-    """Of the source."""
+    section: Section
 
 
-class System(_Model):
+class System(Printed):
     """A system that the source compares itself with."""
 
     name: Text
@@ -38,7 +44,7 @@ class System(_Model):
     code: Text
     """Why nobody can run it."""
     figures: tuple[Figure, ...]
-    said: str = ""
+    statement: str = ""
     """What the source says where it has no figure."""
     protocol: Text
     """On which data, measured how."""
@@ -46,17 +52,13 @@ class System(_Model):
     """Why the figures may not be compared with ours."""
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.figures and not self.said:
-            raise ValueError("a system without figures must say what was said instead (said)")
+    def _has_statement(self) -> Self:
+        if not self.figures and not self.statement:
+            raise ValueError("a system without figures must say what is said instead (statement)")
         return self
 
 
-class Source(_Model):
-    title: Text
-
-
-class Reported(_Model):
+class Reported(Printed):
     """``reported.toml``."""
 
     source: Source
@@ -70,19 +72,22 @@ class Reported(_Model):
         return self
 
 
-def parse_reported(text: str) -> Reported:
-    """Raises `ConfigError` that names the wrong key."""
+def parse_printed(model: type[M], text: str, file: str) -> M:
+    """``text``: TOML. Raises `ConfigError` that names the file and the wrong key."""
     try:
-        return Reported.model_validate(tomllib.loads(text))
+        return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{FILE} is not TOML: {error}") from error
+        raise ConfigError(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ConfigError(f"{FILE}: {where}: {first['msg']}") from error
+        raise ConfigError(f"{file}: {where}: {first['msg']}") from error
 
 
-@cache
+def load_printed(model: type[M], package: str, file: str) -> M:
+    """A file that comes with unmask."""
+    return parse_printed(model, files(package).joinpath(file).read_text("utf-8"), file)
+
+
 def load_reported() -> Reported:
-    """The systems that come with unmask."""
-    return parse_reported(files("unmask.reports").joinpath(FILE).read_text("utf-8"))
+    return load_printed(Reported, "unmask.reports", "reported.toml")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from unmask.bench.core.errors import UsageError
 from unmask.bench.core.headlines import headline_keys
 from unmask.bench.store.comparable import data_difference, method_difference, metric_difference
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.view import Column, RunView
-from unmask.reports.numbers import NOT_MEASURED, format_interval, format_value
+from unmask.reports.numbers import with_interval
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(NamedTuple):
     """One number of one method in two runs."""
 
     method: str
@@ -22,19 +21,8 @@ class SideBySide:
     instrument: str
     first: str
     second: str
-    """Empty where ``reason`` says why they may not be put side by side."""
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two runs on a data set of the same name."""
-
-    dataset: str
-    first: RunView
-    second: RunView
-    data_reason: str
-    lines: tuple[SideBySide, ...]
+    """Why the two may not be put side by side; '' = they may."""
 
 
 def tagged_runs(folders: Sequence[RunFolder]) -> list[RunView]:
@@ -49,15 +37,15 @@ def tagged_runs(folders: Sequence[RunFolder]) -> list[RunView]:
     return [RunView(folder, tag) for folder, tag in zip(folders, tags, strict=True)]
 
 
-def pairs(runs: Sequence[RunView]) -> list[Pair]:
-    """Every run against the first that has a data set of the same name."""
+def pairs(runs: Sequence[RunView]) -> list[tuple[str, RunView, RunView, str, list[SideBySide]]]:
+    """Every run against the first that has a data set of the same name: the data set, both runs, why their data may not
+    be compared ('' = it may), and the numbers of methods that are in both."""
     rows = []
     for dataset in dict.fromkeys(label for run in runs for label in run.datasets):
         first, *others = (run for run in runs if dataset in run.datasets)
         for other in others:
             reason = data_difference(first, other, dataset)
-            lines = () if reason else tuple(_lines(first, other, dataset))
-            rows.append(Pair(dataset, first, other, reason, lines))
+            rows.append((dataset, first, other, reason, [] if reason else _lines(first, other, dataset)))
     return rows
 
 
@@ -66,19 +54,10 @@ def _lines(a: RunView, b: RunView, dataset: str) -> list[SideBySide]:
     columns = [Column(*key) for key in headline_keys(a.metrics, keys, keys, instruments=a.plan.headline_instruments)]
     lines = []
     for label in (label for label in a.labels(dataset) if label in b.labels(dataset)):
-        changed = method_difference(a, b, label)
+        difference = method_difference(a, b, label)
         for column in columns:
-            reason = changed or metric_difference(a, b, column)
-            one, two = (_text(run, dataset, label, column) for run in (a, b))
-            title = a.metrics[column.metric].title
-            lines.append(SideBySide(label, title, column.instrument, one, "" if reason else two, reason))
+            reason = difference or metric_difference(a, b, column)
+            card = a.metrics[column.metric]
+            one, two = (with_interval(run.row(dataset, label, column), card.unit) for run in (a, b))
+            lines.append(SideBySide(label, card.title, column.instrument, one, two, reason))
     return lines
-
-
-def _text(run: RunView, dataset: str, label: str, column: Column) -> str:
-    row = run.row(dataset, label, column)
-    if row is None or row.value is None:
-        return NOT_MEASURED
-    unit = run.metrics[column.metric].unit
-    interval = format_interval(row.low, row.high, row.value, unit)
-    return format_value(row.value, unit) + (f" ({interval})" if interval else "")

@@ -14,6 +14,15 @@ import jinja2
 
 from unmask import __version__
 from unmask.bench.core.errors import UsageError
+from unmask.reports.numbers import (
+    change_text,
+    fmr_text,
+    format_interval,
+    format_p,
+    format_value,
+    interval_text,
+    whole_text,
+)
 
 MARKER: Final = "report.json"
 SCHEMA: Final = "unmask.report/1"
@@ -21,13 +30,23 @@ SCHEMA: Final = "unmask.report/1"
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("unmask.reports", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "value": format_value,
+        "interval": interval_text,
+        "interval_of": format_interval,
+        "fmr": fmr_text,
+        "p_value": format_p,
+        "whole": whole_text,
+        "change": change_text,
+    }
+    return environment
 
 
 class Site:

@@ -11,7 +11,7 @@ import numpy as np
 from unmask.bench.store.view import RunView
 from unmask.reports.numbers import format_value
 
-SHOWN: Final = 12
+MOST: Final = 12
 PRIVACY_METRIC: Final = "deid_rate@1e-3"
 PRIVACY_FMR: Final = 1e-3
 DISTANCE_METRIC: Final = "own_distance"
@@ -20,46 +20,31 @@ QUALITY_METRICS: Final = ("lpips_alex", "ssim", "l1")
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One recogniser on one face."""
-
-    matched: bool
-    distance: str
-    """To the face's own original; empty = nothing to compare, or not measured."""
-
-
-@dataclass(frozen=True, slots=True)
 class NearFace:
     face: str
     outcome: str
     matched: int
     """Recognisers that still match it to its own original."""
-    attempts: tuple[Attempt, ...]
-    """In the order of `WorstCases.recognisers`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoorFace:
-    face: str
-    outcome: str
-    value: str
+    attempts: list[tuple[bool, str]]
+    """Of each recogniser, whether it matches and the distance; '' = nothing to compare, or not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorstCases:
-    near: tuple[NearFace, ...]
+    near: list[NearFace]
     """Those that most recognisers match, then those that come nearest to being matched."""
-    recognised_total: int
+    recognised: int
     """Faces that at least one recogniser matches."""
-    recognisers: tuple[tuple[str, str], ...]
+    recognisers: list[tuple[str, str]]
     """Name, and the distance at or below which it calls two faces the same person."""
-    poor: tuple[PoorFace, ...]
+    poor: list[tuple[str, str, str]]
+    """Face, outcome and quality."""
     poor_metric: str
     """Title of what ``poor`` is ranked by; empty = no quality was measured for single faces."""
 
 
 def worst_cases(run: RunView, dataset: str, method: str) -> WorstCases:
-    """At most `SHOWN` of each; equals stay in the order of the data set."""
+    """At most `MOST` faces of each kind; equals stay in the order of the data set."""
     table = run.folder.faces(dataset, method)
     faces = [str(f) for f in table.column("face").to_pylist()]
     outcomes = [str(o) for o in table.column("outcome").to_pylist()]
@@ -80,21 +65,12 @@ def worst_cases(run: RunView, dataset: str, method: str) -> WorstCases:
         key=lambda i: (-hits[i], nearest[i] if np.isfinite(nearest[i]) else np.inf, i),
     )
     poor, title = _poor(run, table, faces, outcomes)
-    return WorstCases(
-        tuple(
-            NearFace(
-                faces[i],
-                outcomes[i],
-                int(hits[i]),
-                tuple(Attempt(bool(matched[name][i]), _shown(distances[name][i])) for name in scored),
-            )
-            for i in order[:SHOWN]
-        ),
-        int((hits > 0).sum()),
-        tuple((name, _shown(thresholds[name])) for name in scored),
-        poor,
-        title,
-    )
+    near = [
+        NearFace(faces[i], outcomes[i], int(hits[i]), [(bool(matched[n][i]), _text(distances[n][i])) for n in scored])
+        for i in order[:MOST]
+    ]
+    recognisers = [(name, _text(thresholds[name])) for name in scored]
+    return WorstCases(near, int((hits > 0).sum()), recognisers, poor, title)
 
 
 def _threshold(run: RunView, recogniser: str) -> float:
@@ -110,11 +86,11 @@ def _distances(table: Any, recogniser: str, n: int) -> Any:
     return _floats(table, name) if name in table.column_names else np.full(n, np.nan)
 
 
-def _shown(distance: float) -> str:
+def _text(distance: float) -> str:
     return f"{distance:.3f}" if math.isfinite(distance) else ""
 
 
-def _poor(run: RunView, table: Any, faces: list[str], outcomes: list[str]) -> tuple[tuple[PoorFace, ...], str]:
+def _poor(run: RunView, table: Any, faces: list[str], outcomes: list[str]) -> tuple[list[tuple[str, str, str]], str]:
     names = [
         name
         for metric in QUALITY_METRICS
@@ -123,12 +99,12 @@ def _poor(run: RunView, table: Any, faces: list[str], outcomes: list[str]) -> tu
     ]
     metric = names[0].split("|")[0] if names else ""
     if metric not in run.metrics:
-        return (), ""
+        return [], ""
     card = run.metrics[metric]
     values = _floats(table, names[0])
     order = [i for i in range(len(faces)) if np.isfinite(values[i])]
     order.sort(key=lambda i: (values[i] if card.direction == "higher" else -values[i], i))
-    worst = tuple(PoorFace(faces[i], outcomes[i], format_value(float(values[i]), card.unit)) for i in order[:SHOWN])
+    worst = [(faces[i], outcomes[i], format_value(float(values[i]), card.unit)) for i in order[:MOST]]
     return worst, card.title
 
 

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
         FaceInstrument,
         ImageInstrument,
         Method,
-        Metric,
         PairInstrument,
         Recogniser,
     )
     from unmask.bench.core.seeds import sample_rng
     from unmask.bench.core.types import Box, Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-    from unmask.bench.core.values import Finding, SetStatistic, UnitValues
+    from unmask.bench.core.values import Finding, Metric, SetStatistic, UnitValues
 
 __version__ = "0.1.0"
 

@@ -23,7 +23,7 @@ from unmask.bench.cli import (
     train,
     weights,
 )
-from unmask.bench.cli.options import CALIBRATION, MEASURED, RUN_CONFIG, WAY_OF_RUNNING, settings_command
+from unmask.bench.cli.options import CALIBRATION, MEASURED, RUN_CONFIG, TRAINING, WAY_OF_RUNNING, settings_command
 from unmask.bench.core.errors import UnmaskError
 
 INTERRUPTED: Final = 130
@@ -58,7 +58,7 @@ app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
-app.command("train")(train.train)
+settings_command(app, "train", TRAINING)(train.train)
 app.command("doctor")(doctor.doctor)
 
 

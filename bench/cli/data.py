@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unmask.bench.cli import data_build
-from unmask.bench.cli.list_ import Kind, print_json, print_listing
+from unmask.bench.cli.list_ import Kind, show_listing
+from unmask.bench.cli.listing import print_facts, print_json
 from unmask.bench.cli.options import Json, Root, existing_root
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unmask data list`
 @app.command("list")
 def list_(root: Root = None, as_json: Json = False) -> None:
     """Show every data set: what it may be used for, its licence, where it lies or how to get it."""
-    print_listing(Kind.DATASETS, as_json, existing_root(root))
+    show_listing(Kind.DATASETS, as_json, existing_root(root))
 
 
 @app.command()
@@ -36,7 +37,7 @@ def show(
     """Show a data set's card and, if it is here, what is in it, split by split."""
     from dataclasses import asdict
 
-    from unmask.bench.cli.tables import print_facts
+    from unmask.bench.cli.available import entry_facts
     from unmask.bench.data.opening import is_available, open_dataset, parse_dataset
 
     root = existing_root(root)
@@ -45,7 +46,7 @@ def show(
     opened = open_dataset(spec, clips=None, root=root) if here else None
     splits = {} if opened is None else _splits(entry, opened, root)
     if as_json:
-        card = _summary(entry) if opened is None else asdict(opened.card)
+        card = entry_facts(entry) if opened is None else asdict(opened.card)
         notes = list(opened.notes) if opened else []
         print_json({"card": card, "found": opened.where if opened else None, "splits": splits, "notes": notes})
         return
@@ -57,13 +58,11 @@ def show(
 @app.command()
 def fetch(name: Name, root: Root = None) -> None:
     """Fetch a data set, where a program may; else say how to get it by hand (exit code 1)."""
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
+    from unmask.bench.cli.progress import fetch_progress
     from unmask.bench.data.catalog import find_entry
     from unmask.bench.data.upkeep import fetch_dataset
 
-    with fetch_progress(Console(stderr=True)) as progress:
+    with fetch_progress() as progress:
         where = fetch_dataset(find_entry(name), root=existing_root(root), progress=progress)
     typer.echo(f"{name}: {where}")
 
@@ -98,19 +97,14 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="The pack's folder.", show_default=False)],
 ) -> None:
     """Pack a built set for a GPU machine: faces as JPEG in parts of at most 60 MB, skin colours, LPIPS's weights."""
-    from unmask.bench.cli.fetch_progress import instrument_files
+    from unmask.bench.cli.progress import instrument_files
     from unmask.bench.core.training import face_packer
 
     packer = face_packer()
     packer.pack(source, out, instrument_files(packer.instruments), typer.echo)
 
 
-def _summary(entry: DatasetEntry) -> dict[str, Any]:
-    return entry.model_dump(mode="json", exclude={"sources", "probe_people"})
-
-
 def _facts(entry: DatasetEntry, opened: Dataset | None) -> list[tuple[str, str]]:
-
     show_faces = opened.card.show_faces if opened is not None else entry.show_faces
     facts = [
         ("name", entry.name),

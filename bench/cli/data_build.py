@@ -42,16 +42,13 @@ def diverse_faces_skin(settings: BuildSettings, out: Out, running: Running, root
 
 
 def _build(settings: BuildSettings, out: Path, workers: int, root: Path | None) -> None:
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.data.opening import refuse_nested
     from unmask.bench.study.training_set import build, group_table
 
     where = existing_root(root)
     refuse_nested(out, [source.spec for source in settings.sources], where)
-    with fetch_progress(Console(stderr=True)) as fetching:
+    with fetch_progress() as fetching:
         card = build(settings, out.absolute(), root=where, workers=workers, progress=show_progress(), fetching=fetching)
     for count in card["counts"]:
         dropped = ", ".join(f"{number} {reason}" for reason, number in count["dropped"].items()) or "none"

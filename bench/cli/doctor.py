@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
-from unmask.bench.cli.options import Root
-
-if TYPE_CHECKING:
-    from unmask.bench.cli.doctor_checks import Check
-
-_STYLE = {"ok": "green", "note": "yellow", "problem": "bold red"}
+from unmask.bench.cli.listing import Entry, Listing, print_json
+from unmask.bench.cli.options import Json, Root
 
 
-def doctor(
-    root: Root = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def doctor(root: Root = None, as_json: Json = False) -> None:
     """Check this machine: packages, cache, instruments, data sets, devices.
 
     Downloads nothing. Packages are imported, torch too; of four that take seconds (torchvision, lpips, facenet-pytorch,
@@ -30,33 +20,29 @@ def doctor(
     from unmask.bench.cli.doctor_checks import all_checks
 
     checks = all_checks(root)
-    problems = [check for check in checks if check.state == "problem"]
+    problems = [check.name for check in checks if check.state == "problem"]
+    listing = Listing(
+        {
+            f"{check.section} {check.name}": Entry(
+                {
+                    "part": check.section,
+                    "what": check.name,
+                    "state": check.state,
+                    "what is there": check.detail,
+                    "what to do": check.fix,
+                },
+                {},
+                asdict(check),
+            )
+            for check in checks
+        },
+        grouped=True,
+    )
     if as_json:
-        report = {"ok": not problems, "checks": [asdict(check) for check in checks]}
-        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        print_json({"ok": not problems, "checks": listing.records})
     else:
-        _print(checks)
-        if problems:
-            typer.echo(f"{len(problems)} problem(s): {'; '.join(check.name for check in problems)}", err=True)
-        else:
-            typer.echo("Everything that a run without options needs is in order.")
+        listing.show(as_json=False)
+        text = f"{len(problems)} problem(s): {'; '.join(problems)}"
+        typer.echo(text if problems else "Everything that a run without options needs is in order.", err=bool(problems))
     if problems:
         raise typer.Exit(1)
-
-
-def _print(checks: list[Check]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from unmask.bench.cli.tables import page_console
-
-    table = Table("", "", "State", "What is there", "What to do")
-    section = ""
-    for check in checks:
-        if check.section != section and section:
-            table.add_section()
-        state = f"[{_STYLE[check.state]}]{check.state}[/]"
-        first = check.section if check.section != section else ""
-        table.add_row(first, check.name, state, escape(check.detail), escape(check.fix))
-        section = check.section
-    page_console().print(table)

@@ -20,9 +20,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from unmask.bench.cli.fetch_progress import human_size
-from unmask.bench.cli.instrument_table import InstrumentRow, instrument_rows
-from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.cli.available import InstrumentRow, dataset_places, instrument_rows
+from unmask.bench.cli.listing import human_size
+from unmask.bench.core.errors import DataError, UnmaskError
 from unmask.bench.fetch import cache, packages
 from unmask.bench.fetch.npm import npm_command
 
@@ -90,12 +90,12 @@ def device_checks() -> list[Check]:
 def package_checks() -> list[Check]:
     """Whether every package that we depend on is there, fits, and can be imported."""
     try:
-        declared = metadata.requires("unmask") or []
+        requirements = metadata.requires("unmask") or []
     except metadata.PackageNotFoundError:
         text = "unmask runs from its folder without being installed, so its packages cannot be checked"
         return [Check("packages", "unmask", "problem", text, "pip install -e . in the project's folder")]
     # What the `dev` extra brings is of no use to somebody who only runs benchmarks.
-    return [_package_check(text) for text in declared if not re.search(r"extra\s*==\s*['\"]dev['\"]", text)]
+    return [_package_check(text) for text in requirements if not re.search(r"extra\s*==\s*['\"]dev['\"]", text)]
 
 
 def _package_check(text: str) -> Check:
@@ -223,27 +223,24 @@ def instrument_check(row: InstrumentRow) -> Check:
 
 def dataset_checks(root: Path | None) -> list[Check]:
     """Where each data set of the catalogue was found, or how to get it. ``root`` as for `bench.data.open_dataset`."""
-    # Imported here: reading the catalogue brings pydantic, which no other check needs.
-    from unmask.bench.data.catalog import load_catalog
-    from unmask.bench.data.opening import is_available, search_roots
+    from unmask.bench.data.opening import search_roots
 
     checks = []
     try:
-        entries = load_catalog()
-        search_roots(root)
-    except ConfigError as error:
+        places = dataset_places(root)
+    except UnmaskError as error:
         return [Check("data sets", "catalogue", "problem", _line(error), "mend the file, or install unmask again")]
+    try:
+        search_roots(root)
     except DataError as error:
         checks.append(Check("data sets", "root", "note", _line(error), "name a folder that exists"))
-    for name, entry in entries.items():
-        if not entry.sources:
-            checks.append(Check("data sets", name, "ok", entry.title, _line(entry.how_to_get)))
-            continue
-        where = is_available(entry, root)
-        if where:
-            checks.append(Check("data sets", name, "ok", f"found at {where}"))
+    for entry, place in places:
+        if entry.by_path:
+            checks.append(Check("data sets", entry.name, "ok", entry.title, _line(entry.how_to_get)))
+        elif place:
+            checks.append(Check("data sets", entry.name, "ok", f"found at {place}"))
         else:
-            checks.append(Check("data sets", name, "note", "not here", _line(entry.how_to_get, 400)))
+            checks.append(Check("data sets", entry.name, "note", "not here", _line(entry.how_to_get, 400)))
     return checks
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmask.bench.cli.list_ import Kind, print_json, print_listing
+from unmask.bench.cli.list_ import Kind, show_listing
+from unmask.bench.cli.listing import human_size, print_json
 from unmask.bench.cli.options import Json
 
 if TYPE_CHECKING:
-    from unmask.bench.cli.instrument_table import InstrumentRow
+    from unmask.bench.cli.available import InstrumentRow
 
 
 app = typer.Typer(help="The networks that measure: list, fetch and verify their files.", no_args_is_help=True)
@@ -21,16 +22,14 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_def
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every instrument: role, size, licence, whether its files are here."""
-    print_listing(Kind.INSTRUMENTS, as_json)
+    show_listing(Kind.INSTRUMENTS, as_json)
 
 
 @app.command()
 def fetch(names: Names = None, as_json: Json = False) -> None:
     """Fetch the files of the named instruments (default: of every instrument a run uses without being asked)."""
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.instrument_table import instrument_rows
+    from unmask.bench.cli.available import instrument_rows
+    from unmask.bench.cli.progress import fetch_progress
     from unmask.bench.core.errors import UnavailableError
     from unmask.bench.fetch import packages
 
@@ -41,8 +40,7 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
                 raise UnavailableError(row.reason)
     else:
         rows = [row for row in rows if row.card is None or row.card.default]
-    messages = Console(stderr=True)
-    with fetch_progress(messages) as progress:
+    with fetch_progress() as progress:
         paths = packages.ensure([file for row in rows for file in row.files], progress=progress)
     if as_json:
         files = {row.name: {file.key: str(paths[file]) for file in row.files} for row in rows if row.card is not None}
@@ -54,17 +52,16 @@ def fetch(names: Names = None, as_json: Json = False) -> None:
 
 
 def _print_fetched(rows: list[InstrumentRow]) -> None:
-    from unmask.bench.cli.fetch_progress import human_size
 
     for row in rows:
-        said = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
-        typer.echo(f"{row.name}: {said}")
+        text = row.reason if row.card is None else f"ready ({human_size(row.size)})" if row.files else "needs no files"
+        typer.echo(f"{row.name}: {text}")
 
 
 @app.command()
 def verify(names: Names = None, as_json: Json = False) -> None:
     """Hash the fetched files again (default: of all instruments); exit code 1 if one is not what was pinned."""
-    from unmask.bench.cli.instrument_table import instrument_rows
+    from unmask.bench.cli.available import instrument_rows
 
     results = [result for row in instrument_rows(names or ()) for result in _verify(row)]
     wrong = [result for result in results if result["state"] == "wrong"]

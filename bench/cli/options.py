@@ -44,6 +44,7 @@ Config = Annotated[
 CALIBRATION: Final = "unmask.bench.study.originals:CalibrationSettings"
 RUN_CONFIG: Final = "unmask.bench.run.planning.config:RunConfig"
 MEASURED: Final = "unmask.bench.run.planning.config:Measured"
+TRAINING: Final = "unmask.bench.core.training:TrainSettings"
 WAY_OF_RUNNING: Final = "unmask.bench.run.planning.config:Running"
 
 
@@ -98,18 +99,18 @@ def _with_options(
 
     hints = get_type_hints(function, localns={model.__name__: model for model in models}, include_extras=True)
     own = {name: parameter for name, parameter in signature(function).parameters.items() if hints[name] not in models}
-    taken = {name: hints[name] for name in signature(function).parameters if name not in own}
-    parameters = [parameter for model in taken.values() for parameter in _parameters(model, without, defaults)]
+    by_parameter = {name: hints[name] for name in signature(function).parameters if name not in own}
+    parameters = [parameter for model in by_parameter.values() for parameter in _parameters(model, without, defaults)]
     parameters += [
         parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY) for name, parameter in own.items()
     ]
 
     def call(**values: Any) -> None:
         settings = {}
-        for name, model in taken.items():
-            said = {field: _value(model, field, values) for field in model.model_fields}
-            options = {field: value for field, value in said.items() if value is not None}
-            usual = {field: value for field, value in defaults.items() if field in said}
+        for name, model in by_parameter.items():
+            entries = {field: _value(model, field, values) for field in model.model_fields}
+            options = {field: value for field, value in entries.items() if value is not None}
+            usual = {field: value for field, value in defaults.items() if field in entries}
             settings[name] = read_settings(model, values.get("config"), options, usual)
         function(**{name: values[name] for name in own}, **settings)
 

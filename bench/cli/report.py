@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.cli.options import Root, existing_root
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `unmask run` filled.")]
 Out = Annotated[
@@ -18,11 +16,6 @@ Out = Annotated[
 WithFaces = Annotated[
     bool, typer.Option("--with-faces", help="Show originals and outputs, where the data's licence allows it.")
 ]
-Root = Annotated[
-    Path | None, typer.Option("--root", help="Where local copies of data sets lie (only for --with-faces).")
-]
-
-
 ShowNames = Annotated[
     bool, typer.Option("--show-names", help="Call photos and people by their own names, not by pseudonyms.")
 ]
@@ -34,21 +27,14 @@ def report(
     """Write a leaderboard with its pages: one static folder that needs nothing from outside."""
     from unmask.bench.store.run_folder import RunFolder
 
-    folders = [RunFolder.open(path, show_names=show_names) for path in runs]
-    target = out if out is not None else runs[0] / "report"
-    typer.echo(f"report: {write_report(folders, target, with_faces=with_faces, root=root)}")
-
-
-def write_report(
-    folders: Sequence[RunFolder], target: Path, *, with_faces: bool = False, root: Path | None = None
-) -> Path:
-    """Writes the report on all runs into ``target``; returns its first page."""
-    # Drawing libraries are slow to import, and no other command needs them.
+    folders, where = [RunFolder.open(path, show_names=show_names) for path in runs], existing_root(root)
+    # Drawing libraries are slow to import: not before the runs are known to be there.
     from unmask.reports.build import build_report
     from unmask.reports.faces import original_images
 
-    source = original_images(root, [folder.path for folder in folders]) if with_faces else None
-    return build_report(folders, target, with_faces=with_faces, face_source=source)
+    source = original_images(where, [folder.path for folder in folders]) if with_faces else None
+    target = out if out is not None else runs[0] / "report"
+    typer.echo(f"report: {build_report(folders, target, with_faces=with_faces, face_source=source)}")
 
 
 def purge(run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]) -> None:

@@ -34,10 +34,7 @@ def thesis(settings: ThesisSettings, running: Running, root: Root = None, report
     Parts: none, deepprivacy, dp-att, dp-att-s-dark, dp-att-s-light, dp-att-s-l1-dark, dp-att-s-l1-light, dp-stargan,
     attgan, stargan. Parts whose method is not here are left out, and the page says so.
     """
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.data.opening import refuse_nested
     from unmask.bench.study.thesis import choose_methods, prepare_thesis, run_thesis
@@ -48,7 +45,7 @@ def thesis(settings: ThesisSettings, running: Running, root: Root = None, report
             typer.echo(f"left out: {role}: {reason}", err=True)
     where = existing_root(root)
     refuse_nested(running.out, settings.datasets, where)
-    with fetch_progress(Console(stderr=True)) as fetching:
+    with fetch_progress() as fetching:
         prepared = prepare_thesis(
             cast, settings, root=where, workers=running.workers, progress=show_progress(), fetching=fetching
         )

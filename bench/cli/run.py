@@ -25,11 +25,7 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     The same command goes on where a killed one stopped.
     Exit code 3: finished, but a method gave nothing usable on a data set; 2: wrong usage; 1: another error.
     """
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.progress import show_progress
-    from unmask.bench.cli.report import write_report
+    from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.registry import unavailable_plugins
     from unmask.bench.data.opening import refuse_nested
@@ -41,7 +37,7 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     where = existing_root(root)
     own = () if settings.calibration == "shipped" else (settings.calibration,)
     refuse_nested(running.out, (*settings.datasets, *own), where)
-    with fetch_progress(Console(stderr=True)) as fetching:
+    with fetch_progress() as fetching:
         plan = get_ready(settings, root=where, workers=running.workers, progress=fetching)
     for line in unavailable_plugins():
         typer.echo(f"left out: {line}", err=True)
@@ -60,6 +56,8 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     complete = print_summary(folder)
     typer.echo(f"results: {folder.estimates_path}")
     if report:
-        typer.echo(f"report:  {write_report([folder], folder.path / 'report')}")
+        from unmask.reports.build import build_report
+
+        typer.echo(f"report:  {build_report([folder], folder.path / 'report')}")
     if not complete:
         raise typer.Exit(NO_OUTPUT)

@@ -27,10 +27,7 @@ def score(
 
     Without --metric: the run's own metrics; without --instrument: the run's own instruments.
     """
-    from rich.console import Console
-
-    from unmask.bench.cli.fetch_progress import fetch_progress
-    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.cli.summary import print_summary
     from unmask.bench.core.errors import UsageError
     from unmask.bench.run.pipeline import renew_plan, rescore
@@ -43,7 +40,7 @@ def score(
         if not equals or not path:
             raise UsageError(f"--locate {text} must be LABEL=PATH")
         relocate(folder.path, label, Path(path).expanduser().absolute())
-    with fetch_progress(Console(stderr=True)) as fetching:
+    with fetch_progress() as fetching:
         plan = renew_plan(folder, settings.metrics, settings.instruments, progress=fetching)
     folder = rescore(folder, plan, root=where, workers=running.workers, progress=show_progress())
     complete = print_summary(folder)

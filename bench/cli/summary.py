@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from unmask.bench.cli.tables import page_console
+from unmask.bench.cli.listing import page_console
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key, headline_keys, speaking_key
 from unmask.bench.store.results import NO_FACE, EstimateRow

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.bench.cli.listing import human_size, print_facts
+from unmask.bench.cli.options import Json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,7 +30,7 @@ def inspect(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="safetensors, or what torch.save wrote.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say which network a checkpoint holds and which methods can use it. Runs no code of the file.
 
@@ -35,7 +38,6 @@ def inspect(
     """
     from dataclasses import asdict
 
-    from unmask.bench.cli.tables import print_facts
     from unmask.bench.core.training import weights_inspector
 
     report = weights_inspector()(file)
@@ -46,7 +48,6 @@ def inspect(
 
 
 def _facts(report: WeightsReport) -> list[tuple[str, str]]:
-    from unmask.bench.cli.fetch_progress import human_size
 
     facts = [
         ("file", report.path),

@@ -12,9 +12,21 @@ Direction = Literal["higher", "lower", "none"]
 Role = Literal[
     "detector", "recogniser", "attributes", "skin", "expression", "pose", "features", "pair", "people", "tracker"
 ]
-
-
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
+
+ROLE_TITLES: Final[Mapping[str, str]] = {
+    "detector": "Face detectors: where a face is",
+    "people": "Person detector: where people are",
+    "tracker": "Trackers: who is who from frame to frame, people and faces",
+    "recogniser": "Recognisers: the attackers",
+    "attributes": "Age and gender",
+    "skin": "Skin tone",
+    "expression": "Expression",
+    "pose": "Head pose, gaze and face shape",
+    "features": "Features for set metrics",
+    "pair": "Comparisons of two pictures",
+}
+"""What people read, in the order of the pages."""
 
 OWN_WEIGHTS: Final = "weights_sha256"
 """The parameter of an `InstrumentCard` that tells which bytes were used where the weights are the user's own."""

@@ -1,26 +1,5 @@
-"""Every error a user can cause, in one tree.
-
-::
-
-    UnmaskError                    exit code 1, one line, no traceback
-    +-- UsageError                 exit code 2: the command line or a config file is wrong
-    |   +-- SpecError              a SPEC such as ``blur:sigma=0.1`` cannot be read
-    |   +-- UnknownNameError       no such method, metric, data set or instrument (near names are suggested)
-    |   +-- ConfigError            a TOML file has a wrong key or value
-    +-- DataError                  a data set is missing, incomplete or not what it claims to be
-    |   +-- ImageError             one image cannot be used; carries the reason, becomes a counted row
-    |   +-- VideoError             one clip cannot be used; carries the reason, becomes a counted row
-    +-- FetchError                 a file could not be fetched
-    |   +-- ChecksumError          a file was fetched, but its bytes are not the ones we pinned
-    +-- CheckpointError            a weights file is unsafe, too large, or does not fit the network
-    +-- UnavailableError           an optional instrument or method cannot run on this machine, and why
-    |   +-- BrokenPluginError      a plug-in fails when it is loaded or constructed
-    +-- WorkerDiedError            a process of ours was killed, or killed itself
-    +-- StoreError                 a run folder is damaged or was written by another version
-        +-- PlanMismatchError      ``--out`` holds another plan; says what differs
-
-Anything else that escapes is a bug of ours and keeps its traceback.
-"""
+"""Every error a user can cause, in one tree below `UnmaskError`; another one that escapes is a bug of ours and keeps
+its traceback."""
 
 from __future__ import annotations
 
@@ -35,13 +14,13 @@ _TEXT_READ: Final = 20_000
 
 
 class UnmaskError(Exception):
-    """Base of all errors a user can cause; the message is one line that says what to do."""
+    """Base of all errors a user can cause: exit code 1, one line that says what to do, no traceback."""
 
     exit_code = 1
 
 
 class UsageError(UnmaskError):
-    """The command line or a config file asks for something impossible."""
+    """The command line or a config file asks for something impossible: exit code 2."""
 
     exit_code = 2
 
@@ -58,7 +37,6 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
-        self.kind, self.name = kind, name
 
 
 class ConfigError(UsageError):
@@ -76,11 +54,11 @@ class _SampleError(DataError):
 
 
 class ImageError(_SampleError):
-    """One image cannot be used. ``reason`` is short and ends up in the results."""
+    """One image cannot be used. ``reason`` is short and ends up in the results, as a counted row."""
 
 
 class VideoError(_SampleError):
-    """One clip cannot be used. ``reason`` is short and ends up in the results."""
+    """One clip cannot be used. ``reason`` is short and ends up in the results, as a counted row."""
 
 
 class FetchError(UnmaskError):
@@ -117,7 +95,6 @@ class PlanMismatchError(StoreError):
     def __init__(self, where: str, differences: Sequence[str]) -> None:
         listed = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
         super().__init__(f"{where} holds a different plan ({listed}); choose another --out, or delete it")
-        self.differences = tuple(differences)
 
 
 def reason_of(error: BaseException) -> str:
@@ -145,6 +122,11 @@ def one_line(value: object) -> str:
     words = " ".join(text.split())
     printable = "".join(c if c.isprintable() else "?" for c in words)
     return printable.encode("utf-8", "replace").decode("utf-8")[:REASON_LENGTH]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
 def reraise_interrupt(error: BaseException) -> None:

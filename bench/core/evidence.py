@@ -61,10 +61,8 @@ class OperatingPoint:
 
 def point_at(points: Sequence[OperatingPoint], fmr: float) -> OperatingPoint:
     """The operating point for ``fmr``; one without a threshold (NaN) where it was never calibrated."""
-    for point in points:
-        if math.isclose(point.fmr, fmr, rel_tol=1e-9):
-            return point
-    return OperatingPoint(fmr, math.nan, math.nan, math.nan)
+    matching = (point for point in points if math.isclose(point.fmr, fmr, rel_tol=1e-9))
+    return next(matching, OperatingPoint(fmr, math.nan, math.nan, math.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +223,6 @@ class Evidence:
         return [name for name, columns in self.original.items() if "embedding" in columns]
 
     def count(self, unit: Unit) -> int:
-        """How many units there are."""
         units: Mapping[str, Sized] = {
             "face": self.faces,
             "image": self.images,

@@ -83,12 +83,9 @@ def longest_run(seconds: Float, frames: Ints, flags: Float) -> float:
     longest = run = 0.0
     before = -2
     for frame, flag in zip(frames, flags, strict=True):
-        if flag == 1.0:
-            run = (run if frame == before + 1 else 0.0) + float(lasting[frame])
-            longest = max(longest, run)
-            before = int(frame)
-        else:
-            before = -2
+        unbroken = run if frame == before + 1 else 0.0
+        run, before = unbroken + float(lasting[frame]) if flag == 1.0 else 0.0, int(frame)
+        longest = max(longest, run)
     return longest
 
 

@@ -1,8 +1,9 @@
-"""Files: published so that a killed process never leaves half of one, and told apart by the hash of their bytes."""
+"""Files: published so that a killed process never leaves half of one, and told apart by hashes, as values are."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 TEMP_PREFIX = ".tmp-"
 """Begins the name of what is not published yet; the owner of the folder may remove it."""
@@ -53,10 +54,7 @@ def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
 
     ``private``: only the owner may read the file, and the folders that are made for it.
     """
-    if private:
-        make_private_folder(path.parent)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, private=private)
     handle, name = tempfile.mkstemp(prefix=temp_prefix(), dir=path.parent)
     os.close(handle)
     temp = Path(name)
@@ -69,13 +67,14 @@ def replacing_file(path: Path, *, private: bool = False) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-def make_private_folder(path: Path) -> None:
-    """Makes a folder, and those above it that are missing, for the owner alone, whatever the umask is."""
+def make_folder(path: Path, *, private: bool) -> None:
+    """Makes a folder, and those above it that are missing; ``private``: for the owner alone, whatever the umask is."""
     if path.is_dir():
         return
-    make_private_folder(path.parent)
+    make_folder(path.parent, private=private)
     path.mkdir(exist_ok=True)
-    path.chmod(0o700)
+    if private:
+        path.chmod(0o700)
 
 
 def sha256_of(path: Path) -> str:
@@ -93,3 +92,13 @@ def remembered_sha256(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _sha256_of_state(path: Path, size: int, mtime_ns: int, inode: int) -> str:
     return sha256_of(path)
+
+
+def canonical_json(value: Any) -> str:
+    """Sorted keys, no white space, no NaN; equal values give equal text. Raises ValueError on NaN or infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 (hex) of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -26,6 +26,7 @@ from PIL import Image as Pillow
 from PIL.Image import DecompressionBombError, DecompressionBombWarning
 
 from unmask.bench.core.errors import ImageError
+from unmask.bench.core.names import endings
 from unmask.bench.core.types import Image
 
 MAX_PIXELS: Final = 100_000_000
@@ -40,20 +41,12 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JP
 """Pillow's own decoders only: it would start other programs for some formats (EPS), and no photo needs the rest."""
 _HEIF_FORMATS: Final = ("AVIF", "HEIF")
 """Pillow's own decoder, and libheif for HEIC."""
-RAW_EXTENSIONS: Final = frozenset(
-    f".{ending}"
-    for ending in (
-        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "raf", "orf", "rw2", "pef", "srw", "x3f"),
-        *("raw", "3fr", "iiq", "kdc", "dcr", "mrw", "erf", "mef", "mos", "rwl"),
-    )
+RAW_EXTENSIONS: Final = endings(
+    "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw x3f raw 3fr iiq kdc dcr mrw erf mef mos rwl"
 )
 """Camera raw files. They hold small previews, which must not pass for the photo."""
-IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | frozenset(
-    f".{ending}"
-    for ending in (
-        *("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff"),
-        *("pgm", "ppm", "pnm", "pbm", "jp2", "j2k", "heic", "heif", "hif", "avif", "jxl"),
-    )
+IMAGE_EXTENSIONS: Final = RAW_EXTENSIONS | endings(
+    "jpg jpeg jpe jfif mpo png apng webp gif bmp dib tif tiff pgm ppm pnm pbm jp2 j2k heic heif hif avif jxl"
 )
 """A file with one of these counts as an image even if it cannot be read: it then becomes a counted row."""
 
@@ -97,8 +90,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
         raise ImageError("empty file")
     _refuse_unreadable(data, name)
     try:
-        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
-        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+        with _opened(data) as opened:
             _check_size(opened.size)
             _refuse_preview(opened)
             if hidden == "refused" and getattr(opened, "is_animated", False):
@@ -110,7 +102,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
             _check_size(opened.size)  # a HEIC's can differ from its header's
             if hidden == "refused" and _has_thumbnail(opened):
                 raise ImageError("it holds a thumbnail, which may show the face; remove it (exiftool -ThumbnailImage=)")
-            return _to_rgb(_upright(opened), opened.format, hidden == "refused")
+            return np.array(_to_rgb(_upright(opened), opened.format, hidden == "refused"), dtype=np.uint8)
     except ImageError:
         raise
     except DecompressionBombError as error:
@@ -129,8 +121,7 @@ def decode_image(data: bytes, name: str, *, hidden: Literal["ignored", "refused"
 def profile_note(data: bytes) -> str:
     """What is wrong with the colour profile of an image that `decode_image` can decode; '' = nothing is."""
     try:
-        formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
-        with _strictly(), Pillow.open(io.BytesIO(data), formats=formats) as opened:
+        with _opened(data) as opened:
             if "icc_profile" not in opened.info:
                 return ""
             # Pillow gives none where it finds one that it cannot unpack.
@@ -151,8 +142,9 @@ def encode_png(image: Image) -> bytes:
 
 
 @contextmanager
-def _strictly() -> Iterator[None]:
+def _opened(data: bytes) -> Iterator[Pillow.Image]:
     """Truncated files are errors even if some other library has asked Pillow to accept them."""
+    formats = _HEIF_FORMATS if _is_heif(data) else FORMATS
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -161,7 +153,8 @@ def _strictly() -> Iterator[None]:
             warnings.simplefilter("ignore", DecompressionBombWarning)
             # Damaged metadata is reported by warnings; only the pixels matter here.
             warnings.simplefilter("ignore", UserWarning)
-            yield
+            with Pillow.open(io.BytesIO(data), formats=formats) as image:
+                yield image
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
@@ -230,14 +223,14 @@ def _upright(image: Pillow.Image) -> Pillow.Image:
         return image
 
 
-def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Image:
+def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> Pillow.Image:
     mode = image.mode
     profile = image.info.get("icc_profile") or b""
     kind = _KIND.get(mode, "RGB")
     if mode in _SIXTEEN_BIT or (mode == "I" and form in ("PNG", "PPM")):
         # Pillow's own conversion would clip at 255. Both formats give 0..65535 here; 65535 / 257 = 255 exactly.
         values = np.asarray(image).astype(np.float64).clip(0, 65535)
-        return _array(_srgb(Pillow.fromarray(np.rint(values / 257.0).astype(np.uint8)), profile, kind))
+        return _srgb(Pillow.fromarray(np.rint(values / 257.0).astype(np.uint8)), profile, kind)
     if mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("RGBA")
         alpha = layer.getchannel("A")
@@ -246,9 +239,9 @@ def _to_rgb(image: Pillow.Image, form: str | None, refuse_transparent: bool) -> 
         # The grey of a file with alpha is any of its three channels now.
         opaque = _srgb(layer.getchannel("R") if kind == "GRAY" else layer.convert("RGB"), profile, kind)
         opaque.putalpha(alpha)
-        return _array(Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), opaque).convert("RGB"))
+        return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, _WHITE), opaque).convert("RGB")
     if mode in _DIRECT:
-        return _array(_srgb(image, profile, kind))
+        return _srgb(image, profile, kind)
     raise ImageError(f"unsupported pixel format {mode}")
 
 
@@ -286,7 +279,3 @@ def _to_srgb(profile: bytes, kind: str) -> tuple[ImageCms.ImageCmsTransform | No
         return None if same else transform, ""
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
         return None, DAMAGED_PROFILE
-
-
-def _array(image: Pillow.Image) -> Image:
-    return np.array(image, dtype=np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -107,6 +108,11 @@ class NameMatcher:
         return *keys, *map(folded, keys)
 
 
+def endings(names: str) -> frozenset[str]:
+    """``jpg png`` -> ``.jpg``, ``.png``."""
+    return frozenset(f".{name}" for name in names.split())
+
+
 def bare_name(name: str, extensions: frozenset[str]) -> str:
     """A name or path without its ending if that is one of ``extensions``; another ending, as in ``v1.2``, belongs to
     the name."""
@@ -137,7 +143,5 @@ def _composed(name: str) -> str:
 
 
 def _shared_end(a: Sequence[str], b: Sequence[str]) -> int:
-    length = 0
-    while length < min(len(a), len(b)) and a[-1 - length] == b[-1 - length]:
-        length += 1
-    return length
+    pairs = zip(reversed(a), reversed(b), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

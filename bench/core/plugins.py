@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib.metadata import EntryPoint, distributions, entry_points
-from typing import Any, Final, TypeVar
+from importlib.metadata import distributions, entry_points
+from pkgutil import resolve_name
+from typing import Any, Final
 
 from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard, Scalar
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnmaskError, one_line, reason_of
 
-T = TypeVar("T")
-
 TIME_LIMIT_S: Final = 120.0
 """Seconds that a plug-in may take to be imported, and to be constructed, before anything runs."""
+_CARDS: Any = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
 
 
 class _TooLong(BaseException):
@@ -29,23 +28,20 @@ class _TooLong(BaseException):
 
 def plugin_targets(group: str) -> dict[str, str]:
     """Name -> ``module:attribute`` of every entry point of a group, sorted by name."""
-    return {point.name: point.value for point in sorted(_points(group), key=lambda point: point.name)}
-
-
-def _points(group: str) -> Iterator[EntryPoint]:
     try:
-        yield from entry_points(group=group)
+        points = list(entry_points(group=group))
     except Exception:  # one distribution's file is damaged, and the others are read with it
+        points = []
         for distribution in distributions():
-            try:
-                yield from [point for point in distribution.entry_points if point.group == group]
-            except Exception:
-                continue
+            with suppress(Exception):
+                points += [point for point in distribution.entry_points if point.group == group]
+    return {point.name: point.value for point in sorted(points, key=lambda point: point.name)}
 
 
-def _guarded(what: str, call: Callable[[], T]) -> T:
+def _guarded(kind: str, name: str, call: Callable[[], Any]) -> Any:
     """``call``, which runs a plug-in's code. Raises `UnavailableError` where a package is missing, `BrokenPluginError`
     for whatever else goes wrong in it, sys.exit too."""
+    what = f"{kind.replace('_', ' ')} {name!r} (a plug-in)"
     try:
         with _limited():
             return call()
@@ -88,8 +84,7 @@ def load_plugin(kind: str, name: str, place: str) -> Any:
     """What stands at ``module:attribute``, a class as a rule. Raises `UnavailableError`."""
 
     def load() -> Any:
-        module, _, attribute = place.partition(":")
-        target = getattr(importlib.import_module(module), attribute)
+        target = resolve_name(place)
         if kind != "dataset":
             inspect.signature(target)
         card = getattr(target, "card", None)
@@ -97,7 +92,7 @@ def load_plugin(kind: str, name: str, place: str) -> Any:
             _check_card(kind, card)
         return target
 
-    return _guarded(_called(kind, name), load)
+    return _guarded(kind, name, load)
 
 
 def create_plugin(kind: str, name: str, cls: Callable[..., Any], params: Mapping[str, Scalar] | None = None) -> Any:
@@ -111,18 +106,11 @@ def create_plugin(kind: str, name: str, cls: Callable[..., Any], params: Mapping
             _check_card(kind, card)
         return plugin
 
-    return _guarded(_called(kind, name), create)
-
-
-def _called(kind: str, name: str) -> str:
-    return f"{kind.replace('_', ' ')} {name!r} (a plug-in)"
+    return _guarded(kind, name, create)
 
 
 def _check_card(kind: str, card: Any) -> None:
     """Raises `TypeError` where a plug-in's card is none, or holds what a plan cannot."""
-    cards = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
-    card_class = cards.get(kind)
-    if card_class is not None and not isinstance(card, card_class):
-        raise TypeError(f"its card is no {card_class.__name__}")
-    if card_class is not None:
-        json.dumps(asdict(card))
+    if not isinstance(card, _CARDS[kind]):
+        raise TypeError(f"its card is no {_CARDS[kind].__name__}")
+    json.dumps(asdict(card))

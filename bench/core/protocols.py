@@ -1,22 +1,18 @@
-"""What a method, an instrument, an attacker and a metric must be. Plug-ins need what `unmask` exports, nothing else."""
+"""What a method, an instrument and an attacker must be; of a metric `bench.core.values` tells. Plug-ins need what
+`unmask` exports, nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard, MetricCard
-from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard
 from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
-
-CLIPS: Final = "clips"
-"""Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
 
 Columns = Mapping[str, NDArray[Any]]
 """Reading name -> (N,) or (N, D) float32 array; a NaN row = the instrument could not say."""
@@ -76,9 +72,7 @@ class Detector(Instrument, Protocol):
 
 class FaceInstrument(Instrument, Protocol):
     """Roles ``recogniser`` ({"embedding": (N, D), L2-normalised}), ``attributes`` ({"age": (N,) years,
-    "p_female": (N,) 0..1}), ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees}), ``expression``
-    ({"expression": (N, 7) probabilities}) and ``pose`` ({"roll": (N,) degrees}; as it has them "yaw", "pitch",
-    "gaze_x", "gaze_y" likewise, and "landmarks68": (N, 136) x and y in pixels of the photo)."""
+    "p_female": (N,) 0..1}) and ``skin`` ({"r", "g", "b": (N,) 0..255, "ita": (N,) degrees})."""
 
     def read(self, faces: Sequence[FaceView]) -> Columns: ...
 
@@ -135,18 +129,3 @@ class Attacker(Protocol):
 
         ``state``: what `fit` returned; ``released``: whether they are of released faces, else of originals.
         """
-
-
-class Metric(Protocol):
-    """A question asked of stored readings. Pure arithmetic, no networks.
-
-    One whose class has ``default = False`` is asked only where it is named.
-    """
-
-    cards: ClassVar[tuple[MetricCard, ...]]
-    """One card for each metric name it yields."""
-    needs: ClassVar[tuple[str, ...]]
-    """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
-
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding]:
-        """Values for one method on one data set."""

@@ -19,8 +19,9 @@ from typing import Any, Final, cast
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
-from unmask.bench.core.protocols import CLIPS, Attacker, Instrument, Method, Metric
+from unmask.bench.core.protocols import Attacker, Instrument, Method
 from unmask.bench.core.spec import Spec, bare_name, parse_spec
+from unmask.bench.core.values import CLIPS, Metric
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "method": {
@@ -94,12 +95,12 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "attacker": {"ignorant": "unmask.metrics.attackers.ignorant:Ignorant"},
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.named:read_lfw",
-        "utkface": "unmask.bench.data.readers.named:read_utkface",
-        "celeba": "unmask.bench.data.readers.celeba:read_celeba",
-        "orl": "unmask.bench.data.readers.named:read_lfw",
-        "fairface": "unmask.bench.data.readers.fairface:read_fairface",
-        "fdf": "unmask.bench.data.readers.fdf:read_fdf",
+        "lfw": "unmask.bench.data.readers.photos:read_lfw",
+        "utkface": "unmask.bench.data.readers.photos:read_utkface",
+        "celeba": "unmask.bench.data.readers.photos:read_celeba",
+        "orl": "unmask.bench.data.readers.photos:read_lfw",
+        "fairface": "unmask.bench.data.readers.photos:read_fairface",
+        "fdf": "unmask.bench.data.readers.photos:read_fdf",
     },
     "clip_layout": {
         "clips": "unmask.bench.data.readers.clips:read_clips",
@@ -107,7 +108,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "surv-fight": "unmask.bench.data.readers.clips:read_surv_fight",
         "intel-sample-videos": "unmask.bench.data.readers.clips:read_clips",
         "ucf-crime": "unmask.bench.data.readers.ucf_crime:read_ucf_crime",
-        "motchallenge": "unmask.bench.data.readers.motchallenge:read_motchallenge",
+        "motchallenge": "unmask.bench.data.readers.clips:read_motchallenge",
     },
     "dataset": {},
     "executor": {"processes": "unmask.bench.run.jobs.executors:worker_processes"},
@@ -201,14 +202,12 @@ def dataset_spec(text: str) -> Spec:
 
 def method_class(name: str) -> type[Method]:
     """The class of a method; its signature tells the parameters."""
-    cls: type[Method] = load("method", name)
-    return cls
+    return cast(type[Method], load("method", name))
 
 
 def create_method(spec: Spec) -> Method:
     """The method of a SPEC, constructed but not loaded. Raises `SpecError` for parameters it does not take."""
-    method: Method = _create("method", spec)
-    return method
+    return cast(Method, _create("method", spec))
 
 
 def create_instrument(spec: Spec, role: Role | None = None) -> Any:

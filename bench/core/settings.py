@@ -92,20 +92,21 @@ OneSpec = Annotated[tuple[str, ...], AfterValidator(_one)]
 """Data sets where a command works on one: a second must not silently win over the first."""
 
 
+def _ascending(groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
+    if not ascending(groups):
+        raise ValueError("age groups must ascend without overlap, e.g. 0-19, 20-29, 30-39, 40+")
+    return groups
+
+
 class AgeGroups(Strict):
     """Groups of ages, which metrics, subgroups and balanced sets share."""
 
     age_groups: Annotated[
-        tuple[Annotated[AgeGroup, BeforeValidator(_group)], ...], Option(MEASURING, commas=True, metavar="GROUPS")
+        tuple[Annotated[AgeGroup, BeforeValidator(_group)], ...],
+        AfterValidator(_ascending),
+        Option(MEASURING, commas=True, metavar="GROUPS"),
     ] = AGE_GROUPS
     """Age groups, first and last year included, ascending; without: 0-19,20-29,30-39,40+ (thesis 4.4)."""
-
-    @field_validator("age_groups")
-    @classmethod
-    def _ascending(cls, groups: tuple[AgeGroup, ...]) -> tuple[AgeGroup, ...]:
-        if not ascending(groups):
-            raise ValueError("age groups must ascend without overlap, e.g. 0-19, 20-29, 30-39, 40+")
-        return groups
 
 
 class Settings(AgeGroups, CommonSettings):

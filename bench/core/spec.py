@@ -56,10 +56,10 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
     label, name, rest = _split(text)
     params: dict[str, Scalar] = {}
     if rest and positional is not None and not _PARAM.match(rest):
-        if not rest.lstrip().startswith('"'):
-            spec = Spec(name, {positional: rest})
-            return Spec(name, spec.params, label or spec.default_label)
-        rest = f"{positional}={rest}"
+        if rest.lstrip().startswith('"'):
+            rest = f"{positional}={rest}"
+        else:
+            params, rest = {positional: rest}, ""
     while rest:
         part = _PARAM.match(rest)
         quoted = _QUOTED.match(rest, part.end()) if part is not None else None
@@ -76,8 +76,7 @@ def parse_spec(text: str, *, positional: str | None = None) -> Spec:
         rest, comma = rest[end + 1 :], rest[end : end + 1]
         if comma and not rest.strip():
             raise SpecError(f"{text!r} ends in a comma; write param=value behind it, or leave it out")
-    spec = Spec(name, params)
-    return Spec(name, params, label or spec.default_label)
+    return Spec(name, params, label or Spec(name, params).default_label)
 
 
 def without_seeds(spec: Spec) -> tuple[Spec, int]:

@@ -8,15 +8,39 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Protocol, cast
+from typing import Annotated, Final, Protocol, cast
+
+from pydantic import Field
 
 from unmask.bench.core.cards import WeightsReport
 from unmask.bench.core.errors import UsageError
+from unmask.bench.core.settings import RUNNING, Option, Strict
 from unmask.bench.core.types import Detection, Floats32, Image
 
 Files = Mapping[str, Mapping[str, Path]]
 """Instrument -> key -> file."""
 Rgb = tuple[int, int, int]
+LEARNING: Final = "What it learns from"
+"""A group of options, beside `bench.core.settings.PANELS`."""
+
+
+class TrainSettings(Strict):
+    """What ``unmask train`` takes beside a network and its config."""
+
+    data: Annotated[tuple[Path, ...], Option(LEARNING, metavar="PATH")] = ()
+    """Faces: from unmask data build or data pack, or .npz files; may repeat."""
+    held_out: Annotated[tuple[Path, ...], Option(LEARNING, metavar="PATH")] = ()
+    """Faces for samples and checks only (else the val part, or a share of --data); may repeat."""
+    overrides: Annotated[tuple[str, ...], Option(LEARNING, "--set", metavar="KEY=VALUE")] = ()
+    """Changes a setting of CONFIG; may repeat."""
+    out: Annotated[Path | None, Option(RUNNING)] = None
+    """Folder to train in (default: runs/train-CONFIG)."""
+    device: Annotated[str, Option(RUNNING)] = "cpu"
+    """cpu, cuda, cuda:1."""
+    workers: Annotated[int | None, Option(RUNNING)] = Field(default=None, ge=1)
+    """Threads that share the work (default: all cores)."""
+    stop_at: Annotated[str | None, Option(RUNNING, metavar="TIME")] = None
+    """Save and stop then: +9m, 17:30."""
 
 
 @dataclass(frozen=True, slots=True)

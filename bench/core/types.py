@@ -62,9 +62,7 @@ class Box:
         """Intersection over union, 0..1."""
         w = min(self.x + self.w, other.x + other.w) - max(self.x, other.x)
         h = min(self.y + self.h, other.y + other.h) - max(self.y, other.y)
-        if w <= 0 or h <= 0:
-            return 0.0
-        inter = w * h
+        inter = max(w, 0.0) * max(h, 0.0)
         union = self.area + other.area - inter
         return inter / union if union > 0 else 0.0
 

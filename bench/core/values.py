@@ -1,12 +1,32 @@
-"""What a metric yields (`UnitValues`, `SetStatistic`) and what is made of it (`Estimate`)."""
+"""What a metric must be (`Metric`), what it yields (`UnitValues`, `SetStatistic`), what is made of it (`Estimate`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Final, Literal, Protocol
 
+from unmask.bench.core.cards import MetricCard
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Bools, Float, Region, Unit
+
+CLIPS: Final = "clips"
+"""Among a metric's ``needs``: only clips can answer it, since it asks about time, tracks or people."""
+
+
+class Metric(Protocol):
+    """A question asked of stored readings. Pure arithmetic, no networks.
+
+    One whose class has ``default = False`` is asked only where it is named.
+    """
+
+    cards: ClassVar[tuple[MetricCard, ...]]
+    """One card for each metric name it yields."""
+    needs: ClassVar[tuple[str, ...]]
+    """Instrument names, ``role:recogniser`` for every selected instrument of a role, or `CLIPS`."""
+
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Histogram | Finding]:
+        """Values for one method on one data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,10 @@ class UnitValues:
     interval of its own, for everybody and for each subgroup."""
     alternatives: tuple[Float, ...] = ()
     """(N,) each: the values at the ends of a threshold's own interval. They widen the estimate's interval."""
+
+    def at_end(self, end: int) -> Float:
+        """(N,) the values at an end of the threshold's interval, 0 = its point; at an end that there is not, those."""
+        return (self.values, *self.alternatives)[end if end <= len(self.alternatives) else 0]
 
 
 @dataclass(frozen=True, slots=True)

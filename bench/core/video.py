@@ -11,19 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.names import endings
 from unmask.bench.core.types import Box, Floats32, Image
 
 Ints = NDArray[np.int64]
 
-CLIP_EXTENSIONS: Final = frozenset(
-    f".{ending}"
-    for ending in (
-        *("mp4", "m4v", "mp4v", "mov", "qt", "f4v", "3gp", "3gpp", "3g2", "insv", "lrv", "avi", "divx", "mkv", "mk3d"),
-        *("webm", "gif", "mpg", "mpeg", "mpe", "mpv", "m1v", "m2v", "m2p", "vob", "ts", "m2t", "mts", "m2ts", "mod"),
-        *("tod", "vro", "dvr-ms", "wtv", "wmv", "asf", "flv", "ogv", "ogm", "mxf", "dv", "dif", "dav", "amv", "rm"),
-        *("rmvb", "h264", "264", "avc", "h265", "hevc", "265", "ivf", "obu", "mjpg", "mjpeg", "y4m", "nut", "r3d"),
-        *("braw", "swf", "bik", "nsv"),
-    )
+CLIP_EXTENSIONS: Final = endings(
+    "mp4 m4v mp4v mov qt f4v 3gp 3gpp 3g2 insv lrv avi divx mkv mk3d webm gif mpg mpeg mpe mpv m1v m2v m2p vob ts m2t "
+    "mts m2ts mod tod vro dvr-ms wtv wmv asf flv ogv ogm mxf dv dif dav amv rm rmvb h264 264 avc h265 hevc 265 ivf obu "
+    "mjpg mjpeg y4m nut r3d braw swf bik nsv"
 )
 """A file with one of these (in any case) is a clip even if it is broken: it then becomes a counted row."""
 

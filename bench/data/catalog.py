@@ -9,20 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.registry import load, names
+from unmask.bench.core.settings import Strict
 
 PACKAGE_LAYOUTS: Final = ("packages", "package-clips")
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Counts(_Model):
+class Counts(Strict):
     """How much a complete copy holds; ``None`` = not stated."""
 
     images: int | None = Field(default=None, ge=1)
@@ -30,14 +27,19 @@ class Counts(_Model):
     people: int | None = Field(default=None, ge=1)
 
 
-class PackageSource(_Model):
-    """Files inside registry packages, listed in ``bench/data/demo.toml`` (photos) and ``demo_clips.toml``."""
-
-    kind: Literal["packages"]
+class _Source(Strict):
+    revision: str = ""
+    """Which copy it is, where that differs from the entry's revision."""
     counts: Counts = Counts()
 
 
-class LocalSource(_Model):
+class PackageSource(_Source):
+    """Files inside registry packages, listed in ``bench/data/demo.toml`` (photos) and ``demo_clips.toml``."""
+
+    kind: Literal["packages"]
+
+
+class LocalSource(_Source):
     """A copy that a user has put below ``--root`` (or ``UNMASK_DATA``): a folder, or a zip that is read in place."""
 
     kind: Literal["local"]
@@ -45,15 +47,12 @@ class LocalSource(_Model):
     """Below the root; ``/`` between parts."""
     labels: str = ""
     attributes: str = ""
-    revision: str = ""
-    """Which copy it is, where that differs from the entry's revision."""
     sha256: Sha256 = ""
     """Of the zip."""
     labels_sha256: Sha256 = ""
-    counts: Counts = Counts()
 
 
-class HttpsSource(_Model):
+class HttpsSource(_Source):
     """An archive that `unmask data fetch` can get, to be unpacked below the cache folder."""
 
     kind: Literal["https"]
@@ -63,14 +62,12 @@ class HttpsSource(_Model):
     size: int | None = None
     path: str
     """The folder of images in the archive."""
-    revision: str = ""
-    counts: Counts = Counts()
 
 
 Source = Annotated[PackageSource | LocalSource | HttpsSource, Field(discriminator="kind")]
 
 
-class DatasetEntry(_Model):
+class DatasetEntry(Strict):
     """One data set."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")

@@ -9,18 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import ImageError, VideoError
+from unmask.bench.core.errors import ImageError, VideoError, counted
+from unmask.bench.core.files import digest
 from unmask.bench.core.images import decode_image, profile_note
 from unmask.bench.core.types import Image, SampleRef
 from unmask.bench.core.video import Tracks
-from unmask.bench.data.folders import counted
 from unmask.bench.data.identities import person_key
 from unmask.bench.data.stores import Store
-
-Spans = tuple[tuple[int, int], ...]
-"""First and last frame of each stretch, as the data set counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +37,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     """What was read of this copy and what was passed over, beyond the card's own notes; a sentence each."""
     truths: Mapping[str, Tracks] = field(default_factory=dict)
-    """Clip id -> `truth`, for the clips that have one."""
-    spans: Mapping[str, Spans] = field(default_factory=dict)
-    """Clip id -> when the unwanted incident happens (UCF-Crime); also without a stretch, where there is none."""
+    """Clip id -> the people that the data set annotates, frames from 0; clips without annotation are not in it."""
 
     def read(self, ref: SampleRef) -> Image:
         """The image of one sample, (H, W, 3) uint8 RGB. Raises `ImageError` with the reason that results will carry."""
@@ -63,10 +57,6 @@ class Dataset:
             return self.store.path(ref.id)
         except ImageError as error:
             raise VideoError(error.reason) from error
-
-    def truth(self, ref: SampleRef) -> Tracks | None:
-        """The people that the data set annotates in a clip, frames from 0; ``None`` = it annotates none of this one."""
-        return self.truths.get(ref.id)
 
 
 def fingerprint(refs: Iterable[SampleRef], truths: Mapping[str, Tracks] = MappingProxyType({})) -> str:

@@ -9,21 +9,18 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from unmask.bench.core.cards import PackageFile, Registry
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.settings import Strict
 from unmask.bench.core.types import FaceLabel, FetchProgress
 from unmask.bench.data.readers.base import Contents, Record
 from unmask.bench.data.stores import CacheStore
 from unmask.bench.fetch import packages
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Pinned(_Model):
+class Pinned(Strict):
     """One file of a package, pinned."""
 
     package: str
@@ -38,7 +35,7 @@ class Pinned(_Model):
         return f"{self.package}/{self.file}"
 
 
-class Package(_Model):
+class Package(Strict):
     """A package that files are taken out of."""
 
     registry: Registry
@@ -56,8 +53,6 @@ class Package(_Model):
 
 
 class Photo(Pinned):
-    """One photo, pinned."""
-
     faces: int = Field(ge=1)
     """Faces a person sees in it (measured against by the tests)."""
     people: tuple[FaceLabel, ...] = ()
@@ -71,15 +66,13 @@ class Photo(Pinned):
 
 
 class Clip(Pinned):
-    """One clip, pinned."""
-
     frames: int = Field(gt=0)
     """As decoded (held by the tests)."""
     source: str
     """Where the clip itself comes from."""
 
 
-class DemoList(_Model):
+class DemoList(Strict):
     """``demo.toml`` or ``demo_clips.toml``."""
 
     packages: dict[str, Package]
@@ -98,9 +91,9 @@ class DemoList(_Model):
 
 
 @cache
-def load_demo(*, clips: bool = False, folder: Path = Path(__file__).parent) -> DemoList:
+def load_demo(*, clips: bool = False) -> DemoList:
     """The list of photos or of clips in the package. Raises `ConfigError` if it has been damaged."""
-    path = folder / ("demo_clips.toml" if clips else "demo.toml")
+    path = Path(__file__).with_name("demo_clips.toml" if clips else "demo.toml")
     try:
         return DemoList.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Final
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core.errors import DataError, counted
 from unmask.bench.core.files import is_hidden
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.video import CLIP_EXTENSIONS
@@ -29,6 +30,7 @@ _LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini", "__macosx",
 _ENDING: Final = re.compile(r"\.[a-z0-9]{1,5}\Z")
 _ARCHIVES: Final = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ENDINGS_NAMED: Final = 6
+MAX_TEXT_BYTES: Final = 256 << 20
 
 
 @dataclass(slots=True)
@@ -44,6 +46,13 @@ class Listing:
     """Linked folders among ``files``."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Which key of `_SKIPPED`, or litter -> files and folders that are no samples for that reason."""
+
+    def add(self, root: Path, path: Path) -> None:
+        """Two files get one id only if one is really called ``\\xNN``; then the later one gets a mark."""
+        name = sample_id(path.relative_to(root))
+        while name in self.files:
+            name += "~"
+        self.files[name] = path
 
     @property
     def ignored(self) -> int:
@@ -95,11 +104,6 @@ def _ending(name: PurePath) -> str:
     return ending if _ENDING.match(ending) else "without an ending"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2 files``."""
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
-
-
 def _past(number: int) -> str:
     return "was" if number == 1 else "were"
 
@@ -124,6 +128,25 @@ def require_folder(path: Path, what: str) -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise DataError(f"{what} {quoted(path)} cannot be read ({reason}); check its permissions") from error
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file of a data set. Raises `DataError`, also for what is no file: a pipe would block."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path} is not a regular file; put the labels there as a text file, or take it away")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_TEXT_BYTES + 1)
+        if len(data) > MAX_TEXT_BYTES:
+            raise DataError(f"{path} is larger than {MAX_TEXT_BYTES >> 20} MiB; that cannot be a labels file")
+        if b"\0" in data[:100] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{path} holds null bytes, as UTF-16 without its mark does; save it as UTF-8")
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); check that it is there and readable") from error
 
 
 def list_images(root: Path, *, sniff: bool, exclude: Sequence[Path] = ()) -> Listing:
@@ -188,7 +211,7 @@ def _enters(listing: Listing, root: Path, path: Path, apart: set[Path]) -> bool:
         listing.skipped["doubled"] += 1
     elif path.is_symlink():
         listing.linked += 1
-        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+        listing.add(root, path)
     elif apart and path.resolve() in apart:
         listing.skipped["excluded folder"] += 1
     else:
@@ -208,13 +231,12 @@ def _listed_anyway(root: Path, link: Path, apart: set[Path]) -> bool:
 
 
 def _place(listing: Listing, root: Path, path: Path, is_sample: Callable[[Path], bool]) -> None:
-    """Puts a file where it belongs."""
     if path.name.lower() in _LITTER or path.name.startswith("._"):
         listing.skipped["litter"] += 1
     elif is_hidden(path.name):
         listing.skipped["hidden"] += 1
     elif is_sample(path):
-        listing.files[_unique(sample_id(path.relative_to(root)), listing.files)] = path
+        listing.add(root, path)
     else:
         listing.others.append(path)
 
@@ -240,13 +262,6 @@ def sample_id(relative: Path) -> str:
 def quoted(path: Path) -> str:
     """A path in a one-line message: quotes, newlines and undecodable bytes made visible."""
     return repr(os.fsencode(str(path)).decode("utf-8", "backslashreplace"))
-
-
-def _unique(name: str, taken: dict[str, Path]) -> str:
-    """Two files get one id only if one is really called ``\\xNN``; then the later one gets a mark."""
-    while name in taken:
-        name += "~"
-    return name
 
 
 def _is_image(path: Path, sniff: bool) -> bool:

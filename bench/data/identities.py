@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Set
 from typing import Literal
 
 from unmask.bench.core.names import folded
@@ -20,9 +21,7 @@ def identity_half(identity: str, probe_only: Set[str] = frozenset()) -> Literal[
 
     ``probe_only``: people who also appear in another test set (`demo`); thresholds must not be calibrated on them.
     """
-    if identity in probe_only:
-        return "probe"
-    return "calibrate" if _hash("half", identity)[0] & 1 else "probe"
+    return "calibrate" if identity not in probe_only and _hash("half", identity)[0] & 1 else "probe"
 
 
 def file_subset(file: str) -> str:
@@ -50,13 +49,9 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return parts, name
 
 
-def people(refs: Sequence[SampleRef]) -> dict[str, int]:
+def people(refs: Iterable[SampleRef]) -> Counter[str]:
     """Identity -> number of photos that show the person."""
-    counts: dict[str, int] = {}
-    for ref in refs:
-        for identity in {label.identity for label in ref.labels if label.identity}:
-            counts[identity] = counts.get(identity, 0) + 1
-    return counts
+    return Counter(name for ref in refs for name in {label.identity for label in ref.labels if label.identity})
 
 
 def person_hash(identity: str) -> str:

@@ -11,21 +11,19 @@ blanks, underscores or the form of their accents are one person.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import math
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core.errors import DataError, counted
 from unmask.bench.core.types import FaceLabel, Gender
-from unmask.bench.data.folders import counted
+from unmask.bench.data.folders import read_text
 from unmask.bench.data.identities import person_key
 
 GENDERS: Final[dict[str, Gender]] = {
@@ -39,7 +37,6 @@ GENDERS: Final[dict[str, Gender]] = {
 MAX_AGE: Final = 130.0
 MAX_TEXT: Final = 200
 """Characters of an identity or race: they are shown in tables and used as group names."""
-MAX_BYTES: Final = 256 << 20
 COLUMNS: Final = ("file", "identity", "age", "gender", "race", "split", "x", "y")
 _MEANT: Final = {
     **dict.fromkeys(("filename", "file_name", "file name", "path", "image", "photo", "img"), "file"),
@@ -57,29 +54,8 @@ class LabelTable:
 
     faces: dict[str, tuple[FaceLabel, ...]] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
-    """File -> the line that names it first."""
     notes: list[str] = field(default_factory=list)
     """How the file was read, a sentence each."""
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 text file of a data set. Raises `DataError`, also for what is no file: a pipe would block."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path} is not a regular file; put the labels there as a text file, or take it away")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB; that cannot be a labels file")
-        if b"\0" in data[:100] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError(f"{path} holds null bytes, as UTF-16 without its mark does; save it as UTF-8")
-        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); check that it is there and readable") from error
 
 
 def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -116,7 +92,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 def read_labels(path: Path) -> LabelTable:
     """A whole labels file. Raises `DataError` with the line number of the first value that makes no sense."""
-    table = LabelTable()
+    table, lines = LabelTable(), dict[str, int]()
     rows = read_rows(path)
     table.notes += _unread_columns(path, rows[0][1] if rows else {})
     names = _one_spelling([row.get("identity", "") for _, row in rows])
@@ -138,10 +114,9 @@ def read_labels(path: Path) -> LabelTable:
         )
         before = table.faces.get(file, ())
         if before and (label.at is None or any(other.at is None for other in before)):
-            first = table.lines[file]
-            raise DataError(f"{where}: {file!r} is also on line {first}; give x and y to say which face is which")
+            raise DataError(f"{where}: {file!r} is also on line {lines[file]}; give x and y to say which face is which")
         table.faces[file] = (*before, label)
-        table.lines.setdefault(file, line)
+        lines.setdefault(file, line)
         if row.get("split"):
             table.splits[file] = row["split"].lower()
     return table

@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import DatasetCard
-from unmask.bench.core.errors import (
-    BrokenPluginError,
-    ConfigError,
-    DataError,
-    SpecError,
-    UnknownNameError,
-    UnmaskError,
-    reason_of,
-)
-from unmask.bench.core.registry import TABLES, load
+from unmask.bench.core.errors import ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import FetchProgress, SampleRef
 from unmask.bench.data.catalog import DatasetEntry, LocalSource, Source, find_entry
@@ -28,24 +19,10 @@ from unmask.bench.data.dataset import Dataset, duplicate_notes, fingerprint
 from unmask.bench.data.demo import load_demo, read_demo
 from unmask.bench.data.folders import no_folder, quoted, require_folder
 from unmask.bench.data.identities import identity_half, in_order, natural
-from unmask.bench.data.readers.base import Contents, Place, Reader, Record
+from unmask.bench.data.readers.base import Contents, Place, Record, read_copy
 from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy of a data set that is on this machine."""
-
-    place: Place
-    source: Source | None
-    """The catalogue's line that it matches; ``None`` for ``folder:PATH``."""
-
-    @property
-    def revision(self) -> str:
-        """Which copy it is; '' = the one that the entry describes."""
-        return self.source.revision if self.source is not None and self.source.kind != "packages" else ""
 
 
 def open_dataset(
@@ -75,27 +52,10 @@ def open_dataset(
     if entry.from_packages:
         contents = read_demo(clips=entry.clips, progress=progress)
         return _dataset(entry, contents, split, "the cache", entry.revision)
-    copy = _copy(parsed, entry, root)
-    contents = _read(entry, replace(copy.place, exclude=tuple(exclude), split=split))
-    return _dataset(entry, contents, split, str(copy.place.path), copy.revision or entry.revision)
-
-
-def _read(entry: DatasetEntry, place: Place) -> Contents:
-    """Raises `BrokenPluginError` where a reader that is not ours fails other than with an `UnmaskError`."""
+    place, source = _copy(parsed, entry, root)
     kind = "clip_layout" if entry.clips else "layout"
-    read: Reader = load(kind, entry.layout)
-    if entry.layout in TABLES[kind]:
-        return read(place)
-    what = f"the reader of {entry.layout!r} (a plug-in)"
-    try:
-        contents = read(place)
-    except UnmaskError:
-        raise
-    except Exception as error:
-        raise BrokenPluginError(f"{what} failed at {quoted(place.path)}: {reason_of(error)}") from error
-    if not isinstance(contents, Contents):
-        raise BrokenPluginError(f"{what} must give {Contents.__name__}, not {type(contents).__name__}")
-    return contents
+    contents = read_copy(kind, entry.layout, replace(place, exclude=tuple(exclude), split=split))
+    return _dataset(entry, contents, split, str(place.path), (source.revision if source else "") or entry.revision)
 
 
 def parse_dataset(spec: str) -> tuple[Spec, DatasetEntry]:
@@ -130,7 +90,7 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
         parsed, entry = parse_dataset(spec)
         if entry.from_packages:
             continue
-        path = _copy(parsed, entry, root).place.path.resolve()
+        path = _copy(parsed, entry, root)[0].path.resolve()
         if out.resolve().is_relative_to(path):
             raise ConfigError(
                 f"--out {out} lies inside the folder of {spec}, where its images would count as inputs; "
@@ -140,18 +100,19 @@ def refuse_nested(out: Path, specs: Iterable[str], root: Path | None = None) -> 
             raise ConfigError(f"the folder of {spec} lies inside --out {out}; choose another --out")
 
 
-def _copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> Copy:
+def _copy(spec: Spec, entry: DatasetEntry, root: Path | None = None) -> tuple[Place, Source | None]:
     """The folder that a SPEC names, or else the first copy on this machine. Raises `SpecError` and `DataError`."""
     if not entry.by_path:
         return find_copy(entry, root)
     if not str(spec.params.get("path", "")):
         what = "clips" if entry.clips else "images"
         raise SpecError(f"write {entry.name}:PATH, with the folder that holds the {what}")
-    return Copy(Place(require_folder(Path(str(spec.params["path"])).expanduser(), "the folder")), None)
+    return Place(require_folder(Path(str(spec.params["path"])).expanduser(), "the folder")), None
 
 
-def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
-    """The first copy on this machine. Raises a `DataError` that says where it looked and how to get one."""
+def find_copy(entry: DatasetEntry, root: Path | None = None) -> tuple[Place, Source]:
+    """The first copy on this machine, and the catalogue's line that it matches. Raises a `DataError` that says where it
+    looked and how to get one."""
     roots = search_roots(root)
     for source in entry.sources:
         if source.kind == "packages":
@@ -160,7 +121,7 @@ def find_copy(entry: DatasetEntry, root: Path | None = None) -> Copy:
         for base in bases:
             place = _at(base, source.path, source)
             if place is not None:
-                return Copy(place, source)
+                return place, source
     looked = ", ".join(quoted(base) for base in roots) or f"nowhere: neither --root nor {ENVIRONMENT} is set"
     raise DataError(f"data set {entry.name} is not here (looked in {looked}). How to get it: {entry.how_to_get}")
 
@@ -170,7 +131,7 @@ def is_available(entry: DatasetEntry, root: Path | None = None) -> str:
     if entry.from_packages:
         return str(cache.cache_dir()) if load_demo(clips=entry.clips).is_here else ""
     try:
-        return str(find_copy(entry, root).place.path)
+        return str(find_copy(entry, root)[0].path)
     except DataError:
         return ""
 
@@ -229,7 +190,6 @@ def _dataset(entry: DatasetEntry, contents: Contents, split: str, where: str, re
         ignored=contents.ignored,
         notes=tuple(map(_one_line, (*contents.notes, *duplicate_notes(refs, "clip" if entry.clips else "photo")))),
         truths=truths,
-        spans={record.id: record.spans for record in chosen if record.spans is not None},
     )
 
 

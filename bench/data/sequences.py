@@ -15,16 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, Self
 
-from unmask.bench.core.errors import DataError, ImageError, VideoError
+from unmask.bench.core.errors import DataError, ImageError, VideoError, one_line
 from unmask.bench.core.files import refusal
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.labels import read_text
+from unmask.bench.data.folders import read_text
 
 INFO_FILE: Final = "seqinfo.ini"
-MAX_RATE: Final = 1000
-"""Frames per second."""
+MOST_FRAMES_A_SECOND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ class ImageSequence:
         """Decodes the first image. Raises `VideoError`."""
         rate, images, promised = list_sequence(folder)
         height, width = _decoded(folder, images[0]).shape[:2]
-        size = sum(path.stat().st_size for path in images)
         info = VideoInfo(
             width=width,
             height=height,
@@ -50,7 +48,7 @@ class ImageSequence:
             time_base=1 / rate,
             codec="images",
             pixel_format="rgb24",
-            kbps=size * 8 / 1000 / float(len(images) / rate),
+            kbps=sum(path.stat().st_size for path in images) * 8 / 1000 / float(len(images) / rate),
             audio=False,
             frames=promised,
         )
@@ -59,10 +57,8 @@ class ImageSequence:
     @property
     def damage(self) -> str:
         """In words; '' = nothing is wrong."""
-        promised = self.info.frames
-        if promised is None or promised <= len(self.images):
-            return ""
-        return f"breaks off after {len(self.images)} frames of {promised}"
+        images, promised = len(self.images), self.info.frames or 0
+        return f"breaks off after {images} frames of {promised}" if images < promised else ""
 
     def frames(self) -> Iterator[Frame]:
         """In order, one in memory at a time. Raises `VideoError`."""
@@ -74,7 +70,6 @@ class ImageSequence:
 
 
 def is_sequence(folder: Path) -> bool:
-    """Whether a folder is a clip of its own."""
     return (folder / INFO_FILE).is_file()
 
 
@@ -90,14 +85,13 @@ def list_sequence(folder: Path) -> tuple[Fraction, tuple[Path, ...], int | None]
         promised = int(section["seqLength"]) if "seqLength" in section else None
         name = section.get("imDir", "img1").strip()
     except (configparser.Error, KeyError, ValueError, ZeroDivisionError, DataError) as error:
-        raise VideoError(f"{INFO_FILE} cannot be read ({_line(error)})") from error
-    if not 0 < rate <= MAX_RATE or (promised is not None and promised < 1):
+        raise VideoError(f"{INFO_FILE} cannot be read ({one_line(error)})") from error
+    if not 0 < rate <= MOST_FRAMES_A_SECOND or (promised is not None and promised < 1):
         raise VideoError(f"{INFO_FILE} states a rate or length that makes no sense")
     place = folder / name
     if not place.resolve().is_relative_to(folder.resolve()) or not place.is_dir():
         raise VideoError(f"its images are missing: no folder {name!r}")
-    images = _numbered(place)
-    return rate, images, promised
+    return rate, _numbered(place), promised
 
 
 def _numbered(place: Path) -> tuple[Path, ...]:
@@ -105,19 +99,17 @@ def _numbered(place: Path) -> tuple[Path, ...]:
         images = [p for p in place.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and p.stem.isdecimal()]
     except OSError as error:
         raise VideoError(f"its images cannot be listed ({error.strerror})") from error
-    if not images:
-        raise VideoError(f"its images are missing: {place.name} holds no numbered ones")
     numbers = sorted((int(path.stem), path.name) for path in images)
+    if not numbers:
+        raise VideoError(f"its images are missing: {place.name} holds no numbered ones")
     for (before, _), (after, _) in pairwise(numbers):
         if after != before + 1:
-            what = f"image {before + 1} is missing" if after > before else f"image {after} is there twice"
-            raise VideoError(what)
+            raise VideoError(f"image {before + 1} is missing" if after > before else f"image {after} is there twice")
     return tuple(place / name for _, name in numbers)
 
 
 def _decoded(folder: Path, path: Path) -> Image:
-    reason = refusal(folder, path)
-    if reason:
+    if reason := refusal(folder, path):
         raise VideoError(f"{path.name}: {reason}")
     try:
         return decode_image(path.read_bytes(), path.name)
@@ -125,7 +117,3 @@ def _decoded(folder: Path, path: Path) -> Image:
         raise VideoError(f"{path.name}: {error.reason}") from error
     except OSError as error:
         raise VideoError(f"{path.name} cannot be read ({error.strerror})") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

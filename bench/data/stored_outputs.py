@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,7 @@ def output_paths(methods: Sequence[str]) -> list[Path]:
 
 def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset], *, clips: bool = False) -> None:
     """Raises `SpecError` for a folder of stored outputs that is the inputs' own, or that answers for no input at all.
-
-    Before anything runs: otherwise every photo (or clip, where ``clips``) would become the same failure.
-    """
+    Before anything runs: otherwise every photo (or clip, where ``clips``) would become the same failure."""
     ids = [ref.id for dataset in datasets for ref in dataset.refs]
     for spec in _stored(methods) if ids else ():
         if not {"prefix", "suffix"} & set(spec.params):
@@ -57,19 +56,13 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
         )
 
 
-def _stored(methods: Sequence[str]) -> list[Spec]:
-    specs = []
+def _stored(methods: Sequence[str]) -> Iterator[Spec]:
     for text in methods:
         spec, _ = without_seeds(registry.method_spec(text))
-        if not isinstance(spec.params.get("dir"), str):
-            continue
-        try:
-            stored = getattr(registry.method_class(spec.name), "needs_names", False)
-        except UnmaskError:  # said when the method is planned
-            continue
-        if stored:
-            specs.append(spec)
-    return specs
+        with suppress(UnmaskError):  # said when the method is planned
+            named = isinstance(spec.params.get("dir"), str)
+            if named and getattr(registry.method_class(spec.name), "needs_names", False):
+                yield spec
 
 
 def _folder(spec: Spec) -> Path:

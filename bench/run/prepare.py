@@ -19,7 +19,7 @@ from unmask.bench.run.reading.parts import Columns, Part, missing_parts, origina
 from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
 from unmask.bench.store.detections import detection_columns, faces_by_item
-from unmask.bench.store.tables import Table, read_table
+from unmask.bench.store.tables import Table, columns_of
 
 LOCATED: Final = ("images", "faces", "signatures")
 LOCATED_IN_CLIPS: Final = ("clip", "frames", "faces")
@@ -27,17 +27,15 @@ LOCATED_IN_CLIPS: Final = ("clip", "frames", "faces")
 
 def prepare_shard(job: ShardJob) -> bool:
     """Makes whatever is missing of a shard's tables; False if nothing was. An instrument of another version reads anew,
-    and nothing else does.
-
-    A photo that cannot be read, and a clip that cannot, gets a row that says why; such a clip has no frames.
-    """
+    and nothing else does. A photo that cannot be read, and a clip that cannot, gets a row that says why; such a clip
+    has no frames."""
     folder = job.folder.prepare_dir(job.dataset, job.shard)
     together = LOCATED_IN_CLIPS if job.of_clips else LOCATED
     missing = {part.name for part in missing_parts(folder, _parts(job), together)}
     if not missing:
         return False
     finding = bool(missing & set(together))
-    faces = None if finding else faces_by_item(read_table(folder / "faces.parquet"))
+    faces = None if finding else faces_by_item(job.prepared("faces"))
     parts, items = _parts(job, missing), ShardItems(job)
     clip = next((part for part in parts if isinstance(part, ClipPart)), None)
     try:
@@ -66,35 +64,26 @@ def _parts(job: ShardJob, missing: set[str] | None = None) -> list[Part]:
         return [part for part in (*located, *readings) if missing is None or part.name in missing]
     # Tracks are made of how one recogniser sees the faces: it reads them where tracks are made.
     linking = next(part for part in readings if part.name == job.plan.settings.default_recogniser)
-    people = people_parts(job)
-    parts = [ClipPart("clip", key), FramesPart("frames", key), TrackedFacesPart(job, key, linking), *readings, *people]
-    needed = None if missing is None else set(missing)
-    if needed is not None and "faces" in needed:
-        needed.add(linking.name)
-    return [part for part in parts if needed is None or part.name in needed]
+    parts = [ClipPart("clip", key), FramesPart("frames", key), TrackedFacesPart(job, key, linking), *readings]
+    if missing is not None and "faces" in missing:
+        missing = missing | {linking.name}
+    return [part for part in (*parts, *people_parts(job)) if missing is None or part.name in missing]
 
 
 class ImagesPart(Part):
     """A row an input, with the reason where it cannot be read."""
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
-        images = [seen.item.image for seen in chunk]
-        shapes = [(0, 0) if image is None else image.shape[:2] for image in images]
-        return {
-            "sample": np.array([seen.item.ref.id for seen in chunk], np.str_),
-            "readable": np.array([image is not None for image in images], np.bool_),
-            "reason": np.array([seen.item.reason for seen in chunk], np.str_),
-            "note": np.array([seen.item.note for seen in chunk], np.str_),
-            "height": np.array([height for height, _ in shapes], np.int32),
-            "width": np.array([width for _, width in shapes], np.int32),
-            "unplaced_labels": np.array([_unplaced(seen) for seen in chunk], np.int32),
-        }
-
-
-def _unplaced(seen: Seen) -> int:
-    """Labels with a point that no face answers to."""
-    wanted = sum(label.at is not None for label in seen.item.ref.labels)
-    return wanted - sum(label.at is not None for label in _labels(seen)) if seen.item.image is not None else 0
+        rows = []
+        for seen in chunk:
+            item = seen.item
+            height, width = (0, 0) if item.image is None else item.image.shape[:2]
+            points = sum(label.at is not None for label in item.ref.labels)
+            unplaced = 0 if item.image is None else points - sum(label.at is not None for label in _labels(seen))
+            rows.append((item.ref.id, item.image is not None, item.reason, item.note, height, width, unplaced))
+        texts = dict.fromkeys(("reason", "note"), np.str_)
+        numbers = dict.fromkeys(("height", "width", "unplaced_labels"), np.int32)
+        return columns_of(rows, {"sample": np.str_, "readable": np.bool_, **texts, **numbers})
 
 
 def _labels(seen: Seen) -> list[FaceLabel]:
@@ -105,20 +94,19 @@ class FacesPart(Part):
     """A row a face of a photo, with its label."""
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
-        rows: list[tuple[str, str, Detection, FaceLabel]] = []
+        rows, faces = [], list[Detection]()
         for seen in (seen for seen in chunk if seen.faces):
-            sample = seen.item.id
-            for k, (face, label) in enumerate(zip(seen.faces, _labels(seen), strict=True)):
-                rows.append((f"{sample}#{k}", sample, face, label))
-        return {
-            "face": np.array([row[0] for row in rows], np.str_),
-            "sample": np.array([row[1] for row in rows], np.str_),
-            **detection_columns([row[2] for row in rows]),
-            "identity": np.array([row[3].identity or "" for row in rows], np.str_),
-            "age": np.array([np.nan if row[3].age is None else row[3].age for row in rows], np.float32),
-            "gender": np.array([row[3].gender or "" for row in rows], np.str_),
-            "race": np.array([row[3].race or "" for row in rows], np.str_),
-        }
+            faces += seen.faces
+            for k, label in enumerate(_labels(seen)):
+                of_person = (
+                    label.identity or "",
+                    np.nan if label.age is None else label.age,
+                    label.gender or "",
+                    label.race or "",
+                )
+                rows.append((f"{seen.item.id}#{k}", seen.item.id, *of_person))
+        person = {"identity": np.str_, "age": np.float32, "gender": np.str_, "race": np.str_}
+        return columns_of(rows, {"face": np.str_, "sample": np.str_, **person}) | detection_columns(faces)
 
 
 class SignaturesPart(Part):
@@ -143,17 +131,9 @@ class ClipPart(Part):
     def table(self) -> Table:
         reader = None if self.items is None else self.items.reader
         info = None if reader is None else reader.info
+        unknown = {"width": 0, "height": 0, "rotation": 0, "codec": "", "pixel_format": "", "audio": False}
+        row: dict[str, Any] = {name: getattr(info, name, default) for name, default in unknown.items()}
         rate, kbps = (None, None) if info is None else (info.rate, info.kbps)
-        row: dict[str, Any] = {
-            "problem": self.problem,
-            "damage": "" if reader is None else reader.damage,
-            "width": 0 if info is None else info.width,
-            "height": 0 if info is None else info.height,
-            "rotation": 0 if info is None else info.rotation,
-            "rate": np.nan if rate is None else float(rate),
-            "codec": "" if info is None else info.codec,
-            "pixel_format": "" if info is None else info.pixel_format,
-            "kbps": np.nan if kbps is None else kbps,
-            "audio": info is not None and info.audio,
-        }
+        row |= {"problem": self.problem, "damage": "" if reader is None else reader.damage}
+        row |= {"rate": np.nan if rate is None else float(rate), "kbps": np.nan if kbps is None else kbps}
         return {name: np.array([value]) for name, value in row.items()}

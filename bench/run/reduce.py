@@ -15,13 +15,12 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, OperatingPoint
 from unmask.bench.core.headlines import headline_keys
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
 from unmask.bench.run.figures.clips import clip_results, clip_row
-from unmask.bench.run.figures.draws import Asked, averaged, releases_by_draws
+from unmask.bench.run.figures.draws import MetricOutput, averaged, releases_by_draws
 from unmask.bench.run.figures.operating_points import measure_own_card, usable_points
 from unmask.bench.run.figures.problems import failures, input_row, output_findings, outputs_digest
 from unmask.bench.run.figures.ranking import compare_methods, rank_rows
@@ -83,7 +82,7 @@ def reduce_run(folder: RunFolder, plan: Plan, root: Path | None, progress: Progr
         _Reduction(folder, plan, originals, tables, names[dataset.label]).run(progress)
     progress.end()
     write_names(folder.path, names)
-    folder.write_estimates(without_names(tables.estimates_of(plan.run), names))
+    folder.write_estimates(without_names(Estimates(run=plan.run, **vars(tables)), names))
 
 
 class _Reduction:
@@ -110,37 +109,50 @@ class _Reduction:
 
     def run(self, progress: Progress) -> None:
         """Fills the tables; writes the per-face tables or the timelines."""
-        tables, originals, dataset = self._tables, self._originals, self._originals.dataset
+        tables, originals, dataset, design = self._tables, self._originals, self._originals.dataset, self._design
         if originals.clips:
             tables.clips += _clip_rows(originals, self._points)
         else:
             tables.inputs.append(input_row(originals, self._planned.notes))
         answers: dict[str, list[Answer]] = {}
         outputs: dict[str, list[str]] = {}
+        """Label -> digest of each draw's outputs."""
         for label, drawn in releases_by_draws(self._plan, self._planned):
             draws = []
             for release, method in drawn:
-                items, rows = self._asked(release, method, label)
-                draws.append(items)
+                values, rows = self._measured(release, method, label)
+                draws.append(values)
                 if not originals.clips:
                     outputs.setdefault(label, []).append(outputs_digest(rows, release.variant))
                 progress.done(f"{release.label} {dataset}", skipped=False)
-            answers[label] = self._answers(averaged(draws))
-        design = self._design
+            items = [item for item in averaged(draws) if isinstance(item, UnitValues | SetStatistic)]
+            column = [design.answer(item, self._cards[item.metric]) for item in items]
+            answers[label] = column + worst_answers(column, self._cards, self._attackers)
         gaps = GapRows(dataset, design.resamples, design.masks, design.groups, self._plan.settings.seed)
         for label, column in answers.items():
             for each in column:
                 tables.estimates += self._placed(estimate_rows(dataset, label, each, design.groups[each.unit]))
             tables.gaps += self._placed(gaps.rows(label, column, self._cards))
-        control, competing = self._competitors(answers)
+        # Of the control's releases only the lossless one may be compared.
+        control, *others = [label for label in answers if self._plan.method_of(label) in self._controls]
+        competing = {label: column for label, column in answers.items() if label not in others}
         heads = partial(headline_keys, self._cards, instruments=self._plan.headline_instruments)
+        # Methods whose outputs are byte for byte the same.
+        pairs = (pair for pair in combinations(outputs, 2) if any(outputs[pair[0]]))
+        same = {frozenset((a, b)) for a, b in pairs if outputs[a] == outputs[b]}
         compared = compare_methods(
-            dataset, competing, design.resamples, self._cards, control, identical=_identical(outputs), heads_of=heads
+            dataset,
+            competing,
+            design.resamples,
+            self._cards,
+            control,
+            identical=same,
+            heads_of=heads,
         )
         tables.comparisons += self._placed(compared)
         tables.ranks += self._placed(rank_rows(dataset, competing, compared, self._cards, control))
 
-    def _asked(self, release: Release, method: PlannedMethod, label: str) -> tuple[list[Asked], Table]:
+    def _measured(self, release: Release, method: PlannedMethod, label: str) -> tuple[list[MetricOutput], Table]:
         """What the metrics say of one draw of a method, and its `output_rows`; ``label``: of the draws' average, and of
         the draw that findings and drawings are of."""
         folder, plan, tables, dataset = self._folder, self._plan, self._tables, self._originals.dataset
@@ -160,19 +172,6 @@ class _Reduction:
         values = [item for item in items if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
         return items, outputs
-
-    def _answers(self, items: Sequence[Asked]) -> list[Answer]:
-        answers = [
-            self._design.answer(item, self._cards[item.metric])
-            for item in items
-            if isinstance(item, UnitValues | SetStatistic)
-        ]
-        return answers + worst_answers(answers, self._cards, self._attackers)
-
-    def _competitors(self, answers: Mapping[str, list[Answer]]) -> tuple[str, dict[str, list[Answer]]]:
-        """The control's label, and everybody who may be compared: of the control's releases only the lossless one."""
-        of_control = [label for label in answers if self._plan.method_of(label) in self._controls]
-        return of_control[0], {label: column for label, column in answers.items() if label not in of_control[1:]}
 
     def _placed(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, without a region where their metric has none."""
@@ -194,14 +193,6 @@ class Tables:
         self.clips: list[ClipRow] = []
         self.results: list[ClipResult] = []
 
-    def estimates_of(self, run: str) -> Estimates:
-        return Estimates(run=run, **vars(self))
-
-
-def _identical(outputs: Mapping[str, Sequence[str]]) -> set[frozenset[str]]:
-    """Pairs of methods whose outputs are byte for byte the same; ``outputs``: label -> digest of each draw."""
-    return {frozenset((a, b)) for a, b in combinations(outputs, 2) if any(outputs[a]) and outputs[a] == outputs[b]}
-
 
 def _clip_rows(originals: Originals, points: Mapping[str, Sequence[OperatingPoint]]) -> Iterator[ClipRow]:
     start = 0
@@ -214,14 +205,8 @@ def _clip_rows(originals: Originals, points: Mapping[str, Sequence[OperatingPoin
 
 
 def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
-    return HistogramRow(
-        dataset=evidence.dataset,
-        method=evidence.method,
-        metric=item.metric,
-        instrument=item.instrument,
-        edges=list(item.edges),
-        series={name: list(counts) for name, counts in item.series.items()},
-    )
+    row = {"edges": list(item.edges), "series": {name: list(counts) for name, counts in item.series.items()}}
+    return HistogramRow(dataset=evidence.dataset, method=evidence.method, **(asdict(item) | row))
 
 
 def _finding(evidence: Evidence, item: Finding) -> FindingRow:

@@ -30,21 +30,15 @@ class ClipSet:
         self.controls = [run.releases[label] for label in run.controls(dataset)]
         if not self.controls:
             raise StoreError(f"{run.folder.plan_path} has no control; run `unmask score {run.folder.path}`")
-
-    @property
-    def looked_closely(self) -> bool:
+        self.control: Release = self.controls[0]
+        """The clips as they are, lossless."""
+        self.looked_closely: bool = run.plan.looks_closely(run.planned(dataset))
         """Whether looks, faces elsewhere and second detectors were tried, see `Plan.looks_closely`."""
-        return self.run.plan.looks_closely(self.run.planned(self.dataset))
 
     @property
     def tracker(self) -> str:
         """Label of the tracker that leads."""
         return self.trackers[0]
-
-    @property
-    def control(self) -> Release:
-        """The clips as they are, lossless."""
-        return self.controls[0]
 
     @cached_property
     def recoded(self) -> Release | None:
@@ -92,14 +86,12 @@ class ClipSet:
     def strangers(self) -> dict[str, tuple[int, int]]:
         """Recogniser -> pairs of faces in one frame that it takes for one person, and pairs; without those it has none
         of."""
-        sums = {
-            name: (
-                sum(row.strangers[name][0] for row in self.usable),
-                sum(row.strangers[name][1] for row in self.usable),
-            )
-            for name in self.run.recognisers
-        }
-        return {name: counts for name, counts in sums.items() if counts[1]}
+        counts = {}
+        for name in self.run.recognisers:
+            matched, pairs = (sum(row.strangers[name][k] for row in self.usable) for k in (0, 1))
+            if pairs:
+                counts[name] = matched, pairs
+        return counts
 
     @cached_property
     def face_width(self) -> float | None:

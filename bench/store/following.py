@@ -18,7 +18,7 @@ STEADY: Final = 0.8
 FEW: Final = 0.1
 """Share of the people of a clip by which counts may differ beyond the codec's own, and still count so."""
 MOST_MISSED: Final = 0.5
-"""A method that left this share of the faces as they were tells nothing of what changed faces do."""
+"""A method that left this share of the faces in all frames as they were tells nothing of what changed faces do."""
 IDF1: Final = "idf1_original"
 
 
@@ -70,18 +70,13 @@ def _followed(clips: ClipSet, release: Release) -> Followed:
     apart = abs(mean) > abs(moved) and (fewer > 0 or more < 0)
     if high < floor or apart:
         return Followed(release, Change.BEYOND, extra)
-    if not _tried(clips, release.label):
+    missed = clips.value(release.label, "frames_missed", JUDGE)
+    if missed is None or (missed.value or 0.0) >= MOST_MISSED:
         return Followed(release, Change.UNTOUCHED, extra)
     original = clips.value(release.label, "people_original", clips.tracker)
     allowed = abs(moved) + FEW * (0.0 if original is None or original.value is None else original.value)
     close = low >= max(usual, STEADY) - CLOSE and -allowed <= least and most <= allowed
     return Followed(release, Change.HARDLY if close else Change.OPEN, extra)
-
-
-def _tried(clips: ClipSet, label: str) -> bool:
-    """Whether a method changed at least half of the faces in all frames."""
-    missed = clips.value(label, "frames_missed", JUDGE)
-    return missed is not None and (missed.value or 0.0) < MOST_MISSED
 
 
 def _ends(row: EstimateRow | None) -> tuple[float, float, float] | None:

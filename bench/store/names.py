@@ -57,24 +57,24 @@ class Pseudonyms:
 
     def __init__(self, samples: Sequence[str], people: Iterable[str] = (), *, word: str = "photo") -> None:
         self.samples = {sample: f"{word}-{k:05d}" for k, sample in enumerate(samples, 1)}
-        named = dict.fromkeys(str(name) for name in people if str(name))
-        self.people = {name: f"person-{k:05d}" for k, name in enumerate(named, 1)}
+        distinct = dict.fromkeys(str(name) for name in people if str(name))
+        self.people = {name: f"person-{k:05d}" for k, name in enumerate(distinct, 1)}
         self._hidden: dict[str, str] = {}
-        photos = {_folded(sample): shown for sample, shown in self.samples.items()}
+        photos = {_folded(sample): pseudonym for sample, pseudonym in self.samples.items()}
         bare: dict[str, str] = {}
-        for sample, shown in photos.items():
+        for sample, pseudonym in photos.items():
             for name in {PurePosixPath(sample).name, PurePosixPath(sample).stem}:
                 # A name that several photos share tells of none.
-                bare[name] = A_FILE if name in bare else shown
+                bare[name] = A_FILE if name in bare else pseudonym
         folders = {part: A_FOLDER for sample in photos for part in PurePosixPath(sample).parts[:-1]}
-        persons = {_folded(name): shown for name, shown in self.people.items()}
-        self._bare = {**folders, **persons, **bare, **photos, **{shown: shown for shown in photos.values()}}
+        persons = {_folded(name): pseudonym for name, pseudonym in self.people.items()}
+        self._bare = {**folders, **persons, **bare, **photos, **{pseudonym: pseudonym for pseudonym in photos.values()}}
         # Others, such as ``1``, may be any word of a text; they are looked for as file names and between quotes only.
-        written = {name for name in (*bare, *photos) if (" " in name or name in photos) and {".", "/"} & set(name)}
-        written |= {name for name in (*folders, *persons) if {" ", "_"} & set(name)}
-        self._written = sorted(written, key=len, reverse=True)
-        self._spaced = sorted((name for name in bare if " " in name), key=len, reverse=True)
-        self._sorted = sorted({*written, *self._spaced})
+        phrases = {name for name in (*bare, *photos) if (" " in name or name in photos) and {".", "/"} & set(name)}
+        phrases |= {name for name in (*folders, *persons) if {" ", "_"} & set(name)}
+        self._phrases = sorted(phrases, key=len, reverse=True)
+        self._with_blank = sorted((name for name in bare if " " in name), key=len, reverse=True)
+        self._in_order = sorted({*phrases, *self._with_blank})
 
     def sample(self, sample: str) -> str:
         return self.samples.get(sample, A_FILE)
@@ -101,10 +101,10 @@ class Pseudonyms:
     def _hide(self, text: str) -> str:
         text = hide_paths(self._without_cut_name(unicodedata.normalize("NFC", text)))
         folded = text.casefold()
-        for name in self._written:
+        for name in self._phrases:
             if name in folded:
                 text = _sub(rf"(?<![\w-]){re.escape(name)}(?![\w/-])", self._bare[name], text)
-        for name in self._spaced:
+        for name in self._with_blank:
             if f"{name}." in folded:
                 text = _sub(rf"(?<![\w-]){re.escape(name)}(?={_ENDING})", self._bare[name], text)
         text = re.sub(r"'([^']+)'", lambda quoted: f"'{self._bare.get(_folded(quoted[1]), quoted[1])}'", text)
@@ -119,26 +119,26 @@ class Pseudonyms:
             return f"{text[: paths[-1]]}{A_PATH}..."
         for word in re.finditer(r"(?<![\w-])\S", text):
             tail = _folded(text[word.start() :])
-            at = bisect_left(self._sorted, tail)
-            if at < len(self._sorted) and self._sorted[at].startswith(tail):
+            at = bisect_left(self._in_order, tail)
+            if at < len(self._in_order) and self._in_order[at].startswith(tail):
                 return f"{text[: word.start()]}..."
         return text
 
     def _file(self, name: str) -> str:
         """For a file's name that is no sample's id: of a photo by another extension, or of something else."""
-        shown = self._bare.get(_folded(PurePosixPath(name).stem), "")
+        pseudonym = self._bare.get(_folded(PurePosixPath(name).stem), "")
         if not _IS_IMAGE.fullmatch(name):
-            return shown or name
+            return pseudonym or name
         # In another folder it need not be the photo that has its bare name.
-        return A_FILE if not shown or ("/" in name and shown not in name) else shown
+        return A_FILE if not pseudonym or ("/" in name and pseudonym not in name) else pseudonym
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _sub(pattern: str, shown: str, text: str) -> str:
-    return re.sub(pattern, shown, text, flags=re.IGNORECASE)
+def _sub(pattern: str, pseudonym: str, text: str) -> str:
+    return re.sub(pattern, pseudonym, text, flags=re.IGNORECASE)
 
 
 class DatasetNames(Strict):
@@ -155,30 +155,29 @@ class Names(Strict):
     datasets: dict[str, DatasetNames]
     """By label."""
 
-    def sample(self, dataset: str, shown: str) -> str:
+    def sample(self, dataset: str, pseudonym: str) -> str:
         """The sample behind a pseudonym; the pseudonym itself where it is not known."""
-        return self.datasets[dataset].samples.get(shown, shown) if dataset in self.datasets else shown
+        return self.datasets[dataset].samples.get(pseudonym, pseudonym) if dataset in self.datasets else pseudonym
 
-    def face(self, dataset: str, shown: str) -> str:
-        photo, mark, number = shown.rpartition("#")
+    def face(self, dataset: str, pseudonym: str) -> str:
+        photo, mark, number = pseudonym.rpartition("#")
         return f"{self.sample(dataset, photo)}{mark}{number}"
 
-    def person(self, dataset: str, shown: str) -> str:
-        return self.datasets[dataset].people.get(shown, shown) if dataset in self.datasets else shown
+    def person(self, dataset: str, pseudonym: str) -> str:
+        return self.datasets[dataset].people.get(pseudonym, pseudonym) if dataset in self.datasets else pseudonym
 
 
 def write_names(run: Path, pseudonyms: Mapping[str, Pseudonyms]) -> None:
     """``pseudonyms``: by label of the data set."""
-    names = Names(
-        datasets={
-            label: DatasetNames(
-                samples={shown: sample for sample, shown in each.samples.items()},
-                people={shown: name for name, shown in each.people.items()},
-            )
-            for label, each in pseudonyms.items()
-        }
-    )
-    write_json(run / NAMES, names)
+
+    def by_pseudonym(names: Mapping[str, str]) -> dict[str, str]:
+        return {pseudonym: name for name, pseudonym in names.items()}
+
+    datasets = {
+        label: DatasetNames(samples=by_pseudonym(each.samples), people=by_pseudonym(each.people))
+        for label, each in pseudonyms.items()
+    }
+    write_json(run / NAMES, Names(datasets=datasets))
 
 
 def read_names(run: Path) -> Names:
@@ -217,8 +216,8 @@ def _reworded(estimates: Estimates, sample: Callable[[str, str], str], text: Cal
             elif field in (*_NAMES_IN, *_TEXTS_IN):
                 change = sample if field in _NAMES_IN else text
                 each = value if isinstance(value, list) else [value]
-                changed = [change(dataset, one) for one in each]
-                changes[field] = changed if isinstance(value, list) else changed[0]
+                texts = [change(dataset, one) for one in each]
+                changes[field] = texts if isinstance(value, list) else texts[0]
         return row.model_copy(update=changes)
 
     tables = ("inputs", "failures", "findings", "clips", "results")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from packaging.requirements import Requirement
 
 from unmask import __version__
 from unmask.bench.core.cards import OWN_WEIGHTS, InstrumentCard
@@ -21,6 +21,7 @@ from unmask.bench.store.schemas import Plan
 
 def gather_provenance(plan: Plan) -> dict[str, Any]:
     """Package versions, weights and data fingerprints, config, seed, commit, device and machine of this process."""
+    cards = (*plan.measuring, *(part.card for part in plan.people_parts))
     return {
         "unmask": __version__,
         "commit": commit(),
@@ -30,9 +31,7 @@ def gather_provenance(plan: Plan) -> dict[str, Any]:
         "device": plan.settings.device,
         "settings": plan.settings.model_dump(mode="json"),
         "data": {d.label: d.card.fingerprint for d in (*plan.datasets, *plan.others)},
-        "weights": {
-            card.name: _weights(card) for card in (*plan.measuring, *(part.card for part in plan.people_parts))
-        },
+        "weights": {card.name: _weights(card) for card in cards},
         "method_weights": {m.label: dict(m.card.weights) for m in plan.methods if m.card.weights},
         "python": platform.python_version(),
         "packages": packages(),
@@ -58,7 +57,7 @@ def packages() -> dict[str, str]:
         lines = requires("unmask") or []
     except PackageNotFoundError:
         return {}
-    names = sorted({re.split(r"[\s\[;<>=!~]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line})
+    names = sorted({Requirement(line).name for line in lines if "extra ==" not in line})
     return {name: _version(name) for name in names}
 
 

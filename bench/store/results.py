@@ -6,26 +6,31 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from unmask.bench.core.canonical import digest
+from unmask.bench.core.files import digest
 from unmask.bench.core.settings import Strict
+from unmask.bench.core.types import Region
 from unmask.bench.store.schemas import Plan
 
 ESTIMATES_SCHEMA: Final = "unmask.estimates/3"
 REPRODUCTION: Final = "reproduction.json"
-Region = Literal["face", "image", "background"]
 
 
-class EstimateRow(Strict):
-    """One number. ``group`` is "all" where it is not a subgroup."""
+class ColumnRow(Strict):
+    """A row about one column: a metric by one instrument over one region."""
 
     dataset: str
-    method: str
     metric: str
     instrument: str
     """What measured: an instrument's name, or a variant (``standard``, ``thesis-compat``); ``worst`` = the
-    instrument that is worst for the method, named in ``note``."""
+    instrument that is worst for the method, which the note of the estimate names."""
     region: Region | None
     """null = the question is about no region: people followed through a clip, time."""
+
+
+class EstimateRow(ColumnRow):
+    """One number. ``group`` is "all" where it is not a subgroup."""
+
+    method: str
     group: str
     value: float | None
     """null = could not be measured."""
@@ -43,14 +48,10 @@ class EstimateRow(Strict):
     note: str = ""
 
 
-class GapRow(Strict):
+class GapRow(ColumnRow):
     """The worst and best subgroup of one attribute."""
 
-    dataset: str
     method: str
-    metric: str
-    instrument: str
-    region: Region | None
     by: str
     """``gender``, ``age``, ``skin`` or ``race``."""
     worst_group: str
@@ -65,25 +66,17 @@ class GapRow(Strict):
     """Permutation test over people of no difference between the subgroups."""
 
 
-class RankRow(Strict):
+class RankRow(ColumnRow):
     """A method's range of possible ranks, 1 = best; overlapping ranges are ties."""
 
-    dataset: str
-    metric: str
-    instrument: str
-    region: Region | None
     method: str
     best: int
     worst: int
 
 
-class ComparisonRow(Strict):
+class ComparisonRow(ColumnRow):
     """Two methods on the same faces: a minus b."""
 
-    dataset: str
-    metric: str
-    instrument: str
-    region: Region | None
     a: str
     b: str
     difference: float
@@ -119,11 +112,9 @@ class InputRow(Strict):
     """What was understood of the data set and what was left out, once each: labels, duplicates, files passed over."""
 
 
-class MethodProblem(Strict):
+class MethodProblem(Problem):
     dataset: str
     method: str
-    sample: str
-    reason: str
 
 
 class FindingRow(Strict):

@@ -8,28 +8,22 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
     RUN/plan.json                                    everything that decides the results
     RUN/next-plan.json                               a plan that is worked on while the results of plan.json stand
     RUN/provenance.json                              who, when, with which packages, on which machine
-    RUN/prepare/DATASET/SHARD/images.parquet         one row an input, with its reason if it cannot be used
-                             /faces.parquet          one row a face of an original
+    RUN/prepare/DATASET/SHARD/images.parquet         photos: one row an input, with its reason if it cannot be used
+                             /clip.parquet           clips: one row: size, rate, codec, or why it cannot be used
+                             /frames.parquet         clips: when each frame is shown
+                             /faces.parquet          one row a face of an original, in clips with its track
+                             /detections.parquet     clips: one row a person in a frame
+                             /people-TRACKER.parquet        clips: who is who
                              /INSTRUMENT[@REGION].parquet   readings on the originals
-    RUN/outputs/DATASET/METHOD/SHARD/outputs.parquet one row an image: file, milliseconds, error
-                                    /N.png           lossless, N = the image's number in the data set
+    RUN/outputs/DATASET/METHOD/SHARD/outputs.parquet one row an image or frame: milliseconds, error, of photos the file
+                                    /N.png           photos: lossless, N = the image's number in the data set
+                                    /VARIANT.mp4     clips: lossless, matched, 56k
+                                    /written.parquet clips: one row a variant: bitrate, sha256, or why there is none
     RUN/score/DATASET/METHOD/SHARD/outcomes.parquet  one row a face: outcome, where it was found again
                                   /extras.parquet    one row a face that is found where no original face is
-                                  /INSTRUMENT[@REGION].parquet   readings on the outputs
+                                  /INSTRUMENT[@REGION].parquet, people-TRACKER.parquet   readings on the outputs
                                   /RECOGNISER+extra.parquet      readings of the extra faces
-    RUN/prepare/CLIPS/SHARD/clip.parquet             one row: size, rate, codec, or why it cannot be used
-                           /frames.parquet           when each frame is shown
-                           /faces.parquet            one row a face in a frame, with its track
-                           /detections.parquet       one row a person in a frame
-                           /people-TRACKER.parquet   who is who
-                           /INSTRUMENT.parquet       readings of the faces
-    RUN/outputs/CLIPS/METHOD/SHARD/VARIANT.mp4       lossless, matched, 56k
-                                  /outputs.parquet   one row a frame: milliseconds, error
-                                  /written.parquet   one row a variant: bitrate, sha256, or why there is none
-    RUN/score/CLIPS/METHOD/SHARD/outcomes.parquet    one row a face in a frame: how it ended
-                                /extras.parquet      one row a face that is found where no original face is
-                                /INSTRUMENT.parquet, people-TRACKER.parquet
-    RUN/timelines/CLIPS/METHOD.parquet               clip, track, from, to, state
+    RUN/timelines/DATASET/METHOD.parquet             clips: clip, track, from, to, state
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
     RUN/estimates.json                               all numbers
@@ -215,9 +209,7 @@ class RunFolder:
 
     def shown_name(self, dataset: str, sample: str) -> str:
         """What a page calls a photo or clip."""
-        if self._show_names:
-            return sample
-        return self._pseudonyms[dataset].sample(sample)
+        return sample if self._show_names else self._pseudonyms[dataset].sample(sample)
 
     @cached_property
     def _pseudonyms(self) -> dict[str, Pseudonyms]:

@@ -11,12 +11,12 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.cards import DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
-from unmask.bench.core.protocols import CLIPS
+from unmask.bench.core.files import digest
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict
+from unmask.bench.core.values import CLIPS
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
 POINTS_SCHEMA: Final = "unmask.operating-points/1"
@@ -196,11 +196,8 @@ class Plan(Strict):
     @property
     def headline_instruments(self) -> list[str]:
         """The instruments that speak for a metric (`bench.core.headlines.headline_keys`), the first one first."""
-        settings = self.settings
-        return [
-            *(settings.default_recogniser, settings.default_attributes, "standard"),
-            *(part.label for part in self.trackers),
-        ]
+        defaults = self.settings.default_recogniser, self.settings.default_attributes, "standard"
+        return [*defaults, *(part.label for part in self.trackers)]
 
     @property
     def people_parts(self) -> list[PlannedPart]:
@@ -253,12 +250,8 @@ class Plan(Strict):
         """Whether recognisers try looks of a data set's faces and read faces elsewhere, and second detectors are asked:
         of photos always; of clips, which have hundreds of times as many faces, where a metric of photos is asked about
         faces that are found again or recognised."""
-        needs = {
-            need
-            for metric in self.metrics
-            if "clips" in metric.kinds and CLIPS not in metric.needs
-            for need in metric.needs
-        }
+        of_photos = (metric for metric in self.metrics if "clips" in metric.kinds and CLIPS not in metric.needs)
+        needs = {need for metric in of_photos for need in metric.needs}
         return dataset.kind == "photos" or bool(needs & {"role:recogniser", self.detector.name})
 
     def releases_of(self, dataset: PlannedDataset) -> list[Release]:

@@ -14,7 +14,7 @@ from typing import Protocol, Self, TypeAlias
 import psutil
 
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.files import TEMP_PREFIX, make_private_folder, replacing_file, temp_prefix
+from unmask.bench.core.files import TEMP_PREFIX, make_folder, replacing_file, temp_prefix
 
 
 class Storage(Protocol):
@@ -75,7 +75,7 @@ class Folder:
     @contextmanager
     def replacing(self, last: str) -> Iterator[Folder]:
         with _naming(self.local):
-            self._make_folder(self.local.parent)
+            make_folder(self.local.parent, private=self.private)
             temp = Path(tempfile.mkdtemp(prefix=temp_prefix(), dir=self.local.parent))
             temp.chmod(0o700 if self.private else 0o755)
         try:
@@ -85,7 +85,7 @@ class Folder:
                     path.chmod(0o700 if path.is_dir() else 0o600)
                 (self / last).remove()
                 self.remove()
-                self._make_folder(self.local)
+                make_folder(self.local, private=self.private)
                 self.local.chmod(0o700 if self.private else 0o755)
                 for path in sorted(temp.iterdir(), key=lambda path: path.name == last):
                     path.rename(self.local / path.name)
@@ -100,7 +100,7 @@ class Folder:
         with _naming(to.local):
             if to.local.is_dir():
                 shutil.rmtree(to.local)
-            self._make_folder(to.local.parent)
+            make_folder(to.local.parent, private=self.private)
             self.local.replace(to.local)
 
     def remove(self) -> None:
@@ -109,12 +109,6 @@ class Folder:
                 shutil.rmtree(self.local)
             else:
                 self.local.unlink(missing_ok=True)
-
-    def _make_folder(self, path: Path) -> None:
-        if self.private:
-            make_private_folder(path)
-        else:
-            path.mkdir(parents=True, exist_ok=True)
 
 
 Place: TypeAlias = Storage | Path

@@ -137,6 +137,11 @@ def concatenate(parts: Sequence[Table]) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
+def columns_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, type]) -> dict[str, NDArray[Any]]:
+    """Rows as columns; ``kinds``: name and type of each, in the order of a row's values."""
+    return {name: np.array([row[k] for row in rows], kind) for k, (name, kind) in enumerate(kinds.items())}
+
+
 def _to_arrow(values: NDArray[Any]) -> Any:
     if values.ndim == 2:
         flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1))

@@ -15,15 +15,8 @@ from unmask.bench.core.errors import StoreError
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
 from unmask.bench.core.values import Estimate, UnitValues
-from unmask.bench.store.results import (
-    ComparisonRow,
-    EstimateRow,
-    FindingRow,
-    GapRow,
-    InputRow,
-    Problem,
-    RankRow,
-)
+from unmask.bench.store import results
+from unmask.bench.store.results import ColumnRow, ComparisonRow, EstimateRow, GapRow, Problem, RankRow
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset
 
@@ -49,7 +42,7 @@ class Column:
         return self.metric, self.instrument, self.region
 
 
-def column_of(row: EstimateRow | RankRow | ComparisonRow | GapRow) -> Column:
+def column_of(row: ColumnRow) -> Column:
     return Column(row.metric, row.instrument, row.region or "")
 
 
@@ -70,8 +63,8 @@ class RunView:
         self.methods = {m.label: m.card for m in self.plan.methods if not m.draw_of}
         self.releases = {r.label: r for r in self.plan.releases if r.method in self.methods}
         self.datasets = {d.label: d.card for d in self.plan.datasets}
+        self.recognisers = self.plan.recognisers
         self.instruments = {card.name: card for card in self.plan.measuring}
-        self._columns: dict[str, tuple[Column, ...]] = {}
         self._check()
 
     def _check(self) -> None:
@@ -111,10 +104,6 @@ class RunView:
 
     def contestants(self, dataset: str) -> list[str]:
         return [label for label in self.labels(dataset) if not self.is_control(label)]
-
-    @property
-    def recognisers(self) -> list[str]:
-        return self.plan.recognisers
 
     @cached_property
     def people_parts(self) -> dict[str, InstrumentCard]:
@@ -180,12 +169,10 @@ class RunView:
 
     def columns(self, dataset: str) -> tuple[Column, ...]:
         """Everything measured on a data set, in reading order: as the plan lists metrics; worst instrument first."""
-        if dataset not in self._columns:
-            self._columns[dataset] = self._ordered_columns(dataset)
         return self._columns[dataset]
 
-    def _ordered_columns(self, dataset: str) -> tuple[Column, ...]:
-        columns = {c for (d, _, c, group) in self._rows if d == dataset and group == ALL}
+    @cached_property
+    def _columns(self) -> dict[str, tuple[Column, ...]]:
         trackers = [part.label for part in self.plan.trackers]
         metrics = {name: i for i, name in enumerate(self.metrics)}
         instruments = {name: i for i, name in enumerate([WORST, *trackers, *self.instruments, "standard"])}
@@ -194,22 +181,22 @@ class RunView:
         def order(c: Column) -> tuple[int, int, str, int]:
             return metrics[c.metric], instruments.get(c.instrument, 999), c.instrument, regions.index(c.region)
 
-        return tuple(sorted(columns, key=order))
+        measured = {(dataset, column) for dataset, _, column, group in self._rows if group == ALL}
+        return {name: tuple(sorted((c for d, c in measured if d == name), key=order)) for name in self.datasets}
 
-    def findings(self, dataset: str, label: str) -> tuple[FindingRow, ...]:
+    def findings(self, dataset: str, label: str) -> tuple[results.FindingRow, ...]:
         """What must be known before a method's numbers are trusted, in the order of the file."""
         return tuple(f for f in self.estimates.findings if (f.dataset, f.method) == (dataset, label))
 
     def failures(self, dataset: str, label: str) -> list[Problem]:
         """The photos for which a method gave nothing usable, with the reason."""
-        rows = (f for f in self.estimates.failures if (f.dataset, f.method) == (dataset, label))
-        return [Problem(sample=f.sample, reason=f.reason) for f in rows]
+        return [f for f in self.estimates.failures if (f.dataset, f.method) == (dataset, label)]
 
     def own_instruments(self, label: str) -> tuple[str, ...]:
         """Instruments of this run that the method runs itself: they do not judge it independently."""
         return own_instruments(self.card(label), self.instruments)
 
-    def inputs(self, dataset: str) -> InputRow | None:
+    def inputs(self, dataset: str) -> results.InputRow | None:
         return next((i for i in self.estimates.inputs if i.dataset == dataset), None)
 
     def people(self, dataset: str) -> tuple[int, int]:

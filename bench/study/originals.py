@@ -66,49 +66,21 @@ def read_originals(
     return assemble_originals(folder, plan, plan.datasets[0].label)
 
 
-def calibrate_on(
-    spec: str,
-    recognisers: Sequence[str],
-    work: Path,
-    *,
-    root: Path | None,
-    pool: Pool,
-    progress: Progress,
-    settings: PlanSettings,
-    exclude: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The calibration card of ``recognisers`` on the data set ``spec``; readings are kept in ``work``.
-
-    People whom a data set of ``exclude`` (SPECs) names are left out, so that the card stays disjoint from it.
-    """
-    plan = originals_plan(spec, open_dataset(spec, root=root), recognisers, settings)
-    originals = read_originals("calibrate", plan, spec, work, root=root, pool=pool, progress=progress)
-    left_out = set()
-    for other in exclude:
-        dataset = open_dataset(other, root=root)
-        left_out |= person_hashes(dataset.refs)
-    return card_of(originals, plan, plan.datasets[0].card, left_out)
-
-
 def calibration_card(
     settings: CalibrationSettings, work: Path, *, root: Path | None, workers: int, progress: Progress
 ) -> dict[str, Any]:
-    """What ``unmask calibrate`` writes; see `calibrate_on`. Raises `UsageError` for an instrument that is no recogniser
-    and `UnavailableError` for a device that is not there."""
+    """The calibration card that ``unmask calibrate`` writes; readings are kept in ``work``. People whom a data set of
+    ``settings.exclude`` names are left out, so that the card stays disjoint from it. Raises `UsageError` for an
+    instrument that is no recogniser and `UnavailableError` for a device that is not there."""
     registry.check_device(settings.device)
-    asked = settings.instruments
-    cards = {name: registry.unsettled_card(name) for name in asked} or dict(registry.instrument_cards("recogniser"))
-    for name in asked:
-        if cards[name].role != "recogniser":
+    for name in settings.instruments:
+        if registry.unsettled_card(name).role != "recogniser":
             raise UsageError(f"{name} is no recogniser; only recognisers have thresholds to calibrate")
+    usual = [name for name, card in registry.instrument_cards("recogniser") if card.default]
+    (spec,) = settings.datasets
+    measured = PlanSettings(seed=settings.seed, limit=settings.limit, device=settings.device)
+    plan = originals_plan(spec, open_dataset(spec, root=root), settings.instruments or usual, measured)
     with open_pool(workers) as pool:
-        return calibrate_on(
-            settings.datasets[0],
-            [name for name, card in cards.items() if asked or card.default],
-            work,
-            root=root,
-            pool=pool,
-            progress=progress,
-            settings=PlanSettings(seed=settings.seed, limit=settings.limit, device=settings.device),
-            exclude=settings.exclude,
-        )
+        originals = read_originals("calibrate", plan, spec, work, root=root, pool=pool, progress=progress)
+    others = [person_hashes(open_dataset(other, root=root).refs) for other in settings.exclude]
+    return card_of(originals, plan, plan.datasets[0].card, set[str]().union(*others))

@@ -108,14 +108,12 @@ def choose_methods(chosen: Sequence[str] = ()) -> Cast:
 def _part(text: str) -> tuple[str, str]:
     """A part and its SPEC, out of what the user wrote. Raises `UnknownNameError`."""
     spec = registry.method_spec(text)
-    if "=" in text.split(":", 1)[0]:
-        if spec.label not in ROLES:
-            raise UnknownNameError("part of the thesis's protocol", spec.label, ROLES)
-        return spec.label, text
-    role = next((r for r, own in ROLES.items() if text.strip() == r or own == spec.text), None)
-    if role is None:
-        raise UnknownNameError("part of the thesis's protocol", text.strip(), ROLES)
-    return role, f"{role}={ROLES[role]}"
+    labelled = "=" in text.split(":", 1)[0]
+    own = next((role for role, its in ROLES.items() if text.strip() == role or its == spec.text), text.strip())
+    role = spec.label if labelled else own
+    if role not in ROLES:
+        raise UnknownNameError("part of the thesis's protocol", role, ROLES)
+    return role, text if labelled else f"{role}={ROLES[role]}"
 
 
 def _missing(spec: str) -> str:
@@ -132,11 +130,9 @@ def _missing(spec: str) -> str:
 def with_seeds(text: str, seeds: int) -> str:
     """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
     spec = registry.method_spec(text)
-    return (
-        text
-        if seeds == 1 or SEEDS in spec.params
-        else f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
-    )
+    if seeds == 1 or SEEDS in spec.params:
+        return text
+    return f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
 
 
 def prepare_thesis(
@@ -158,23 +154,23 @@ def prepare_thesis(
     dataset = open_dataset(spec, root=root)
     limited = plan.settings.model_copy(update={"limit": settings.limit})
     if built is not None:
-        test_set = built_test_set(built, spec, dataset, limited)
+        test_set, selection = built_test_set(built, spec, dataset, limited)
     else:
         with open_pool(workers) as pool:
-            test_set = balanced_test_set(
+            test_set, selection = balanced_test_set(
                 spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
             )
     roles = {role: registry.method_spec(text).label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
     return Prepared(
-        plan.changed(datasets=[test_set.planned]),
+        plan.changed(datasets=[test_set]),
         Reproduction(
             of="thesis",
-            dataset=test_set.planned.label,
+            dataset=test_set.label,
             roles=roles,
             draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
             left_out=dict(cast.left_out),
-            selection=test_set.selection,
+            selection=selection,
         ),
         locations_for(config),
     )

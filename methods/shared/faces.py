@@ -16,7 +16,9 @@ from unmask.bench.core.files import remembered_sha256
 from unmask.bench.core.seeds import sample_rng
 from unmask.bench.core.types import Box, Detection, Float, Image, MethodFailure, Sample
 from unmask.methods.shared import mtcnn
-from unmask.methods.shared.settings import check_parameters
+from unmask.methods.shared.settings import Within, check_parameters
+
+__all__ = ["BoxMethod", "FaceMethod", "Within", "covered", "in_order", "squared_radius"]
 
 LIMITS: Final = {
     "mtcnn": "Faces below 20 px or a thirty-second of the photo's longer side, strong profiles and heavy occlusion are "
@@ -30,7 +32,8 @@ LIMITS: Final = {
 class FaceMethod(ABC):
     """Finds the faces of a sample and lets a subclass edit them; everything between the faces stays untouched.
 
-    A subclass is a dataclass: its fields are the parameters of a SPEC, checked against their types.
+    A subclass is a dataclass: its fields are the parameters of a SPEC, checked against their types; ranges of numbers
+    are annotations, ``sigma: Annotated[float, Within(0, 2, above=True)] = 0.1``.
     """
 
     facts: ClassVar[MethodCard]

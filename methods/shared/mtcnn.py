@@ -61,12 +61,9 @@ class Mtcnn:
             keep_all=True, min_face_size=SMALLEST_FACE, thresholds=list(THRESHOLDS), device=torch.device(device)
         )
 
-    def boxes(self, image: Image) -> list[Box]:
-        """Face boxes in pixels of ``image`` (H, W, 3); may reach outside it. No particular order."""
-        return [face.box for face in self.faces(image)]
-
     def faces(self, image: Image) -> list[Detection]:
-        """The same with five landmarks and the network's confidence for each face."""
+        """The faces in pixels of ``image`` (H, W, 3), with five landmarks and the network's confidence each; boxes may
+        reach outside it. No particular order."""
         height, width = image.shape[:2]
         shrink = max(1.0, max(height, width) / LONGEST_SIDE)
         photo = Pillow.fromarray(image)

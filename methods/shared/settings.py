@@ -13,6 +13,7 @@ from unmask.bench.core.errors import CheckpointError, ConfigError, SpecError, Us
 
 NAMES: Final = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 SHIPPED: Final = "shipped"
+_IS_SHIPPED: Final = re.compile(rf"{SHIPPED}(-[a-z0-9]+)?")
 WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 """The folder of the weights that come with unmask."""
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def checkpoint_path(checkpoint: str, name: str) -> Path:
     ``checkpoint``: ``shipped``; ``shipped-x`` for their variant ``x``; or a path.
     """
     shipped = WEIGHTS / f"{name}{checkpoint.removeprefix(SHIPPED)}.safetensors"
-    path = shipped if _is_shipped(checkpoint) else Path(checkpoint).expanduser()
+    path = shipped if _IS_SHIPPED.fullmatch(checkpoint) else Path(checkpoint).expanduser()
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; give the path of a file, or checkpoint={SHIPPED}")
     return path
@@ -113,8 +114,4 @@ def checkpoint_path(checkpoint: str, name: str) -> Path:
 
 def name_of_checkpoint(checkpoint: str) -> str:
     """What a card says of it: of a user's file the name, not where it lies."""
-    return checkpoint if _is_shipped(checkpoint) else Path(checkpoint).expanduser().name
-
-
-def _is_shipped(checkpoint: str) -> bool:
-    return re.fullmatch(rf"{SHIPPED}(-[a-z0-9]+)?", checkpoint) is not None
+    return checkpoint if _IS_SHIPPED.fullmatch(checkpoint) else Path(checkpoint).expanduser().name

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 
 _COST: Final = partial(
     MetricCard, version="1", family="cost", direction="lower", unit="ms", bounds=(0.0, None), source="unmask"
@@ -140,4 +139,4 @@ class ClipCost:
             ("kbps", "stream", clips.kbps),
             ("kbps_original", "stream", clips.kbps_original),
         ):
-            yield UnitValues(name, instrument, values, region="image", unit="clip")
+            yield UnitValues(name, instrument, values, "image", "clip")

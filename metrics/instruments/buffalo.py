@@ -37,11 +37,9 @@ class BuffaloL(LookEmbedder):
         licence="non-commercial research only (model); insightface's code is MIT",
         source="Deng et al.: ArcFace, CVPR 2019; trained on WebFace600K (Zhu et al., CVPR 2021); insightface model zoo",
         params={"crop": "aligned", "size": SIZE},
-        limits=(
-            "The file is the user's own: no checksum pins it. A plan records its sha256, so a run resumes only with "
-            "the same file, and a threshold holds only for the file that it was measured with. "
-            "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use."
-        ),
+        limits="The file is the user's own: no checksum pins it. A plan records its sha256, so a run resumes only with "
+        "the same file, and a threshold holds only for the file that it was measured with. "
+        "Expected to be the strongest recogniser here, but not measured by us. Not for commercial use.",
         default=False,
         looks=True,
     )

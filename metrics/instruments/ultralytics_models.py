@@ -79,18 +79,14 @@ class Ultralytics:
             name="ultralytics",
             version="1",
             role="people",
-            description=(
-                "A detector of the package ultralytics, class person, with the package's own resizing (shape kept) and "
-                f"non-maximum suppression; at most {MOST} people; clipped to the image."
-            ),
+            description="A detector of the package ultralytics, class person, with the package's own resizing (shape "
+            f"kept) and non-maximum suppression; at most {MOST} people; clipped to the image.",
             licence="AGPL-3.0 (package ultralytics); the model as the user got it, mostly AGPL-3.0",
             source="Jocher et al.: Ultralytics YOLO, github.com/ultralytics/ultralytics",
             # Not the path: the same file is the same plan wherever it lies, and paths can name people.
             params={"score": self._score, "iou": self._iou, OWN_WEIGHTS: remembered_sha256(self._path)},
-            limits=(
-                "The file is the user's own: the plan records its sha256, not where it is from, nor the package's "
-                "version. Not the thesis's detector."
-            ),
+            limits="The file is the user's own: the plan records its sha256, not where it is from, nor the package's "
+            "version. Not the thesis's detector.",
             default=False,
         )
 

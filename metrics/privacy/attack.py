@@ -150,12 +150,11 @@ def _attacks_by(evidence: Evidence, name: str) -> Iterator[Attack]:
     original = unit_rows(evidence.original[name]["embedding"])
     readings = evidence.anonymized[name]
     plain = [readings[column] for column in ("embedding", KNOWN_PLACE) if column in readings]
-    extra_faces, extra_rows = _extra_candidates(evidence, name)
-    yield _attack(evidence, name, original, plain, extra_faces, extra_rows)
+    yield _attack(evidence, name, original, plain, *_extra_candidates(evidence, name))
     looks = [readings[look_column(look)] for look in LOOKS if look_column(look) in readings]
     if looks:
         looks += [readings[KNOWN_PLACE]] if KNOWN_PLACE in readings else []
-        yield _attack(evidence, name + ANY_LOOK, original, looks, extra_faces[:0], extra_rows[:0])
+        yield _attack(evidence, name + ANY_LOOK, original, looks, np.zeros(0, np.int64), original[:0])
 
 
 def _attack(
@@ -172,8 +171,8 @@ def _attack(
     face = np.concatenate([np.tile(np.arange(n, dtype=np.int64), len(layers)), extra_faces])
     rows = np.concatenate([*(unit_rows(layer) for layer in layers), extra_rows])
     usable = np.isfinite(rows).all(axis=1) & ~error[face]
-    face = np.concatenate([face[usable], np.flatnonzero(error & np.isfinite(original).all(axis=1))])
-    rows = np.concatenate([rows[usable], original[error & np.isfinite(original).all(axis=1)]])
+    released = np.flatnonzero(error & np.isfinite(original).all(axis=1))
+    face, rows = np.concatenate([face[usable], released]), np.concatenate([rows[usable], original[released]])
     order = np.argsort(face, kind="stable")
     destroyed = evidence.outcome == Outcome.DESTROYED.value
     gone: Bools = destroyed & (np.bincount(face, minlength=n) == 0)

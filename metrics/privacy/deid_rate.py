@@ -12,7 +12,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
-from unmask.bench.core.exposure import FARTHEST
+from unmask.bench.core.exposure import FARTHEST, exposed
 from unmask.bench.core.types import Float, Outcome
 from unmask.bench.core.values import UnitValues
 from unmask.metrics.privacy.attack import CANDIDATES, attacks
@@ -32,8 +32,7 @@ def not_matched(own_distance: Float, threshold: float) -> Float:
 
     A threshold of NaN (not calibrated) leaves everything unscored.
     """
-    scored = np.isfinite(own_distance) & math.isfinite(threshold)
-    return np.where(scored, (own_distance > threshold).astype(np.float64), np.nan)
+    return 1 - exposed(own_distance, threshold)
 
 
 def _card(label: str, detected: bool) -> MetricCard:
@@ -43,14 +42,12 @@ def _card(label: str, detected: bool) -> MetricCard:
         title=f"De-identified, of the detected (FMR {label})" if detected else f"De-identified (FMR {label})",
         question=f"{'Of the faces still found, how many' if detected else 'How many of all faces'} are no longer "
         "matched to their own original?",
-        how=(
-            "A face counts 1 if the cosine distance of each of its candidates to its own original is above the "
-            f"recogniser's threshold at a false match rate of {label}, calibrated on other people; else 0. Candidates: "
-            f"{CANDIDATES} Errors count 0; destroyed faces of which nothing can be read count 1.{beside} The interval "
-            "is the hull of the intervals over identities at the threshold and at both ends of the threshold's own "
-            "95 % interval. Chance = 1 minus the share of other people's originals that the same candidates match, "
-            "measured on this data set (copies, and likely repeats of unlabelled people, left out)."
-        ),
+        how="A face counts 1 if the cosine distance of each of its candidates to its own original is above the "
+        f"recogniser's threshold at a false match rate of {label}, calibrated on other people; else 0. Candidates: "
+        f"{CANDIDATES} Errors count 0; destroyed faces of which nothing can be read count 1.{beside} The interval "
+        "is the hull of the intervals over identities at the threshold and at both ends of the threshold's own "
+        "95 % interval. Chance = 1 minus the share of other people's originals that the same candidates match, "
+        "measured on this data set (copies, and likely repeats of unlabelled people, left out).",
         source="Thesis 4.1 (rate), with a calibrated threshold in place of its fixed 0.3",
         limits=(
             "Leaves destroyed faces and errors out: a method that destroys the hard faces looks better here. Read the "
@@ -105,18 +102,14 @@ class DeidRateThesis:
             name=name,
             title=f"De-identified, thesis ({reading} > 0.3)",
             question=f"How many faces are de-identified by the thesis's rule, read as {reading}?",
-            how=(
-                f"A face counts 1 if the {reading} between the unit embeddings of each of its candidates and of its "
-                f"original is above 0.3 ({equal}). Candidates: {CANDIDATES} Errors count 0; destroyed faces of which "
-                "nothing can be read count 1. Chance = the share of other people's originals that are above it, from "
-                "the same candidates."
-            ),
+            how=f"A face counts 1 if the {reading} between the unit embeddings of each of its candidates and of its "
+            f"original is above 0.3 ({equal}). Candidates: {CANDIDATES} Errors count 0; destroyed faces of which "
+            "nothing can be read count 1. Chance = the share of other people's originals that are above it, from "
+            "the same candidates.",
             source="Thesis 4.1 (97.40 % on 41,094 images, LResNet100E-IR). The thesis does not say which distance its "
             f"0.3 is; {likely}",
-            limits=(
-                "Not calibrated: only near-duplicates count as the same person, so weak methods look private. For "
-                "comparison with the thesis only; read deid_rate@1e-3 beside it. Other recognisers than the thesis's."
-            ),
+            limits="Not calibrated: only near-duplicates count as the same person, so weak methods look private. For "
+            "comparison with the thesis only; read deid_rate@1e-3 beside it. Other recognisers than the thesis's.",
         )
         for name, reading, equal, likely in (
             (

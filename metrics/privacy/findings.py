@@ -19,14 +19,14 @@ With several recognisers, more than half of those that can read a face must agre
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 import scipy
 
 from unmask.bench.core.evidence import Evidence, Strings, point_at
-from unmask.bench.core.types import Float, Floats32, Outcome
+from unmask.bench.core.types import Bools, Float, Outcome
 from unmask.bench.core.values import Finding
 from unmask.metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
 from unmask.metrics.privacy.deid_rate import not_matched
@@ -52,8 +52,7 @@ NAMED: Final = 3
 def findings(evidence: Evidence) -> Iterator[Finding]:
     """Those that hold for one method on one data set."""
     others = strangers(evidence)
-    outcome = evidence.outcome
-    if len(outcome) and (outcome == Outcome.MISSED.value).all():
+    if len(evidence.outcome) and (evidence.outcome == Outcome.MISSED.value).all():
         yield from _of_the_data(evidence, others)
         return
     yield from _matches_others(evidence, others)
@@ -83,12 +82,8 @@ def _of_the_data(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
 
 
 def _chance_off(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
-    calibrated, off = 0, []
-    for attack in attacks(evidence):
-        threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
-        if not math.isfinite(threshold):
-            continue
-        calibrated += 1
+    calibrated, off = _calibrated(evidence, attacks(evidence), FMR), []
+    for attack, threshold in calibrated:
         (share,) = match_shares(attack, others, [threshold])
         rate, low, high = realised_rate(share, evidence.faces.cluster)
         if low > OFF * FMR or high < FMR / OFF:
@@ -100,10 +95,10 @@ def _chance_off(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
         labelled = bool((evidence.truth.identity != "").any())
         pairs = "two people" if labelled else "two faces that may be of one person, since nobody is named,"
         text = (
-            f"{len(off)} of {calibrated} attacks match originals of {pairs} at another rate than the stated "
+            f"{len(off)} of {len(calibrated)} attacks match originals of {pairs} at another rate than the stated "
             f"{100 * FMR:g} %: {'; '.join(off)}. Read the rates of privacy against the measured chance"
         )
-        yield Finding("chance-off", len(off), calibrated, text)
+        yield Finding("chance-off", len(off), len(calibrated), text)
 
 
 def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
@@ -126,17 +121,16 @@ def realised_rate(share: Float, cluster: Ints) -> tuple[float, float, float]:
 
 
 def _matches_others(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
-    n = len(evidence.faces)
-    votes, before, voters = np.zeros(n), np.zeros(n), np.zeros(n)
+    before, after = [], []
     for attack in plain_attacks(evidence):
         unprotected = _nearest_stranger(_originals(attack), others)
         released = _nearest_stranger(attack, others)
         limit = _lookalike_limit(evidence, attack, unprotected)
-        voters += np.isfinite(released) & np.isfinite(unprotected)
-        votes += (released <= limit) & (released < attack.own_distance)
-        before += unprotected <= limit
-    count, many = _majority(votes, voters), int((voters > 0).sum())
-    usual = _majority(before, voters)
+        able = np.isfinite(released) & np.isfinite(unprotected)
+        after.append(np.where(able, (released <= limit) & (released < attack.own_distance), np.nan))
+        before.append(np.where(able, unprotected <= limit, np.nan))
+    matched, asked = _agreed(after, len(evidence.faces))
+    count, many, usual = (int(which.sum()) for which in (matched, asked, _agreed(before, len(asked))[0]))
     table = np.array([[count, many - count], [usual, many - usual]])
     if count > usual and scipy.stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
@@ -177,15 +171,15 @@ def _lookalike_limit(evidence: Evidence, attack: Attack, unprotected: Float) -> 
 def _one_face(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
     changed = np.flatnonzero(evidence.outcome == Outcome.ANONYMIZED.value)
     apart = others.different[np.ix_(changed, changed)]
-    votes, voters = np.zeros(len(changed)), np.zeros(len(changed))
-    for name, threshold in _calibrated(evidence, FMR):
-        rows = unit_rows(evidence.anonymized[name]["embedding"][changed])
+    answers = []
+    for attack, threshold in _calibrated(evidence, plain_attacks(evidence), FMR):
+        rows = unit_rows(evidence.anonymized[attack.recogniser]["embedding"][changed])
         with np.errstate(invalid="ignore"):
             distance = 1 - rows @ rows.T
         pairs = apart & np.isfinite(distance)
-        voters += pairs.any(axis=1)
-        votes += ((distance <= threshold) & pairs).sum(axis=1) > pairs.sum(axis=1) / 2
-    count, many = _majority(votes, voters), int((voters > 0).sum())
+        alike = ((distance <= threshold) & pairs).sum(axis=1) > pairs.sum(axis=1) / 2
+        answers.append(np.where(pairs.any(axis=1), alike, np.nan))
+    count, many = (int(which.sum()) for which in _agreed(answers, len(changed)))
     if many > 2 and count > many / 2:
         text = f"{count:,} of {many:,} outputs look like one and the same person"
         yield Finding("one-face", count, many, text)
@@ -194,16 +188,18 @@ def _one_face(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
 def _other_place(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
     i, j = _companions(evidence.faces.sample)
     i, j = i[others.different[i, j]], j[others.different[i, j]]
-    votes, voters = np.zeros(len(i)), np.zeros(len(i))
-    for name, threshold in _calibrated(evidence, NEAR_FMR):
+    answers = []
+    for attack, threshold in _calibrated(evidence, plain_attacks(evidence), NEAR_FMR):
+        name = attack.recogniser
         original = unit_rows(evidence.original[name]["embedding"])
         output = unit_rows(evidence.anonymized[name]["embedding"])
         usual = point_at(evidence.operating_points[name], FMR).threshold
-        moved, before = _rows_apart(original[i], output[j]), _rows_apart(original[i], original[j])
-        voters += np.isfinite(moved)
-        votes += (moved <= threshold) & ~(before <= usual)
-    matched = np.unique(i[votes > voters / 2])
-    many, pairs = len(np.unique(i[voters > 0])), int((voters > 0).sum())
+        moved, before = (
+            np.asarray(1 - np.einsum("pd,pd->p", original[i], rows[j]), np.float64) for rows in (output, original)
+        )
+        answers.append(np.where(np.isfinite(moved), (moved <= threshold) & ~(before <= usual), np.nan))
+    again, asked = _agreed(answers, len(i))
+    matched, many, pairs = np.unique(i[again]), len(np.unique(i[asked])), int(asked.sum())
     if len(matched) and scipy.stats.poisson.sf(len(matched) - 1, pairs * FMR) < SURE:
         text = f"{len(matched):,} of {many:,} faces match what the output shows at another person's place in the photo"
         yield Finding("other-place", len(matched), many, text)
@@ -222,23 +218,16 @@ def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
     changed = evidence.outcome == Outcome.ANONYMIZED.value
     ssim = readings.get("pixels", {}).get("ssim|standard")
     lpips = readings.get("lpips-alex", {}).get("lpips_alex|standard")
-    alike = np.ones(len(evidence.faces), dtype=np.bool_)
-    measured = changed & (ssim is not None or lpips is not None)
+    calibrated = _calibrated(evidence, plain_attacks(evidence), FMR)
+    private, asked = _agreed((not_matched(attack.own_distance, at) for attack, at in calibrated), len(changed))
+    flagged, measured = private, asked & changed & (ssim is not None or lpips is not None)
     if ssim is not None:
         measured &= np.isfinite(ssim)
-        alike &= ssim >= ALIKE_SSIM
+        flagged &= ssim >= ALIKE_SSIM
     if lpips is not None:
         measured &= np.isfinite(lpips)
-        alike &= lpips <= ALIKE_LPIPS
-    votes, voters = np.zeros(len(alike)), np.zeros(len(alike))
-    for attack in plain_attacks(evidence):
-        threshold = point_at(evidence.operating_points.get(attack.recogniser, ()), FMR).threshold
-        private = not_matched(attack.own_distance, threshold)
-        voters += np.isfinite(private)
-        votes += private == 1
-    measured &= voters > 0
-    flagged = measured & alike & (votes > voters / 2)
-    count, many = int(flagged.sum()), int(measured.sum())
+        flagged &= lpips <= ALIKE_LPIPS
+    count, many = int((measured & flagged).sum()), int(measured.sum())
     if count and count >= ALIKE_SHARE * many:
         text = (
             f"{count:,} of {many:,} changed faces look almost as before (SSIM of {ALIKE_SSIM} or more, LPIPS of "
@@ -248,20 +237,14 @@ def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("alike-yet-private", count, many, text)
 
 
-def _majority(votes: Float, voters: Float) -> int:
-    """In how many places more than half of the recognisers that can be asked say yes."""
-    return int((votes > voters / 2)[voters > 0].sum())
+def _agreed(answers: Iterable[Float], count: int) -> tuple[Bools, Bools]:
+    """(N,) whether more than half of the recognisers that can say (1 yes, 0 no, NaN) say yes, and whether any can."""
+    table = np.vstack([np.full(count, np.nan), *answers])
+    asked = np.isfinite(table).sum(axis=0)
+    return np.nansum(table, axis=0) > asked / 2, asked > 0
 
 
-def _calibrated(evidence: Evidence, fmr: float) -> Sequence[tuple[str, float]]:
-    """Recognisers with a threshold for ``fmr``, and that threshold."""
-    pairs = [
-        (attack.recogniser, point_at(evidence.operating_points.get(attack.recogniser, ()), fmr).threshold)
-        for attack in plain_attacks(evidence)
-    ]
-    return [(name, threshold) for name, threshold in pairs if math.isfinite(threshold)]
-
-
-def _rows_apart(a: Floats32, b: Floats32) -> Float:
-    """(P,) cosine distance of matching unit rows; NaN rows give NaN."""
-    return np.asarray(1 - np.einsum("pd,pd->p", a, b), dtype=np.float64)
+def _calibrated(evidence: Evidence, tried: Sequence[Attack], fmr: float) -> list[tuple[Attack, float]]:
+    """Those with a threshold for ``fmr``, and that threshold."""
+    points = [(attack, point_at(evidence.operating_points.get(attack.recogniser, ()), fmr)) for attack in tried]
+    return [(attack, point.threshold) for attack, point in points if math.isfinite(point.threshold)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from unmask.metrics.privacy.attack import CANDIDATES, Attack, attacks
 from unmask.metrics.privacy.strangers import strangers
 
 Protocol = Literal["same_photo", "cross_photo"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("same_photo", "cross_photo")
 RANKS = (1, 5)
 
 
@@ -88,13 +89,11 @@ def _card(k: int, protocol: Protocol) -> MetricCard:
             if same
             else f"How often is another photo of the same person among the {k} nearest of all other originals?"
         ),
-        how=(
-            f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. The "
-            f"distance is that of the nearest of the output's candidates: {CANDIDATES} Destroyed faces of which "
-            "nothing can be read are never found (0), errors always (1). Copies of one photo under two names, and "
-            "unlabelled originals that look like one person, are left out of the gallery. Interval: bootstrap over "
-            f"identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly."
-        ),
+        how=f"{gallery} {k} nearest by cosine distance, rounded to 6 decimals, ties in the attacker's favour. The "
+        f"distance is that of the nearest of the output's candidates: {CANDIDATES} Destroyed faces of which "
+        "nothing can be read are never found (0), errors always (1). Copies of one photo under two names, and "
+        "unlabelled originals that look like one person, are left out of the gallery. Interval: bootstrap over "
+        f"identities of the faces searched, the gallery fixed. Chance = {k} entries drawn blindly.",
         source="Phillips et al., cumulative match characteristic; ISO/IEC 19795-1 (closed-set identification)",
         limits=(
             "Depends on the size of the gallery: compare within one data set only. "
@@ -115,16 +114,12 @@ class Identification:
     """`rank1|5_same_photo|cross_photo` for every recogniser."""
 
     needs: ClassVar[tuple[str, ...]] = ("role:recogniser",)
-    cards: ClassVar[tuple[MetricCard, ...]] = (
-        *(_card(k, "same_photo") for k in RANKS),
-        *(_card(k, "cross_photo") for k in RANKS),
-    )
+    cards: ClassVar[tuple[MetricCard, ...]] = tuple(_card(k, protocol) for protocol in PROTOCOLS for k in RANKS)
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
         """Four values a face and attack."""
-        protocols: tuple[Protocol, ...] = ("same_photo", "cross_photo")
         for attack in attacks(evidence):
-            for protocol in protocols:
+            for protocol in PROTOCOLS:
                 result = search(evidence, attack, protocol)
                 scored = result.eligible & (result.right > 0)
                 for k in RANKS:

@@ -37,10 +37,8 @@ def _card(outcome: Outcome, direction: Direction, question: str, how: str) -> Me
         question=question,
         how=f"{how} Share of all faces; the four outcomes add up to 1.",
         source="unmask",
-        limits=(
-            "Says what became of a face, not how private it is: an anonymized face may still be recognised. "
-            "Whether a face is found depends on two detectors."
-        ),
+        limits="Says what became of a face, not how private it is: an anonymized face may still be recognised. "
+        "Whether a face is found depends on two detectors.",
     )
 
 

@@ -28,9 +28,8 @@ _OTHERS = (
     "so are unlabelled ones within 0.6 of every recogniser's distance at a false match rate of 1e-4. "
 )
 _FIXED = (
-    "Interval: bootstrap over identities of the faces released, the originals compared with held fixed; its upper "
-    "end allows for 3 pairs of people more than were matched (rule of three: no match among few pairs is no rate of "
-    "0). "
+    "Interval: bootstrap over identities of the faces released, the originals compared with held fixed; its upper end "
+    "allows for 3 pairs of people more than were matched (rule of three: no match among few pairs is no rate of 0). "
 )
 _SMALL = f"Faces of groups of fewer than {MIN_PEOPLE} people are unscored."
 

@@ -55,11 +55,6 @@ class Strangers:
     repeats: int
     """Pairs that look like one person and are not labelled so, copies not counted."""
 
-    def of_group(self, rows: slice) -> Bools:
-        """(B, N) pairs of two people of the same age group and gender."""
-        same = (self.group[rows, None] == self.group[None, :]) & (self.group[rows, None] >= 0)
-        return np.asarray(self.different[rows] & same, dtype=np.bool_)
-
 
 def strangers(evidence: Evidence) -> Strangers:
     """Worked out once for all metrics."""
@@ -76,7 +71,9 @@ def match_shares(
     face. NaN = unscored, nobody to compare with, or a threshold that was not calibrated."""
     shares = np.full((len(thresholds), len(attack.original)), np.nan)
     for rows, distance in attack.blocks():
-        pairs = (others.of_group(rows) if same_group else others.different[rows]) & np.isfinite(distance)
+        pairs = others.different[rows] & np.isfinite(distance)
+        if same_group:
+            pairs &= (others.group[rows, None] == others.group) & (others.group[rows, None] >= 0)
         many = pairs.sum(axis=1)
         for k, threshold in enumerate(thresholds):
             if math.isfinite(threshold):

@@ -33,6 +33,7 @@ UNLABELLED_FMR = 1e-2
 pair at distance 0, and a few of those decide every smaller rate."""
 EDGES = tuple(round(0.05 * k, 2) for k in range(41))
 Protocol = Literal["", "_cross_photo"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("", "_cross_photo")
 
 _RATE: Final = partial(MetricCard, family="privacy", unit="share", bounds=(0.0, 1.0))
 _GENUINE: Final = {
@@ -43,9 +44,8 @@ _GENUINE: Final = {
 _IMPOSTOR = (
     "Impostor pairs: originals of other people and that output (up to 100,000 pairs in all but at least 20 a face, "
     "drawn with the run's seed, the same for all methods). Copies of one photo, and unlabelled originals that look "
-    "like one person, are left out. An output's distance is that of the nearest of its candidates: "
-    f"{CANDIDATES} Errors count as the original, destroyed faces of which nothing can be read as the largest "
-    "distance, 2. "
+    f"like one person, are left out. An output's distance is that of the nearest of its candidates: {CANDIDATES} "
+    "Errors count as the original, destroyed faces of which nothing can be read as the largest distance, 2. "
 )
 _INTERVAL = "Interval: bootstrap over identities; a pair weighs the product of its people's draws. "
 _SAME_PHOTO = (
@@ -128,13 +128,11 @@ def _tar_card(label: str, protocol: Protocol) -> MetricCard:
         direction="lower",
         title=f"Verified{', another photo' if protocol else ''} (FMR {label})",
         question=f"How many outputs are verified as {other} at a false match rate of {label}?",
-        how=(
-            f"{_GENUINE[protocol]}{_IMPOSTOR}The threshold is the largest impostor distance of this very set (original "
-            f"against output) at which at most {label} of the impostor pairs are accepted; TAR is the share of genuine "
-            f"pairs at or below it. An attacker who tunes to the method's outputs, unlike deid_rate@{label} whose "
-            f"threshold comes from unprotected photos of other people. Not measured with fewer than "
-            f"{round(1 / TAR_FMRS[label])} impostor pairs. {unlabelled}{_INTERVAL}Chance = FMR."
-        ),
+        how=f"{_GENUINE[protocol]}{_IMPOSTOR}The threshold is the largest impostor distance of this very set (original "
+        f"against output) at which at most {label} of the impostor pairs are accepted; TAR is the share of genuine "
+        f"pairs at or below it. An attacker who tunes to the method's outputs, unlike deid_rate@{label} whose "
+        f"threshold comes from unprotected photos of other people. Not measured with fewer than "
+        f"{round(1 / TAR_FMRS[label])} impostor pairs. {unlabelled}{_INTERVAL}Chance = FMR.",
         source="ISO/IEC 19795-1 (FMR, FNMR); TAR = 1 - FNMR",
         limits=_CROSS_PHOTO if protocol else _SAME_PHOTO,
     )
@@ -147,17 +145,13 @@ def _eer_card(protocol: Protocol) -> MetricCard:
         direction="higher",
         title=f"Equal error rate{', another photo' if protocol else ''}",
         question="How often does a verifier err that rejects true matches as often as it accepts false ones?",
-        how=(
-            f"{_GENUINE[protocol]}{_IMPOSTOR}EER = where FMR equals FNMR, on the straight line between neighbouring "
-            "thresholds. Above 0.5 own originals lie farther than strangers; an attacker then turns the rule round, so "
-            f"that 1 - EER is printed: no method is better than 0.5. {_INTERVAL}Chance = 0.5. Within a subgroup both "
-            "people of a pair belong to it."
-        ),
+        how=f"{_GENUINE[protocol]}{_IMPOSTOR}EER = where FMR equals FNMR, on the straight line between neighbouring "
+        "thresholds. Above 0.5 own originals lie farther than strangers; an attacker then turns the rule round, so "
+        f"that 1 - EER is printed: no method is better than 0.5. {_INTERVAL}Chance = 0.5. Within a subgroup both "
+        "people of a pair belong to it.",
         source="ISO/IEC 19795-1",
-        limits=(
-            "One operating point far from those in use: a low share of easy victims hardly shows. "
-            f"{_CROSS_PHOTO if protocol else _SAME_PHOTO}"
-        ),
+        limits="One operating point far from those in use: a low share of easy victims hardly shows. "
+        f"{_CROSS_PHOTO if protocol else _SAME_PHOTO}",
         headline=22,
         stands_in_for="" if protocol else "eer_cross_photo",
     )
@@ -169,18 +163,17 @@ class Verification:
     needs: ClassVar[tuple[str, ...]] = ("role:recogniser",)
     cards: ClassVar[tuple[MetricCard, ...]] = tuple(
         card
-        for protocol in ("", "_cross_photo")
+        for protocol in PROTOCOLS
         for card in (_eer_card(protocol), *(_tar_card(label, protocol) for label in TAR_FMRS))
     )
 
     def ask(self, evidence: Evidence) -> Iterator[SetStatistic | Histogram]:
         """Six statistics and a histogram for every attack."""
         photos = genuine_photo_pairs(evidence)
-        protocols: tuple[Protocol, ...] = ("", "_cross_photo")
-        pairs = {protocol: pairs_of(evidence, protocol) for protocol in protocols}
+        pairs = {protocol: pairs_of(evidence, protocol) for protocol in PROTOCOLS}
         labelled = bool((evidence.truth.identity != "").any())
         for attack in attacks(evidence):
-            for protocol in protocols:
+            for protocol in PROTOCOLS:
                 verifier = VerificationAttack(attack, pairs[protocol])
                 for name, chance in {"eer": 0.5, **{f"tar@{label}": fmr for label, fmr in TAR_FMRS.items()}}.items():
                     answerable = labelled or chance >= UNLABELLED_FMR

@@ -156,23 +156,19 @@ class Distribution:
             question="How unlike real photos do the outputs look, as a set?",
             how=f"{_FEATURES}Fréchet distance of two Gaussians with sample means and covariances (n-1). {_INTERVAL}",
             source="Heusel et al. 2017; thesis 4.3, equation 4.10",
-            limits=(
-                f"Biased at small n, and by an amount that depends on the method: below {UNBIASED_FROM:,} images it "
-                "depends on the number of images, and methods are neither tested against each other nor ranked by it; "
-                "use KID. For the same reason there is none of a subgroup. Originals and outputs are pairs, so small "
-                "changes score far better here than in generation papers."
-            ),
+            limits=f"Biased at small n, and by an amount that depends on the method: below {UNBIASED_FROM:,} images it "
+            "depends on the number of images, and methods are neither tested against each other nor ranked by it; "
+            "use KID. For the same reason there is none of a subgroup. Originals and outputs are pairs, so small "
+            "changes score far better here than in generation papers.",
         ),
         _SET(
             name="kid",
             bounds=(None, None),
             title="KID",
             question="How unlike real photos do the outputs look, as a set, without FID's small-sample bias?",
-            how=(
-                f"{_FEATURES}Squared MMD with the kernel (x.y/D + 1)^3, whole set, no subsets, as the unbiased "
-                "U-statistic of pairs: an original is compared with the outputs of other originals only, so outputs "
-                f"that equal their originals score exactly 0. {_INTERVAL}"
-            ),
+            how=f"{_FEATURES}Squared MMD with the kernel (x.y/D + 1)^3, whole set, no subsets, as the unbiased "
+            "U-statistic of pairs: an original is compared with the outputs of other originals only, so outputs "
+            f"that equal their originals score exactly 0. {_INTERVAL}",
             source="Bińkowski et al. 2018; Gretton et al., JMLR 13, 2012, equation 4",
             limits="Unbiased, hence slightly below 0 at times where outputs are distributed like the originals.",
             # Not FID: below 2,048 images it is biased by an amount that differs from method to method.

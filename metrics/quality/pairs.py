@@ -39,21 +39,22 @@ _LPIPS: Final = partial(
 
 def _of_changed(card: MetricCard, question: str) -> MetricCard:
     """The card of the same metric, of changed faces only."""
-    network = card.unit == "LPIPS"
-    return replace(
+    changed = replace(
         card,
         name=f"{card.name}_changed",
         title=f"{card.title}, changed faces",
         question=f"Where a face was changed, {question}?",
-        how=f"As {card.name}, of changed faces only: not of missed ones, which count 0 there, nor of errors."
-        if network
-        else f"As {card.name} (standard), of changed faces only: not of missed ones, whose pixels would lift it, nor "
-        f"of errors. {_REGIONS}",
-        source=card.source if network else "unmask",
-        limits=card.limits
-        if network
-        else f"{_CHANGE}Whom a method misses differs from method to method: read it beside outcome_missed.",
+        how=f"As {card.name}, of changed faces only: not of missed ones, which count 0 there, nor of errors.",
         headline=None,
+    )
+    if card.unit == "LPIPS":
+        return changed
+    return replace(
+        changed,
+        how=f"As {card.name} (standard), of changed faces only: not of missed ones, whose pixels would lift it, nor of "
+        f"errors. {_REGIONS}",
+        source="unmask",
+        limits=f"{_CHANGE}Whom a method misses differs from method to method: read it beside outcome_missed.",
     )
 
 

@@ -12,10 +12,9 @@ import numpy as np
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence, point_at
 from unmask.bench.core.exposure import FMR, distances
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Float, Floats32
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 
 MOST_FRAMES: Final = 200
 """Evenly chosen frames of a track; all their pairs are compared."""
@@ -89,13 +88,11 @@ class IdentityStability:
             threshold = point_at(evidence.operating_points.get(recogniser, ()), FMR).threshold
             outputs = [evidence.anonymized[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
             originals = [evidence.original[recogniser]["embedding"][rows] for rows in evidence.clips.tracks]
-            for name, values in (
-                ("identity_kept", np.array([kept_share(rows, threshold) for rows in outputs])),
-                ("identity_kept_original", np.array([kept_share(rows, threshold) for rows in originals])),
-                ("identity_shared", _shared(evidence, recogniser, outputs, threshold)),
-            ):
-                chance = FMR if name != "identity_shared" else None
-                yield UnitValues(name, recogniser, values, region="image", unit="track", chance=chance)
+            for name, tracks in (("identity_kept", outputs), ("identity_kept_original", originals)):
+                kept = np.array([kept_share(rows, threshold) for rows in tracks])
+                yield UnitValues(name, recogniser, kept, "image", "track", chance=FMR)
+            shared = _shared(evidence, recogniser, outputs, threshold)
+            yield UnitValues("identity_shared", recogniser, shared, "image", "track")
 
 
 def _shared(evidence: Evidence, recogniser: str, outputs: list[Floats32], threshold: float) -> Float:
@@ -192,12 +189,6 @@ class Motion:
             if both.any():
                 original[number], output[number] = before[both].sum(), after[both].sum()
             correlation[number] = trajectory_correlation(landmarks[rows], evidence.landmarks[rows])
-        yield SetStatistic(
-            "flicker",
-            PIXELS,
-            partial(ratio_of_sums, original, output),
-            np.isfinite(original),
-            region="image",
-            unit="track",
-        )
-        yield UnitValues("landmark_correlation", JUDGE, correlation, region="image", unit="track")
+        ratio = partial(ratio_of_sums, original, output)
+        yield SetStatistic("flicker", PIXELS, ratio, np.isfinite(original), "image", "track")
+        yield UnitValues("landmark_correlation", JUDGE, correlation, "image", "track")

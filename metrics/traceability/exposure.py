@@ -12,10 +12,9 @@ import numpy as np
 from unmask.bench.core.cards import Direction, MetricCard
 from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED, Evidence, point_at
 from unmask.bench.core.exposure import FMR, exposed, longest_run, nearest, own_distances
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Bools, Float, Floats32, Outcome
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.types import Float, Floats32, Outcome
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 from unmask.metrics.privacy.outcome import outcome_share
 
 JUDGE: Final = "yunet"
@@ -39,7 +38,6 @@ _LIMITS = (
     "be read might still expose. Thresholds were calibrated on photos, not on surveillance frames. Small and blurred "
     "faces are hard for recognisers in the original too: read it beside the control and the chance level."
 )
-
 
 _EXPOSURE: Final = partial(
     MetricCard, version="2", family="exposure", direction="lower", unit="share", bounds=(0.0, 1.0), source="unmask"
@@ -125,8 +123,8 @@ class Exposure:
                     name,
                     recogniser,
                     _per_track(evidence, distance, point.threshold, measure),
-                    region="image",
-                    unit="track",
+                    "image",
+                    "track",
                     share=share,
                     chance=chance_of_exposure(evidence, recogniser, point.threshold) if share else None,
                     alternatives=tuple(_per_track(evidence, distance, end, measure) for end in ends),
@@ -139,18 +137,11 @@ def _outcomes(evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
     for outcome in Outcome:
         share = outcome_share(evidence.outcome, outcome)
         count = np.array([np.nansum(share[rows]) for rows in tracks], np.float64)
-        yield SetStatistic(
-            f"frames_{outcome.value}",
-            JUDGE,
-            partial(_share, count, frames),
-            frames > 0,
-            region="image",
-            unit="track",
-            share=True,
-        )
+        of_all = partial(_share, count, frames)
+        yield SetStatistic(f"frames_{outcome.value}", JUDGE, of_all, frames > 0, "image", "track", share=True)
         if outcome == Outcome.MISSED:
             missed = np.where(frames > 0, (count > 0).astype(float), np.nan)
-            yield UnitValues("tracks_missed", JUDGE, missed, region="image", unit="track", share=True)
+            yield UnitValues("tracks_missed", JUDGE, missed, "image", "track", share=True)
 
 
 def _share(count: Float, frames: Float, weights: Float) -> float:
@@ -203,13 +194,8 @@ def _readings(evidence: Evidence, recogniser: str) -> tuple[list[Floats32], list
     original, released = evidence.original[recogniser]["embedding"], evidence.anonymized[recogniser]
     again, known_place = released["embedding"], released[KNOWN_PLACE]
     changed = np.isin(evidence.outcome, [Outcome.ANONYMIZED.value, Outcome.DESTROYED.value])
-    use = changed & (_readable(again) | _readable(known_place))
-    readable = _readable(original)
+    readable = np.asarray(np.isfinite(original).all(axis=1))
+    use = changed & (np.isfinite(again).all(axis=1) | np.isfinite(known_place).all(axis=1))
     tracks = evidence.clips.tracks
     outputs = [(again[rows[use[rows]]], known_place[rows[use[rows]]]) for rows in tracks]
     return [original[rows[readable[rows]]] for rows in tracks], outputs
-
-
-def _readable(rows: Floats32) -> Bools:
-    """(N,) whether a row (N, D) was read."""
-    return np.asarray(np.isfinite(rows).all(axis=1), np.bool_)

@@ -11,9 +11,8 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 
 _COUNT: Final = (
     "Number of distinct confirmed tracks of people in a clip, by the tracker named (its card says when a track is "
@@ -25,7 +24,6 @@ _LIMITS: Final = (
     "clip of three. Detectors go by bodies, so changed faces should hardly matter; changed image quality does: read "
     "it beside the control, re-encoded the same way."
 )
-
 
 _PEOPLE: Final = partial(
     MetricCard,
@@ -115,17 +113,15 @@ class People:
         clips = evidence.clips
         for tracker in clips.trackers:
             before, after, recoded = (
-                np.array(
-                    [float(people[tracker].people) if tracker in people else np.nan for people in every], np.float64
-                )
+                np.array([people[tracker].people if tracker in people else np.nan for people in every], np.float64)
                 for every in (clips.people, clips.people_output, clips.people_recoded)
             )
             difference = before - after
-            yield UnitValues("people", tracker, after, region="image", unit="clip")
-            yield UnitValues("people_original", tracker, before, region="image", unit="clip")
-            yield UnitValues("people_difference", tracker, difference, region="image", unit="clip")
+            counts = {"people": after, "people_original": before, "people_difference": difference}
             if np.isfinite(recoded).any():
-                yield UnitValues("people_difference_recoded", tracker, recoded - after, region="image", unit="clip")
+                counts["people_difference_recoded"] = recoded - after
+            for name, values in counts.items():
+                yield UnitValues(name, tracker, values, "image", "clip")
             scored = np.isfinite(difference)
             for name, compute in (("people_difference_sum", weighted_sum), ("people_difference_sd", weighted_sd)):
-                yield SetStatistic(name, tracker, partial(compute, difference), scored, region="image", unit="clip")
+                yield SetStatistic(name, tracker, partial(compute, difference), scored, "image", "clip")

@@ -11,15 +11,13 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Clips, Evidence
-from unmask.bench.core.protocols import CLIPS
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
 from unmask.metrics.traceability.tracking_scores import NO_COUNTS, combined, sequence_counts
 
 AGAINST_ORIGINAL: Final = "_original"
 """Ends the names of scores whose reference is the original's own tracks."""
-
 
 _HOTA_SOURCE = "Luiten et al.: HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 129, 2021"
 _ID_SOURCE = "Ristani et al.: Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking, ECCVW 2016"
@@ -89,7 +87,6 @@ _COMMON: Final = (
 )
 _BODY: Final = "Detector and tracker go by whole bodies, so a method that changes faces alone should hardly move it."
 
-
 _HEADLINES: Final = {"hota": 3, "idf1": 4, "mota": 5}
 _HEADLINES_ORIGINAL: Final = {"hota": 6, "idf1": 7}
 
@@ -145,15 +142,8 @@ def _statistics(clips: Clips, tracker: str, references: Sequence[Tracks | None],
     ]
     score = partial(_one, np.stack(counts))
     for card in _SCORES:
-        yield SetStatistic(
-            card.name + ending,
-            tracker,
-            partial(score, card.name),
-            scored,
-            region="image",
-            unit="clip",
-            eligible=eligible,
-        )
+        compute = partial(score, card.name)
+        yield SetStatistic(card.name + ending, tracker, compute, scored, "image", "clip", eligible=eligible)
 
 
 def _one(counts: Float, name: str, weights: Float) -> float:

@@ -7,7 +7,6 @@ them thousands of times) costs little.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,8 +19,6 @@ ALPHAS: Final = 19
 """HOTA's overlap thresholds: 0.05, 0.10, ..., 0.95."""
 OVERLAP: Final = 0.5
 """IoU from which on a box counts as found, for MOTA, ID switches and IDF1."""
-
-
 COUNTS: Final = {
     "HOTA": ("HOTA_TP", "HOTA_FN", "HOTA_FP"),
     "CLEAR": ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW"),
@@ -32,6 +29,11 @@ frame by frame, of Identity under the one track that fits each person best over 
 person of the reference goes on under another track."""
 NO_COUNTS: Final[Float] = np.zeros(4 * ALPHAS + 7)
 """Of a clip without any frame: adds nothing to others."""
+_SETTINGS: Final = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
+_METRICS: Final[Any] = (
+    trackeval.metrics.HOTA(),
+    *(kind(dict(_SETTINGS)) for kind in (trackeval.metrics.CLEAR, trackeval.metrics.Identity)),
+)
 
 
 class TrackingScores(NamedTuple):
@@ -57,11 +59,22 @@ def sequence_counts(reference: Tracks, tracks: Tracks, frames: int) -> Float:
     TrackEval's evaluator on the same boxes as MOTChallenge files without its preprocessing. Boxes without an area
     overlap with nothing. Raises `ValueError` where a frame lies outside, or a track has two boxes in one frame.
     """
-    data = _data(reference, tracks, frames)
-    hota, clear, identity = (metric.eval_sequence(data) for metric in _metrics())
-    arrays = [hota[name] for name in COUNTS["HOTA"]]
+    (gt_ids, gt_boxes, gt_number), (ids, boxes, number) = (_by_frame(t, frames) for t in (reference, tracks))
+    # Ids from 0 without gaps, and overlaps, for each frame.
+    data = {
+        "num_timesteps": frames,
+        "num_gt_ids": gt_number,
+        "num_tracker_ids": number,
+        "num_gt_dets": len(reference),
+        "num_tracker_dets": len(tracks),
+        "gt_ids": gt_ids,
+        "tracker_ids": ids,
+        "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
+    }
+    hota, clear, identity = (metric.eval_sequence(data) for metric in _METRICS)
     numbers = [*(clear[name] for name in COUNTS["CLEAR"]), *(identity[name] for name in COUNTS["Identity"])]
-    return np.concatenate([*arrays, np.asarray(hota["AssA"]) * hota["HOTA_TP"], numbers]).astype(np.float64)
+    arrays = [*(hota[name] for name in COUNTS["HOTA"]), np.asarray(hota["AssA"]) * hota["HOTA_TP"]]
+    return np.concatenate([*arrays, numbers]).astype(np.float64)
 
 
 def combined(clips: Float, weights: Float) -> TrackingScores:
@@ -87,39 +100,8 @@ def combined(clips: Float, weights: Float) -> TrackingScores:
 
 def overlaps(a: Floats32, b: Floats32) -> Float:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4): left, top, width, height; 0 where one has no area."""
-    first, second = (boxes.astype(np.float64) for boxes in (a, b))
-    ends_a, ends_b = first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]
-    sides = np.minimum(ends_a[:, None], ends_b[None]) - np.maximum(first[:, None, :2], second[None, :, :2])
-    shared = np.maximum(sides, 0).prod(axis=2)
-    # As TrackEval: a side is the difference of its ends, not the width that was given.
-    area_a, area_b = ((ends - boxes[:, :2]) for ends, boxes in ((ends_a, first), (ends_b, second)))
-    size_a, size_b = (np.where((area > 0).all(axis=1), area.prod(axis=1), 0.0) for area in (area_a, area_b))
-    union = size_a[:, None] + size_b[None] - shared
-    real = (size_a[:, None] > 0) & (size_b[None] > 0) & (union > 0)
-    return np.asarray(np.where(real, shared / np.where(real, union, 1.0), 0.0), np.float64)
-
-
-@cache
-def _metrics() -> tuple[Any, Any, Any]:
-    """TrackEval's three; made without printing their settings."""
-    quiet = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
-    metrics = trackeval.metrics
-    return metrics.HOTA(), metrics.CLEAR(dict(quiet)), metrics.Identity(dict(quiet))
-
-
-def _data(reference: Tracks, tracks: Tracks, frames: int) -> dict[str, Any]:
-    """What TrackEval's metrics are fed with: ids from 0 without gaps, and overlaps, for each frame."""
-    (gt_ids, gt_boxes, gt_number), (ids, boxes, number) = (_by_frame(t, frames) for t in (reference, tracks))
-    return {
-        "num_timesteps": frames,
-        "num_gt_ids": gt_number,
-        "num_tracker_ids": number,
-        "num_gt_dets": len(reference),
-        "num_tracker_dets": len(tracks),
-        "gt_ids": gt_ids,
-        "tracker_ids": ids,
-        "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
-    }
+    shares = trackeval.datasets.MotChallenge2DBox._calculate_box_ious(a.astype(np.float64), b.astype(np.float64))
+    return np.asarray(shares, np.float64)
 
 
 def _by_frame(tracks: Tracks, frames: int) -> tuple[list[Ints], list[Floats32], int]:

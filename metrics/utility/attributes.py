@@ -29,16 +29,11 @@ _CAP: Final = "The control shows the estimator's own errors: no method can be ex
 _YEARS: Final = "Mean over the estimated outputs of the absolute difference in years. "
 _SHARE: Final = partial(MetricCard, version="1", family="utility", direction="higher", unit="share", bounds=(0.0, 1.0))
 _AGE_ERROR: Final = partial(MetricCard, version="1", family="utility", direction="lower", bounds=(0.0, None))
+_AGE_MAE: Final = partial(_AGE_ERROR, unit="years", source="mean absolute error")
 
 
 def _kept(
-    name: str,
-    title: str,
-    right: str,
-    questions: Sequence[str],
-    rule: str,
-    limits: tuple[str, str],
-    **more: Any,
+    name: str, title: str, right: str, questions: Sequence[str], rule: str, limits: tuple[str, str], **more: Any
 ) -> Iterator[MetricCard]:
     """Cards of the shares that keep a class: of the estimated outputs and of all, by the original and by the label.
 
@@ -154,26 +149,19 @@ class AgePreserved:
             unit="years squared",
             source="thesis 4.3, Evaluating Age; groups of 4.4",
         ),
-        *(
-            _AGE_ERROR(
-                name=name,
-                title=title,
-                question=question,
-                how=_YEARS + target,
-                limits=f"{_MISSED}{_KEPT}{cap}".strip(),
-                unit="years",
-                source="mean absolute error",
-            )
-            for name, title, question, target, cap in (
-                ("age_mae", "Age changed by", "By how many years does the estimated age change?", _TO_ORIGINAL, ""),
-                (
-                    "age_mae_true",
-                    "Age off by",
-                    "By how many years is the estimated age off the labelled one?",
-                    _TO_TRUTH,
-                    _CAP,
-                ),
-            )
+        _AGE_MAE(
+            name="age_mae",
+            title="Age changed by",
+            question="By how many years does the estimated age change?",
+            how=f"{_YEARS}{_TO_ORIGINAL}",
+            limits=f"{_MISSED}{_KEPT}".strip(),
+        ),
+        _AGE_MAE(
+            name="age_mae_true",
+            title="Age off by",
+            question="By how many years is the estimated age off the labelled one?",
+            how=f"{_YEARS}{_TO_TRUTH}",
+            limits=f"{_MISSED}{_KEPT}{_CAP}",
         ),
     )
     needs: ClassVar[tuple[str, ...]] = ("role:attributes",)
@@ -184,9 +172,7 @@ class AgePreserved:
         truth = np.asarray(evidence.truth.age, dtype=np.float64)
         labelled = ~np.isnan(truth)
         for name in instruments_with(evidence, "age"):
-            before, after = (
-                np.asarray(part[name]["age"], np.float64) for part in (evidence.original, evidence.anonymized)
-            )
+            before, after = (part[name]["age"].astype(float) for part in (evidence.original, evidence.anonymized))
             group = age_group(after, groups)
             yield from _right("age_group", "", name, target_group(before, groups), group)
             yield UnitValues("age_mse", name, outside_group_squared(before, after, groups))

@@ -14,8 +14,7 @@ from unmask.bench.core.types import Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.metrics.utility.attributes import instruments_with
 
-CHANNELS = ("r", "g", "b")
-_NAMES = {"r": "red", "g": "green", "b": "blue"}
+CHANNELS = {"r": "red", "g": "green", "b": "blue"}
 _SCALE = (
     "Squared differences of 0..255 values, averaged over the three channels. The thesis's tables cannot be compared: "
     "19768 at an average tone of [222, 166, 145] exceeds the largest possible mean over channels (12683), and 49001 at "
@@ -23,7 +22,6 @@ _SCALE = (
 )
 _SIGNED = "The interval is that of the signed shift: where it holds no shift at all, it begins at 0."
 _SCORED = "Faces whose skin could not be estimated on the output are not scored."
-
 
 _SKIN: Final = partial(
     MetricCard,
@@ -60,7 +58,7 @@ class SkinTone:
             title="Skin tones differ by",
             question="How different are the skin tones of the outputs from one another?",
             how="Mean squared difference of each output's dominant skin colour to the average over all estimated "
-            "outputs. " + _SCORED,
+            f"outputs. {_SCORED}",
             limits="Low is the aim only of a method that gives everybody one tone (hypothesis H3). " + _SCALE,
             headline=50,
             stands_in_for="ita_change",
@@ -76,46 +74,42 @@ class SkinTone:
         *(
             _SKIN(
                 name=f"skin_{c}",
-                title=f"Average skin tone, {_NAMES[c]}",
+                title=f"Average skin tone, {colour}",
                 question="What is the average skin colour of the outputs?",
-                how=f"Mean of the {_NAMES[c]} value of the outputs' dominant skin colour. " + _SCORED,
+                how=f"Mean of the {colour} value of the outputs' dominant skin colour. {_SCORED}",
             )
-            for c in CHANNELS
+            for c, colour in CHANNELS.items()
         ),
         *(
             _SHIFT(
                 name=f"skin_deviation_{c}",
-                title=f"Average skin tone shifted, {_NAMES[c]}",
+                title=f"Average skin tone shifted, {colour}",
                 question="How far does the average skin tone move from that of the originals?",
-                how=f"|mean {_NAMES[c]} of the outputs - of the originals| in percent of the originals', over the "
-                "faces "
-                "estimated on both. " + _SIGNED,
+                how=f"|mean {colour} of the outputs - of the originals| in percent of the originals', over the faces "
+                f"estimated on both. {_SIGNED}",
                 limits="Shifts that differ from person to person can cancel out. A method that changes the tone on "
                 "purpose is judged by skin_target_deviation instead.",
             )
-            for c in CHANNELS
+            for c, colour in CHANNELS.items()
         ),
         *(
             _SHIFT(
                 name=f"skin_target_deviation_{c}",
-                title=f"Average skin tone off the target, {_NAMES[c]}",
+                title=f"Average skin tone off the target, {colour}",
                 question="How far is the average skin tone from the target tone?",
-                how=f"|mean {_NAMES[c]} of the outputs - the configured target| in percent of the target. "
-                + _SCORED
-                + " "
-                + _SIGNED,
+                how=f"|mean {colour} of the outputs - the configured target| in percent of the target. {_SCORED} "
+                f"{_SIGNED}",
                 source="thesis hypothesis H3: at most 20 % for each of R, G and B",
                 limits="An average on the target can be made of people on either side of it: see skin_target_mse.",
             )
-            for c in CHANNELS
+            for c, colour in CHANNELS.items()
         ),
         _ITA(
             name="ita",
             title="Skin lightness (ITA)",
             question="How light is the skin of the outputs?",
             how="Mean individual typology angle of the dominant skin colour: arctan((L* - 50) / b*) in degrees. Above "
-            "55 "
-            "very light, below -30 dark. " + _SCORED,
+            f"55 very light, below -30 dark. {_SCORED}",
             bounds=(-180, 180),
             limits="Photos are not colour-calibrated: lighting moves it as much as skin does.",
         ),
@@ -140,17 +134,15 @@ class SkinTone:
             estimated = ~np.isnan(after).any(axis=1)
             average = after[estimated].mean(axis=0) if estimated.any() else np.full(3, np.nan)
             yield UnitValues("skin_estimated", name, np.asarray(estimated, np.float64), share=True)
-            apart: Float = ((after - average) ** 2).mean(axis=1)
-            yield UnitValues("skin_mse", name, apart)
+            yield UnitValues("skin_mse", name, ((after - average) ** 2).mean(axis=1))
             for index, c in enumerate(CHANNELS):
                 yield UnitValues(f"skin_{c}", name, after[:, index])
                 yield _shift(f"skin_deviation_{c}", name, after[:, index], before[:, index])
             if target is not None:
-                tone = np.array(target, dtype=np.float64)
-                yield UnitValues("skin_target_mse", name, ((after - tone) ** 2).mean(axis=1))
+                aim = np.tile(np.array(target, dtype=np.float64), (len(after), 1))
+                yield UnitValues("skin_target_mse", name, ((after - aim) ** 2).mean(axis=1))
                 for index, c in enumerate(CHANNELS):
-                    aim = np.full(len(after), tone[index])
-                    yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim)
+                    yield _shift(f"skin_target_deviation_{c}", name, after[:, index], aim[:, index])
             angle = np.asarray(evidence.anonymized[name]["ita"], np.float64)
             yield UnitValues("ita", name, angle)
             yield UnitValues("ita_change", name, angle - np.asarray(evidence.original[name]["ita"], np.float64))

@@ -9,6 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.store.results import HistogramRow
+from unmask.reports.charts.svg import svg_start, svg_text
 
 WIDTH: Final = 380
 HEIGHT: Final = 178
@@ -39,14 +40,7 @@ def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, 
     def py(share: float) -> float:
         return round(HEIGHT - _BOTTOM - min(share / top, 1.0) * (HEIGHT - _TOP - _BOTTOM), 1)
 
-    parts = [
-        Markup('<svg class="plot histogram" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">').format(
-            w=WIDTH, h=HEIGHT, n=name
-        ),
-        Markup('<title id="{n}-t">{t}</title><desc id="{n}-d">{d}</desc>').format(
-            n=name, t=title, d=_describe(row, thresholds)
-        ),
-    ]
+    parts = [svg_start("histogram", WIDTH, HEIGHT, name, title, _describe(row, thresholds))]
     for i, values in enumerate(shares.values()):
         path = _steps([px(edge) for edge in row.edges], [py(v) for v in values], py(0.0))
         parts.append(Markup('<path class="series s{i}" d="{d}"/>').format(i=i, d=path))
@@ -55,17 +49,9 @@ def histogram(row: HistogramRow, thresholds: Sequence[Threshold], *, name: str, 
     )
     own = next(iter(shares.values()), [])
     if own and own[-1] > top:
-        parts.append(
-            Markup('<text class="mark" x="{x}" y="{y}" text-anchor="end">{t} ↑</text>').format(
-                x=WIDTH - _RIGHT, y=_TOP - 4, t=f"{own[-1]:.0%}"
-            )
-        )
+        parts.append(svg_text("mark", WIDTH - _RIGHT, _TOP - 4, f"{own[-1]:.0%} ↑", "end"))
     for value in _ticks(low, high):
-        parts.append(
-            Markup('<text class="tick" x="{x}" y="{y}" text-anchor="middle">{v}</text>').format(
-                x=min(max(px(value), 14), WIDTH - 14), y=HEIGHT - 14, v=f"{value:g}"
-            )
-        )
+        parts.append(svg_text("tick", min(max(px(value), 14), WIDTH - 14), HEIGHT - 14, f"{value:g}", "middle"))
     parts += _threshold_marks([t for t in thresholds if low <= t.value <= high], px, py(0.0))
     return Markup("").join([*parts, Markup("</svg>")])
 
@@ -78,17 +64,13 @@ def _top(row: HistogramRow, shares: Mapping[str, Sequence[float]]) -> float:
 
 
 def _threshold_marks(thresholds: Sequence[Threshold], px: Callable[[float], float], base: float) -> list[Markup]:
-    marks = []
+    marks: list[Markup] = []
     # Neighbouring labels go on two lines in turn, so that close thresholds stay readable.
     for i, mark in enumerate(sorted(thresholds, key=lambda t: t.value)):
         x, y = px(mark.value), 11 + 13 * (i % 2)
         anchor = "end" if x > WIDTH - 50 else "start" if x < 50 else "middle"
-        marks.append(
-            Markup(
-                '<line class="threshold" x1="{x}" x2="{x}" y1="{t}" y2="{b}"/>'
-                '<text class="mark" x="{x}" y="{y}" text-anchor="{a}">{s}</text>'
-            ).format(x=x, t=y + 3, b=base, y=y, a=anchor, s=mark.text)
-        )
+        line = Markup('<line class="threshold" x1="{x}" x2="{x}" y1="{t}" y2="{b}"/>').format(x=x, t=y + 3, b=base)
+        marks += [line, svg_text("mark", x, y, mark.text, anchor)]
     return marks
 
 

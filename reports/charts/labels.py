@@ -43,13 +43,13 @@ def place_labels(
     Tries rings of growing distance around the point and takes the first spot that covers nothing, else the one
     that covers least.
     """
-    taken = list(obstacles)
-    placed: list[Rect] = []
+    boxes = list(obstacles)
+    labels: list[Rect] = []
     for (x, y), (w, h) in zip(points, sizes, strict=True):
-        best = min((_cost(box, d, taken, frame), i, box) for i, (box, d) in enumerate(_candidates(x, y, w, h)))[2]
-        placed.append(best)
-        taken.append(best)
-    return placed
+        best = min((_cost(box, d, boxes, frame), i, box) for i, (box, d) in enumerate(_candidates(x, y, w, h)))[2]
+        labels.append(best)
+        boxes.append(best)
+    return labels
 
 
 def _candidates(x: float, y: float, w: float, h: float) -> list[tuple[Rect, float]]:
@@ -65,7 +65,7 @@ def _candidates(x: float, y: float, w: float, h: float) -> list[tuple[Rect, floa
     return candidates
 
 
-def _cost(box: Rect, distance: float, taken: Sequence[Rect], frame: Rect) -> float:
-    covered = sum(box.overlap(other) for other in taken)
+def _cost(box: Rect, distance: float, boxes: Sequence[Rect], frame: Rect) -> float:
+    overlap = sum(box.overlap(other) for other in boxes)
     # Rounded: equal spots must not be told apart by the last bit, which differs between machines.
-    return round(distance + 20.0 * covered + 1000.0 * box.outside(frame), 3)
+    return round(distance + 20.0 * overlap + 1000.0 * box.outside(frame), 3)

@@ -1,4 +1,4 @@
-"""Turns matplotlib's SVG into markup that can stand in a page: no prolog, no outside names, the page's colours."""
+"""SVG that can stand in a page: pieces of it, and matplotlib's without prolog, outside names and own colours."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ RC: Final[Any] = {
 }
 
 
+def svg_start(kind: str, width: float, height: float, name: str, title: str, description: str) -> Markup:
+    """The start of a drawing that is written by hand; ``name`` keeps its ids apart on a page."""
+    return Markup(
+        '<svg class="plot {k}" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">'
+        '<title id="{n}-t">{t}</title><desc id="{n}-d">{d}</desc>'
+    ).format(k=kind, w=width, h=height, n=name, t=title, d=description)
+
+
+def svg_text(kind: str, x: float, y: float, text: str, anchor: str = "") -> Markup:
+    attribute = Markup(' text-anchor="{a}"').format(a=anchor) if anchor else ""
+    return Markup('<text class="{k}" x="{x}" y="{y}"{a}>{t}</text>').format(k=kind, x=x, y=y, a=attribute, t=text)
+
+
 def inline_svg(figure: Figure, name: str, title: str, description: str) -> Markup:
     """The figure as one ``<svg>`` element; equal figures give equal bytes. ``name`` keeps its ids apart on a page."""
     buffer = io.StringIO()
@@ -73,8 +86,8 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> Marku
 
 
 def _prefix_ids(text: str, name: str) -> str:
-    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
-    names = {part for pair in used for part in pair if part}
+    references = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    names = {part for pair in references for part in pair if part}
     text = re.sub(r'\s+id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in names else "", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)

@@ -12,6 +12,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from unmask.reports.charts.svg import svg_start, svg_text
+
 STATES: Final = ("missed", "error", "exposed", "anonymized", "destroyed")
 """The worst first; what stands earlier is drawn in place of what stands later."""
 WIDTH: Final = 760
@@ -49,46 +51,29 @@ class LaneGroup:
 def timeline_svg(groups: Sequence[LaneGroup], seconds: float, *, name: str, title: str, description: str) -> Markup:
     """An inline SVG ``WIDTH`` units wide. ``name``: letters, digits and ``-``, distinct on its page."""
     height = _AXIS + sum(_HEAD + _LANE * len(group.lanes) for group in groups)
-    parts = [
-        Markup('<svg class="plot timeline" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{n}-t {n}-d">').format(
-            w=WIDTH, h=height, n=name
-        ),
-        Markup('<title id="{n}-t">{t}</title><desc id="{n}-d">{d}</desc>').format(n=name, t=title, d=description),
-    ]
-    ticks = axis_ticks(seconds)
-    for tick in ticks:
-        parts.append(
-            Markup('<path class="grid-line" d="M{x} {a}V{b}"/>').format(
-                x=LEFT + _unit(tick, seconds), a=_HEAD - 4, b=height - _AXIS + 4
-            )
-        )
+    parts = [svg_start("timeline", WIDTH, height, name, title, description)]
+    ticks = [(LEFT + _unit(tick, seconds), tick) for tick in axis_ticks(seconds)]
+    line = Markup('<path class="grid-line" d="M{x} {a}V{b}"/>')
+    parts += [line.format(x=x, a=_HEAD - 4, b=height - _AXIS + 4) for x, _ in ticks]
     y = 0
     for group in groups:
         y += _HEAD
-        parts.append(Markup('<text class="who" x="0" y="{y}">{t}</text>').format(y=y - 6, t=group.title))
+        parts.append(svg_text("who", 0, y - 6, group.title))
         for lane in group.lanes:
             parts.append(_lane(lane, y + _LANE / 2, seconds))
             y += _LANE
-    for tick in ticks:
-        parts.append(
-            Markup('<text class="tick" x="{x}" y="{y}" text-anchor="middle">{t}</text>').format(
-                x=LEFT + _unit(tick, seconds), y=height - 8, t=f"{tick:g} s"
-            )
-        )
+    parts += [svg_text("tick", x, height - 8, f"{tick:g} s", "middle") for x, tick in ticks]
     return Markup("").join([*parts, Markup("</svg>")])
 
 
 def _lane(lane: Lane, y: float, seconds: float) -> Markup:
-    parts = [Markup('<text class="lane" x="0" y="{y}">{t}</text>').format(y=y + 4, t=lane.name)]
+    parts = [svg_text("lane", 0, y + 4, lane.name)]
     runs = grid_runs(lane.stretches, seconds)
     for state in reversed(STATES):
         steps = [f"M{LEFT + a} {y:g}H{LEFT + b}" for a, b, each in runs if each == state]
         if steps:
             parts.append(Markup('<path class="{s}" d="{d}"/>').format(s=state, d="".join(steps)))
-    parts.append(
-        Markup('<text class="words" x="{x}" y="{y}">{t}</text>').format(x=LEFT + LANES + 8, y=y + 4, t=lane.words)
-    )
-    return Markup("").join(parts)
+    return Markup("").join([*parts, svg_text("words", LEFT + LANES + 8, y + 4, lane.words)])
 
 
 def grid_runs(stretches: Sequence[Stretch], seconds: float) -> list[tuple[int, int, str]]:

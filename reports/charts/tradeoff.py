@@ -159,18 +159,18 @@ def _write_labels(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     draw()  # settles the layout, so that places in pixels are known
     figure.set_layout_engine("none")
     to_pixels = axes.transData.transform
-    blocked = [rect for line in axes.lines for rect in _segments(line.get_transform().transform(line.get_xydata()))]
+    obstacles = [rect for line in axes.lines for rect in _segments(line.get_transform().transform(line.get_xydata()))]
     spots = []
     for point in points:
         px, py = (float(v) for v in to_pixels((point.x.value, point.y.value)))
         spots.append((px, py))
-        blocked.append(Rect(px - 6, py - 6, px + 6, py + 6))
+        obstacles.append(Rect(px - 6, py - 6, px + 6, py + 6))
     names = [shorten(p.name) for p in points]
     sizes = [_text_size(figure, name) for name in names]
     b = axes.get_window_extent()
-    placed = place_labels(spots, sizes, Rect(b.x0 + 2, b.y0 + 2, b.x1 - 2, b.y1 - 2), blocked)
+    boxes = place_labels(spots, sizes, Rect(b.x0 + 2, b.y0 + 2, b.x1 - 2, b.y1 - 2), obstacles)
     back = axes.transData.inverted().transform
-    for name, box, (px, py), point in zip(names, placed, spots, points, strict=True):
+    for name, box, (px, py), point in zip(names, boxes, spots, points, strict=True):
         x, y = back((box.left, (box.bottom + box.top) / 2))
         axes.text(x, y, name, fontsize=11, va="center_baseline", ha="left", color=INK, zorder=6)
         near = (min(max(px, box.left), box.right), min(max(py, box.bottom), box.top))

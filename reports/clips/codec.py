@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from unmask.bench.core.headlines import JUDGE
 from unmask.bench.store.clip_set import ClipSet
-from unmask.bench.store.following import Change, Followed, followed
+from unmask.bench.store.following import Change, followed
 from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
 from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
-from unmask.reports.columns import Head, make_head
-from unmask.reports.numbers import count, format_interval, format_value
+from unmask.reports.columns import make_head
+from unmask.reports.numbers import count
 
 WORDS: Final = {
     Change.BEYOND: "changed beyond the codec",
@@ -25,32 +24,8 @@ WORDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CodecLine:
-    release: Release
-    control: bool
-    what: str
-    kbps: Cell
-    cells: tuple[Cell, ...]
-    beyond: str
-    """People counted in the re-encoded control minus in this output, clip by clip; '' for controls."""
-    interval: str
-    verdict: str
-    recognisers: tuple[Cell, ...]
-    """Tracks exposed, by each recogniser."""
-
-
-@dataclass(frozen=True, slots=True)
-class CodecTable:
-    heads: tuple[Head, ...]
-    recognisers: tuple[str, ...]
-    lines: tuple[CodecLine, ...]
-    source: str
-    """Bitrate of the source, in words."""
-
-
-def codec_table(board: Board, clips: ClipSet) -> CodecTable:
-    """Controls first."""
+def codec_values(board: Board, clips: ClipSet) -> dict[str, Any]:
+    """What the template shows: a line for each release, controls first."""
     names: list[tuple[str, str]] = [
         *((metric, clips.tracker) for metric in ("people_difference", "idf1_original", "idf1", "hota")),
         ("tracks_exposed", WORST),
@@ -61,32 +36,22 @@ def codec_table(board: Board, clips: ClipSet) -> CodecTable:
     heads = [make_head(board, clips.column(*name)) for name in columns]
     recognisers = clips.run.recognisers if "tracks_exposed" in clips.run.metrics else []
     verdicts = {each.release.label: each for each in followed(clips)}
-    lines = (_line(board, clips, release, heads, recognisers, verdicts.get(release.label)) for release in order)
-    return CodecTable(tuple(heads), tuple(recognisers), tuple(lines), _source(clips))
-
-
-def _line(
-    board: Board,
-    clips: ClipSet,
-    release: Release,
-    heads: Sequence[Head],
-    recognisers: Sequence[str],
-    verdict: Followed | None,
-) -> CodecLine:
-    extra = None if verdict is None else verdict.extra
-    interval = "" if extra is None else format_interval(extra.low, extra.high, extra.value, "people")
-    exposed = [clips.column("tracks_exposed", name) for name in recognisers]
-    return CodecLine(
-        release,
-        clips.run.is_control(release.label),
-        _what(release),
-        _cell(board, clips, release, clips.column("kbps", "stream")),
-        tuple(_cell(board, clips, release, head.column) for head in heads),
-        "" if extra is None else format_value(extra.value, "people"),
-        interval or ("one clip: no interval" if extra is not None and extra.n == 1 else ""),
-        "" if verdict is None else WORDS[verdict.change],
-        tuple(_cell(board, clips, release, column) for column in exposed),
-    )
+    lines = []
+    for release in order:
+        verdict = verdicts.get(release.label)
+        exposed = (clips.column("tracks_exposed", name) for name in recognisers)
+        line = {
+            "release": release,
+            "what": _what(release),
+            "kbps": _cell(board, clips, release, clips.column("kbps", "stream")),
+            "cells": [_cell(board, clips, release, head.column) for head in heads],
+            # People counted in the re-encoded control minus in this output, clip by clip.
+            "extra": None if verdict is None else verdict.extra,
+            "verdict": "" if verdict is None else WORDS[verdict.change],
+            "exposed": [_cell(board, clips, release, column) for column in exposed],
+        }
+        lines.append(line)
+    return {"heads": heads, "recognisers": recognisers, "lines": lines, "source": _source(clips)}
 
 
 def _cell(board: Board, clips: ClipSet, release: Release, column: Column) -> Cell:

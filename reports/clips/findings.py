@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.exposure import FMR
@@ -13,7 +12,7 @@ from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.schemas import Release
 from unmask.bench.store.view import WORST
 from unmask.reports.leaderboard import USELESS_SHARE
-from unmask.reports.numbers import NBSP, count, format_interval, format_value, listed
+from unmask.reports.numbers import NBSP, count, format_value, interval_text, listed, with_interval
 
 STRANGERS: Final = 10 * FMR
 """Share of strangers taken for one person above which the page warns."""
@@ -29,60 +28,45 @@ RULE: Final = (
 """How `bench.store.following` decides, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A question and its answer."""
-
-    title: str
-    answer: str
-    details: tuple[str, ...]
-    """A sentence a method."""
+_UNDER: Final = {
+    Change.BEYOND: "Beyond what re-encoding alone changes, people are followed differently under {methods}.",
+    Change.HARDLY: "Under {methods} it hardly changes.",
+    Change.OPEN: "For {methods} no change beyond the codec's is shown, and none can be ruled out.",
+    Change.UNTOUCHED: "{methods} left most faces as they were (or there were none), which says nothing about whether "
+    "following people depends on their faces.",
+    Change.UNKNOWN: "For {methods} it cannot be told: {why}.",
+}
+Finding = tuple[str, str, list[str]]
+"""A question, its answer, and a sentence for each method."""
 
 
 def findings(clips: ClipSet) -> list[Finding]:
     """What a reader should take away from a data set."""
     return [
-        Finding("Can people still be followed?", *_following(clips)),
-        Finding("Who is left exposed, and for how long?", *_exposure(clips)),
+        ("Can people still be followed?", *_following(clips)),
+        ("Who is left exposed, and for how long?", *_exposure(clips)),
     ]
 
 
-def _following(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
+def _following(clips: ClipSet) -> tuple[str, list[str]]:
     """Whether anonymized faces make people harder to follow, beyond what re-encoding does."""
     methods = followed(clips)
     if not methods:
-        return "Only the clips as they are were run; there is no method to speak of.", ()
+        return "Only the clips as they are were run; there is no method to speak of.", []
     names = {change: [f.release.label for f in methods if f.change == change] for change in Change}
     releases = [*([clips.recoded] if clips.recoded else []), *clips.competing]
-    details = tuple(text for c in releases if (text := _followed_text(clips, c)))
+    details = [text for release in releases if (text := _followed_text(clips, release))]
     if clips.recoded is None:
         return "The clips were not re-encoded without a method, so what the codec alone does is not known.", details
-    said = []
     if len(names[Change.HARDLY]) == len(methods):
-        said.append(
+        answer = (
             "Following people by their bodies hardly depends on their faces here: every method leaves it as it is "
             "when the clips are only re-encoded."
         )
-    else:
-        if names[Change.BEYOND]:
-            said.append(
-                f"Beyond what re-encoding alone changes, people are followed differently under "
-                f"{listed(names[Change.BEYOND])}."
-            )
-        if names[Change.HARDLY]:
-            said.append(f"Under {listed(names[Change.HARDLY])} it hardly changes.")
-        if names[Change.OPEN]:
-            said.append(
-                f"For {listed(names[Change.OPEN])} no change beyond the codec's is shown, and none can be ruled out."
-            )
-        if names[Change.UNTOUCHED]:
-            said.append(
-                f"{listed(names[Change.UNTOUCHED])} left most faces as they were (or there were none), which says "
-                "nothing about whether following people depends on their faces."
-            )
-        if names[Change.UNKNOWN]:
-            said.append(f"For {listed(names[Change.UNKNOWN])} it cannot be told: {_unknown(clips)}.")
-    return " ".join(said), details
+        return answer, details
+    under = {change: text for change, text in _UNDER.items() if names[change]}
+    why = _unknown(clips)
+    return " ".join(text.format(methods=listed(names[c]), why=why) for c, text in under.items()), details
 
 
 def _unknown(clips: ClipSet) -> str:
@@ -102,7 +86,7 @@ def _followed_text(clips: ClipSet, release: Release) -> str:
     parts = []
     if row is not None:
         unit = clips.run.metrics[IDF1].unit
-        parts.append(f"IDF1 against the original's own tracks {_with_interval(row, unit)}")
+        parts.append(f"IDF1 against the original's own tracks {_interval(row, unit)}")
     if pairs:
         before, after = (sum(pair[k] for pair in pairs) for k in (0, 1))
         parts.append(f"{count(after, 'person', 'people')} counted, {before:,} in the originals")
@@ -110,19 +94,19 @@ def _followed_text(clips: ClipSet, release: Release) -> str:
     return f"{what}: {'; '.join(parts)}." if parts else ""
 
 
-def _exposure(clips: ClipSet) -> tuple[str, tuple[str, ...]]:
+def _exposure(clips: ClipSet) -> tuple[str, list[str]]:
     """Which method leaves how many people exposed."""
     if not clips.usable:
-        return "No clip could be used.", ()
+        return "No clip could be used.", []
     if not any(row.face_tracks for row in clips.usable):
-        return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", ()
-    said = _least_and_most(clips)
+        return "No face was found in these clips, so nobody can be exposed by their face: nothing was measured.", []
+    sentences = _least_and_most(clips)
     control = clips.value(clips.control.label, "tracks_exposed", WORST)
     if control is not None:
-        said.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
+        sentences.append(f"Without a method, {format_value(control.value, 'share')} of the face tracks are exposed.")
     if mixed_up := _mixed_up(clips):
-        said.append(mixed_up)
-    return " ".join(said), tuple(_exposure_text(clips, c) for c in clips.competing)
+        sentences.append(mixed_up)
+    return " ".join(sentences), [_exposure_text(clips, release) for release in clips.competing]
 
 
 def _mixed_up(clips: ClipSet) -> str:
@@ -149,15 +133,15 @@ def _least_and_most(clips: ClipSet) -> list[str]:
     # Where no two can be told apart the leaderboard has no star; in words all of them are tied.
     leads = [label for label in clips.run.leads(clips.dataset, column) if label in values] or ranked
     most = [label for label, value in values.items() if value == max(values.values())]
-    said = []
+    sentences = []
     if len(leads) == 1:
         but = ", but destroys most faces" if _destroys(clips, leads[0]) else ""
-        said.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
+        sentences.append(f"{leads[0]} clearly leaves the fewest people exposed{but}.")
     elif leads:
-        said.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
+        sentences.append(f"No method clearly leaves the fewest exposed: {listed(leads)} are tied.")
     if max(values.values()) > 0 and not set(most) & set(leads):
-        said.append(f"Most are exposed under {listed(most)}.")
-    return said
+        sentences.append(f"Most are exposed under {listed(most)}.")
+    return sentences
 
 
 def _exposure_text(clips: ClipSet, release: Release) -> str:
@@ -168,7 +152,7 @@ def _exposure_text(clips: ClipSet, release: Release) -> str:
         return f"{label}: not measured."
     chance = f", {format_value(row.chance, 'share')} by chance" if row.chance is not None else ""
     text = (
-        f"{label}: {_with_interval(row, 'share')} of the face tracks are exposed in at least one frame "
+        f"{label}: {_interval(row, 'share')} of the face tracks are exposed in at least one frame "
         f"(by {row.note or 'the recogniser'}{chance})"
     )
     longest = max(clips.results(label), key=lambda pair: pair[1].longest_exposure, default=None)
@@ -190,6 +174,5 @@ def _destroys(clips: ClipSet, label: str) -> bool:
     return row is not None and (row.value or 0.0) >= USELESS_SHARE
 
 
-def _with_interval(row: EstimateRow, unit: str) -> str:
-    interval = format_interval(row.low, row.high, row.value, unit)
-    return format_value(row.value, unit) + (f" ({interval})" if interval else " (no interval)")
+def _interval(row: EstimateRow, unit: str) -> str:
+    return with_interval(row, unit) + ("" if interval_text(row, unit) else " (no interval)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from unmask.bench.store.schemas import Release
 from unmask.bench.store.view import ALL, column_of
 from unmask.reports.boards import Board
 from unmask.reports.cells import missing_text
-from unmask.reports.numbers import MINUS, NOT_MEASURED, format_interval, format_number, listed
+from unmask.reports.numbers import NOT_MEASURED, format_number, interval_text, listed
 
 AVERAGE = "people_difference"
 
@@ -26,111 +25,57 @@ def thesis() -> Mapping[str, Any]:
     return tomllib.loads((Path(__file__).parent / "thesis.toml").read_text("utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class PeopleLine:
-    clip: str
-    original: str
-    output: str
-    difference: str
-    note: str
-    """Why the counts are not what they look like, e.g. no output."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeopleTable:
-    """One release, one group of clips, one tracker."""
-
-    release: Release
-    control: bool
-    group: str
-    """'' = the clips come in no groups."""
-    tracker: str
-    lines: tuple[PeopleLine, ...]
-    sums: tuple[str, str, str]
-    sd: str
-    average: str
-    interval: str
-    """Of the average; or why there is none."""
-    left_out: int
-    """Clips of the group that could not be used."""
-    reported: Mapping[str, Any] | None
-    """The thesis's own sums for these clips."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeopleTables:
-    """All tables of one release."""
-
-    release: Release
-    control: bool
-    lead: tuple[PeopleTable, ...]
-    """By the first tracker, a table a group."""
-    others: tuple[PeopleTable, ...]
-
-
-def people_tables(board: Board, clips: ClipSet) -> list[PeopleTables]:
-    """Every method, then the control where it was re-encoded."""
+def people_tables(board: Board, clips: ClipSet) -> list[tuple[Release, list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Every method, then the control where it was re-encoded: its tables by the first tracker, one for each group of
+    clips, and those by the others."""
     views = []
     for release in (*clips.competing, *([clips.recoded] if clips.recoded else [])):
-        tables = [_table(board, clips, release, group, t) for t in clips.trackers for group in clips.groups]
-        lead = tuple(t for t in tables if t.tracker == clips.tracker)
-        others = tuple(t for t in tables if t.tracker != clips.tracker)
-        views.append(PeopleTables(release, clips.run.is_control(release.label), lead, others))
+        first, *others = (
+            [_table(board, clips, release, group, tracker) for group in clips.groups] for tracker in clips.trackers
+        )
+        views.append((release, first, [table for tables in others for table in tables]))
     return views
 
 
-def _table(board: Board, clips: ClipSet, release: Release, group: str, tracker: str) -> PeopleTable:
-    pairs = [(row, result) for row, result in clips.results(release.label) if row.group == group]
-    counted = [
-        (row.people[tracker], result.people[tracker])
-        for row, result in pairs
-        if tracker in row.people and tracker in result.people
-    ]
-    sums = [number_text(sum(pair[k] for pair in counted)) if counted else NOT_MEASURED for k in (0, 1)]
+def _table(board: Board, clips: ClipSet, release: Release, group: str, tracker: str) -> dict[str, Any]:
+    """One release, one group of clips ('' = they come in no groups), one tracker."""
+    lines = [_line(row, result, tracker) for row, result in clips.results(release.label) if row.group == group]
+    pairs = [(before, after) for _, before, after, *_ in lines if before is not None and after is not None]
     name = ALL if clips.groups == [""] else f"group={group}"
     average, total, sd = (
         clips.row(release.label, metric, tracker, name) for metric in (AVERAGE, f"{AVERAGE}_sum", f"{AVERAGE}_sd")
     )
-    return PeopleTable(
-        release,
-        clips.run.is_control(release.label),
-        group,
-        tracker,
-        tuple(_line(row, result, tracker) for row, result in pairs),
-        (sums[0], sums[1], NOT_MEASURED if total is None or total.value is None else number_text(round(total.value))),
-        "needs two clips" if sd is None or sd.value is None else format_number(sd.value, "people", 2),
-        NOT_MEASURED if average is None or average.value is None else format_number(average.value, "people", 2),
-        _interval(board, average),
-        sum(bool(row.problem) for row in clips.every if row.group == group),
-        _reported(clips, group),
-    )
+    return {
+        "release": release,
+        "group": group,
+        "tracker": tracker,
+        "lines": lines,
+        "sums": [
+            *(sum(pair[k] for pair in pairs) if pairs else None for k in (0, 1)),
+            None if total is None or total.value is None else round(total.value),
+        ],
+        "sd": "needs two clips" if sd is None or sd.value is None else format_number(sd.value, "people", 2),
+        "average": NOT_MEASURED
+        if average is None or average.value is None
+        else format_number(average.value, "people", 2),
+        "interval": _interval(board, average),
+        "left_out": sum(bool(row.problem) for row in clips.every if row.group == group),
+        "reported": _reported(clips, group),
+    }
 
 
-def _line(row: ClipRow, result: ClipResult, tracker: str) -> PeopleLine:
+def _line(row: ClipRow, result: ClipResult, tracker: str) -> tuple[str, int | None, int | None, int | None, str]:
+    """Clip, people in the original and in the output, their difference, and why the counts are not what they look like,
+    e.g. no output."""
     before, after = row.people.get(tracker), result.people.get(tracker)
-    both = before is not None and after is not None
-    note = f"no output: {result.error}" if result.error else ""
-    if not note and row.damage:
-        note = row.damage
-    return PeopleLine(
-        row.clip,
-        NOT_MEASURED if before is None else f"{before:,}",
-        NOT_MEASURED if after is None else f"{after:,}",
-        number_text(before - after) if both and before is not None and after is not None else NOT_MEASURED,
-        note,
-    )
-
-
-def number_text(value: int) -> str:
-    """A whole number, with a true minus."""
-    return f"{value:,}".replace("-", MINUS)
+    difference = None if before is None or after is None else before - after
+    return row.clip, before, after, difference, f"no output: {result.error}" if result.error else row.damage
 
 
 def _interval(board: Board, row: EstimateRow | None) -> str:
     if row is None or row.value is None:
         return ""
-    interval = format_interval(row.low, row.high, row.value, "people")
-    return interval or missing_text(board, row, board.metric(column_of(row)))
+    return interval_text(row, "people") or missing_text(board, row, board.metric(column_of(row)))
 
 
 def _reported(clips: ClipSet, group: str) -> Mapping[str, Any] | None:

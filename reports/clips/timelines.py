@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -33,68 +32,42 @@ MOST_ROWS: Final = 200
 Tracks = Mapping[int, Sequence[Stretch]]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """One clip."""
-
-    clip: str
-    words: str
-    svg: Markup
+Drawing = tuple[str, str, Markup]
+"""Clip, what is drawn in words, and the drawing."""
+MissedLine = tuple[str, str, str, list[str], int]
+"""Clip, method, seconds in all, the first time codes, and how many more there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class MissedLine:
-    clip: str
-    method: str
-    stretches: int
-    total: str
-    codes: tuple[str, ...]
-    more: int
+def timeline_values(clips: ClipSet, name: str) -> dict[str, Any]:
+    """What the template shows. ``name``: letters, digits and ``-``; keeps ids apart on the page.
 
-
-@dataclass(frozen=True, slots=True)
-class Timelines:
-    shown: tuple[Drawing, ...]
-    folded: tuple[Drawing, ...]
-    undrawn: int
-    """Clips with faces that are not drawn."""
-    faceless: int
-    """Usable clips without a face."""
-    missed: tuple[MissedLine, ...]
-    missed_more: int
-    without: tuple[str, ...]
-    """Contestants with no missed face in any clip."""
-    files: tuple[str, ...]
-    """Where the whole tables lie, from the run's folder."""
-
-
-def make_timelines(clips: ClipSet, name: str) -> Timelines:
-    """``name``: letters, digits and ``-``; keeps ids apart on the page. Raises `StoreError` for a missing table."""
-    drawn = [*clips.competing, clips.control]
+    Raises `StoreError` for a missing table.
+    """
+    releases = [*clips.competing, clips.control]
     folder, dataset = clips.run.folder, clips.dataset
-    tables = {release.label: _tracks(clips, release.label) for release in drawn}
+    tables = {release.label: _tracks(clips, release.label) for release in releases}
     rows = [row for row in clips.usable if row.face_tracks]
     rows.sort(key=lambda row: -sum(_exposed(t) for r in clips.competing for t in _of(tables, r, row).values()))
     drawings: list[Drawing] = []
-    used = 0
+    size = 0
     for number, row in enumerate(rows[:MOST_CLIPS]):
-        drawing = _draw(row, {release.label: _of(tables, release, row) for release in drawn}, f"{name}-t{number}")
-        used += len(drawing.svg)
-        if used > MOST_BYTES and drawings:
+        drawing = _draw(row, {release.label: _of(tables, release, row) for release in releases}, f"{name}-t{number}")
+        size += len(drawing[-1])
+        if size > MOST_BYTES and drawings:
             break
         drawings.append(drawing)
     missed = [line for row in rows for r in clips.competing if (line := _missed(row, r, _of(tables, r, row)))]
-    with_missed = {line.method for line in missed}
-    return Timelines(
-        tuple(drawings[:OPEN_CLIPS]),
-        tuple(drawings[OPEN_CLIPS:]),
-        len(rows) - len(drawings),
-        sum(not row.face_tracks for row in clips.usable),
-        tuple(missed[:MOST_ROWS]),
-        max(len(missed) - MOST_ROWS, 0),
-        tuple(release.label for release in clips.competing if release.label not in with_missed),
-        tuple(folder.timelines_path(dataset, r.label).local.relative_to(folder.path).as_posix() for r in drawn),
-    )
+    with_missed = {method for _, method, *_ in missed}
+    return {
+        "first": drawings[:OPEN_CLIPS],
+        "rest": drawings[OPEN_CLIPS:],
+        "undrawn": len(rows) - len(drawings),
+        "faceless": sum(not row.face_tracks for row in clips.usable),
+        "missed": missed[:MOST_ROWS],
+        "missed_more": max(len(missed) - MOST_ROWS, 0),
+        "without": [release.label for release in clips.competing if release.label not in with_missed],
+        "files": [folder.timelines_path(dataset, r.label).local.relative_to(folder.path).as_posix() for r in releases],
+    }
 
 
 def _tracks(clips: ClipSet, label: str) -> dict[str, dict[int, list[Stretch]]]:
@@ -139,7 +112,7 @@ def _draw(row: ClipRow, tables: Mapping[str, Tracks], name: str) -> Drawing:
     svg = timeline_svg(
         groups, seconds, name=name, title=f"What each face showed over time in {row.clip}", description="; ".join(words)
     )
-    return Drawing(row.clip, "; ".join(words[:-1] or words), svg)
+    return row.clip, "; ".join(words[:-1] or words), svg
 
 
 def state_words(stretches: Sequence[Stretch]) -> str:
@@ -158,9 +131,9 @@ def _missed(row: ClipRow, release: Release, tracks: Tracks) -> MissedLine | None
     stretches = sorted((s.start, s.end, track) for track, every in tracks.items() for s in every if s.state == "missed")
     if not stretches:
         return None
-    codes = tuple(f"{time_code(a, b)} (face {track})" for a, b, track in stretches[:MOST_CODES])
+    codes = [f"{time_code(a, b)} (face {track})" for a, b, track in stretches[:MOST_CODES]]
     total = f"{sum(b - a for a, b, _ in stretches):.1f}{NBSP}s"
-    return MissedLine(row.clip, release.label, len(stretches), total, codes, max(len(stretches) - MOST_CODES, 0))
+    return row.clip, release.label, total, codes, max(len(stretches) - MOST_CODES, 0)
 
 
 def time_code(start: float, end: float) -> str:

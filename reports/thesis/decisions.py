@@ -6,14 +6,19 @@ needs every answer: one "no" refutes, all "yes" support, an open one leaves it u
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Answer = Literal["yes", "no", "open", "unmeasured"]
 Verdict = Literal["supported", "not supported", "undecided", "not measured"]
-Seen = Literal["nobody", "only labelling", "some", "all", "unknown"]
+_VERDICTS: Final[dict[Answer, Verdict]] = {
+    "yes": "supported",
+    "no": "not supported",
+    "open": "undecided",
+    "unmeasured": "not measured",
+}
+Who = Literal["nobody", "only labelling", "some", "all", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,87 +39,60 @@ class Range:
         return self.low, self.high
 
 
-UNMEASURED = Range(None, None, None)
+UNMEASURED: Final = Range(None, None, None)
+
+
+def _answer(number: Range, yes: Callable[[float, float], bool], no: Callable[[float, float], bool]) -> Answer:
+    """``yes`` and ``no``: whether an interval with these ends answers so."""
+    if number.interval is None:
+        return "unmeasured"
+    return "yes" if yes(*number.interval) else "no" if no(*number.interval) else "open"
 
 
 def above(number: Range, bar: float) -> Answer:
     """Is it more than ``bar``?"""
-    if number.interval is None:
-        return "unmeasured"
-    low, high = number.interval
-    return "yes" if low > bar else "no" if high <= bar else "open"
+    return _answer(number, lambda low, high: low > bar, lambda low, high: high <= bar)
 
 
 def below(number: Range, bar: float) -> Answer:
     """Is it less than ``bar``?"""
-    if number.interval is None:
-        return "unmeasured"
-    low, high = number.interval
-    return "yes" if high < bar else "no" if low >= bar else "open"
+    return _answer(number, lambda low, high: high < bar, lambda low, high: low >= bar)
 
 
 def at_least(number: Range, bar: float) -> Answer:
     """Is it ``bar`` or more?"""
-    if number.interval is None:
-        return "unmeasured"
-    low, high = number.interval
-    return "yes" if low >= bar else "no" if high < bar else "open"
+    return _answer(number, lambda low, high: low >= bar, lambda low, high: high < bar)
 
 
 def within(number: Range, least: float, most: float) -> Answer:
     """Does it lie between two bounds, both included?"""
-    if number.interval is None:
-        return "unmeasured"
-    low, high = number.interval
-    if low >= least and high <= most:
-        return "yes"
-    return "no" if high < least or low > most else "open"
-
-
-def faces_to_settle(number: Range, bar: float) -> int | None:
-    """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
-    two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
-    if number.interval is None or number.value is None or not number.n or number.value == bar:
-        return None
-    low, high = number.interval
-    reach = high - number.value if number.value < bar else number.value - low
-    many = number.n * (reach / (number.value - bar)) ** 2
-    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
-    return math.ceil(many / step) * step
+    return _answer(
+        number, lambda low, high: least <= low and high <= most, lambda low, high: high < least or low > most
+    )
 
 
 def all_of(answers: Iterable[Answer]) -> Answer:
     """Are all of several questions answered yes? Without any question, nothing was measured."""
-    found = set(answers)
-    if "no" in found:
-        return "no"
-    if "unmeasured" in found or not found:
-        return "unmeasured"
-    return "open" if "open" in found else "yes"
+    kinds = set(answers) or {"unmeasured"}
+    return next(answer for answer in ("no", "unmeasured", "open", "yes") if answer in kinds)
 
 
 def verdict(answers: Iterable[Answer]) -> Verdict:
     """What the answers say of a hypothesis that needs them all."""
-    words: dict[Answer, Verdict] = {
-        "yes": "supported",
-        "no": "not supported",
-        "open": "undecided",
-        "unmeasured": "not measured",
-    }
-    return words[all_of(answers)]
+    return _VERDICTS[all_of(answers)]
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Which estimators see a method do better than another."""
+    """Which estimators see a method do better than another: by the others' paired differences."""
 
-    seen: Seen
+    who: Who
     by: tuple[str, ...]
-    """The other estimators whose paired difference lies wholly above 0."""
+    """Wholly above 0."""
     not_by: tuple[str, ...]
-    """Those whose interval includes 0."""
+    """The interval includes 0."""
     against: tuple[str, ...]
-    """Those whose difference lies wholly below 0: to them it is a loss."""
+    """Wholly below 0: a loss."""
     unmeasured: tuple[str, ...] = ()
 
 
@@ -124,19 +102,18 @@ def who_sees(labelling: Range, others: Mapping[str, Range]) -> Gain:
     ``only labelling`` = it sees a gain, and no other estimator does (their intervals include 0 or lie below).
     ``nobody`` = the labelling estimator does not see one either, whatever the others say.
     """
-    answers = {name: above(difference, 0.0) for name, difference in others.items()}
-    by = tuple(name for name, answer in answers.items() if answer == "yes")
-    lost = tuple(name for name, difference in others.items() if below(difference, 0.0) == "yes")
-    unmeasured = tuple(name for name, answer in answers.items() if answer == "unmeasured")
-    not_by = tuple(name for name in others if name not in (*by, *lost, *unmeasured))
+    sides = {name: "loss" if below(each, 0.0) == "yes" else above(each, 0.0) for name, each in others.items()}
+
+    def names(*kinds: str) -> tuple[str, ...]:
+        return tuple(name for name, side in sides.items() if side in kinds)
+
+    by, unmeasured = names("yes"), names("unmeasured")
     own = above(labelling, 0.0)
-    seen: Seen
+    who: Who
     if own == "unmeasured" or (own == "yes" and len(unmeasured) == len(others)):
-        seen = "unknown"
+        who = "unknown"
     elif own != "yes":
-        seen = "nobody"
-    elif not by:
-        seen = "only labelling"
+        who = "nobody"
     else:
-        seen = "all" if len(by) == len(others) else "some"
-    return Gain(seen, by, not_by, lost, unmeasured)
+        who = "only labelling" if not by else "all" if len(by) == len(others) else "some"
+    return Gain(who, by, names("no", "open"), names("loss"), unmeasured)

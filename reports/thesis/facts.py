@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 from unmask.bench.core.cards import InstrumentCard, MethodCard
 from unmask.reports.numbers import listed
-from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Difference, Facts
+from unmask.reports.thesis.results import Results
 
 SHIPPED = "shipped"
 """The value of a method's ``checkpoint`` for the weights that come with unmask."""
 
 
-def ours(difference: Difference, measured: Measured) -> str:
+def ours(difference: Difference, results: Results) -> str:
     """Our side of a difference."""
-    return difference.ours if difference.ours_from is None else _FACTS[difference.ours_from](measured)
+    return difference.ours if difference.ours_from is None else _FACTS[difference.ours_from](results)
 
 
-def _dataset(measured: Measured) -> str:
-    selection, inputs = measured.reproduction.selection, measured.run.inputs(measured.reproduction.dataset)
-    card = measured.run.datasets[measured.reproduction.dataset]
+def _dataset(results: Results) -> str:
+    selection, inputs = results.reproduction.selection, results.run.inputs(results.reproduction.dataset)
+    card = results.run.datasets[results.reproduction.dataset]
     photos = inputs.images if inputs else 0
     return (
         f"{card.title} ({selection.source}): whole photos, {photos:,} of {selection.photos:,}, at most "
@@ -29,13 +29,13 @@ def _dataset(measured: Measured) -> str:
     )
 
 
-def _labels(measured: Measured) -> str:
-    return f"As estimated on the originals by {_told(measured.run.instruments[measured.labelling])}"
+def _labels(results: Results) -> str:
+    return f"As estimated on the originals by {_about(results.run.instruments[results.labelling])}"
 
 
-def _methods(measured: Measured) -> str:
-    cards = {role: card for role in measured.roles if role != "none" and (card := measured.method(role)) is not None}
-    networks = [f"{measured.label(role)}: {_network(card)}" for role, card in cards.items()]
+def _methods(results: Results) -> str:
+    cards = {role: card for role in results.roles if role != "none" and (card := results.method(role)) is not None}
+    networks = [f"{results.label(role)}: {_network(card)}" for role, card in cards.items()]
     return "; ".join(networks) or "none was run"
 
 
@@ -48,32 +48,32 @@ def _network(card: MethodCard) -> str:
     return f"{card.name} {card.version}, the network in {checkpoint}"
 
 
-def _detectors(measured: Measured) -> str:
-    cards = [card for role in measured.roles if role != "none" and (card := measured.method(role)) is not None]
+def _detectors(results: Results) -> str:
+    cards = [card for role in results.roles if role != "none" and (card := results.method(role)) is not None]
     names = list(dict.fromkeys(card.detector for card in cards))
     return f"{listed(names) or 'no detector'}; only the face is replaced and pasted back into the whole photo"
 
 
-def _judge(measured: Measured) -> str:
-    return f"{_told(measured.judge)} finds it at the same place; the estimators look at that face"
+def _judge(results: Results) -> str:
+    return f"{_about(results.judge)} finds it at the same place; the estimators look at that face"
 
 
-def _recognisers(measured: Measured) -> str:
-    names = listed(measured.recognisers)
-    people = measured.run.operating_points.get("dataset", "another data set")
+def _recognisers(results: Results) -> str:
+    names = listed(results.recognisers)
+    people = results.run.operating_points.get("dataset", "another data set")
     return f"{names}; thresholds calibrated on other people ({people}), and the thesis's 0.3 in both readings"
 
 
-def _skin(measured: Measured) -> str:
-    cards = measured.of_role("skin")
-    return _told(cards[0]) if cards else "not measured"
+def _skin(results: Results) -> str:
+    cards = results.of_role("skin")
+    return _about(cards[0]) if cards else "not measured"
 
 
-def _told(card: InstrumentCard) -> str:
+def _about(card: InstrumentCard) -> str:
     return f"{card.name}: {card.description.rstrip('.')}"
 
 
-_FACTS: dict[Facts, Callable[[Measured], str]] = {
+_FACTS: dict[Facts, Callable[[Results], str]] = {
     "dataset": _dataset,
     "labels": _labels,
     "methods": _methods,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmask.bench.store.view import WORST
-from unmask.reports.numbers import NBSP
+from unmask.reports.numbers import NBSP, NOT_MEASURED, change_with_interval, with_interval
 from unmask.reports.thesis.decisions import (
     Answer,
     Range,
@@ -15,14 +16,12 @@ from unmask.reports.thesis.decisions import (
     all_of,
     at_least,
     below,
-    faces_to_settle,
     verdict,
     within,
 )
 from unmask.reports.thesis.gains import gain_sentence
-from unmask.reports.thesis.measured import Measured
 from unmask.reports.thesis.published import Hypothesis, Published, Rules, Tone
-from unmask.reports.thesis.words import ANSWERS, one_line, show, show_difference
+from unmask.reports.thesis.results import Results
 
 BASE = "deepprivacy"
 PROPOSED = "dp-att"
@@ -40,11 +39,11 @@ class Clause:
 
     @property
     def word(self) -> str:
-        return ANSWERS[self.answer]
+        return {"open": "undecided", "unmeasured": NOT_MEASURED}.get(self.answer, self.answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Decision:
     """A hypothesis with its verdict, and the verdict under the bar that the thesis set itself."""
 
     hypothesis: Hypothesis
@@ -62,31 +61,31 @@ class Decided:
         return verdict(clause.answer for clause in (*self.clauses, *self.own))
 
 
-def decide(published: Published, measured: Measured) -> list[Decided]:
+def decide(published: Published, results: Results) -> list[Decision]:
     """The three hypotheses, in order."""
     decisions = []
     for hypothesis in published.hypotheses:
         if hypothesis.attribute == "skin tone":
-            decisions.append(_tone(hypothesis, published.rules, published.tones, measured))
+            decisions.append(_tone(hypothesis, published.rules, published.tones, results))
         else:
-            decisions.append(_kept(hypothesis, published.rules, measured))
+            decisions.append(_kept(hypothesis, published.rules, results))
     return decisions
 
 
-def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
-    what, metric, labels = hypothesis.attribute, hypothesis.metric, measured.labelling
-    gain = measured.difference(PROPOSED, BASE, metric, labels)
-    share = measured.estimate(PROPOSED, metric, labels)
-    gained = one_line(show_difference(gain, "share"))
-    return Decided(
+def _kept(hypothesis: Hypothesis, rules: Rules, results: Results) -> Decision:
+    what, metric, labels = hypothesis.attribute, hypothesis.metric, results.labelling
+    gain = results.difference(PROPOSED, BASE, metric, labels)
+    share = results.estimate(PROPOSED, metric, labels)
+    change = change_with_interval(gain, "share")
+    return Decision(
         hypothesis,
         (
-            _recognisable(rules, measured),
+            _recognisable(rules, results),
             Clause(
                 f"Is the {what} kept more often than by DeepPrivacy alone?",
                 f"Yes if the whole interval of the paired difference (DP-ATT minus DeepPrivacy, by {labels}, of all "
                 "faces) lies above 0; no if none of it does.",
-                (gained,),
+                (change,),
                 above(gain, 0.0),
             ),
         ),
@@ -95,27 +94,27 @@ def _kept(hypothesis: Hypothesis, rules: Rules, measured: Measured) -> Decided:
                 f"Is the {what} kept on {_points(rules.thesis_gain)} more of the images?",
                 f"Yes if the whole interval of the same difference is at or above {_points(rules.thesis_gain)}; no if "
                 "it is wholly below.",
-                (gained,),
+                (change,),
                 at_least(gain, rules.thesis_gain),
             ),
             Clause(
                 f"Is the {what} kept in most of the images?",
                 f"Yes if the whole interval of the share of all faces lies above {_percent(rules.thesis_most)}; no if "
                 "none of it does.",
-                (one_line(show(share, "share")),),
+                (with_interval(share, "share"),),
                 above(share, rules.thesis_most),
             ),
         ),
-        gain_sentence(measured, PROPOSED, metric),
+        gain_sentence(results, PROPOSED, metric),
     )
 
 
-def _recognisable(rules: Rules, measured: Measured) -> Clause:
+def _recognisable(rules: Rules, results: Results) -> Clause:
     metric, bar = f"excess_match@{rules.fmr}", _points(rules.excess_at_most)
-    excess = measured.estimate(PROPOSED, metric, WORST)
+    excess = results.estimate(PROPOSED, metric, WORST)
     answer = below(excess, rules.excess_at_most)
     numbers = [
-        f"{label}: {_excess(measured, role, metric)}" for role, label in (("dp-att", "DP-ATT"), (BASE, "DeepPrivacy"))
+        f"{label}: {_excess(results, role, metric)}" for role, label in (("dp-att", "DP-ATT"), (BASE, "DeepPrivacy"))
     ]
     if answer == "open":
         numbers.append(_enough(excess, rules.excess_at_most))
@@ -130,15 +129,15 @@ def _recognisable(rules: Rules, measured: Measured) -> Clause:
     )
 
 
-def _excess(measured: Measured, role: str, metric: str) -> str:
-    estimate = measured.estimate(role, metric, WORST)
+def _excess(results: Results, role: str, metric: str) -> str:
+    estimate = results.estimate(role, metric, WORST)
     if estimate.value is None:
-        return one_line(show_difference(estimate, "share"))
-    drawn = measured.draws(role)
-    draws = f"average of {drawn} draws" if drawn > 1 else "one draw: another seed may give another number"
-    attack = measured.note(role, metric, WORST)
-    excess = one_line(show_difference(estimate, "share"))
-    return f"{excess} by {attack or 'one recogniser'}, {estimate.n or 0:,} faces, {draws}"
+        return NOT_MEASURED
+    draws = results.draws(role)
+    draws_text = f"average of {draws} draws" if draws > 1 else "one draw: another seed may give another number"
+    attack = results.note(role, metric, WORST)
+    excess = change_with_interval(estimate, "share")
+    return f"{excess} by {attack or 'one recogniser'}, {estimate.n or 0:,} faces, {draws_text}"
 
 
 def _enough(estimate: Range, bar: float) -> str:
@@ -148,11 +147,23 @@ def _enough(estimate: Range, bar: float) -> str:
     return f"If the number stays, about {faces:,} faces would settle it."
 
 
-def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], measured: Measured) -> Decided:
-    skin = measured.instrument("skin")
+def faces_to_settle(number: Range, bar: float) -> int | None:
+    """About how many units an interval that holds ``bar`` would need to leave it on the number's side, rounded up to
+    two digits: its width shrinks with the square root of their number. ``None`` = never, or not known."""
+    if number.interval is None or number.value is None or not number.n or number.value == bar:
+        return None
+    low, high = number.interval
+    reach = high - number.value if number.value < bar else number.value - low
+    many = number.n * (reach / (number.value - bar)) ** 2
+    step = int(10 ** max(len(str(math.ceil(many))) - 2, 0))
+    return math.ceil(many / step) * step
+
+
+def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], results: Results) -> Decision:
+    skin = results.instrument("skin")
     clauses, own = [], []
     for tone in tones:
-        averages = [measured.estimate(tone.role, f"skin_{key}", skin) for key, _ in CHANNELS]
+        averages = [results.estimate(tone.role, f"skin_{key}", skin) for key, _ in CHANNELS]
         bands = [(aim * (1 - rules.tone_within), aim * (1 + rules.tone_within)) for aim in tone.target]
         clauses.append(
             Clause(
@@ -160,24 +171,24 @@ def _tone(hypothesis: Hypothesis, rules: Rules, tones: Sequence[Tone], measured:
                 f"Yes if in every channel the whole interval of the average tone lies within "
                 f"{_percent(rules.tone_within)} of the target; no if in any it lies wholly outside.",
                 tuple(
-                    f"{name}: {one_line(show(average, '0..255'))}, allowed {low:.0f} to {high:.0f}"
+                    f"{name}: {with_interval(average, '0..255')}, allowed {low:.0f} to {high:.0f}"
                     for (_, name), average, (low, high) in zip(CHANNELS, averages, bands, strict=True)
                 ),
                 all_of(within(a, low, high) for a, (low, high) in zip(averages, bands, strict=True)),
             )
         )
-        nearer = measured.share_nearer(tone.role, BASE, hypothesis.metric, skin)
+        nearer = results.share_nearer(tone.role, BASE, hypothesis.metric, skin)
         own.append(
             Clause(
                 f"Are most of the {tone.name} tones nearer to their average than DeepPrivacy's?",
                 "Share of the faces whose tone could be told on both outputs that is nearer to the average of "
                 "DP-ATT-S's outputs than under DeepPrivacy to the average of its: yes if the whole interval lies above "
                 f"{_percent(rules.thesis_most)}; no if none of it does.",
-                (f"{one_line(show(nearer, 'share'))}, {nearer.n or 0:,} faces",),
+                (f"{with_interval(nearer, 'share')}, {nearer.n or 0:,} faces",),
                 above(nearer, rules.thesis_most),
             )
         )
-    return Decided(hypothesis, tuple(clauses), tuple(own))
+    return Decision(hypothesis, tuple(clauses), tuple(own))
 
 
 def _percent(share: float) -> str:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib.resources import files
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from unmask.bench.core.errors import ConfigError
+from unmask.reports.reported import Printed, Section, Source, Text, load_printed
 
-FILE: Final = "published.toml"
-Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
-Section = Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rgb = tuple[int, int, int]
 Facts = Literal["dataset", "labels", "methods", "detectors", "judge", "recognisers", "skin"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Model):
-    title: Text
-
-
-class Rules(_Model):
+class Rules(Printed):
     """The bars that hypotheses are decided by; shares in 0..1."""
 
     fmr: Text
@@ -43,13 +29,13 @@ class Rules(_Model):
     """The share above which it is kept "in most of the images" (thesis 1.3)."""
 
 
-class Column(_Model):
+class Column(Printed):
     title: Text
     role: Text
     """Which of the protocol's methods stands in it."""
 
 
-class Row(_Model):
+class Row(Printed):
     group: str = ""
     title: Text
     metric: Text
@@ -59,7 +45,7 @@ class Row(_Model):
     """One a column, as printed."""
 
 
-class Table(_Model):
+class Table(Printed):
     number: Section
     section: Section
     from_page: int = Field(ge=1)
@@ -77,7 +63,7 @@ class Table(_Model):
         return self
 
 
-class Tone(_Model):
+class Tone(Printed):
     name: Text
     role: Text
     target: Rgb
@@ -86,7 +72,7 @@ class Tone(_Model):
     table: Section
 
 
-class Hypothesis(_Model):
+class Hypothesis(Printed):
     name: Text
     attribute: Text
     metric: Text
@@ -95,13 +81,13 @@ class Hypothesis(_Model):
     """What the thesis concludes."""
 
 
-class Cited(_Model):
+class Cited(Printed):
     what: Text
     value: Number
     section: Section
 
 
-class Difference(_Model):
+class Difference(Printed):
     """Something that is not as it was in the thesis."""
 
     what: Text
@@ -117,12 +103,12 @@ class Difference(_Model):
         return self
 
 
-class Inconsistency(_Model):
+class Inconsistency(Printed):
     where: Text
     text: Text
 
 
-class Published(_Model):
+class Published(Printed):
     source: Source
     rules: Rules
     tones: tuple[Tone, ...]
@@ -133,19 +119,6 @@ class Published(_Model):
     tables: tuple[Table, ...]
 
 
-def parse_published(text: str) -> Published:
-    """Raises `ConfigError` that names the wrong key."""
-    try:
-        return Published.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{FILE} is not TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ConfigError(f"{FILE}: {where}: {first['msg']}") from error
-
-
-@cache
 def load_published() -> Published:
     """What comes with unmask."""
-    return parse_published(files("unmask.reports.thesis").joinpath(FILE).read_text("utf-8"))
+    return load_printed(Published, "unmask.reports.thesis", "published.toml")

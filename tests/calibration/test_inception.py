@@ -13,7 +13,8 @@ import torch
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Image
 from unmask.bench.fetch.packages import cached
-from unmask.metrics.instruments.inception import Inception, layer_names, state_dict
+from unmask.metrics.instruments.inception import Inception, build_network
+from unmask.metrics.instruments.support.safe_pickle import load_torchscript_tensors
 
 Opener = Callable[[str], Any]
 pytestmark = pytest.mark.weights
@@ -57,11 +58,15 @@ def test_shape_batch_and_sensitivity(photos: list[Image], open_instrument: Opene
     assert instrument.read([])["features"].shape == (0, 2048)
 
 
-def test_every_layer_has_a_name_of_its_own() -> None:
-    ours, theirs = zip(*layer_names(), strict=True)
-    assert len(ours) == len(set(ours)) == len(set(theirs)) == 94
-
-
-def test_a_file_without_the_tensors_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="no tensor"):
-        state_dict({"net/layers/conv/weight": np.zeros((32, 3, 3, 3), np.float32)})
+def test_a_file_of_other_tensors_is_refused() -> None:
+    tensors = load_torchscript_tensors(cached(Inception.card.files[0]))
+    del tensors["net/layers/conv/beta"]
+    with pytest.raises(CheckpointError, match=r"does not fit .*net/layers/conv/beta"):
+        build_network(tensors)
+    first = {"net/layers/conv/weight": np.zeros((32, 3, 3, 3), np.float32)}
+    with pytest.raises(CheckpointError, match="does not fit"):
+        build_network(first)
+    swapped = load_torchscript_tensors(cached(Inception.card.files[0]))
+    swapped["net/layers/conv/weight"] = swapped["net/layers/conv_1/weight"]
+    with pytest.raises(CheckpointError, match="does not fit"):
+        build_network(swapped)

@@ -185,7 +185,7 @@ class TestFetchOverHttps:
         entry = self.entry(served[0])
         where = upkeep.fetch_dataset(entry)
         assert where == str(tmp_path / "cache/datasets/lfw/lfw_funneled")
-        assert find_copy(entry).place.path == Path(where)
+        assert find_copy(entry)[0].path == Path(where)
         served.clear()
         assert upkeep.fetch_dataset(entry) == where
         assert not list(tmp_path.glob("cache/files/*/*"))

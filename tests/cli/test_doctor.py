@@ -16,9 +16,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.cli import fake_instruments
-from unmask.bench.cli import doctor_checks, instruments
+from unmask.bench.cli import data, doctor_checks, instruments
 from unmask.bench.cli.doctor import doctor
 from unmask.bench.core import registry
+from unmask.bench.core.errors import UnavailableError
+from unmask.bench.data import catalog
 from unmask.bench.fetch import npm
 
 app = typer.Typer()
@@ -196,3 +198,36 @@ def test_data_sets_are_found_or_say_how_to_get_them(tmp_path: Path) -> None:
     assert found["state"] == "ok"
     assert str(root) in found["detail"]
     assert check("root", "--root", str(tmp_path / "gone"))["state"] == "note"
+
+
+def test_no_listing_disagrees_with_the_doctor_about_what_is_here(tmp_path: Path) -> None:
+    from unmask.bench.data.catalog import find_entry
+
+    path = next(source.path for source in find_entry("lfw").sources if source.kind == "local")
+    (tmp_path / "data" / path).parent.mkdir(parents=True)
+    (tmp_path / "data" / path).touch()
+    CliRunner().invoke(instruments.app, ["fetch", "usual"])
+    checks = json.loads(call("--json", "--root", str(tmp_path / "data")).stdout)["checks"]
+
+    data_checks = {check["name"]: check for check in checks if check["section"] == "data sets"}
+    rows = json.loads(CliRunner().invoke(data.app, ["list", "--json", "--root", str(tmp_path / "data")]).stdout)
+    assert [row["name"] for row in rows if row["found"]] == ["lfw"]
+    assert {row["name"] for row in rows} == data_checks.keys()
+    for row in rows:
+        assert (data_checks[row["name"]]["detail"] == f"found at {row['found']}") is bool(row["found"])
+
+    states = {check["name"]: check for check in checks if check["section"] == "instruments"}
+    rows = json.loads(CliRunner().invoke(instruments.app, ["list", "--json"]).stdout)
+    assert {row["name"]: row["state"] for row in rows}["usual"] == "cached"
+    for row in rows:
+        usable = row["state"] in ("cached", "needs no files")
+        assert (states[row["name"]]["state"] == "ok") is usable
+        assert row["state"] in states[row["name"]]["detail"]
+
+
+def test_a_data_set_plug_in_that_is_gone_is_a_problem_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise UnavailableError("data set 'gone' needs a package that is not installed")
+
+    monkeypatch.setattr(catalog, "load_catalog", fail)
+    assert "not installed" in check("catalogue", code=1)["detail"]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.cards import Role
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.files import canonical_json
 from unmask.bench.core.registry import instrument_cards, instrument_class
 from unmask.bench.core.types import Box, FaceView, Image, RegionPair
 from unmask.bench.run.planning.choosing import READING_ROLES

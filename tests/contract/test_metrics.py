@@ -14,11 +14,10 @@ from tests.support.evidence import make_evidence
 from tests.support.video import Clip, Face, video_evidence
 from unmask.bench.core.cards import Family, Role
 from unmask.bench.core.evidence import NOT_MEASURED, Evidence
-from unmask.bench.core.protocols import CLIPS, Metric
 from unmask.bench.core.registry import TABLES, all_metrics
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Outcome, Region
-from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.core.values import CLIPS, Finding, Histogram, Metric, SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks
 
 ROLES = get_args(Role)

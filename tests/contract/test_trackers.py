@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.fetched import files_of
 from tests.support.video_parts import looks, person, person_detector, tracker
-from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
+from unmask.bench.core.files import canonical_json
 from unmask.bench.core.registry import create_instrument, instrument_cards
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Image

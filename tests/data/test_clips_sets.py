@@ -64,7 +64,7 @@ class TestAnyFolder:
         assert ids(clips) == ["a.avi", "b/clip2.mp4", "b/clip10.MP4", "broken.mov", "disc.VOB", "flash.f4v"]
         assert clips.ignored == 3
         assert clips.path(clips.refs[1]) == folder / "b/clip2.mp4"
-        assert clips.truth(clips.refs[0]) is None
+        assert clips.truths.get(clips.refs[0].id) is None
 
     def test_outputs_inside_the_folder_are_left_out_and_said(self, folder: Path, clip: Path) -> None:
         put(clip, folder / "a.mp4", folder / "done/a.mp4")
@@ -153,7 +153,7 @@ class TestPets2009:
 
     def test_clip_and_truth(self, root: Path) -> None:
         clips = open_dataset("pets2009", clips=True, root=root)
-        truth = clips.truth(clips.refs[0])
+        truth = clips.truths.get(clips.refs[0].id)
         assert truth is not None
         assert (truth.frame.tolist(), truth.track.tolist()) == ([0], [9])
 
@@ -171,7 +171,7 @@ class TestPets2009:
     @pytest.mark.data
     def test_the_copy_we_have(self, shared_data: Path) -> None:
         clips = open_dataset("pets2009", clips=True, root=shared_data)
-        truth = clips.truth(clips.refs[0])
+        truth = clips.truths.get(clips.refs[0].id)
         assert truth is not None
         assert (len(truth), truth.people, int(truth.frame.max())) == (4650, 19, 794)
         lines = (shared_data / "pets2009_s2l1/gt.txt").read_text().splitlines()
@@ -252,7 +252,7 @@ class TestMotChallenge:
     def test_sequences_of_images_and_videos(self, root: Path) -> None:
         clips = open_dataset(f"motchallenge:{root}", clips=True)
         assert ids(clips) == ["test/T-1", "train/MOT-02", "train/film/film.mp4"]
-        truths = [clips.truth(ref) for ref in clips.refs]
+        truths = [clips.truths.get(ref.id) for ref in clips.refs]
         assert truths[0] is None
         assert [len(truth) for truth in truths if truth is not None] == [1, 1]
         assert clips.notes == (

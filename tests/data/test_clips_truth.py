@@ -9,7 +9,7 @@ import pytest
 
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.video import Tracks
-from unmask.bench.data.readers.truth import Numbering, read_truth
+from unmask.bench.data.readers.clips import Numbering, read_truth
 
 
 def truth(tmp_path: Path, text: str) -> Tracks:

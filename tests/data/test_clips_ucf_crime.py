@@ -1,4 +1,4 @@
-"""UCF-Crime in made-up copies: names, lists, the thesis's selection, and stretches of incidents."""
+"""UCF-Crime in made-up copies: names, lists, the thesis's selection."""
 
 from __future__ import annotations
 
@@ -86,15 +86,12 @@ def test_splits_by_the_lists(base: Path, split: str, names: list[str]) -> None:
 def test_without_the_list_the_annotation_names_the_test_clips(base: Path) -> None:
     (base / "Anomaly_Test.txt").unlink()
     assert len(opened(base, "test").refs) == 3
+    (base / "Temporal_Anomaly_Annotation.txt").write_text("Abuse028_x264.mp4  Abuse  165  240  -1  -1\nholiday 1 2\n")
+    assert "line 2" in failure(base, "test")
+    (base / "Temporal_Anomaly_Annotation.txt").unlink()
+    assert "Anomaly_Test.txt' is missing" in failure(base, "test")
     (base / "Anomaly_Train.txt").unlink()
     assert "Anomaly_Train.txt' is missing" in failure(base, "train")
-
-
-def test_stretches_of_incidents(base: Path) -> None:
-    spans = opened(base).spans
-    assert spans["Assault/Assault010_x264.mp4"] == ((11330, 11680), (12260, 12930))
-    assert spans["Testing_Normal_Videos_Anomaly/Normal_Videos_003_x264.mp4"] == ()
-    assert "Abuse/Abuse001_x264.mp4" not in spans
 
 
 def test_selected_clips_that_are_missing(base: Path) -> None:
@@ -112,9 +109,6 @@ def test_selected_clips_that_are_missing(base: Path) -> None:
     [
         ("Anomaly_Test.txt", "Abuse/Abuse028_x264.mp4\n../../etc/passwd\n", "line 2"),
         ("Anomaly_Test.txt", "\n", "names no clip"),
-        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse 165 240 -1\n", "line 1"),
-        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse 165 24 -1 -1\n", "begin before it ends"),
-        ("Temporal_Anomaly_Annotation.txt", "Abuse028_x264.mp4 Abuse a b -1 -1\n", "line 1"),
     ],
 )
 def test_lists_that_make_no_sense(base: Path, file: str, text: str, said: str) -> None:

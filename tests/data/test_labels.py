@@ -174,7 +174,7 @@ class TestLabelFilesThatAreNone:
     def test_a_file_that_grows_while_it_is_read(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         put(photos / "a.jpg")
         put(photos / "labels.csv", "file\na.jpg\n" + "\n" * 1000)
-        monkeypatch.setattr("unmask.bench.data.labels.MAX_BYTES", 100)
+        monkeypatch.setattr("unmask.bench.data.folders.MAX_TEXT_BYTES", 100)
         assert "that cannot be a labels file" in failure(f"folder:{photos}")
 
 

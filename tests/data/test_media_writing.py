@@ -14,7 +14,8 @@ from tests.data.clips_made import make_clip, pictures
 from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.media import VideoReader, VideoWriter, parse_quality
+from unmask.bench.data.media import VideoReader, VideoWriter
+from unmask.bench.data.media.writer import target_rate
 
 
 def info_of(made: list[Image], *, time_base: Fraction = Fraction(1, 25), kbps: float | None = None) -> VideoInfo:
@@ -177,7 +178,7 @@ class TestQuality:
     @pytest.mark.parametrize("text", ["", "best", "0k", "-3k", "800", "9999999k", "800K", "8.5k"])
     def test_qualities_that_cannot_be_read(self, text: str) -> None:
         with pytest.raises(SpecError, match="lossless, matched"):
-            parse_quality(text)
+            target_rate(text, info_of(pictures(1)))
 
 
 class TestWhatGoesIn:

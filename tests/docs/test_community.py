@@ -74,6 +74,7 @@ def test_the_files_that_an_addition_opens_are_there_and_counted() -> None:
     for addition, count, files in rows:
         paths = re.findall(r"`([^`]+)`", files)
         assert len(set(paths)) == int(count), addition
+        assert int(count) <= (10 if "stage" in addition else 5), addition
         assert [path for path in paths if not (REPO / path).is_file()] == [], addition
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unmask.bench.fetch.pypi import PipConfig, read_pip_config
+from unmask.bench.fetch.pypi import read_pip_config
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_reads_every_setting_that_says_where_packages_come_from(tmp_path: Path) 
         "find-links = /wheels\nno-index = true\ntrusted-host = a.example b.example:8080\n"
         "cert = /ca.pem\nclient-cert = /me.pem\nproxy = proxy.example:3128\ntimeout = 99\n",
     )
-    assert read_pip_config() == PipConfig(
+    assert tuple(dict(read_pip_config()).values()) == (
         "https://a.example/simple",
         ("https://b.example", "https://c.example"),
         ("/wheels",),
@@ -87,4 +87,4 @@ def test_agrees_with_pip_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = read_pip_config()
     assert values["global.index-url"] == f"'{config.index_url}'"
     assert values["global.find-links"] == f"'{config.find_links[0]}'"
-    assert values["global.trusted-host"] == f"'{config.trusted_hosts[0]}'"
+    assert values["global.trusted-host"] == f"'{config.trusted_host[0]}'"

@@ -23,13 +23,13 @@ def detector() -> Mtcnn:
 
 
 def test_finds_the_face(detector: Mtcnn, astronaut: Image) -> None:
-    (box,) = detector.boxes(astronaut)
-    assert box.iou(FACE) > 0.6
+    (face,) = detector.faces(astronaut)
+    assert face.box.iou(FACE) > 0.6
 
 
 def test_large_photos_are_reduced_and_boxes_mapped_back(detector: Mtcnn, astronaut: Image) -> None:
     large = np.repeat(np.repeat(astronaut, 4, axis=0), 4, axis=1)
-    (box,) = detector.boxes(large)
+    box = detector.faces(large)[0].box
     assert Box(box.x / 4, box.y / 4, box.w / 4, box.h / 4).iou(FACE) > 0.6
 
 
@@ -43,7 +43,7 @@ def test_a_face_that_fills_the_photo_is_found_with_its_eyes_in_place(detector: M
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (19, 300), (20, 20), (3000, 21), (64, 64)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_images_without_a_face(detector: Mtcnn, shape: tuple[int, int], value: int) -> None:
-    assert detector.boxes(np.full((*shape, 3), value, dtype=np.uint8)) == []
+    assert detector.faces(np.full((*shape, 3), value, dtype=np.uint8)) == []
 
 
 def test_a_failing_detector_is_a_failure_not_an_unchanged_image(monkeypatch: pytest.MonkeyPatch) -> None:

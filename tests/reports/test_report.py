@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.reports.pages import (
     Element,
@@ -21,6 +22,7 @@ from tests.reports.pages import (
 )
 from tests.reports.synthetic import FINDING, HOSTILE, HOSTILE_SAMPLE, METHODS, make_run
 from tests.support.sealing import seal_run
+from unmask.bench.cli import app
 from unmask.bench.core.errors import ImageError, StoreError, UsageError
 from unmask.bench.core.types import Image
 from unmask.bench.store.run_folder import RunFolder
@@ -275,6 +277,14 @@ def test_faces_only_where_every_data_set_allows_them(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'closed' does not allow faces"):
         build_report([run], tmp_path / "out", with_faces=True, face_source=_original)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", methods=METHODS[:2])
+    error = CliRunner().invoke(app, ["report", str(tmp_path / "run"), "--root", str(tmp_path / "gone")]).exception
+    assert isinstance(error, UsageError)
+    assert "gone is not a folder" in str(error)
+    assert not (tmp_path / "run" / "report").exists()
 
 
 def test_faces_on_request(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.reports.pages import read_page
 from tests.reports.synthetic import METHODS, make_run
 from unmask.bench.core.errors import ConfigError
 from unmask.reports.build import build_report
-from unmask.reports.reported import load_reported, parse_reported
+from unmask.reports.reported import Reported, load_reported, parse_printed
 
 SYSTEM = """
 [source]
@@ -40,14 +40,14 @@ def test_every_promised_system_is_there() -> None:
         ('incomparable = "i"', "", "incomparable"),
         ('incomparable = "i"', 'incomparable = ""', "incomparable"),
         ('section = "4.6.1"', 'section = "somewhere"', "section"),
-        ('[{ what = "w", value = "1", unit = "%", section = "4.6.1" }]', "[]", "said"),
+        ('[{ what = "w", value = "1", unit = "%", section = "4.6.1" }]', "[]", "statement"),
         ('code = "none"', 'code = "none"\nrank = 1', "rank"),
     ],
 )
 def test_incomplete_entries_are_refused(old: str, new: str, said: str) -> None:
-    parse_reported(SYSTEM)
+    parse_printed(Reported, SYSTEM, "reported.toml")
     with pytest.raises(ConfigError, match=said):
-        parse_reported(SYSTEM.replace(old, new))
+        parse_printed(Reported, SYSTEM.replace(old, new), "reported.toml")
 
 
 def test_they_stand_apart_and_enter_no_ranking_chart_or_export(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from unmask.bench.core.registry import instrument_class
 from unmask.bench.data import open_dataset
 from unmask.bench.data.identities import person_hash, person_hashes
 from unmask.bench.run.figures.operating_points import measure_card, usable_points
-from unmask.bench.run.planning.calibration import calibration_for, refuse_shared_people, shipped_card
+from unmask.bench.run.planning.choosing import calibration_for, shipped_card
 from unmask.bench.run.planning.config import RunConfig
-from unmask.bench.run.planning.plan import make_plan
+from unmask.bench.run.planning.plan import make_plan, refuse_shared_people
 
 RECOGNISERS = ("mobilefacenet", "sface", "facenet", "dlib")
 ATTACKS = (*RECOGNISERS, *(f"{name}{ANY_LOOK}" for name in RECOGNISERS[:3]))

@@ -20,7 +20,8 @@ from unmask.bench.core.registry import create_method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.data import open_dataset
-from unmask.bench.run.checks.guard import fault_of
+from unmask.bench.run.checks import guard
+from unmask.bench.run.checks.guard import Inputs, views_of
 from unmask.bench.run.checks.placement import is_unlike
 from unmask.bench.run.checks.views import SIDE, Signatures, background, signature_of, view_of
 from unmask.bench.run.contestants.calling import checked
@@ -87,6 +88,12 @@ def demo(open_instrument: Callable[[str], Any]) -> Photos:
 @pytest.fixture(scope="module")
 def astronaut_photo(astronaut: Image) -> tuple[Image, Sequence[Box]]:
     return astronaut, [Box(180, 70, 90, 120)]
+
+
+def fault_of(
+    name: str, image: Image, boxes: Sequence[Box], output: Image, inputs: Callable[[], Inputs] | None = None
+) -> str:
+    return guard.fault_of(name, *views_of(image, boxes, output), output, inputs)
 
 
 def faults(photos: Photos, edit: Edit) -> list[str]:
@@ -194,7 +201,7 @@ def foreign(photos: Photos, outputs: dict[str, Image]) -> dict[str, str]:
     """Input -> its fault, with all inputs at hand."""
     known = signatures(photos)
     return {
-        name: fault_of(name, image, boxes, outputs[name], lambda: known, lambda other: photos[other])
+        name: fault_of(name, image, boxes, outputs[name], lambda: Inputs(known, lambda other: photos[other]))
         for name, (image, boxes) in photos.items()
     }
 

@@ -14,17 +14,15 @@ from tests.support.painted import Face, picture
 from tests.support.painted_runs import ClipRun, PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.exposure import FMR
-from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.data import Dataset, open_dataset
-from unmask.bench.run.jobs.executors import Serial
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import locations_of, make_plan
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
-from unmask.bench.study.originals import calibrate_on
+from unmask.bench.study.originals import CalibrationSettings, calibration_card
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -67,10 +65,8 @@ def test_what_is_calibrated_on_is_read_by_recognisers_and_has_no_results(tmp_pat
     assert len({roles[n] for n in roles if (run.folder.prepare_dir("photos", 0) / f"{n}.parquet").exists()}) > 1
 
     estimates = run.reduce()
-    alone = calibrate_on(
-        f"folder:{others}", run.plan.recognisers, tmp_path / "alone", root=None, pool=Serial(), progress=Stages(),
-        settings=PlanSettings(),
-    )  # fmt: skip
+    settings = CalibrationSettings(datasets=(f"folder:{others}",), instruments=tuple(run.plan.recognisers))
+    alone = calibration_card(settings, tmp_path / "alone", root=None, workers=1, progress=Stages())
     assert run.folder.operating_points == alone
     assert alone["people"] == 3
     purge(RunFolder.open(run.folder.path))

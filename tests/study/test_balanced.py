@@ -123,20 +123,20 @@ def build(at: Path, source: str, ids: list[str], **settings: Any) -> Path:
 def test_its_photos_are_taken_whole_and_counted(tmp_path: Path, folder: Path) -> None:
     spec, dataset = opened(folder)
     ids = [f"{k:02d}.png" for k in range(10)]
-    found = built_test_set(build(tmp_path / "set", "folder", ids), spec, dataset, PlanSettings())
-    assert sorted(found.planned.samples) == ids
-    assert found.planned.label == "balanced"
-    assert found.planned.card.fingerprint != dataset.card.fingerprint
-    assert [cell.chosen for cell in found.selection.cells] == [2, 2, 1, 1, 1, 1, 1, 1]
-    assert found.selection.dropped == {"several faces": 2, "the cell was full": 5}
-    assert (found.selection.per_cell, found.selection.seed) == (150, 3)
+    planned, selection = built_test_set(build(tmp_path / "set", "folder", ids), spec, dataset, PlanSettings())
+    assert sorted(planned.samples) == ids
+    assert planned.label == "balanced"
+    assert planned.card.fingerprint != dataset.card.fingerprint
+    assert [cell.chosen for cell in selection.cells] == [2, 2, 1, 1, 1, 1, 1, 1]
+    assert selection.dropped == {"several faces": 2, "the cell was full": 5}
+    assert (selection.per_cell, selection.seed) == (150, 3)
 
 
 def test_a_limit_takes_from_the_cells_in_turns(tmp_path: Path, folder: Path) -> None:
     spec, dataset = opened(folder)
     built = build(tmp_path / "set", "folder", [f"{k:02d}.png" for k in range(10)])
-    found = built_test_set(built, spec, dataset, PlanSettings(limit=8))
-    assert [cell.chosen for cell in found.selection.cells] == [1] * 8
+    _, selection = built_test_set(built, spec, dataset, PlanSettings(limit=8))
+    assert [cell.chosen for cell in selection.cells] == [1] * 8
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from unmask.bench.run.figures.assemble import Originals, assemble_evidence, asse
 from unmask.bench.run.figures.operating_points import attack_identity, usable_points
 from unmask.bench.run.jobs.shards import ShardJob, Workplace, shard_jobs
 from unmask.bench.run.pipeline import locations_for
-from unmask.bench.run.planning.calibration import SHIPPED
+from unmask.bench.run.planning.choosing import SHIPPED
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import make_plan
 from unmask.bench.run.prepare import prepare_shard

@@ -15,9 +15,8 @@ from itertools import combinations
 import numpy as np
 
 from unmask.bench.core.cards import Direction
-from unmask.bench.core.stats.paired import Scored, Side, difference, measure_common, scored_units
+from unmask.bench.core.stats.paired import Scored, Side, interval_and_p, measure_common, scored_units
 from unmask.bench.core.stats.resampling import ClusterResamples
-from unmask.bench.core.types import Bools
 from unmask.bench.core.values import SetStatistic
 
 ALPHA = 0.05
@@ -76,13 +75,12 @@ def compare(
             Side([methods[m][k].item for k in usable], [sides[k] for k in usable], lowest_is_worst)
             for m, sides in ((a, ones), (b, others))
         )
-        apart = difference(one, other, [units[k] for k in usable], resamples)
+        (low, high), p = interval_and_p(one, other, [units[k] for k in usable], resamples)
         first = one.items[0]
         least = first.tested_from if isinstance(first, SetStatistic) else 0
         tested = (a, b) not in untested and int(units[usable[0]].sum()) >= least
-        comparisons.append(
-            Comparison(a, b, apart.value, apart.low, apart.high, apart.p if tested else math.nan, math.nan)
-        )
+        value = float(one.points[0] - other.points[0])
+        comparisons.append(Comparison(a, b, value, low, high, p if tested else math.nan, math.nan))
     return adjusted(comparisons)
 
 
@@ -94,39 +92,26 @@ def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 def holm(p: Sequence[float]) -> list[float]:
     """Holm-adjusted p values, in the order given."""
-    order = np.argsort(np.asarray(p), kind="stable")
-    adjusted = [0.0] * len(p)
-    running = 0.0
-    for place, index in enumerate(order):
-        running = max(running, min(1.0, (len(p) - place) * p[index]))
-        adjusted[index] = running
-    return adjusted
+    order = np.argsort(p, kind="stable")
+    steps = np.minimum(np.arange(len(p), 0, -1) * np.asarray(p)[order], 1.0)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(steps)
+    return adjusted.tolist()
 
 
-def significantly_better(methods: int, comparisons: Sequence[Comparison], direction: Direction) -> Bools:
-    """(M, M): [i, j] = method i is better than method j, adjusted p < .05. Nothing is where direction is ``none``."""
-    better = np.zeros((methods, methods), dtype=np.bool_)
-    if direction == "none":
-        return better
-    sign = 1 if direction == "higher" else -1
-    for each in comparisons:
-        if each.p_adjusted < ALPHA and each.difference != 0:
-            winner, loser = (each.a, each.b) if sign * each.difference > 0 else (each.b, each.a)
-            better[winner, loser] = True
-    return better
-
-
-def rank_ranges(values: Sequence[float], better: Bools, direction: Direction) -> list[RankRange | None]:
-    """For each method: 1 + how many are significantly better, to M - how many are significantly worse.
-
-    ``None`` for methods whose value is NaN (they also count for nobody else), and for all where no direction is better.
-    """
-    measured = np.isfinite(np.asarray(values, dtype=np.float64))
+def rank_ranges(
+    values: Sequence[float], comparisons: Sequence[Comparison], direction: Direction
+) -> list[RankRange | None]:
+    """For each method: 1 + how many are significantly better (adjusted p < .05), to M - how many are significantly
+    worse. ``None`` for methods whose value is NaN (they also count for nobody else), and for all where direction is
+    ``none``."""
     if direction == "none":
         return [None] * len(values)
-    total = int(measured.sum())
-    wins = better & measured[:, None] & measured[None, :]
-    return [
-        RankRange(1 + int(wins[:, i].sum()), total - int(wins[i].sum())) if measured[i] else None
-        for i in range(len(values))
-    ]
+    measured = np.isfinite(np.asarray(values, dtype=np.float64))
+    best, worst = [1] * len(values), [int(measured.sum())] * len(values)
+    for each in comparisons:
+        if each.p_adjusted < ALPHA and each.difference != 0 and measured[each.a] and measured[each.b]:
+            winner, loser = (each.a, each.b) if (each.difference > 0) == (direction == "higher") else (each.b, each.a)
+            best[loser] += 1
+            worst[winner] -= 1
+    return [RankRange(best[k], worst[k]) if measured[k] else None for k in range(len(values))]

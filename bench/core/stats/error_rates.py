@@ -45,8 +45,10 @@ class PairDistances:
 
     def rates(self, genuine_weights: Float, impostor_weights: Float) -> ErrorRates | None:
         """The rates under weights (P,) and (Q,); ``None`` if either kind of pair has no weight at all."""
-        genuine = np.cumsum(_ordered(genuine_weights, self._genuine_order))
-        impostor = np.cumsum(_ordered(impostor_weights, self._impostor_order))
+        genuine, impostor = (
+            np.cumsum(weights if order is None else weights[order])
+            for weights, order in ((genuine_weights, self._genuine_order), (impostor_weights, self._impostor_order))
+        )
         if not len(genuine) or not len(impostor) or genuine[-1] <= 0 or impostor[-1] <= 0:
             return None
         return ErrorRates(self, genuine, impostor)
@@ -64,21 +66,19 @@ class ErrorRates:
 
     def equal_error_rate(self) -> float:
         """Where FMR equals FNMR, on the straight line between the two steps around it."""
-        pairs = self.pairs
-        fmr = self._fmr(pairs.as_near)
-        fnmr = np.concatenate([[1.0], 1 - self.genuine[pairs.genuine_last] / self.genuine[-1]])
+        fmr = self._fmr(self.pairs.as_near)
+        fnmr = np.concatenate([[1.0], 1 - self.genuine[self.pairs.genuine_last] / self.genuine[-1]])
         crossed = int(np.argmax(fmr >= fnmr[1:]))
-        before, start = float(fnmr[crossed]), float(self._fmr(pairs.nearer[crossed : crossed + 1])[0])
-        if start >= before:
-            # Between two genuine distances FNMR stands still: FMR passes it there.
+        before, start = float(fnmr[crossed]), float(self._fmr(self.pairs.nearer[crossed : crossed + 1])[0])
+        if start >= before:  # between two genuine distances FNMR stands still: FMR passes it there
             return before
         gap_before, gap_after = before - start, float(fmr[crossed] - fnmr[crossed + 1])
         return start + gap_before / (gap_before + gap_after) * (float(fmr[crossed]) - start)
 
     def _fmr(self, accepted: NDArray[np.intp]) -> Float:
         """(K,) false match rates where so many impostor pairs are accepted."""
-        weights: Float = np.where(accepted > 0, self.impostor[np.maximum(accepted, 1) - 1], 0.0) / self.impostor[-1]
-        return weights
+        weight = np.where(accepted > 0, self.impostor[np.maximum(accepted, 1) - 1], 0.0)
+        return np.asarray(weight / self.impostor[-1])
 
     def true_accept_rate(self, fmr: float) -> float:
         """Share of genuine pairs, 0..1, accepted at the largest threshold whose FMR is not above ``fmr`` (0 if there is
@@ -99,10 +99,6 @@ def _ascending(distances: Float) -> tuple[NDArray[np.intp] | None, Float]:
         return None, values
     order = np.argsort(values, kind="stable")
     return order, values[order]
-
-
-def _ordered(weights: Float, order: NDArray[np.intp] | None) -> Float:
-    return weights if order is None else weights[order]
 
 
 def step_threshold(distances: Float, cumulative: Float, allowed: float) -> float:

@@ -153,10 +153,7 @@ class GroupPermutations:
         for attacks, lowest in zip(answers, lowest_is_worst, strict=True):
             gaps = []
             for end in range(max(len(item.alternatives) for item in attacks) + 1):
-                at_end = [
-                    (item.values, *item.alternatives)[end if end <= len(item.alternatives) else 0] for item in attacks
-                ]
-                of_attacks = [means[id(v), id(item.eligible)] for v, item in zip(at_end, attacks, strict=True)]
+                of_attacks = [means[id(item.at_end(end)), id(item.eligible)] for item in attacks]
                 worst = (np.fmin if lowest else np.fmax).reduce(np.stack(of_attacks))
                 gaps.append(np.fmax.reduce(worst, axis=1) - np.fmin.reduce(worst, axis=1))
             # Sums are of float32: what differs by less is equal.

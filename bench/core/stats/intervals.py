@@ -77,10 +77,7 @@ def share_interval(point: float, values: Float, clusters: int, level: float = LE
     low, high = percentile_interval(values, clusters, level)
     if math.isnan(low):
         return NO_INTERVAL
-    return (
-        min(low, clopper_pearson(clusters, clusters, level)[0]),
-        max(high, clopper_pearson(0, clusters, level)[1]),
-    )
+    return min(low, clopper_pearson(clusters, clusters, level)[0]), max(high, clopper_pearson(0, clusters, level)[1])
 
 
 def mean_interval(point: float, values: Float, clusters: int, level: float = LEVEL) -> Interval:
@@ -89,11 +86,7 @@ def mean_interval(point: float, values: Float, clusters: int, level: float = LEV
         return NO_INTERVAL
     if clusters >= PERCENTILES_FROM:
         return percentile_interval(values, clusters, level)
-    error = bootstrap_error(values, clusters)
-    if math.isnan(error):
-        return NO_INTERVAL
-    reach = t_quantile((1 + level) / 2, clusters - 1) * error
-    return point - reach, point + reach
+    return _t_interval(point, bootstrap_error(values, clusters), clusters - 1, level)
 
 
 def _worst_interval(replicates: Replicates, m: int, level: float) -> Interval:
@@ -157,9 +150,11 @@ def percentile_interval(values: Float, clusters: int, level: float = LEVEL) -> I
 def jackknife_interval(point: float, values: Float, active: Bools, level: float = LEVEL) -> Interval:
     """t interval about ``point`` from delete-a-group replicates (G,)."""
     error, groups = jackknife_error(values, active)
-    if math.isnan(error):
-        return NO_INTERVAL
-    reach = t_quantile((1 + level) / 2, groups - 1) * error
+    return _t_interval(point, error, groups - 1, level)
+
+
+def _t_interval(point: float, error: float, freedom: int, level: float) -> Interval:
+    reach = t_quantile((1 + level) / 2, freedom) * error
     return point - reach, point + reach
 
 

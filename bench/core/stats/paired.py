@@ -27,7 +27,7 @@ import scipy
 from scipy import special
 
 from unmask.bench.core.stats import intervals
-from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic
+from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, means_under, replicate_statistic, worst_of
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import SetStatistic, UnitValues
 
@@ -57,16 +57,6 @@ class Measured:
     """(R, E)"""
     active: Bools
     """(R,) see `Replicates.active`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One method minus another."""
-
-    value: float
-    low: float
-    high: float
-    p: float
 
 
 Key = tuple[int, int, bytes]
@@ -139,8 +129,7 @@ class Side:
         self.ends = max(len(each.points) for each in attacks)
         points = np.stack([_stretched(each.points, self.ends) for each in attacks])
         draws = np.stack([_stretched(each.draws, self.ends) for each in attacks])
-        filled = np.where(np.isnan(points), np.inf if lowest_is_worst else -np.inf, points)
-        picked = filled.argmin(axis=0) if lowest_is_worst else filled.argmax(axis=0)
+        picked = worst_of(points, lowest_is_worst)
         self.picked: list[int] = picked.tolist()
         self.points: Float = points[picked, np.arange(self.ends)]
         self.draws: Float = (np.fmin if lowest_is_worst else np.fmax).reduce(draws)
@@ -150,7 +139,7 @@ class Side:
         """(N,) values by the attack that is picked at an end."""
         item = self.items[self.picked[end]]
         assert isinstance(item, UnitValues)
-        return (item.values, *item.alternatives)[end if end <= len(item.alternatives) else 0]
+        return item.at_end(end)
 
 
 def _stretched(values: Float, ends: int) -> Float:
@@ -159,11 +148,12 @@ def _stretched(values: Float, ends: int) -> Float:
     return np.concatenate([values, np.repeat(values[..., :1], more, axis=-1)], axis=-1) if more else values
 
 
-def difference(one: Side, other: Side, units: Sequence[Bools], resamples: ClusterResamples) -> Difference:
-    """``one`` minus ``other``; ``units``: (N,) for each attack, those scored for both."""
+def interval_and_p(
+    one: Side, other: Side, units: Sequence[Bools], resamples: ClusterResamples
+) -> tuple[intervals.Interval, float]:
+    """Of ``one`` minus ``other``; ``units``: (N,) for each attack, those scored for both."""
     ends = [_at_end(one, other, end, units, resamples) for end in range(min(one.ends, other.ends))]
-    low, high = intervals.hull([each for each, _ in ends])
-    return Difference(float(one.points[0] - other.points[0]), low, high, max(p for _, p in ends))
+    return intervals.hull([each for each, _ in ends]), max(p for _, p in ends)
 
 
 def _at_end(
@@ -176,18 +166,18 @@ def _at_end(
     first = one.items[0]
     if isinstance(first, SetStatistic) and first.resampling == "jackknife":
         active = one.active | other.active
-        error, groups = intervals.jackknife_error(values, active)
+        p = p_value(point, *intervals.jackknife_error(values, active))
         enough = clusters >= intervals.LEAST_CLUSTERS
-        return intervals.jackknife_interval(point, values, active) if enough else intervals.NO_INTERVAL, p_value(
-            point, error, groups
-        )
+        return intervals.jackknife_interval(point, values, active) if enough else intervals.NO_INTERVAL, p
     p = p_value(point, intervals.bootstrap_error(values, clusters), clusters)
     if not (first.share or other.items[0].share):
         return intervals.mean_interval(point, values, clusters), p
     if isinstance(first, SetStatistic):
         return _widened(*intervals.percentile_interval(values, clusters), point, clusters), p
-    signs = _discordant(one.values(end) - other.values(end), on, resamples)
-    return _discordance(intervals.percentile_interval(values, clusters), signs, clusters), max(p, signs.p)
+    apart = np.where(on, one.values(end) - other.values(end), 0.0)
+    apart[~np.isfinite(apart)] = 0.0
+    interval = _at_least_exact(intervals.percentile_interval(values, clusters), apart, on, resamples, clusters)
+    return interval, max(p, _sign_test(apart, resamples))
 
 
 def p_value(difference: float, error: float, units: int) -> float:
@@ -199,54 +189,41 @@ def p_value(difference: float, error: float, units: int) -> float:
     return float(2 * special.stdtr(units - 1, -abs(difference) / error))
 
 
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """Units that count for one of two methods only."""
-
-    plus: float
-    """Share of the units that count for the first only (weighed by how much more, if they count in part)."""
-    minus: float
-    """Of those that count for the second only."""
-    plus_clusters: int
-    """Clusters that hold such units."""
-    minus_clusters: int
-    p: float
-    """Of the exact sign test over clusters; 0 where there are too many for it to matter."""
-
-
-def _discordant(differences: Float, on: Bools, resamples: ClusterResamples) -> _Signs:
-    apart = np.where(on & np.isfinite(differences), differences, 0.0)
+def _sign_test(apart: Float, resamples: ClusterResamples) -> float:
+    """p of the exact sign test over clusters; 0 where there are too many that differ for it to matter."""
     of_cluster = np.bincount(resamples.cluster, weights=apart, minlength=resamples.clusters)
     for_one, for_other = int((of_cluster > 0).sum()), int((of_cluster < 0).sum())
-    exact = for_one + for_other <= EXACT_UP_TO
-    return _Signs(
-        plus=float(np.maximum(apart, 0.0).sum() / max(on.sum(), 1)),
-        minus=float(np.maximum(-apart, 0.0).sum() / max(on.sum(), 1)),
-        plus_clusters=len(np.unique(resamples.cluster[apart > 0])),
-        minus_clusters=len(np.unique(resamples.cluster[apart < 0])),
-        p=float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if exact and for_one + for_other else 0.0,
-    )
+    few = 0 < for_one + for_other <= EXACT_UP_TO
+    return float(scipy.stats.binomtest(for_one, for_one + for_other).pvalue) if few else 0.0
 
 
-def _discordance(resampled: intervals.Interval, signs: _Signs, clusters: int) -> intervals.Interval:
-    """At least as wide as the two discordant shares, each known no better than exactly, allow."""
+def _at_least_exact(
+    resampled: intervals.Interval, apart: Float, on: Bools, resamples: ClusterResamples, clusters: int
+) -> intervals.Interval:
+    """At least as wide as the shares of units that count for one method only, each known no better than exactly, allow.
+
+    ``apart``: (N,) by how much units count more for the first method; ``on``: (N,) those compared.
+    """
     if math.isnan(resampled[0]):
         return resampled
-    (plus_low, plus_high), (minus_low, minus_high) = (
-        _exact(share, count, clusters)
-        for share, count in ((signs.plus, signs.plus_clusters), (signs.minus, signs.minus_clusters))
+    (plus, plus_low, plus_high), (minus, minus_low, minus_high) = (
+        _exact(more, on, resamples, clusters) for more in (apart, -apart)
     )
-    point = signs.plus - signs.minus
-    down = math.hypot(signs.plus - plus_low, minus_high - signs.minus)
-    up = math.hypot(plus_high - signs.plus, signs.minus - minus_low)
+    point = plus - minus
+    down = math.hypot(plus - plus_low, minus_high - minus)
+    up = math.hypot(plus_high - plus, minus - minus_low)
     return max(min(resampled[0], point - down), -1.0), min(max(resampled[1], point + up), 1.0)
 
 
-def _exact(share: float, holders: int, clusters: int) -> intervals.Interval:
-    """Of a share of units held by some of the clusters: Clopper-Pearson over clusters, scaled to the share."""
+def _exact(more: Float, on: Bools, resamples: ClusterResamples, clusters: int) -> tuple[float, float, float]:
+    """Share of the units with ``more`` above 0, weighed by it; and Clopper and Pearson's interval over the clusters
+    that hold them, scaled to the share."""
+    share = float(np.maximum(more, 0.0).sum() / max(on.sum(), 1))
+    holders = len(np.unique(resamples.cluster[more > 0]))
     low, high = intervals.clopper_pearson(holders, clusters)
     scale = share * clusters / holders if holders else 1.0
-    return min(low * scale, share), max(min(high * scale, 1.0), share, intervals.clopper_pearson(0, clusters)[1])
+    least = intervals.clopper_pearson(0, clusters)[1]
+    return share, min(low * scale, share), max(min(high * scale, 1.0), share, least)
 
 
 def _widened(low: float, high: float, point: float, clusters: int) -> intervals.Interval:

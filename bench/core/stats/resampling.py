@@ -111,12 +111,11 @@ def replicate_means(values: UnitValues, resamples: ClusterResamples, masks: Bool
     rows = _masks(masks, resamples)
     _check(values.values, resamples)
     eligible = rows if values.eligible is None else rows & values.eligible
-    point, draws, scored = _means(values.values, eligible, resamples)
-    alternatives = tuple(
-        _replicates("bootstrap", *_means(other, eligible, resamples), eligible, resamples, values.share)
-        for other in values.alternatives
-    )
-    return _replicates("bootstrap", point, draws, scored, eligible, resamples, values.share, alternatives)
+
+    def replicates(column: Float) -> Replicates:
+        return _replicates("bootstrap", *_means(column, eligible, resamples), eligible, resamples, values.share)
+
+    return replace(replicates(values.values), alternatives=tuple(map(replicates, values.alternatives)))
 
 
 def replicate_statistic(
@@ -181,11 +180,13 @@ def worst_replicates(attacks: Sequence[Replicates], lowest: bool) -> Replicates:
 
 def worst_attack(attacks: Sequence[Replicates], lowest: bool) -> NDArray[np.int64]:
     """(M,) which attack is worst for each set; the first of equals, and the first where none was measured."""
-    points = np.stack([each.point for each in attacks])
-    beyond = np.inf if lowest else -np.inf
-    points = np.where(np.isnan(points), beyond, points)
-    picked: NDArray[np.int64] = (points.argmin(axis=0) if lowest else points.argmax(axis=0)).astype(np.int64)
-    return picked
+    return worst_of(np.stack([each.point for each in attacks]), lowest)
+
+
+def worst_of(points: Float, lowest: bool) -> NDArray[np.int64]:
+    """(M,) which of K rows of (K, M) is worst in each column; the first of equals, and the first where all are NaN."""
+    filled = np.where(np.isnan(points), np.inf if lowest else -np.inf, points)
+    return np.asarray(filled.argmin(axis=0) if lowest else filled.argmax(axis=0), np.int64)
 
 
 def means_under(draws: Float, values: Float, scored: Bools, bag: NDArray[np.int64]) -> tuple[Float, Float]:
@@ -217,8 +218,7 @@ def _replicates(
     scored: Bools,
     eligible: Bools,
     resamples: ClusterResamples,
-    share: bool = False,
-    alternatives: tuple[Replicates, ...] = (),
+    share: bool,
 ) -> Replicates:
     active = np.ones(values.shape, dtype=np.bool_)
     if kind == "jackknife":
@@ -228,7 +228,7 @@ def _replicates(
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
     clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
-    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share, alternatives)
+    return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share)
 
 
 def _ratio(sums: Float, counts: Float) -> Float:

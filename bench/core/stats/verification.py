@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -52,14 +51,8 @@ class CalibratedPoint(NamedTuple):
     """Photos without an embedding, left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tail:
-    """The nearest impostor pairs, ascending."""
-
-    distance: Float
-    a: NDArray[np.int32]
-    b: NDArray[np.int32]
-    """Person of either photo."""
+_Tail = tuple[Float, NDArray[np.int32], NDArray[np.int32]]
+"""The nearest impostor pairs, ascending: distance, and the person of either photo."""
 
 
 def calibrate(
@@ -98,26 +91,13 @@ def calibrate(
     measured = [_at(fmrs, tail, genuine, owner, counts, weights) for weights in draws]
     thresholds, tars = (np.array([[pair[i] for pair in row] for row in measured]) for i in (0, 1))
     impostors = round(_impostors(counts, np.ones(len(people))))
+    sizes = len(genuine), impostors, len(people), len(rows), int((~usable).sum())
     points = []
     for k, fmr in enumerate(fmrs):
         low, high = percentile_interval(thresholds[1:, k], len(people))
-        tar_low, tar_high = share_interval(float(tars[0, k]), tars[1:, k], int(np.count_nonzero(counts > 1)))
-        points.append(
-            CalibratedPoint(
-                *(
-                    fmr,
-                    float(thresholds[0, k]),
-                    low,
-                    high,
-                    float(tars[0, k]),
-                    tar_low,
-                    tar_high,
-                    len(genuine),
-                    impostors,
-                ),
-                *(len(people), len(rows), int((~usable).sum())),
-            )
-        )
+        threshold, tar = float(thresholds[0, k]), float(tars[0, k])
+        tar_low, tar_high = share_interval(tar, tars[1:, k], int(np.count_nonzero(counts > 1)))
+        points.append(CalibratedPoint(fmr, threshold, low, high, tar, tar_low, tar_high, *sizes))
     return points
 
 
@@ -126,14 +106,15 @@ def _at(
 ) -> list[tuple[float, float]]:
     """(threshold, TAR) per FMR under people's weights."""
     total = _impostors(counts, weights)
-    cumulative = np.cumsum(weights[tail.a] * weights[tail.b])
+    distance, a, b = tail
+    cumulative = np.cumsum(weights[a] * weights[b])
     of_genuine = weights[owner]
     out = []
     for fmr in fmrs:
         if not measurable(total, fmr) or not len(cumulative) or cumulative[-1] < fmr * total:
             out.append((math.nan, math.nan))
             continue
-        threshold = step_threshold(tail.distance, cumulative, fmr * total)
+        threshold = step_threshold(distance, cumulative, fmr * total)
         weight = of_genuine.sum()
         tar = float(of_genuine[genuine <= threshold].sum() / weight) if weight > 0 else math.nan
         out.append((threshold, tar))
@@ -173,15 +154,13 @@ def _tail(rows: Floats32, views: Sequence[Floats32], person: NDArray[np.int32], 
         histogram += np.bincount(_bin(distance), minlength=_BINS)
     least = share * histogram.sum()
     limit = int(np.searchsorted(np.cumsum(histogram), least))
-    distances, people_a, people_b = [np.zeros(0, np.float32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    nearest = [(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(0, np.int32))]
     for distance, a, b in _blocks(rows, views, person):
         near = _bin(distance) <= limit
-        distances.append(distance[near])
-        people_a.append(a[near])
-        people_b.append(b[near])
-    joined = np.concatenate(distances).astype(np.float64)
+        nearest.append((distance[near], a[near], b[near]))
+    joined, people_a, people_b = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     order = np.argsort(joined, kind="stable")
-    return _Tail(joined[order], np.concatenate(people_a)[order], np.concatenate(people_b)[order])
+    return joined[order].astype(np.float64), people_a[order], people_b[order]
 
 
 def _bin(distance: Floats32) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ taken for an address), and the size of a frame is judged by the header, before a
 Decoded frames become upright RGB. Colours follow the stream's own matrix and range (BT.601, limited, where it states
 none), 10 and more bits are scaled to 8, grey becomes three equal channels, transparency is laid on white, and the
 display matrix is applied: turned and mirrored as a player shows it. Pixels stay as stored where they are not square.
+Sound is copied into another container packet by packet, as it is.
 """
 
 from __future__ import annotations
@@ -16,22 +17,24 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final, Self, cast
 
 import av
 import numpy as np
-from av.container import InputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.sidedata.sidedata import SideDataContainer, Type
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import VideoError, counted
 from unmask.bench.core.types import Image
-from unmask.bench.data.folders import counted
 
 MAX_PIXELS: Final = 36_000_000
 """Of one frame: 8K. A decoder may hold sixteen of them."""
@@ -59,10 +62,7 @@ def opened(path: Path, *, edits: bool = True) -> Iterator[tuple[InputContainer, 
     Raises `VideoError`: missing, not a file, empty, not a video, damaged, without a picture, or of an absurd size.
     Errors while decoding are the caller's.
     """
-    with ExitStack() as stack:
-        file = stack.enter_context(open_file(path))
-        container = open_container(file, edits=edits)
-        stack.callback(container.close)
+    with open_file(path) as file, open_container(file, edits=edits) as container:
         yield container, _first_video(container)
 
 
@@ -183,3 +183,73 @@ def _rgb(frame: VideoFrame) -> Image:
         return colours
     share = alpha.astype(np.float32) / 255
     return np.asarray(np.rint(colours * share + 255 * (1 - share)), np.uint8)
+
+
+def unfit(codec: str) -> VideoError:
+    """For sound that MP4 cannot hold."""
+    return VideoError(f"its sound ({codec}) cannot be put into an MP4; leave the sound out")
+
+
+class Sound:
+    """The first sound track of a clip on its way into ``target``. A context manager; a clip without sound adds none."""
+
+    def __init__(self, path: Path, target: OutputContainer, time_base: Fraction) -> None:
+        """``time_base``: of the frames. Raises `VideoError` for a clip that cannot be opened, or whose sound the
+        target cannot hold."""
+        self.codec = ""
+        """'' = the clip has no sound."""
+        self._target, self._time_base = target, time_base
+        self._stack = ExitStack()
+        self._start = Fraction(0)
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._waiting: Packet[AudioStream] | None = None
+        with self._stack:
+            container = self._stack.enter_context(open_container(self._stack.enter_context(open_file(path))))
+            if container.streams.audio:
+                stream = container.streams.audio[0]
+                self.codec = stream.codec_context.name
+                try:
+                    self._stream = target.add_stream_from_template(stream)
+                except (FFmpegError, ValueError) as error:
+                    raise unfit(self.codec) from error
+                self._packets = container.demux(stream)
+            self._stack = self._stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start_at(self, pts: int) -> None:
+        """Where the frames begin, in their own units; sound before it is left out."""
+        self._start = pts * self._time_base
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Copies what sounds up to ``seconds`` after the first frame; ``None`` = the rest."""
+        while True:
+            packet = self._next()
+            if packet is None:
+                return
+            if packet.dts is None or packet.pts is None or not packet.size:
+                continue
+            begin = packet.pts * packet.time_base - self._start
+            if begin < 0:
+                continue
+            if seconds is not None and begin > seconds:
+                self._waiting = packet
+                return
+            shift = round(self._start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = self._stream
+            self._target.mux_one(packet)
+
+    def _next(self) -> Packet[AudioStream] | None:
+        if self._waiting is not None:
+            packet, self._waiting = self._waiting, None
+            return packet
+        try:
+            return next(self._packets, None)
+        except (FFmpegError, OSError):  # the clip breaks off; its frames say so too
+            self._packets = iter(())
+            return None

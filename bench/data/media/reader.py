@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from av.container import InputContainer
@@ -22,11 +24,61 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.media.clock import Clock, step
 from unmask.bench.data.media.container import check_size, clockwise, display_matrix, further_streams, opened, upright
 from unmask.bench.data.sequences import ImageSequence
 
 _KBIT = 1000.0
+USUAL_RATE: Final = Fraction(25)
+"""Frames per second where a file says nothing."""
+_BACK: Final = 1
+_AHEAD: Final = 86_400
+"""Seconds."""
+
+
+class Clock:
+    """The times of frames, made strictly ascending; one for each reading of a clip.
+
+    Times that the file gives are kept, so a variable frame rate stays one. Three things are corrected, and counted:
+
+    - a frame without a time is shown one usual interval after the one before;
+    - a frame that is not later than the one before, by up to a second (swapped or doubled), one unit of time after it;
+    - where the clock jumps back by more (clips joined) or ahead by more than a day (damage), this frame is shown one
+      usual interval after the one before, and all later ones are moved with it.
+    """
+
+    def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
+        self.mended = 0
+        """Frames whose time is not the file's."""
+        self._step = step(time_base, rate)
+        self._back, self._ahead = int(_BACK / time_base), int(_AHEAD / time_base)
+        self._shift = 0
+        self._last: int | None = None
+
+    def tell(self, pts: int | None) -> int:
+        """The time of the next frame, in units of the time base; ``pts``: what the file says."""
+        time = self._mended(None if pts is None else pts + self._shift, pts)
+        self.mended += time != pts
+        self._last = time
+        return time
+
+    def _mended(self, time: int | None, stated: int | None) -> int:
+        last = self._last
+        if last is None:
+            return time or 0
+        if time is None or stated is None:
+            return last + self._step
+        if last < time <= last + self._ahead:
+            return time
+        if last - self._back <= time <= last:
+            return last + 1
+        time = last + self._step
+        self._shift = time - stated
+        return time
+
+
+def step(time_base: Fraction, rate: Fraction | None) -> int:
+    """The usual interval between two frames, in units of ``time_base``; at least 1."""
+    return max(1, round(1 / ((rate or USUAL_RATE) * time_base)))
 
 
 @dataclass(slots=True)
@@ -59,10 +111,8 @@ class VideoReader:
     info: VideoInfo
     damage: str
     """What was wrong with the clip when it was read last, for a person; '' = nothing, or not read to its end yet."""
-    frames_read: int
-    """Frames given when it was read last."""
     mended: int
-    """Frames of them whose time the file does not give, or gives wrongly (`bench.data.media.clock`)."""
+    """Frames given then whose time the file does not give, or gives wrongly (`Clock`)."""
 
     def __init__(self, path: Path) -> None:
         """Decodes the first frame to see what there is. Raises `VideoError`."""
@@ -75,9 +125,7 @@ class VideoReader:
         """The frames in order, one in memory at a time. Raises `VideoError`."""
         self._forget()
         frames = self._sequence.frames() if self._sequence is not None else self._decoded()
-        for frame in frames:
-            self.frames_read += 1
-            yield frame
+        yield from frames
         if self._sequence is not None:
             self.damage = self._sequence.damage
 
@@ -88,10 +136,10 @@ class VideoReader:
         """
         self._forget()
         if self._sequence is not None:
-            seconds = [float(k * self.info.time_base) for k in range(len(self._sequence.images))]
+            seconds = (float(k * self.info.time_base) for k in range(len(self._sequence.images)))
         else:
-            seconds = list(self._until(until))
-        return np.array([s for s in seconds if until is None or s <= until], np.float64)
+            seconds = (time for _, _, time, _ in self._timed())
+        return np.array(list(takewhile(lambda time: until is None or time <= until, seconds)), np.float64)
 
     def hidden_frames(self) -> int:
         """How many frames the file holds that no player shows, because its edit list leaves them out or they are marked
@@ -101,14 +149,8 @@ class VideoReader:
         shown = {packet.pos for packet in _stored(self.path, edits=True) if not packet.is_discard}
         return len({packet.pos for packet in _stored(self.path, edits=False)} - shown)
 
-    def _until(self, until: float | None) -> Iterator[float]:
-        for _, _, seconds, _ in self._timed():
-            yield seconds
-            if until is not None and seconds > until:
-                return
-
     def _forget(self) -> None:
-        self.damage, self.frames_read, self.mended = "", 0, 0
+        self.damage, self.mended = "", 0
 
     def _decoded(self) -> Iterator[Frame]:
         for number, pts, seconds, decoded in self._timed():

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self, cast
+from typing import Final, Self, cast
 
 import av
 import numpy as np
@@ -33,8 +32,8 @@ from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.types import Image
 from unmask.bench.core.video import Frame, VideoInfo
-from unmask.bench.data.media.clock import USUAL_RATE, step
-from unmask.bench.data.media.sound import Sound, unfit
+from unmask.bench.data.media.container import Sound, unfit
+from unmask.bench.data.media.reader import USUAL_RATE, step
 
 MAX_TICKS: Final = 1_000_000
 """Units per second; a finer time base of the source is rounded to it (MP4 counts intervals in 32 bits)."""
@@ -49,51 +48,36 @@ MAX_KBPS: Final = 1_000_000
 _RATE: Final = re.compile(r"([1-9][0-9]{0,6})k\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How well a written clip keeps its pixels: lossless, matched (the source's bitrate) or a stated rate."""
+def target_rate(quality: str, info: VideoInfo) -> int | None:
+    """Bits per second to aim at for ``lossless`` (``None``), ``matched`` (the source's) or a bitrate such as ``800k``.
 
-    kind: Literal["lossless", "matched", "rate"]
-    kbps: int | None = None
-    """For ``rate``."""
-
-    def target(self, info: VideoInfo) -> int | None:
-        """Bits per second to aim at; ``None`` = lossless. Raises `VideoError` where the source's is not known."""
-        if self.kind == "lossless":
-            return None
-        kbps = self.kbps if self.kind == "rate" else info.kbps
-        if kbps is None:
-            raise VideoError("its bitrate is not known, so none can be matched; state one, such as 800k")
-        return max(1000, round(kbps * 1000))
-
-
-def parse_quality(text: str) -> Quality:
-    """``lossless``, ``matched`` or a bitrate such as ``800k``. Raises `SpecError` with the choices."""
-    if text == "lossless":
-        return Quality("lossless")
-    if text == "matched":
-        return Quality("matched")
-    match = _RATE.match(text)
-    if match and int(match[1]) <= MAX_KBPS:
-        return Quality("rate", int(match[1]))
-    raise SpecError(f"cannot read the quality {text!r}; write lossless, matched, or a bitrate such as 800k")
+    Raises `SpecError` with the choices, and `VideoError` where the source's bitrate is not known.
+    """
+    if quality == "lossless":
+        return None
+    match = _RATE.match(quality)
+    if quality != "matched" and (match is None or int(match[1]) > MAX_KBPS):
+        raise SpecError(f"cannot read the quality {quality!r}; write lossless, matched, or a bitrate such as 800k")
+    kbps = info.kbps if match is None else int(match[1])
+    if kbps is None:
+        raise VideoError("its bitrate is not known, so none can be matched; state one, such as 800k")
+    return max(1000, round(kbps * 1000))
 
 
 class VideoWriter:
     """A clip being written; a context manager. Leaving it by an exception writes nothing."""
 
-    def __init__(self, path: Path, info: VideoInfo, quality: str | Quality, *, audio_from: Path | None = None) -> None:
+    def __init__(self, path: Path, info: VideoInfo, quality: str, *, audio_from: Path | None = None) -> None:
         """``info``: of the source (size, time base, rate, and its bitrate for ``matched``).
 
-        ``quality``: see `parse_quality`. ``audio_from``: a clip whose first sound track is copied as it is,
+        ``quality``: see `target_rate`. ``audio_from``: a clip whose first sound track is copied as it is,
         to the same times. Raises `VideoError` and `SpecError`.
         """
         self.path = path
         self.frames = 0
         """Frames written."""
         self._info = info
-        self._quality = parse_quality(quality) if isinstance(quality, str) else quality
-        self._target = self._quality.target(info)
+        self._target = target_rate(quality, info)
         self.codec, self.pixel_format = ("libx264rgb", "rgb24")
         if self._target is not None:
             even = info.width % 2 == 0 and info.height % 2 == 0
@@ -130,11 +114,10 @@ class VideoWriter:
                 self._sound = self._stack.enter_context(Sound(self._audio_from, self._container, self._info.time_base))
             # Writes the head of the file, where it mostly comes out whether MP4 can hold the sound.
             self._container.start_encoding()
-        except (FFmpegError, ValueError, OSError) as error:
-            self._stack.__exit__(type(error), error, None)
-            raise self._failure(error, "cannot be written") from error
         except BaseException as error:
             self._stack.__exit__(type(error), error, None)
+            if isinstance(error, FFmpegError | ValueError | OSError):
+                raise self._failure(error, "cannot be written") from error
             raise
         return self
 
@@ -164,12 +147,8 @@ class VideoWriter:
         if error is not None:
             self._stack.__exit__(kind, error, trace)
             return
-        try:
+        with self._stack:
             self._finish()
-        except BaseException as failure:
-            self._stack.__exit__(type(failure), failure, failure.__traceback__)
-            raise
-        self._stack.close()
 
     def _finish(self) -> None:
         if not self.frames:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core import registry
+from unmask.bench.core.errors import BrokenPluginError, DataError, UnmaskError, reason_of
 from unmask.bench.core.files import MAX_FILE_BYTES
 from unmask.bench.core.images import IMAGE_EXTENSIONS
 from unmask.bench.core.types import FaceLabel
 from unmask.bench.core.video import Tracks
-from unmask.bench.data.dataset import Spans
 from unmask.bench.data.folders import list_clips, list_images, passed_over, quoted, require_folder
 from unmask.bench.data.stores import FileStore, Store, ZipStore
 
@@ -47,8 +47,6 @@ class Record:
     """See `SampleRef.group`."""
     truth: Tracks | None = None
     """The people that the data set annotates in a clip."""
-    spans: Spans | None = None
-    """See `Dataset.spans`."""
 
 
 @dataclass(slots=True)
@@ -65,6 +63,24 @@ class Contents:
 
 Reader = Callable[[Place], Contents]
 """Registered as a ``layout`` (photos) or ``clip_layout``. Raises `DataError`."""
+
+
+def read_copy(kind: str, layout: str, place: Place) -> Contents:
+    """What the reader of a layout gives; ``kind``: in the registry. Raises `BrokenPluginError` where one that is not
+    ours fails other than with an `UnmaskError`."""
+    read: Reader = registry.load(kind, layout)
+    if layout in registry.TABLES[kind]:
+        return read(place)
+    what = f"the reader of {layout!r} (a plug-in)"
+    try:
+        contents = read(place)
+    except UnmaskError:
+        raise
+    except Exception as error:
+        raise BrokenPluginError(f"{what} failed at {quoted(place.path)}: {reason_of(error)}") from error
+    if not isinstance(contents, Contents):
+        raise BrokenPluginError(f"{what} must give {Contents.__name__}, not {type(contents).__name__}")
+    return contents
 
 
 def open_files(place: Place, *, clips: bool = False, sniff: bool = False, companions: Sequence[Path] = ()) -> Contents:
@@ -99,10 +115,3 @@ def with_missing(names: list[str], labelled: Mapping[str, object], labels: Path 
         listed = ", ".join(repr(name) for name in missing[:_LISTED_AT_MOST])
         raise DataError(f"{labels} names none of the images beside it ({listed}, ...); write paths below the folder")
     return sorted([*names, *missing])
-
-
-def require_file(path: Path | None, holds: str, place: Path) -> Path:
-    """Raises a `DataError` which says what is missing unless ``path`` is a file."""
-    if path is None or not path.is_file():
-        raise DataError(f"{str(path)!r} is missing: it holds {holds} of the images in {str(place)!r}")
-    return path

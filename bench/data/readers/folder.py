@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
-from unmask.bench.core.errors import DataError
+from unmask.bench.core.errors import DataError, counted
 from unmask.bench.core.files import refusal
 from unmask.bench.core.names import folded
-from unmask.bench.data.folders import counted
-from unmask.bench.data.labels import MAX_BYTES, LabelTable, read_labels
+from unmask.bench.data.folders import MAX_TEXT_BYTES
+from unmask.bench.data.labels import LabelTable, read_labels
 from unmask.bench.data.readers.base import Contents, Place, Record, open_files, with_missing
 
 LABELS = "labels.csv"
@@ -71,26 +72,22 @@ def by_file(names: Iterable[str], labelled: Mapping[str, T]) -> tuple[dict[str, 
     or the form of accents (macOS decomposes them); never for a file that another label means.
     """
     present = set(names)
-    loose: dict[str, list[str]] = {}
-    for name in present - labelled.keys():
-        loose.setdefault(_plainly(name), []).append(name)
-    unmatched: dict[str, list[str]] = {}
-    for name in labelled.keys() - present:
-        unmatched.setdefault(_plainly(name), []).append(name)
-    meant = {
-        mine[0]: loose[key][0] for key, mine in unmatched.items() if len(mine) == 1 and len(loose.get(key, ())) == 1
-    }
+    loose, unmatched = _by_spelling(present - labelled.keys()), _by_spelling(labelled.keys() - present)
+    meant = {unmatched[key]: loose[key] for key in unmatched.keys() & loose.keys()}
     return {meant.get(name, name): value for name, value in labelled.items()}, len(meant)
 
 
-def _plainly(name: str) -> str:
-    return "/".join(part.strip() for part in folded(name).split("/"))
+def _by_spelling(names: Iterable[str]) -> dict[str, str]:
+    """Names by what their spellings have in common, where no other name has it too."""
+    spelled = [("/".join(part.strip() for part in folded(name).split("/")), name) for name in names]
+    counts = Counter(key for key, _ in spelled)
+    return {key: name for key, name in spelled if counts[key] == 1}
 
 
 def _labels(root: Path, path: Path) -> LabelTable:
     if not os.path.lexists(path):
         return LabelTable()
-    reason = refusal(root, path, MAX_BYTES)
+    reason = refusal(root, path, MAX_TEXT_BYTES)
     if reason:
         raise DataError(f"{path} cannot be read as labels: {reason}; put a text file there, or take it away")
     return read_labels(path)

@@ -2,35 +2,25 @@
 
 Names say everything: ``Abuse001_x264.mp4`` is of the class Abuse, ``Normal_Videos_003_x264.mp4`` is a normal test clip
 and ``Normal_Videos001_x264.mp4`` a normal training clip. Ids are the paths that the data set's own lists use
-(``Abuse/Abuse001_x264.mp4``), so they do not depend on how a copy is laid out. ``Anomaly_Train.txt``,
-``Anomaly_Test.txt`` and ``Temporal_Anomaly_Annotation.txt`` are read where they lie in the top folder.
+(``Abuse/Abuse001_x264.mp4``), so they do not depend on how a copy is laid out. Lists are read in the top folder.
 
 Split ``thesis`` are the clips of UCF-Crime in which the thesis counted people (section 4.2, tables 4.1 and 4.2).
-
-It used 50 clips of normal events and 50 of abuse, arrest, arson and assault, but each table as we have it prints twenty
-rows above the sum over all fifty. The names drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``.
-
-The twenty normal ones are the first ten and the last ten of the data set's first fifty normal *test* clips, so the
-thirty between them follow (`NORMAL_BETWEEN`: deduced, not read). Of the abnormal ones the thirty between
-Abuse010 and Assault004 cannot be named: the numbers of clips of each class are not stated.
+The names there drop what is alike: ``003.mp4`` is ``Normal_Videos_003_x264.mp4``. `THESIS_NOTES` says which are known.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from unmask.bench.core.errors import DataError
-from unmask.bench.data.dataset import Spans
-from unmask.bench.data.folders import list_clips, require_folder
-from unmask.bench.data.labels import read_text
+from unmask.bench.data.folders import list_clips, read_text, require_folder
 from unmask.bench.data.readers.base import Contents, Place, Record
 from unmask.bench.data.stores import FileStore
 
-LISTS: Final = {"train": "Anomaly_Train.txt", "test": "Anomaly_Test.txt"}
-ANNOTATION: Final = "Temporal_Anomaly_Annotation.txt"
+LISTS: Final = {"train": ("Anomaly_Train.txt",), "test": ("Anomaly_Test.txt", "Temporal_Anomaly_Annotation.txt")}
+"""Split -> files whose lines begin with one of its clips; the first that is there is read."""
 NORMAL, ANOMALY = "normal", "anomaly"
 _NAME = re.compile(r"(Normal_Videos_?|[A-Z][A-Za-z]+?)\d+(?:_\d+)?_x264\.mp4\Z")
 _LISTED_AT_MOST: Final = 3
@@ -73,8 +63,7 @@ def read_ucf_crime(place: Place) -> Contents:
             here.setdefault(name, path)
     if not here:
         raise DataError(f"{str(root)!r} holds no clip such as Abuse001_x264.mp4; unpack the data set's archives there")
-    spans = read_annotation(root / ANNOTATION) if (root / ANNOTATION).is_file() else {}
-    names = list(here) if split == "all" else _selected(root, split, spans)
+    names = list(here if split == "all" else THESIS_CLIPS if split == "thesis" else _listed(root, split))
     missing = [name for name in names if name not in here]
     if missing:
         listed = ", ".join(missing[:_LISTED_AT_MOST]) + (", ..." if len(missing) > _LISTED_AT_MOST else "")
@@ -84,7 +73,7 @@ def read_ucf_crime(place: Place) -> Contents:
         )
     store = FileStore(root, {name: here[name] for name in names}, limit=None)
     groups = {name: NORMAL if "/Normal_Videos" in name else ANOMALY for name in names}
-    records = [Record(name, split=split, group=group, spans=spans.get(name)) for name, group in groups.items()]
+    records = [Record(name, split=split, group=group) for name, group in groups.items()]
     ignored = listing.ignored + len(listing.files) - len(here)
     return Contents(store, records, ignored, list(THESIS_NOTES) if split == "thesis" else [])
 
@@ -98,53 +87,21 @@ def clip_id(name: str) -> str:
     return f"{folders.get(match[1], match[1])}/{name}"
 
 
-def read_annotation(path: Path) -> dict[str, Spans]:
-    """Clip id -> when the incident happens, in frames as the file counts them; nothing for a normal clip.
-
-    Lines are ``Abuse028_x264.mp4  Abuse  165  240  -1  -1``: a clip, its class, and up to two stretches. The test clips
-    alone are annotated. Raises `DataError` with the line number.
-    """
-    spans: dict[str, Spans] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        cells = line.split()
-        if not cells:
-            continue
-        where = f"{path}, line {number}"
-        name = clip_id(cells[0])
-        try:
-            values = [int(cell) for cell in cells[2:]]
-        except ValueError as error:
-            raise DataError(f"{where}: {error}") from error
-        if not name or len(values) != 4:
-            raise DataError(f"{where}: not a clip, its class and four frame numbers")
-        pairs = [(values[k], values[k + 1]) for k in (0, 2) if values[k] != -1]
-        if any(not 0 <= first <= last for first, last in pairs):
-            raise DataError(f"{where}: a stretch must begin before it ends")
-        spans[name] = tuple(pairs)
-    return spans
-
-
-def _selected(root: Path, split: str, spans: Iterable[str]) -> list[str]:
+def _listed(root: Path, split: str) -> list[str]:
     """Ids of a split, each once."""
-    if split == "thesis":
-        return list(THESIS_CLIPS)
-    path = root / LISTS[split]
-    if path.is_file():
-        return list(dict.fromkeys(_read_list(path)))
-    if split == "test" and spans:
-        return list(spans)
-    raise DataError(f"{str(path)!r} is missing: it says which clips are the split {split!r}; get it with the data set")
-
-
-def _read_list(path: Path) -> list[str]:
-    names = []
+    path = next((root / name for name in LISTS[split] if (root / name).is_file()), root / LISTS[split][0])
+    if not path.is_file():
+        raise DataError(
+            f"{str(path)!r} is missing: it says which clips are the split {split!r}; get it with the data set"
+        )
+    names: dict[str, None] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
-        name = clip_id(PurePosixPath(line.strip()).name)
+        name = clip_id(PurePosixPath(line.split()[0]).name)
         if not name:
             raise DataError(f"{path}, line {number}: {line.strip()!r} is not a clip such as Abuse/Abuse001_x264.mp4")
-        names.append(name)
+        names[name] = None
     if not names:
         raise DataError(f"{path} names no clip; get it again")
-    return names
+    return list(names)

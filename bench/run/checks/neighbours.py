@@ -15,12 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.types import Bools, Box, Image, Sample
+from unmask.bench.core.types import Bools, Box, Image
 from unmask.bench.core.video import Frame
-from unmask.bench.run.checks.views import background
-from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.detections import people_by_frame
-from unmask.bench.store.tables import read_table
+from unmask.bench.run.checks.views import background, reduced_size
 
 WINDOW: Final = 64
 """Frames before and after that are compared with; memory holds as many small ones."""
@@ -41,9 +38,6 @@ MOSTLY: Final = 0.5
 EVERYWHERE: Final = 0.9
 """Of the places that differ: an output that follows another frame in so many outside faces and people shows it, and
 one that does in so many of all places equals it."""
-HEAD: Final = 2.0
-BODY: Final = 1.1
-"""How much larger than a face's (a person's) box the place is that a method may have changed."""
 SAME_PICTURE: Final = 0.002
 """Of the reduced pixels may differ by `MOVED` between two output frames that show the same."""
 
@@ -51,20 +45,17 @@ Small = NDArray[np.float32]
 
 
 class Neighbours:
-    """The frames around each frame of a clip, read along with it."""
+    """The frames around each frame of a clip, read along with it, `WINDOW` ahead."""
 
     def __init__(self, frames: Iterator[Frame]) -> None:
-        """``frames``: the clip's, from the start; they are read `WINDOW` ahead."""
         self._frames = frames
         self._small: dict[int, Small] = {}
         self._next = 0
 
     def shown(self, number: int, output: Image, changed: Sequence[Box], with_faces: frozenset[int]) -> int | None:
         """The frame that ``output`` (H, W, 3), given for frame ``number``, shows instead of it; ``None`` = its own.
-
         ``changed``: where a method may have changed the frame, pixels. ``with_faces``: the frames in which there are
-        faces. Numbers must ascend from call to call.
-        """
+        faces. Numbers must ascend from call to call."""
         self._read_to(number)
         own = self._small[number]
         outside = background(changed, output.shape[:2], own.shape, margin=1.0)
@@ -88,40 +79,17 @@ class Neighbours:
         return None
 
     def _read_to(self, number: int) -> None:
-        while self._next <= number + WINDOW:
-            frame = next(self._frames, None)
-            if frame is None:
-                break
+        while self._next <= number + WINDOW and (frame := next(self._frames, None)) is not None:
             if frame.number >= number - WINDOW:
                 self._small[frame.number] = reduced(frame.image)
             self._next = frame.number + 1
-        for old in [k for k in self._small if k < number - WINDOW]:
-            del self._small[old]
-
-
-class TimeGuard:
-    """Whether the outputs for the frames of a clip show other frames than their own."""
-
-    def __init__(self, job: ShardJob, frames: Iterator[Frame]) -> None:
-        """``frames``: of the input, from the start."""
-        original = job.folder.prepare_dir(job.dataset, job.shard)
-        self._with_faces = frozenset(read_table(original / "faces.parquet")["frame"].tolist())
-        self._people = people_by_frame(read_table(original / "detections.parquet"))
-        self._neighbours = Neighbours(frames)
-
-    def fault(self, number: int, sample: Sample, output: Image) -> str:
-        """Why the output (H, W, 3) of frame ``number`` is a failure; '' if it is none. Frames come in order."""
-        bodies = [person.box for person in self._people.get(number, [])]
-        changed = [*(box.scaled(HEAD) for box in sample.boxes or ()), *(box.scaled(BODY) for box in bodies)]
-        other = self._neighbours.shown(number, output, changed, self._with_faces)
-        return "" if other is None else f"the output shows frame {other} of the input instead of frame {number}"
+        self._small = {k: small for k, small in self._small.items() if k >= number - WINDOW}
 
 
 def reduced(image: Image) -> Small:
     """(H, W, 3) to (h, w) grey levels, `LONGER_SIDE` pixels at most."""
     height, width = image.shape[:2]
-    factor = min(LONGER_SIDE / max(height, width), 1.0)
-    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    size = reduced_size(height, width, LONGER_SIDE)[::-1]
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA).mean(axis=2), np.float32)
 
 
@@ -136,8 +104,7 @@ def _speaks_for(other: Bools, own: Bools, places: Bools, share: float) -> bool:
 
 
 def _without_tone(seen: Small, own: Small, where: Bools) -> Small:
-    """``seen`` with the gain and offset taken out that a changed luma range brings in; as it is where that makes no
-    sense."""
+    """``seen`` without the gain and offset that a changed luma range brings in; as it is where that makes no sense."""
     x, y = seen[where], own[where]
     for _ in range(3):
         if len(x) < LEAST_PLACES or x.std() < 1:

@@ -10,7 +10,6 @@ picture that is all face, once that face is changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -51,27 +50,21 @@ _TURNS: Final = {
 """(quarter turns anticlockwise after, mirrored left to right) -> what an output that such a change explains does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A changed input that explains an output far better than the input does as it lies."""
-
-    correlation: float
-    text: str
-    """What the output does, e.g. ``lies turned by 180 degrees``."""
+Change = tuple[float, str]
+"""The correlation by which a changed input explains an output far better than the input does as it lies, and what the
+output does: ``lies turned by 180 degrees``."""
 
 
-def misplacement(view: View, seen: View, width: int) -> Explanation | None:
-    """What explains an output far better than its input as it lies, if a change of the input does.
-
-    ``view``: of the input; ``seen``: of the output, reduced to the same size; ``width``: of both, in pixels. They have
-    one size; for an output that a quarter turn has given another see `size_reason`.
-    """
+def misplacement(view: View, seen: View, width: int) -> Change | None:
+    """What explains an output far better than its input as it lies, if a change of the input does. ``view``: of the
+    input; ``seen``: of the output, reduced to the same size; ``width``: of both, in pixels. They have one size; for an
+    output that a quarter turn has given another see `size_reason`."""
     if detail_of(seen.grey).std() < STRUCTURE:
         return None
     if fit(view, seen) >= IN_PLACE:
-        return Explanation(1.0, "shows the input with red and blue swapped") if _swapped(view, seen) else None
+        return (1.0, "shows the input with red and blue swapped") if _swapped(view, seen) else None
     options = list(_turned(view, seen)) or list(_moved(view, seen, width))
-    return max(options, key=lambda option: option.correlation, default=None)
+    return max(options, key=lambda option: option[0], default=None)
 
 
 def lies_in_place(view: View, seen: View) -> bool:
@@ -118,7 +111,7 @@ def _swapped(view: View, seen: View) -> bool:
     return bool(np.abs(after + before).mean() * TIMES_BETTER <= np.abs(after - before).mean())
 
 
-def _turned(view: View, seen: View) -> Iterator[Explanation]:
+def _turned(view: View, seen: View) -> Iterator[Change]:
     """Quarter turns and mirrors. A turned picture of another shape has been stretched to fit."""
     h, w = seen.grey.shape
     for (turns, mirrored), text in _TURNS.items():
@@ -128,7 +121,7 @@ def _turned(view: View, seen: View) -> Iterator[Explanation]:
             other = View(resized(other.grey, (h, w)), mask)
         score = is_better(view, other, seen)
         if score:
-            yield Explanation(score, text)
+            yield score, text
 
 
 def _changed(view: View, turns: int, mirrored: bool) -> View:
@@ -137,16 +130,16 @@ def _changed(view: View, turns: int, mirrored: bool) -> View:
     return View(np.ascontiguousarray(np.rot90(grey, turns)), np.ascontiguousarray(np.rot90(mask, turns)))
 
 
-def _moved(view: View, seen: View, width: int) -> Iterator[Explanation]:
+def _moved(view: View, seen: View, width: int) -> Iterator[Change]:
     """The best shift and scale. ``width``: of the output."""
     move = None if lies_in_place(view, seen) else best_move(view, seen)
     score = is_better(view, move.view, move.seen) if move is not None and _agrees(move.view, move.seen) else 0.0
     if move is None or not score:
         return
     if abs(move.scale - 1) >= LEAST_SCALING:
-        yield Explanation(score, f"shows the input at {100 * move.scale:.0f} % of its size")
+        yield score, f"shows the input at {100 * move.scale:.0f} % of its size"
     elif max(abs(move.down), abs(move.right)) >= LEAST_SHIFT * max(seen.grey.shape):
-        yield Explanation(score, f"is shifted by {_directions(move.right, move.down, width / seen.grey.shape[1])}")
+        yield score, f"is shifted by {_directions(move.right, move.down, width / seen.grey.shape[1])}"
 
 
 def _directions(right: float, down: float, factor: float) -> str:

@@ -41,11 +41,9 @@ class Move:
 
 
 def best_move(view: View, seen: View) -> Move | None:
-    """The shift and scale of ``view`` that explain ``seen`` best: sought coarsely, then settled below a pixel.
-
-    A plain frame about the output (a padded picture) is filled up too, and tells one more place to start from. ``None``
-    where no start is promising, or too little of the picture would still be seen.
-    """
+    """The shift and scale of ``view`` that explain ``seen`` best: sought coarsely, then settled below a pixel. A plain
+    frame about the output (a padded picture) is filled up too, and tells one more place to start from. ``None`` where
+    no start is promising, or too little of the picture would still be seen."""
     moves = _moves(view, seen, None)
     held, frame = _without_frame(seen)
     if frame is not None:

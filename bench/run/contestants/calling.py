@@ -17,9 +17,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import psutil
 
-from unmask.bench.core.errors import one_line, reason_of, reraise_interrupt
+from unmask.bench.core.errors import counted, one_line, reason_of, reraise_interrupt
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
-from unmask.bench.data.folders import counted
 from unmask.bench.run.checks.placement import size_reason
 from unmask.bench.run.jobs import opened
 
@@ -129,10 +128,8 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
 
 
 def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:
-    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it.
-
-    ``image``, ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about.
-    """
+    """``result`` as a plain array if it is an image of its input's size, else what is wrong with it. ``image``,
+    ``boxes``: the input's (H, W, 3) pixels and faces, which tell how a picture of another size came about."""
     try:
         if isinstance(result, MethodFailure):
             return MethodFailure(one_line(result.reason) or "the method gave no reason")

@@ -46,6 +46,9 @@ class _LostError(Exception):
     """The process is gone, or its answers cannot be understood."""
 
 
+_LOST: Final = (_LostError, OSError, ValueError, KeyError, TypeError)
+
+
 class Contestant:
     """One method, see `bench.run.contestants.calling.Callee`. Used by one thread; `stop` may be called by another."""
 
@@ -70,15 +73,11 @@ class Contestant:
         self._process: Any = None
         self._connection: Connection | None = None
         self._token = secrets.token_hex(16)
-        self._memory = 0.0
+        self.memory = 0.0
         self._expected: list[str] | None = None
         self._answered = self._losses = 0
         self._expired = False
         self._stopping = threading.Event()
-
-    @property
-    def memory(self) -> float:
-        return self._memory
 
     def note(self, line: str) -> None:
         self._log.write(f"{line}\n")
@@ -97,13 +96,16 @@ class Contestant:
         limit = self.time_limit * len(batch)
         try:
             done = self._call(batch, seed, limit)
-        except (_LostError, OSError, ValueError, KeyError, TypeError) as error:
+        except _LOST as error:
             expired, how = self._expired, self._end()
             self._raise_if_stopping()
             if len(batch) == 1 and not expired and not fresh:
                 return self.attempt(batch, seed)
             reason = f"{TOO_LONG}{limit:g} s" if expired else DIED
-            self._lost(reason, len(batch))
+            # The loss of a whole batch is not counted: its images are tried alone.
+            self._losses += len(batch) == 1
+            if self._losses >= MOST_LOSSES:
+                self.failure = f"{GIVEN_UP}{reason}"[:REASON_LENGTH]
             self.note(f"{_names(batch)}: {reason} ({how or error})")
             return Attempt(failure=reason)
         self._answered += 1
@@ -126,12 +128,6 @@ class Contestant:
         if self._stopping.is_set():
             raise Stopped
 
-    def _lost(self, reason: str, images: int) -> None:
-        # The loss of a whole batch is not counted: its images are tried alone.
-        self._losses += images == 1
-        if self._losses >= MOST_LOSSES:
-            self.failure = f"{GIVEN_UP}{reason}"[:REASON_LENGTH]
-
     def _running(self) -> bool:
         """Starts the process where there is none; False where the method is given no more images."""
         self._raise_if_stopping()
@@ -143,7 +139,7 @@ class Contestant:
             self._start()
             if self._expected is not None:
                 self._inform()
-        except (_LostError, OSError, ValueError, KeyError, TypeError) as error:
+        except _LOST as error:
             expired, how = self._expired, self._end()
             self._raise_if_stopping()
             reason = f"{TOO_LONG}{self._load_limit:g} s" if expired else how or str(error)
@@ -165,45 +161,40 @@ class Contestant:
         their_output.close()
         self._log.follow(output)
         self._connection, self._answered = ours, 0
-        self._settled(self._within(self._load_limit, self._receive))
+        self._settle(self._receive)
 
     def _inform(self) -> None:
         def call() -> dict[str, Any]:
             self._send({"do": "expect", "ids": self._expected})
             return self._receive()
 
-        self._settled(self._within(self._load_limit, call))
+        self._settle(call)
 
-    def _settled(self, answer: dict[str, Any]) -> None:
+    def _settle(self, call: Callable[[], dict[str, Any]]) -> None:
+        answer = self._within(self._load_limit, call)
         if answer["failure"]:
             self.note(str(answer["trace"]))
             self.failure = f"{LOAD_FAILED}{answer['failure']}"[:REASON_LENGTH]
 
     def _call(self, batch: Sequence[Sample], seed: int, limit: float) -> Attempt:
         def call() -> Attempt:
-            entries = [
-                {
-                    "id": sample.id,
-                    "shape": sample.image.shape,
-                    "boxes": sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes],
-                }
-                for sample in batch
-            ]
+            boxes = [sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes] for sample in batch]
+            entries = [{"id": s.id, "shape": s.image.shape, "boxes": b} for s, b in zip(batch, boxes, strict=True)]
             self._send({"do": "anonymize", "seed": seed, "samples": entries})
             for sample in batch:
                 self._pipe.send_bytes(np.ascontiguousarray(sample.image).reshape(-1).data)
             answer = self._receive()
-            self._memory = max(self._memory, float(answer["memory"]))
+            self.memory = max(self.memory, float(answer["memory"]))
             results: list[Image | MethodFailure] = []
             for reason, sample in zip(answer["reasons"], batch if answer["reasons"] else (), strict=True):
-                results.append(self._image(sample) if reason is None else MethodFailure(str(reason)))
+                if reason is not None:
+                    results.append(MethodFailure(str(reason)))
+                    continue
+                data = self._bytes(sample.image.nbytes)
+                results.append(np.frombuffer(data, np.uint8).reshape(sample.image.shape))
             return Attempt(results, str(answer["failure"]), float(answer["ms"]), str(answer["trace"]))
 
         return self._within(limit, call)
-
-    def _image(self, sample: Sample) -> Image:
-        data = self._bytes(sample.image.nbytes)
-        return np.frombuffer(data, np.uint8).reshape(sample.image.shape)
 
     @property
     def _pipe(self) -> Connection:

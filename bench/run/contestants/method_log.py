@@ -36,6 +36,8 @@ class MethodLog:
 
     def write(self, text: str) -> None:
         """Adds text without control characters, unless the log is full."""
+        if not text:
+            return
         with self._lock, suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             size = self._path.stat().st_size if self._path.exists() else 0
@@ -59,10 +61,6 @@ class MethodLog:
                 lines, newline, rest = (rest + data).rpartition(b"\n")
                 if len(rest) > 65536:
                     lines, newline, rest = lines + newline + rest, b"", b""
-                self._add(lines + newline)
-        self._add(rest)
+                self.write((lines + newline).decode("utf-8", "replace"))
+        self.write(rest.decode("utf-8", "replace"))
         output.close()
-
-    def _add(self, data: bytes) -> None:
-        if data:
-            self.write(data.decode("utf-8", "replace"))

@@ -15,23 +15,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import VideoError, counted
 from unmask.bench.core.exposure import frame_seconds
 from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
-from unmask.bench.data.folders import counted
 from unmask.bench.data.media import VideoReader
-from unmask.bench.data.media.clock import step
+from unmask.bench.data.media.reader import step
 from unmask.bench.run.checks.neighbours import Small, reduced, same_picture
 from unmask.bench.run.contestants.calling import Attempt, checked
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.items import ShardItems
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.tables import read_table
 
 STEPS_OFF: Final = 2
 SHARE_OFF: Final = 0.02
 """Two clips last equally long if they differ by no more than so many frames, or by this share."""
+_BETWEEN: Final = "the output clip shows other pictures between those that belong to its frames"
 
 
 class OutputClip:
@@ -72,24 +71,13 @@ def _answers(job: ShardJob, items: ShardItems, spec: str) -> Iterator[Image | Me
             reason = f"the output clip holds {frames} that players do not show (edit list); write it without them"
             yield from repeat(MethodFailure(reason))
             return
-        yield from _chosen(job, items, output)
+        assert items.reader is not None  # its first frame is there
+        clip, most = Times.of(job.prepared("frames")["seconds"], items.reader.info), job.plan.settings.frames
+        whole = most is None or len(clip) < most
+        times = Times.of(output.times(None if whole else clip.end - clip.usual / 2), output.info)
+        yield from _selected(output, *frames_shown(clip, times, whole=whole))
     except VideoError as error:
         yield from repeat(MethodFailure(f"the output clip cannot be read: {error.reason}"))
-
-
-def _chosen(job: ShardJob, items: ShardItems, output: VideoReader) -> Iterator[Image | MethodFailure]:
-    assert items.reader is not None  # its first frame is there
-    seconds = read_table(job.folder.prepare_dir(job.dataset, job.shard) / "frames.parquet")["seconds"]
-    clip = Times.of(seconds, items.reader.info)
-    whole = job.plan.settings.frames is None or len(clip) < job.plan.settings.frames
-    times = Times.of(output.times(None if whole else clip.end - clip.usual / 2), output.info)
-    numbers, reason = frames_shown(clip, times, whole=whole)
-    selection = FrameSelection(output, numbers)
-    for number in range(len(clip)):
-        if numbers[number] < 0:
-            yield MethodFailure(reason + (f" ({output.damage})" if output.damage else ""))
-        else:
-            yield selection.frame(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +103,7 @@ class Times:
 
 def frames_shown(clip: Times, output: Times, *, whole: bool = True) -> tuple[NDArray[np.int64], str]:
     """(F,) the frame of ``output`` that each frame of ``clip`` is compared with, -1 = none; and why none, ''.
-
-    ``whole``: False where only the first frames of a longer clip are looked at, and as much of the output.
-    """
+    ``whole``: False where only the first frames of a longer clip are looked at, and as much of the output."""
     frames, others = len(clip), len(output)
     slack = max(STEPS_OFF * max(clip.usual, output.usual), SHARE_OFF * clip.end)
     first = min(frames, others)
@@ -136,45 +122,32 @@ def frames_shown(clip: Times, output: Times, *, whole: bool = True) -> tuple[NDA
     return shown, f"the output clip ends after {output.end:.2f} s" if (shown < 0).any() else ""
 
 
-class FrameSelection:
-    """The frames of an output clip that were chosen, read in order."""
-
-    def __init__(self, reader: VideoReader, shown: NDArray[np.int64]) -> None:
-        """``shown``: as from `frames_shown`; from the first -1 on there is nothing."""
-        self._frames = iter(reader)
-        self._shown = shown
-        self._number = -1
-        self._image: Image | None = None
-        self._small: Small | None = None
-
-    def frame(self, number: int) -> Image | MethodFailure:
-        """The output for frame ``number`` of the input, (H, W, 3). Numbers ascend by one from call to call.
-
-        A failure where the output shows in between what belongs to neither this frame nor the one before: it would be
-        seen, but not scored. Raises `VideoError`.
-        """
-        between = self._go_to(int(self._shown[number]))
-        if number == len(self._shown) - 1:
-            between |= self._rest_differs()
-        if self._image is None or between:
-            return MethodFailure("the output clip shows other pictures between those that belong to its frames")
-        return self._image
-
-    def _go_to(self, number: int) -> bool:
-        """Reads on to a frame; whether something else was shown on the way."""
-        before, differs = self._small, False
-        pending: Small | None = None
-        while self._number < number:
-            frame = next(self._frames, None)
+def _selected(output: VideoReader, shown: NDArray[np.int64], reason: str) -> Iterator[Image | MethodFailure]:
+    """The output (H, W, 3) for each frame of the input; ``shown``, ``reason``: as from `frames_shown`. A failure where
+    the output shows in between what belongs to neither this frame nor the one before: it would be seen, but not scored.
+    Raises `VideoError`."""
+    frames, at = iter(output), -1
+    image: Image | None = None
+    small: Small | None = None
+    for k, number in enumerate(shown):
+        before, between, differs = small, None, False
+        while at < number:
+            frame = next(frames, None)
             if frame is None:
                 raise VideoError("it breaks off")
-            self._number, self._image, self._small = frame.number, frame.image, reduced(frame.image)
-            if pending is not None:
-                differs |= not same_picture(pending, self._small)
-            elif before is not None and number > frame.number and not same_picture(before, self._small):
-                pending = self._small
-        return differs
-
-    def _rest_differs(self) -> bool:
-        last = self._small
-        return any(last is not None and not same_picture(last, reduced(frame.image)) for frame in self._frames)
+            at, image, small = frame.number, frame.image, reduced(frame.image)
+            if between is not None:
+                differs |= not same_picture(between, small)
+            elif before is not None and number > at and not same_picture(before, small):
+                between = small
+        if number < 0 or image is None or small is None:
+            yield MethodFailure(reason + (f" ({output.damage})" if output.damage else ""))
+            continue
+        if k == len(shown) - 1:
+            last = small
+            differs |= any(not same_picture(last, reduced(frame.image)) for frame in frames)
+        yield (
+            MethodFailure("the output clip shows other pictures between those that belong to its frames")
+            if differs
+            else image
+        )

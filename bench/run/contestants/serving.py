@@ -11,9 +11,9 @@ import json
 import os
 import signal
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final
@@ -25,7 +25,7 @@ from unmask.bench.core.errors import reason_of
 from unmask.bench.core.types import Box, MethodFailure, Sample
 from unmask.bench.run.contestants.calling import Attempt, attempt, expect, peak_memory, trace_of
 from unmask.bench.run.jobs import opened
-from unmask.bench.run.jobs.executors import limit_threads
+from unmask.bench.run.jobs.executors import end_with_parent, limit_threads
 
 TOKEN: Final = "UNMASK_CONTESTANT"
 """Environment variable by which the programs that a method starts can be found again."""
@@ -41,26 +41,28 @@ def serve(connection: Connection, output: Connection, spec: str, device: str, th
     _keep_apart(connection, output)
     connection = _settle_in(connection, output, threads, token)
     before = peak_memory()
-    try:
-        method: Any = opened.method(spec, device)
-        _send(connection, {"failure": ""})
-    except BaseException as error:
-        _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
-        return
-    while True:
+    method: Any = _tried(connection, partial(opened.method, spec, device))
+    while method is not None:
         try:
             request = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             return
         if request["do"] == "expect":
-            try:
-                expect(method, request["ids"])
-                _send(connection, {"failure": ""})
-            except BaseException as error:
-                _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
+            _tried(connection, partial(expect, method, request["ids"]))
         else:
             done = attempt(method, [_sample(connection, entry) for entry in request["samples"]], request["seed"])
             _answer(connection, done, max(peak_memory() - before, 0.0))
+
+
+def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
+    """What ``call`` returns, and says whether it failed; ``None`` where it did."""
+    try:
+        result = call()
+        _send(connection, {"failure": ""})
+        return result
+    except BaseException as error:
+        _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
+        return None
 
 
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
@@ -71,9 +73,8 @@ def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
     reasons = [result.reason if isinstance(result, MethodFailure) else None for result in done.results]
-    _send(
-        connection, {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons}
-    )
+    answer = {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons}
+    _send(connection, answer)
     for result in done.results:
         if not isinstance(result, MethodFailure):
             connection.send_bytes(np.ascontiguousarray(result).reshape(-1).data)
@@ -147,9 +148,8 @@ def _settle_in(connection: Connection, output: Connection, threads: int, token: 
         with suppress(OSError):
             os.setsid()
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(lambda: end_group(os.getpid()))
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)
     output.close()
@@ -168,15 +168,6 @@ def _moved(connection: Connection) -> Connection:
         return connection
     connection.close()
     return Connection(high)
-
-
-def _end_with_parent() -> None:
-    """A killed run cannot end its methods; without this they would wait, or work, for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        end_group(os.getpid())
-        os._exit(1)
 
 
 def end_group(process: int) -> None:

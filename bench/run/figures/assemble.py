@@ -28,9 +28,9 @@ from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
 from unmask.bench.run.figures.attacking import attacker_of, read_by
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
-from unmask.bench.run.figures.units import clip_units, face_groups, photo_units, track_names, truth_of
+from unmask.bench.run.figures.units import clip_units, face_groups, photo_units, truth_of
 from unmask.bench.run.jobs.shards import dataset_jobs
-from unmask.bench.run.outputs.releases import output_rows, variant_problem
+from unmask.bench.run.outputs.releases import output_rows, written_file
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
@@ -95,7 +95,8 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path |
     settings = plan.settings
     of_clips = planned.kind == "clips"
     clips = original_clips(folder, plan, planned, shards, root) if of_clips else []
-    truth = truth_of(rows, track_names(clips) if of_clips else rows["identity"])
+    tracks = [f"{one.clip}#{track}" for one in clips for track in one.faces["track"]]
+    truth = truth_of(rows, np.array(tracks, np.str_) if of_clips else rows["identity"])
     groups = face_groups(truth, readings, settings)
     inputs = {} if of_clips else _concatenated(folders, "images")
     units, per_image = clip_units(clips, rows, groups) if of_clips else photo_units(inputs, rows, truth, groups)
@@ -130,7 +131,9 @@ def assemble_evidence(
     for card in plan.reading(planned).instruments:
         for part in _face_parts(card, plan.looks_closely(planned)):
             like = originals.readings[card.name]
-            readings.setdefault(card.name, {}).update(scores.table(part, len(originals.faces), _released(like)))
+            if "embedding" in like:  # the columns that a recogniser has on outputs
+                like = {**like, KNOWN_PLACE: like["embedding"], BLANK: like["embedding"]}
+            readings.setdefault(card.name, {}).update(scores.table(part, len(originals.faces), like))
         if card.role in ("features", "pair"):
             for region in REGIONS:
                 count = len(originals.faces if region == "face" else originals.images)
@@ -179,7 +182,7 @@ class _Scores:
         if originals.clips:
             release = plan.release(label)
             for shard in shards:
-                if variant_problem(folder.outputs_dir(planned.label, release.method, shard), release.variant):
+                if written_file(folder.outputs_dir(planned.label, release.method, shard), release.variant).problem:
                     self._places[shard] = None
 
     def table(self, name: str, count: int, like: Table) -> dict[str, NDArray[Any]]:
@@ -213,13 +216,6 @@ def _unknown(like: Table, count: int) -> dict[str, NDArray[Any]]:
     """``count`` rows without values: '', NaN, False."""
     empty = {"U": "", "f": np.nan, "b": False}
     return {name: np.full((count, *v.shape[1:]), empty[v.dtype.kind], v.dtype) for name, v in like.items()}
-
-
-def _released(original: Table) -> Table:
-    """The columns that an instrument has on outputs."""
-    if "embedding" not in original:
-        return original
-    return {**original, KNOWN_PLACE: original["embedding"], BLANK: original["embedding"]}
 
 
 def _at_place(own: Table, released: Table, threshold: float) -> Table:

@@ -25,11 +25,9 @@ def attacker_of(text: str = IGNORANT) -> Attacker:
 
 
 def read_by(attacker: Attacker, evidence: Evidence, states: Mapping[str, Columns] | None = None) -> Evidence:
-    """The evidence with the recognisers' readings as ``attacker`` reads them.
-
-    ``states``: recogniser -> what `Attacker.fit` returned for it; nothing where it is not named. Raises
-    `UnavailableError` where the attacker drops faces or invents readings, which would look like privacy or like danger.
-    """
+    """The evidence with the recognisers' readings as ``attacker`` reads them. ``states``: recogniser -> what
+    `Attacker.fit` returned for it; nothing where it is not named. Raises `UnavailableError` where the attacker drops
+    faces or invents readings, which would look like privacy or like danger."""
 
     def read(readings: Readings, *, released: bool) -> dict[str, Columns]:
         anew = {name: columns for name, columns in readings.items() if name in evidence.recognisers}

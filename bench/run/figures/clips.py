@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,14 @@ from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.figures.rows import finite
 from unmask.bench.run.jobs import opened
-from unmask.bench.run.outputs.releases import variant_problem
+from unmask.bench.run.outputs.releases import WrittenFile, written_file
 from unmask.bench.store.detections import stored_tracks
 from unmask.bench.store.names import Pseudonyms
 from unmask.bench.store.results import ClipResult, ClipRow
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import CONTROL, LOSSLESS, MATCHED, Plan, PlannedDataset, Release
-from unmask.bench.store.tables import Table, read_table, write_table
+from unmask.bench.store.storage import Storage
+from unmask.bench.store.tables import Table, columns_of, read_table, write_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,17 @@ def original_clips(
         path = folder.prepare_dir(dataset.label, number)
         seconds = read_table(path / "frames.parquet")["seconds"]
         row = dict(read_table(path / "clip.parquet"))
-        truth = clips.truth(refs[clip])
+        truth = clips.truths.get(refs[clip].id)
         cut = len(seconds) == plan.settings.frames or bool(row["damage"][0]) or bool(row["problem"][0])
         if truth is not None and not cut and int(truth.frame.max(initial=-1)) >= len(seconds):
             # Of another clip, or counted otherwise: scores against a part of it would pass for the tracker's.
             what = f"its annotation reaches to frame {int(truth.frame.max()) + 1} of {len(seconds)} and is not used"
             truth, row["damage"] = None, np.array([what])
-        originals.append(
-            OriginalClip(
-                number,
-                clip,
-                group,
-                row,
-                seconds,
-                faces[number],
-                {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers},
-                None if truth is None else _first_frames(truth, len(seconds)),
-            )
-        )
+        if truth is not None:
+            use = truth.frame < len(seconds)
+            truth = Tracks(truth.frame[use], truth.track[use], truth.box[use])
+        people = _stored_people(path, plan)
+        originals.append(OriginalClip(number, clip, group, row, seconds, faces[number], people, truth))
     return originals
 
 
@@ -105,8 +99,6 @@ def released_clips(
     """The readable clips under a release; ``flicker`` (N,): of its faces."""
     readable, release = [one for one in clips if not one.problem], plan.release(label)
     reference = reference_of(plan, release)
-    recoded = [(_people(folder, plan, dataset, one, reference) if reference else None) or {} for one in readable]
-    released = [_people(folder, plan, dataset, one, release) or {} for one in readable]
     counts = [len(one.faces["frame"]) for one in readable]
     faces = {name: [one.faces[name] for one in readable] for name in ("frame", "flicker")}
     return Clips(
@@ -118,36 +110,32 @@ def released_clips(
         flicker_original=np.concatenate([np.zeros(0), *faces["flicker"]]),
         flicker_output=flicker.astype(np.float64),
         people=tuple(one.people for one in readable),
-        people_output=tuple(released),
-        people_recoded=tuple(recoded),
+        people_output=tuple(_people(folder, plan, dataset, one, release) for one in readable),
+        people_recoded=tuple(_people(folder, plan, dataset, one, reference) for one in readable),
         truth=tuple(one.truth for one in readable),
         kbps_original=np.array([one.row["kbps"][0] for one in readable], np.float64),
-        kbps=np.array([_kbps(folder, dataset, one, release) for one in readable], np.float64),
-    )
-
-
-def _kbps(folder: RunFolder, dataset: str, one: OriginalClip, release: Release) -> float:
-    written = read_table(folder.outputs_dir(dataset, release.method, one.number) / "written.parquet")
-    return float(
-        dict(zip(written["quality"].tolist(), written["kbps"].tolist(), strict=True)).get(release.variant, np.nan)
+        kbps=np.array([_written(folder, dataset, one, release).kbps for one in readable], np.float64),
     )
 
 
 def _people(
-    folder: RunFolder, plan: Plan, dataset: str, one: OriginalClip, release: Release
-) -> Mapping[str, Tracks] | None:
-    """The people of one clip under one release; ``None`` where it could not be written."""
-    if variant_problem(folder.outputs_dir(dataset, release.method, one.number), release.variant):
-        return None
-    path = folder.score_dir(dataset, release.label, one.number)
-    return {t.label: stored_tracks(read_table(path / f"people-{t.label}.parquet")) for t in plan.trackers}
+    folder: RunFolder, plan: Plan, dataset: str, one: OriginalClip, release: Release | None
+) -> Mapping[str, Tracks]:
+    """The people of one clip under one release; none where it could not be written."""
+    if release is None or _written(folder, dataset, one, release).problem:
+        return {}
+    return _stored_people(folder.score_dir(dataset, release.label, one.number), plan)
 
 
-def _first_frames(tracks: Tracks, frames: int) -> Tracks:
-    use = tracks.frame < frames
-    return Tracks(tracks.frame[use], tracks.track[use], tracks.box[use])
+def _stored_people(place: Storage, plan: Plan) -> Mapping[str, Tracks]:
+    return {t.label: stored_tracks(read_table(place / f"people-{t.label}.parquet")) for t in plan.trackers}
 
 
+def _written(folder: RunFolder, dataset: str, one: OriginalClip, release: Release) -> WrittenFile:
+    return written_file(folder.outputs_dir(dataset, release.method, one.number), release.variant)
+
+
+_TIMELINE: Final = {"clip": np.str_, "track": np.int64, "from": np.float64, "to": np.float64, "state": np.str_}
 EXPOSED: Final = "exposed"
 """The state of an anonymized or destroyed face that a recogniser still matches; the others are outcomes' names."""
 
@@ -183,17 +171,6 @@ def timeline(one: OriginalClip, state: Strings) -> list[tuple[int, float, float,
     return rows
 
 
-def _timeline_columns(rows: Sequence[tuple[str, int, float, float, str]]) -> dict[str, NDArray[Any]]:
-    """Stretches of all clips as columns: clip, track, from, to, state."""
-    return {
-        "clip": np.array([row[0] for row in rows], np.str_),
-        "track": np.array([row[1] for row in rows], np.int64),
-        "from": np.array([row[2] for row in rows], np.float64),
-        "to": np.array([row[3] for row in rows], np.float64),
-        "state": np.array([row[4] for row in rows], np.str_),
-    }
-
-
 def clip_row(
     dataset: str, one: OriginalClip, readings: Mapping[str, Floats32], points: Mapping[str, Sequence[OperatingPoint]]
 ) -> ClipRow:
@@ -207,7 +184,7 @@ def clip_row(
         problem=str(row["problem"]),
         damage=str(row["damage"]),
         frames=len(one.seconds),
-        seconds=_length(one.seconds),
+        seconds=float(one.seconds[-1] + frame_seconds(one.seconds)[-1]) if len(one.seconds) > 1 else 0.0,
         width=int(row["width"]),
         height=int(row["height"]),
         rotation=int(row["rotation"]),
@@ -228,10 +205,6 @@ def clip_row(
     )
 
 
-def _length(seconds: NDArray[np.float64]) -> float:
-    return float(seconds[-1] + frame_seconds(seconds)[-1]) if len(seconds) > 1 else 0.0
-
-
 def clip_results(
     folder: RunFolder, plan: Plan, clips: Sequence[OriginalClip], evidence: Evidence, names: Pseudonyms
 ) -> list[ClipResult]:
@@ -242,41 +215,27 @@ def clip_results(
         state = every[evidence.clips.clip == number]
         lines = timeline(one, state)
         stretches += [(names.sample(one.clip), *line) for line in lines]
-        rows.append(_result(folder, release, one, number, evidence, state, lines))
-    write_table(folder.timelines_path(evidence.dataset, release.label), _timeline_columns(stretches), "")
+        frames = read_table(folder.outputs_dir(evidence.dataset, release.method, one.number) / "outputs.parquet")
+        flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
+        tracks = [np.flatnonzero(one.faces["track"] == track) for track in np.unique(one.faces["track"])]
+        runs = [longest_run(one.seconds, one.faces["frame"][of], flags[of]) for of in tracks]
+        failed, timed = frames["error"] != "", frames["ms"][np.isfinite(frames["ms"])]
+        reason = str(frames["error"][0]) if len(failed) and failed.all() else ""
+        rows.append(
+            ClipResult(
+                dataset=evidence.dataset,
+                clip=one.clip,
+                method=release.label,
+                people={label: tracks.people for label, tracks in evidence.clips.people_output[number].items()},
+                kbps=finite(float(evidence.clips.kbps[number])),
+                failed_frames=int(failed.sum()),
+                ms=finite(float(timed.mean())) if len(timed) else None,
+                tracks_exposed=len(np.unique(one.faces["track"][flags == 1.0])),
+                longest_exposure=max(runs, default=0.0),
+                missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
+                error=_written(folder, evidence.dataset, one, release).problem or reason,
+            )
+        )
+    columns = columns_of(stretches, _TIMELINE)
+    write_table(folder.timelines_path(evidence.dataset, release.label), columns, "")
     return rows
-
-
-def _result(
-    folder: RunFolder,
-    release: Release,
-    one: OriginalClip,
-    number: int,
-    evidence: Evidence,
-    state: NDArray[np.str_],
-    lines: Sequence[tuple[int, float, float, str]],
-) -> ClipResult:
-    """``number``: of the clip among the readable ones of the evidence."""
-    outputs, clips = folder.outputs_dir(evidence.dataset, release.method, one.number), evidence.clips
-    frames = read_table(outputs / "outputs.parquet")
-    flags = np.isin(state, [EXPOSED, Outcome.MISSED.value, Outcome.ERROR.value]).astype(np.float64)
-    runs = [
-        longest_run(one.seconds, one.faces["frame"][rows], flags[rows])
-        for rows in (np.flatnonzero(one.faces["track"] == track) for track in np.unique(one.faces["track"]))
-    ]
-    problem = variant_problem(outputs, release.variant)
-    failed = frames["error"] != ""
-    timed = frames["ms"][np.isfinite(frames["ms"])]
-    return ClipResult(
-        dataset=evidence.dataset,
-        clip=one.clip,
-        method=release.label,
-        people={label: tracks.people for label, tracks in clips.people_output[number].items()},
-        kbps=finite(float(clips.kbps[number])),
-        failed_frames=int(failed.sum()),
-        ms=finite(float(timed.mean())) if len(timed) else None,
-        tracks_exposed=len(np.unique(one.faces["track"][flags == 1.0])),
-        longest_exposure=max(runs, default=0.0),
-        missed=[(start, end) for _, start, end, kind in lines if kind == Outcome.MISSED.value],
-        error=problem or (str(frames["error"][0]) if len(failed) and failed.all() else ""),
-    )

@@ -16,7 +16,7 @@ from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
 
-Asked = UnitValues | SetStatistic | Histogram | Finding
+MetricOutput = UnitValues | SetStatistic | Histogram | Finding
 
 
 def by_draws(methods: Sequence[PlannedMethod]) -> Iterator[tuple[str, list[PlannedMethod]]]:
@@ -36,27 +36,25 @@ def releases_by_draws(plan: Plan, dataset: PlannedDataset) -> Iterator[tuple[str
                 yield label if variant == LOSSLESS else f"{label}@{variant}", same
 
 
-def averaged(draws: Sequence[Sequence[Asked]]) -> list[Asked]:
-    """One answer for each of the first draw's, averaged over the draws; histograms and findings are the first's.
-
-    A face's value is the mean over the draws in which it was asked about and could be scored.
-    """
+def averaged(draws: Sequence[Sequence[MetricOutput]]) -> list[MetricOutput]:
+    """One answer for each of the first draw's, averaged over the draws; histograms and findings are the first's. A
+    face's value is the mean over the draws in which it was asked about and could be scored."""
     if len(draws) == 1:
         return list(draws[0])
     others = [{_key(item): item for item in drawn} for drawn in draws[1:]]
-    found: list[Asked] = []
+    averages: list[MetricOutput] = []
     for item in draws[0]:
         same = [item, *(drawn[_key(item)] for drawn in others if _key(item) in drawn)]
         if isinstance(item, UnitValues):
-            found.append(_units([each for each in same if isinstance(each, UnitValues)]))
+            averages.append(_units([each for each in same if isinstance(each, UnitValues)]))
         elif isinstance(item, SetStatistic):
-            found.append(_statistic([each for each in same if isinstance(each, SetStatistic)]))
+            averages.append(_statistic([each for each in same if isinstance(each, SetStatistic)]))
         else:
-            found.append(item)
-    return found
+            averages.append(item)
+    return averages
 
 
-def _key(item: Asked) -> tuple[str, ...]:
+def _key(item: MetricOutput) -> tuple[str, ...]:
     if isinstance(item, Finding):
         return "finding", item.kind
     if isinstance(item, Histogram):
@@ -66,12 +64,13 @@ def _key(item: Asked) -> tuple[str, ...]:
 
 def _units(same: Sequence[UnitValues]) -> UnitValues:
     first = same[0]
-    values = _mean([_asked(each, each.values) for each in same])
+    values = _mean([_eligible(each, each.values) for each in same])
     chances = [each.chance_values for each in same if each.chance_values is not None]
     ends = min(len(each.alternatives) for each in same)
     eligible = None
     if any(each.eligible is not None for each in same):
-        eligible = np.any([_eligible(each) for each in same], axis=0)
+        everybody = np.ones(len(first.values), np.bool_)
+        eligible = np.any([everybody if each.eligible is None else each.eligible for each in same], axis=0)
     known = [each.chance for each in same if each.chance is not None]
     return replace(
         first,
@@ -79,7 +78,7 @@ def _units(same: Sequence[UnitValues]) -> UnitValues:
         eligible=eligible,
         chance=float(np.mean(known)) if known else None,
         chance_values=_mean(chances) if chances else None,
-        alternatives=tuple(_mean([_asked(each, each.alternatives[k]) for each in same]) for k in range(ends)),
+        alternatives=tuple(_mean([_eligible(each, each.alternatives[k]) for each in same]) for k in range(ends)),
     )
 
 
@@ -96,12 +95,8 @@ def _statistic(same: Sequence[SetStatistic]) -> SetStatistic:
     return replace(same[0], compute=compute, scored=scored, compute_all=compute_all if together else None)
 
 
-def _asked(item: UnitValues, values: Float) -> Float:
+def _eligible(item: UnitValues, values: Float) -> Float:
     return values if item.eligible is None else np.where(item.eligible, values, np.nan)
-
-
-def _eligible(item: UnitValues) -> Bools:
-    return np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
 
 
 def _mean(columns: Sequence[Float]) -> Float:

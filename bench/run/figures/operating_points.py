@@ -12,7 +12,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import OWN_WEIGHTS, DatasetCard, InstrumentCard
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import ANY_LOOK, LOOKS, LOOKS_VERSION, OperatingPoint, look_column
-from unmask.bench.core.stats.verification import CALIBRATION_FMRS, CalibratedPoint, calibrate
+from unmask.bench.core.stats.verification import CALIBRATION_FMRS, calibrate
 from unmask.bench.data.identities import person_hash
 from unmask.bench.run.figures.assemble import Originals, assemble_originals
 from unmask.bench.store.documents import write_json
@@ -65,10 +65,10 @@ def measure_card(
     points: dict[str, list[dict[str, Any]]] = {}
     for name, (vectors, *seen) in attacks.items():
         usable = labelled & np.isfinite(vectors).all(axis=1)
-        found = calibrate(
+        thresholds = calibrate(
             vectors[usable], identities[usable], fmrs=CALIBRATION_FMRS, seed=seed, looks=[look[usable] for look in seen]
         )
-        points[name] = [_point(p) for p in found]
+        points[name] = [{key: v if np.isfinite(v) else None for key, v in p._asdict().items()} for p in thresholds]
     return {
         "schema": POINTS_SCHEMA,
         "dataset": f"{dataset.name} {dataset.revision}",
@@ -96,24 +96,15 @@ def attack_identity(name: str, card: InstrumentCard) -> str:
 def usable_points(
     card: Mapping[str, Any], instruments: Mapping[str, InstrumentCard]
 ) -> dict[str, tuple[OperatingPoint, ...]]:
-    """The card's thresholds for those recognisers, and their looks, that are still the ones it was measured with.
-
-    A recogniser of another version gets none: its rates are then "not measured" instead of wrong.
-    """
-    found: dict[str, tuple[OperatingPoint, ...]] = {}
+    """The card's thresholds for those recognisers, and their looks, that are still the ones it was measured with. A
+    recogniser of another version gets none: its rates are then "not measured" instead of wrong."""
+    usable: dict[str, tuple[OperatingPoint, ...]] = {}
     for name, points in card.get("points", {}).items():
         recogniser = instruments.get(name.removesuffix(ANY_LOOK))
         if recogniser is not None and card["instruments"].get(name) == attack_identity(name, recogniser):
-            found[name] = tuple(
+            usable[name] = tuple(
                 OperatingPoint(p["fmr"], p["threshold"], p["low"], p["high"])
                 for p in points
                 if p["threshold"] is not None
             )
-    return found
-
-
-def _point(point: CalibratedPoint) -> dict[str, Any]:
-    values = point._asdict() if hasattr(point, "_asdict") else vars(point)
-    return {
-        key: (None if isinstance(value, float) and not np.isfinite(value) else value) for key, value in values.items()
-    }
+    return usable

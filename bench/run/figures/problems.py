@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from unmask.bench.core.canonical import digest
+from unmask.bench.core.errors import counted
 from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.files import digest
 from unmask.bench.core.values import Finding
-from unmask.bench.data.folders import counted
 from unmask.bench.run.figures.assemble import Originals
 from unmask.bench.store.results import NO_FACE, InputRow, MethodProblem, Problem
 from unmask.bench.store.schemas import PlannedMethod

@@ -8,7 +8,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key
-from unmask.bench.core.stats.compare import Comparison, compare, holm, rank_ranges, significantly_better
+from unmask.bench.core.stats.compare import Comparison, compare, holm, rank_ranges
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.run.figures.rows import Answer, finite
 from unmask.bench.store.results import ComparisonRow, RankRow
@@ -122,8 +122,7 @@ def rank_rows(
             for r in pairs.get(key, [])
             if r.p is not None and r.p_adjusted is not None
         ]
-        better = significantly_better(len(labels), tested, direction)
-        ranges = rank_ranges([given[label].estimates[0].value for label in labels], better, direction)
+        ranges = rank_ranges([given[label].estimates[0].value for label in labels], tested, direction)
         rows += [
             RankRow(
                 dataset=dataset,

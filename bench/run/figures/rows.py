@@ -67,6 +67,10 @@ def answer(item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: 
     else:
         masks = masks if item.subgroups else masks[:1]
         replicates = replicate_statistic(item, resamples, masks)
+    if isinstance(item, UnitValues) and item.chance_values is not None:
+        chances = tuple(chance_estimates(item, resamples, masks, card.bounds))
+    else:
+        chances = (Estimate(math.nan if item.chance is None else item.chance, math.nan, math.nan, 0, 0),) * len(masks)
     return Answer(
         item.metric,
         item.instrument,
@@ -75,18 +79,9 @@ def answer(item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: 
         (Scored(item, replicates),),
         replicates,
         estimates(replicates, card.bounds),
-        _chances(item, resamples, masks, card),
+        chances,
         card.direction != "lower",
     )
-
-
-def _chances(
-    item: UnitValues | SetStatistic, resamples: ClusterResamples, masks: Bools, card: MetricCard
-) -> tuple[Estimate, ...]:
-    if isinstance(item, UnitValues) and item.chance_values is not None:
-        return tuple(chance_estimates(item, resamples, masks, card.bounds))
-    value = math.nan if item.chance is None else item.chance
-    return (Estimate(value, math.nan, math.nan, 0, 0),) * len(masks)
 
 
 def worst_answers(
@@ -104,23 +99,22 @@ def worst_answers(
         attack = each.instrument.removesuffix(ANY_LOOK) in recognisers
         if card.family in ("privacy", "exposure") and card.direction != "none" and attack:
             by_metric.setdefault(each.metric, []).append(each)
-    return [_worst(several, cards[metric]) for metric, several in by_metric.items()]
-
-
-def _worst(several: Sequence[Answer], card: MetricCard) -> Answer:
-    attacks = [each.replicates for each in several]
-    lowest = card.direction == "higher"
-    replicates = worst_replicates(attacks, lowest)
-    picked = worst_attack(attacks, lowest)
-    return replace(
-        several[0],
-        instrument=WORST,
-        attacks=tuple(scored for each in several for scored in each.attacks),
-        replicates=replicates,
-        estimates=estimates(replicates, card.bounds),
-        chances=tuple(several[k].chances[group] for group, k in enumerate(picked)),
-        notes=tuple(several[k].instrument for k in picked),
-    )
+    worst = []
+    for metric, several in by_metric.items():
+        attacks, lowest = [each.replicates for each in several], cards[metric].direction == "higher"
+        replicates, picked = worst_replicates(attacks, lowest), worst_attack(attacks, lowest)
+        worst.append(
+            replace(
+                several[0],
+                instrument=WORST,
+                attacks=tuple(scored for each in several for scored in each.attacks),
+                replicates=replicates,
+                estimates=estimates(replicates, cards[metric].bounds),
+                chances=tuple(several[k].chances[group] for group, k in enumerate(picked)),
+                notes=tuple(several[k].instrument for k in picked),
+            )
+        )
+    return worst
 
 
 def estimate_rows(dataset: str, method: str, given: Answer, groups: Sequence[str]) -> list[EstimateRow]:
@@ -178,7 +172,12 @@ class GapRows:
             tested = [each for each in several if cards[each.metric].family != "cost" and _means(each)]
             if not tested:
                 continue
-            outcomes = self._permuted(unit, members).test(
+            if (unit, members) not in self._permutations:
+                masks = self._masks[unit][list(members)]
+                group = np.where(masks.any(axis=0), masks.argmax(axis=0), -1).astype(np.int64)
+                permuted = GroupPermutations(group, self._resamples[unit].cluster, self._seed)
+                self._permutations[unit, members] = permuted
+            outcomes = self._permutations[unit, members].test(
                 [_means(each) for each in tested], [each.lowest_is_worst for each in tested]
             )
             tests |= {(id(each), members): test for each, test in zip(tested, outcomes, strict=True)}
@@ -203,14 +202,6 @@ class GapRows:
             for by in attributes
         ]
         return [each for each in members if len(each) > 1]
-
-    def _permuted(self, unit: str, members: tuple[int, ...]) -> GroupPermutations:
-        if (unit, members) not in self._permutations:
-            masks = self._masks[unit][list(members)]
-            group = np.where(masks.any(axis=0), masks.argmax(axis=0), -1).astype(np.int64)
-            permuted = GroupPermutations(group, self._resamples[unit].cluster, self._seed)
-            self._permutations[unit, members] = permuted
-        return self._permutations[unit, members]
 
     def _row(
         self, method: str, given: Answer, members: tuple[int, ...], test: GapTest | None, card: MetricCard

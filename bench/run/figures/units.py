@@ -55,25 +55,15 @@ def _clusters(names: Sequence[str]) -> NDArray[np.int64]:
     return np.unique(np.array(names, np.str_), return_inverse=True)[1].astype(np.int64)
 
 
-def track_names(clips: Sequence[OriginalClip]) -> Strings:
-    """(N,) ``CLIP#TRACK`` of every face."""
-    return np.array([f"{one.clip}#{track}" for one in clips for track in one.faces["track"]], np.str_)
-
-
 def clip_units(
     clips: Sequence[OriginalClip], rows: Table, groups: Mapping[str, Bools]
 ) -> tuple[dict[Unit, Units], NDArray[np.int64]]:
     """Faces, frames, tracks and clips, whose cluster is their clip, and how many faces each frame has."""
     readable = [one for one in clips if not one.problem]
     number = np.arange(len(readable), dtype=np.int64)
-    frames, faces, tracks = (
-        np.array([len(each) for each in several], np.int64)
-        for several in (
-            [one.seconds for one in readable],
-            [one.faces["frame"] for one in readable],
-            [np.unique(one.faces["track"]) for one in readable],
-        )
-    )
+    frames = np.array([len(one.seconds) for one in readable], np.int64)
+    faces = np.array([len(one.faces["frame"]) for one in readable], np.int64)
+    tracks = np.array([one.face_tracks for one in readable], np.int64)
     images = np.array([f"{one.clip}/{k:06d}" for one in readable for k in range(len(one.seconds))], np.str_)
     of_image = np.repeat(np.cumsum(frames) - frames, faces) + rows["frame"]
     track = numbered_tracks(readable)

@@ -68,10 +68,8 @@ _listener: Partly | None = None
 
 
 def run_stage(stage: str, work: Work, jobs: Sequence[Job], pool: Pool, progress: Progress) -> None:
-    """Does all jobs of a stage. The first error stops it; finished jobs stay finished.
-
-    Raises what ``work`` raises, and `WorkerDiedError`.
-    """
+    """Does all jobs of a stage. The first error stops it; finished jobs stay finished. Raises what ``work`` raises, and
+    `WorkerDiedError`."""
     finished = 0
     progress.start(stage, sum(job.units for job in jobs))
     try:
@@ -146,10 +144,8 @@ class Workers:
 @contextmanager
 def open_pool(workers: int, executor: str = "processes") -> Iterator[Pool]:
     """One pool for several stages, so that each worker opens its instruments once; with one worker, this process.
-
     ``executor``: the registered name of a function of the number of workers that returns a context manager with an
-    `Executor`. Raises `UnknownNameError` and `UnavailableError`.
-    """
+    `Executor`. Raises `UnknownNameError` and `UnavailableError`."""
     if workers <= 1:
         yield Serial()
         return
@@ -180,10 +176,8 @@ class _Processes(ProcessPoolExecutor):
 
 
 def warm_up(modules: Sequence[str]) -> None:
-    """Starts the process that workers are forked from, and lets it import ``modules``; does not wait for it.
-
-    Once it runs, another list changes nothing. Modules that cannot be imported are left to whoever needs them.
-    """
+    """Starts the process that workers are forked from, and lets it import ``modules``; does not wait for it. Once it
+    runs, another list changes nothing. Modules that cannot be imported are left to whoever needs them."""
     if START_METHOD == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
         start_fork_server()
@@ -239,12 +233,18 @@ def _start_worker(threads: int, count: Any) -> None:
     _listener = add
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """A killed run cannot tell its workers to stop; they would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
+    """Ends this process, after ``first``, once its parent is gone: a killed run cannot tell its processes to stop, and
+    they would wait, or work, for ever."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            first()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -74,7 +74,11 @@ class Hosts:
             try:
                 if self._stopping:
                     host.stop()
-                while not self._stopping and (job := _next(queue)) is not None:
+                while not self._stopping:
+                    try:
+                        job = queue.popleft()
+                    except IndexError:  # another host took the last one
+                        break
                     work(job, host)
                     self._finished.put(job)
             finally:
@@ -83,10 +87,3 @@ class Hosts:
             self._finished.put(None)
         except BaseException as error:
             self._finished.put(error)
-
-
-def _next(queue: deque[Any]) -> Any:
-    try:
-        return queue.popleft()
-    except IndexError:
-        return None

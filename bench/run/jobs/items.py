@@ -1,15 +1,12 @@
-"""The items of a shard: photos, or the frames of a clip, a bounded number of pixels at a time; and its rows."""
+"""The items of a shard: photos, or the frames of a clip, a bounded number of pixels at a time."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from unmask.bench.core.errors import ImageError
 from unmask.bench.core.types import Image, SampleRef
@@ -17,7 +14,6 @@ from unmask.bench.core.video import Frame
 from unmask.bench.data.media import VideoReader
 from unmask.bench.run.jobs.executors import advance
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.tables import concatenate
 
 CHUNK_IMAGES: Final = 16
 CHUNK_PIXELS: Final = 50_000_000
@@ -27,8 +23,6 @@ CHUNK_FRAME_PIXELS: Final = 16_000_000
 """The same for the frames of a clip."""
 READING: Final = threading.Lock()
 """Data sets are opened once per process, and not all of them can be read by two threads at once."""
-_JOINED_AT: Final = 64
-"""Batches that `Gather` holds before it makes one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +100,3 @@ def chunked(items: Iterable[Item], most: int, most_pixels: int) -> Iterator[list
             chunk, pixels = [], 0
     if chunk:
         yield chunk
-
-
-class Gather:
-    """Collects column batches of one table until the shard is done.
-
-    Small batches are joined as they come: thousands of small arrays between a clip's large ones would leave the memory
-    in holes, twenty kilobytes a frame.
-    """
-
-    def __init__(self) -> None:
-        self._joined: list[Mapping[str, NDArray[Any]]] = []
-        self._parts: list[Mapping[str, NDArray[Any]]] = []
-
-    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        self._parts.append(columns)
-        if len(self._parts) == _JOINED_AT:
-            self._joined.append(concatenate(self._parts))
-            self._parts = []
-
-    def table(self) -> dict[str, NDArray[Any]]:
-        return concatenate([*self._joined, *self._parts])
-
-
-def scatter(
-    template: Mapping[str, NDArray[Any]], columns: Mapping[str, NDArray[Any]], at: Sequence[int], n: int
-) -> dict[str, NDArray[np.float32]]:
-    """``columns`` of some units laid into NaN columns of all ``n`` units; ``template`` gives the shapes."""
-    spread = {}
-    for name, empty in template.items():
-        full = np.full((n, *empty.shape[1:]), np.nan, np.float32)
-        if len(at):
-            full[list(at)] = columns[name]
-        spread[name] = full
-    return spread

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, SpecError, UnavailableError, one_line
-from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method, PairInstrument, Recogniser
+from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import SampleRef
-from unmask.bench.core.video import PersonDetector, Tracker
+from unmask.bench.core.video import Tracker
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.data.stored_outputs import output_paths
@@ -23,26 +22,19 @@ from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
 
 
-@contextmanager
-def _importing(name: str) -> Iterator[None]:
-    """Opening an instrument imports the packages that its network needs. Raises `UnavailableError` where one fails."""
-    try:
-        yield
-    except ImportError as error:
-        raise UnavailableError(
-            f"{name} needs a package that cannot be imported: {one_line(error)}; see unmask doctor"
-        ) from error
-
-
 @lru_cache(maxsize=32)
 def open_instrument(spec: str, device: str) -> Any:
-    """The instrument of a SPEC, its files fetched and its network loaded; see the typed functions below."""
+    """The instrument of a SPEC, its files fetched and its network loaded; typed where it is used, or below. Raises
+    `UnavailableError` where a package that the network needs cannot be imported."""
     instrument = registry.create_instrument(parse_spec(spec))
     files = fetch_all(instrument.card.files)
-    with _importing(spec):
+    try:
         if isinstance(instrument, type):
             return instrument.open(files, device)  # type: ignore[attr-defined]
         instrument.load(files, device)
+    except ImportError as error:
+        reason = f"needs a package that cannot be imported: {one_line(error)}; see unmask doctor"
+        raise UnavailableError(f"{spec} {reason}") from error
     return instrument
 
 
@@ -54,20 +46,8 @@ def face_instrument(name: str, device: str) -> FaceInstrument:
     return cast(FaceInstrument, open_instrument(name, device))
 
 
-def recogniser(name: str, device: str) -> Recogniser:
-    return cast(Recogniser, open_instrument(name, device))
-
-
 def image_instrument(name: str, device: str) -> ImageInstrument:
     return cast(ImageInstrument, open_instrument(name, device))
-
-
-def pair_instrument(name: str, device: str) -> PairInstrument:
-    return cast(PairInstrument, open_instrument(name, device))
-
-
-def person_detector(spec: str, device: str) -> PersonDetector:
-    return cast(PersonDetector, open_instrument(spec, device))
 
 
 def tracker(spec: str, device: str) -> Tracker:
@@ -89,10 +69,8 @@ def plan(run: Path, name: str) -> Plan:
 
 
 def data(run: Path, plan: Plan, label: str, root: Path | None) -> tuple[Dataset, Mapping[str, SampleRef]]:
-    """A data set of a run, from where it lies now, with its entries by id; opened once per process.
-
-    Raises `DataError` where it is not at its place, or something else is there.
-    """
+    """A data set of a run, from where it lies now, with its entries by id; opened once per process. Raises `DataError`
+    where it is not at its place, or something else is there."""
     spec = located_dataset(run, label, plan.dataset(label).spec)
     apart = output_paths([located_method(run, m.draw_of or m.label, m.spec) for m in plan.methods])
     return _opened(run, plan.run, label, spec, root, tuple(apart))

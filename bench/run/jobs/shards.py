@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unmask.bench.core.canonical import digest
+from numpy.typing import NDArray
+
 from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.files import digest
 from unmask.bench.core.types import SampleRef
 from unmask.bench.data import Dataset
 from unmask.bench.run.jobs import opened
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
+from unmask.bench.store.tables import read_table
 
 T = TypeVar("T")
 
@@ -68,10 +71,6 @@ class ShardJob(Job):
         return self.workplace.run
 
     @property
-    def root(self) -> Path | None:
-        return self.workplace.root
-
-    @property
     def folder(self) -> RunFolder:
         return RunFolder(self.run)
 
@@ -103,14 +102,19 @@ class ShardJob(Job):
         return self.planned.samples[self.shard]
 
     @property
-    def clip_digest(self) -> str:
-        return self.planned.digests[self.shard]
-
-    @property
     def samples(self) -> list[str]:
         """Ids of this shard's samples."""
         size = shard_size(self.plan, self.planned)
         return self.planned.samples[self.shard * size : (self.shard + 1) * size]
+
+    def prepared(self, name: str) -> dict[str, NDArray[Any]]:
+        """A table of this shard's originals, such as ``faces``."""
+        return read_table(self.folder.prepare_dir(self.dataset, self.shard) / f"{name}.parquet")
+
+    @property
+    def clip_problem(self) -> str:
+        """Why a prepared clip cannot be used; '' = it can, or it is photos."""
+        return str(self.prepared("clip")["problem"][0]) if self.of_clips else ""
 
     def instruments(self, *roles: Role) -> list[InstrumentCard]:
         """The plan's instruments of some roles that read this data set."""
@@ -122,22 +126,15 @@ class ShardJob(Job):
         return self.plan.looks_closely(self.planned)
 
     def open(self) -> tuple[Dataset, list[SampleRef]]:
-        """The data set and this shard's entries, in order.
-
-        Raises `DataError` where it is not at its place, or something else is there.
-        """
-        dataset, refs = opened.data(self.run, self.plan, self.dataset, self.root)
+        """The data set and this shard's entries, in order. Raises `DataError` where it is not at its place, or
+        something else is there."""
+        dataset, refs = opened.data(self.run, self.plan, self.dataset, self.workplace.root)
         return dataset, [refs[name] for name in self.samples]
-
-    def open_clip(self) -> tuple[Dataset, SampleRef]:
-        """The same for a data set of clips: it and the job's clip."""
-        dataset, (ref,) = self.open()
-        return dataset, ref
 
     def key(self, *parts: Any) -> str:
         """The job's key: what was put in, and under which versions."""
         if self.of_clips:
-            return digest([self.clip_digest, self.clip, self.plan.settings.frames, *parts])
+            return digest([self.planned.digests[self.shard], self.clip, self.plan.settings.frames, *parts])
         return digest([self.planned.card.fingerprint, self.samples, *parts])
 
 
@@ -166,9 +163,5 @@ def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[
 
 def score_jobs(plan: Plan) -> list[Job]:
     """One job for each shard of everything that is scored: the methods over photos, the releases of clips."""
-    return [
-        job
-        for dataset in plan.datasets
-        for label in plan.labels_of(dataset)
-        for job in dataset_jobs(plan, dataset, label)
-    ]
+    labels = [(dataset, label) for dataset in plan.datasets for label in plan.labels_of(dataset)]
+    return [job for dataset, label in labels for job in dataset_jobs(plan, dataset, label)]

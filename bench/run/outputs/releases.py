@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -55,44 +55,35 @@ def outputs_folder(job: ShardJob) -> Storage:
     return job.folder.outputs_dir(job.dataset, job.planned_method.label, job.shard)
 
 
-def clip_problem(job: ShardJob) -> str:
-    """Why a prepared clip cannot be used; '' = it can."""
-    return str(read_table(job.folder.prepare_dir(job.dataset, job.shard) / "clip.parquet")["problem"][0])
+class WrittenFile(NamedTuple):
+    """What is known of a clip's file in one variant."""
+
+    kbps: float = float("nan")
+    sha256: str = ""
+    problem: str = ""
+    """Why there is no such file; '' = there is one, or the clip cannot be read."""
 
 
-def variant_problem(folder: Storage, variant: str) -> str:
-    """Why a clip's folder of outputs has no file of this variant; '' = it has one, or the clip cannot be read."""
-    written = read_table(folder / "written.parquet")
-    return next((str(p) for q, p in zip(written["quality"], written["problem"], strict=True) if q == variant), "")
-
-
-def refuse_changed(folder: Storage, variant: str) -> None:
-    """Raises `StoreError` where a clip's file is missing or not the one that was stored."""
-    written, path = read_table(folder / "written.parquet"), (folder / f"{variant}.mp4").local
-    digests = dict(zip(written["quality"].tolist(), written["sha256"].tolist(), strict=True))
-    try:
-        if sha256_of(path) != digests.get(variant):
-            raise StoreError(f"{path} is not the clip that was stored there; {_REMEDY}")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
+def written_file(folder: Storage, variant: str) -> WrittenFile:
+    """Of a clip's folder of outputs."""
+    rows = read_table(folder / "written.parquet")
+    files = map(WrittenFile, *(rows[name].tolist() for name in WrittenFile._fields))
+    by_variant: dict[str, WrittenFile] = dict(zip(rows["quality"].tolist(), files, strict=True))
+    return by_variant.get(variant, WrittenFile())
 
 
 def release_items(job: ShardJob) -> Iterator[list[Released]]:
-    """A shard's readable items beside their outputs, in order, a bounded number of pixels at a time.
-
-    Raises `StoreError` where a stored output is missing, damaged, or not the one that was stored, and `VideoError`
-    where the original clip cannot be read.
-    """
+    """A shard's readable items beside their outputs, in order, a bounded number of pixels at a time. Raises
+    `StoreError` where a stored output is missing, damaged, or not the one that was stored, and `VideoError` where the
+    original clip cannot be read."""
     return _frames(job) if job.of_clips else _photos(job)
 
 
 def _photos(job: ShardJob) -> Iterator[list[Released]]:
     folder = outputs_folder(job)
     rows = read_table(folder / "outputs.parquet")
-    files = {
-        str(name): (str(file), str(sha256), str(error))
-        for name, file, sha256, error in zip(rows["sample"], rows["file"], rows["sha256"], rows["error"], strict=True)
-    }
+    columns = [rows[name].tolist() for name in ("sample", "file", "sha256", "error")]
+    files = {name: about for name, *about in zip(*columns, strict=True)}
     quality = job.release.jpeg_quality
     for chunk in ShardItems(job):
         released = []
@@ -126,9 +117,8 @@ def _stored_photo(path: Path, sha256: str) -> Image:
 def _frames(job: ShardJob) -> Iterator[list[Released]]:
     folder = outputs_folder(job)
     errors: Sequence[str] = read_table(folder / "outputs.parquet")["error"].tolist()
-    refuse_changed(folder, job.release.variant)
     path = (folder / f"{job.release.variant}.mp4").local
-    stored = _stored_frames(path)
+    stored = _stored_frames(path, written_file(folder, job.release.variant).sha256)
     for chunk in ShardItems(job):
         released = []
         for item in chunk:
@@ -140,10 +130,14 @@ def _frames(job: ShardJob) -> Iterator[list[Released]]:
         yield released
 
 
-def _stored_frames(path: Path) -> Iterator[Image]:
+def _stored_frames(path: Path, sha256: str) -> Iterator[Image]:
     try:
+        if sha256_of(path) != sha256:
+            raise StoreError(f"{path} is not the clip that was stored there; {_REMEDY}")
         for frame in VideoReader(path):
             yield frame.image
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
     except VideoError as error:
         raise StoreError(f"{path} cannot be read ({error.reason}); {_REMEDY}") from error
 

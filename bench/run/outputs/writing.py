@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,18 @@ from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.jobs.items import Item, ShardItems
 from unmask.bench.run.jobs.keys import variants_of
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.run.outputs.releases import clip_problem
 from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.storage import Storage
-from unmask.bench.store.tables import write_table
+from unmask.bench.store.tables import columns_of, write_table
 
 
-class PhotoFiles:
+class PhotoFiles(ExitStack):
     """A PNG for each output, under the photo's number in its data set."""
 
     def __init__(self, job: ShardJob, folder: Storage) -> None:
+        super().__init__()
         self._folder, self._first = folder, job.shard * job.plan.settings.shard_size
         self._files: list[tuple[str, str]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
 
     def write(self, item: Item, original: Image, output: Image | None) -> None:
         """``output`` (H, W, 3) of an item, in order; ``None`` = the method gave nothing usable."""
@@ -51,10 +46,7 @@ class PhotoFiles:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """What the table of outputs says of the files: a row an item."""
-        return {
-            "file": np.array([file for file, _ in self._files], np.str_),
-            "sha256": np.array([digest for _, digest in self._files], np.str_),
-        }
+        return columns_of(self._files, {"file": np.str_, "sha256": np.str_})
 
     def write_tables(self, key: str) -> None:
         """No further table."""
@@ -66,7 +58,7 @@ class ClipFiles(ExitStack):
     def __init__(self, job: ShardJob, items: ShardItems, folder: Storage) -> None:
         super().__init__()
         self._items, self._folder, self._keep_audio = items, folder, job.plan.settings.keep_audio
-        variants = () if clip_problem(job) else variants_of(job, job.planned_method)
+        variants = () if job.clip_problem else variants_of(job, job.planned_method)
         self._files = {variant: _ClipFile((folder / f"{variant}.mp4").local, variant) for variant in variants}
         for file in self._files.values():
             self.push(file.end)
@@ -75,20 +67,16 @@ class ClipFiles(ExitStack):
     def write(self, item: Item, original: Image, output: Image | None) -> None:
         """``output`` (H, W, 3) of a frame, in order; ``None`` = the method gave nothing usable."""
         assert item.frame is not None  # of a clip
-        if not self._begun:
-            self._begin()
+        source = self._items.reader
+        if not self._begun and source is not None:
+            audio = source.path if self._keep_audio and source.info.audio else None
+            for variant, file in self._files.items():
+                file.begin(source.info, None if variant == LOSSLESS else audio)
+            self._begun = True
         # Black, not the original: what a method cannot anonymize must not be passed on.
         image = np.zeros_like(original) if output is None else output
         for file in self._files.values():
             file.write(item.frame, image)
-
-    def _begin(self) -> None:
-        source = self._items.reader
-        assert source is not None  # its first frame is there
-        audio = source.path if self._keep_audio and source.info.audio else None
-        for variant, file in self._files.items():
-            file.begin(source.info, None if variant == LOSSLESS else audio)
-        self._begun = True
 
     def give_up(self, problem: str) -> None:
         """Leaves no file, since the clip cannot be read to its end."""
@@ -100,17 +88,12 @@ class ClipFiles(ExitStack):
 
     def write_tables(self, key: str) -> None:
         """A row a file; once they are closed."""
-        files = list(self._files.values())
-        write_table(
-            self._folder / "written.parquet",
-            {
-                "quality": np.array(list(self._files), np.str_),
-                "kbps": np.array([file.kbps for file in files], np.float64),
-                "sha256": np.array(["" if file.problem else sha256_of(file.path) for file in files], np.str_),
-                "problem": np.array([file.problem for file in files], np.str_),
-            },
-            key,
-        )
+        rows = [
+            (variant, file.kbps, "" if file.problem else sha256_of(file.path), file.problem)
+            for variant, file in self._files.items()
+        ]
+        kinds = {"quality": np.str_, "kbps": np.float64, "sha256": np.str_, "problem": np.str_}
+        write_table(self._folder / "written.parquet", columns_of(rows, kinds), key)
 
 
 class _ClipFile:

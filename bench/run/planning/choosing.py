@@ -1,17 +1,22 @@
-"""What measures in a run: metrics and instruments, as a user asks for them."""
+"""What measures in a run: metrics, instruments and their operating points, as a user asks for them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Final
+import json
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+from typing import Any, Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.cards import InstrumentCard, Role
+from unmask.bench.core.cards import DatasetCard, InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, UnknownNameError
-from unmask.bench.core.protocols import CLIPS, Metric
+from unmask.bench.core.evidence import ANY_LOOK
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.store.schemas import Kind, PlannedMetric, PlannedPart
+from unmask.bench.core.values import CLIPS, Metric
+from unmask.bench.store.schemas import POINTS_SCHEMA, Kind, PlannedMetric, PlannedPart
 
+SHIPPED: Final = "shipped"
+"""The operating points that come with unmask."""
 JUDGE: Final = "yunet"
 SECOND_DETECTOR: Final = "blazeface"
 """Asked about the place of a face that the judge's detector does not find again."""
@@ -32,21 +37,17 @@ KINDS: Final[tuple[Kind, ...]] = ("photos", "clips")
 PHOTOS: Final[tuple[Kind, ...]] = ("photos",)
 
 
-def metrics_of(kinds: Collection[Kind]) -> Iterator[tuple[str, Metric]]:
-    """Every registered metric of photos, of clips, or of both, by name."""
-    return registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
-
-
 def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> list[tuple[str, Metric]]:
-    """Plug-ins for ``names``, which may be plug-in names, metric names or families; without any, all that are
-    usual for these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them.
-    A family has its usual metrics, too; others are asked for by their own names.
+    """Plug-ins for ``names``, which may be plug-in names, metric names or families; without any, all that are usual for
+    these ``kinds``: of clips those of time, tracks and people, since the others cost more than all of them. Raises
+    `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
 
-    Raises `ConfigError` for a metric that means nothing for photos, and `UnknownNameError`.
+    A family has its usual metrics, too; others are asked for by their own names.
     """
     if not names:
-        return [(name, metric) for name, metric in metrics_of(kinds) if is_usual(metric)]
-    everything = list(metrics_of(KINDS if "clips" in kinds else kinds))
+        usual = registry.all_metrics(clips=None if len(kinds) > 1 else "clips" in kinds)
+        return [(name, metric) for name, metric in usual if is_usual(metric)]
+    everything = list(registry.all_metrics(clips=None if "clips" in kinds else False))
     of_clips = {word for name, metric in registry.all_metrics(clips=True) for word in _handles(name, metric)}
     words = {word for name, metric in everything for word in _handles(name, metric)}
     for word in names:
@@ -60,10 +61,10 @@ def choose_metrics(names: Sequence[str], kinds: Collection[Kind] = PHOTOS) -> li
 
 
 def planned_metrics(
-    chosen: Sequence[tuple[str, Metric]], asked: Sequence[str], kinds: Collection[Kind]
+    chosen: Sequence[tuple[str, Metric]], names: Sequence[str], kinds: Collection[Kind]
 ) -> list[PlannedMetric]:
-    """The metrics' entries in a plan. A metric of photos is asked of clips where it was ``asked`` for."""
-    of_photos: list[Kind] = [kind for kind in KINDS if kind in kinds and (asked or kind == "photos")]
+    """The metrics' entries in a plan. A metric of photos is asked of clips where the user ``names`` any."""
+    of_photos: list[Kind] = [kind for kind in KINDS if kind in kinds and (names or kind == "photos")]
     return [
         PlannedMetric(
             name=name,
@@ -76,17 +77,17 @@ def planned_metrics(
 
 
 def refuse_unmeasurable(
-    asked: Sequence[str], chosen: Sequence[tuple[str, Metric]], cards: Sequence[InstrumentCard]
+    names: Sequence[str], chosen: Sequence[tuple[str, Metric]], cards: Sequence[InstrumentCard]
 ) -> None:
     """Raises `ConfigError` for a word (plug-in, metric or family) of which the instruments can measure nothing."""
     # Who finds and follows people is not chosen by --instrument.
     there = {JUDGE, "role:detector", "role:people", "role:tracker"}
     there |= {*(card.name for card in cards), *(f"role:{card.role}" for card in cards)}
-    for word in asked:
+    for word in names:
         meant = [_needs(metric) for name, metric in chosen if word in _handles(name, metric)]
         if all(needs and not there & set(needs) for needs in meant):
-            names = dict.fromkeys(need for needs in meant for need in needs)
-            wanted = " or ".join(need.replace("role:", "one of role ") for need in names)
+            needed = dict.fromkeys(need for needs in meant for need in needs)
+            wanted = " or ".join(need.replace("role:", "one of role ") for need in needed)
             raise ConfigError(f"metric {word} needs {wanted}, which --instrument leaves out")
 
 
@@ -95,7 +96,7 @@ def _needs(metric: Metric) -> tuple[str, ...]:
 
 
 def _handles(name: str, metric: Metric) -> set[str]:
-    """The words by which a plug-in can be asked for."""
+    """The words by which a plug-in can be chosen."""
     families = {card.family for card in metric.cards} if is_usual(metric) else set()
     return {name, *(card.name for card in metric.cards), *families}
 
@@ -106,14 +107,13 @@ def is_usual(metric: Metric) -> bool:
 
 
 def choose_instruments(
-    metrics: Sequence[Metric], asked: Sequence[str], kinds: Collection[Kind] = PHOTOS
+    metrics: Sequence[Metric], names: Sequence[str], kinds: Collection[Kind] = PHOTOS
 ) -> list[InstrumentCard]:
-    """The instruments that the metrics need, and of clips recognisers in any case, restricted to ``asked``. Before them
+    """The instruments that the metrics need, and of clips recognisers in any case, restricted to ``names``. Before them
     the second detector where `Plan.looks_closely` has it asked; `JUDGE` itself is not among them."""
-    for name in asked:
-        registry.unsettled_card(name)  # says what is wrong with one that cannot be used
     cards = dict(registry.instrument_cards(*READING_ROLES))
-    for name in asked:
+    for name in names:
+        registry.unsettled_card(name)  # says what is wrong with one that cannot be used
         if name not in cards:
             raise UnknownNameError("instrument", name, cards)
     needs = {need for metric in metrics for need in _needs(metric)}
@@ -123,27 +123,53 @@ def choose_instruments(
     closely = "photos" in kinds or bool(shared & {"role:recogniser", JUDGE})
     if "photos" not in kinds:
         usable = needs | ({"role:detector"} if closely else set())
-        _refuse_others(asked, [card for card in cards.values() if {card.name, f"role:{card.role}"} & usable])
+        readable = {card.name: card.role for card in cards.values() if {card.name, f"role:{card.role}"} & usable}
+        for name in names:
+            if name not in readable:
+                kind = "recogniser" if {*readable.values()} == {"recogniser"} else "instrument"
+                raise UnknownNameError(kind, name, readable)
     chosen = [cards[SECOND_DETECTOR]] if closely else []
     for name, card in cards.items():
         wanted = name in needs or f"role:{card.role}" in needs
-        allowed = name in asked if asked else card.default
+        allowed = name in names if names else card.default
         if card.role != "detector" and wanted and allowed:
             chosen.append(registry.instrument_card(name))
     return chosen
 
 
-def _refuse_others(asked: Sequence[str], cards: Collection[InstrumentCard]) -> None:
-    """Raises `UnknownNameError` for an instrument that reads nothing of clips."""
-    known = [card.name for card in cards]
-    for name in asked:
-        if name not in known:
-            raise UnknownNameError(
-                "recogniser" if {c.role for c in cards} == {"recogniser"} else "instrument", name, known
-            )
+def followed_by(detector: str, trackers: Sequence[str]) -> dict[str, Any]:
+    """What of a plan finds and follows people and faces in clips; SPECs."""
+    return {
+        "person_detector": planned_part("people", detector),
+        "trackers": [planned_part("tracker", text) for text in trackers],
+        "face_tracker": planned_part("tracker", FACE_TRACKER),
+    }
 
 
 def planned_part(role: Role, text: str) -> PlannedPart:
     """A plan's entry for a person detector (role ``people``) or a tracker."""
     spec = parse_spec(text)
     return PlannedPart(label=spec.label, spec=spec.text, card=registry.create_instrument(spec, role).card)
+
+
+def shipped_card() -> dict[str, Any]:
+    """The card measured on lfw's calibration half, as it lies in the package."""
+    text = files("unmask.bench.run").joinpath("operating_points", "lfw.json").read_text("utf-8")
+    card: dict[str, Any] = json.loads(text)
+    return card
+
+
+def calibration_for(own: DatasetCard | None, recognisers: Sequence[str]) -> dict[str, Any]:
+    """What the plan records: the shipped card cut down to ``recognisers``, or a promise to measure one on the run's
+    own calibration set."""
+    if own is not None:
+        return {
+            "schema": POINTS_SCHEMA,
+            "dataset": f"{own.name} {own.revision}",
+            "fingerprint": own.fingerprint,
+            "points": {},
+        }
+    card = shipped_card()
+    for field in ("points", "instruments"):
+        card[field] = {name: v for name, v in card[field].items() if name.removesuffix(ANY_LOOK) in recognisers}
+    return card

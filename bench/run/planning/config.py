@@ -99,22 +99,14 @@ def read_settings(
     model: type[M], path: Path | None, options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> M:
     """The settings of ``model``: ``options`` over the keys of the config file ``path`` (`RunConfig` and `Running` share
-    one) over ``defaults`` over the model's own.
-
-    Raises `ConfigError`: one line that names the key.
-    """
+    one) over ``defaults`` over the model's own. Raises `ConfigError`: one line that names the key."""
     others = {*RunConfig.model_fields, *Running.model_fields} - set(model.model_fields)
-    written = {key: value for key, value in _written(path).items() if key not in others}
-    values = {**(defaults or {}), **written, **options}
-    return validated(model, values, set(written) - set(options), path, "".join(f", {key}" for key in sorted(others)))
-
-
-def _written(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        content = {} if path is None else tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
+    written = {key: value for key, value in content.items() if key not in others}
+    values = {**(defaults or {}), **written, **options}
+    return validated(model, values, set(written) - set(options), path, "".join(f", {key}" for key in sorted(others)))

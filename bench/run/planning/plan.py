@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
@@ -17,14 +17,14 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
-from unmask.bench.run.planning.calibration import SHIPPED, calibration_for, refuse_shared_people
 from unmask.bench.run.planning.choosing import (
-    FACE_TRACKER,
     JUDGE,
+    SHIPPED,
+    calibration_for,
     choose_instruments,
     choose_metrics,
+    followed_by,
     planned_metrics,
-    planned_part,
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import RunConfig
@@ -33,6 +33,10 @@ from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
 from unmask.bench.store.schemas import CONTROL, MATCHED, Kind, Plan, PlannedDataset, PlannedMethod, Release, Use
 
+_SHARED: Final[Mapping[Use, str]] = {
+    "calibrate": "were used to calibrate ({}); use its probe split, or calibrate on other people with --calibrate-on",
+    "background": "are among the people whom attackers learn from ({}); choose other people for one of them",
+}
 _PURPOSE: Mapping[Use, str] = {"calibrate": "calibrate", "background": "learn from"}
 
 
@@ -51,26 +55,23 @@ def make_plan(
     Raises `UnmaskError` subclasses for unknown names, double labels, or data that is not there.
     """
     methods = list(methods or planned_methods(config.methods))
-    opened = _opened_all(config, root, progress)
-    datasets = [planned_dataset(text, each, config.limit) for text, each in opened]
+    apart = output_paths(config.methods)
+    opened = [open_dataset(s, clips=None, root=root, progress=progress, exclude=apart) for s in config.datasets]
+    datasets = [planned_dataset(*each, config.limit) for each in zip(config.datasets, opened, strict=True)]
     kinds = {dataset.kind for dataset in datasets}
     if "clips" in kinds and any(m.draw_of for m in methods):
         raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
-    people = {
-        planned.label: person_hashes(dataset.refs[: config.limit])
-        for planned, (_, dataset) in zip(datasets, opened, strict=True)
-    }
+    both = list(zip(datasets, opened, strict=True))
+    people = {planned.label: person_hashes(dataset.refs[: config.limit]) for planned, dataset in both}
     methods = [without_paths(method) for method in methods]
     for kind in sorted(kinds):
-        same = [dataset for planned, (_, dataset) in zip(datasets, opened, strict=True) if planned.kind == kind]
-        refuse_unmatched(config.methods, same, clips=kind == "clips")
+        refuse_unmatched(config.methods, [d for planned, d in both if planned.kind == kind], clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
     chosen = choose_metrics(config.metrics, kinds)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
         refuse_unmeasurable(config.metrics, chosen, cards)
-    settings = _settings(config)
     uses: dict[Use, Sequence[str]] = {"background": background}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
@@ -85,11 +86,12 @@ def make_plan(
         "instruments": cards,
         "metrics": planned_metrics(chosen, config.metrics, kinds),
         "operating_points": calibration_for(own, [c.name for c in cards if c.role == "recogniser"]),
-        "settings": settings,
+        "settings": _settings(config),
     }
     if "clips" in kinds:
-        body |= _followed_by(config)
-        refuse_unlinked(settings, cards)
+        body |= followed_by(config.detector, config.trackers)
+        distinct("tracker", [tracker.label for tracker in body["trackers"]])
+        refuse_unlinked(body["settings"], cards)
     plan = Plan.sealed(body)
     if own is None:
         card = plan.operating_points
@@ -112,24 +114,6 @@ def _settings(config: RunConfig) -> PlanSettings:
 def kind_of(spec: str) -> Kind:
     """What a data set SPEC is of. Raises `SpecError` and `UnknownNameError`."""
     return "clips" if parse_dataset(spec)[1].clips else "photos"
-
-
-def _opened_all(config: RunConfig, root: Path | None, progress: FetchProgress | None) -> list[tuple[str, Dataset]]:
-    apart = output_paths(config.methods)
-    return [
-        (text, open_dataset(text, clips=None, root=root, progress=progress, exclude=apart)) for text in config.datasets
-    ]
-
-
-def _followed_by(config: RunConfig) -> dict[str, Any]:
-    """What of a plan finds and follows people."""
-    trackers = [planned_part("tracker", text) for text in config.trackers]
-    distinct("tracker", [t.label for t in trackers])
-    return {
-        "person_detector": planned_part("people", config.detector),
-        "trackers": trackers,
-        "face_tracker": planned_part("tracker", FACE_TRACKER),
-    }
 
 
 def refuse_unlinked(settings: PlanSettings, cards: Sequence[InstrumentCard]) -> None:
@@ -178,6 +162,15 @@ def _other_datasets(
     return entries
 
 
+def refuse_shared_people(tests: Mapping[str, set[str]], others: Mapping[tuple[Use, str], set[str]]) -> None:
+    """Raises `DataError` where somebody in a test set is in a data set of another use. ``tests``: data set -> hashes of
+    its people; ``others``: use and data set -> the same."""
+    for (use, other), people in others.items():
+        for dataset, present in tests.items():
+            if shared := len(present & people):
+                raise DataError(f"{shared} people of {dataset} {_SHARED[use].format(other)}")
+
+
 def other_label(use: Use, spec: Spec) -> str:
     """The label of a data set that is not tested: no test set's can look like it."""
     return f"{dataset_label(spec)}+{use}"
@@ -209,26 +202,22 @@ def dataset_label(spec: Spec) -> str:
 
 
 def planned_methods(specs: Sequence[str]) -> list[PlannedMethod]:
-    """The plan's entries for method SPECs, the control first; several where draws are averaged (``seeds=5``). Their
-    SPECs still have their paths."""
-    asked = _with_control([registry.method_spec(text) for text in specs])
-    return [planned for spec in asked for planned in _draws(spec)]
-
-
-def _draws(asked: Spec) -> list[PlannedMethod]:
-    spec, many = without_seeds(asked)
-    first = PlannedMethod(
-        label=spec.label,
-        spec=spec.text,
-        card=registry.create_method(spec).card,
-        code=hash_code(spec.name),
-        files=hashed_parameters(spec),
-    )
-    further = {"draw_of": spec.label}
-    return [
-        first,
-        *(first.model_copy(update={"label": f"{spec.label}+draw{k}", "draw": k, **further}) for k in range(1, many)),
-    ]
+    """The plan's entries for method SPECs, the control first, whether it is among them or not: no privacy number
+    without it. Several where draws are averaged (``seeds=5``). Their SPECs still have their paths."""
+    parsed = [registry.method_spec(text) for text in specs]
+    control = next((spec for spec in parsed if spec.name == CONTROL), Spec(CONTROL, {}, CONTROL))
+    methods = []
+    for spec, many in map(without_seeds, (control, *(spec for spec in parsed if spec.name != CONTROL))):
+        first = PlannedMethod(
+            label=spec.label,
+            spec=spec.text,
+            card=registry.create_method(spec).card,
+            code=hash_code(spec.name),
+            files=hashed_parameters(spec),
+        )
+        further = [{"label": f"{spec.label}+draw{k}", "draw": k, "draw_of": spec.label} for k in range(1, many)]
+        methods += [first, *(first.model_copy(update=each) for each in further)]
+    return methods
 
 
 def without_paths(method: PlannedMethod) -> PlannedMethod:
@@ -261,14 +250,8 @@ def locations_of(datasets: Sequence[str], methods: Sequence[str], calibration: s
     contestants = {spec.label: path_parameters(spec) for spec in (registry.method_spec(t) for t in methods)}
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
-        methods={label: {k: str(path) for k, path in found.items()} for label, found in contestants.items() if found},
+        methods={label: {k: str(path) for k, path in files.items()} for label, files in contestants.items() if files},
     )
-
-
-def _with_control(specs: list[Spec]) -> list[Spec]:
-    """No privacy number without its control: ``none`` comes first whether asked for or not."""
-    control = [spec for spec in specs if spec.name == CONTROL]
-    return [control[0] if control else Spec(CONTROL, {}, CONTROL), *[s for s in specs if s.name != CONTROL]]
 
 
 def distinct(kind: str, labels: list[str]) -> None:

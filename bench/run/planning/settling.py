@@ -6,10 +6,9 @@ from contextlib import suppress
 
 from pydantic.main import IncEx
 
-from unmask.bench.core.canonical import digest
 from unmask.bench.core.claims import claim_folder, differences
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.files import make_private_folder
+from unmask.bench.core.files import digest, make_folder
 from unmask.bench.run.jobs.shards import score_jobs, shard_jobs
 from unmask.bench.run.planning.sources import hash_arithmetic
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json, write_locations
@@ -32,7 +31,7 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
         folder.finish_publication()
 
     def write() -> None:
-        make_private_folder(folder.path)
+        make_folder(folder.path, private=True)
         with suppress(PermissionError):  # somebody else's folder stays as open as they made it
             folder.path.chmod(0o700)
         write_json(folder.results / PLAN, plan)
@@ -45,12 +44,8 @@ def settle_plan(folder: RunFolder, plan: Plan, locations: Locations) -> None:
 def refused_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
     """What keeps ``plan`` from going on in the run of ``folder``, as short phrases; empty = nothing."""
     new, edited = plan_changes(folder, plan, locations)
-    old = folder.plan
-    return [
-        phrase
-        for phrase in compare_plans(old, plan)
-        if phrase not in {*new, *(f"methods: {m} changed" for m in edited)}
-    ]
+    allowed = {*new, *(f"methods: {label} changed" for label in edited)}
+    return [phrase for phrase in compare_plans(folder.plan, plan) if phrase not in allowed]
 
 
 def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[list[str], list[str]]:
@@ -95,10 +90,8 @@ def refuse_half_made(folder: RunFolder) -> None:
 
 
 def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> list[str]:
-    """What a finished run will have anew under ``plan``, as lines for a person.
-
-    Raises `StoreError` for a purged run.
-    """
+    """What a finished run will have anew under ``plan``, as lines for a person. Raises `StoreError` for a purged
+    run."""
     try:
         refuse_purged(folder)
         if not folder.estimates_path.exists() or refused_changes(folder, plan, locations):
@@ -106,14 +99,9 @@ def announce_changes(folder: RunFolder, plan: Plan, locations: Locations) -> lis
     except OSError:  # no place for a run, as `settle_plan` will say
         return []
     added, edited = plan_changes(folder, plan, locations)
-    return [
-        *(
-            f"{phrase.replace('is not in the old plan', 'is new')}; what is there stays"
-            for phrase in added
-            if not phrase.startswith("releases")
-        ),
-        *(f"method {label} changed (its code, version or files): anonymized again" for label in edited),
-    ]
+    new = [phrase.replace("is not in the old plan", "is new") for phrase in added if not phrase.startswith("releases")]
+    again = [f"method {label} changed (its code, version or files): anonymized again" for label in edited]
+    return [*(f"{phrase}; what is there stays" for phrase in new), *again]
 
 
 def compare_plans(old: Plan, new: Plan) -> list[str]:
@@ -127,17 +115,16 @@ def compare_plans(old: Plan, new: Plan) -> list[str]:
 
 
 def hash_evidence(folder: RunFolder, plan: Plan) -> str:
-    """sha256 over everything that `bench.run.reduce.reduce_run` makes numbers of: plan, tables, and code.
-
-    Every table is read and its seal checked. Raises `StoreError` for one that is missing or was changed.
-    """
+    """sha256 over everything that `bench.run.reduce.reduce_run` makes numbers of: plan, tables, and code. Every table
+    is read and its seal checked. Raises `StoreError` for one that is missing or was changed."""
     tables = []
-    folders = [folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan)]
-    for job in shard_jobs(plan, [method.label for method in plan.methods]):
-        folders.append(folder.outputs_dir(job.dataset, job.method, job.shard))
-    folders += [folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)]
-    for each in folders:
-        for path in [place.local for place in each.children() if place.local.suffix == ".parquet"]:
+    folders = [
+        *(folder.prepare_dir(job.dataset, job.shard) for job in shard_jobs(plan)),
+        *(folder.outputs_dir(j.dataset, j.method, j.shard) for j in shard_jobs(plan, [m.label for m in plan.methods])),
+        *(folder.score_dir(job.dataset, job.method, job.shard) for job in score_jobs(plan)),
+    ]
+    for path in (place.local for each in folders for place in each.children()):
+        if path.suffix == ".parquet":
             tables.append([str(path.relative_to(folder.path)), table_stamp(read_arrow(path))])
     notes = [dataset.notes for dataset in plan.datasets]
     return digest([plan.run, notes, tables, hash_arithmetic([metric.name for metric in plan.metrics])])

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.canonical import canonical_json
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.files import sha256_of
+from unmask.bench.core.files import canonical_json, sha256_of
 from unmask.bench.core.registry import TABLES
 from unmask.bench.core.spec import Spec
 from unmask.bench.data.stores import DigestCache
@@ -29,22 +28,15 @@ _FINGERPRINTED: Final = frozenset({("outputs", "dir")})
 
 
 def path_parameters(spec: Spec) -> dict[str, Path]:
-    """The parameters of a method's SPEC that name a file or a folder which is there, as absolute paths.
-
-    Of a plug-in any value that names one counts: nothing else tells what the value means.
-    """
-    found = {}
+    """The parameters of a method's SPEC that name a file or a folder which is there, as absolute paths. Of a plug-in
+    any value that names one counts: nothing else tells what the value means."""
+    paths = {}
     for name, value in spec.params.items():
-        if isinstance(value, str) and (_is_plug_in(spec.name) or looks_like_path(name, value)):
-            path = Path(value).expanduser()
-            if path.exists():
-                found[name] = path.absolute()
-    return found
-
-
-def looks_like_path(name: str, value: str) -> bool:
-    """Whether a parameter's name or its value says that it holds a path."""
-    return name.endswith(_PATH_NAMES) or "/" in value or os.sep in value or "." in value
+        if isinstance(value, str):
+            says_so = name.endswith(_PATH_NAMES) or "/" in value or os.sep in value or "." in value
+            if (_is_plug_in(spec.name) or says_so) and (path := Path(value).expanduser()).exists():
+                paths[name] = path.absolute()
+    return paths
 
 
 def hashed_parameters(spec: Spec) -> dict[str, str]:
@@ -84,10 +76,8 @@ def hash_arithmetic(metrics: Iterable[str]) -> str:
 
 
 def hash_content(path: Path) -> str:
-    """sha256 of a file's bytes, or over the names and contents of a folder's files (hidden ones left out).
-
-    What was hashed before is remembered while a file's size and time stay the same. Raises `DataError`.
-    """
+    """sha256 of a file's bytes, or over the names and contents of a folder's files (hidden ones left out). What was
+    hashed before is remembered while a file's size and time stay the same. Raises `DataError`."""
     known = DigestCache(path if path.is_dir() else path.parent)
     try:
         if not path.is_dir():
@@ -115,12 +105,12 @@ def _digest(files: Iterator[tuple[Path, str]]) -> str:
 
 def _files_below(folder: Path) -> list[tuple[Path, Path]]:
     """(relative path, file) of everything below a folder but hidden and compiled files, in a fixed order."""
-    found = []
+    below = []
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
         files = (Path(here, name) for name in names if not name.startswith(".") and not name.endswith(".pyc"))
-        found += [(file.relative_to(folder), file) for file in files if file.is_file()]
-    return sorted(found, key=lambda item: item[0].as_posix())
+        below += [(file.relative_to(folder), file) for file in files if file.is_file()]
+    return sorted(below, key=lambda item: item[0].as_posix())
 
 
 def _plug_in_files(module: str) -> list[tuple[Path, Path]]:
@@ -132,27 +122,24 @@ def _plug_in_files(module: str) -> list[tuple[Path, Path]]:
             continue  # a namespace package
         if hasattr(package, "__path__"):
             return _files_below(Path(file).parent)
-        return [(Path(Path(file).name), _existing(Path(file)))]
+        # The file, or the archive that it lies in.
+        there = next((each for each in (Path(file), *Path(file).parents) if each.is_file()), Path(file))
+        return [(Path(Path(file).name), there)]
     return []
-
-
-def _existing(path: Path) -> Path:
-    """``path``, or the archive that it lies in."""
-    return next((each for each in (path, *path.parents) if each.is_file()), path)
 
 
 def _imported(module: str) -> Mapping[str, Path]:
     """``module`` and everything below `OWN` that it imports, directly or not -> source file."""
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     todo = [module]
     while todo:
         name = todo.pop()
         file = _source(name)
-        if name in found or file is None:
+        if name in sources or file is None:
             continue
-        found[name] = file
+        sources[name] = file
         todo += _imports(name, file)
-    return found
+    return sources
 
 
 def _source(module: str) -> Path | None:

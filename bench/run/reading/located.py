@@ -16,27 +16,21 @@ SAME_PLACE_IOU = 0.3
 
 
 def assign_labels(found: Sequence[Detection], labels: Sequence[FaceLabel], shape: tuple[int, ...]) -> list[FaceLabel]:
-    """One label per detected face; faces that the data set says nothing about get an empty one.
-
-    A label with a point goes to the smallest box that contains it; a label without goes to the photo's subject:
-    the face with the best area x centrality among those still free.
-    """
+    """One label per detected face; faces that the data set says nothing about get an empty one. A label with a point
+    goes to the smallest box that contains it; a label without goes to the photo's subject: the face with the best area
+    x centrality among those still free."""
     given: list[FaceLabel | None] = [None] * len(found)
     for label in sorted(labels, key=lambda item: item.at is None):
         free = [k for k in range(len(found)) if given[k] is None]
         if label.at is not None:
             x, y = label.at
-            free = [k for k in free if _contains(found[k].box, x, y)]
+            free = [k for k in free if (b := found[k].box).x <= x <= b.x + b.w and b.y <= y <= b.y + b.h]
             free.sort(key=lambda k: found[k].box.area)
         else:
             free.sort(key=lambda k: -_prominence(found[k].box, shape))
         if free:
             given[free[0]] = label
     return [label or FaceLabel() for label in given]
-
-
-def _contains(box: Box, x: float, y: float) -> bool:
-    return box.x <= x <= box.x + box.w and box.y <= y <= box.y + box.h
 
 
 def _prominence(box: Box, shape: tuple[int, ...]) -> float:
@@ -59,10 +53,8 @@ def match_faces(originals: Sequence[Box], found: Sequence[Detection]) -> list[De
 
 
 def unmatched(matched: Sequence[Detection | None], seen: Sequence[Detection]) -> list[Detection]:
-    """Those of ``seen`` that `match_faces` found no original face for: faces that were moved, copied or put in.
-
-    A face at another person's place is matched to that person, and so is not among them.
-    """
+    """Those of ``seen`` that `match_faces` found no original face for: faces that were moved, copied or put in. A face
+    at another person's place is matched to that person, and so is not among them."""
     taken = {id(detection) for detection in matched if detection is not None}
     return [detection for detection in seen if id(detection) not in taken]
 

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, LOOKS_VERSION
+from unmask.bench.core.protocols import PairInstrument, Recogniser
 from unmask.bench.core.types import Box, FaceView, Region
 from unmask.bench.run.jobs import opened
-from unmask.bench.run.jobs.items import Gather, scatter
 from unmask.bench.run.jobs.keys import reading_key
 from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.reading.regions import REGIONS
 from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.storage import Storage
-from unmask.bench.store.tables import Table, read_table, table_key, write_table
+from unmask.bench.store.tables import Table, concatenate, table_key, write_table
 
 FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin", "expression", "pose")
 EXTRA: Final = "+extra"
@@ -33,15 +33,19 @@ BLANK: Final = "blank"
 original that it cannot tell from that says nothing at the known place."""
 _LANDMARKS: Final = ((38.0, 52.0), (74.0, 52.0), (56.0, 72.0), (42.0, 92.0), (70.0, 92.0))
 _BLACK: Final = FaceView(np.zeros((112, 112, 3), np.uint8), Box(0, 0, 112, 112), np.array(_LANDMARKS, np.float32))
+_JOINED_AT: Final = 64
+"""Batches that are joined to one."""
 Columns = Mapping[str, NDArray[Any]]
 
 
 class Part:
-    """One table of a shard. Items come in order, each once."""
+    """One table of a shard. Items come in order, each once. Small batches are joined as they come: thousands of small
+    arrays between a clip's large ones would leave the memory in holes, twenty kilobytes a frame."""
 
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
-        self._gathered = Gather()
+        self._joined: list[Columns] = []
+        self._batches: list[Columns] = []
         self._latest: tuple[Sequence[Seen], Columns] | None = None
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
@@ -55,11 +59,14 @@ class Part:
         return self._latest[1]
 
     def take(self, chunk: Sequence[Seen]) -> None:
-        self._gathered.add(self.columns(chunk))
+        self._batches.append(self.columns(chunk))
         self._latest = None
+        if len(self._batches) == _JOINED_AT:
+            self._joined.append(concatenate(self._batches))
+            self._batches = []
 
     def table(self) -> Table:
-        return self._gathered.table() or self.read([])
+        return concatenate([*self._joined, *self._batches]) or self.read([])
 
 
 class FacePart(Part):
@@ -77,7 +84,8 @@ class FacePart(Part):
     @property
     def read_views(self) -> Callable[[Sequence[FaceView]], Columns]:
         if self._looks:
-            return opened.recogniser(self._card.name, self._device).read_looks
+            recogniser: Recogniser = opened.open_instrument(self._card.name, self._device)
+            return recogniser.read_looks
         return opened.face_instrument(self._card.name, self._device).read
 
 
@@ -86,7 +94,7 @@ class ReleasedFacePart(FacePart):
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, *, looks: bool = False) -> None:
         super().__init__(job, located, card, looks=looks)
-        self._before = _Before(_original(job, self.name))
+        self._before = _Before(job, self.name)
         self._blank = job.of_clips
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
@@ -153,7 +161,7 @@ class ReleasedRegionPart(RegionPart):
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, region: Region) -> None:
         super().__init__(job, located, card, region)
-        self._before = _Before(_original(job, self.name))
+        self._before = _Before(job, self.name)
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
         count, there = self._rows(chunk)
@@ -175,7 +183,8 @@ class PairPart(RegionPart):
     def read(self, chunk: Sequence[Seen]) -> Columns:
         count, there = self._rows(chunk)
         pairs = [pair for seen in chunk for pair in seen.pairs(self._region)]
-        return spread(opened.pair_instrument(self._card.name, self._device).compare, pairs, there, count, [], {})
+        instrument: PairInstrument = opened.open_instrument(self._card.name, self._device)
+        return spread(instrument.compare, pairs, there, count, [], {})
 
 
 def original_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPart]:
@@ -223,23 +232,21 @@ def spread(
     before: Table,
 ) -> dict[str, NDArray[np.float32]]:
     """The readings of ``pieces`` as rows ``at`` of ``count``; rows ``kept`` are those of ``before``, others NaN."""
-    columns = scatter(read([]), read(pieces) if pieces else {}, at, count)
-    if kept:
-        for column, values in columns.items():
-            values[list(kept)] = before[column][list(kept)]
+    columns, readings = {}, read(pieces) if pieces else {}
+    for name, empty in read([]).items():
+        columns[name] = np.full((count, *empty.shape[1:]), np.nan, np.float32)
+        if pieces:
+            columns[name][list(at)] = readings[name]
+        if kept:
+            columns[name][list(kept)] = before[name][list(kept)]
     return columns
-
-
-def _original(job: ShardJob, name: str) -> Storage:
-    return job.folder.prepare_dir(job.dataset, job.shard) / f"{name}.parquet"
 
 
 class _Before:
     """A table of the originals, a stretch of rows after the other."""
 
-    def __init__(self, path: Storage) -> None:
-        self._path = path
-        self._next = 0
+    def __init__(self, job: ShardJob, name: str) -> None:
+        self._job, self._name, self._next = job, name, 0
 
     def rows(self, count: int) -> Table:
         if not count:
@@ -249,4 +256,4 @@ class _Before:
 
     @cached_property
     def _table(self) -> Table:
-        return read_table(self._path)
+        return self._job.prepared(self._name)

@@ -13,7 +13,7 @@ from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.outputs.releases import Released
 from unmask.bench.run.reading.explained import Explanation, explanation
 from unmask.bench.run.reading.located import match_faces, place_crop, shifted, unmatched
-from unmask.bench.run.reading.regions import region_images, region_pairs
+from unmask.bench.run.reading.regions import REGIONS, region_images, region_pairs
 from unmask.bench.store.detections import Faces, as_stored, detections_of, faces_by_item
 from unmask.bench.store.tables import Table
 
@@ -44,6 +44,11 @@ class Seen:
     @property
     def output(self) -> Image | None:
         return None if self.released is None else self.released.usable
+
+    @property
+    def failure(self) -> str:
+        """Why there is no output that instruments could read; '' where there is one, or nothing was released."""
+        return self.released.reason if self.released is not None and self.output is None else ""
 
     @property
     def shown(self) -> Image:
@@ -91,8 +96,7 @@ class Seen:
         """Of the original; of an item that could not be read none."""
         if self.item.image is None:
             return {}
-        regions: tuple[Region, ...] = ("face", "image", "background")
-        return {region: region_images(self.image, self.boxes, region) for region in regions}
+        return {region: region_images(self.image, self.boxes, region) for region in REGIONS}
 
     def pairs(self, region: Region) -> list[RegionPair]:
         """The regions before and after; empty where there is no output."""

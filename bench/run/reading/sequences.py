@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Box, Floats32, Image
-from unmask.bench.core.video import PersonBox, TrackingSession
+from unmask.bench.core.video import PersonBox, PersonDetector, TrackingSession
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.keys import people_key, tracks_key
 from unmask.bench.run.jobs.shards import ShardJob
@@ -19,7 +19,7 @@ from unmask.bench.run.reading.regions import face_crop
 from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.detections import detection_columns, people_columns, track_columns
 from unmask.bench.store.schemas import PlannedPart
-from unmask.bench.store.tables import Table
+from unmask.bench.store.tables import Table, columns_of
 
 People = Mapping[int, Sequence[PersonBox]]
 
@@ -46,11 +46,8 @@ class FramesPart(Part):
     """When each frame is shown."""
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
-        frames = [seen.item.frame for seen in chunk if seen.item.frame is not None]
-        return {
-            "pts": np.array([frame.pts for frame in frames], np.int64),
-            "seconds": np.array([frame.seconds for frame in frames], np.float64),
-        }
+        rows = [(frame.pts, frame.seconds) for seen in chunk if (frame := seen.item.frame) is not None]
+        return columns_of(rows, {"pts": np.int64, "seconds": np.float64})
 
 
 class TrackedFacesPart(Part):
@@ -103,9 +100,7 @@ def _distinguishable(embeddings: Floats32, frame: str) -> Floats32:
 class PeoplePart(Part):
     """The people in each frame. On a release, those of frames that were not changed are the original's."""
 
-    def __init__(
-        self, job: ShardJob, frames: str = "", before: Mapping[int, Sequence[PersonBox]] | None = None
-    ) -> None:
+    def __init__(self, job: ShardJob, frames: str = "", before: People | None = None) -> None:
         """``frames``: the key of the release's frames; ``before``: the original's people by frame."""
         super().__init__("detections", people_key(job, frames))
         self._spec, self._device = job.plan.part("person_detector").spec, job.plan.settings.device
@@ -117,8 +112,9 @@ class PeoplePart(Part):
         first = chunk[0].item.number
         if first != self._people[0]:
             looked = [k for k, seen in enumerate(chunk) if not seen.same]
-            detect = opened.person_detector(self._spec, self._device).detect
-            detected = dict(zip(looked, detect([chunk[k].shown for k in looked]) if looked else (), strict=True))
+            detector: PersonDetector = opened.open_instrument(self._spec, self._device)
+            several = detector.detect([chunk[k].shown for k in looked]) if looked else ()
+            detected = dict(zip(looked, several, strict=True))
             people = [list(detected.get(k, self._before.get(s.item.number, ()))) for k, s in enumerate(chunk)]
             self._people = first, people
         return self._people[1]

@@ -22,7 +22,7 @@ from unmask.bench.store.documents import read_object, write_json
 from unmask.bench.store.storage import sweep_temporaries
 from unmask.bench.study.training_set.labelling import FOLDER, PHOTOS, do_piece, needed_instruments, open_source, pieces
 from unmask.bench.study.training_set.settings import PARTS, BuildSettings
-from unmask.bench.study.training_set.writing import Face, choose, table, write_part
+from unmask.bench.study.training_set.writing import choose, table, write_part
 
 PLAN: Final = "plan.json"
 CARD: Final = "card.json"
@@ -71,8 +71,15 @@ def build(
                 progress.done(part, skipped=False, units=count)
     finally:
         progress.end()
-    shards = {path.relative_to(out).as_posix(): sha256_of(path) for path in sorted(out.glob("*/faces-*.npz"))}
-    card = card_of(settings, plan, chosen, counts, shards)
+    card = {
+        "name": settings.kind,
+        "unmask": __version__,
+        "terms": TERMS,
+        "plan": plan,
+        "counts": counts,
+        "faces": table(settings, chosen),
+        "files": {path.relative_to(out).as_posix(): sha256_of(path) for path in sorted(out.glob("*/faces-*.npz"))},
+    }
     write_json(out / "tables.json", {key: card[key] for key in ("counts", "faces")}, private=False)
     with replacing_file(out / "card.md") as temp:
         temp.write_text(as_markdown(card), encoding="utf-8")
@@ -124,40 +131,16 @@ def _instrument(name: str) -> dict[str, Any]:
     return {**facts, "files": {file.key: file.sha256 for file in card.files}, "params": dict(card.params)}
 
 
-def card_of(
-    settings: BuildSettings,
-    plan: Mapping[str, Any],
-    faces: Sequence[Face],
-    counts: Sequence[Mapping[str, Any]],
-    files: Mapping[str, str],
-) -> dict[str, Any]:
-    """The whole card. ``counts``: of `choose`; ``files``: shard -> sha256."""
-    return {
-        "name": settings.kind,
-        "unmask": __version__,
-        "terms": TERMS,
-        "plan": dict(plan),
-        "counts": list(counts),
-        "faces": table(settings, faces),
-        "files": dict(files),
-    }
-
-
 def as_markdown(card: Mapping[str, Any]) -> str:
     """The card for a person."""
-    settings = card["plan"]["settings"]
+    plan, settings = card["plan"], card["plan"]["settings"]
+    sources = [(s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"]) for s in plan["sources"]]
     lines = [f"# {card['name']}", "", card["terms"], "", "## Data sets", ""]
-    lines += _rows(
-        ("Part", "Data set", "Licence", "Fingerprint"),
-        [
-            (s["part"], f"{s['title']} ({s['revision']})", s["licence"], s["fingerprint"])
-            for s in card["plan"]["sources"]
-        ],
-    )
+    lines += _rows(("Part", "Data set", "Licence", "Fingerprint"), sources)
     lines += ["", "## Settings", ""]
     lines += _rows(("Setting", "Value"), [(key, _text(value)) for key, value in settings.items()])
-    lines += ["", f"Attributes, in order: {', '.join(card['plan']['attributes'])}.", ""]
-    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in card["plan"]["instruments"]]
+    lines += ["", f"Attributes, in order: {', '.join(plan['attributes'])}.", ""]
+    lines += [f"Estimated by {c['name']} {c['version']} ({c['licence']})." for c in plan["instruments"]]
     lines += ["", "## What became of the photos", ""]
     rows = [(c["source"], c["part"], "photos", c["photos"]) for c in card["counts"]]
     for c in card["counts"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,16 +23,13 @@ from unmask.bench.core.training import FaceCrop, Rgb
 from unmask.bench.core.types import Box, Detection, FaceLabel, FaceView, Floats32, Image, SampleRef
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.run.jobs import opened
-from unmask.bench.study.cells import NO_FACE, NOT_ESTIMATED, OUTSIDE, SEVERAL, UNREADABLE, Cell, Labelled
+from unmask.bench.study.cells import Cell, Drop, Labelled
 from unmask.bench.study.training_set.settings import BuildSettings, Part
 
 PHOTOS: Final = 64
 """Of a piece of work."""
 FOLDER: Final = ".work"
 Arrays = dict[str, NDArray[Any]]
-NOT_LABELLED: Final = "the data set gives no age or no gender"
-NO_SKIN: Final = "recolouring failed: skin not estimated"
-LOST: Final = "recolouring failed: no face found any more"
 FURTHEST: Final = 24.0
 """Grey levels by which a correction may leave the target tone: far beyond it, faces lose their shading."""
 DAMPING: Final = 0.8
@@ -70,19 +67,19 @@ class Labeller:
         try:
             image = dataset.read(ref)
         except ImageError:
-            return [UNREADABLE]
+            return [Drop.UNREADABLE]
         face = self._only_face(image)
         if isinstance(face, str):
             return [face]
         if len(ref.labels) > 1:
-            return [SEVERAL]
+            return [Drop.SEVERAL]
         view = FaceView(image, face.box, face.landmarks)
         label = self._label(ref, view)
         if label is None:
-            return [NOT_LABELLED if self._estimator is None else NOT_ESTIMATED]
+            return [Drop.NOT_LABELLED if self._estimator is None else Drop.NOT_ESTIMATED]
         cell = label.cell(self._settings.age_groups)
         if cell is None:
-            return [OUTSIDE]
+            return [Drop.OUTSIDE]
         crop = self._faces.crop(image, face)
         if not self._tones or not recoloured:
             # In the test part of a set with tones, the tone is the target of a method, not what the face has.
@@ -90,7 +87,7 @@ class Labeller:
             return [TrainingFace(label, cell, crop, self._faces.attributes(names, label.age, label.p_female, None))]
         skin = self._skin_of(view)
         if skin is None:
-            return [NO_SKIN] * len(self._tones)
+            return [Drop.NO_SKIN] * len(self._tones)
         return [self._in_tone(label, cell, crop, skin, tone) for tone in self._tones]
 
     def _only_face(self, image: Image) -> Detection | str:
@@ -98,10 +95,10 @@ class Labeller:
             faces = self._faces.find(image)
         except (RuntimeError, IndexError, ValueError):
             # The detector's package fails where a candidate lies wholly outside the image.
-            return NO_FACE
+            return Drop.NO_FACE
         if len(faces) != 1:
-            return SEVERAL if faces else NO_FACE
-        return faces[0] if np.isfinite(faces[0].landmarks).all() else NO_FACE
+            return Drop.SEVERAL if faces else Drop.NO_FACE
+        return faces[0] if np.isfinite(faces[0].landmarks).all() else Drop.NO_FACE
 
     def _label(self, ref: SampleRef, view: FaceView) -> Labelled | None:
         """``None`` where age or gender is missing."""
@@ -115,8 +112,7 @@ class Labeller:
         return label if math.isfinite(label.age + label.p_female) else None
 
     def _skin_of(self, view: FaceView) -> tuple[float, float, float] | None:
-        if self._skin is None:
-            raise RuntimeError("the settings have no tones")
+        assert self._skin is not None
         columns = self._skin.read([view])
         r, g, b = (float(columns[channel][0]) for channel in "rgb")
         return (r, g, b) if math.isfinite(r + g + b) else None
@@ -125,10 +121,10 @@ class Labeller:
         self, label: Labelled, cell: Cell, crop: FaceCrop, skin: tuple[float, float, float], tone: str
     ) -> TrainingFace | str:
         rgb = self._tones[tone]
-        new = FaceCrop(self._recoloured(crop, skin, rgb), crop.box, crop.landmarks)
+        new = replace(crop, image=self._recoloured(crop, skin, rgb))
         # Thesis 3.2.2: fewer faces are detectable after recolouring, and those that are not were removed.
         if not self._faces.find(new.image):
-            return LOST
+            return Drop.LOST
         vector = self._faces.attributes(self._settings.attributes, label.age, label.p_female, rgb)
         return TrainingFace(label, cell, new, vector, tone, (float(rgb[0]), float(rgb[1]), float(rgb[2])))
 
@@ -203,9 +199,7 @@ def pieces(out: Path, settings: BuildSettings, root: Path | None) -> Iterator[Pi
         yield from (Piece(out, settings, number, k, root) for k in range(-(-photos // PHOTOS)))
 
 
-@lru_cache(maxsize=1)
-def _labeller(settings: BuildSettings) -> Labeller:
-    return Labeller(settings)
+_labeller = lru_cache(maxsize=1)(Labeller)
 
 
 def do_piece(piece: Piece) -> bool:

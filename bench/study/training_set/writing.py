@@ -54,7 +54,6 @@ class Face:
 
     @property
     def ref(self) -> SampleRef:
-        """Its photo."""
         return self.piece.dataset.refs[self.row]
 
 

@@ -15,7 +15,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, ClassVar, Final, Literal, NoReturn
+from typing import IO, Any, ClassVar, Final, Literal, NamedTuple
 
 from unmask.bench.core.errors import CheckpointError
 
@@ -120,22 +120,16 @@ def _check_legacy(path: Path, stream: IO[bytes]) -> None:
         stream.seek(storage.bytes, io.SEEK_CUR)
 
 
-class _StorageType:
-    """Stands in for ``torch.FloatStorage`` and its like."""
-
-    def __init__(self, name: str) -> None:
-        self.item_size = _STORAGES[name]
-
-    def __call__(self, *_: object) -> NoReturn:
-        raise ValueError("a storage type is called")
-
-
-class _Storage:
+class _Storage(NamedTuple):
     """The bytes that one or more tensors lie in."""
 
-    def __init__(self, kind: _StorageType, key: str, count: int) -> None:
-        self.key, self.count, self.item_size = key, count, kind.item_size
-        self.bytes = count * kind.item_size
+    key: str
+    elements: int
+    item_size: int
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * self.item_size
 
 
 class _Dict(dict[Any, Any]):
@@ -157,8 +151,8 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: object) -> N
     count = math.prod(shape)
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if count else 0
     # More elements than its storage has: a tensor that repeats itself, a small file that unfolds into a large one.
-    if count > MAX_ELEMENTS or count > storage.count or (count and last >= storage.count):
-        raise ValueError(f"a tensor of shape {tuple(shape)} in a storage of {storage.count} elements")
+    if count > MAX_ELEMENTS or count > storage.elements or (count and last >= storage.elements):
+        raise ValueError(f"a tensor of shape {tuple(shape)} in a storage of {storage.elements} elements")
 
 
 _NAMES: Final[Mapping[str, Callable[..., Any]]] = {
@@ -167,13 +161,8 @@ _NAMES: Final[Mapping[str, Callable[..., Any]]] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
 }
-_KINDS: Final = {
-    "sparse": "sparse",
-    "qtensor": "quantised",
-    "QInt": "quantised",
-    "QUInt": "quantised",
-    "Complex": "complex",
-}
+_KINDS: Final = {"sparse": "sparse", "qtensor": "quantised", "Q": "quantised", "Complex": "complex"}
+"""What torch's names of special tensors have in them."""
 
 
 class _Inert(pickle._Unpickler):
@@ -196,7 +185,7 @@ class _Inert(pickle._Unpickler):
         if full in _NAMES:
             return _NAMES[full]
         if module == "torch" and name in _STORAGES:
-            return _StorageType(name)
+            return _STORAGES[name]
         for sign, kind in _KINDS.items():
             if module.startswith("torch") and sign in name:
                 raise CheckpointError(f"{self._file} holds {kind} tensors; save them as plain float tensors")
@@ -208,11 +197,11 @@ class _Inert(pickle._Unpickler):
     def persistent_load(self, pid: Any, /) -> _Storage:
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage" or pid[5:] not in ((), (None,)):
             raise ValueError("data that is not a tensor's storage")
-        kind, key, count = pid[1], str(pid[2]), pid[4]
-        if not isinstance(kind, _StorageType) or type(count) is not int or not 0 <= count <= MAX_ELEMENTS:
+        item_size, key, count = pid[1], str(pid[2]), pid[4]
+        if item_size not in _STORAGES.values() or type(count) is not int or not 0 <= count <= MAX_ELEMENTS:
             raise CheckpointError(f"{self._file} holds a tensor of a kind or size that no network of ours has")
-        storage = self.storages.setdefault(key, _Storage(kind, key, count))
-        if storage.bytes != count * kind.item_size or storage.item_size != kind.item_size:
+        storage = _Storage(key, count, item_size)
+        if self.storages.setdefault(key, storage) != storage:
             raise ValueError("one storage described in two ways")
         if len(self.storages) > MAX_TENSORS:
             raise CheckpointError(f"{self._file} holds more than {MAX_TENSORS} tensors")

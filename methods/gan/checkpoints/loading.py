@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
@@ -20,15 +20,15 @@ from unmask.methods.gan.networks import stargan as star
 
 COUNTER: Final = "num_batches_tracked"
 """torch before 0.4.1 saved norms without it; as torch itself does, we count from 0 then."""
-T = TypeVar("T")
-
-
-def _unchanged(tensors: Mapping[str, T]) -> dict[str, T]:
-    return dict(tensors)
+DISCRIMINATORS: Final = {
+    "an AttGAN discriminator": {"conv.0.layers.0.weight", "fc_cls.0.layers.0.weight"},
+    "a StarGAN v1 discriminator": {"main.0.weight", "conv1.weight", "conv2.weight"},
+}
+"""Networks that nobody can run here -> keys by which they are known."""
 
 
 class Architecture(NamedTuple):
-    """A network that a file may hold."""
+    """A generator that a file may hold."""
 
     name: str
     title: str
@@ -39,8 +39,7 @@ class Architecture(NamedTuple):
     """Settings -> the network."""
     methods: Callable[[Any], tuple[str, ...]] = lambda _: ()
     """Settings -> the registered methods that take such a file as ``checkpoint=``."""
-    role: Literal["generator", "discriminator"] = "generator"
-    rename: Callable[[Mapping[str, Any]], dict[str, Any]] = _unchanged
+    rename: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     """Older spellings of the keys -> the present ones."""
 
     def recognise(self, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Any:
@@ -94,25 +93,11 @@ def _deepprivacy(_: Any) -> tuple[str, ...]:
 ARCHITECTURES: list[Architecture] = [
     Architecture("attgan", "AttGAN generator", att.AttGanConfig, att.AttGanGenerator, _attgan_methods),
     Architecture(
-        "attgan-discriminator",
-        "AttGAN discriminator",
-        att.AttGanDiscriminatorConfig,
-        att.AttGanDiscriminator,
-        role="discriminator",
-    ),
-    Architecture(
         "stargan",
         "StarGAN v1 generator",
         star.StarGanConfig,
         star.StarGanGenerator,
         lambda _: ("dp-stargan", "stargan"),
-    ),
-    Architecture(
-        "stargan-discriminator",
-        "StarGAN v1 discriminator",
-        star.StarGanDiscriminatorConfig,
-        star.StarGanDiscriminator,
-        role="discriminator",
     ),
     Architecture(
         "deepprivacy-msg",
@@ -130,25 +115,32 @@ ARCHITECTURES: list[Architecture] = [
 
 
 def identify(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> Identified:
-    """Which network a state dict belongs to, and with which settings. Raises `CheckpointError` if to none."""
+    """Which generator a state dict belongs to, and with which settings. Raises `CheckpointError` if to none."""
     for architecture in ARCHITECTURES:
         config = architecture.recognise(tensors, metadata or {})
         if config is not None:
             return Identified(architecture, config)
-    titles = ", ".join(architecture.title for architecture in ARCHITECTURES if architecture.role == "generator")
+    for title, keys in DISCRIMINATORS.items():
+        if keys <= set(tensors):
+            raise CheckpointError(f"this is {title}; give the file of its generator")
+    titles = ", ".join(architecture.title for architecture in ARCHITECTURES)
     raise CheckpointError(f"not a network that is known here ({listed(list(tensors))}); known: {titles}")
 
 
-def load_generator(path: Path, device: str = "cpu") -> Loaded:
-    """The generator in a checkpoint, on ``device``. Raises CheckpointError if the file is unsafe or does not fit."""
+def load_generator(path: Path, device: str = "cpu", kinds: tuple[type, ...] = (nn.Module,), user: str = "") -> Loaded:
+    """The generator in a checkpoint, on ``device``.
+
+    Raises CheckpointError if the file is unsafe or does not fit, or if its network is none of ``kinds``, which alone
+    ``user`` (a method, a setting) can use.
+    """
     checkpoint = open_checkpoint(path)
     try:
         network = identify(checkpoint.tensors, checkpoint.metadata)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    if network.architecture.role != "generator":
-        raise CheckpointError(f"{path.name} is a {network.architecture.title}; give the file of its generator")
     module = fitted(network, network.architecture.rename(checkpoint.tensors), path.name)
+    if not isinstance(module, kinds):
+        raise CheckpointError(f"{user} cannot use {path.name}: it holds a {network.architecture.title}")
     return Loaded(module.to(device), network, checkpoint)
 
 

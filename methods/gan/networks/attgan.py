@@ -157,53 +157,25 @@ def _joined(x: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
     return torch.cat([x, maps], 1)
 
 
-@dataclass(frozen=True, slots=True)
-class AttGanDiscriminatorConfig:
-    """All that decides the discriminator's tensors."""
-
-    n_attrs: int = 13
-    """The published code has 13 written into it whatever the generator has."""
-    image_size: int = 128
-    dim: int = 64
-    fc_dim: int = 1024
-    norm: Norm = "instance"
-    layers: int = 5
-
-    @classmethod
-    def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings by a state dict's shapes, or None if it is no AttGAN discriminator."""
-        first, classes = shapes.get("conv.0.layers.0.weight"), shapes.get("fc_cls.1.layers.0.weight")
-        hidden = shapes.get("fc_cls.0.layers.0.weight")
-        if first is None or classes is None or hidden is None:
-            return None
-        layers = sum(f"conv.{i}.layers.0.weight" in shapes for i in range(MOST_LAYERS))
-        if len(first) != 4 or not len(classes) == len(hidden) == 2 or first[0] < 1:
-            return cls()
-        channels = min(first[0] * 2 ** (layers - 1), MOST_CHANNELS)
-        side = round((hidden[1] / channels) ** 0.5)
-        norm: Norm = "batch" if "conv.0.layers.1.running_mean" in shapes else "instance"
-        return cls(classes[0], max(side, 1) * 2**layers, first[0], hidden[0], norm, layers)
-
-
 class AttGanDiscriminator(nn.Module):
     """(N, 3, S, S) in [-1, 1] to (N, 1) realness (WGAN, no range) and (N, n_attrs) attribute logits."""
 
-    def __init__(self, config: AttGanDiscriminatorConfig) -> None:
+    def __init__(self, n_attrs: int, image_size: int, dim: int, fc_dim: int, layers: int) -> None:
         super().__init__()
-        if config.image_size % 2**config.layers:
-            raise ValueError(f"image_size must be a multiple of {2**config.layers}")
-        self.config = config
-        channels = [3, *[min(config.dim * 2**i, MOST_CHANNELS) for i in range(config.layers)]]
-        self.conv = nn.Sequential(*[_down(a, b, config.norm) for a, b in pairwise(channels)])
-        features = channels[-1] * (config.image_size // 2**config.layers) ** 2
-        self.fc_adv = self._head(features, 1)
-        self.fc_cls = self._head(features, config.n_attrs)
-
-    def _head(self, features: int, outputs: int) -> nn.Sequential:
-        # ReLU is what the published training sets, though the class itself defaults to a leaky one.
-        hidden = Layer(nn.Linear(features, self.config.fc_dim), None, nn.ReLU())
-        return nn.Sequential(hidden, Layer(nn.Linear(self.config.fc_dim, outputs), None, None))
+        if image_size % 2**layers:
+            raise ValueError(f"image_size must be a multiple of {2**layers}")
+        channels = [3, *[min(dim * 2**i, MOST_CHANNELS) for i in range(layers)]]
+        self.conv = nn.Sequential(*[_down(a, b, "instance") for a, b in pairwise(channels)])
+        features = channels[-1] * (image_size // 2**layers) ** 2
+        self.fc_adv = _head(features, fc_dim, 1)
+        self.fc_cls = _head(features, fc_dim, n_attrs)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.conv(image).flatten(1)
         return self.fc_adv(x), self.fc_cls(x)
+
+
+def _head(features: int, hidden: int, outputs: int) -> nn.Sequential:
+    # ReLU is what the published training sets, though the class itself defaults to a leaky one.
+    first = Layer(nn.Linear(features, hidden), None, nn.ReLU())
+    return nn.Sequential(first, Layer(nn.Linear(hidden, outputs), None, None))

@@ -17,24 +17,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from unmask.bench.core.errors import CheckpointError
+from unmask.bench.core.errors import CheckpointError, ConfigError
 from unmask.methods.gan.networks import PixelNorm
+from unmask.methods.shared.settings import Within, settings_from
 
 SLOPE: Final = 0.2
 """Of the leaky ReLU, as in DeepPrivacy."""
 LANDMARKS: Final = 5
 PATCH: Final = 4
 """The first layer of `Inpainter` looks at patches of 4 x 4 pixels."""
-LARGEST: Final = {"width": 512, "fine": 512, "blocks": 16, "latent": 256}
-"""A file's metadata is untrusted: nothing larger is built."""
-MOST_ATTRIBUTES: Final = 100
+# A file's metadata is untrusted: nothing larger is built.
+Width = Annotated[int, Within(1, 512)]
+Blocks = Annotated[int, Within(1, 16)]
+Latent = Annotated[int, Within(1, 256)]
+Names = Annotated[tuple[str, ...], Within(1, 100)]
 INPAINTER, EDITOR = "compact-inpainter", "compact-editor"
 """The names of the architectures in a file's metadata."""
 
@@ -97,13 +100,13 @@ def heatmaps(landmarks: torch.Tensor, side: int) -> torch.Tensor:
 class InpainterConfig:
     """All that is needed to build the network; stored with its weights."""
 
-    width: int = 40
+    width: Width = 40
     """Channels at 32 px; twice as many at 16 px, four times at 8 px."""
-    fine: int = 24
+    fine: Width = 24
     """Channels at 64 px; half as many at 128 px. A channel costs sixteen times as much here as at 16 px."""
-    blocks: int = 2
+    blocks: Blocks = 2
     """Residual blocks at 8 px."""
-    latent: int = 16
+    latent: Latent = 16
     """Channels of the noise at 8 px; zeros give the same face every time."""
 
 
@@ -155,11 +158,11 @@ class Inpainter(nn.Module):
 class EditorConfig:
     """All that is needed to build the network; stored with its weights."""
 
-    attributes: tuple[str, ...]
+    attributes: Names
     """In the order of the input vector."""
-    width: int = 40
-    fine: int = 24
-    blocks: int = 2
+    width: Width = 40
+    fine: Width = 24
+    blocks: Blocks = 2
 
 
 class Film(nn.Module):
@@ -221,18 +224,9 @@ def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> C
         return None
     try:
         values = json.loads(metadata.get("config", ""))
-        if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:
-            return None
-        for key, most in LARGEST.items():
-            if key in values and (type(values[key]) is not int or not 1 <= values[key] <= most):
-                return None
-        if "attributes" in values:
-            names = values["attributes"]
-            if not isinstance(names, list) or not 1 <= len(names) <= MOST_ATTRIBUTES:
-                return None
-            values["attributes"] = tuple(str(name)[:40] for name in names)
-        return kind(**values)
-    except (ValueError, TypeError):
+        complete = isinstance(values, dict) and set(values) == {field.name for field in fields(kind)}
+        return settings_from(kind, values, name) if complete else None
+    except (ValueError, ConfigError):
         return None
 
 

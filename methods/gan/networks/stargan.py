@@ -40,13 +40,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.main = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            InstanceNorm(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            InstanceNorm(channels),
-        )
+        first, second = (nn.Conv2d(channels, channels, 3, 1, 1, bias=False) for _ in range(2))
+        self.main = nn.Sequential(first, InstanceNorm(channels), nn.ReLU(), second, InstanceNorm(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = x + self.main(x)
@@ -83,11 +78,8 @@ class StarGanGenerator(nn.Module):
         super().__init__()
         self.config = config
         width = config.conv_dim
-        layers: list[nn.Module] = [
-            nn.Conv2d(3 + config.c_dim, width, 7, 1, 3, bias=False),
-            InstanceNorm(width),
-            nn.ReLU(),
-        ]
+        first = nn.Conv2d(3 + config.c_dim, width, 7, 1, 3, bias=False)
+        layers: list[nn.Module] = [first, InstanceNorm(width), nn.ReLU()]
         for _ in range(SCALES):
             layers += [nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), InstanceNorm(2 * width), nn.ReLU()]
             width *= 2
@@ -103,43 +95,20 @@ class StarGanGenerator(nn.Module):
         return changed
 
 
-@dataclass(frozen=True, slots=True)
-class StarGanDiscriminatorConfig:
-    """All that decides the discriminator's tensors."""
-
-    c_dim: int = 5
-    image_size: int = 128
-    conv_dim: int = 64
-    repeat_num: int = 6
-    """Strided convolutions."""
-
-    @classmethod
-    def from_shapes(cls, shapes: Shapes) -> Self | None:
-        """The settings by a state dict's shapes, or None if it is no StarGAN discriminator."""
-        first, classes = shapes.get("main.0.weight"), shapes.get("conv2.weight")
-        if first is None or classes is None or "conv1.weight" not in shapes:
-            return None
-        if len(first) != 4 or len(classes) != 4 or first[0] < 1:
-            return cls()
-        layers = sum(f"main.{2 * i}.weight" in shapes for i in range(10))
-        return cls(classes[0], classes[2] * 2**layers, first[0], layers)
-
-
 class StarGanDiscriminator(nn.Module):
     """(N, 3, S, S) in [-1, 1] to (N, 1, s, s) realness of patches, s = S / 2^repeat_num, and (N, c_dim) logits."""
 
-    def __init__(self, config: StarGanDiscriminatorConfig) -> None:
+    def __init__(self, c_dim: int, image_size: int, conv_dim: int, repeat_num: int) -> None:
         super().__init__()
-        if config.image_size % 2**config.repeat_num:
-            raise ValueError(f"image_size must be a multiple of {2**config.repeat_num}")
-        self.config = config
-        channels = [3, *[config.conv_dim * 2**i for i in range(config.repeat_num)]]
+        if image_size % 2**repeat_num:
+            raise ValueError(f"image_size must be a multiple of {2**repeat_num}")
+        channels = [3, *[conv_dim * 2**i for i in range(repeat_num)]]
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(LEAK)]
         self.main = nn.Sequential(*layers)
         self.conv1 = nn.Conv2d(channels[-1], 1, 3, 1, 1, bias=False)
-        self.conv2 = nn.Conv2d(channels[-1], config.c_dim, config.image_size // 2**config.repeat_num, bias=False)
+        self.conv2 = nn.Conv2d(channels[-1], c_dim, image_size // 2**repeat_num, bias=False)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.main(image)

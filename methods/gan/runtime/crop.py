@@ -49,15 +49,9 @@ def cut(image: Image, box: Box, landmarks: Floats32) -> Crop:
     patch = resampled(image, square)
     at = (np.asarray(landmarks, np.float32) - np.array([square.x, square.y], np.float32)) * np.float32(scale)
     inner = Box((box.x - square.x) * scale, (box.y - square.y) * scale, box.w * scale, box.h * scale)
-    return Crop(square, patch, box_mask(inner, SIDE), at)
-
-
-def box_mask(box: Box, side: int) -> Bools:
-    """(side, side), True for every pixel that the box touches."""
-    mask = np.zeros((side, side), np.bool_)
-    left, top = max(int(np.floor(box.x)), 0), max(int(np.floor(box.y)), 0)
-    mask[top : max(int(np.ceil(box.y + box.h)), 0), left : max(int(np.ceil(box.x + box.w)), 0)] = True
-    return mask
+    erased = np.zeros((SIDE, SIDE), np.bool_)
+    erased[covered(inner, SIDE, SIDE)] = True
+    return Crop(square, patch, erased, at)
 
 
 def resampled(image: Image, square: Box) -> Image:

@@ -14,7 +14,7 @@ from torch import nn
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
-from unmask.methods.gan.checkpoints.loading import Loaded, load_generator
+from unmask.methods.gan.checkpoints.loading import load_generator
 from unmask.methods.gan.networks.attgan import AttGanGenerator
 from unmask.methods.gan.networks.compact import Editor, Inpainter
 from unmask.methods.gan.networks.deepprivacy import MsgGenerator, V1Generator
@@ -33,7 +33,7 @@ class InpaintEngine:
 
     def __init__(self, path: Path, device: str, method: str) -> None:
         """Raises `CheckpointError` if the file holds another kind of network."""
-        self._net: Any = _opened(path, device, (Inpainter, MsgGenerator, V1Generator), method).module
+        self._net: Any = load_generator(path, device, (Inpainter, MsgGenerator, V1Generator), method).module
 
     def __call__(self, crops: Sequence[Crop], truncation: float, rng: np.random.Generator) -> list[Crop]:
         """The crops with invented faces. Noise is drawn from ``rng`` and scaled by ``truncation``; 0 draws none."""
@@ -63,7 +63,7 @@ class AttributeEngine:
     def __init__(self, path: Path, device: str, method: str, attributes: tuple[str, ...]) -> None:
         """``attributes``: what the numbers of a published network mean; a compact one names its own. Raises
         `CheckpointError` if the file holds another kind of network or one with another number of attributes."""
-        loaded = _opened(path, device, (Editor, AttGanGenerator, StarGanGenerator), method)
+        loaded = load_generator(path, device, (Editor, AttGanGenerator, StarGanGenerator), method)
         self._net: Any = loaded.module
         config = loaded.identified.config
         self.attributes: tuple[str, ...] = config.attributes if isinstance(self._net, Editor) else attributes
@@ -136,10 +136,3 @@ def published_pose(crop: Crop, count: int) -> Floats32:
     shoulders = [(left - 0.3 * width, low + 0.25 * width), (right + 0.3 * width, low + 0.25 * width)]
     pairs = [nose, left_eye, right_eye, *ears, *shoulders]
     return np.clip(np.array(pairs, np.float32), 0, 1).reshape(-1)
-
-
-def _opened(path: Path, device: str, kinds: tuple[type, ...], method: str) -> Loaded:
-    loaded = load_generator(path, device)
-    if not isinstance(loaded.module, kinds):
-        raise CheckpointError(f"{method} cannot use {path.name}: it holds a {loaded.identified.architecture.title}")
-    return loaded

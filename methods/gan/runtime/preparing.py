@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unmask.bench.core.training import FaceCrop, Rgb
-from unmask.bench.core.types import Detection, Floats32, Image
+from unmask.bench.core.types import Detection, Image
 from unmask.methods.gan.runtime.attributes import attribute_vector, parse_attributes, parse_tone
 from unmask.methods.gan.runtime.crop import cut
 from unmask.methods.gan.runtime.skin import recolour
@@ -14,6 +14,9 @@ from unmask.methods.shared import mtcnn
 
 class PreparedFaces:
     """Faces detected, cut and described exactly as the learned methods do it when they anonymize."""
+
+    attributes = staticmethod(attribute_vector)
+    recolour = staticmethod(recolour)
 
     def __init__(self) -> None:
         self._finder: mtcnn.Mtcnn | None = None
@@ -38,11 +41,5 @@ class PreparedFaces:
     def check_attributes(self, names: Sequence[str]) -> None:
         parse_attributes(";".join(names), "unmask data build")
 
-    def attributes(self, names: Sequence[str], age: float, p_female: float, tone: Rgb | None) -> Floats32:
-        return attribute_vector(names, age, p_female, tone)
-
     def tone(self, text: str) -> Rgb:
         return parse_tone(text, "unmask data build")
-
-    def recolour(self, image: Image, skin: tuple[float, float, float], tone: Rgb, *, whole: bool) -> Image:
-        return recolour(image, skin, tone, whole=whole)

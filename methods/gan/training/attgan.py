@@ -16,12 +16,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.networks.attgan import (
-    AttGanConfig,
-    AttGanDiscriminator,
-    AttGanDiscriminatorConfig,
-    AttGanGenerator,
-)
+from unmask.methods.gan.networks.attgan import AttGanConfig, AttGanDiscriminator, AttGanGenerator
 from unmask.methods.gan.training.faces import Batch, Faces
 from unmask.methods.gan.training.hardware import Hardware
 from unmask.methods.gan.training.loop import Course
@@ -70,6 +65,7 @@ class AttGanTrainer(WganTrainer):
     """See `methods.gan.training.loop.Trainer`."""
 
     generator: AttGanGenerator
+    label_loss = staticmethod(bce)
 
     def __init__(self, settings: AttGanTraining, faces: Faces, held_out: Faces, hardware: Hardware) -> None:
         """Raises ConfigError where the settings make no network, or too few batches an epoch."""
@@ -104,9 +100,6 @@ class AttGanTrainer(WganTrainer):
     def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         fake: torch.Tensor = self.generator(photo, signed(labels, self.settings))
         return fake
-
-    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return bce(logits, labels)
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
         settings = self.settings
@@ -158,7 +151,5 @@ def _networks(settings: AttGanTraining, side: int) -> tuple[AttGanGenerator, Att
             AttGanGenerator(config)
     except ValueError as error:
         raise ConfigError(f"no AttGAN has these settings: {error}") from error
-    critic = AttGanDiscriminatorConfig(
-        labels, side, settings.critic_width, settings.critic_hidden, layers=settings.layers
-    )
-    return AttGanGenerator(config), AttGanDiscriminator(critic)
+    critic = AttGanDiscriminator(labels, side, settings.critic_width, settings.critic_hidden, settings.layers)
+    return AttGanGenerator(config), critic

@@ -28,17 +28,10 @@ class AttributeClassifier(nn.Module):
     def __init__(self, attributes: int, width: int = 32) -> None:
         super().__init__()
         self.width = width
-        sizes = [3, width, 2 * width, 4 * width, 4 * width]
-        self.trunk = nn.Sequential(
-            *[
-                layer
-                for before, after in pairwise(sizes)
-                for layer in (nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.LeakyReLU(SLOPE))
-            ],
-            nn.Conv2d(sizes[-1], sizes[-1], 3, 1, 1),
-            nn.BatchNorm2d(sizes[-1]),
-            nn.LeakyReLU(SLOPE),
-        )
+        sizes = [3, width, 2 * width, 4 * width, 4 * width, 4 * width]
+        self.trunk = nn.Sequential()
+        for (before, after), stride in zip(pairwise(sizes), (2, 2, 2, 2, 1), strict=True):
+            self.trunk.extend([nn.Conv2d(before, after, 3, stride, 1), nn.BatchNorm2d(after), nn.LeakyReLU(SLOPE)])
         self.head = nn.Sequential(
             nn.Dropout(0.3), nn.Linear(sizes[-1] * 16, 128), nn.LeakyReLU(SLOPE), nn.Linear(128, attributes)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,6 @@ class Faces:
         return len(self.images)
 
     def to(self, device: torch.device) -> Faces:
-        """The same faces on ``device``."""
         return self._map(lambda tensor: tensor.to(device))
 
     def of(self, rows: torch.Tensor) -> Faces:
@@ -89,32 +89,28 @@ def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | N
         flip = on(device, rng.random(len(rows)) < 0.5)
         image = torch.where(flip[:, None, None, None], image.flip(3), image)
         keep = torch.where(flip[:, None, None, None], keep.flip(3), keep)
-        mirrored = landmarks[:, MIRRORED].clone()
+        mirrored = landmarks[:, MIRRORED]  # a copy
         mirrored[..., 0] = side - mirrored[..., 0]
         landmarks = torch.where(flip[:, None, None], mirrored, landmarks)
     return Batch(image.contiguous(memory_format=torch.channels_last), keep, landmarks, chosen.labels, chosen.skin)
 
 
-def first_faces(faces: Faces, count: int = 16) -> Batch:
-    """The batch that sample grids show."""
-    return batch_of(faces, np.arange(min(count, len(faces))), None)
+def first_faces(faces: Faces) -> Batch:
+    """The batch that sample grids show, at most 16 faces."""
+    return batch_of(faces, np.arange(min(16, len(faces))), None)
 
 
 def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """(number, rows) of batch ``start`` and all that follow, without end, the same ones whenever it starts there.
-
-    Raises ConfigError where ``count`` faces make no batch of ``size``.
-    """
+    Raises `ConfigError` where ``count`` faces make no batch of ``size``."""
     per_epoch = count // size
     if not per_epoch:
         raise ConfigError(f"{count} training faces are fewer than one batch of {size}; lower batch, or add --data")
-    number, shuffled, order = start, -1, np.zeros(0, np.int64)
-    while True:
+    for number in itertools.count(start):
         epoch, within = divmod(number, per_epoch)
-        if epoch != shuffled:
-            shuffled, order = epoch, np.random.default_rng((seed, epoch)).permutation(count)
+        if number == start or within == 0:
+            order = np.random.default_rng((seed, epoch)).permutation(count)
         yield number, order[within * size : (within + 1) * size]
-        number += 1
 
 
 def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:

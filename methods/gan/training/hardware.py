@@ -77,12 +77,7 @@ class Stepper:
     """An Adam in mixed precision; saved and resumed together with its loss scale."""
 
     def __init__(
-        self,
-        parameters: Any,
-        rate: float,
-        betas: tuple[float, float],
-        hardware: Hardware,
-        weight_decay: float = 0.0,
+        self, parameters: Any, rate: float, betas: tuple[float, float], hardware: Hardware, weight_decay: float = 0.0
     ) -> None:
         """``rate``: the base rate. With ``weight_decay`` it is AdamW (Loshchilov and Hutter 2019)."""
         on_gpu = hardware.device.type == "cuda"

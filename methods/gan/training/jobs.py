@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import torch
-from torch import nn
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.files import sha256_of
 from unmask.bench.core.training import TrainingInputs, TrainingJob
 from unmask.methods.gan.checkpoints.loading import load_generator
 from unmask.methods.gan.networks.compact import Editor, Inpainter
@@ -30,18 +29,11 @@ from unmask.methods.gan.training.inpainting import InpainterTrainer, InpaintingC
 from unmask.methods.gan.training.loop import Report, Trainer, train
 from unmask.methods.gan.training.outputs import GENERATOR, TrainingFolder
 from unmask.methods.gan.training.packs import perceptual_weights
-from unmask.methods.gan.training.perceptual import (
-    PERCEPTUAL_INSTRUMENT,
-    Features,
-    packed_features,
-    perceptual_features,
-)
+from unmask.methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, Features, perceptual_features
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
 from unmask.methods.gan.training.settings import CommonSettings, read_config
 from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
 from unmask.methods.shared.settings import checkpoint_path, settings_from
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,22 +140,26 @@ class Job:
         self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
     ) -> EditorTrainer:
         settings: CompactEditing = self.settings
-        inpainter = _opened(settings.inpainter, "inpainter", "deepprivacy", Inpainter, hardware)
-        start = _opened(settings.start, "start", "dp-att", Editor, hardware) if settings.start else None
+        device, paths = str(hardware.device), self._weight_files()
+        inpainter: Any = load_generator(paths["inpainter"], device, (Inpainter,), "inpainter").module
+        start: Any = load_generator(paths["start"], device, (Editor,), "start").module if settings.start else None
         features = _features(inputs, hardware)
-        return EditorTrainer(settings.editing, held_out, inpainter, classifier, features, hardware, start)
+        return EditorTrainer(
+            settings.editing, held_out, hardware.placed(inpainter), classifier, features, hardware, start
+        )
 
-    def _weights(self) -> dict[str, str]:
-        """Weights that the training builds on: name of their setting -> sha256."""
+    def _weight_files(self) -> dict[str, Path]:
+        """Weights that the training builds on: name of their setting -> file."""
         if not isinstance(self.settings, CompactEditing):
             return {}
         paths = {"inpainter": checkpoint_path(self.settings.inpainter, "deepprivacy")}
         if self.settings.start:
             paths["start"] = checkpoint_path(self.settings.start, "dp-att")
-        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+        return paths
 
     def _facts(self, data: TrainingSet, device: str) -> dict[str, Any]:
-        settings, weights = asdict(self.settings), self._weights()
+        settings = asdict(self.settings)
+        weights = {name: sha256_of(path) for name, path in self._weight_files().items()}
         licence = settings.pop("licence")
         for name in weights:  # identified by their content, not by where they lie on this machine
             del settings[name]
@@ -213,13 +209,5 @@ def with_skin(faces: Faces) -> Faces:
 
 
 def _features(inputs: TrainingInputs, hardware: Hardware) -> Features:
-    path = next((path for path in map(perceptual_weights, inputs.data) if path is not None), None)
-    return hardware.placed(perceptual_features(inputs.files) if path is None else packed_features(path)).eval()
-
-
-def _opened(checkpoint: str, setting: str, shipped: str, kind: type[Network], hardware: Hardware) -> Network:
-    path = checkpoint_path(checkpoint, shipped)
-    loaded = load_generator(path, str(hardware.device))
-    if not isinstance(loaded.module, kind):
-        raise ConfigError(f"{setting} = {path.name} is a {loaded.identified.architecture.title}, not a compact one")
-    return hardware.placed(loaded.module)
+    pack = next((path for path in map(perceptual_weights, inputs.data) if path is not None), None)
+    return hardware.placed(perceptual_features(inputs.files, pack)).eval()

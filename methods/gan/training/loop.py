@@ -103,13 +103,13 @@ def train(
         check_finite(progress, parts, step)
         counted = progress.count_time(counted)
         if row_is_due:
-            row = write_row(folder.path / LOSSES, trainer.columns, step, progress.row.values())
+            row = write_row(folder.path / LOSSES, trainer.columns, step, progress.take_row())
             _save_grid(folder.path / "grid.png", trainer.samples())
             if course.score is None or (epoch_ends and progress.finish_epoch(course.score(progress.epoch.values()))):
                 # Before the state that counts it: a kill between the two repeats steps, and loses no weights.
                 folder.publish(trainer.save, _card(progress, step, per_epoch, facts))
-            progress.finish_row()
-            report(f"step {step}/{course.steps} {progress.seconds / step:.2f} s/step {_shown(progress)}{row}")
+            best = f"best epoch {progress.best} of {len(progress.scores)}: " if progress.scores else ""
+            report(f"step {step}/{course.steps} {progress.seconds / step:.2f} s/step {best}{row}")
         save_state(folder.path / STATE, step, parts)
         saved = step
     if step > saved:
@@ -181,7 +181,3 @@ def _card(progress: TrainingProgress, step: int, per_epoch: int, facts: Mapping[
         **scores,
         **(facts or {}),
     }
-
-
-def _shown(progress: TrainingProgress) -> str:
-    return f"best epoch {progress.best} of {len(progress.scores)}: " if progress.scores else ""

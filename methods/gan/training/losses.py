@@ -30,10 +30,7 @@ def hinge(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
 def weighted(losses: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:
     """The sum of the losses that have a weight, each times it."""
     terms = [weight * losses[name] for name, weight in weights.items() if name in losses]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+    return sum(terms[1:], terms[0])
 
 
 def attribute_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

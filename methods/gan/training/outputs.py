@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,19 +49,16 @@ class TrainingFolder:
             temp.unlink(missing_ok=True)
         _write_json(file, facts)
 
-    def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> Path:
-        """Publishes the network that ``save`` writes to a path, and the card beside; the path of the network."""
-        path = self.path / GENERATOR
-        with replacing_file(path) as temp:
+    def publish(self, save: Callable[[Path], None], card: Mapping[str, Any]) -> None:
+        """Publishes the network that ``save`` writes to a path, and the card beside."""
+        with replacing_file(self.path / GENERATOR) as temp:
             save(temp)
         self.write_card(card)
-        return path
 
-    def finish(self, card: Mapping[str, Any]) -> Path:
-        """The published weights, their card and the plot brought up to date."""
+    def finish(self, card: Mapping[str, Any]) -> None:
+        """Brings the card of the published weights and the plot up to date."""
         self.write_card(card)
         self._draw()
-        return self.path / GENERATOR
 
     def write_card(self, card: Mapping[str, Any]) -> None:
         """The card of the published weights, with the last row of the losses; now and then the plot of all rows."""
@@ -89,41 +87,35 @@ def _write_json(path: Path, value: Any) -> None:
         temp.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+@dataclass
 class Means:
     """Means of losses over the steps that took them (a generator that steps every sixth time has a sixth of them)."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = {}
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, losses: Mapping[str, torch.Tensor]) -> None:
         # Summed where they are: to fetch a number from a GPU is to wait for it.
         for name, value in losses.items():
             value = value.detach().double()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def values(self) -> dict[str, float]:
         """Column -> mean."""
-        return {name: float(value) / self._counts[name] for name, value in self._sums.items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "counts": dict(self._counts)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+        return {name: float(value) / self.counts[name] for name, value in self.sums.items()}
 
 
+@dataclass
 class TrainingProgress:
     """What must survive a kill beside the networks: means so far, the best epoch, the time spent."""
 
-    def __init__(self) -> None:
-        self.row = Means()
-        """Since the last row of losses."""
-        self.epoch = Means()
-        self.scores: list[float] = []
-        """One an epoch; the lowest is the best."""
-        self.seconds = 0.0
+    row: Means = field(default_factory=Means)
+    """Since the last row of losses."""
+    epoch: Means = field(default_factory=Means)
+    scores: list[float] = field(default_factory=list)
+    """One an epoch; the lowest is the best."""
+    seconds: float = 0.0
 
     def add(self, losses: Mapping[str, torch.Tensor]) -> None:
         """Counts the losses of one step."""
@@ -141,9 +133,10 @@ class TrainingProgress:
         """The best epoch, counted from 1; the first of equals. 0 = none is complete."""
         return self.scores.index(min(self.scores)) + 1 if self.scores else 0
 
-    def finish_row(self) -> None:
-        """Starts the means of the next row."""
-        self.row = Means()
+    def take_row(self) -> dict[str, float]:
+        """Column -> mean of the row that ends here; starts the next."""
+        means, self.row = self.row.values(), Means()
+        return means
 
     def finish_epoch(self, score: float) -> bool:
         """Notes the score of a complete epoch and starts the next; whether it is the best so far."""
@@ -156,12 +149,10 @@ class TrainingProgress:
         return patience is not None and bool(self.scores) and len(self.scores) - self.best >= patience
 
     def state_dict(self) -> dict[str, Any]:
-        means = {"row": self.row.state_dict(), "epoch": self.epoch.state_dict()}
-        return {**means, "scores": list(self.scores), "seconds": self.seconds}
+        return asdict(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.row.load_state_dict(state["row"])
-        self.epoch.load_state_dict(state["epoch"])
+        self.row, self.epoch = Means(**state["row"]), Means(**state["epoch"])
         self.scores, self.seconds = list(state["scores"]), float(state["seconds"])
 
 
@@ -224,7 +215,8 @@ def plot_losses(table: Path, path: Path) -> None:
     rows = math.ceil(len(series) / columns)
     settings: Any = {"svg.hashsalt": "losses", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(3.4 * columns, 2.4 * rows))
+        width, height = 3.4 * columns, 2.4 * rows
+        figure = Figure(figsize=(width, height))
         for k, (name, values) in enumerate(series.items()):
             axes = figure.add_subplot(rows, columns, k + 1)
             points = [(step, value) for step, value in zip(steps, values, strict=True) if not math.isnan(value)]
@@ -234,14 +226,7 @@ def plot_losses(table: Path, path: Path) -> None:
             axes.ticklabel_format(axis="y", scilimits=(-2, 4))
             axes.grid(alpha=0.3)
         # Fixed distances: a layout engine takes as long as all of the drawing.
-        figure.subplots_adjust(
-            left=0.7 / (3.4 * columns),
-            right=1 - 0.25 / (3.4 * columns),
-            bottom=0.3 / (2.4 * rows),
-            top=1 - 0.3 / (2.4 * rows),
-            wspace=0.35,
-            hspace=0.4,
-        )
+        figure.subplots_adjust(0.7 / width, 0.3 / height, 1 - 0.25 / width, 1 - 0.3 / height, wspace=0.35, hspace=0.4)
         nothing: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas: Any = FigureCanvasSVG(figure)
         with replacing_file(path) as temp, temp.open("w", encoding="utf-8") as file:

@@ -68,8 +68,16 @@ class Features(nn.Module):
             return total
 
 
-def perceptual_features(files: Mapping[str, Mapping[str, Path]]) -> Features:
-    """With the instrument's weights; ``files`` as `bench.core.training.TrainingInputs` has them."""
+def perceptual_features(files: Mapping[str, Mapping[str, Path]], pack: Path | None = None) -> Features:
+    """With the weights that lie in a ``pack``, else with the instrument's; ``files`` as
+    `bench.core.training.TrainingInputs` has them. Raises CheckpointError where a pack's do not fit."""
+    if pack is not None:
+        features = Features()
+        try:
+            features.load_state_dict(load_file(pack))
+        except (RuntimeError, SafetensorError, OSError) as error:
+            raise CheckpointError(f"{pack} does not hold the weights of LPIPS; pack the set again") from error
+        return features
     if PERCEPTUAL_INSTRUMENT not in files:
         raise UnavailableError(
             f"training a compact network needs the weights of {PERCEPTUAL_INSTRUMENT}: use `unmask train`, or a pack "
@@ -80,13 +88,3 @@ def perceptual_features(files: Mapping[str, Mapping[str, Path]]) -> Features:
 
     instrument: Any = instrument_class(PERCEPTUAL_INSTRUMENT).open(files[PERCEPTUAL_INSTRUMENT], "cpu")
     return Features.copied(instrument.network)
-
-
-def packed_features(path: Path) -> Features:
-    """With the weights that lie in a pack. Raises CheckpointError where they do not fit."""
-    features = Features()
-    try:
-        features.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} does not hold the weights of LPIPS; pack the set again") from error
-    return features

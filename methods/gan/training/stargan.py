@@ -14,12 +14,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.networks.stargan import (
-    StarGanConfig,
-    StarGanDiscriminator,
-    StarGanDiscriminatorConfig,
-    StarGanGenerator,
-)
+from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanDiscriminator, StarGanGenerator
 from unmask.methods.gan.training.faces import Batch, Faces
 from unmask.methods.gan.training.hardware import Hardware
 from unmask.methods.gan.training.loop import Course
@@ -49,8 +44,15 @@ class StarGanTraining(WganSettings):
     save_every: Count = 1000
 
 
+def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross entropy, summed over the labels and averaged over the faces, as the authors' code does."""
+    return binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum") / len(labels)
+
+
 class StarGanTrainer(WganTrainer):
     """See `methods.gan.training.loop.Trainer`."""
+
+    label_loss = staticmethod(label_loss)
 
     def __init__(self, settings: StarGanTraining, faces: Faces, held_out: Faces, hardware: Hardware) -> None:
         """Raises ConfigError where the settings make no network, or the generator would never learn."""
@@ -67,8 +69,7 @@ class StarGanTrainer(WganTrainer):
 
         def networks() -> tuple[StarGanGenerator, StarGanDiscriminator]:
             generator = StarGanGenerator(StarGanConfig(labels, settings.width, settings.blocks))
-            critic = StarGanDiscriminatorConfig(labels, side, settings.critic_width, settings.critic_layers)
-            return generator, StarGanDiscriminator(critic)
+            return generator, StarGanDiscriminator(labels, side, settings.critic_width, settings.critic_layers)
 
         super().__init__(settings, networks, settings.lambda_cls, held_out, hardware)
 
@@ -84,9 +85,6 @@ class StarGanTrainer(WganTrainer):
     def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         fake: torch.Tensor = self.generator(photo, labels)
         return fake
-
-    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return label_loss(logits, labels)
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
         fake = self.generator(photo, other)
@@ -107,11 +105,6 @@ class StarGanTrainer(WganTrainer):
             turned[:, k] = 1 - turned[:, k]
             rows.append(self.generator(image, turned))
         return rows
-
-
-def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Binary cross entropy, summed over the labels and averaged over the faces, as the authors' code does."""
-    return binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum") / len(labels)
 
 
 def rate_factor(step: int, steps: int) -> float:

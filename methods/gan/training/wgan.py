@@ -47,6 +47,8 @@ class WganTrainer:
     """A generator and its critic; see `methods.gan.training.loop.Trainer`."""
 
     columns = ("g_adv", "g_cls", "g_rec", "d_adv", "d_gp", "d_cls")
+    label_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """Of the critic's (B, A) logits against the labels, a scalar."""
 
     def __init__(
         self,
@@ -81,10 +83,6 @@ class WganTrainer:
 
     def repainted(self, photo: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S): what the generator makes of ``photo`` for 0/1 ``labels`` (B, A)."""
-        raise NotImplementedError
-
-    def label_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Of the critic's (B, A) logits against the labels, a scalar."""
         raise NotImplementedError
 
     def generator_losses(self, photo: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -27,7 +27,7 @@ ARCFACE_TEMPLATE: Final = (
 """Where the five landmarks lie in a 112 x 112 face that recognisers trained as in ArcFace expect (Deng et al., CVPR
 2019; coordinates as published with their code)."""
 
-_TEMPLATE_SIZE: Final = 112
+ARCFACE_SIDE: Final = 112
 _SHRINK_BY_AREA: Final = 0.5
 """Below this scale bilinear sampling would skip pixels, so the image is first reduced by area averaging."""
 
@@ -39,13 +39,13 @@ def located(face: FaceView) -> bool:
     return finite and box.w > 0 and box.h > 0
 
 
-def aligned(face: FaceView, size: int = _TEMPLATE_SIZE) -> Image | None:
+def aligned(face: FaceView) -> Image | None:
     """The face turned, scaled and moved so that its landmarks fit `ARCFACE_TEMPLATE` best.
 
-    Returns (size, size, 3) uint8 RGB, black outside the image (as the recognisers saw it in training); ``None`` if the
+    Returns (112, 112, 3) uint8 RGB, black outside the image (as the recognisers saw it in training); ``None`` if the
     landmarks are missing or coincide.
     """
-    return _cached(face, f"aligned-{size}", lambda: _cut_aligned(face, size))
+    return _cached(face, "aligned", lambda: _cut_aligned(face))
 
 
 def square(face: FaceView, size: int, factor: float = 1.0) -> Image | None:
@@ -102,13 +102,12 @@ def _cached(face: FaceView, name: str, cut: Callable[[], T | None]) -> T | None:
     return cast("T | None", face.crops[name])
 
 
-def _cut_aligned(face: FaceView, size: int) -> Image | None:
-    template = np.array(ARCFACE_TEMPLATE) * (size / _TEMPLATE_SIZE)
-    matrix = similarity_transform(face.landmarks, template)
+def _cut_aligned(face: FaceView) -> Image | None:
+    matrix = similarity_transform(face.landmarks, np.array(ARCFACE_TEMPLATE))
     # A scale of almost nothing means landmarks strewn far beyond any image: not a face.
     if matrix is None or np.hypot(matrix[0, 0], matrix[1, 0]) < 1e-4:
         return None
-    return _warp(face.image, matrix, size, cv2.BORDER_CONSTANT)
+    return _warp(face.image, matrix, ARCFACE_SIDE, cv2.BORDER_CONSTANT)
 
 
 def _cut_square(face: FaceView, size: int, factor: float) -> Image | None:

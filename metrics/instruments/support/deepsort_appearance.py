@@ -24,13 +24,9 @@ from unmask.metrics.instruments.support.onnx_session import fast_network
 DIMENSION: Final = 1280
 SIZE: Final = 224
 """Side in pixels of a person's crop; it is stretched to a square, as the package does."""
-BATCH: Final = 8
-"""Crops at a time."""
-_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
-_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
+BATCH: Final = 8  # crops at a time
+_MEAN, _STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
 """Of ImageNet, red, green, blue, 0..1."""
-_FIRST: Final = 64
-"""Looks that a track has room for at first."""
 
 
 class Appearance:
@@ -52,10 +48,8 @@ class Appearance:
 
 
 def crop(image: Image, box: Box) -> Image:
-    """The part of the image in the box, cut at whole pixels as the package does, stretched to (224, 224, 3).
-
-    At least one pixel, that next to the box where it lies outside the image.
-    """
+    """The part of the image in the box, cut at whole pixels as the package does, stretched to (224, 224, 3); at least
+    one pixel, that next to the box where it lies outside the image."""
     height, width = image.shape[:2]
     left, top = min(max(int(box.x), 0), width - 1), min(max(int(box.y), 0), height - 1)
     right = min(max(int(box.x) + int(box.w), left + 1), width)
@@ -94,8 +88,8 @@ class Gallery:
 
     def distance(self, features: NDArray[Any], targets: Sequence[str]) -> Float:
         """(T, M) smallest cosine distance of each of M features to any look of each of T tracks."""
-        unit = _normalised(features)
-        return np.array([(1.0 - self._tracks[str(t)].rows @ unit.T).min(axis=0) for t in targets], np.float64)
+        unit = _normalised(features).T
+        return np.array([(1.0 - self._tracks[str(t)].rows @ unit).min(axis=0) for t in targets], np.float64)
 
 
 class _Looks:
@@ -103,8 +97,8 @@ class _Looks:
 
     def __init__(self, dimension: int, budget: int) -> None:
         self._budget = budget
-        # Twice the budget, so that rows are moved up only once in so many frames.
-        self._kept = np.empty((2 * budget if budget else _FIRST, dimension), np.float32)
+        # Twice the budget, so that rows are moved up only once in so many frames; without one the room doubles.
+        self._kept = np.empty((2 * budget or 64, dimension), np.float32)
         self._count = 0
 
     @property
@@ -115,10 +109,7 @@ class _Looks:
     def add(self, feature: NDArray[Any]) -> None:
         if self._count == len(self._kept):
             rows = self.rows
-            room = len(self._kept) if self._budget else 2 * self._count
-            grown = np.empty((room, rows.shape[1]), np.float32)
-            grown[: len(rows)] = rows
-            self._kept, self._count = grown, len(rows)
+            self._kept, self._count = np.concatenate([rows, np.empty_like(rows)]), len(rows)
         self._kept[self._count] = _normalised(feature[None])[0]
         self._count += 1
 

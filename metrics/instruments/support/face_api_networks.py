@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -75,21 +75,26 @@ class TinyXception(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_in = nn.Conv2d(3, 32, 3, stride=2)
-        self.reduction_0 = Reduction(32, 64, activate_first=False)
-        self.reduction_1 = Reduction(64, 128)
-        self.main_0, self.main_1 = Main(128), Main(128)
-        self.reduction_2 = Reduction(128, 256)
-        self.separable = Separable(256, 512)
-        self.age, self.gender = nn.Linear(512, 1), nn.Linear(512, 2)
+        # Named as in the file.
+        self.entry_flow = nn.ModuleDict(
+            {
+                "conv_in": nn.Conv2d(3, 32, 3, stride=2),
+                "reduction_block_0": Reduction(32, 64, activate_first=False),
+                "reduction_block_1": Reduction(64, 128),
+            }
+        )
+        self.middle_flow = nn.ModuleDict({f"main_block_{k}": Main(128) for k in range(2)})
+        self.exit_flow = nn.ModuleDict({"reduction_block": Reduction(128, 256), "separable_conv": Separable(256, 512)})
+        self.fc = nn.ModuleDict({"age": nn.Linear(512, 1), "gender": nn.Linear(512, 2)})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.conv_in(functional.pad(x, (0, 1, 0, 1))).relu()
-        x = self.main_1(self.main_0(self.reduction_1(self.reduction_0(x))))
-        x = self.separable(self.reduction_2(x)).relu()
+        x = self.entry_flow["conv_in"](functional.pad(x, (0, 1, 0, 1))).relu()
+        x = self.entry_flow["reduction_block_1"](self.entry_flow["reduction_block_0"](x))
+        x = self.middle_flow["main_block_1"](self.middle_flow["main_block_0"](x))
+        x = self.exit_flow["separable_conv"](self.exit_flow["reduction_block"](x)).relu()
         # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
         x = x.mean(dim=(2, 3))
-        return torch.cat([self.age(x), self.gender(x).softmax(dim=1)], 1)
+        return torch.cat([self.fc["age"](x), self.fc["gender"](x).softmax(dim=1)], 1)
 
 
 class Dense(nn.Module):
@@ -125,20 +130,6 @@ class DenseNetwork(nn.Module):
         return y
 
 
-NAMES: Final[Mapping[str, str]] = {
-    "conv_in": "entry_flow/conv_in",
-    "reduction_0": "entry_flow/reduction_block_0",
-    "reduction_1": "entry_flow/reduction_block_1",
-    "main_0": "middle_flow/main_block_0",
-    "main_1": "middle_flow/main_block_1",
-    "reduction_2": "exit_flow/reduction_block",
-    "separable": "exit_flow/separable_conv",
-    "age": "fc/age",
-    "gender": "fc/gender",
-}
-"""Our module -> the file's name for it, where they differ."""
-
-
 def build_network(weights: Mapping[str, Floats32], network: N) -> N:
     """The network with the file's weights, all of which must be used. Raises CheckpointError where they do not fit."""
     unused = set(weights)
@@ -157,13 +148,12 @@ def build_network(weights: Mapping[str, Floats32], network: N) -> N:
 
 def _file_name(name: str, ndim: int) -> tuple[str, tuple[int, ...]]:
     """The file's name of a parameter, and the order of axes that turns it into torch's."""
-    module, _, rest = name.partition(".")
-    *inner, kind = rest.split(".")
-    path = [NAMES.get(module, module), *(part for part in inner if part not in ("depthwise", "pointwise"))]
+    path, _, kind = name.replace(".", "/").rpartition("/")
+    layer, part = path.removesuffix("/depthwise").removesuffix("/pointwise"), path.rpartition("/")[2]
     if kind == "bias":
-        return "/".join((*path, "bias")), (0,)
+        return f"{layer}/bias", (0,)
     if ndim == 2:
-        return "/".join((*path, "weights")), (1, 0)
-    if "depthwise" in inner:
-        return "/".join((*path, "depthwise_filter")), (2, 3, 0, 1)
-    return "/".join((*path, "pointwise_filter" if "pointwise" in inner else "filters")), (3, 2, 0, 1)
+        return f"{layer}/weights", (1, 0)
+    if part == "depthwise":
+        return f"{layer}/depthwise_filter", (2, 3, 0, 1)
+    return f"{layer}/{'pointwise_filter' if part == 'pointwise' else 'filters'}", (3, 2, 0, 1)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-
 _ANY_SIDE: Final = 64
 """The size of the images that a network for any size is exported with."""
 

@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unmask.bench.core.stats.compare import (
-    Comparison,
-    RankRange,
-    compare,
-    holm,
-    rank_ranges,
-    significantly_better,
-)
+from unmask.bench.core.stats.compare import Comparison, RankRange, compare, holm, rank_ranges
 from unmask.bench.core.stats.intervals import clopper_pearson
 from unmask.bench.core.stats.paired import Scored, p_value
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
@@ -281,13 +274,12 @@ def comparison(a: int, b: int, difference: float, p: float) -> Comparison:
 
 def test_rank_ranges_show_ties_as_overlaps() -> None:
     # 0 beats 2; 1 is told from neither; 3 was not measured.
-    better = significantly_better(4, [comparison(0, 2, 0.4, 0.01), comparison(0, 1, 0.2, 0.3)], "higher")
+    pairs = [comparison(0, 2, 0.4, 0.01), comparison(0, 1, 0.2, 0.3), comparison(1, 3, 0.4, 0.01)]
     values = [0.9, 0.7, 0.5, math.nan]
-    assert rank_ranges(values, better, "higher") == [RankRange(1, 2), RankRange(1, 3), RankRange(2, 3), None]
+    assert rank_ranges(values, pairs, "higher") == [RankRange(1, 2), RankRange(1, 3), RankRange(2, 3), None]
 
 
 def test_direction_turns_ranks_around_and_none_gives_none() -> None:
     pairs = [comparison(0, 1, 0.4, 0.01)]
-    lower = significantly_better(2, pairs, "lower")
-    assert rank_ranges([0.9, 0.5], lower, "lower") == [RankRange(2, 2), RankRange(1, 1)]
-    assert rank_ranges([0.9, 0.5], significantly_better(2, pairs, "none"), "none") == [None, None]
+    assert rank_ranges([0.9, 0.5], pairs, "lower") == [RankRange(2, 2), RankRange(1, 1)]
+    assert rank_ranges([0.9, 0.5], pairs, "none") == [None, None]

@@ -12,14 +12,12 @@ from tests.methods.gan import published, reference
 from unmask.methods.gan.networks.attgan import (
     AttGanConfig,
     AttGanDiscriminator,
-    AttGanDiscriminatorConfig,
     AttGanGenerator,
 )
 from unmask.methods.gan.networks.deepprivacy import LATENT, MsgConfig, MsgGenerator, V1Config, V1Generator
 from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
     StarGanDiscriminator,
-    StarGanDiscriminatorConfig,
     StarGanGenerator,
 )
 
@@ -31,12 +29,12 @@ BUILDERS: dict[str, tuple[Callable[[], nn.Module], published.Table]] = {
         published.attgan(6, batch_norm=False),
     ),
     "attgan discriminator": (
-        lambda: AttGanDiscriminator(AttGanDiscriminatorConfig(5)),
+        lambda: AttGanDiscriminator(5, 128, 64, 1024, 5),
         published.attgan_discriminator(5),
     ),
     "stargan": (lambda: StarGanGenerator(StarGanConfig()), published.stargan(5)),
     "stargan discriminator": (
-        lambda: StarGanDiscriminator(StarGanDiscriminatorConfig()),
+        lambda: StarGanDiscriminator(5, 128, 64, 6),
         published.stargan_discriminator(5),
     ),
     "deepprivacy msg": (lambda: MsgGenerator(MsgConfig()), published.deepprivacy_msg()),
@@ -105,9 +103,9 @@ def test_attgan_with_instance_norm_treats_each_face_alone() -> None:
 
 @torch.no_grad()
 def test_discriminators_take_other_sizes_and_any_number_of_attributes() -> None:
-    real, classes = AttGanDiscriminator(AttGanDiscriminatorConfig(9, 64, 8, 16))(faces(2, 64).float())
+    real, classes = AttGanDiscriminator(9, 64, 8, 16, 5)(faces(2, 64).float())
     assert (real.shape, classes.shape) == ((2, 1), (2, 9))
-    real, classes = StarGanDiscriminator(StarGanDiscriminatorConfig(9, 64, 4, 4))(faces(2, 64).float())
+    real, classes = StarGanDiscriminator(9, 64, 4, 4)(faces(2, 64).float())
     assert (real.shape, classes.shape) == ((2, 1, 4, 4), (2, 9))
 
 

@@ -13,11 +13,11 @@ from unmask.reports.thesis.decisions import (
     all_of,
     at_least,
     below,
-    faces_to_settle,
     verdict,
     who_sees,
     within,
 )
+from unmask.reports.thesis.hypotheses import faces_to_settle
 
 GAIN, NONE, LOSS = Range(0.11, 0.08, 0.14), Range(0.01, -0.02, 0.04), Range(-0.1, -0.13, -0.07)
 
@@ -72,23 +72,23 @@ def test_a_verdict_needs_every_answer(answers: list[Answer], word: Verdict) -> N
 
 
 def test_a_gain_that_only_the_labelling_estimator_sees_is_called_so() -> None:
-    assert who_sees(GAIN, {"a": NONE, "b": NONE}).seen == "only labelling"
+    assert who_sees(GAIN, {"a": NONE, "b": NONE}).who == "only labelling"
     told = who_sees(GAIN, {"a": NONE, "b": LOSS})
-    assert (told.seen, told.not_by, told.against) == ("only labelling", ("a",), ("b",))
+    assert (told.who, told.not_by, told.against) == ("only labelling", ("a",), ("b",))
 
 
 def test_who_else_sees_a_gain() -> None:
-    assert who_sees(GAIN, {"a": GAIN, "b": GAIN}).seen == "all"
+    assert who_sees(GAIN, {"a": GAIN, "b": GAIN}).who == "all"
     told = who_sees(GAIN, {"a": GAIN, "b": NONE, "c": UNMEASURED})
-    assert (told.seen, told.by, told.not_by, told.unmeasured) == ("some", ("a",), ("b",), ("c",))
+    assert (told.who, told.by, told.not_by, told.unmeasured) == ("some", ("a",), ("b",), ("c",))
 
 
 def test_no_gain_and_nothing_known() -> None:
-    assert who_sees(NONE, {"a": GAIN}).seen == "nobody"
-    assert who_sees(LOSS, {"a": GAIN}).seen == "nobody"
-    assert who_sees(UNMEASURED, {"a": GAIN}).seen == "unknown"
-    assert who_sees(GAIN, {}).seen == "unknown"
-    assert who_sees(GAIN, {"a": UNMEASURED}).seen == "unknown"
+    assert who_sees(NONE, {"a": GAIN}).who == "nobody"
+    assert who_sees(LOSS, {"a": GAIN}).who == "nobody"
+    assert who_sees(UNMEASURED, {"a": GAIN}).who == "unknown"
+    assert who_sees(GAIN, {}).who == "unknown"
+    assert who_sees(GAIN, {"a": UNMEASURED}).who == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.study.thesis import ROLES
-from unmask.reports.thesis.published import load_published, parse_published
+from unmask.reports.reported import parse_printed
+from unmask.reports.thesis.published import Published, load_published
 
 TEXT = files("unmask.reports.thesis").joinpath("published.toml").read_text("utf-8")
 
@@ -62,4 +63,4 @@ def test_no_impossible_colour_is_taken_over() -> None:
 def test_incomplete_data_is_refused(old: str, new: str, said: str) -> None:
     assert old in TEXT
     with pytest.raises(ConfigError, match=said):
-        parse_published(TEXT.replace(old, new, 1))
+        parse_printed(Published, TEXT.replace(old, new, 1), "published.toml")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from unmask.bench.core.errors import ConfigError
-from unmask.methods.gan.networks.attgan import AttGanDiscriminator, AttGanDiscriminatorConfig
+from unmask.methods.gan.networks.attgan import AttGanDiscriminator
 from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, signed
 from unmask.methods.gan.training.hardware import open_hardware
 from unmask.methods.gan.training.losses import ms_ssim_l1_loss, reconstruction_loss
@@ -86,7 +86,7 @@ def test_penalty_is_taken_between_the_images() -> None:
 
 def test_penalty_of_a_critic_agrees_with_differences() -> None:
     torch.manual_seed(0)
-    critic = AttGanDiscriminator(AttGanDiscriminatorConfig(2, 16, 4, 8, layers=2)).double()
+    critic = AttGanDiscriminator(2, 16, 4, 8, layers=2).double()
     real, made = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
     share = torch.full((3, 1, 1, 1), 0.25)
     penalty = gradient_penalty(lambda x: critic(x.double())[0], real, made, share)

@@ -22,7 +22,7 @@ from unmask.bench.core.errors import DataError, StoreError, UsageError
 from unmask.bench.core.training import stop_time
 from unmask.methods.gan.training import packing
 from unmask.methods.gan.training.packing import Packer
-from unmask.methods.gan.training.perceptual import packed_features
+from unmask.methods.gan.training.perceptual import perceptual_features
 from unmask.methods.gan.training.sets import read_training_set
 
 
@@ -142,7 +142,7 @@ def test_the_command_packs_what_trains(tmp_path: Path, open_instrument: Callable
     done = CliRunner().invoke(app, ["data", "pack", str(source), "--out", str(tmp_path / "pack")])
     assert done.exit_code == 0, done.output
     assert "8 faces" in done.output
-    features = packed_features(tmp_path / "pack" / "perceptual.safetensors")
+    features = perceptual_features({}, tmp_path / "pack" / "perceptual.safetensors")
     images = torch.rand(2, 3, 128, 128) * 2 - 1
     ours = features.distance(features(images[:1]), features(images[1:]))
     halves = [torch.nn.functional.avg_pool2d(image[None], 2) for image in images]

@@ -1,15 +1,19 @@
-"""What the command line knows of each instrument without opening it: its card, and which files are cached."""
+"""What this machine has, read by every listing: instruments with the files that are cached, and copies of data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, PackageFile
 from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
 from unmask.bench.fetch import packages
+
+if TYPE_CHECKING:
+    from unmask.bench.data.catalog import DatasetEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +53,10 @@ class InstrumentRow:
         """For ``--json``."""
         if self.card is None:
             return {"name": self.name, "state": self.state, "reason": self.reason}
-        card = self.card
-        files = [
-            {
-                "key": file.key,
-                "registry": file.registry,
-                "package": file.package,
-                "version": file.version,
-                "member": file.member,
-                "sha256": file.sha256,
-                "size": file.size,
-                "path": str(packages.cache_path(file)),
-                "cached": cached,
-            }
-            for file, cached in zip(card.files, self.cached, strict=True)
-        ]
-        return {
-            "name": self.name,
-            "version": card.version,
-            "role": card.role,
-            "description": card.description,
-            "licence": card.licence,
-            "source": card.source,
-            "limits": card.limits,
-            "default": card.default,
-            "size": self.size,
-            "state": self.state,
-            "files": files,
-        }
+        card, cached = self.card, zip(self.files, self.cached, strict=True)
+        keys = ("name", "version", "role", "description", "licence", "source", "limits", "default")
+        files = [{**asdict(file), "path": str(packages.cache_path(file)), "cached": here} for file, here in cached]
+        return {**{key: getattr(card, key) for key in keys}, "size": self.size, "state": self.state, "files": files}
 
 
 def instrument_row(name: str) -> InstrumentRow:
@@ -100,3 +80,20 @@ def instrument_row(name: str) -> InstrumentRow:
 def instrument_rows(names: Sequence[str] = ()) -> list[InstrumentRow]:
     """The named instruments, or all."""
     return [instrument_row(name) for name in names or registry.names("instrument")]
+
+
+def dataset_places(root: Path | None) -> list[tuple[DatasetEntry, str]]:
+    """Every data set of the catalogue with where its copy lies, '' = it is not here. ``root`` as for `open_dataset`.
+
+    Raises `ConfigError` where the catalogue is wrong, `UnavailableError` for a plug-in that cannot be imported.
+    """
+    # Imported here: reading the catalogue brings pydantic, which instruments do not need.
+    from unmask.bench.data.catalog import load_catalog
+    from unmask.bench.data.opening import is_available
+
+    return [(entry, is_available(entry, root)) for entry in load_catalog().values()]
+
+
+def entry_facts(entry: DatasetEntry) -> dict[str, Any]:
+    """What the catalogue says of a data set, for programs and for whoever asks for it by name."""
+    return entry.model_dump(mode="json", exclude={"sources", "probe_people"})

@@ -13,7 +13,7 @@ from unmask.reports.thesis.decisions import UNMEASURED, Range
 
 
 @dataclass(frozen=True)
-class Measured:
+class Results:
     """Look-ups; a part that was left out, or a question that was not asked, is `UNMEASURED`."""
 
     run: RunView
@@ -97,12 +97,6 @@ class Measured:
     @property
     def recognisers(self) -> list[str]:
         return [card.name for card in self.of_role("recogniser")]
-
-    @property
-    def calibrated(self) -> list[str]:
-        """The recognisers that thresholds were measured for; others (one's own weights) decide nothing."""
-        points = self.run.operating_points.get("points", {})
-        return [name for name in self.recognisers if points.get(name)]
 
     @property
     def judge(self) -> InstrumentCard:
