@@ -10,10 +10,9 @@ from typing import ClassVar, Final, Self
 import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, package_files
-from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.attributes import FACE_API_MEANS, FACE_API_SIDE, planes
-from unmask.metrics.instruments.support.crops import square, usable
+from unmask.metrics.instruments.support.crops import CropReader, square
 from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
 from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
@@ -37,31 +36,21 @@ _LIMITS: Final = (
 )
 
 
-class _Estimator:
-    """The body of both; role ``expression``."""
+class _Estimator(CropReader):
+    """The body of both; role ``expression``: (N, 7) float32 probabilities of `EXPRESSIONS`."""
 
-    card: ClassVar[InstrumentCard]
+    widths: ClassVar[Mapping[str, int]] = {"expression": len(EXPRESSIONS)}
     side: ClassVar[int]
     factor: ClassVar[float]
-    batch: ClassVar[int] = 8
-    estimate: Callable[..., Floats32]
-    """B crops -> (B, 7) probabilities of `EXPRESSIONS`."""
 
-    def read(self, faces: Sequence[FaceView]) -> Columns:
-        """{"expression": (N, 7) float32 probabilities of `EXPRESSIONS`}; NaN rows where the box has no area inside the
-        image."""
-        probabilities = np.full((len(faces), len(EXPRESSIONS)), np.nan, np.float32)
-        rows, crops = usable([square(face, self.side, self.factor) for face in faces])
-        for start in range(0, len(rows), self.batch):
-            part = slice(start, start + self.batch)
-            probabilities[rows[part]] = self.estimate(crops[part])
-        return {"expression": probabilities}
+    def cut(self, face: FaceView) -> Image | None:
+        return square(face, self.side, self.factor)
 
 
 class FaceApiExpression(_Estimator):
     """face-api's densely connected blocks, in torch."""
 
-    card = _CARD(
+    card: ClassVar[InstrumentCard] = _CARD(
         name="face-api-expression",
         description="face-api's FaceExpressionNet (densely connected separable convolutions), weights stored in 8 "
         "bits; classes: " + ", ".join(EXPRESSIONS) + ".",
@@ -96,16 +85,16 @@ class FaceApiExpression(_Estimator):
         network = build_network(weights, DenseNetwork(len(EXPRESSIONS)))
         return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
 
-    def estimate(self, crops: Sequence[Image]) -> Floats32:
+    def estimate(self, crops: Sequence[Image]) -> tuple[Floats32]:
         scores = self._network(planes(crops, FACE_API_MEANS, 255.0))
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+        return (odds / odds.sum(axis=1, keepdims=True),)
 
 
 class MiniXception(_Estimator):
     """Arriaga's mini-Xception on grey faces of 64 pixels, a TensorFlow.js graph."""
 
-    card = _CARD(
+    card: ClassVar[InstrumentCard] = _CARD(
         name="mini-xception",
         description="mini-Xception on grey faces (the model emotion of human), weights in 32 bits; classes: "
         + ", ".join(EXPRESSIONS)
@@ -133,6 +122,6 @@ class MiniXception(_Estimator):
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
         return cls(TfjsGraph.open(files["graph"], files["weights"], (_PROBABILITIES,), device, cls.card.name))
 
-    def estimate(self, crops: Sequence[Image]) -> Floats32:
+    def estimate(self, crops: Sequence[Image]) -> tuple[Floats32]:
         grey = np.stack(crops).astype(np.float32) @ np.array(_GREY, np.float32) / np.float32(255)
-        return self._graph.run((grey[..., None] - 0.5) * 2)[_PROBABILITIES][:, _GREY_ORDER]
+        return (self._graph.run((grey[..., None] - 0.5) * 2)[_PROBABILITIES][:, _GREY_ORDER],)

@@ -6,11 +6,11 @@ By face-api's points, and by MediaPipe's face mesh and iris.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
 from unmask.metrics.instruments.attributes import FACE_API_MEANS, FACE_API_SIDE, planes
-from unmask.metrics.instruments.support.crops import upright, usable
+from unmask.metrics.instruments.support.crops import CropReader, upright
 from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
 from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
@@ -51,40 +51,13 @@ _CARD: Final = partial(InstrumentCard, version="1", role="pose")
 _ANGLES: Final = ("yaw", "pitch", "roll", "gaze_x", "gaze_y")
 
 
-class _Estimator:
-    """The body of both; role ``pose``. Crops are turned so that the eyes are level."""
-
-    card: ClassVar[InstrumentCard]
-    batch: ClassVar[int] = 8
-    widths: ClassVar[Mapping[str, int]]
-    """Reading -> how many values."""
-    cut: Callable[..., Any]
-    """A `FaceView` -> what `estimate` gets of it; ``None`` = it cannot be cut."""
-    estimate: Callable[..., Iterator[Mapping[str, Any]]]
-    """B of those -> B times the readings."""
-
-    def read(self, faces: Sequence[FaceView]) -> Columns:
-        """(N,) or (N, D) float32; NaN where the box has no area inside the image or the eyes are not known."""
-        columns = {
-            name: np.full((len(faces), width) if width > 1 else len(faces), np.nan, np.float32)
-            for name, width in self.widths.items()
-        }
-        rows, pieces = usable([self.cut(face) for face in faces])
-        for start in range(0, len(rows), self.batch):
-            part = slice(start, start + self.batch)
-            for row, values in zip(rows[part], self.estimate(pieces[part]), strict=True):
-                for name, value in values.items():
-                    columns[name][row] = value
-        return columns
-
-
-class FaceApiPoints(_Estimator):
+class FaceApiPoints(CropReader):
     """face-api's 68 points, twice: the first time only to tell how the head is tilted.
 
     The judge's points tell it badly: on photos turned by 30 degrees they turn by about half of that.
     """
 
-    card = _CARD(
+    card: ClassVar[InstrumentCard] = _CARD(
         name="face-api-68",
         description="face-api's FaceLandmark68Net (densely connected separable convolutions), weights stored in 8 "
         "bits: the 68 points of 300-W in pixels of the photo, and roll from the middles of the eyes.",
@@ -138,21 +111,23 @@ class FaceApiPoints(_Estimator):
     def cut(self, face: FaceView) -> tuple[Image, Float] | None:
         return upright(face, FACE_API_SIDE, _POINTS_FACTOR)
 
-    def estimate(self, pieces: Sequence[tuple[Image, Float]]) -> Iterator[Mapping[str, Any]]:
-        shares = self._network(planes([crop for crop, _ in pieces], FACE_API_MEANS, 255.0))
-        for (_, edges), share in zip(pieces, shares.astype(np.float64), strict=True):
-            points = (share.reshape(POINTS, 2) * FACE_API_SIDE - edges[:, 2]) @ np.linalg.inv(edges[:, :2]).T
-            across = points[RIGHT_EYE].mean(axis=0) - points[LEFT_EYE].mean(axis=0)
-            yield {"landmarks68": points.ravel(), "roll": math.degrees(math.atan2(across[1], across[0]))}
+    def estimate(self, pieces: Sequence[tuple[Image, Float]]) -> tuple[Float, Float]:
+        shares = self._network(planes([crop for crop, _ in pieces], FACE_API_MEANS, 255.0)).astype(np.float64)
+        points = [
+            (share.reshape(POINTS, 2) * FACE_API_SIDE - edges[:, 2]) @ np.linalg.inv(edges[:, :2]).T
+            for share, (_, edges) in zip(shares, pieces, strict=True)
+        ]
+        across = np.array([p[RIGHT_EYE].mean(axis=0) - p[LEFT_EYE].mean(axis=0) for p in points])
+        return np.reshape(points, (-1, 2 * POINTS)), np.degrees(np.arctan2(across[:, 1], across[:, 0]))
 
 
-class FaceMesh(_Estimator):
+class FaceMesh(CropReader):
     """MediaPipe's face mesh and iris, TensorFlow.js graphs, in a crop that face-api's points level.
 
     The head's axes are lines through four of the 468 points.
     """
 
-    card = _CARD(
+    card: ClassVar[InstrumentCard] = _CARD(
         name="facemesh",
         description="MediaPipe's face mesh (468 points with depth) and iris: yaw, pitch and roll of the head, and "
         "where the eyes look in the upright face, in degrees.",
@@ -206,14 +181,17 @@ class FaceMesh(_Estimator):
         small, large = (upright(face, side, _MESH_FACTOR) for side in (_MESH_SIDE, _LARGE_SIDE))
         return None if small is None or large is None else (small[0], large[0], large[1])
 
-    def estimate(self, pieces: Sequence[tuple[Image, Image, Float]]) -> Iterator[Mapping[str, Any]]:
+    def estimate(self, pieces: Sequence[tuple[Image, Image, Float]]) -> tuple[Float, ...]:
         crops = np.stack([crop for crop, _, _ in pieces]).astype(np.float32) / np.float32(255)
         meshes = self._mesh.run(crops)[_MESH].astype(np.float64).reshape(len(pieces), -1, 3)
         meshes *= _LARGE_SIDE / _MESH_SIDE
         eyes = [_eye(large, mesh, *eye) for (_, large, _), mesh in zip(pieces, meshes, strict=True) for eye in _EYES]
         points = self._iris.run(np.stack(eyes))[_IRIS].astype(np.float64).reshape(len(pieces), len(_EYES), -1, 3)
-        for (_, _, edges), mesh, both in zip(pieces, meshes, points, strict=True):
-            yield dict(zip(_ANGLES, (*head_angles(mesh, edges), *gaze_angles(both)), strict=True))
+        angles = [
+            (*head_angles(mesh, edges), *gaze_angles(both))
+            for (_, _, edges), mesh, both in zip(pieces, meshes, points, strict=True)
+        ]
+        return tuple(np.array(angles).T)
 
 
 def _eye(crop: Image, mesh: Float, outer: int, inner: int, mirrored: bool) -> Floats32:

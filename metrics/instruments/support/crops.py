@@ -7,8 +7,8 @@ then answers NaN for that face. Crops are read-only, so that no instrument can c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -90,6 +90,29 @@ def usable(crops: Sequence[T | None]) -> tuple[NDArray[np.intp], list[T]]:
     """Row numbers of the crops that could be cut, and those crops."""
     rows = [row for row, crop in enumerate(crops) if crop is not None]
     return np.array(rows, np.intp), [crop for crop in crops if crop is not None]
+
+
+class CropReader:
+    """The body of an instrument that reads crops of faces, some at a time."""
+
+    batch: ClassVar[int] = 8
+    widths: ClassVar[Mapping[str, int]]
+    """Reading -> how many values a face."""
+    cut: Callable[..., Any]
+    """A `FaceView` -> what `estimate` gets of it; ``None`` = it cannot be cut."""
+    estimate: Callable[..., Sequence[NDArray[Any]]]
+    """B of those -> the readings in the order of ``widths``, (B,) or (B, D) each."""
+
+    def read(self, faces: Sequence[FaceView]) -> Mapping[str, NDArray[Any]]:
+        """(N,) or (N, D) float32 each; NaN where the face cannot be cut."""
+        shapes = {name: (len(faces), width) if width > 1 else (len(faces),) for name, width in self.widths.items()}
+        columns = {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
+        rows, crops = usable([self.cut(face) for face in faces])
+        for start in range(0, len(rows), self.batch):
+            part = slice(start, start + self.batch)
+            for column, values in zip(columns.values(), self.estimate(crops[part]), strict=True):
+                column[rows[part]] = values
+        return columns
 
 
 def _cached(face: FaceView, name: str, cut: Callable[[], T | None]) -> T | None:
