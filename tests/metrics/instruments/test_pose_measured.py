@@ -83,7 +83,7 @@ def recoded(image: Image) -> tuple[Image, NDArray[Any]]:
 
 @pytest.mark.slow
 @pytest.mark.weights
-@pytest.mark.parametrize(("name", "mean", "most"), [("face-api-68", 1.07, 3.0), ("facemesh", 0.74, 2.3)])
+@pytest.mark.parametrize(("name", "mean", "most"), [("face-api-68", 1.11, 3.3), ("facemesh", 1.14, 2.6)])
 def test_roll_of_turned_photos(name: str, mean: float, most: float, open_instrument: Opener, demo: Any) -> None:
     """The figures on the cards, from all demo photos at six angles; here half of them at four."""
     instrument, errors, count = open_instrument(name), [], 0
@@ -96,6 +96,18 @@ def test_roll_of_turned_photos(name: str, mean: float, most: float, open_instrum
     error = np.concatenate(errors)
     assert error.mean() < 1.4 * mean
     assert np.percentile(error, 95) < 1.6 * most
+
+
+@pytest.mark.weights
+def test_a_face_in_which_nobody_sees_points_stays_as_level_as_the_judge_has_it(open_instrument: Opener) -> None:
+    """Of noise face-api says anything; it must not tilt what the mesh reads."""
+    points = np.array([[70, 80], [130, 84], [100, 120], [75, 145], [125, 148]], np.float32)
+    rng = np.random.default_rng(0)
+    faces = [FaceView(rng.integers(0, 256, (200, 200, 3), np.uint8), Box(40, 30, 120, 150), points) for _ in range(8)]
+    for face, levelled in zip(faces, open_instrument("face-api-68").level(faces), strict=True):
+        across = levelled.landmarks[1] - levelled.landmarks[0]
+        assert abs(np.degrees(np.arctan2(across[1], across[0])) - np.degrees(np.arctan2(4, 60))) <= 45
+        np.testing.assert_array_equal(levelled.landmarks[2:], face.landmarks[2:])
 
 
 @pytest.mark.slow
