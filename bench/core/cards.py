@@ -11,7 +11,10 @@ Family = Literal[
     "outcome", "privacy", "utility", "skin", "quality", "cost", "traceability", "exposure", "consistency", "audit"
 ]
 Direction = Literal["higher", "lower", "none"]
-Role = Literal["detector", "recogniser", "attributes", "skin", "photometry", "features", "pair", "people", "tracker"]
+Role = Literal[
+    "detector", "recogniser", "attributes", "skin", "expression", "pose", "photometry", "features", "pair", "people",
+    "tracker",
+]  # fmt: skip
 Registry = Literal["pypi-wheel", "pypi-sdist", "npm"]
 
 ROLE_TITLES: Final[Mapping[str, str]] = {
@@ -21,6 +24,8 @@ ROLE_TITLES: Final[Mapping[str, str]] = {
     "recogniser": "Recognisers: the attackers",
     "attributes": "Age and gender",
     "skin": "Skin tone",
+    "expression": "Expression",
+    "pose": "Head pose, gaze and face shape",
     "photometry": "Photometry",
     "features": "Features for set metrics",
     "pair": "Comparisons of two pictures",

@@ -15,9 +15,8 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from unmask.bench.core.cards import InstrumentCard, package_files
-from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
-from unmask.metrics.instruments.support.crops import square, usable
+from unmask.metrics.instruments.support.crops import CropReader, square
 from unmask.metrics.instruments.support.onnx_session import fast_network, open_session, read_model
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
 from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
@@ -48,7 +47,7 @@ _CARD: Final = partial(InstrumentCard, version="1", role="attributes")
 _TWO_GENDERS: Final = "Gender as two classes is how faces are labelled in the training sets, not how people are."
 
 
-class Estimator:
+class Estimator(CropReader):
     """The body of an estimator of age and gender, role ``attributes``: a subclass has a `card`, opens its network, cuts
     a face and estimates.
 
@@ -59,20 +58,9 @@ class Estimator:
     card: ClassVar[InstrumentCard]
     batch: ClassVar[int] = 4
     """Faces at a time: larger batches do not fit into a processor's cache and take longer for each face."""
-
-    cut: Callable[..., Any]
-    """A `FaceView` -> what `estimate` gets of it; ``None`` = it cannot be cut."""
+    widths: ClassVar[Mapping[str, int]] = {"age": 1, "p_female": 1}
     estimate: Callable[..., tuple[Floats32, Floats32]]
-    """B of those -> (B,) ages in years and (B,) probabilities of female."""
-
-    def read(self, faces: Sequence[FaceView]) -> Columns:
-        """{"age": (N,) years, "p_female": (N,) 0..1} float32; NaN where the box has no area inside the image."""
-        age, p_female = np.full((2, len(faces)), np.nan, np.float32)
-        rows, crops = usable([self.cut(face) for face in faces])
-        for start in range(0, len(rows), self.batch):
-            part = slice(start, start + self.batch)
-            age[rows[part]], p_female[rows[part]] = self.estimate(crops[part])
-        return {"age": age, "p_female": p_female}
+    """Of each crop the age in years, and the probability of female, 0..1."""
 
 
 class AgeAndGender(Estimator):
@@ -132,7 +120,7 @@ class AgeAndGender(Estimator):
 
     def estimate(self, crops: Sequence[Any]) -> tuple[Floats32, Floats32]:
         ages, genders = (
-            network.run(None, {"images": _planes(chips, DLIB_MEANS, 256.0)})[0]
+            network.run(None, {"images": planes(chips, DLIB_MEANS, 256.0)})[0]
             for network, chips in zip((self._age, self._gender), zip(*crops, strict=True), strict=True)
         )
         # Gender classes are (female, male), as labelled faces show: see the tests.
@@ -168,16 +156,16 @@ class FaceApi(Estimator):
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.tiny_xception import build_network
+        from unmask.metrics.instruments.support.face_api_networks import TinyXception, build_network
 
-        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]))
+        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]), TinyXception())
         return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
 
     def cut(self, face: FaceView) -> Image | None:
         return square(face, FACE_API_SIDE, FACE_API_FACTOR)
 
     def estimate(self, crops: Sequence[Image]) -> tuple[Floats32, Floats32]:
-        answers = self._network(_planes(crops, FACE_API_MEANS, 255.0))
+        answers = self._network(planes(crops, FACE_API_MEANS, 255.0))
         # Gender classes are (male, female), as labelled faces show: see the tests.
         return np.maximum(answers[:, 0], 0), answers[:, 2]
 
@@ -227,7 +215,7 @@ def expected_age(probabilities: Floats32) -> Floats32:
     return np.asarray((weights * (top + 0.5)).sum(axis=1) / weights.sum(axis=1), np.float32)
 
 
-def _planes(crops: Sequence[Image], means: tuple[float, ...], scale: float) -> Floats32:
+def planes(crops: Sequence[Image], means: tuple[float, ...], scale: float) -> Floats32:
     """N crops of one size, uint8 RGB -> (N, 3, side, side) float32, less ``means`` and divided by ``scale``."""
     pixels = (np.stack(crops).astype(np.float32) - np.array(means, np.float32)) / np.float32(scale)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))

@@ -26,6 +26,8 @@ COLUMNS = {
     "recogniser": {"embedding"},
     "attributes": {"age", "p_female"},
     "skin": {"r", "g", "b", "ita"},
+    "expression": {"expression"},
+    "pose": {"roll"},
     "photometry": {"statistics", "around"},
     "features": {"features"},
 }

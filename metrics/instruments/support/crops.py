@@ -7,8 +7,8 @@ then answers NaN for that face. Crops are read-only, so that no instrument can c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -58,6 +58,15 @@ def square(face: FaceView, size: int, factor: float = 1.0) -> Image | None:
     return _cached(face, f"square-{size}-{factor:g}", lambda: _cut_square(face, size, factor))
 
 
+def upright(face: FaceView, size: int, factor: float = 1.0) -> tuple[Image, Float] | None:
+    """`square`, turned about its centre so that the line between the eyes is level, and the (2, 3) float64 map from
+    the photo's pixel edges to the crop's.
+
+    ``None`` also where the eyes are missing or coincide.
+    """
+    return _cached(face, f"upright-{size}-{factor:g}", lambda: _cut_upright(face, size, factor))
+
+
 def similarity_transform(points: Floats32 | Float, template: Floats32 | Float) -> Float | None:
     """The rotation, scale and shift (no mirroring) that moves ``points`` to ``template`` with least squared error.
 
@@ -83,13 +92,37 @@ def usable(crops: Sequence[T | None]) -> tuple[NDArray[np.intp], list[T]]:
     return np.array(rows, np.intp), [crop for crop in crops if crop is not None]
 
 
-def _cached(face: FaceView, name: str, cut: Callable[[], Image | None]) -> Image | None:
+class CropReader:
+    """The body of an instrument that reads crops of faces, some at a time."""
+
+    batch: ClassVar[int] = 8
+    widths: ClassVar[Mapping[str, int]]
+    """Reading -> how many values a face."""
+    cut: Callable[..., Any]
+    """A `FaceView` -> what `estimate` gets of it; ``None`` = it cannot be cut."""
+    estimate: Callable[..., Sequence[NDArray[Any]]]
+    """B of those -> the readings in the order of ``widths``, (B,) or (B, D) each."""
+
+    def read(self, faces: Sequence[FaceView]) -> Mapping[str, NDArray[Any]]:
+        """(N,) or (N, D) float32 each; NaN where the face cannot be cut."""
+        shapes = {name: (len(faces), width) if width > 1 else (len(faces),) for name, width in self.widths.items()}
+        columns = {name: np.full(shape, np.nan, np.float32) for name, shape in shapes.items()}
+        rows, crops = usable([self.cut(face) for face in faces])
+        for start in range(0, len(rows), self.batch):
+            part = slice(start, start + self.batch)
+            for column, values in zip(columns.values(), self.estimate(crops[part]), strict=True):
+                column[rows[part]] = values
+        return columns
+
+
+def _cached(face: FaceView, name: str, cut: Callable[[], T | None]) -> T | None:
     if name not in face.crops:
         crop = cut()
-        if crop is not None:
-            crop.flags.writeable = False
+        for array in crop if isinstance(crop, tuple) else (crop,):
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
         face.crops[name] = crop
-    return cast("Image | None", face.crops[name])
+    return cast("T | None", face.crops[name])
 
 
 def _cut_aligned(face: FaceView) -> Image | None:
@@ -109,6 +142,20 @@ def _cut_square(face: FaceView, size: int, factor: float) -> Image | None:
     # Half a pixel: the box is in the coordinates of pixel edges, warping in those of pixel centres.
     shift_x, shift_y = (scale * (0.5 - edge) - 0.5 for edge in (window.x, window.y))
     return _warp(face.image, np.array([[scale, 0.0, shift_x], [0.0, scale, shift_y]]), size, cv2.BORDER_REPLICATE)
+
+
+def _cut_upright(face: FaceView, size: int, factor: float) -> tuple[Image, Float] | None:
+    box, eyes = face.box, np.asarray(face.landmarks[:2], np.float64)
+    across = eyes[1] - eyes[0]
+    if not located(face) or np.hypot(*across) < 1e-6:
+        return None
+    turn = across / np.hypot(*across) * (size / (max(box.w, box.h) * factor))
+    linear = np.array([[turn[0], turn[1]], [-turn[1], turn[0]]])
+    edges = np.column_stack([linear, size / 2 - linear @ box.center])
+    # Warping is in the coordinates of pixel centres.
+    centres = np.column_stack([linear, edges[:, 2] + linear @ (0.5, 0.5) - 0.5])
+    crop = _warp(face.image, centres, size, cv2.BORDER_REPLICATE)
+    return None if crop is None else (crop, edges)
 
 
 def _warp(image: Image, matrix: Float, size: int, border: int) -> Image | None:

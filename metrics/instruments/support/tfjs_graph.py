@@ -58,15 +58,16 @@ class TfjsGraph:
         name: str = "graph",
     ) -> None:
         nodes = _sorted(_parse(topology), outputs)
-        placeholders = [node.name for node in nodes if node.op == "Placeholder"]
+        placeholders = [node for node in nodes if node.op == "Placeholder"]
         if len(placeholders) != 1:
             raise CheckpointError(f"the graph needs {len(placeholders)} inputs, not one; it is not one of ours")
+        (source,) = placeholders
         network = _Network({node.name: _constant(node, weights) for node in nodes if node.op == "Const"})
         for node in nodes:
             network.append(node)
-        self._input, self._outputs = placeholders[0], list(outputs)
+        self._input, self._outputs = source.name, list(outputs)
         try:
-            self._session = open_session(network.model(self._input, outputs), device, name)
+            self._session = open_session(network.model(self._input, _channels(source), outputs), device, name)
         except UnavailableError:
             raise
         except Exception as error:  # onnxruntime's errors share no base class below Exception
@@ -81,7 +82,10 @@ class TfjsGraph:
         return cls(model["modelTopology"], read_weights(model["weightsManifest"], weights), outputs, device, name)
 
     def run(self, images: Floats32) -> dict[str, Floats32]:
-        """Output name -> array for (N, H, W, 3) float32 images. Raises `CheckpointError` where the graph fails."""
+        """Output name -> array for (N, H, W, 3) float32 images, or (N, H, W, 1) where the graph takes grey ones.
+
+        Raises `CheckpointError` where the graph fails.
+        """
         try:
             values = self._session.run(self._outputs, {self._input: np.ascontiguousarray(images)})
         except Exception as error:
@@ -121,6 +125,14 @@ def _sorted(nodes: Mapping[str, Node], outputs: Sequence[str]) -> list[Node]:
         return [nodes[name] for name in graphlib.TopologicalSorter(needed).static_order()]
     except graphlib.CycleError as error:
         raise CheckpointError(f"the graph runs in a circle at {error.args[1][0][:80]!r}") from error
+
+
+def _channels(source: Node) -> int:
+    """How many the images that go in have: as many as the graph says, else three."""
+    try:
+        return int(source.attr["shape"]["shape"]["dim"][3]["size"])
+    except (TypeError, KeyError, IndexError, ValueError):
+        return 3
 
 
 def _constant(node: Node, weights: Mapping[str, Floats32]) -> Floats32:
@@ -166,12 +178,12 @@ class _Network:
         """A constant of whole numbers: axes, a shape, a padding."""
         return self.constants[name].astype(np.int64)
 
-    def model(self, source: str, outputs: Sequence[str]) -> onnx.ModelProto:
+    def model(self, source: str, channels: int, outputs: Sequence[str]) -> onnx.ModelProto:
         used = {name for node in self._nodes for name in node.input}
         graph = helper.make_graph(
             self._nodes,
             "tfjs",
-            [helper.make_tensor_value_info(source, TensorProto.FLOAT, ["n", "height", "width", 3])],
+            [helper.make_tensor_value_info(source, TensorProto.FLOAT, ["n", "height", "width", channels])],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
             [tensor for tensor in self._tensors if tensor.name in used],
         )
@@ -191,20 +203,27 @@ def _text(value: Any) -> str:
 
 
 def _fused(node: Node) -> list[str]:
-    """What follows a product or a convolution: nothing, a bias, or a bias and a rectifier."""
+    """What follows a product or a convolution: nothing, a bias, or a bias and a rectifier, which may be parametric."""
     fused = [_text(value) for value in node.attr["fused_ops"]["list"]["s"]] if node.op.startswith("_Fused") else []
-    if fused not in ([], ["BiasAdd"], ["BiasAdd", "Relu"]):
+    if fused not in ([], ["BiasAdd"], ["BiasAdd", "Relu"], ["BiasAdd", "Prelu"]):
         raise ValueError(f"fused {fused}")
     return fused
 
 
-def _on_planes(op: str, node: Node, network: _Network, *stored: str, relu: bool = False, **attributes: Any) -> None:
-    """An operation over windows. TensorFlow's SAME: ceil(side / stride) outputs, an odd pixel of padding at the end."""
+def _on_planes(
+    op: str, node: Node, network: _Network, *stored: str, fused: Sequence[str] = (), **attributes: Any
+) -> None:
+    """An operation over windows. TensorFlow's SAME: ceil(side / stride) outputs, an odd pixel of padding at the end.
+    The slopes of a parametric rectifier are the last input, one a channel."""
     padding = {"SAME": "SAME_UPPER", "VALID": "VALID"}[_text(node.attr["padding"]["s"])]
     planes = network.add("Transpose", node.inputs[0], perm=_TO_PLANES)
     strides = _window(node, "strides", MAX_STRIDE)
     planes = network.add(op, planes, *stored, strides=strides, auto_pad=padding, **attributes)
-    planes = network.add("Relu", planes) if relu else planes
+    if "Relu" in fused:
+        planes = network.add("Relu", planes)
+    if "Prelu" in fused:
+        slopes = network.store(network.constants[node.inputs[3]].reshape(-1, 1, 1))
+        planes = network.add("PRelu", planes, slopes)
     network.add("Transpose", planes, output=node.name, perm=_TO_PIXELS)
 
 
@@ -219,7 +238,7 @@ def _convolution(node: Node, network: _Network) -> None:
     else:
         kernel = kernel.transpose(3, 2, 0, 1)
     stored = network.store(kernel), *(node.inputs[2:3] if fused else ())
-    _on_planes("Conv", node, network, *stored, relu="Relu" in fused, group=inputs if depthwise else 1)
+    _on_planes("Conv", node, network, *stored, fused=fused, group=inputs if depthwise else 1)
 
 
 def _max_pool(node: Node, network: _Network) -> None:
@@ -231,7 +250,10 @@ def _product(node: Node, network: _Network) -> None:
         raise ValueError("a transposed product")
     x, matrix, bias = node.inputs
     product = network.add("Gemm", x, matrix, bias)
-    network.add("Relu" if "Relu" in _fused(node) else "Identity", product, output=node.name)
+    fused = _fused(node)
+    if "Prelu" in fused:
+        raise ValueError("a product with a parametric rectifier")
+    network.add("Relu" if "Relu" in fused else "Identity", product, output=node.name)
 
 
 def _pad(node: Node, network: _Network) -> None:
@@ -243,6 +265,11 @@ def _pad(node: Node, network: _Network) -> None:
 
 def _reshape(node: Node, network: _Network) -> None:
     network.add("Reshape", node.inputs[0], network.store(network.whole(node.inputs[1])), output=node.name, allowzero=1)
+
+
+def _concat(node: Node, network: _Network) -> None:
+    *parts, axis = node.inputs
+    network.add("Concat", *parts, output=node.name, axis=int(network.whole(axis)))
 
 
 def _mean(node: Node, network: _Network) -> None:
@@ -262,8 +289,11 @@ def _as(op: str) -> Callable[[Node, _Network], None]:
 _OPERATIONS: Final[Mapping[str, Callable[[Node, _Network], None]]] = {
     **dict.fromkeys(("Const", "Placeholder"), lambda *_: None),
     **{op: _as(op) for op in ("Add", "Mul", "Relu", "Sigmoid", "Softmax", "Identity")},
-    **{theirs: _as(op) for theirs, op in (("AddV2", "Add"), ("Minimum", "Min"), ("Maximum", "Max"))},
+    **{
+        theirs: _as(op) for theirs, op in (("AddV2", "Add"), ("Minimum", "Min"), ("Maximum", "Max"), ("Prelu", "PRelu"))
+    },
     **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative", "_FusedConv2D"), _convolution),
+    "ConcatV2": _concat,
     "_FusedMatMul": _product,
     "MaxPool": _max_pool,
     "Mean": _mean,

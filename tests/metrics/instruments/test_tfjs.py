@@ -162,6 +162,36 @@ def test_paddings_poolings_and_fused_convolutions_compute_what_torch_does() -> N
     torch.testing.assert_close(torch.from_numpy(ours), y, rtol=1e-5, atol=1e-6)
 
 
+def test_parametric_rectifiers_and_grey_images_compute_what_torch_does() -> None:
+    rng = np.random.default_rng(0)
+    weights = {
+        "filters": rng.normal(size=(3, 3, 1, 4)).astype(np.float32),
+        "bias": rng.normal(size=4).astype(np.float32),
+        "slopes": rng.normal(size=(1, 1, 4)).astype(np.float32),
+        "axis": np.array(-1, np.float32),
+    }
+    nodes = [
+        node("image", "Placeholder", shape={"shape": {"dim": [{"size": size} for size in ("-1", "8", "8", "1")]}}),
+        convolution("a", "_FusedConv2D", "image", "filters", "bias", "slopes", stride=1, padding="VALID"),
+        convolution("b", "_FusedConv2D", "image", "filters", "bias", stride=1, padding="VALID"),
+        node("c", "Prelu", "b", "slopes"),
+        node("d", "AddV2", "c", "c"),
+        node("out", "ConcatV2", "a", "d", "axis"),
+        *(const(name, values.shape) for name, values in weights.items()),
+    ]
+    for k, fused in ((1, ["BiasAdd", "Prelu"]), (2, ["BiasAdd"])):
+        nodes[k]["attr"]["fused_ops"] = {"list": {"s": [text(word)["s"] for word in fused]}}
+    x = rng.normal(size=(2, 8, 8, 1)).astype(np.float32)
+    graph = TfjsGraph({"node": nodes}, weights, ["out"])
+    filters, bias = torch.from_numpy(weights["filters"]).permute(3, 2, 0, 1), torch.from_numpy(weights["bias"])
+    y = functional.conv2d(torch.from_numpy(x).permute(0, 3, 1, 2), filters, bias)
+    y = functional.prelu(y, torch.from_numpy(weights["slopes"].ravel()))
+    expected = torch.cat([y, 2 * y], 1).permute(0, 2, 3, 1)
+    torch.testing.assert_close(torch.from_numpy(graph.run(x)["out"]), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(CheckpointError, match="the graph fails"):
+        graph.run(np.zeros((1, 8, 8, 3), np.float32))
+
+
 def stored(folder: Path, entries: list[dict[str, Any]], data: bytes) -> tuple[Any, Path]:
     (folder / "w.bin").write_bytes(data)
     (folder / "m.json").write_text(json.dumps([{"paths": ["w.bin"], "weights": entries}]))

@@ -1,8 +1,12 @@
-"""face-api's small Xception network ("TinyXception") in torch, with the weights of its TensorFlow.js file."""
+"""face-api's small networks in torch, with the weights of their TensorFlow.js files.
+
+"TinyXception" is that of age and gender; densely connected blocks are those of expressions and landmarks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,17 +16,22 @@ from torch.nn import functional
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32
 
+N = TypeVar("N", bound=nn.Module)
+
 
 class Separable(nn.Module):
-    """A 3 x 3 depthwise convolution, then a 1 x 1 one with a bias."""
+    """A 3 x 3 depthwise convolution, then a 1 x 1 one with a bias. At stride 2 an even side is halved."""
 
-    def __init__(self, channels: int, out: int) -> None:
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.halve = stride == 2
+        padding = 0 if self.halve else 1
+        self.depthwise = nn.Conv2d(channels, channels, 3, stride, padding, groups=channels, bias=False)
         self.pointwise = nn.Conv2d(channels, out, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.pointwise(self.depthwise(x))
+        # As TensorFlow pads even sides: by one pixel, right and below.
+        y: torch.Tensor = self.pointwise(self.depthwise(functional.pad(x, (0, 1, 0, 1)) if self.halve else x))
         return y
 
 
@@ -88,9 +97,41 @@ class TinyXception(nn.Module):
         return torch.cat([self.fc["age"](x), self.fc["gender"](x).softmax(dim=1)], 1)
 
 
-def build_network(weights: Mapping[str, Floats32]) -> TinyXception:
+class Dense(nn.Module):
+    """A block that halves the side; each convolution adds its output to the sum of all before it."""
+
+    def __init__(self, channels: int, out: int, *, first: bool = False) -> None:
+        super().__init__()
+        self.first = first
+        self.conv0 = nn.Conv2d(channels, out, 3, stride=2) if first else Separable(channels, out, stride=2)
+        self.conv1, self.conv2, self.conv3 = (Separable(out, out) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total: torch.Tensor = self.conv0(functional.pad(x, (0, 1, 0, 1)) if self.first else x).relu()
+        total = total + self.conv1(total)
+        total = total + self.conv2(total.relu())
+        total = total + self.conv3(total.relu())
+        return total.relu()
+
+
+class DenseNetwork(nn.Module):
+    """(N, 3, 112, 112) normalised RGB -> (N, ``values``): "FaceFeatureExtractor" with a linear layer."""
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.dense0, self.dense1 = Dense(3, 32, first=True), Dense(32, 64)
+        self.dense2, self.dense3 = Dense(64, 128), Dense(128, 256)
+        self.fc = nn.Linear(256, values)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.dense3(self.dense2(self.dense1(self.dense0(x))))
+        # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
+        y: torch.Tensor = self.fc(x.mean(dim=(2, 3)))
+        return y
+
+
+def build_network(weights: Mapping[str, Floats32], network: N) -> N:
     """The network with the file's weights, all of which must be used. Raises CheckpointError where they do not fit."""
-    network = TinyXception()
     unused = set(weights)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
