@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-hard-to-fool clean help
+.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-audit bench-hard-to-fool clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 
 bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol (needs utkface: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.thesis
+
+bench-audit: setup ## how far attackers who know a method come, on lfw (needs the data: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.privacy_audit
 
 bench-hard-to-fool: setup ## contestants that protect nobody, and what a run says of them (needs lfw: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.hard_to_fool
