@@ -12,8 +12,8 @@ from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
 from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
-from unmask.bench.run.attack import attack_jobs, attack_release
 from unmask.bench.run.contestants.serving import serve
+from unmask.bench.run.figures.learning import attack_jobs, attack_release
 from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.jobs.hosting import Hosts
 from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs, shard_jobs

@@ -11,8 +11,8 @@ from tests.support.painted import Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.run.anonymize import anonymize_shard
-from unmask.bench.run.attack import attack_jobs, attack_release
 from unmask.bench.run.figures.attacking import FOLDS, folds_of
+from unmask.bench.run.figures.learning import attack_jobs, attack_release
 from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import make_plan
