@@ -52,6 +52,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: object) -> None:
     assert peak_mib(FRAMES, tmp_path) < peak_mib(FRAMES // 10, tmp_path) + MOST_MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotation", [None, 90])
 def test_a_frame_that_was_read_needs_no_garbage_collector(tmp_path: Path, rotation: int | None) -> None:
     """Else hundreds of them lie about until it comes: little for small frames, gigabytes for large ones."""
