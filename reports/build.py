@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.bench.core.demographics import SKIN_TERCILES
 from unmask.bench.core.errors import UsageError
-from unmask.bench.core.evidence import SKIN_TERCILES
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools

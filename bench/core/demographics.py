@@ -21,6 +21,12 @@ AgeGroup = tuple[int, int]
 AGE_GROUPS: Final[tuple[AgeGroup, ...]] = ((0, 19), (20, 29), (30, 39), (40, 120))
 """Of the thesis's evaluation and of its final models (4.3, 4.4)."""
 GENDERS: Final[tuple[Gender, ...]] = ("female", "male")
+SKIN_TERCILES: Final = {
+    "dark": "darkest third of this set",
+    "medium": "middle third of this set",
+    "light": "lightest third of this set",
+}
+"""Subgroups by skin tone, darkest first, and what they are called where people read them: not a dark skin as such."""
 NO_GROUP: Final = -1.0
 """The number of an age that lies in none of the groups."""
 OLDEST: Final = 120

@@ -38,14 +38,6 @@ LOOKS_VERSION: Final = 1
 """Raise it whenever looks are others or are made otherwise: readings and thresholds of another version do not count."""
 
 
-SKIN_TERCILES: Final = {
-    "dark": "darkest third of this set",
-    "medium": "middle third of this set",
-    "light": "lightest third of this set",
-}
-"""Subgroups by skin tone, darkest first, and what they are called where people read them: not a dark skin as such."""
-
-
 def look_column(look: str) -> str:
     """The reading of one of `LOOKS`, e.g. ``look:mirrored``; (N, D) like ``embedding``."""
     return f"look:{look}"

@@ -17,6 +17,7 @@ from unmask.bench.run.figures.learning import attack_jobs, attack_release
 from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.jobs.hosting import Hosts
 from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs, shard_jobs
+from unmask.bench.run.planning.auditing import planned_attackers
 from unmask.bench.run.planning.choosing import (
     FACE_TRACKER,
     JUDGE,
@@ -33,7 +34,6 @@ from unmask.bench.run.planning.plan import (
     kind_of,
     locations_of,
     make_plan,
-    planned_attackers,
     planned_methods,
     refuse_unlinked,
 )

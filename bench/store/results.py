@@ -9,6 +9,7 @@ from pydantic import Field
 from unmask.bench.core.files import digest
 from unmask.bench.core.settings import Strict
 from unmask.bench.core.types import Region
+from unmask.bench.store.attack_rows import AttackRow as AttackRow
 from unmask.bench.store.schemas import Plan
 
 ESTIMATES_SCHEMA: Final = "unmask.estimates/3"
@@ -135,48 +136,6 @@ class HistogramRow(Strict):
     instrument: str
     edges: list[float]
     series: dict[str, list[int]]
-
-
-class AttackRow(Strict):
-    """What one attacker who knows a method reached, by one channel; null = not measured."""
-
-    dataset: str
-    method: str
-    attacker: str
-    channel: str
-    problem: str = ""
-    """Why it could not be tried; '' = it was."""
-    doubts: list[str] = Field(default_factory=list)
-    """Why what it reached is not believed, a sentence each; then it has no number elsewhere."""
-    lower_bound: bool = False
-    """Whether more people to learn from would make it stronger."""
-    named: float | None = None
-    """Share of searches whose right person comes first."""
-    floor: float | None = None
-    """The same where nothing can be known: labels permuted."""
-    ceiling: float | None = None
-    """The same attack on photos that are not anonymized."""
-    risk: float | None = None
-    """(named - floor) / (ceiling - floor)"""
-    trained: float | None = None
-    """The same as ``named`` on the background people that it learned from."""
-    shares: dict[str, float | None] = Field(default_factory=dict)
-    """Share of the background people that it learned from -> ``named``."""
-    trainings: list[float] = Field(default_factory=list)
-    """Of several trainings each; the best one counts."""
-    searches: int = 0
-    people: int = 0
-    """In the gallery."""
-    cmc: list[float] = Field(default_factory=list)
-    """Share of searches whose right person is among the first 1, 2, ..."""
-    fmr: list[float] = Field(default_factory=list)
-    fnmr: list[float] = Field(default_factory=list)
-    """Points of the DET curve."""
-    disclosed: float | None = None
-    """ZEBRA's worst case, log10 of a likelihood ratio: a maximum, so it has no interval."""
-    disclosed_tag: str = ""
-    disclosed_limit: float | None = None
-    """The most that so many comparisons could show."""
 
 
 class ClipRow(Strict):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.demographics import GENDERS, age_group, gender_names, group_name
-from unmask.bench.core.evidence import SKIN_TERCILES, FaceTruth, Strings, Units
+from unmask.bench.core.demographics import GENDERS, SKIN_TERCILES, age_group, gender_names, group_name
+from unmask.bench.core.evidence import FaceTruth, Strings, Units
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Unit
 from unmask.bench.run.figures.clips import OriginalClip, numbered_tracks

@@ -10,13 +10,14 @@ from typing import Any, Final
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
-from unmask.bench.core.settings import Audit, PlanSettings
+from unmask.bench.core.settings import PlanSettings
 from unmask.bench.core.spec import Spec, default_label, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
-from unmask.bench.data.opening import other_half, parse_dataset
+from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
+from unmask.bench.run.planning.auditing import QUICK_PHOTOS, again, background_of, can_run, planned_attackers
 from unmask.bench.run.planning.choosing import (
     JUDGE,
     SHIPPED,
@@ -36,17 +37,11 @@ from unmask.bench.store.schemas import (
     MATCHED,
     Kind,
     Plan,
-    PlannedAttacker,
     PlannedDataset,
     PlannedMethod,
     Release,
     Use,
 )
-
-QUICK_PHOTOS: Final = 600
-"""Photos of the background that a quick audit learns from, at most."""
-AGAIN: Final = 101
-"""The draw of an attacker who runs the method: beyond all that are averaged."""
 
 _SHARED: Final[Mapping[Use, str]] = {
     "calibrate": "were used to calibrate ({}); use its probe split, or calibrate on other people with --calibrate-on",
@@ -94,7 +89,7 @@ def make_plan(
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(_again(m) for m in methods if audited and "photos" in kinds and _can_run(m))],
+        "methods": [*methods, *(again(m) for m in methods if audited and "photos" in kinds and can_run(m))],
         "attackers": planned_attackers(config.audit) if audited else [],
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
@@ -112,40 +107,6 @@ def make_plan(
         card = plan.operating_points
         refuse_shared_people(people, {("calibrate", card["dataset"]): set(card.get("people_sha256", ()))})
     return plan
-
-
-def background_of(config: RunConfig) -> list[str]:
-    """SPECs of what attackers learn from: those that were asked for, or the other halves of the data sets that have
-    halves. Raises `ConfigError` where nobody would learn from it."""
-    if config.audit == "none":
-        if config.background:
-            raise ConfigError("--background is what attackers of an audit learn from; add --audit quick or full")
-        return []
-    if all(kind_of(text) == "clips" for text in config.datasets):
-        raise ConfigError(f"--audit {config.audit} is about photos, and there are none; leave it out")
-    halves = [half for text in config.datasets if (half := other_half(text))]
-    return list(dict.fromkeys(config.background or halves))
-
-
-def planned_attackers(audit: Audit) -> list[PlannedAttacker]:
-    """The plan's entries for everybody who is registered and tried in an ``audit``."""
-    entries = []
-    for name in registry.names("attacker"):
-        card = registry.create_attacker(Spec(name, {}, name)).card
-        if card.audit == "quick" or audit == "full":
-            entries.append(PlannedAttacker(label=name, spec=name, card=card))
-    return entries
-
-
-def _can_run(method: PlannedMethod) -> bool:
-    """Whether somebody who knows the method can run it: not the control, which needs no run, nor pictures that were
-    made elsewhere, nor further draws."""
-    stored = getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False)
-    return method.card.name != CONTROL and not stored and not method.draw_of
-
-
-def _again(method: PlannedMethod) -> PlannedMethod:
-    return method.model_copy(update={"label": f"{method.label}+again", "draw": AGAIN, "again_of": method.label})
 
 
 def _settings(config: RunConfig) -> PlanSettings:

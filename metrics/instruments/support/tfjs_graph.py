@@ -104,9 +104,8 @@ def _parse(topology: Any) -> dict[str, Node]:
             nodes[entry["name"]] = Node(str(entry["name"]), str(entry["op"]), inputs, dict(entry.get("attr", {})))
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the model's graph cannot be read ({error}); fetch it again") from error
-    for node in nodes.values():
-        if node.op not in _OPERATIONS:
-            raise CheckpointError(f"the graph uses the operation {node.op[:40]!r}, which none of our networks needs")
+    for op in (node.op for node in nodes.values() if node.op not in _OPERATIONS):
+        raise CheckpointError(f"the graph uses the operation {op[:40]!r}, which none of our networks needs")
     return nodes
 
 
@@ -233,10 +232,8 @@ def _convolution(node: Node, network: _Network) -> None:
     depthwise, fused = node.op == "DepthwiseConv2dNative", _fused(node)
     if max(height, width) > MAX_KERNEL or _window(node, "dilations", 1) != [1, 1]:
         raise ValueError(f"filters {kernel.shape}")
-    if depthwise:
-        kernel = kernel.transpose(2, 3, 0, 1).reshape(inputs * outputs, 1, height, width)
-    else:
-        kernel = kernel.transpose(3, 2, 0, 1)
+    kernel = kernel.transpose(*((2, 3, 0, 1) if depthwise else (3, 2, 0, 1)))
+    kernel = kernel.reshape(inputs * outputs, 1, height, width) if depthwise else kernel
     stored = network.store(kernel), *(node.inputs[2:3] if fused else ())
     _on_planes("Conv", node, network, *stored, fused=fused, group=inputs if depthwise else 1)
 
@@ -250,8 +247,7 @@ def _product(node: Node, network: _Network) -> None:
         raise ValueError("a transposed product")
     x, matrix, bias = node.inputs
     product = network.add("Gemm", x, matrix, bias)
-    fused = _fused(node)
-    if "Prelu" in fused:
+    if "Prelu" in (fused := _fused(node)):
         raise ValueError("a product with a parametric rectifier")
     network.add("Relu" if "Relu" in fused else "Identity", product, output=node.name)
 
@@ -273,8 +269,8 @@ def _concat(node: Node, network: _Network) -> None:
 
 
 def _mean(node: Node, network: _Network) -> None:
-    axes, keep = network.store(network.whole(node.inputs[1]).ravel()), bool(node.attr["keep_dims"].get("b", False))
-    network.add("ReduceMean", node.inputs[0], axes, output=node.name, keepdims=int(keep))
+    axes, keep = network.whole(node.inputs[1]).ravel(), bool(node.attr["keep_dims"].get("b", False))
+    network.add("ReduceMean", node.inputs[0], network.store(axes), output=node.name, keepdims=int(keep))
 
 
 def _as(op: str) -> Callable[[Node, _Network], None]:
@@ -289,9 +285,10 @@ def _as(op: str) -> Callable[[Node, _Network], None]:
 _OPERATIONS: Final[Mapping[str, Callable[[Node, _Network], None]]] = {
     **dict.fromkeys(("Const", "Placeholder"), lambda *_: None),
     **{op: _as(op) for op in ("Add", "Mul", "Relu", "Sigmoid", "Softmax", "Identity")},
-    **{
-        theirs: _as(op) for theirs, op in (("AddV2", "Add"), ("Minimum", "Min"), ("Maximum", "Max"), ("Prelu", "PRelu"))
-    },
+    "AddV2": _as("Add"),
+    "Minimum": _as("Min"),
+    "Maximum": _as("Max"),
+    "Prelu": _as("PRelu"),
     **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative", "_FusedConv2D"), _convolution),
     "ConcatV2": _concat,
     "_FusedMatMul": _product,
