@@ -139,8 +139,8 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
         write_json(results.results / PLAN, plan)
         reduce_run(results, plan, workplace.root, progress)
         # Beside the numbers, not in them: times are part of what they were made from, and differ between equal runs.
-        made = {"made_from": made_from, "estimates": results.estimates.seal}
-        write_json(results.results / PROVENANCE, gather_provenance(plan) | made)
+        origin = {"made_from": made_from, "estimates": results.estimates.seal}
+        write_json(results.results / PROVENANCE, gather_provenance(plan) | origin)
     finished = RunFolder.open(folder.path)
     finished.next_plan.remove()
     return finished

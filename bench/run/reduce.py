@@ -189,8 +189,8 @@ class _Reduction:
         return items, outputs
 
     def _answers(self, label: str, items: Sequence[MetricOutput]) -> list[Answer]:
-        asked = [item for item in items if isinstance(item, UnitValues | SetStatistic)]
-        answers = [self._design.answer(item, self._cards[item.metric]) for item in asked]
+        numbers = [item for item in items if isinstance(item, UnitValues | SetStatistic)]
+        answers = [self._design.answer(item, self._cards[item.metric]) for item in numbers]
         trials = [item for item in items if isinstance(item, AttackTrial)]
         if trials and self._auditing is None:
             design, seed = self._design, self._plan.settings.seed

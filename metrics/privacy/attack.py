@@ -160,8 +160,8 @@ def informed_attack(
     again = learned.card.gallery == "released"
     if audit is None or learned.problem(recogniser, fit) or (again and recogniser not in audit.again):
         return None
-    known = audit.again[recogniser] if again else {"embedding": original["embedding"]}
-    gallery = unit_rows(learned.read(recogniser, known, released=again, fit=fit)["embedding"])
+    entries = audit.again[recogniser] if again else {"embedding": original["embedding"]}
+    gallery = unit_rows(learned.read(recogniser, entries, released=again, fit=fit)["embedding"])
     released = {c: evidence.anonymized[recogniser][c] for c in ("embedding", KNOWN_PLACE)}
     faces, extra = _extra_candidates(evidence, recogniser)
     extra_rows = unit_rows(learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"])

@@ -129,8 +129,8 @@ def _matches_others(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
         able = np.isfinite(released) & np.isfinite(unprotected)
         after.append(np.where(able, (released <= limit) & (released < attack.own_distance), np.nan))
         before.append(np.where(able, unprotected <= limit, np.nan))
-    matched, asked = _agreed(after, len(evidence.faces))
-    count, many, usual = (int(which.sum()) for which in (matched, asked, _agreed(before, len(asked))[0]))
+    matched, readable = _agreed(after, len(evidence.faces))
+    count, many, usual = (int(which.sum()) for which in (matched, readable, _agreed(before, len(readable))[0]))
     table = np.array([[count, many - count], [usual, many - usual]])
     if count > usual and scipy.stats.fisher_exact(table, "greater").pvalue < SURE:
         text = (
@@ -198,8 +198,8 @@ def _other_place(evidence: Evidence, others: Strangers) -> Iterator[Finding]:
             np.asarray(1 - np.einsum("pd,pd->p", original[i], rows[j]), np.float64) for rows in (output, original)
         )
         answers.append(np.where(np.isfinite(moved), (moved <= threshold) & ~(before <= usual), np.nan))
-    again, asked = _agreed(answers, len(i))
-    matched, many, pairs = np.unique(i[again]), len(np.unique(i[asked])), int(asked.sum())
+    again, readable = _agreed(answers, len(i))
+    matched, many, pairs = np.unique(i[again]), len(np.unique(i[readable])), int(readable.sum())
     if len(matched) and scipy.stats.poisson.sf(len(matched) - 1, pairs * FMR) < SURE:
         text = f"{len(matched):,} of {many:,} faces match what the output shows at another person's place in the photo"
         yield Finding("other-place", len(matched), many, text)
@@ -219,8 +219,8 @@ def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
     ssim = readings.get("pixels", {}).get("ssim|standard")
     lpips = readings.get("lpips-alex", {}).get("lpips_alex|standard")
     calibrated = _calibrated(evidence, plain_attacks(evidence), FMR)
-    private, asked = _agreed((not_matched(attack.own_distance, at) for attack, at in calibrated), len(changed))
-    flagged, measured = private, asked & changed & (ssim is not None or lpips is not None)
+    private, readable = _agreed((not_matched(attack.own_distance, at) for attack, at in calibrated), len(changed))
+    flagged, measured = private, readable & changed & (ssim is not None or lpips is not None)
     if ssim is not None:
         measured &= np.isfinite(ssim)
         flagged &= ssim >= ALIKE_SSIM
@@ -240,8 +240,8 @@ def _alike_yet_private(evidence: Evidence) -> Iterator[Finding]:
 def _agreed(answers: Iterable[Float], count: int) -> tuple[Bools, Bools]:
     """(N,) whether more than half of the recognisers that can say (1 yes, 0 no, NaN) say yes, and whether any can."""
     table = np.vstack([np.full(count, np.nan), *answers])
-    asked = np.isfinite(table).sum(axis=0)
-    return np.nansum(table, axis=0) > asked / 2, asked > 0
+    readable = np.isfinite(table).sum(axis=0)
+    return np.nansum(table, axis=0) > readable / 2, readable > 0
 
 
 def _calibrated(evidence: Evidence, tried: Sequence[Attack], fmr: float) -> list[tuple[Attack, float]]:

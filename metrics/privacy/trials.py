@@ -195,12 +195,12 @@ def background_distances(
     probe itself, is left to the caller."""
     background = audit.background[recogniser]
     released = {name: values[rows] for name, values in background.released.items()}
-    known: Columns = {"embedding": background.original["embedding"][rows]}
+    entries: Columns = {"embedding": background.original["embedding"][rows]}
     again = learned.card.gallery == "released"
     if again:
         readable = np.isfinite(released["embedding"]).all(axis=1)
-        known = {"embedding": np.where(readable[:, None], released["embedding"], released[KNOWN_PLACE])}
-    gallery = unit_rows(learned.read(recogniser, known, released=again, fit=fit)["embedding"])
+        entries = {"embedding": np.where(readable[:, None], released["embedding"], released[KNOWN_PLACE])}
+    gallery = unit_rows(learned.read(recogniser, entries, released=again, fit=fit)["embedding"])
     candidates = [unit_rows(c) for c in learned.read(recogniser, released, released=True, fit=fit).values()]
     distance = np.fmin.reduce([1 - c @ gallery.T for c in candidates])
     return np.asarray(distance, np.float32), background.identity[rows]

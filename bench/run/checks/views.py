@@ -145,10 +145,10 @@ class Signatures:
         scores = np.zeros(len(self.samples), np.float32)
         for start in range(0, len(self.samples), 2048):
             rows = slice(start, start + 2048)
-            mask, known = self.masks[rows].astype(np.float32), self.details[rows].astype(np.float32)
+            mask, details = self.masks[rows].astype(np.float32), self.details[rows].astype(np.float32)
             n = np.maximum(mask.sum(axis=1), 1)
             spread = np.sqrt(np.maximum(mask @ detail**2 - (mask @ detail) ** 2 / n, 1e-6))
-            scores[rows] = known @ detail / spread
+            scores[rows] = details @ detail / spread
         best = np.argsort(-scores, kind="stable")[:COMPARED]
         return [self.samples[k] for k in best if scores[k] >= LIKE]
 

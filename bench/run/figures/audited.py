@@ -116,7 +116,7 @@ class Auditing:
         self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
     ) -> list[Answer]:
         names = {trial.instrument for trial in believed}
-        found = []
+        tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
             several = [each for each in answers if each.metric == metric and each.instrument in names]
             if several:
@@ -124,7 +124,7 @@ class Auditing:
                 replicates = strongest(
                     [item for item in values if isinstance(item, UnitValues)], self._resamples, self._masks
                 )
-                found.append(
+                tops.append(
                     replace(
                         several[0],
                         instrument=WORST,
@@ -133,8 +133,8 @@ class Auditing:
                         estimates=estimates(replicates, cards[metric].bounds),
                     )
                 )
-        named = next((each for each in found if each.metric == NAMED), None)
-        return found if named is None else [*found, self._risk(named, believed)]
+        named = next((each for each in tops if each.metric == NAMED), None)
+        return tops if named is None else [*tops, self._risk(named, believed)]
 
     def _risk(self, named: Answer, believed: Sequence[AttackTrial]) -> Answer:
         """Residual risk by the strongest attack, for everybody and each subgroup."""

@@ -73,12 +73,12 @@ def _units(same: Sequence[UnitValues]) -> UnitValues:
     if any(each.eligible is not None for each in same):
         everybody = np.ones(len(first.values), np.bool_)
         eligible = np.any([everybody if each.eligible is None else each.eligible for each in same], axis=0)
-    known = [each.chance for each in same if each.chance is not None]
+    guesses = [each.chance for each in same if each.chance is not None]
     return replace(
         first,
         values=values,
         eligible=eligible,
-        chance=float(np.mean(known)) if known else None,
+        chance=float(np.mean(guesses)) if guesses else None,
         chance_values=_mean(chances) if chances else None,
         alternatives=tuple(_mean([_eligible(each, each.alternatives[k]) for each in same]) for k in range(ends)),
     )

@@ -163,12 +163,12 @@ class GapRows:
     def rows(self, method: str, answers: Sequence[Answer], cards: Mapping[str, MetricCard]) -> list[GapRow]:
         """The worst and the best subgroup of each attribute. Worst = against the metric's direction (lowest where it
         has none). Gaps of means are tested, those of time and of statistics of the set are not."""
-        asked: dict[tuple[str, tuple[int, ...]], list[Answer]] = {}
+        questions: dict[tuple[str, tuple[int, ...]], list[Answer]] = {}
         for each in answers:
             for members in self._members(each):
-                asked.setdefault((each.unit, members), []).append(each)
+                questions.setdefault((each.unit, members), []).append(each)
         tests: dict[tuple[int, tuple[int, ...]], GapTest] = {}
-        for (unit, members), several in asked.items():
+        for (unit, members), several in questions.items():
             tested = [each for each in several if cards[each.metric].family != "cost" and _means(each)]
             if not tested:
                 continue
@@ -259,6 +259,6 @@ def write_face_table(
     }
     for item in values:
         if item.unit == "face":
-            asked = np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
-            columns[f"{item.metric}|{item.instrument}|{item.region}"] = np.where(asked, item.values, np.nan)
+            eligible = np.ones(len(item.values), np.bool_) if item.eligible is None else item.eligible
+            columns[f"{item.metric}|{item.instrument}|{item.region}"] = np.where(eligible, item.values, np.nan)
     write_table(place, columns, "")

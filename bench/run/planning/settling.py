@@ -61,7 +61,7 @@ def plan_changes(folder: RunFolder, plan: Plan, locations: Locations) -> tuple[l
         f"{field}: {item.label} is not in the old plan"
         for field in ("datasets", "methods")
         for item in getattr(plan, field)
-        if item.label not in {known.label for known in getattr(old, field)}
+        if item.label not in {entry.label for entry in getattr(old, field)}
     ]
     before = {method.label: method for method in old.methods}
     # Another variant of clips of a method that is there already would have it run again.
@@ -172,8 +172,8 @@ def is_reduced(folder: RunFolder, plan: Plan, made_from: str) -> bool:
     """Whether the folder's results were made from just this, and are all there and intact."""
     try:
         published = RunFolder.open(folder.path)
-        made = {"made_from": made_from, "estimates": published.estimates.seal}
-        if published.plan.run != plan.run or not made.items() <= published.provenance.items():
+        origin = {"made_from": made_from, "estimates": published.estimates.seal}
+        if published.plan.run != plan.run or not origin.items() <= published.provenance.items():
             return False
         for dataset in plan.datasets:
             read = published.timelines if dataset.kind == "clips" else published.faces

@@ -78,18 +78,18 @@ def hash_arithmetic(metrics: Iterable[str]) -> str:
 def hash_content(path: Path) -> str:
     """sha256 of a file's bytes, or over the names and contents of a folder's files (hidden ones left out). What was
     hashed before is remembered while a file's size and time stay the same. Raises `DataError`."""
-    known = DigestCache(path if path.is_dir() else path.parent)
+    hashes = DigestCache(path if path.is_dir() else path.parent)
     try:
         if not path.is_dir():
-            return known.sha256(path)
+            return hashes.sha256(path)
         total = hashlib.sha256()
         for name, file in _files_below(path):
-            total.update(f"{name.as_posix()}\0{known.sha256(file)}\n".encode("utf-8", "surrogateescape"))
+            total.update(f"{name.as_posix()}\0{hashes.sha256(file)}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read ({error.strerror}); a method needs it") from error
     finally:
-        known.save()
+        hashes.save()
 
 
 def _is_plug_in(name: str) -> bool:

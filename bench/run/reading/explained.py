@@ -167,12 +167,12 @@ def missed(
     protection.
     """
     matched = np.zeros(len(explained), np.bool_)
-    asked = np.zeros(len(explained), np.bool_)
+    readable = np.zeros(len(explained), np.bool_)
     for own, reading, threshold in _attacks(original, anonymized, points):
         distance = distances(own, reading)
         matched |= distance <= threshold
-        asked |= np.isfinite(distance)
-    return explained & (equal | matched | ~asked)
+        readable |= np.isfinite(distance)
+    return explained & (equal | matched | ~readable)
 
 
 def _attacks(

@@ -184,14 +184,14 @@ def block_edges(region: Image) -> tuple[NDArray[np.int64], NDArray[np.int64]] | 
     """Edges of a mosaic's rows and columns, from 0 to the region's size; ``None`` where it is no mosaic: at least three
     blocks each way, two pixels in the middle, and lines inside blocks that differ by no more than one level."""
     grey = region.astype(np.int16).mean(axis=2)
-    found = []
+    sides = []
     for axis in (0, 1):
         steps = np.median(np.abs(np.diff(grey, axis=axis)), axis=1 - axis)
         edges = np.concatenate([[0], np.flatnonzero(steps > 1) + 1, [grey.shape[axis]]])
         if len(edges) < 4 or np.median(np.diff(edges)) < 2:
             return None
-        found.append(edges.astype(np.int64))
-    return found[0], found[1]
+        sides.append(edges.astype(np.int64))
+    return sides[0], sides[1]
 
 
 def _block_means(region: Image, edges: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Float:
