@@ -110,7 +110,7 @@ def _line(board: Board, entrant: Entrant) -> AuditLine | None:
         f"{best.row.attacker} by {best.row.channel}" if best else "",
         _sentence(best.row) if best else "no attack may be believed: not measured",
         attempts,
-        any(not row.problem and row.shares for row in rows),
+        entrant.label in entrant.run.plan.again,
     )
 
 

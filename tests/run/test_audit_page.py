@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_the_page_tells_what_every_attack_reached_and_which_may_not_be_believed(
     assert page.count("<svg") >= 2
     assert "out of 3" in text
     assert "nan" not in text.lower().split()
+    assert "the method cannot be run" not in text
+
+
+def test_a_method_whose_pictures_were_made_elsewhere_is_said_to_be_beyond_informed_attackers(tmp_path: Path) -> None:
+    run = people(tmp_path, "abc", 0)
+    outputs = tmp_path / "outputs"
+    shutil.copytree(run.data, outputs)
+    (outputs / "labels.csv").unlink(missing_ok=True)
+    run.planned(f"theirs=outputs:dir={outputs}", metrics=("audit",), audit="quick")
+    assert run.plan.again == {}
+    through(run)
+    rows = rows_of(run.reduce(), "theirs")
+    assert {row.attacker for row in rows if not row.problem} == {"ignorant"}
+    index = build_report([RunFolder.open(run.folder.path)], tmp_path / "report")
+    assert "the method cannot be run" in (index.parent / "audit.html").read_text("utf-8")
 
 
 def test_a_run_without_an_audit_has_no_such_page(tmp_path: Path) -> None:
