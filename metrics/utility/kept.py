@@ -19,6 +19,7 @@ from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import UnitValues
 from unmask.metrics.utility.attributes import instruments_with
+from unmask.metrics.utility.landmarks import landmark_error
 
 Ints = NDArray[np.intp]
 DRAWS: Final = 64
@@ -220,10 +221,8 @@ def directions(x: NDArray[Any], y: NDArray[Any]) -> Float:
 def shape_error(before: Float, after: Float) -> Float:
     """(N,) mean distance of (N, 68, 2) points over the distance of the outer eye corners before; NaN where a point is
     missing or the corners coincide."""
-    apart = np.linalg.norm(after - before, axis=2).mean(axis=1)
-    scale = np.linalg.norm(before[:, _OUTER_CORNERS[1]] - before[:, _OUTER_CORNERS[0]], axis=1)
-    result: Float = apart / np.where(scale > 0, scale, np.nan)
-    return result
+    one, other = _OUTER_CORNERS
+    return landmark_error(before, after, np.linalg.norm(before[:, other] - before[:, one], axis=1))
 
 
 def _values(

@@ -45,7 +45,7 @@ class LandmarkError:
 
 
 def landmark_error(original: NDArray[Any], output: NDArray[Any], eye_distance: NDArray[Any]) -> Float:
-    """(N,) mean distance of (N, 5, 2) points over (N,) eye distances; NaN where any is missing or the distance is 0."""
+    """(N,) mean distance of (N, K, 2) points over (N,) eye distances; NaN where any is missing or the distance is 0."""
     apart = np.linalg.norm(output.astype(np.float64) - original, axis=2).mean(axis=1)
     scale = np.asarray(eye_distance, dtype=np.float64)
     result: Float = apart / np.where(scale > 0, scale, np.nan)
