@@ -17,9 +17,8 @@ import numpy as np
 from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
 from unmask.metrics.instruments.support.crops import CropReader, square
-from unmask.metrics.instruments.support.onnx_session import fast_network, open_session, read_model
+from unmask.metrics.instruments.support.onnx_session import open_session, read_model
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
-from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 PADDING: Final = 0.2
 """Of dlib's chip, around the face; the networks were trained with it."""
@@ -156,10 +155,9 @@ class FaceApi(Estimator):
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.face_api_networks import TinyXception, build_network
+        from unmask.metrics.instruments.support.face_api_networks import TinyXception, open_network
 
-        network = build_network(read_weights(read_json(files["manifest"]), files["weights"]), TinyXception())
-        return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
+        return cls(open_network(files, TinyXception(), device, cls.card.name, FACE_API_SIDE))
 
     def cut(self, face: FaceView) -> Image | None:
         return square(face, FACE_API_SIDE, FACE_API_FACTOR)

@@ -13,9 +13,7 @@ from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.types import FaceView, Floats32, Image
 from unmask.metrics.instruments.attributes import FACE_API_MEANS, FACE_API_SIDE, planes
 from unmask.metrics.instruments.support.crops import CropReader, square
-from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
-from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 EXPRESSIONS: Final = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 """The classes, in the order of the columns of every estimator."""
@@ -79,11 +77,9 @@ class FaceApiExpression(_Estimator):
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.face_api_networks import DenseNetwork, build_network
+        from unmask.metrics.instruments.support.face_api_networks import DenseNetwork, open_network
 
-        weights = read_weights(read_json(files["manifest"]), files["weights"])
-        network = build_network(weights, DenseNetwork(len(EXPRESSIONS)))
-        return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
+        return cls(open_network(files, DenseNetwork(len(EXPRESSIONS)), device, cls.card.name, FACE_API_SIDE))
 
     def estimate(self, crops: Sequence[Image]) -> tuple[Floats32]:
         scores = self._network(planes(crops, FACE_API_MEANS, 255.0))

@@ -20,9 +20,7 @@ from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Float, Floats32, Image
 from unmask.metrics.instruments.attributes import FACE_API_MEANS, FACE_API_SIDE, planes
 from unmask.metrics.instruments.support.crops import CropReader, upright
-from unmask.metrics.instruments.support.onnx_session import fast_network
 from unmask.metrics.instruments.support.tfjs_graph import TfjsGraph
-from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 POINTS: Final = 68
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
@@ -96,11 +94,9 @@ class FaceApiPoints(CropReader):
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for a file of another network, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.face_api_networks import DenseNetwork, build_network
+        from unmask.metrics.instruments.support.face_api_networks import DenseNetwork, open_network
 
-        weights = read_weights(read_json(files["manifest"]), files["weights"])
-        network = build_network(weights, DenseNetwork(2 * POINTS))
-        return cls(fast_network(network, device, cls.card.name, sides=(FACE_API_SIDE, FACE_API_SIDE)))
+        return cls(open_network(files, DenseNetwork(2 * POINTS), device, cls.card.name, FACE_API_SIDE))
 
     def level(self, faces: Sequence[FaceView]) -> list[FaceView]:
         """The faces with their eyes where the network sees them; as they were where it cannot say, or sees the head

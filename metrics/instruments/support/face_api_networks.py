@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32
+from unmask.metrics.instruments.support.onnx_session import fast_network
+from unmask.metrics.instruments.support.tfjs_weights import read_json, read_weights
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -128,6 +131,17 @@ class DenseNetwork(nn.Module):
         # 7 x 7 at this point; the published code pools with a window of 7, which is all of it.
         y: torch.Tensor = self.fc(x.mean(dim=(2, 3)))
         return y
+
+
+def open_network(
+    files: Mapping[str, Path], network: nn.Module, device: str, name: str, side: int
+) -> Callable[..., Floats32]:
+    """What computes ``network`` with the weights of ``files`` on images of ``side`` pixels (`fast_network`).
+
+    Raises CheckpointError for a file of another network, UnavailableError for a missing GPU.
+    """
+    weights = read_weights(read_json(files["manifest"]), files["weights"])
+    return fast_network(build_network(weights, network), device, name, sides=(side, side))
 
 
 def build_network(weights: Mapping[str, Floats32], network: N) -> N:
