@@ -171,10 +171,13 @@ def permuted_floor(
     ``measure`` gets a permutation (P,) of the people, person p now being called permutation[p], and goes through the
     attack's whole pipeline: fitting, choosing and comparing. A person may keep the own label, as a guess may be right.
     """
-    measured = [measure(order) for order in label_permutations(people, permutations, seed)]
-    head = measured[0]
+    return mean_of([measure(order) for order in label_permutations(people, permutations, seed)])
+
+
+def mean_of(measured: Sequence[Replicates]) -> Replicates:
+    """The mean over permutations of the same design, at least one."""
     return replace(
-        head,
+        measured[0],
         point=np.mean([each.point for each in measured], axis=0),
         values=np.mean([each.values for each in measured], axis=0),
         # A mean over permutations is no share of people, and no worst of its attacks.

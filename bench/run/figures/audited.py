@@ -14,17 +14,15 @@ from unmask.bench.core.headlines import WORST
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
 from unmask.bench.core.stats.strongest import strongest
-from unmask.bench.core.stats.trust import Belief, Learning, believe, residual_risk
+from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import AttackTrial, Estimate, UnitValues
+from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
 from unmask.bench.store.results import AttackRow
 
-IGNORANT: Final = "ignorant"
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
-FLOORS: Final = 5
-"""Permutations of labels before the strongest attack is chosen."""
 _HALF: Final = 0.5
 _NOBODY: Final = Estimate(math.nan, math.nan, math.nan, 0, 0)
 
@@ -70,7 +68,7 @@ class Auditing:
         return [*kept, *self._of_strongest(kept, believed, cards)], rows
 
     def _means(self, values: Float) -> Replicates:
-        return replicate_means(_values("", values), self._resamples, self._masks)
+        return replicate_means(_values(values), self._resamples, self._masks)
 
     def _judge(self, trial: AttackTrial, attacks: Mapping[str, Replicates]) -> _Judged:
         attack, floor = attacks[trial.instrument], self._means(np.mean(trial.permuted, axis=0))
@@ -78,8 +76,8 @@ class Auditing:
         learning = None
         if trial.learns:
             people = ClusterResamples(trial.own_person, self._resamples.replicates, self._seed)
-            own, own_floor = (replicate_means(_values("", v), people) for v in (trial.own, trial.own_floor))
-            scores = [float(self._means(each).point[0]) for each in trial.trainings]
+            own, own_floor = (replicate_means(_values(v), people) for v in (trial.own, trial.own_floor))
+            scores = list(map(_mean, trial.trainings))
             learning = Learning(own, own_floor, self._means(trial.shares[_HALF]), scores, random=trial.drawn)
         ceiling = self._ceilings.get(trial.instrument, _unmeasured(attack))
         return _Judged(trial, attack, floor, believe(attack, floor, ceiling, ignorant, learning, trial.learns))
@@ -138,15 +136,12 @@ class Auditing:
 
     def _risk(self, named: Answer, believed: Sequence[AttackTrial]) -> Answer:
         """Residual risk by the strongest attack, for everybody and each subgroup."""
-        floors = [
-            strongest([_values("", trial.permuted[k]) for trial in believed], self._resamples, self._masks)
-            for k in range(FLOORS)
-        ]
-        floor = replace(
-            floors[0],
-            point=np.mean([each.point for each in floors], axis=0),
-            values=np.mean([each.values for each in floors], axis=0),
-            attacks=(),
+        # Under each permutation of labels the strongest attack is chosen anew.
+        floor = mean_of(
+            [
+                strongest(list(map(_values, permuted)), self._resamples, self._masks)
+                for permuted in zip(*(trial.permuted for trial in believed), strict=True)
+            ]
         )
         if self._top is None:
             self._top = named.replicates
@@ -160,8 +155,8 @@ def _blanked(answer: Answer, reason: str) -> Answer:
     return replace(answer, estimates=nothing, notes=(f"not trustworthy: {reason}",) * len(nothing))
 
 
-def _values(metric: str, values: Float) -> UnitValues:
-    return UnitValues(metric, "", values, share=True)
+def _values(values: Float) -> UnitValues:
+    return UnitValues("", "", values, share=True)
 
 
 def _unmeasured(like: Replicates) -> Replicates:
