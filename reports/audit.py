@@ -27,8 +27,8 @@ class Attempt:
 
     row: AttackRow
     text: str
-    detail: str
-    """Beside or below the number: why there is none, or what it is to be held against."""
+    detail: str = ""
+    """Why there is no number."""
 
     @property
     def believed(self) -> bool:
@@ -43,12 +43,21 @@ class AuditLine:
     risk: Cell
     named: Cell
     named_5: Cell
-    strongest: str
-    """The trustworthy attack that names most; '' = there is none."""
-    sentence: str
+    best: AttackRow | None
+    """The trustworthy attack that names most."""
     attempts: tuple[Attempt, ...]
     informed: bool
     """Whether the method could be run by an attacker."""
+
+    @property
+    def strongest(self) -> str:
+        """The best attack's name; '' = there is none."""
+        return f"{self.best.attacker} by {self.best.channel}" if self.best else ""
+
+    @property
+    def sentence(self) -> str:
+        """What it means for people."""
+        return _sentence(self.best) if self.best else "no attack may be believed: not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,6 @@ class Audit:
 
     board: Board
     lines: tuple[AuditLine, ...]
-    channels: tuple[str, ...]
     people: int
     searches: int
     plots: tuple[tuple[str, Markup], ...]
@@ -88,7 +96,6 @@ def _audit(board: Board, name: str) -> Audit | None:
     return Audit(
         board,
         tuple(lines),
-        tuple(dict.fromkeys(row.channel for row in rows)),
         max((row.people for row in rows), default=0),
         max((row.searches for row in rows), default=0),
         tuple(_plots(board, lines, name)),
@@ -100,22 +107,20 @@ def _line(board: Board, entrant: Entrant) -> AuditLine | None:
     if not rows:
         return None
     attempts = tuple(map(_attempt, rows))
-    best = _strongest(attempts)
     risk, named, named_5 = (entrant_cell(board, entrant, column) for column in (RISK, NAMED, NAMED_5))
     return AuditLine(
         entrant,
         risk,
         named,
         named_5,
-        f"{best.row.attacker} by {best.row.channel}" if best else "",
-        _sentence(best.row) if best else "no attack may be believed: not measured",
+        _strongest(attempts),
         attempts,
         entrant.label in entrant.run.plan.again,
     )
 
 
-def _strongest(attempts: Sequence[Attempt]) -> Attempt | None:
-    return max((each for each in attempts if each.believed), key=lambda each: each.row.named or 0.0, default=None)
+def _strongest(attempts: Sequence[Attempt]) -> AttackRow | None:
+    return max((each.row for each in attempts if each.believed), key=lambda row: row.named or 0.0, default=None)
 
 
 def _attempt(row: AttackRow) -> Attempt:
@@ -124,8 +129,7 @@ def _attempt(row: AttackRow) -> Attempt:
     if row.doubts:
         return Attempt(row, "not trustworthy", "; ".join(row.doubts))
     text = format_value(row.named, "share")
-    beside = f"floor {format_value(row.floor, 'share')}, ceiling {format_value(row.ceiling, 'share')}"
-    return Attempt(row, f"≥ {text}" if row.lower_bound else text, beside)
+    return Attempt(row, f"≥ {text}" if row.lower_bound else text)
 
 
 def _sentence(row: AttackRow) -> str:
@@ -141,7 +145,7 @@ def _sentence(row: AttackRow) -> str:
 
 
 def _plots(board: Board, lines: Sequence[AuditLine], name: str) -> Iterator[tuple[str, Markup]]:
-    best = [(line, attempt.row) for line in lines if (attempt := _strongest(line.attempts)) is not None]
+    best = [(line, line.best) for line in lines if line.best is not None]
     if not best:
         return
     people, ranks = best[0][1].people, len(best[0][1].cmc)
