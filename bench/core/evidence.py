@@ -43,6 +43,12 @@ def look_column(look: str) -> str:
     return f"look:{look}"
 
 
+def found_or_placed(columns: Columns) -> NDArray[Any]:
+    """(N, D) a recogniser's reading of each output: of the face found again, else of what lies at the known place."""
+    embedding = columns["embedding"]
+    return np.where(np.isfinite(embedding).all(axis=1, keepdims=True), embedding, columns[KNOWN_PLACE])
+
+
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """A decision threshold of one recogniser at one false match rate."""
@@ -284,7 +290,7 @@ class Evidence:
         columns = self.anonymized[instrument]
         rows = columns[reading]
         if reading == "embedding" and KNOWN_PLACE in columns:
-            rows = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, columns[KNOWN_PLACE])
+            rows = found_or_placed(columns)
         error = np.asarray(self.outcome == Outcome.ERROR.value, np.bool_)
         return np.where(error if rows.ndim == 1 else error[:, None], self.original[instrument][reading], rows)
 

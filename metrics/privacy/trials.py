@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import ALL_PEOPLE, KNOWN_PLACE, Audit, Columns, Evidence, LearnedAttack
+from unmask.bench.core.evidence import ALL_PEOPLE, Audit, Columns, Evidence, LearnedAttack, found_or_placed
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.error_rates import step_threshold
 from unmask.bench.core.stats.histograms import COSINE_EDGES, ScoreHistograms, score_histograms
@@ -198,8 +198,7 @@ def background_distances(
     entries: Columns = {"embedding": background.original["embedding"][rows]}
     again = learned.card.gallery == "released"
     if again:
-        readable = np.isfinite(released["embedding"]).all(axis=1)
-        entries = {"embedding": np.where(readable[:, None], released["embedding"], released[KNOWN_PLACE])}
+        entries = {"embedding": found_or_placed(released)}
     gallery = unit_rows(learned.read(recogniser, entries, released=again, fit=fit)["embedding"])
     candidates = [unit_rows(c) for c in learned.read(recogniser, released, released=True, fit=fit).values()]
     distance = np.fmin.reduce([1 - c @ gallery.T for c in candidates])

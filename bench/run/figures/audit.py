@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns
+from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns, found_or_placed
 from unmask.bench.core.files import digest
 from unmask.bench.run.figures.attacking import Learned, folds_of
 from unmask.bench.run.jobs.shards import dataset_jobs
@@ -69,8 +69,9 @@ def _of_dataset(
     original = {"embedding": original["embedding"]}
     released = {**original, KNOWN_PLACE: original["embedding"]}
     if method:
-        tables = [read_table(folder.score_dir(dataset.label, method, j.shard) / f"{recogniser}.parquet") for j in jobs]
-        released = {name: concatenate(tables)[name] for name in ("embedding", KNOWN_PLACE)}
+        places = [folder.score_dir(dataset.label, method, job.shard) / f"{recogniser}.parquet" for job in jobs]
+        table = concatenate(list(map(read_table, places)))
+        released = {name: table[name] for name in ("embedding", KNOWN_PLACE)}
     named = identity != ""
     return (
         {name: rows[named] for name, rows in original.items()},
@@ -125,5 +126,4 @@ def _again(
     table = concatenate(
         [read_table(folder.score_dir(dataset.label, label, job.shard) / f"{recogniser}.parquet") for job in jobs]
     )
-    found_again = np.isfinite(table["embedding"]).all(axis=1)
-    return {"embedding": np.where(found_again[:, None], table["embedding"], table[KNOWN_PLACE])}
+    return {"embedding": found_or_placed(table)}
