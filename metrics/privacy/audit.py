@@ -18,7 +18,16 @@ from unmask.bench.core.stats.identification import cmc, open_set
 from unmask.bench.core.stats.linkability import binned_linkability, cross_linkability
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import AUDIT, AttackTrial, SetStatistic, UnitValues
-from unmask.metrics.privacy.trials import FMRS, LEAST_PAIRS, Gallery, Trial, gallery_of, named_in_background, trial_of
+from unmask.metrics.privacy.trials import (
+    FMRS,
+    LEAST_PAIRS,
+    Gallery,
+    Trial,
+    gallery_of,
+    named_in_background,
+    of_everybody,
+    trial_of,
+)
 
 RANKS: Final = (1, 5, 10)
 MOST_RANKS: Final = 50
@@ -156,7 +165,7 @@ class AuditedAttacks:
 
 def _fits(learned: LearnedAttack, recogniser: str) -> list[str]:
     """Those on all background people, under one seed or several."""
-    fits = [fit for fit in learned.fits(recogniser) if fit == ALL_PEOPLE or fit.startswith("again/")]
+    fits = [fit for fit in learned.fits(recogniser) if of_everybody(fit)]
     return [fit for fit in fits if not learned.problem(recogniser, fit)]
 
 
@@ -174,9 +183,9 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     missing = np.full(len(evidence.faces), np.nan)
     learns = learned.learns(recogniser)
     own, own_person = named_in_background(evidence, learned, recogniser, ALL_PEOPLE) if learns else (missing[:0],) * 2
-    whole = trial_of(evidence, learned, recogniser, _fits(learned, recogniser)[0], whole=True)
-    worst = None if whole is None or whole.histograms is None else worst_disclosure(whole.histograms)
-    curve = None if whole is None or whole.histograms is None else whole.histograms.det()
+    histograms = trained[0].histograms
+    worst = None if histograms is None else worst_disclosure(histograms)
+    curve = None if histograms is None else histograms.det()
     return AttackTrial(
         label,
         recogniser,
@@ -223,7 +232,7 @@ def _within(trial: Trial, k: int) -> Float:
 def _numbers(
     evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str, name: str
 ) -> Iterator[UnitValues | SetStatistic]:
-    trial = trial_of(evidence, learned, recogniser, fit, whole=True)
+    trial = trial_of(evidence, learned, recogniser, fit)
     assert trial is not None
     histograms = trial.histograms
     assert histograms is not None
@@ -246,14 +255,14 @@ def _numbers(
             compute_all=every,
         )
     scored = np.asarray(~np.isnan(trial.searches.rank), np.bool_)
-    asked: dict[str, Callable[[Float], Float]] = {
+    statistics: dict[str, Callable[[Float], Float]] = {
         "attack_eer": lambda people: histograms.equal_error_rate(people).value,
         "attack_fnir": lambda weights: open_set(trial.searches, FPIR, weights=weights).fnir,
         "linkability": partial(binned_linkability, histograms),
         "linkability_crossed": partial(cross_linkability, histograms, seed=evidence.settings.seed),
         "disclosure_expected": partial(expected_disclosure, histograms),
     }
-    for metric, compute in asked.items():
+    for metric, compute in statistics.items():
         by_person = metric != "attack_fnir"
         compute_all = partial(_by_person, compute, gallery_of(evidence)) if by_person else compute
         yield SetStatistic(

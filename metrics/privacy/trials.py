@@ -79,21 +79,24 @@ def gallery_of(evidence: Evidence) -> Gallery:
     return gallery
 
 
-def trial_of(
-    evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE, *, whole: bool = False
-) -> Trial | None:
+def trial_of(evidence: Evidence, learned: LearnedAttack, recogniser: str, fit: str = ALL_PEOPLE) -> Trial | None:
     """The attack by what was learned in ``fit``; ``None`` where nothing was. Worked out once.
 
-    ``whole``: with histograms and thresholds, else with searches alone.
+    Fits on all people have histograms and thresholds; the others, which only check those, have searches alone.
     """
-    key = f"trial {learned.label}/{recogniser} {fit} {whole}"
+    key = f"trial {learned.label}/{recogniser} {fit}"
     if key not in evidence.derived:
         gallery = gallery_of(evidence)
         held = informed_attack(evidence, learned, recogniser, fit, gallery.person)
-        thresholds = thresholds_of(evidence, learned, recogniser) if whole and held is not None else None
+        thresholds = thresholds_of(evidence, learned, recogniser) if of_everybody(fit) and held is not None else None
         evidence.derived[key] = None if held is None else _searched(*held, gallery, thresholds)
     trial: Trial | None = evidence.derived[key]
     return trial
+
+
+def of_everybody(fit: str) -> bool:
+    """Whether it is of all background people, under one seed or another."""
+    return fit == ALL_PEOPLE or fit.startswith("again/")
 
 
 def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: Mapping[str, float] | None) -> Trial:
@@ -134,11 +137,11 @@ def _pushed_back(best: Float, person: Ints, genuine: Float) -> Ints:
 
 def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
     """People change places: whoever is searched for is somebody who could be named, drawn at random."""
-    wanted = np.unique(gallery.person[gallery.eligible])
+    people = np.unique(gallery.person[gallery.eligible])
     rows = []
-    for order in label_permutations(len(wanted), PERMUTATIONS):
+    for order in label_permutations(len(people), PERMUTATIONS):
         other = np.full(gallery.people, -1, np.int64)
-        other[wanted] = wanted[order]
+        other[people] = people[order]
         person = np.where(gallery.eligible, other[gallery.person], -1)
         rows.append(np.where(np.isnan(rank), np.nan, _first(best, person)))
     return np.array(rows)
@@ -161,8 +164,16 @@ def _histograms(scores: Floats32, gallery: Gallery) -> ScoreHistograms:
 
 def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
     """FMR -> the lowest score at which no larger share of comparisons takes a background person's released face for
-    somebody else; NaN with fewer than `LEAST_PAIRS`. Each fold is read by the fit that has not seen its people."""
-    audit = evidence.audit
+    somebody else; NaN with fewer than `LEAST_PAIRS`. Each fold is read by the fit that has not seen its people. Worked
+    out once."""
+    key = f"thresholds {learned.label}/{recogniser}"
+    if key not in evidence.derived:
+        evidence.derived[key] = _thresholds(evidence.audit, learned, recogniser)
+    thresholds: dict[str, float] = evidence.derived[key]
+    return thresholds
+
+
+def _thresholds(audit: Audit | None, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
     pieces = [np.zeros(0)]
     if audit is not None and recogniser in audit.background:
         for fold in np.unique(audit.fold).tolist():
