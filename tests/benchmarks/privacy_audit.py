@@ -72,19 +72,21 @@ def report(folder: RunFolder) -> int:
 def claims(estimates: Estimates, labels: Sequence[str]) -> list[tuple[str, bool]]:
     """What the issue of an audit is: each claim, and whether it holds."""
     risk = {label: _row(estimates, label, "residual_risk") for label in labels}
-    made: list[tuple[str, bool]] = [("photos that are not anonymized are at the ceiling", _value(risk, "none") > 0.95)]
+    checks: list[tuple[str, bool]] = [
+        ("photos that are not anonymized are at the ceiling", _value(risk, "none") > 0.95)
+    ]
     for label in labels:
         weak = label.startswith(("blur", "pixelate", "k-same"))
         ignorant, parrot = (_best(estimates, label, name) or 0.0 for name in (IGNORANT, "parrot"))
         row = risk[label]
         if weak and ignorant < 0.1:
-            known = row is not None and row.low is not None and row.low > 0.05
-            made.append((f"{label}, hidden from the ignorant attacker, falls to those who know it", known))
+            falls = row is not None and row.low is not None and row.low > 0.05
+            checks.append((f"{label}, hidden from the ignorant attacker, falls to those who know it", falls))
         if label == "k-same":
-            made.append(("k-same is clearly weaker against the parrot", parrot > ignorant + 0.1))
+            checks.append(("k-same is clearly weaker against the parrot", parrot > ignorant + 0.1))
         if label == "blackout":
-            made.append(("blackout leaves little more than what lies outside the face", _value(risk, label) < 0.25))
-    return made
+            checks.append(("blackout leaves little more than what lies outside the face", _value(risk, label) < 0.25))
+    return checks
 
 
 def _best(estimates: Estimates, label: str, attacker: str) -> float | None:

@@ -32,9 +32,9 @@ def fits_place(folder: RunFolder, dataset: str, method: str, attacker: PlannedAt
     return folder.attacks_dir(dataset, method) / f"{attacker.label}@{recogniser}.safetensors"
 
 
-def fits_key_of(folder: RunFolder, plan: Plan, method: str, attacker: PlannedAttacker, recogniser: str) -> str:
-    """Of what an attacker learned of a method by one recogniser: the readings, the attacker, and the seed."""
-    tables = [
+def background_keys(folder: RunFolder, plan: Plan, method: str, recogniser: str) -> list[str | None]:
+    """Of the tables that attackers learn from: one recogniser's readings of originals and of a method's releases."""
+    return [
         table_key(place / f"{recogniser}.parquet")
         for dataset in plan.used_to("background")
         for job in dataset_jobs(plan, dataset)
@@ -43,7 +43,11 @@ def fits_key_of(folder: RunFolder, plan: Plan, method: str, attacker: PlannedAtt
             folder.score_dir(dataset.label, method, job.shard),
         )
     ]
-    return digest(["attack", ATTACKS, attacker.spec, attacker.card.identity, recogniser, tables, plan.settings.seed])
+
+
+def fits_key_of(attacker: PlannedAttacker, recogniser: str, tables: Sequence[str | None], seed: int) -> str:
+    """Of what an attacker learned of a method by one recogniser. ``tables``: `background_keys`."""
+    return digest(["attack", ATTACKS, attacker.spec, attacker.card.identity, recogniser, tables, seed])
 
 
 def background_of_method(folder: RunFolder, plan: Plan, method: str, recogniser: str) -> Background:

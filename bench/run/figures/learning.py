@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unmask.bench.core.evidence import Background
 from unmask.bench.run.figures.attacking import attacker_of, folds_of, learned_of
-from unmask.bench.run.figures.audit import audited, background_of_method, fits_key_of, fits_place
+from unmask.bench.run.figures.audit import audited, background_keys, background_of_method, fits_key_of, fits_place
 from unmask.bench.run.jobs.shards import Job, ShardJob
 from unmask.bench.store.fits import fits_key, write_fits
 from unmask.bench.store.schemas import Plan
@@ -24,17 +24,18 @@ def attack_jobs(plan: Plan) -> list[Job]:
 def attack_release(job: ShardJob) -> bool:
     """Has every attacker of the plan learn about the job's method; False if all of it was there."""
     anything = False
+    seed = job.plan.settings.seed
     for recogniser in job.plan.recognisers:
+        tables = background_keys(job.folder, job.plan, job.method, recogniser)
         background: Background | None = None
         for planned in job.plan.attackers:
             place = fits_place(job.folder, job.dataset, job.method, planned, recogniser)
-            key = fits_key_of(job.folder, job.plan, job.method, planned, recogniser)
+            key = fits_key_of(planned, recogniser, tables, seed)
             if fits_key(place) == key:
                 continue
             anything = True
             if background is None:
                 background = background_of_method(job.folder, job.plan, job.method, recogniser)
-            seed = job.plan.settings.seed
             fold = folds_of(background.identity, seed)
             write_fits(place, learned_of(attacker_of(planned.spec), background, fold, seed), key)
     return anything
