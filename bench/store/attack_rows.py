@@ -14,6 +14,7 @@ class AttackRow(Strict):
     method: str
     attacker: str
     channel: str
+    """A recogniser, or ``fused``: all that the attacker can use."""
     problem: str = ""
     """Why it could not be tried; '' = it was."""
     doubts: list[str] = Field(default_factory=list)
@@ -37,6 +38,8 @@ class AttackRow(Strict):
     searches: int = 0
     people: int = 0
     """In the gallery."""
+    thresholds: dict[str, float | None] = Field(default_factory=dict)
+    """False match rate -> score at which pairs are accepted, of background people."""
     cmc: list[float] = Field(default_factory=list)
     """Share of searches whose right person is among the first 1, 2, ..."""
     fmr: list[float] = Field(default_factory=list)

@@ -16,7 +16,7 @@ FUSED: Final = "fused"
 """The channel of the scores that `Fusion` gives."""
 LEAST_OWN: Final = 20
 """Comparisons with oneself below which a channel is not calibrated."""
-MOST_PAIRS: Final = 200_000
+MOST_PAIRS: Final = 50_000
 """Comparisons with others that are learned from, evenly spaced where there are more."""
 
 
@@ -93,13 +93,22 @@ class Fusion:
         return cls(tuple(usable), slope, intercept, _log_odds(odds, labels)[0])
 
     def fuse(self, scores: Mapping[str, NDArray[Any]]) -> Float:
-        """(N, G) fused scores, higher = more alike; NaN where no channel compared. ``scores`` as in `fit`; those that
-        it left out are ignored, and one that is missing altogether counts as one that could not compare."""
+        """Fused scores of the shape of each of ``scores``, higher = more alike; NaN where no channel compared. Channels
+        that were left out are ignored, and one that is missing altogether counts as one that could not compare."""
         shape = next(iter(scores.values())).shape
-        missing = np.full(shape, np.nan)
-        layers = [np.asarray(scores.get(name, missing), np.float64) for name in self.channels]
-        fused: Float = _filled(np.stack(layers, axis=-1) * self.slope + self.intercept) @ self.weight
-        return fused
+        fused, odds, count, absent = (np.zeros(shape) for _ in range(4))
+        for k, name in enumerate(self.channels):
+            if name not in scores:
+                absent += self.weight[k]
+                continue
+            own = np.asarray(scores[name], np.float64) * self.slope[k] + self.intercept[k]
+            there = np.isfinite(own)
+            fused[there] += self.weight[k] * own[there]
+            odds[there] += own[there]
+            count[there] += 1
+            absent[~there] += self.weight[k]
+        mean = np.divide(odds, count, out=np.full(shape, np.nan), where=count > 0)
+        return np.asarray(fused + absent * mean)
 
 
 def _evenly(own: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import WORST
+from unmask.bench.core.stats.disclosure import worst_disclosure
+from unmask.bench.core.stats.identification import cmc
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackTrial, Estimate, UnitValues
+from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
 from unmask.bench.store.results import AttackRow
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
+MOST_RANKS: Final = 50
+"""Of the CMC."""
+_POINTS: Final = slice(None, None, 2)
+"""Of the DET curve every second point is kept: 0.02 in a cosine."""
 _HALF: Final = 0.5
 _NOBODY: Final = Estimate(math.nan, math.nan, math.nan, 0, 0)
 
@@ -101,13 +107,8 @@ class Auditing:
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
             searches=int(judged.attack.n[0]),
-            people=trial.people,
-            cmc=list(trial.cmc) if believed else [],
-            fmr=list(trial.fmr) if believed else [],
-            fnmr=list(trial.fnmr) if believed else [],
-            disclosed=finite(trial.disclosed) if believed else None,
-            disclosed_tag=trial.disclosed_tag if believed else "",
-            disclosed_limit=finite(trial.disclosed_limit),
+            thresholds={fmr: finite(value) for fmr, value in trial.thresholds.items()},
+            **_of_scores(trial.scores, believed=believed),
         )
 
     def _of_strongest(
@@ -147,6 +148,23 @@ class Auditing:
             self._top = named.replicates
         risks = residual_risk(named.replicates, floor, self._top)
         return replace(named, metric=RISK, estimates=risks, chances=(_NOBODY,) * len(risks))
+
+
+def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]:
+    """Curves and ZEBRA's worst case, as an `AttackRow` has them."""
+    if scores is None:
+        return {}
+    worst, curve = worst_disclosure(scores.histograms), scores.histograms.det()
+    row = {"people": scores.people, "disclosed_limit": finite(worst.limit)}
+    if not believed:
+        return row
+    return row | {
+        "cmc": cmc(scores.searches.rank, min(MOST_RANKS, scores.people)).tolist(),
+        "fmr": curve.fmr[_POINTS].tolist(),
+        "fnmr": curve.fnmr[_POINTS].tolist(),
+        "disclosed": finite(worst.decades),
+        "disclosed_tag": worst.tag,
+    }
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:
