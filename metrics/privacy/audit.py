@@ -36,7 +36,7 @@ FPIR: Final = 0.1
 _ATTACK: Final = (
     "An attacker who has the method (its card says what it learns, from background people who are not tested) "
     "searches each released face among all people of the data set, each at the entry that is most alike, its own photo "
-    "left out. "
+    "left out; by each recogniser, and by all of them fused with weights from background people. "
 )
 _JUDGED: Final = (
     " Not printed where the attack may not be believed: it fails on un-anonymized photos, learned nothing, or does "

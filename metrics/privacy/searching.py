@@ -28,8 +28,6 @@ from unmask.metrics.privacy.strangers import strangers
 
 PERMUTATIONS: Final = 5
 """Of labels, for the floor."""
-_DECIMALS: Final = 5
-"""Of fused scores: equal ones must not differ by rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def fused_comparisons(channels: Mapping[str, Compared], fusion: Fusion) -> Compa
 
 def fused_scores(fusion: Fusion, scores: Mapping[str, Floats32]) -> Floats32:
     """(...) log-odds; NaN where no recogniser compared."""
-    return np.round(fusion.fuse(scores), _DECIMALS).astype(np.float32)
+    return fusion.fuse(scores).astype(np.float32)
 
 
 def searched(compared: Compared, gallery: Gallery, thresholds: Mapping[str, float] | None) -> Trial:

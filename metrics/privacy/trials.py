@@ -117,9 +117,8 @@ def groundwork_of(evidence: Evidence, learned: LearnedAttack) -> Groundwork:
     if len(names) < 2:
         return Groundwork(thresholds, None, None, "")
     scores = {name: 1 - values for name, values in unseen.distance.items()}
-    everybody = np.ones(len(unseen.own), np.bool_)
     try:
-        fusion, shuffled = (_fusion(scores, own, everybody) for own in (unseen.own, unseen.shuffled))
+        fusion, shuffled = (_fusion(scores, own) for own in (unseen.own, unseen.shuffled))
     except UnavailableError as error:
         return Groundwork(thresholds, None, None, str(error))
     # The fusion whose scores a threshold is of must not have met the people of it either.
@@ -127,7 +126,7 @@ def groundwork_of(evidence: Evidence, learned: LearnedAttack) -> Groundwork:
     for fold in np.unique(unseen.fold):
         inside = unseen.fold == fold
         try:
-            without = _fusion(scores, unseen.own, ~inside)
+            without = _fusion({name: values[~inside] for name, values in scores.items()}, unseen.own[~inside])
         except UnavailableError:
             continue
         impostors = inside & ~unseen.own
@@ -136,14 +135,9 @@ def groundwork_of(evidence: Evidence, learned: LearnedAttack) -> Groundwork:
     return Groundwork({**thresholds, FUSED: fused}, fusion, shuffled, "")
 
 
-def _fusion(scores: Mapping[str, Floats32], own: Bools, rows: Bools) -> Fusion:
-    """Of (T,) comparisons those in ``rows``. Raises `UnavailableError` unless two recognisers can be fused."""
-    fusion = Fusion.fit({name: values[None, rows] for name, values in scores.items()}, own[None, rows])
-    if len(fusion.channels) < 2:
-        raise UnavailableError(
-            f"only {fusion.channels[0]} compares enough background people with themselves: there is nothing to fuse"
-        )
-    return fusion
+def _fusion(scores: Mapping[str, Floats32], own: Bools) -> Fusion:
+    """Of (T,) comparisons."""
+    return Fusion.fit({name: values[None] for name, values in scores.items()}, own[None])
 
 
 def _unseen(audit: Audit | None, learned: LearnedAttack, names: list[str]) -> Unseen:
