@@ -22,7 +22,8 @@ class AttackRow(Strict):
     lower_bound: bool = False
     """Whether more people to learn from would make it stronger."""
     named: float | None = None
-    """Share of searches whose right person comes first."""
+    """Share of searches whose right person comes first. Of several trainings it is the one that names most of the
+    people tested, which flatters it a little; so are ``cmc``, ``fmr``, ``fnmr`` and ``disclosed``."""
     floor: float | None = None
     """The same where nothing can be known: labels permuted."""
     ceiling: float | None = None
@@ -34,7 +35,7 @@ class AttackRow(Strict):
     shares: dict[str, float | None] = Field(default_factory=dict)
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
-    """Of several trainings each; the best one counts."""
+    """Of several trainings each."""
     searches: int = 0
     people: int = 0
     """In the gallery."""

@@ -51,8 +51,10 @@ def _rank_card(k: int) -> MetricCard:
         title=f"Named {'first' if k == 1 else f'among {k}'}",
         question=f"How often is the right person among the {k} most alike, to an attacker who knows the method?",
         how=f"{_ATTACK}The share of searches whose right person is among the first {k}; ties are broken by chance. "
-        f"``worst``: the strongest attack that may be believed, chosen on one half of the people and measured on the "
-        f"other, ten halvings, both ways. Interval: bootstrap over people.{_JUDGED}",
+        f"Of an attacker into which chance enters that is the training which names most of the people tested, which "
+        f"flatters it a little. ``worst``: the strongest attack that may be believed, each training one of its own, "
+        f"chosen on one half of the people and measured on the other, ten halvings, both ways. Interval: bootstrap "
+        f"over people.{_JUDGED}",
         source="ISO/IEC 19795-1 (closed-set identification); Srivastava et al. 2020 (attackers by what they know)",
         limits="Depends on the number of people searched: compare within one data set only. The attackers are those "
         "that were tried; a better one may exist.",
@@ -204,7 +206,7 @@ def _trial(
         own_floor=own.floor.get(channel, np.full(len(of_own), np.nan)),
         own_person=own.person[: len(of_own)],
     )
-    return replace(trial, scores=trained[0].scores)
+    return replace(trial, scores=trained[trial.best].scores)
 
 
 def _successes(evidence: Evidence, name: str, trained: Sequence[Trial]) -> dict[str, tuple[UnitValues, ...]]:

@@ -14,6 +14,7 @@ from unmask.bench.core.headlines import WORST
 from unmask.bench.core.stats.disclosure import worst_disclosure
 from unmask.bench.core.stats.identification import cmc
 from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.paired import Scored
 from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
@@ -56,7 +57,7 @@ class Auditing:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
         attack."""
         tried = [trial for trial in trials if not trial.problem]
-        attacks = {trial.instrument: self._means(trial.trainings[trial.best]) for trial in tried}
+        attacks = {each.instrument: each.replicates for each in answers if each.metric == NAMED}
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
@@ -114,26 +115,40 @@ class Auditing:
     def _of_strongest(
         self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
     ) -> list[Answer]:
-        names = {trial.instrument for trial in believed}
         tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
-            several = [each for each in answers if each.metric == metric and each.instrument in names]
-            if several:
-                values = [each.attacks[0].item for each in several]
+            shown = {each.instrument: each for each in answers if each.metric == metric}
+            trained = [scored for trial in believed for scored in self._trainings(trial, shown[trial.instrument])]
+            if trained:
                 replicates = strongest(
-                    [item for item in values if isinstance(item, UnitValues)], self._resamples, self._masks
+                    [each.item for each in trained if isinstance(each.item, UnitValues)],
+                    self._resamples,
+                    self._masks,
+                    measured=[each.replicates for each in trained],
                 )
                 tops.append(
                     replace(
-                        several[0],
+                        shown[believed[0].instrument],
                         instrument=WORST,
-                        attacks=tuple(scored for each in several for scored in each.attacks),
+                        attacks=tuple(trained),
                         replicates=replicates,
                         estimates=estimates(replicates, cards[metric].bounds),
                     )
                 )
         named = next((each for each in tops if each.metric == NAMED), None)
         return tops if named is None else [*tops, self._risk(named, believed)]
+
+    def _trainings(self, trial: AttackTrial, shown: Answer) -> list[Scored]:
+        """Each a candidate of its own, so that the best is not picked by the people on whom it is measured; ``shown``:
+        the answer of the best one."""
+        items = [
+            replace(item, instrument=f"{item.instrument}#{k}") for k, item in enumerate(trial.successes[shown.metric])
+        ]
+        measured = {trial.best: shown.replicates}
+        return [
+            Scored(item, measured.get(k) or replicate_means(item, self._resamples, self._masks))
+            for k, item in enumerate(items)
+        ]
 
     def _risk(self, named: Answer, believed: Sequence[AttackTrial]) -> Answer:
         """Residual risk by the strongest attack, for everybody and each subgroup."""
