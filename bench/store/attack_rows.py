@@ -14,6 +14,7 @@ class AttackRow(Strict):
     method: str
     attacker: str
     channel: str
+    """A recogniser, or ``fused``: all that the attacker can use."""
     explains: bool = False
     """Whether the attacker looks past the face: it explains what others reach, and is not ranked."""
     problem: str = ""
@@ -23,7 +24,8 @@ class AttackRow(Strict):
     lower_bound: bool = False
     """Whether more people to learn from would make it stronger."""
     named: float | None = None
-    """Share of searches whose right person comes first."""
+    """Share of searches whose right person comes first. Of several trainings it is the one that names most of the
+    people tested, which flatters it a little; so are ``cmc``, ``fmr``, ``fnmr`` and ``disclosed``."""
     floor: float | None = None
     """The same where nothing can be known: labels permuted."""
     ceiling: float | None = None
@@ -35,7 +37,7 @@ class AttackRow(Strict):
     shares: dict[str, float | None] = Field(default_factory=dict)
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
-    """Of several trainings each; the best one counts."""
+    """Of several trainings each."""
     psnr_released: float | None = None
     psnr: float | None = None
     """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
@@ -43,6 +45,8 @@ class AttackRow(Strict):
     searches: int = 0
     people: int = 0
     """In the gallery."""
+    thresholds: dict[str, float | None] = Field(default_factory=dict)
+    """False match rate -> score at which pairs are accepted, of background people."""
     cmc: list[float] = Field(default_factory=list)
     """Share of searches whose right person is among the first 1, 2, ..."""
     fmr: list[float] = Field(default_factory=list)
