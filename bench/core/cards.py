@@ -170,6 +170,8 @@ class AttackerCard:
     """From which audit on it is tried."""
     by_chance: bool = False
     """Whether chance enters what it learns, so that several fits are needed to know how good it is."""
+    view: str = ""
+    """What it looks at: '' = the released faces as they are; ``restored``, ``outside`` the face, ..."""
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -7,6 +7,18 @@ from pydantic import Field
 from unmask.bench.core.settings import Strict
 
 
+class GalleryRow(Strict):
+    """How often the right person comes first in a gallery of one size; null = not measured, or not modelled."""
+
+    size: int
+    """People in the gallery."""
+    measured: float | None = None
+    modelled: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The band of the model."""
+
+
 class AttackRow(Strict):
     """What one attacker who knows a method reached, by one channel; null = not measured."""
 
@@ -34,6 +46,14 @@ class AttackRow(Strict):
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
     """Of several trainings each; the best one counts."""
+    learned_people: int = 0
+    learned_photos: int = 0
+    """Background people that it learned from, and their photos; 0 = it learns nothing."""
+    explains: bool = False
+    """Whether it looks outside the face: that explains what other attacks reach, and is not ranked."""
+    psnr_released: float | None = None
+    psnr_restored: float | None = None
+    """dB, against the originals: of the released faces, and of what a restoring attacker makes of them."""
     searches: int = 0
     people: int = 0
     """In the gallery."""
@@ -47,3 +67,7 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
+    galleries: list[GalleryRow] = Field(default_factory=list)
+    """By the size of the gallery, ascending."""
+    gallery_misfit: float | None = None
+    """Largest difference between model and measurement, as a share; null = no model."""
