@@ -31,7 +31,8 @@ def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
     """One plot for each of `VERTICALS`, against the first privacy number of the leaderboard that was measured."""
     by_name = {head.card.name: i for i, head in enumerate(table.heads)}
     measured = [any(line.cells[i].state == "measured" for line in table.lines) for i in range(len(table.heads))]
-    privacy = next((i for i, h in enumerate(table.heads) if h.card.family == "privacy" and measured[i]), None)
+    families = [h.card.family if shown else "" for h, shown in zip(table.heads, measured, strict=True)]
+    privacy = next((i for i, family in enumerate(families) if family in ("audit", "privacy")), None)
     if privacy is None:
         return []
     plots = [_plot(table, privacy, by_name[up], f"{name}-{up}") for up in VERTICALS if up in by_name]

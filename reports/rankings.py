@@ -1,0 +1,68 @@
+"""What an audit asks beside names: which released faces are of one person, and what can be read of somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from unmask.bench.store.view import WORST, Column
+from unmask.reports.boards import Board, Entrant
+from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.columns import Head, headline_column, make_head
+from unmask.reports.numbers import count, ends_text
+
+LINKED: Final = "release_auc"
+_LINKS: Final = ("release_tar@1e-3", "release_ari")
+ATTRIBUTES: Final = ("inferred_gender_auc", "inferred_age_group_auc", "inferred_skin_auc")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The methods by one question; the first column orders them."""
+
+    heads: tuple[Head, ...]
+    chance: tuple[str, ...]
+    """One text a column; '' = chance has no meaning."""
+    controls: tuple[tuple[Entrant, tuple[Cell, ...]], ...]
+    lines: tuple[tuple[Entrant, tuple[Cell, ...]], ...]
+    """What tells least first."""
+
+
+def linking(board: Board) -> Ranking | None:
+    """The release's own pairs, by nobody who has a photo: by the strongest recogniser, and by each other channel."""
+    columns = [column for name in (LINKED, *_LINKS) if (column := headline_column(board, name)) is not None]
+    others = [c for c in board.columns if c.metric == LINKED and c.instrument not in (WORST, *board.recognisers)]
+    columns[1:1] = [column for column in others if column not in columns]
+    subs = {WORST: "strongest recogniser", "photometric": "look of the crop", "geometry": "place and size of the face"}
+    return _ranking(board, [[column] for column in columns], [subs.get(c.instrument, c.instrument) for c in columns])
+
+
+def attributes(board: Board) -> Ranking | None:
+    """What can be read of somebody: by the estimator that reads most, one column an attribute."""
+    several = ([column for column in board.columns if column.metric == name] for name in ATTRIBUTES)
+    there = [columns for columns in several if columns]
+    return _ranking(board, there, [f"highest of {count(len(columns), 'estimator')}" for columns in there])
+
+
+def _ranking(board: Board, groups: Sequence[Sequence[Column]], subs: Sequence[str]) -> Ranking | None:
+    """One column for each group: the highest of its columns, which is the attacker's best, method by method."""
+    if not groups:
+        return None
+    rows = [(entrant, tuple(_highest(board, entrant, columns) for columns in groups)) for entrant in board.entrants]
+    contestants = sorted(
+        (row for row in rows if not row[0].control), key=lambda row: (row[1][0].sort is None, row[1][0].sort or 0.0)
+    )
+    heads = tuple(replace(make_head(board, columns[0]), sub=sub) for columns, sub in zip(groups, subs, strict=True))
+    return Ranking(
+        heads,
+        tuple(ends_text(board.chance(head.column), head.card.unit) for head in heads),
+        tuple(row for row in rows if row[0].control),
+        tuple(contestants),
+    )
+
+
+def _highest(board: Board, entrant: Entrant, columns: Sequence[Column]) -> Cell:
+    cells = [(entrant_cell(board, entrant, column), column) for column in columns]
+    cell, column = max(cells, key=lambda each: -1.0 if each[0].sort is None else each[0].sort)
+    return replace(cell, by=column.instrument) if len(columns) > 1 and cell.state == "measured" else cell
