@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_RISK
@@ -11,11 +11,11 @@ from unmask.bench.store.results import AttackRow
 from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import SMALL_PEOPLE, Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
-from unmask.reports.numbers import DASH, NBSP, format_number, format_value, rank_range
+from unmask.reports.numbers import DASH, NBSP, bar_of, format_number, format_value, rank_range
 
-RISK: Final = Column(HEADLINE_RISK, WORST, "face")
-NAMED: Final = Column("attack_rank1", WORST, "face")
-NAMED_5: Final = Column("attack_rank5", WORST, "face")
+NAMED: Final = "attack_rank1"
+NAMED_5: Final = "attack_rank5"
+REGION: Final = "face"
 IGNORANT: Final = "ignorant"
 """The attacker who does not know the method."""
 _WHOLE: Final = 0.0995
@@ -62,6 +62,8 @@ class AuditLine:
     """One method against all attackers."""
 
     entrant: Entrant
+    instrument: str
+    """The name of the strongest attack: `WORST`, or another one where some attackers could not be tried."""
     risk: Cell
     named: Cell
     named_5: Cell
@@ -163,16 +165,19 @@ def audit_line(board: Board, entrant: Entrant) -> AuditLine | None:
     if not rows:
         return None
     attempts = tuple(_attempt(row) for row in rows if not row.explains)
-    risk, named, named_5 = (entrant_cell(board, entrant, column) for column in (RISK, NAMED, NAMED_5))
-    apart = _apart(entrant, attempts)
-    rank = None if apart else board.rank(entrant, NAMED)
+    strongest = strongest_column(board, entrant, NAMED)
+    risk, named, named_5 = (strongest_cell(board, entrant, name) for name in (HEADLINE_RISK, NAMED, NAMED_5))
+    apart = _apart(entrant, attempts, strongest)
+    rank = None if apart else board.rank(entrant, strongest)
     believed = [each.row for each in attempts if each.believed]
     best = max(believed, key=lambda row: row.named or 0.0, default=None)
+    tried = [each.row for each in attempts if not each.row.problem]
     note = ""
     if best is not None and not apart and not entrant.control and all(row.attacker == IGNORANT for row in believed):
         note = "no attack that knows the method may be believed: what it would reach is not known"
     return AuditLine(
         entrant,
+        strongest.instrument,
         risk,
         named,
         named_5,
@@ -181,7 +186,7 @@ def audit_line(board: Board, entrant: Entrant) -> AuditLine | None:
         attempts,
         tuple(_attempt(row) for row in rows if row.explains),
         apart,
-        _sentence(board, entrant, named, best, bool(apart)),
+        _sentence(board, entrant, named, best, ignorant=all(row.attacker == IGNORANT for row in tried)),
         note,
     )
 
@@ -195,9 +200,32 @@ def _attempt(row: AttackRow) -> Attempt:
     return Attempt(row, f"≥{NBSP}{text}" if row.lower_bound else text)
 
 
-def _apart(entrant: Entrant, attempts: Sequence[Attempt]) -> str:
+def strongest_column(board: Board, entrant: Entrant, metric: str) -> Column:
+    """The column of the strongest attack on a method. Of one on which some attackers could not be tried it has a name
+    of its own, which begins with `WORST`."""
+    usual, run = Column(metric, WORST, REGION), entrant.run
+    others = (c for c in run.columns(board.dataset) if c.metric == metric and c.instrument.startswith(f"{WORST}-"))
+    columns = (usual, *others)
+    return next((c for c in columns if run.row(board.dataset, entrant.label, c) is not None), usual)
+
+
+def strongest_cell(board: Board, entrant: Entrant, metric: str) -> Cell:
+    """Drawn on the scale of the methods on which all attackers were tried."""
+    column, usual = strongest_column(board, entrant, metric), Column(metric, WORST, REGION)
+    cell, row = entrant_cell(board, entrant, column), entrant.run.row(board.dataset, entrant.label, column)
+    if column == usual or row is None or cell.state != "measured":
+        return cell
+    control = entrant.run.control_row(board.dataset, usual)
+    ceiling = control.value if control else None
+    return replace(cell, bar=bar_of(board.scale(usual), row.value, row.low, row.high, row.chance, ceiling))
+
+
+def _apart(entrant: Entrant, attempts: Sequence[Attempt], strongest: Column) -> str:
     if entrant.control:
         return ""
+    if strongest.instrument != WORST:
+        problems = [each.row.problem for each in attempts if each.row.problem]
+        return next(iter(problems), "some attackers could not be tried")
     if all(each.row.problem for each in attempts if each.row.attacker != IGNORANT):
         if entrant.label not in entrant.run.plan.again:
             return "informed attacks were not possible: the method cannot be run"
@@ -207,10 +235,10 @@ def _apart(entrant: Entrant, attempts: Sequence[Attempt]) -> str:
     return ""
 
 
-def _sentence(board: Board, entrant: Entrant, named: Cell, best: AttackRow | None, ignorant: bool) -> str:
+def _sentence(board: Board, entrant: Entrant, named: Cell, best: AttackRow | None, *, ignorant: bool) -> str:
     """What the strongest attack means for people, in numbers of a hundred. ``ignorant``: only an attacker who does not
     know the method could be asked."""
-    row = entrant.run.row(board.dataset, entrant.label, NAMED)
+    row = entrant.run.row(board.dataset, entrant.label, strongest_column(board, entrant, NAMED))
     if best is None or row is None or row.value is None:
         return "What an attacker would reach is not known: no attack on it may be believed."
     if named.state != "measured":
@@ -224,7 +252,7 @@ def _sentence(board: Board, entrant: Entrant, named: Cell, best: AttackRow | Non
     if row.low is not None and row.high is not None:
         places = 0 if row.value >= _WHOLE else None
         ends = f" (95{NBSP}% interval {of_100(row.low, places)}{DASH}{of_100(row.high, places)})"
-    control = entrant.run.control_row(board.dataset, NAMED)
+    control = entrant.run.control_row(board.dataset, Column(NAMED, WORST, REGION))
     ceiling = "" if entrant.control or control is None or control.value is None else of_100(control.value)
     guess = "" if row.chance is None else of_100(row.chance)
     return (

@@ -11,8 +11,8 @@ from typing import Final
 from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY, HEADLINE_RISK
 from unmask.bench.store.results import Problem
 from unmask.bench.store.schemas import LOSSLESS
-from unmask.bench.store.view import CONTROL, RunView
-from unmask.reports.audit import Audit, audit_of
+from unmask.bench.store.view import CONTROL, WORST, RunView
+from unmask.reports.audit import Audit, audit_of, strongest_cell
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import OUTCOMES, Head, headline_column, headline_heads, span_title
@@ -189,9 +189,16 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
         entrant,
         about,
         outcomes,
-        tuple(entrant_cell(board, entrant, head.column) for head in heads),
+        tuple(headline_cell(board, entrant, head) for head in heads),
         (*([failure] if failure else []), *findings),
     )
+
+
+def headline_cell(board: Board, entrant: Entrant, head: Head) -> Cell:
+    """Of an audit, by the strongest attack that could be tried."""
+    if head.column.instrument == WORST and head.card.family == "audit":
+        return strongest_cell(board, entrant, head.card.name)
+    return entrant_cell(board, entrant, head.column)
 
 
 def failures_of(board: Board, entrant: Entrant) -> list[Problem]:

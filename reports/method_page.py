@@ -10,13 +10,13 @@ from markupsafe import Markup
 from unmask.bench.core.cards import Family, MetricCard
 from unmask.bench.store.results import HistogramRow
 from unmask.bench.store.view import WORST, Column
-from unmask.reports.audit import audit_line
+from unmask.reports.audit import audit_line, strongest_column
 from unmask.reports.audit_plots import galleries
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram
 from unmask.reports.columns import FAMILY_TITLES, Head, headline_heads, instrument_text
-from unmask.reports.leaderboard import failures_of, outcomes_of
+from unmask.reports.leaderboard import failures_of, headline_cell, outcomes_of
 from unmask.reports.numbers import fmr_text, format_p, format_value
 from unmask.reports.protection import SIGNIFICANT
 from unmask.reports.worst_cases import named_faces, worst_cases
@@ -35,7 +35,7 @@ def section_values(board: Board, entrant: Entrant, name: str) -> dict[str, Any]:
     return {
         "board": board,
         "outcomes": outcomes_of(board, entrant),
-        "headlines": [(head, entrant_cell(board, entrant, head.column)) for head in heads],
+        "headlines": [(head, headline_cell(board, entrant, head)) for head in heads],
         "histograms": [
             (row.instrument, _histogram(board, entrant, row, f"{name}-h{i}")) for i, row in enumerate(histograms)
         ],
@@ -82,6 +82,8 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> dict[str, Any] | N
     run, column = entrant.run, head.column
     if board.reason_against(run, column):
         return None
+    if column.instrument == WORST and head.card.family == "audit":
+        column = strongest_column(board, entrant, column.metric)
     whole = run.row(board.dataset, entrant.label, column)
     if column.instrument == WORST and whole is not None and whole.note:
         # Groups are told for the one recogniser that is worst for everybody: each group's own worst may be another,

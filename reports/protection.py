@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from unmask.bench.core.headlines import HEADLINE_RISK
 from unmask.bench.store.results import GapRow
-from unmask.reports.audit import NAMED, RISK, Audit, AuditLine
+from unmask.bench.store.view import Column
+from unmask.reports.audit import NAMED, REGION, Audit, AuditLine
 from unmask.reports.boards import Board
 from unmask.reports.cells import Cell, estimate_cell
-from unmask.reports.numbers import count, with_interval
+from unmask.reports.numbers import NOT_MEASURED, count, with_interval
 
 SIGNIFICANT: Final = 0.05
 NAMES: Final = {"gender": "gender", "age": "age", "skin": "skin tone", "race": "race"}
@@ -76,7 +78,7 @@ class Protection:
 
 def protection(audit: Audit) -> Protection | None:
     """``None`` where the people's groups are not known."""
-    lines = [line for line in (*audit.ranked, *audit.apart) if not audit.board.reason_against(line.entrant.run, NAMED)]
+    lines = [line for line in (*audit.ranked, *audit.apart) if line.named.state != "incomparable"]
     gaps = [each for line in lines for each in _gaps(audit.board, line)]
     groups = [(line, tuple(_groups(audit.board, line))) for line in lines]
     there = tuple(each for each in groups if each[1])
@@ -84,18 +86,18 @@ def protection(audit: Audit) -> Protection | None:
 
 
 def _gaps(board: Board, line: AuditLine) -> Iterator[GroupGap]:
-    run, label = line.entrant.run, line.entrant.label
-    named = {row.group: row for row in run.groups(board.dataset, label, NAMED)}
-    for gap in run.gaps(board.dataset, label, NAMED):
+    run, label, column = line.entrant.run, line.entrant.label, Column(NAMED, line.instrument, REGION)
+    named = {row.group: row for row in run.groups(board.dataset, label, column)}
+    for gap in run.gaps(board.dataset, label, column):
         texts = (with_interval(named.get(group), "share") for group in (gap.worst_group, gap.best_group))
         yield GroupGap(line, gap, *texts)
 
 
 def _groups(board: Board, line: AuditLine) -> Iterator[tuple[str, Cell, Cell]]:
-    run, label = line.entrant.run, line.entrant.label
-    for row in run.groups(board.dataset, label, NAMED):
-        risk = run.row(board.dataset, label, RISK, row.group)
-        empty = Cell("unmeasured", "not measured", "not measured")
+    run, label, instrument = line.entrant.run, line.entrant.label, line.instrument
+    for row in run.groups(board.dataset, label, Column(NAMED, instrument, REGION)):
+        risk = run.row(board.dataset, label, Column(HEADLINE_RISK, instrument, REGION), row.group)
+        empty = Cell("unmeasured", NOT_MEASURED, NOT_MEASURED)
         yield group_text(row.group), estimate_cell(board, row), estimate_cell(board, risk) if risk else empty
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from unmask.bench.store.results import AttackRow
 from unmask.bench.store.view import RunView
-from unmask.reports.audit import NAMED, AuditLine
+from unmask.reports.audit import NAMED, REGION, AuditLine
 from unmask.reports.numbers import format_value
 
 MOST: Final = 12
@@ -77,7 +77,7 @@ def named_faces(line: AuditLine, dataset: str) -> NamedFaces | None:
 
 
 def _named_column(row: AttackRow) -> str:
-    return f"{NAMED.metric}|{row.attacker}/{row.channel}|{NAMED.region}"
+    return f"{NAMED}|{row.attacker}/{row.channel}|{REGION}"
 
 
 def worst_cases(run: RunView, dataset: str, method: str) -> WorstCases:

@@ -1,4 +1,4 @@
-"""What the pages say of attackers who know the methods: one ranking a question, a page an attacker, no doubted number."""
+"""What the pages say of attackers who know the methods: a ranking a question, a page an attacker, no doubted number."""
 
 from __future__ import annotations
 
@@ -60,6 +60,9 @@ def test_residual_risk_leads_the_front_page_and_orders_it(pages: dict[str, Eleme
     apart = board.all("tbody", class_="apart")[0]
     assert {row.attributes.get("data-name") for row in apart.all("tr")} - {None} == {HOSTILE, "pixelate-blocks16"}
     assert "the method cannot be run" in apart.text
+    theirs = next(row for row in apart.all("tr") if row.attributes.get("data-name") == HOSTILE)
+    assert theirs.all("td")[1].all("span", class_="v")[0].text == "0.051"
+    assert "rank" not in theirs.all("td")[2].text
 
 
 def test_the_sentence_for_people_stands_on_the_front_page(pages: dict[str, Element]) -> None:
