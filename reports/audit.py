@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_RISK
-from unmask.bench.store.results import AttackRow
+from unmask.bench.store.attack_rows import AttackRow, few_people
 from unmask.bench.store.view import WORST, Column
-from unmask.reports.boards import SMALL_PEOPLE, Board, Entrant
+from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.numbers import DASH, NBSP, bar_of, format_number, format_value, rank_range
 
@@ -92,9 +92,9 @@ class AuditLine:
         return max((each.row.people for each in self.attempts), default=0)
 
     @property
-    def few(self) -> bool:
-        """Whether so few people were searched that few claims can be made."""
-        return self.people < SMALL_PEOPLE
+    def few(self) -> int:
+        """How many were searched, where that allows few claims; else 0."""
+        return few_people(each.row for each in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,9 @@ class Audit:
         return max((each.row.searches for line in self.lines for each in line.attempts), default=0)
 
     @property
-    def few(self) -> bool:
-        return self.people < SMALL_PEOPLE
+    def few(self) -> int:
+        """How many were searched, where that allows few claims; else 0."""
+        return few_people(each.row for line in self.lines for each in line.attempts)
 
     @property
     def chance(self) -> str:

@@ -24,7 +24,7 @@ class Plot:
     horizontal: Head
     vertical: Head
     left_out: tuple[str, ...]
-    """Methods without both numbers."""
+    """Methods without both numbers, or not ranked among the others."""
 
 
 def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
@@ -41,9 +41,10 @@ def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
 
 def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:
     points, left_out = [], []
+    apart = table.apart if table.heads[across].card.family == "audit" else ()
     for line in table.lines:
         x, y = _reading(table, line, across), _reading(table, line, up)
-        if x is None or y is None:
+        if x is None or y is None or line in apart:
             left_out.append(line.entrant.name)
         else:
             points.append(Point(line.entrant.name, x, y, line.entrant.control, line.destroys))

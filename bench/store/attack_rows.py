@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from pydantic import Field
 
 from unmask.bench.core.settings import Strict
+
+FEW_PEOPLE: Final = 100
+"""With fewer people to search than this, few claims about attackers can be made."""
 
 
 class GalleryRow(Strict):
@@ -71,3 +77,9 @@ class AttackRow(Strict):
     """By the size of the gallery, ascending."""
     gallery_misfit: float | None = None
     """Largest difference between model and measurement, as a share; null = no model."""
+
+
+def few_people(rows: Iterable[AttackRow]) -> int:
+    """How many people attackers search, where they are fewer than `FEW_PEOPLE`; else 0."""
+    people = max((row.people for row in rows), default=0)
+    return people if people < FEW_PEOPLE else 0

@@ -187,7 +187,8 @@ def test_few_people_allow_few_claims_wherever_an_audit_prints_a_number(tmp_path:
     build_report([folder], tmp_path / "report")
     pages = read_pages(tmp_path / "report")
     own = [name for name in pages if re.match(r"attackers/|methods/(?!index)", name)]
-    for name in ("index.html", "audit.html", *own):
+    numbers = ("numbers-demo.html", "metrics/residual_risk.html")
+    for name in ("index.html", "audit.html", *numbers, *own):
         assert FEW in pages[name].text, name
 
 
@@ -208,3 +209,21 @@ def test_curves_can_be_told_apart_without_colour_and_read_as_text() -> None:
 def test_a_miss_rate_is_read_at_a_point_that_keeps_to_the_false_match_rate() -> None:
     assert missed_at([1.0, 0.02, 0.005], [0.0, 0.3, 0.6], 0.01) == 0.6
     assert missed_at([1.0], [0.0], 0.01) == 1.0
+
+
+def test_exports_say_who_is_not_ranked_and_that_people_are_few(tmp_path: Path) -> None:
+    folder = add_audit(make_run(tmp_path / "run"), people=99)
+    build_report([folder], tmp_path / "report")
+    markdown = (tmp_path / "report" / "leaderboard.md").read_text("utf-8")
+    assert "few people allow few claims: attackers search 99" in markdown
+    assert "Not ranked among the others" in markdown
+    assert "pixelate-blocks16" in markdown.split("Not ranked among the others")[1]
+    assert "pixelate-blocks16" in (tmp_path / "report" / "leaderboard.tex").read_text("utf-8").split("Not ranked")[1]
+
+
+def test_methods_that_are_not_ranked_are_not_drawn_against_the_others(report: Path) -> None:
+    page = (report / "index.html").read_text("utf-8")
+    assert re.search(r"Not drawn, because [^:]*: [^<]*pixelate-blocks16", page)
+    front = re.search(r"Pareto front: ([^<]*)\.</desc>", page)
+    assert front
+    assert "script" not in front[1]
