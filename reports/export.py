@@ -126,9 +126,7 @@ def _few(table: Leaderboard) -> str:
 def _apart(table: Leaderboard) -> str:
     """Which rows are not ranked among the others, as a sentence."""
     names = ", ".join(line.entrant.name for line in table.apart)
-    return f" Not ranked among the others, since attackers could not try them as they tried those: {names}." * bool(
-        names
-    )
+    return f" Not ranked among the others: {names}." if names else ""
 
 
 def _markdown_cell(cell: Cell) -> str:
