@@ -16,8 +16,8 @@ from unmask.reports.numbers import DASH, format_interval, format_number
 _RANKS: Final = (1, 2, 5, 10, 20, 50)
 _FMRS: Final = (0.1, 0.01, 0.001)
 _PICKED: Final = (
-    "Each curve is of the trustworthy attack that names most, picked on the very people it is drawn for. That flatters "
-    "the attacker a little; the numbers of the first table are free of it."
+    "Each curve is of one training of the trustworthy attack that names most, picked on the very people that it is "
+    "drawn for: how many are named stands in the first table."
 )
 
 

@@ -26,7 +26,7 @@ from unmask.reports.leaderboard import make_leaderboard, summary
 from unmask.reports.method_page import section_values
 from unmask.reports.plots import tradeoff_plots
 from unmask.reports.protection import protection
-from unmask.reports.rankings import attributes, linking
+from unmask.reports.rankings import attributes, further, linking
 from unmask.reports.reported import load_reported
 from unmask.reports.runs_page import pairs, tagged_runs
 from unmask.reports.site import Site, check_replaceable, slugs
@@ -195,6 +195,7 @@ def _audit_pages(site: Site, content: Content) -> None:
             linking(audit.board),
             attributes(audit.board),
             protection(audit),
+            further(audit),
             audit_plots.curves(audit, f"a{number}"),
             [
                 drawing

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from unmask.bench.store.attack_rows import AttackRow
 from unmask.bench.store.view import WORST, Column
+from unmask.reports.audit import REGION, Audit, AuditLine
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import Head, headline_column, make_head
@@ -14,6 +16,16 @@ from unmask.reports.numbers import count, ends_text
 
 LINKED: Final = "release_auc"
 _LINKS: Final = ("release_tar@1e-3", "release_ari")
+_FURTHER: Final = (
+    "attack_tar@1e-2",
+    "attack_tar@1e-3",
+    "attack_tar@1e-4",
+    "attack_eer",
+    "attack_fnir",
+    "linkability",
+    "linkability_crossed",
+    "disclosure_expected",
+)
 ATTRIBUTES: Final = ("inferred_gender_auc", "inferred_age_group_auc", "inferred_skin_auc")
 
 
@@ -66,3 +78,35 @@ def _highest(board: Board, entrant: Entrant, columns: Sequence[Column]) -> Cell:
     cells = [(entrant_cell(board, entrant, column), column) for column in columns]
     cell, column = max(cells, key=lambda each: -1.0 if each[0].sort is None else each[0].sort)
     return replace(cell, by=column.instrument) if len(columns) > 1 and cell.state == "measured" else cell
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What else the trustworthy attack that names most reaches on each method."""
+
+    heads: tuple[Head, ...]
+    lines: tuple[tuple[AuditLine, tuple[Cell, ...], str], ...]
+    """The last text: ZEBRA's worst case."""
+
+
+def further(audit: Audit) -> Further | None:
+    """Verification, open search, linkability and disclosure; ``None`` where no attack may be believed."""
+    board, best = audit.board, [line for line in audit.lines if line.best is not None]
+    columns = {name: [c for c in board.columns if c.metric == name] for name in _FURTHER}
+    names = [name for name, several in columns.items() if several]
+    lines = []
+    for line in best:
+        instrument = f"{line.best.attacker}/{line.best.channel}" if line.best else ""
+        cells = tuple(entrant_cell(board, line.entrant, Column(name, instrument, REGION)) for name in names)
+        lines.append((line, cells, _worst_disclosure(line.best)))
+    heads = tuple(replace(make_head(board, columns[name][0]), sub="") for name in names)
+    return Further(heads, tuple(lines)) if lines else None
+
+
+def _worst_disclosure(row: AttackRow | None) -> str:
+    """``2.31 (tag C), 4.97 at most``, in decades: a maximum, so it has its limit in place of an interval."""
+    if row is None or row.disclosed is None:
+        return ""
+    tag = f" (tag {row.disclosed_tag})" if row.disclosed_tag else ""
+    limit = "" if row.disclosed_limit is None else f"{row.disclosed_limit:.2f} at most"
+    return ", ".join(part for part in (f"{row.disclosed:.2f}{tag}", limit) if part)

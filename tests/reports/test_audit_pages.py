@@ -99,6 +99,15 @@ def test_naming_linking_and_attributes_have_a_table_each(pages: dict[str, Elemen
     assert "faceres" in cells(attributes, "blackout")[0]
 
 
+def test_other_questions_are_asked_of_the_attack_that_names_most(pages: dict[str, Element]) -> None:
+    table = captioned(pages["audit.html"], "Verification, open search, linkability")
+    verified, disclosed = cells(table, "blur-sigma0.15")
+    assert verified.startswith("14.3 %")
+    assert disclosed == "2.31 (tag C), 4.97 at most"
+    # By the ignorant attacker that was not asked.
+    assert cells(table, HOSTILE) == ["not measured", "not measured"]
+
+
 def test_methods_that_cannot_be_run_are_never_ranked_among_the_others(pages: dict[str, Element]) -> None:
     page = pages["audit.html"]
     apart = captioned(page, "not ranked among the others")
