@@ -12,7 +12,7 @@ from unmask.reports.audit import REGION, Audit, AuditLine
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import Head, headline_column, make_head
-from unmask.reports.numbers import count, ends_text
+from unmask.reports.numbers import bar_of, count, ends_text
 
 LINKED: Final = "release_auc"
 _LINKS: Final = ("release_tar@1e-3", "release_ari")
@@ -26,7 +26,17 @@ _FURTHER: Final = (
     "linkability_crossed",
     "disclosure_expected",
 )
-ATTRIBUTES: Final = ("inferred_gender_auc", "inferred_age_group_auc", "inferred_skin_auc")
+_ONE_DRAW: Final = "+one-draw"
+"""Ends the names of recognisers that compare releases with one draw for all photos of a person."""
+_CHANNELS: Final = {WORST: "strongest recogniser", "photometric": "look of the crop", "geometry": "place and size"}
+LEARNED: Final = "learned_"
+ATTRIBUTES: Final = (
+    ("inferred_gender_auc", f"{LEARNED}gender_auc"),
+    ("inferred_age_group_auc", f"{LEARNED}age_group_auc"),
+    ("inferred_skin_auc", f"{LEARNED}skin_auc"),
+    (f"{LEARNED}race_auc",),
+)
+"""Metrics of one attribute: what estimators say, and what classifiers have learned of released faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +55,24 @@ def linking(board: Board) -> Ranking | None:
     """The release's own pairs, by nobody who has a photo: by the strongest recogniser, and by each other channel."""
     columns = [column for name in (LINKED, *_LINKS) if (column := headline_column(board, name)) is not None]
     others = [c for c in board.columns if c.metric == LINKED and c.instrument not in (WORST, *board.recognisers)]
-    columns[1:1] = [column for column in others if column not in columns]
-    subs = {WORST: "strongest recogniser", "photometric": "look of the crop", "geometry": "place and size of the face"}
-    return _ranking(board, [[column] for column in columns], [subs.get(c.instrument, c.instrument) for c in columns])
+    once = [column for column in others if column.instrument.endswith(_ONE_DRAW)]
+    several = [[column] for column in others if column not in (*columns, *once)]
+    groups = [[column] for column in columns]
+    groups[1:1] = [*([once] if once else []), *several]
+    return _ranking(board, groups, [_channel(group[0].instrument) for group in groups])
+
+
+def _channel(instrument: str) -> str:
+    if instrument.endswith(_ONE_DRAW):
+        return "strongest recogniser, where all photos of a person have one draw"
+    return _CHANNELS.get(instrument, instrument)
 
 
 def attributes(board: Board) -> Ranking | None:
-    """What can be read of somebody: by the estimator that reads most, one column an attribute."""
-    several = ([column for column in board.columns if column.metric == name] for name in ATTRIBUTES)
+    """What can be read of somebody: by the estimator or trained classifier that reads most, one column an attribute."""
+    several = ([c for name in names for c in board.columns if c.metric == name] for names in ATTRIBUTES)
     there = [columns for columns in several if columns]
-    return _ranking(board, there, [f"highest of {count(len(columns), 'estimator')}" for columns in there])
+    return _ranking(board, there, [f"highest of {count(len(columns), 'reader')}" for columns in there])
 
 
 def _ranking(board: Board, groups: Sequence[Sequence[Column]], subs: Sequence[str]) -> Ranking | None:
@@ -77,7 +95,13 @@ def _ranking(board: Board, groups: Sequence[Sequence[Column]], subs: Sequence[st
 def _highest(board: Board, entrant: Entrant, columns: Sequence[Column]) -> Cell:
     cells = [(entrant_cell(board, entrant, column), column) for column in columns]
     cell, column = max(cells, key=lambda each: -1.0 if each[0].sort is None else each[0].sort)
-    return replace(cell, by=column.instrument) if len(columns) > 1 and cell.state == "measured" else cell
+    row, control = entrant.run.row(board.dataset, entrant.label, column), entrant.run.control_row(board.dataset, column)
+    if len(columns) == 1 or cell.state != "measured" or row is None:
+        return cell
+    learned = "a classifier trained on " if column.metric.startswith(LEARNED) else ""
+    # All cells of a column are drawn on one scale.
+    bar = bar_of(board.scale(columns[0]), row.value, row.low, row.high, row.chance, control.value if control else None)
+    return replace(cell, by=f"{learned}{column.instrument.removesuffix(_ONE_DRAW)}", bar=bar)
 
 
 @dataclass(frozen=True, slots=True)

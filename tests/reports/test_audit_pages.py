@@ -91,6 +91,12 @@ def test_naming_linking_and_attributes_have_a_table_each(pages: dict[str, Elemen
     linking = captioned(page, "pairs of released faces")
     assert "Residual" not in linking.text
     assert cells(linking, "chance")[0] == "0.500"
+    heads = [th.text for th in linking.all("th", scope="col")]
+    assert [bool(re.search("strongest recogniser$|one draw$|place and size$", head)) for head in heads] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert cells(linking, "blackout")[1].startswith("0.800")
+    assert "dlib" in cells(linking, "blackout")[1]
     # Everybody can be asked this, those who cannot be run too.
     assert cells(linking, HOSTILE)[0].startswith("0.517")
     assert "0.593–0.693" in cells(linking, "blur-sigma0.15")[0]
