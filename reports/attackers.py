@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.bench.core.cards import AttackerCard
+from unmask.bench.core.views import ACTIVATIONS, OUTSIDE, PATCH, RELEASE, RESTORED
 from unmask.bench.store.view import RunView
 from unmask.reports.audit import Attempt, Audit, AuditLine
 from unmask.reports.numbers import count, listed
 
 _VIEWS: Final = {
-    "": "the released faces as they are",
-    "restored": "the released faces, restored first",
-    "outside": "the photo outside the face; this explains what other attackers reach, and is not ranked",
+    RELEASE: "the released faces as they are",
+    RESTORED: "the released faces, restored first, and as they are",
+    OUTSIDE: "the place of the face with the face itself blanked",
+    PATCH: "the largest square of the picture without a face",
+    ACTIVATIONS: "the released faces, by what a recogniser's last block is given",
 }
 _GALLERIES: Final = {
     "originals": "photos as they are",
@@ -45,7 +48,7 @@ class Tried:
 
     @property
     def restores(self) -> bool:
-        return any(each.row.psnr_restored is not None for _, each in self.attempts)
+        return any(each.row.psnr is not None for _, each in self.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def _facts(
     yield "Version", listed(list(versions))
     yield "Parameters", ", ".join(f"{key} = {value}" for key, value in card.params.items())
     yield "Has", card.knows
-    yield "Looks at", _VIEWS.get(card.view, card.view)
+    apart = "; this explains what others reach, and is not ranked" if card.explains else ""
+    yield "Looks at", f"{_VIEWS.get(card.view, card.view)}{apart}"
     entries = "; one entry a person, the mean of their photos" if card.templates else ""
     yield "Compares with", f"{_GALLERIES.get(card.gallery, card.gallery)}{entries}"
     yield "Does", card.how.replace("`", "")

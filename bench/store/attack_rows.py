@@ -32,6 +32,8 @@ class AttackRow(Strict):
     method: str
     attacker: str
     channel: str
+    explains: bool = False
+    """Whether the attacker looks past the face: it explains what others reach, and is not ranked."""
     problem: str = ""
     """Why it could not be tried; '' = it was."""
     doubts: list[str] = Field(default_factory=list)
@@ -55,11 +57,10 @@ class AttackRow(Strict):
     learned_people: int = 0
     learned_photos: int = 0
     """Background people that it learned from, and their photos; 0 = it learns nothing."""
-    explains: bool = False
-    """Whether it looks outside the face: that explains what other attacks reach, and is not ranked."""
     psnr_released: float | None = None
-    psnr_restored: float | None = None
-    """dB, against the originals: of the released faces, and of what a restoring attacker makes of them."""
+    psnr: float | None = None
+    """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
+    restored of it."""
     searches: int = 0
     people: int = 0
     """In the gallery."""

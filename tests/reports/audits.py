@@ -14,6 +14,7 @@ from tests.reports.synthetic import CARDS, HOSTILE
 from tests.support.sealing import seal_run
 from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.views import OUTSIDE, RESTORED
 from unmask.bench.store.run_folder import RunFolder
 
 REACHED: Final[Mapping[str, float | None]] = {
@@ -40,7 +41,7 @@ def add_audit(folder: RunFolder, people: int = 400, dataset: str = "demo") -> Ru
     plan = json.loads((folder.path / "plan.json").read_text("utf-8"))
     numbers = json.loads((folder.path / "estimates.json").read_text("utf-8"))
     plan["attackers"] = [_planned("ignorant"), _planned("parrot"), _planned("ridge")]
-    plan["attackers"] += [_planned("ridge", EVIL, "restored"), _planned("ridge", "around", "outside")]
+    plan["attackers"] += [_planned("ridge", EVIL, RESTORED), _planned("ridge", "around", OUTSIDE)]
     runnable = [label for label in REACHED if label not in ("none", HOSTILE)]
     again = [m for m in plan["methods"] if m["label"] in runnable]
     plan["methods"] += [{**m, "label": f"{m['label']}+again", "again_of": m["label"]} for m in again]
@@ -65,7 +66,7 @@ def add_audit(folder: RunFolder, people: int = 400, dataset: str = "demo") -> Ru
 
 def _planned(spec: str, label: str = "", view: str = "") -> dict[str, Any]:
     card = asdict(registry.create_attacker(parse_spec(spec)).card)
-    card |= {"view": view, "title": label or card["title"], "params": dict(card["params"])}
+    card |= {"view": view, "explains": view == OUTSIDE, "title": label or card["title"], "params": dict(card["params"])}
     return {"label": label or spec, "spec": spec, "card": card}
 
 
@@ -95,7 +96,7 @@ def _attacks(dataset: str, method: str, named: float | None, people: int) -> lis
         {
             **base, **learned, **curves, "attacker": EVIL, "named": named, "lower_bound": True,
             "shares": {"0.25": named / 4, "0.5": named / 2}, "trainings": [named, named / 2, named / 2],
-            "psnr_released": 19.5, "psnr_restored": 24.25,
+            "psnr_released": 19.5, "psnr": 24.25,
             "disclosed": 2.306, "disclosed_tag": "C", "disclosed_limit": 4.97,
         },
         {**base, "attacker": "around", "named": 0.99, "explains": True},

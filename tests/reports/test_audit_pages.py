@@ -157,6 +157,7 @@ def test_an_attacker_has_a_page_that_tells_how_it_was_trained(pages: dict[str, E
 def test_what_lies_outside_the_face_explains_and_is_not_ranked(pages: dict[str, Element]) -> None:
     page = pages["audit.html"]
     assert cells(captioned(page, "without the face"), "blackout")[1] == "99.0 %"
+    assert "explains what others reach, and is not ranked" in pages["attackers/around.html"].text
     assert "around" not in captioned(page, "Residual risk by the strongest").text
     assert "names 10 of 100" in pages["methods/blackout.html"].text
 
