@@ -23,6 +23,7 @@ from unmask.reports.numbers import (
 FID_UNBIASED = 2048
 """Below this many images FID is biased upwards by an amount that depends on the method (Binkowski et al. 2018)."""
 BESIDE: Final = {
+    "attack_rank1": ("attack_rank5", "first five"),
     "people": ("people_original", "original"),
     "identity_kept": ("identity_kept_original", "original"),
     "kbps": ("kbps_original", "source"),

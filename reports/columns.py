@@ -111,6 +111,8 @@ def instrument_text(board: Board, column: Column) -> str:
     if column.instrument == WORST:
         names = {c.instrument for c in board.columns if c.metric == column.metric} - {WORST}
         measured = f"worst of {len(names)} attacks" if names else "worst attack"
+        if board.metric(column).family == "audit":
+            measured = "strongest trustworthy attack"
     elif column.instrument == JUDGE and not column.region:
         measured = "all face tracks"
     over = "" if board.metric(column).family == "cost" else _REGIONS[column.region]

@@ -13,6 +13,8 @@ WORST: Final = "worst"
 JUDGE: Final = "yunet"
 """The detector that says how faces ended: what it alone measures is no attack."""
 
+HEADLINE_RISK: Final = "residual_risk"
+"""Leads where attackers who know the method were asked."""
 HEADLINE_PRIVACY: Final = "deid_rate@1e-3"
 HEADLINE_EXPOSURE: Final = "tracks_exposed"
 HEADLINE_UTILITY: Final = "gender_estimated_correct"

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from pydantic import Field
 
 from unmask.bench.core.settings import Strict
+
+FEW_PEOPLE: Final = 100
+"""With fewer people to search than this, few claims about attackers can be made."""
+
+
+class GalleryRow(Strict):
+    """How often the right person comes first in a gallery of one size; null = not measured, or not modelled."""
+
+    size: int
+    """People in the gallery."""
+    measured: float | None = None
+    modelled: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The band of the model."""
 
 
 class AttackRow(Strict):
@@ -38,6 +56,9 @@ class AttackRow(Strict):
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
     """Of several trainings each."""
+    learned_people: int = 0
+    learned_photos: int = 0
+    """Background people that it learned from, and their photos; 0 = it learns nothing."""
     psnr_released: float | None = None
     psnr: float | None = None
     """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
@@ -57,3 +78,13 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
+    galleries: list[GalleryRow] = Field(default_factory=list)
+    """By the size of the gallery, ascending."""
+    gallery_misfit: float | None = None
+    """Largest difference between model and measurement, as a share; null = no model."""
+
+
+def few_people(rows: Iterable[AttackRow]) -> int:
+    """How many people attackers search, where they are fewer than `FEW_PEOPLE`; else 0."""
+    people = max((row.people for row in rows), default=0)
+    return people if people < FEW_PEOPLE else 0

@@ -116,6 +116,8 @@ class Auditing:
             trained=finite(_mean(trial.own)),
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            learned_people=len(np.unique(trial.own_person)) if trial.learns else 0,
+            learned_photos=len(trial.own_person) if trial.learns else 0,
             psnr_released=finite(trial.psnr_released),
             psnr=finite(trial.psnr),
             searches=int(judged.attack.n[0]),
