@@ -9,16 +9,14 @@ from typing import Final
 from markupsafe import Markup
 
 from unmask.bench.core.cards import AttackerCard
-from unmask.bench.store.results import AttackRow
-from unmask.bench.store.view import WORST, Column, RunView
+from unmask.bench.store.attack_rows import AttackRow, lacking, strongest_name
+from unmask.bench.store.view import Column, RunView
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.charts.curves import Curve, cmc_plot, det_plot
 from unmask.reports.numbers import format_value
 
-RISK: Final = Column("residual_risk", WORST, "face")
-NAMED: Final = Column("attack_rank1", WORST, "face")
-NAMED_5: Final = Column("attack_rank5", WORST, "face")
+METRICS: Final = ("residual_risk", "attack_rank1", "attack_rank5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,8 @@ class AuditLine:
     best: AttackRow | None
     """The trustworthy attack that names most."""
     attempts: tuple[Attempt, ...]
-    informed: bool
-    """Whether the method could be run by an attacker."""
+    lacking: str
+    """What attackers lack that they have of other methods, so that it is ranked apart; '' = nothing."""
 
     @property
     def strongest(self) -> str:
@@ -92,7 +90,7 @@ def _audit(board: Board, name: str) -> Audit | None:
     if not lines:
         return None
     rows = [attempt.row for line in lines for attempt in line.attempts]
-    lines.sort(key=lambda line: (line.entrant.control, line.risk.sort is None, line.risk.sort or 0.0))
+    lines.sort(key=lambda line: (line.entrant.control, line.lacking, line.risk.sort is None, line.risk.sort or 0.0))
     return Audit(
         board,
         tuple(lines),
@@ -107,7 +105,8 @@ def _line(board: Board, entrant: Entrant) -> AuditLine | None:
     if not rows:
         return None
     attempts = tuple(map(_attempt, rows))
-    risk, named, named_5 = (entrant_cell(board, entrant, column) for column in (RISK, NAMED, NAMED_5))
+    strongest = strongest_name(entrant.run.plan, entrant.label)
+    risk, named, named_5 = (entrant_cell(board, entrant, Column(name, strongest, "face")) for name in METRICS)
     return AuditLine(
         entrant,
         risk,
@@ -115,7 +114,7 @@ def _line(board: Board, entrant: Entrant) -> AuditLine | None:
         named_5,
         _strongest(attempts),
         attempts,
-        entrant.label in entrant.run.plan.again,
+        lacking(strongest),
     )
 
 

@@ -177,7 +177,10 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
 
     trained = [trial for fit in _fits(learned, recogniser) if (trial := searched(fit)) is not None]
     if not trained:
-        problem = learned.problem(recogniser) or "the method cannot be run by an attacker"
+        problem = (
+            learned.problem(recogniser)
+            or "there are no outputs of the gallery's photos under another seed to compare with"
+        )
         return AttackTrial(label, recogniser, problem)
     shares = {float(fit.removeprefix("share/")): searched(fit) for fit in learned.fits(recogniser) if "share/" in fit}
     missing = np.full(len(evidence.faces), np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,10 +16,10 @@ from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, rep
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackTrial, Estimate, UnitValues
+from unmask.bench.core.values import AttackTrial, Estimate, Finding, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
-from unmask.bench.store.results import AttackRow
+from unmask.bench.store.attack_rows import AttackRow, lacking
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
@@ -45,10 +45,16 @@ class Auditing:
         self._top: Replicates | None = None
 
     def judged(
-        self, method: str, answers: Sequence[Answer], trials: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self,
+        method: str,
+        answers: Sequence[Answer],
+        trials: Sequence[AttackTrial],
+        cards: Mapping[str, MetricCard],
+        top: str = WORST,
     ) -> tuple[list[Answer], list[AttackRow]]:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
-        attack."""
+        attack. ``top``: the instrument name of the strongest attack, another one than `WORST` where attackers lack
+        something that they have of other methods (`strongest_name`)."""
         tried = [trial for trial in trials if not trial.problem]
         attacks = {trial.instrument: self._means(trial.trainings[trial.best]) for trial in tried}
         if not self._ceilings:
@@ -60,12 +66,19 @@ class Auditing:
         }
         rows = [self._row(method, each) for each in judged]
         rows += [
-            AttackRow(dataset=self._dataset, method=method, attacker=t.attacker, channel=t.channel, problem=t.problem)
-            for t in trials
-            if t.problem
+            AttackRow(
+                dataset=self._dataset,
+                method=method,
+                attacker=trial.attacker,
+                channel=trial.channel,
+                # An attacker who has nothing to learn from says so, but not that nobody could have it.
+                problem=trial.problem if top.endswith("enrolment") else lacking(top) or trial.problem,
+            )
+            for trial in trials
+            if trial.problem
         ]
         kept = [_blanked(each, reasons[each.instrument]) if each.instrument in reasons else each for each in answers]
-        return [*kept, *self._of_strongest(kept, believed, cards)], rows
+        return [*kept, *self._of_strongest(kept, believed, cards, top)], rows
 
     def _means(self, values: Float) -> Replicates:
         return replicate_means(_values(values), self._resamples, self._masks)
@@ -111,7 +124,7 @@ class Auditing:
         )
 
     def _of_strongest(
-        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard], top: str
     ) -> list[Answer]:
         names = {trial.instrument for trial in believed}
         tops = []
@@ -125,7 +138,7 @@ class Auditing:
                 tops.append(
                     replace(
                         several[0],
-                        instrument=WORST,
+                        instrument=top,
                         attacks=tuple(scored for each in several for scored in each.attacks),
                         replicates=replicates,
                         estimates=estimates(replicates, cards[metric].bounds),
@@ -147,6 +160,16 @@ class Auditing:
             self._top = named.replicates
         risks = residual_risk(named.replicates, floor, self._top)
         return replace(named, metric=RISK, estimates=risks, chances=(_NOBODY,) * len(risks))
+
+
+def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
+    """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
+    `Auditing.judged`."""
+    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    if lacking(top) and missing:
+        many, of = len(missing), len(everybody)
+        text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
+        yield Finding("attacks-not-tried", many, of, text)
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:
