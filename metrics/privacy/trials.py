@@ -119,7 +119,7 @@ def _searched(attack: Attack, own: Float | None, gallery: Gallery, thresholds: M
     rank = np.where(away, 0.0, rank)
     rank[~(attack.scored & gallery.eligible)] = np.nan
     searches = Searches(rank, np.where(away, 1.0, result.genuine), result.stranger)
-    permuted = _permuted(best, gallery, rank)
+    permuted = _permuted(best, gallery, rank, away)
     if thresholds is None:
         return Trial(searches, gallery.people, permuted, None, {})
     accepted = {label: _accepted(scores, gallery, away, threshold) for label, threshold in thresholds.items()}
@@ -135,15 +135,18 @@ def _pushed_back(best: Float, person: Ints, genuine: Float) -> Ints:
     return np.asarray(rng.integers(0, equal.sum(axis=1), endpoint=True), np.int64)
 
 
-def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
-    """People change places: whoever is searched for is somebody who could be named, drawn at random."""
+def _permuted(best: Float, gallery: Gallery, rank: Float, away: Bools) -> Float:
+    """People change places: whoever is searched for is somebody who could be named, drawn at random. Faces ``away`` are
+    given away as who they are, not as somebody else."""
     people = np.unique(gallery.person[gallery.eligible])
     rows = []
     for order in label_permutations(len(people), PERMUTATIONS):
         other = np.full(gallery.people, -1, np.int64)
         other[people] = people[order]
         person = np.where(gallery.eligible, other[gallery.person], -1)
-        rows.append(np.where(np.isnan(rank), np.nan, _first(best, person)))
+        first = _first(best, person)
+        first[away & np.isnan(first)] = 0
+        rows.append(np.where(np.isnan(rank), np.nan, first))
     return np.array(rows)
 
 
