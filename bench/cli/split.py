@@ -49,6 +49,7 @@ def export(
     Anonymize each folder elsewhere; outputs:dir=...,background=...,enrolment=...,split=FOLDER/split.json reads them.
     """
     from unmask.bench.cli.progress import show_progress
+    from unmask.bench.core.errors import counted
     from unmask.bench.core.settings import validated
     from unmask.bench.core.split import PARTS
     from unmask.bench.run.exporting import export_split
@@ -58,9 +59,9 @@ def export(
     exported = export_split(validated(RunConfig, values), out, root=existing_root(root), progress=show_progress())
     for part in PARTS:
         if photos := exported.photos(part):
-            typer.echo(f"{out / part}: {photos:,} photos")
+            typer.echo(f"{out / part}: {counted(photos, 'photo')}")
     if not exported.photos("background"):
         typer.echo("no background people: attackers who learn cannot be tried; name some with --background")
     if exported.unreadable:
-        typer.echo(f"not written: {exported.unreadable:,} photos that cannot be read")
+        typer.echo(f"not written, since unreadable: {counted(exported.unreadable, 'photo')}")
     typer.echo(f"what to do next: {out / 'README.txt'}")

@@ -224,6 +224,22 @@ def test_folders_may_be_matched_by_the_photos_own_names(tmp_path: Path, tested: 
     assert findings(estimates, "background-failed") == []
 
 
+def test_names_of_background_people_are_in_no_results(tmp_path: Path, tested: PhotoRun, others: Path) -> None:
+    folders = {name: tmp_path / "own" / name for name in ("dir", "enrolment", "background")}
+    for name, folder in folders.items():
+        shutil.copytree(others if name == "background" else tested.data, folder)
+        (folder / "labels.csv").unlink()
+    (folders["background"] / "n0.png").rename(folders["background"] / "n0.tif.png")
+    for twin in ("one", "two"):
+        (folders["background"] / twin).mkdir()
+        shutil.copy(others / "n0.png", folders["background"] / twin)
+    spec = Spec("outputs", {name: str(path) for name, path in folders.items()})
+    estimates = reduced(tested, f"theirs={spec.text}", background=others)
+    (text,) = (finding.text for finding in estimates.findings if finding.kind == "background-failed")
+    assert "2 output files match: " in text
+    assert "n0.png" not in estimates.model_dump_json()
+
+
 def test_no_plan_holds_a_path_or_depends_on_one(
     tmp_path: Path, tested: PhotoRun, others: Path, split: Path, outputs: Mapping[str, Path]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from unmask.bench.core.errors import counted
@@ -13,6 +14,7 @@ from unmask.bench.core.values import Finding
 from unmask.bench.run.figures.assemble import Originals
 from unmask.bench.run.outputs.releases import output_rows
 from unmask.bench.store.attack_rows import learnable, made_elsewhere
+from unmask.bench.store.names import pseudonyms_of
 from unmask.bench.store.results import NO_FACE, InputRow, MethodProblem, Problem
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedMethod
@@ -88,7 +90,9 @@ def audit_findings(folder: RunFolder, plan: Plan, dataset: str, method: str) -> 
     a method failed on. And whether pictures made elsewhere are the released ones a second time."""
     learned = [d.label for d in plan.used_to("background")] if method in learnable(plan) else []
     for other in learned:
-        yield from _failed("background-failed", output_rows(folder, plan, other, method), _FAILED_BACKGROUND)
+        for finding in _failed("background-failed", output_rows(folder, plan, other, method), _FAILED_BACKGROUND):
+            # Later only the names of the tested data set are looked for.
+            yield replace(finding, text=pseudonyms_of(plan.dataset(other)).hidden(finding.text))
     if method not in plan.again:
         return
     again, released = (output_rows(folder, plan, dataset, label) for label in (plan.again[method], method))
