@@ -22,6 +22,7 @@ from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Sample
 from unmask.bench.run.exporting import export_split
 from unmask.bench.run.jobs.shards import output_jobs
+from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.results import AttackRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
@@ -202,6 +203,25 @@ def test_a_method_that_fails_on_background_people_is_counted_too(tested: PhotoRu
     estimates = tested.reduce()
     assert findings(estimates, "background-failed") == [("ours", 4, 24)]
     assert findings(estimates, "enrolment-failed") == [("ours", 2, 12)]
+
+
+def test_a_whole_run_reads_every_part_from_the_folder_of_its_own(
+    tmp_path: Path, tested: PhotoRun, others: Path, split: Path, outputs: Mapping[str, Path]
+) -> None:
+    """With methods in processes of their own, which are opened with one folder."""
+    config = RunConfig(
+        datasets=(f"photos=folder:path={tested.data}",),
+        methods=(theirs(split, **outputs),),
+        background=(f"folder:{others}",),
+        metrics=("audit",),
+        audit="quick",
+        replicates=100,
+    )
+    plan = get_ready(config, root=None)
+    places = locations_for(config)
+    folder = run(plan, tmp_path / "whole", locations=places, root=None, workers=1, progress=Stages())
+    assert [f.kind for f in folder.estimates.findings if f.kind.endswith("failed")] == []
+    assert {"parrot", *LEARNERS} <= tried(folder.estimates, "theirs")
 
 
 def test_a_copied_folder_answers_as_the_enrolment_too(
