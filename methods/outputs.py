@@ -58,7 +58,7 @@ class StoredOutputs:
         self._dir = self._folders["dir"]
         if part not in PARTS:
             raise SpecError(f"outputs: part={part} is none of a split's: {', '.join(PARTS)}; leave it out")
-        self._names = _names_of(split, part)
+        self._names, self._part = _names_of(split, part), part
 
     @classmethod
     def params_for(cls, params: Mapping[str, Scalar], part: Part) -> dict[str, Scalar]:
@@ -77,6 +77,8 @@ class StoredOutputs:
             # No path: the same files are the same plan wherever they lie, and names of folders can be people's.
             params={
                 "dir": "(a folder)",
+                "split": "" if self._names is None else "(a file)",
+                "part": self._part,
                 "prefix": self._prefix,
                 "suffix": self._suffix,
                 "images": len(self._images.matcher.names),
@@ -144,8 +146,8 @@ class StoredOutputs:
     @cached_property
     def _others(self) -> dict[str, Scalar]:
         """What the card says of the folders of an audit."""
-        params: dict[str, Scalar] = {}
-        for name in (name for name in ("background", "enrolment") if name in self._folders):
+        params: dict[str, Scalar] = {"background": "", "enrolment": ""}
+        for name in (name for name in tuple(params) if name in self._folders):
             images = self._files(self._folders[name])
             params |= {name: "(a folder)", f"{name}_images": len(images.matcher.names)}
             params[f"{name}_fingerprint"] = fingerprint_of([images])
