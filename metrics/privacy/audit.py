@@ -45,6 +45,10 @@ _JUDGED: Final = (
     " Not printed where the attack may not be believed: it fails on un-anonymized photos, learned nothing, or does "
     "worse than the recogniser alone."
 )
+_NOT_COMPARED: Final = {
+    "originals": "what it looks at was not read",
+    "released": "there are no outputs of the gallery's photos under another seed to compare with",
+}
 _CARD = partial(MetricCard, version="1", family="audit", direction="lower", unit="share", bounds=(0.0, 1.0))
 
 
@@ -155,7 +159,7 @@ class AuditedAttacks:
         """Nothing without an audit; else a trial for each attacker and recogniser, and its numbers."""
         audit = evidence.audit
         for learned in audit.attacks if audit is not None else ():
-            for recogniser in evidence.recognisers:
+            for recogniser in learned.recognisers:
                 trial = _trial(evidence, learned, recogniser)
                 yield trial
                 if not trial.problem:
@@ -177,11 +181,8 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
 
     trained = [trial for fit in _fits(learned, recogniser) if (trial := searched(fit)) is not None]
     if not trained:
-        problem = (
-            learned.problem(recogniser)
-            or "there are no outputs of the gallery's photos under another seed to compare with"
-        )
-        return AttackTrial(label, recogniser, problem)
+        problem = learned.problem(recogniser) or _NOT_COMPARED[learned.card.gallery]
+        return AttackTrial(label, recogniser, learned.card.explains, problem)
     shares = {float(fit.removeprefix("share/")): searched(fit) for fit in learned.fits(recogniser) if "share/" in fit}
     missing = np.full(len(evidence.faces), np.nan)
     learns = learned.learns(recogniser)
@@ -192,9 +193,12 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     return AttackTrial(
         label,
         recogniser,
+        learned.card.explains,
         trainings=tuple(_within(trial, 1) for trial in trained),
         permuted=(searched(SHUFFLED) or trained[0]).permuted,
         shares={share: missing if trial is None else _within(trial, 1) for share, trial in shares.items()},
+        psnr_released=_restored(evidence, label, "psnr_released"),
+        psnr=_restored(evidence, label, "psnr"),
         learns=learns,
         drawn=learned.card.by_chance,
         own=own,
@@ -210,6 +214,13 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
         disclosed_tag="" if worst is None else worst.tag,
         disclosed_limit=math.nan if worst is None else worst.limit,
     )
+
+
+def _restored(evidence: Evidence, attacker: str, column: str) -> float:
+    columns = evidence.audit.restored.get(attacker, {}) if evidence.audit is not None else {}
+    values = columns.get(column, np.zeros(0))
+    there = values[np.isfinite(values)].astype(np.float64)
+    return float(there.mean()) if len(there) else math.nan
 
 
 def _mean(values: Float, weights: Float) -> Float:

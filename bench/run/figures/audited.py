@@ -60,7 +60,7 @@ class Auditing:
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
-        believed = [each.trial for each in judged if each.belief.trustworthy]
+        believed = [each.trial for each in judged if each.belief.trustworthy and not each.trial.explains]
         reasons = {
             each.trial.instrument: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy
         }
@@ -71,8 +71,8 @@ class Auditing:
                 method=method,
                 attacker=trial.attacker,
                 channel=trial.channel,
-                # An attacker who has nothing to learn from says so, but not that nobody could have it.
-                problem=trial.problem if top.endswith("enrolment") else lacking(top) or trial.problem,
+                explains=trial.explains,
+                problem=_problem(trial, top),
             )
             for trial in trials
             if trial.problem
@@ -85,7 +85,8 @@ class Auditing:
 
     def _judge(self, trial: AttackTrial, attacks: Mapping[str, Replicates]) -> _Judged:
         attack, floor = attacks[trial.instrument], self._means(np.mean(trial.permuted, axis=0))
-        ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if trial.attacker != IGNORANT else None
+        compared = trial.attacker != IGNORANT and not trial.explains
+        ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if compared else None
         learning = None
         if trial.learns:
             people = ClusterResamples(trial.own_person, self._resamples.replicates, self._seed)
@@ -104,6 +105,7 @@ class Auditing:
             method=method,
             attacker=trial.attacker,
             channel=trial.channel,
+            explains=trial.explains,
             doubts=list(judged.belief.reasons) if not believed else [],
             lower_bound=judged.belief.lower_bound,
             named=finite(judged.attack.point[0]) if believed else None,
@@ -113,6 +115,8 @@ class Auditing:
             trained=finite(_mean(trial.own)),
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            psnr_released=finite(trial.psnr_released),
+            psnr=finite(trial.psnr),
             searches=int(judged.attack.n[0]),
             people=trial.people,
             cmc=list(trial.cmc) if believed else [],
@@ -170,6 +174,13 @@ def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
         many, of = len(missing), len(everybody)
         text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
         yield Finding("attacks-not-tried", many, of, text)
+
+
+def _problem(trial: AttackTrial, top: str) -> str:
+    """Why an attack was not tried: what attackers lack of the method, rather than that they learned from nobody. Of who
+    looks past the face, and where only the enrolment is missing, the trial's own reason says it."""
+    own = trial.explains or top.endswith("enrolment")
+    return trial.problem if own else lacking(top) or trial.problem
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:
