@@ -13,7 +13,9 @@ import numpy as np
 from unmask.bench.core import registry
 from unmask.bench.core.errors import VideoError
 from unmask.bench.core.protocols import Method
+from unmask.bench.core.split import Part
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
+from unmask.bench.data.stored_outputs import part_spec
 from unmask.bench.run.checks.guard import Guard
 from unmask.bench.run.contestants.calling import Callee, Here, call_method
 from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
@@ -31,9 +33,12 @@ from unmask.bench.store.tables import columns_of, read_table, table_key, write_t
 
 
 def spec_of(job: ShardJob) -> str:
-    """The SPEC of the job's method, with the paths where its files lie now."""
+    """The SPEC of the job's method, with the paths where its files lie now; of pictures made elsewhere, for the part of
+    an audit's photos that the job is about."""
     planned = job.planned_method
-    return located_method(job.run, planned.origin, planned.spec)
+    text = located_method(job.run, planned.origin, planned.spec)
+    part: Part = "enrolment" if planned.again_of else "background" if job.planned.use == "background" else "tested"
+    return text if part == "tested" else part_spec(registry.method_spec(text), part).text
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:

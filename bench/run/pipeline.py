@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
-from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant, spec_of
 from unmask.bench.run.contestants.serving import serve
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
 from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
@@ -122,7 +122,8 @@ def _anonymize_all(
     others = [job for job in jobs if job not in copied]
     is_done = workplace.bind(partial(is_anonymized, time_limit=time_limit))
     open_host = workplace.bind(partial(open_contestant, time_limit=time_limit))
-    run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
+    hosts = Hosts(open_host, is_done, workers, workplace.bind(spec_of))
+    run_stage("anonymize", work, others, hosts, progress)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:

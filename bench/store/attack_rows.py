@@ -1,4 +1,4 @@
-"""Rows of ``estimates.json`` about attackers who know a method."""
+"""Rows of ``estimates.json`` about attackers who know a method, and what such attackers have of each method."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Final
 
 from pydantic import Field
 
+from unmask.bench.core.headlines import WITHOUT, WORST
 from unmask.bench.core.settings import Strict
+from unmask.bench.core.split import Part
+from unmask.bench.store.schemas import CONTROL, Plan, PlannedMethod
+
+NOT_POSSIBLE = "informed attacks: not possible, the method cannot be run"
 
 FEW_PEOPLE: Final = 100
 """With fewer people to search than this, few claims about attackers can be made."""
@@ -88,3 +93,42 @@ def few_people(rows: Iterable[AttackRow]) -> int:
     """How many people attackers search, where they are fewer than `FEW_PEOPLE`; else 0."""
     people = max((row.people for row in rows), default=0)
     return people if people < FEW_PEOPLE else 0
+
+
+def made_elsewhere(method: PlannedMethod, part: Part) -> bool:
+    """Whether a method is pictures that were made elsewhere, and they come with those of a part of an audit's photos
+    (``background`` or ``enrolment``)."""
+    return f"{part}_fingerprint" in method.card.params
+
+
+def learnable(plan: Plan) -> list[str]:
+    """Labels of the methods of which attackers have outputs of background people, the control left out."""
+    again = plan.again
+    return [
+        each.label
+        for each in plan.methods
+        if each.origin == each.label
+        and (made_elsewhere(each, "background") or (each.label in again and not made_elsewhere(each, "enrolment")))
+    ]
+
+
+def strongest_name(plan: Plan, label: str) -> str:
+    """The instrument name of the strongest attack on a method: `WORST`, or another one where attackers lack something
+    that they have of other methods, so that the two are never ranked together."""
+    if any(method.label == label and method.card.name == CONTROL for method in plan.methods):
+        return WORST
+    learned, twice = plan.used_to("background") and label in learnable(plan), label in plan.again
+    if twice and (learned or not plan.used_to("background")):
+        return WORST
+    return f"{WORST}{WITHOUT}{'enrolment' if learned else 'background' if twice else 'method'}"
+
+
+def lacking(name: str) -> str:
+    """What attackers lack, where the strongest attack has this instrument name; '' = nothing."""
+    return {
+        "method": NOT_POSSIBLE,
+        "enrolment": "attackers who compare with anonymized photos: not possible, the tested photos were anonymized "
+        "only once (outputs:enrolment=FOLDER)",
+        "background": "attackers who learn: not possible, there are no anonymized photos of background people "
+        "(outputs:background=FOLDER)",
+    }.get(name.removeprefix(f"{WORST}{WITHOUT}"), "")

@@ -287,8 +287,8 @@ class Plan(Strict):
 
     @property
     def again(self) -> dict[str, str]:
-        """Method -> the same under another seed. Those that are not in it cannot be run by an attacker: pictures that
-        were made elsewhere; the control, which needs no run."""
+        """Method -> the same under another seed. Not in it: pictures that were made elsewhere, and only once; the
+        control, which needs no run."""
         return {method.again_of: method.label for method in self.methods if method.again_of}
 
     @property

@@ -43,6 +43,10 @@ _JUDGED: Final = (
     " Not printed where the attack may not be believed: it fails on un-anonymized photos, learned nothing, or does "
     "worse than the recogniser alone."
 )
+_NOT_COMPARED: Final = {
+    "originals": "what it looks at was not read",
+    "released": "there are no outputs of the gallery's photos under another seed to compare with",
+}
 _CARD = partial(MetricCard, version="1", family="audit", direction="lower", unit="share", bounds=(0.0, 1.0))
 
 
@@ -178,7 +182,7 @@ def _asked(evidence: Evidence, learned: LearnedAttack) -> Iterator[UnitValues | 
         trained = [trial for fit, trial in trials.get(channel, {}).items() if of_everybody(fit)]
         if not trained:
             problem = groundwork.problem if channel == FUSED else learned.problem(channel)
-            problem = problem or "the method cannot be run by an attacker"
+            problem = problem or _NOT_COMPARED[learned.card.gallery]
             yield AttackTrial(learned.label, channel, learned.card.explains, problem)
             continue
         trial = _trial(evidence, learned, channel, trials[channel], _Own(named, floor, person))

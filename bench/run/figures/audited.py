@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,10 +19,10 @@ from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, rep
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, UnitValues
+from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, Finding, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
-from unmask.bench.store.results import AttackRow
+from unmask.bench.store.attack_rows import AttackRow, lacking
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
@@ -52,10 +52,16 @@ class Auditing:
         self._top: Replicates | None = None
 
     def judged(
-        self, method: str, answers: Sequence[Answer], trials: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self,
+        method: str,
+        answers: Sequence[Answer],
+        trials: Sequence[AttackTrial],
+        cards: Mapping[str, MetricCard],
+        top: str = WORST,
     ) -> tuple[list[Answer], list[AttackRow]]:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
-        attack."""
+        attack. ``top``: the instrument name of the strongest attack, another one than `WORST` where attackers lack
+        something that they have of other methods (`strongest_name`)."""
         tried = [trial for trial in trials if not trial.problem]
         attacks = {each.instrument: each.replicates for each in answers if each.metric == NAMED}
         if not self._ceilings:
@@ -70,16 +76,16 @@ class Auditing:
             AttackRow(
                 dataset=self._dataset,
                 method=method,
-                attacker=t.attacker,
-                channel=t.channel,
-                explains=t.explains,
-                problem=t.problem,
+                attacker=trial.attacker,
+                channel=trial.channel,
+                explains=trial.explains,
+                problem=_problem(trial, top),
             )
-            for t in trials
-            if t.problem
+            for trial in trials
+            if trial.problem
         ]
         kept = [_blanked(each, reasons[each.instrument]) if each.instrument in reasons else each for each in answers]
-        return [*kept, *self._of_strongest(kept, believed, cards)], rows
+        return [*kept, *self._of_strongest(kept, believed, cards, top)], rows
 
     def _means(self, values: Float) -> Replicates:
         return replicate_means(_values(values), self._resamples, self._masks)
@@ -126,7 +132,7 @@ class Auditing:
         )
 
     def _of_strongest(
-        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard], top: str
     ) -> list[Answer]:
         tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
@@ -142,7 +148,7 @@ class Auditing:
                 tops.append(
                     replace(
                         shown[believed[0].instrument],
-                        instrument=WORST,
+                        instrument=top,
                         attacks=tuple(trained),
                         replicates=replicates,
                         estimates=estimates(replicates, cards[metric].bounds),
@@ -193,6 +199,23 @@ def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]
         "disclosed": finite(worst.decades),
         "disclosed_tag": worst.tag,
     }
+
+
+def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
+    """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
+    `Auditing.judged`."""
+    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    if lacking(top) and missing:
+        many, of = len(missing), len(everybody)
+        text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
+        yield Finding("attacks-not-tried", many, of, text)
+
+
+def _problem(trial: AttackTrial, top: str) -> str:
+    """Why an attack was not tried: what attackers lack of the method, rather than that they learned from nobody. Of who
+    looks past the face, and where only the enrolment is missing, the trial's own reason says it."""
+    own = trial.explains or top.endswith("enrolment")
+    return trial.problem if own else lacking(top) or trial.problem
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:

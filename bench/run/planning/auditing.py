@@ -11,6 +11,7 @@ from unmask.bench.core.settings import Audit
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.store.attack_rows import made_elsewhere
 from unmask.bench.store.schemas import CONTROL, PlannedAttacker, PlannedMethod
 
 QUICK_PHOTOS: Final = 600
@@ -55,10 +56,11 @@ def planned_attackers(audit: Audit, requested: Sequence[str] = ()) -> list[Plann
 
 
 def can_run(method: PlannedMethod) -> bool:
-    """Whether somebody who knows the method can run it: not the control, which needs no run, nor pictures that were
-    made elsewhere, nor further draws."""
+    """Whether an attacker has what the method makes of the tested photos a second time: not of the control, which needs
+    no run, nor of further draws; of pictures that were made elsewhere where those were made twice."""
     stored = getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False)
-    return method.card.name != CONTROL and not stored and not method.draw_of
+    second = not stored or made_elsewhere(method, "enrolment")
+    return method.card.name != CONTROL and second and not method.draw_of
 
 
 def again(method: PlannedMethod) -> PlannedMethod:

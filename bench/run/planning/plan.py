@@ -84,7 +84,7 @@ def make_plan(
     uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
-    others = _other_datasets(uses, people, config, root=root, progress=progress)
+    others = other_datasets(uses, people, config, root=root, progress=progress)
     own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
@@ -150,7 +150,7 @@ def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds:
     return releases
 
 
-def _other_datasets(
+def other_datasets(
     uses: Mapping[Use, Sequence[str]],
     people: Mapping[str, set[str]],
     config: RunConfig,
@@ -160,9 +160,10 @@ def _other_datasets(
 ) -> list[PlannedDataset]:
     """The entries of the data sets that are not tested, by use. Before any work is done: are they there, with people
     enough, and nobody in them who is in a test set?"""
-    entries = []
+    entries, learned = [], []
+    apart = output_paths(config.methods)
     for use, text in [(use, text) for use, texts in uses.items() for text in texts]:
-        dataset = open_dataset(text, root=root, progress=progress)
+        dataset = open_dataset(text, root=root, progress=progress, exclude=apart)
         present = person_hashes(dataset.refs)
         if len(present) < 2:
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
@@ -170,10 +171,12 @@ def _other_datasets(
         label = other_label(use, registry.dataset_spec(text))
         limit = None
         if use == "background":
+            learned.append(dataset)
             quick = QUICK_PHOTOS if config.audit == "quick" else None
             limit = min((n for n in (config.limit, quick) if n is not None), default=None)
         entries.append(planned_dataset(text, dataset, limit).model_copy(update={"use": use, "label": label}))
     distinct("data set", [entry.label for entry in entries])
+    refuse_unmatched(config.methods, [], background=learned)
     return entries
 
 
