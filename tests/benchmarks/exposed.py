@@ -16,7 +16,7 @@ from tests.support.fooling import Contestant, in_boxes, permuted
 from unmask import Image, MethodCard, Sample
 from unmask.metrics.instruments.recognisers import FaceNet
 
-FILE: Final = "tests/benchmarks/exposed.py"
+FILE: Final = Path(__file__)
 
 
 class _Edit:
@@ -120,4 +120,4 @@ CONTESTANTS: Final[Mapping[str, str]] = {
     "tiles-photo": f"{FILE}:Tiles:whole=true",
     "cloak": f"{FILE}:Cloak",
 }
-"""Label -> SPEC of each, from the folder of the checkout."""
+"""Label -> SPEC of each."""

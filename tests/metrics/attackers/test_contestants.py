@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.exposed import CONTESTANTS, FILE
-from tests.support.cli import REPO
 from tests.support.fetched import files_of
 from tests.support.fooling import permuted, reversible
 from tests.support.perturbing import LEVELS, cloak_of_one
@@ -38,9 +37,7 @@ def test_the_cloak_against_one_recogniser_fools_that_one_alone(
     assert alike["other"] > 0.7
 
 
-METHODS = {
-    label: registry.method_spec(f"{label}={REPO / spec}") for label, spec in CONTESTANTS.items() if label != "cloak"
-}
+METHODS = {label: registry.method_spec(f"{label}={spec}") for label, spec in CONTESTANTS.items() if label != "cloak"}
 
 
 @pytest.mark.parametrize("label", METHODS)
@@ -72,7 +69,7 @@ def test_contestants_are_methods_that_keep_every_level(label: str) -> None:
 @pytest.mark.parametrize("name", ["Mirror", "Invert", "Tiles"])
 def test_the_whole_photo_may_be_meant(name: str) -> None:
     image, box = photo(0, (120, 120))
-    method = registry.create_method(registry.method_spec(f"{REPO / FILE}:{name}:whole=true"))
+    method = registry.create_method(registry.method_spec(f"{FILE}:{name}:whole=true"))
     (output,) = method.anonymize([Sample("a", image, (box,))], seed=0)
     (other,) = method.anonymize([Sample("a", image, ())], seed=0)
     np.testing.assert_array_equal(output, other)
@@ -86,7 +83,7 @@ def test_the_cloak_as_a_method_fools_that_one_alone(open_instrument: Callable[[s
     (face,) = judge.detect([small])[0]
     outputs: list[Any] = []
     for _ in range(2):
-        method = registry.create_method(registry.method_spec(f"{REPO / FILE}:Cloak"))
+        method = registry.create_method(registry.method_spec(f"{FILE}:Cloak"))
         method.load(files_of(method.card), "cpu")
         outputs += method.anonymize([Sample("a", small, (face.box,))], seed=len(outputs))
     np.testing.assert_array_equal(*outputs)
