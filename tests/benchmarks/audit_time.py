@@ -53,10 +53,11 @@ def store(folder: Path, name: str, figures: tuple[float, int]) -> None:
     (folder / _FILE).write_text(json.dumps({**stored(folder), name: figures}))
 
 
-def minutes_each(folder: Path) -> float | None:
-    """Minutes that learning and judging took a method; ``None`` where either was not done here."""
-    stages = [stored(folder).get(stage) for stage in ("attack", "reduce")]
-    return sum(done[0] / done[1] for done in stages if done) / 60 if all(stages) else None
+def minutes_each(folder: Path, stages: Sequence[str] = ("attack", "reduce")) -> float | None:
+    """Minutes that ``stages``, of which every method is a unit, took a method: learning from readings and judging, or
+    others; ``None`` where one of them was not done here."""
+    done = [stored(folder).get(stage) for stage in stages]
+    return sum(each[0] / each[1] for each in done if each) / 60 if all(done) else None
 
 
 def added_by_quick(

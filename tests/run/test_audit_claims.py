@@ -41,6 +41,7 @@ def held(claims: Any) -> list[bool | None]:
         ([attack(doubts=["no"])], False),
         ([attack(method="tiles", risk=0.95)], False),
         ([attack(attacker="zero-weights", risk=0.95)], False),
+        ([attack(attacker="outside", risk=0.95, explains=True)], False),
         ([], False),
     ],
 )

@@ -14,11 +14,11 @@ from tests.support.evidence import RECOGNISERS
 from unmask.bench.core import registry
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.headlines import WORST
+from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.stats.trust import Doubt
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.values import AttackTrial, SetStatistic, UnitValues
-from unmask.bench.run.figures.attacking import attacker_of
 from unmask.bench.run.figures.audited import NAMED, RISK, Auditing
 from unmask.bench.run.figures.rows import Answer, answer
 from unmask.bench.store.results import AttackRow
@@ -146,7 +146,7 @@ def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(name: st
 
 def test_broken_attackers_can_be_installed_like_those_of_others() -> None:
     with installed():
-        assert {name: type(attacker_of(name)) for name in BROKEN} == BROKEN
+        assert {name: type(registry.create_attacker(parse_spec(name))) for name in BROKEN} == BROKEN
     assert not set(BROKEN) & set(registry.names("attacker"))
 
 
