@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.settings import PlanSettings
-from unmask.bench.core.spec import Spec, default_label, without_seeds
+from unmask.bench.core.spec import Spec, default_label, without_folder, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
@@ -29,7 +29,7 @@ from unmask.bench.run.planning.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import RunConfig
-from unmask.bench.run.planning.sources import hash_code, hashed_parameters, path_parameters
+from unmask.bench.run.planning.sources import hash_code, hashed_parameters, method_file, path_parameters
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
 from unmask.bench.store.schemas import (
@@ -71,12 +71,13 @@ def make_plan(
         raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
     both = list(zip(datasets, opened, strict=True))
     people = {planned.label: person_hashes(dataset.refs[: config.limit]) for planned, dataset in both}
+    audited = config.audit != "none"
+    informed = [m.label for m in methods if audited and "photos" in kinds and can_run(m)]
     methods = [without_paths(method) for method in methods]
     for kind in sorted(kinds):
         refuse_unmatched(config.methods, [d for planned, d in both if planned.kind == kind], clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
-    audited = config.audit != "none"
     chosen = choose_metrics(config.metrics, kinds, audited=audited)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
@@ -89,7 +90,7 @@ def make_plan(
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(again(m) for m in methods if audited and "photos" in kinds and can_run(m))],
+        "methods": [*methods, *(again(m) for m in methods if m.label in informed)],
         "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
@@ -247,11 +248,14 @@ def without_paths(method: PlannedMethod) -> PlannedMethod:
         for name, value in method.card.params.items()
         if name not in paths or value != spec.params[name]
     }
-    return method.model_copy(update={"spec": _without(spec, paths), "card": replace(method.card, params=params)})
+    card = replace(method.card, params=params)
+    if spec.name not in registry.TABLES["method"]:
+        card = replace(card, description=hide_paths(card.description), source=hide_paths(card.source))
+    return method.model_copy(update={"spec": _without(spec, paths), "card": card})
 
 
 def _without(spec: Spec, names: Collection[str]) -> str:
-    return Spec(spec.name, {key: value for key, value in spec.params.items() if key not in names}).text
+    return Spec(without_folder(spec.name), {key: value for key, value in spec.params.items() if key not in names}).text
 
 
 def locations_of(
@@ -270,7 +274,8 @@ def locations_of(
         for label, spec in parsed.items()
         if "path" in spec.params
     }
-    contestants = {spec.label: path_parameters(spec) for spec in (registry.method_spec(t) for t in methods)}
+    specs = map(registry.method_spec, methods)
+    contestants = {spec.label: method_file(spec) | path_parameters(spec) for spec in specs}
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
         methods={label: {k: str(path) for k, path in files.items()} for label, files in contestants.items() if files},

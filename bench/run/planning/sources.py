@@ -13,9 +13,10 @@ from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.files import canonical_json, sha256_of
+from unmask.bench.core.files import canonical_json, digest, sha256_of
+from unmask.bench.core.plugins import FILE_MODULES, source_of
 from unmask.bench.core.registry import TABLES
-from unmask.bench.core.spec import Spec
+from unmask.bench.core.spec import Spec, file_target
 from unmask.bench.data.stores import DigestCache
 from unmask.bench.store.provenance import packages
 
@@ -40,6 +41,12 @@ def path_parameters(spec: Spec) -> dict[str, Path]:
     return paths
 
 
+def method_file(spec: Spec) -> dict[str, Path]:
+    """The name of the file that a method's class is in -> its absolute path; {} where the SPEC names none."""
+    target = file_target(spec.name)
+    return {} if target is None else {target[0].name: target[0].expanduser().absolute()}
+
+
 def hashed_parameters(spec: Spec) -> dict[str, str]:
     """Parameter -> sha256 of the content of the file or folder that it names. Raises `DataError`."""
     wanted = {k: path for k, path in path_parameters(spec).items() if (spec.name, k) not in _FINGERPRINTED}
@@ -47,14 +54,20 @@ def hashed_parameters(spec: Spec) -> dict[str, str]:
 
 
 def hash_code(name: str) -> str:
-    """sha256 over the code of a registered method.
+    """sha256 over the code of a method.
 
     A built-in method: its module and every module below `unmask.methods` that this one imports, directly or not. A
     plug-in: every file of the package that its class lies in; a namespace package is no one's own, so there the regular
-    package below it counts; for a class in a single module, that file. Other distributions that a plug-in imports are
-    not part of it.
+    package below it counts; for a class in a single module, that file. A file that a SPEC names: its own sha256. Other
+    distributions, and other files, that a plug-in imports are not part of it.
     """
     module = registry.method_class(name).__module__
+    if file_target(name) is not None:
+        own = hashlib.sha256(source_of(name)).hexdigest()
+        if module.startswith(FILE_MODULES):
+            return own
+        # The file has the class from a package.
+        return digest([own, _digest((file, relative.as_posix()) for relative, file in _plug_in_files(module))])
     if _is_plug_in(name):
         # The name may lead to a class that another package made.
         modules = dict.fromkeys((registry.targets("method")[name].partition(":")[0], module))
