@@ -91,7 +91,7 @@ def _answer(
     else:
         (one,) = compared
         ends = (one.low, one.high) if lowest else (-one.high, -one.low)
-        value = one.difference if lowest else -one.difference
+        value = (one.difference if lowest else -one.difference) + 0.0  # no -0
         loss = Loss(value, *ends, one.p, int(units.sum()), people, lost, _discordant(scored, mask))
     return Answered(values[0], values[1], _with_lost(loss, question), *measured)
 

@@ -18,16 +18,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from scipy import special
 
 from unmask.bench.core.cards import Family, MetricCard
 from unmask.bench.core.stats.compare import ALPHA, holm
+from unmask.bench.store.gating import Verdict
 
-Word = Literal[
-    "identical", "better", "no worse", "worse", "inconclusive", "not comparable", "newly failed", "not measured"
-]
 MOST_FACES: Final = 1_000_000
 """More faces than this settle nothing: the loss lies too near to the margin, or to 0."""
 
@@ -55,7 +53,7 @@ class Loss:
 class Ruling:
     """The verdict on one loss."""
 
-    word: Word
+    word: Verdict
     p_adjusted: float
     """Holm's over all losses ruled on together; NaN = not tested."""
     faces_needed: int | None = None
@@ -153,6 +151,6 @@ def _reachable(faces: float, there: int) -> int | None:
     return max(math.ceil(faces), there + 1) if faces <= MOST_FACES else None
 
 
-def collapsed(group: Word, everybody: Word) -> bool:
+def collapsed(group: Verdict, everybody: Verdict) -> bool:
     """Whether a subgroup is worse while everybody together passes."""
     return group in ("worse", "newly failed") and everybody in ("identical", "better", "no worse", "inconclusive")

@@ -80,10 +80,11 @@ class ImagesPart(Part):
             height, width = (0, 0) if item.image is None else item.image.shape[:2]
             points = sum(label.at is not None for label in item.ref.labels)
             unplaced = 0 if item.image is None else points - sum(label.at is not None for label in _labels(seen))
-            rows.append((item.ref.id, item.image is not None, item.reason, item.note, height, width, unplaced))
-        texts = dict.fromkeys(("reason", "note"), np.str_)
+            texts = item.reason, item.note, item.ref.digest
+            rows.append((item.ref.id, item.image is not None, *texts, height, width, unplaced))
         numbers = dict.fromkeys(("height", "width", "unplaced_labels"), np.int32)
-        return columns_of(rows, {"sample": np.str_, "readable": np.bool_, **texts, **numbers})
+        kinds = dict.fromkeys(("reason", "note", "digest"), np.str_)
+        return columns_of(rows, {"sample": np.str_, "readable": np.bool_, **kinds, **numbers})
 
 
 def _labels(seen: Seen) -> list[FaceLabel]:
