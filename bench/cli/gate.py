@@ -38,13 +38,14 @@ def gate(
     Exit codes: 0 pass; 1 error; 2 wrong usage; 3 worse; 4 not comparable; 5 nothing measured, or the gate is broken;
     6 inconclusive, where that blocks.
     """
+    from unmask.bench.cli.progress import show_progress
     from unmask.bench.gate.gate import gate as judge
     from unmask.bench.gate.gate import open_candidate
     from unmask.bench.gate.policy import read_policy
 
     opened = open_candidate(candidate.absolute(), method, read_policy(policy))
     file = baseline if not baseline.is_dir() else Path("baseline.json")
-    result = judge(opened, baseline.absolute(), baseline_method, file)
+    result = judge(opened, baseline.absolute(), baseline_method, file, show_progress())
     target = out if out is not None else candidate / "gate"
     write_files(result, target)
     print_gate(result)

@@ -12,7 +12,9 @@ from unmask.bench.core.headlines import Key
 from unmask.bench.gate.baseline import as_kept, baseline_of, read_baseline, side_of_file
 from unmask.bench.gate.judging import Against, Judge, Pair, changes, paired
 from unmask.bench.gate.policy import Policy
+from unmask.bench.gate.sensitivity import sensitivities
 from unmask.bench.gate.sides import Side, side_of_run
+from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.store.comparable import data_difference
 from unmask.bench.store.gating import EXIT_CODES, Baseline, Decision, FaceList, Gate, GateRow, Sensitivity
 from unmask.bench.store.run_folder import RunFolder
@@ -95,7 +97,7 @@ def _beside(candidate: Candidate, before: Side, view: RunView | None) -> Pair:
     return paired(before, after, data_difference(view, candidate.view, before.dataset))
 
 
-def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path) -> Gate:
+def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path, progress: Progress) -> Gate:
     """``baseline_file``: where the command that accepts the candidate would write."""
     settings, policy = candidate.view.plan.settings, candidate.policy
     judge = Judge(policy, replicates=settings.replicates, seed=settings.seed)
@@ -111,7 +113,7 @@ def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path) 
         for pair in pairs:
             if not pair.difference:
                 lists += changes(pair, which)
-    sensitivity: list[Sensitivity] = []
+    sensitivity = sensitivities(candidate.view, candidate.method, candidate.datasets, policy, progress)
     decision, reasons = decide(rows, sensitivity, policy)
     command = ["unmask", "baseline", "accept", str(candidate.view.folder.path), "--method", candidate.method]
     return Gate(

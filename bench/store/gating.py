@@ -156,6 +156,15 @@ class Sensitivity(Strict):
     high: float | None = None
 
 
+class Sensitivities(Strict):
+    """``RUN/sensitivity.json``: what is not made anew while nothing changed."""
+
+    schema_: Literal["unmask.sensitivity/1"] = Field(default="unmask.sensitivity/1", alias="schema")
+    key: str
+    """Hash of what they depend on."""
+    datasets: list[Sensitivity]
+
+
 class Gate(Strict):
     """What a gate decided, and why."""
 

@@ -233,8 +233,8 @@ def rulings(trials: int, faces: int, worse: float, better: float, seed: int) -> 
 
 @pytest.mark.parametrize("changed", [0.0, 0.02, 0.05, 0.15])
 def test_an_unchanged_method_is_hardly_ever_called_worse(changed: float) -> None:
-    ruled = rulings(200, 200, changed / 2, changed / 2, seed=5)
-    assert np.mean([ruling.word == "worse" for _, ruling in ruled]) <= 0.025 + 0.02
+    ruled = rulings(120, 200, changed / 2, changed / 2, seed=5)
+    assert np.mean([ruling.word == "worse" for _, ruling in ruled]) <= 0.025 + 0.025
     if changed <= 0.05:
         assert np.mean([ruling.word == "no worse" for _, ruling in ruled]) > 0.7
 
@@ -255,9 +255,9 @@ def test_200_faces_find_a_loss_of_ten_points_and_intervals_cover_it() -> None:
 def test_false_alarms_stay_rare_over_many_metrics_and_subgroups() -> None:
     rng = np.random.default_rng(8)
     alarms = 0
-    for trial in range(100):
+    for trial in range(60):
         people = ClusterResamples(np.arange(200), REPLICATES, trial)
         masks = np.stack([np.ones(200, np.bool_), *(rng.integers(0, 4, 200) == np.arange(4)[:, None])])
         losses = [each.loss for _ in range(5) for each in answers(flips(rng, 200, 0.04, 0.04), people, masks)]
         alarms += any(ruling.word == "worse" for ruling in rule(losses, [MARGIN] * len(losses)))
-    assert alarms / 100 <= 0.05
+    assert alarms / 60 <= 0.05

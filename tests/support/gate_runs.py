@@ -83,12 +83,15 @@ def gate_run(
         "identity": person,
         "outcome": ended,
     }
-    for name in ("none", label):
-        write_table(folder.faces_path(dataset, name), {**names, **kept}, "")
+    write_table(folder.faces_path(dataset, label), {**names, **kept}, "")
+    untouched = _columns(np.where(np.isnan(distance), np.nan, 0.0), np.full(n, "missed"), np.ones(n), points)
+    write_table(folder.faces_path(dataset, "none"), {**names, **{key: untouched[key] for key in kept}}, "")
     _write_originals(folder, dataset, samples, person, gender, photos)
-    digests = [hashlib.sha256(f"{outputs or path}{k}".encode()).hexdigest() for k in range(n)]
-    table = {"sample": np.array(samples), "sha256": np.array(digests)}
-    write_table(folder.outputs_dir(dataset, label, 0) / "outputs.parquet", table, "")
+    for method, origin in ((label, outputs or path), ("none", "originals")):
+        digests = [hashlib.sha256(f"{origin}{k}".encode()).hexdigest() for k in range(n)]
+        texts = {name: np.full(n, "") for name in ("file", "error")}
+        table = {"sample": np.array(samples), "sha256": np.array(digests), **texts}
+        write_table(folder.outputs_dir(dataset, method, 0) / "outputs.parquet", table, "")
     return path
 
 
