@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.bench.cli.options import Root, existing_root
+from unmask.bench.core.errors import UnknownNameError, UsageError
+
 if TYPE_CHECKING:
     from unmask.bench.store.gating import Gate
 
@@ -22,8 +25,26 @@ def gate(
     baseline: Annotated[
         Path, typer.Option("--baseline", metavar="RUN|FILE", help="A run, or what baseline accept wrote.")
     ],
-    candidate: Annotated[Path, typer.Option("--candidate", metavar="RUN", help="A run with the new method.")],
-    method: Label = "",
+    candidate: Annotated[
+        Path | None,
+        typer.Option(
+            "--candidate",
+            metavar="RUN",
+            help="A run with the new method; with --dataset the folder to run it in.",
+            show_default="runs/gate",
+        ),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option("--method", "-m", metavar="LABEL|SPEC", help="Which method of the run; with --dataset its SPEC."),
+    ] = "",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", "-d", metavar="SPEC", help="Run the method over it first; may repeat."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="ci", help="Fewer photos, and only the metrics that decide.")
+    ] = "",
     baseline_method: Annotated[
         str, typer.Option("--baseline-method", metavar="LABEL", help="Which method of the baseline.")
     ] = "",
@@ -32,26 +53,55 @@ def gate(
         Path | None,
         typer.Option("--out", help="Folder for gate.json, gate.md and junit.xml.", show_default="CANDIDATE/gate"),
     ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")] = 1,
+    root: Root = None,
 ) -> None:
     """Say whether a candidate is worse than a baseline, metric by metric, on the same faces.
 
-    Exit codes: 0 pass; 1 error; 2 wrong usage; 3 worse; 4 not comparable; 5 nothing measured, or the gate is broken;
-    6 inconclusive, where that blocks.
+    With --dataset the method is run first, as far as that was not done: measured as the baseline was, or as --preset
+    says. Exit codes: 0 pass; 1 error; 2 wrong usage; 3 worse; 4 not comparable; 5 nothing measured, or the gate is
+    broken; 6 inconclusive, where that blocks.
     """
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.gate.gate import gate as judge
     from unmask.bench.gate.gate import open_candidate
     from unmask.bench.gate.policy import read_policy
 
-    opened = open_candidate(candidate.absolute(), method, read_policy(policy))
-    file = baseline if not baseline.is_dir() else Path("baseline.json")
-    result = judge(opened, baseline.absolute(), baseline_method, file, show_progress())
-    target = out if out is not None else candidate / "gate"
+    rules = read_policy(policy)
+    run = (candidate if candidate is not None else Path("runs/gate")).absolute()
+    notes: list[str] = []
+    if dataset:
+        method, notes = _run(method, dataset, baseline, preset, run, existing_root(root), workers)
+    elif candidate is None or preset:
+        option = "--preset chooses what is run, and needs" if preset else "name a finished run with --candidate, or"
+        raise UsageError(f"{option} --dataset with --method")
+    file = Path("baseline.json") if baseline.is_dir() else baseline
+    result = judge(
+        open_candidate(run, method, rules), baseline.absolute(), baseline_method, file, show_progress(), notes
+    )
+    target = out if out is not None else run / "gate"
     write_files(result, target)
     print_gate(result)
     typer.echo(f"files: {target}")
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def _run(
+    method: str, datasets: list[str], baseline: Path, preset: str, run: Path, root: Path | None, workers: int
+) -> tuple[str, list[str]]:
+    from unmask.bench.cli.progress import show_progress
+    from unmask.bench.data.opening import refuse_nested
+    from unmask.bench.gate.running import PRESETS, run_candidate
+
+    if not method:
+        raise UsageError("--dataset runs a method; name it with --method SPEC")
+    if preset and preset not in PRESETS:
+        raise UnknownNameError("preset", preset, PRESETS)
+    refuse_nested(run, tuple(datasets), root)
+    return run_candidate(
+        method, datasets, baseline.absolute(), preset, run, root=root, workers=workers, progress=show_progress()
+    )
 
 
 @app.command("accept")
@@ -65,7 +115,6 @@ def accept(
 
     Nothing else moves a baseline: commit the file, and every gate compares with it.
     """
-    from unmask.bench.core.errors import UsageError
     from unmask.bench.gate.gate import accept as rows_of
     from unmask.bench.gate.policy import read_policy
     from unmask.bench.store.documents import write_json

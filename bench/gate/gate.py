@@ -81,6 +81,9 @@ def pairs_with(candidate: Candidate, baseline: Path, label: str) -> tuple[str, l
         sets = [name for name in photo_sets(view) if method in view.labels(name)]
         sides = [side_of_run(view, name, method, candidate.policy) for name in sets]
         return method, [_beside(candidate, side, view) for side in sides]
+    if not baseline.exists():
+        accepting = _accepting(candidate, baseline)
+        raise StoreError(f"there is no baseline {baseline}; to make this candidate the first one: {accepting}")
     kept = read_baseline(baseline)
     if label and label != kept.method:
         raise UsageError(f"--baseline-method {label}: {baseline} holds {kept.method}")
@@ -97,8 +100,10 @@ def _beside(candidate: Candidate, before: Side, view: RunView | None) -> Pair:
     return paired(before, after, data_difference(view, candidate.view, before.dataset))
 
 
-def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path, progress: Progress) -> Gate:
-    """``baseline_file``: where the command that accepts the candidate would write."""
+def gate(
+    candidate: Candidate, baseline: Path, label: str, baseline_file: Path, progress: Progress, notes: Sequence[str] = ()
+) -> Gate:
+    """``baseline_file``: where the command that accepts the candidate would write; ``notes``: on how it was run."""
     settings, policy = candidate.view.plan.settings, candidate.policy
     judge = Judge(policy, replicates=settings.replicates, seed=settings.seed)
     rows: list[GateRow] = []
@@ -115,7 +120,6 @@ def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path, 
                 lists += changes(pair, which)
     sensitivity = sensitivities(candidate.view, candidate.method, candidate.datasets, policy, progress)
     decision, reasons = decide(rows, sensitivity, policy)
-    command = ["unmask", "baseline", "accept", str(candidate.view.folder.path), "--method", candidate.method]
     return Gate(
         decision=decision,
         exit_code=EXIT_CODES[decision],
@@ -125,12 +129,18 @@ def gate(candidate: Candidate, baseline: Path, label: str, baseline_file: Path, 
         anchor="" if policy.anchor is None else policy.anchor.name,
         blocking=list(policy.blocking),
         inconclusive_blocks=not policy.allow_inconclusive,
-        accept=shlex.join([*command, "--out", str(baseline_file)]),
+        accept=_accepting(candidate, baseline_file),
         rows=rows,
         changes=lists,
         sensitivity=sensitivity,
-        notes=_notes(candidate, rows),
+        notes=[*notes, *_notes(candidate, rows)],
     )
+
+
+def _accepting(candidate: Candidate, file: Path) -> str:
+    """The command that makes the candidate the baseline."""
+    command = ["unmask", "baseline", "accept", str(candidate.view.folder.path), "--method", candidate.method]
+    return shlex.join([*command, "--out", str(file)])
 
 
 def decide(rows: Sequence[GateRow], sensitivity: Sequence[Sensitivity], policy: Policy) -> tuple[Decision, list[str]]:
