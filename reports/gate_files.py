@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from unmask.bench.store.gating import FaceList, Gate, GateRow
 from unmask.bench.store.view import ALL
+from unmask.reports.numbers import NBSP, format_number, format_value
 
 MOST_BYTES: Final = 64_000
 """Of a Markdown text: GitHub takes comments of 65,536 characters."""
@@ -77,8 +78,9 @@ def _line(row: GateRow) -> str:
     if row.reason:
         verdict += f": {_cell(row.reason)}"
     metric = f"{row.title}, {row.instrument}"
-    cells = [row.dataset, metric, row.against, number(row.baseline), number(row.candidate), interval(row)]
-    return "| " + " | ".join([*map(_cell, cells), number(row.margin), f"{row.faces:,}", verdict]) + " |"
+    values = [value(each, row.unit) for each in (row.baseline, row.candidate)]
+    cells = [row.dataset, metric, row.against, *values, interval(row), difference(row.margin, row.unit)]
+    return "| " + " | ".join([*map(_cell, cells), f"{row.faces:,}", verdict]) + " |"
 
 
 def needed(row: GateRow) -> str:
@@ -86,16 +88,24 @@ def needed(row: GateRow) -> str:
     return "more faces will not settle it" if row.faces_needed is None else f"about {row.faces_needed:,} faces would"
 
 
-def number(value: float | None) -> str:
-    """Four digits; '' = none."""
-    return "" if value is None else f"{value + 0.0:.4g}"  # no -0
+def value(number: float | None, unit: str) -> str:
+    """``95.0 %``; '' = none."""
+    return "" if number is None else format_value(number, unit)
+
+
+def difference(number: float | None, unit: str) -> str:
+    """A difference of two values; of shares in points of per cent. '' = none."""
+    if number is None:
+        return ""
+    return f"{format_number(number, unit, exact=False)}{NBSP}points" if unit == "share" else value(number, unit)
 
 
 def interval(row: GateRow) -> str:
-    """``0.04 [0.01, 0.07]``"""
+    """The loss, and its interval in brackets."""
     if row.low is None or row.high is None:
-        return number(row.loss)
-    return f"{number(row.loss)} [{number(row.low)}, {number(row.high)}]"
+        return difference(row.loss, row.unit)
+    low, high = (format_number(end, row.unit, exact=False) for end in (row.low, row.high))
+    return f"{difference(row.loss, row.unit)} [{low}, {high}]"
 
 
 def _changes(lists: Sequence[FaceList]) -> str:
@@ -137,7 +147,7 @@ def junit(gate: Gate) -> str:
                 suite, "testcase", classname=_legal(f"unmask.{row.family}"), name=_legal(" ".join(name.split()))
             )
             message = (
-                f"{row.verdict}: loss {interval(row)}, margin {number(row.margin)}"
+                f"{row.verdict}: loss {interval(row)}, margin {difference(row.margin, row.unit)}"
                 if not row.reason
                 else (f"{row.verdict}: {row.reason}")
             )

@@ -51,7 +51,9 @@ def gate(
     policy: Policy = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for gate.json, gate.md and junit.xml.", show_default="CANDIDATE/gate"),
+        typer.Option(
+            "--out", help="Folder for gate.json, gate.md, junit.xml and index.html.", show_default="CANDIDATE/gate"
+        ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")] = 1,
     root: Root = None,
@@ -131,10 +133,11 @@ def write_files(gate: Gate, folder: Path) -> None:
     """Before any exit code: whoever reads a failed gate needs them most."""
     from unmask.bench.store.documents import write_json
     from unmask.reports.gate_files import junit, markdown
+    from unmask.reports.gate_page import page
 
     write_json(folder / "gate.json", gate, private=False)
-    for name, text in (("gate.md", markdown(gate)), ("junit.xml", junit(gate))):
-        (folder / name).write_text(text, "utf-8")
+    for name, text in (("gate.md", markdown(gate)), ("junit.xml", junit(gate)), ("index.html", page(gate))):
+        (folder / name).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def print_gate(gate: Gate) -> None:
@@ -143,7 +146,7 @@ def print_gate(gate: Gate) -> None:
     from rich.table import Table
 
     from unmask.bench.cli.listing import page_console
-    from unmask.reports.gate_files import headline, interval, needed, number
+    from unmask.reports.gate_files import difference, headline, interval, needed, value
 
     console = page_console()
     table = Table(title=escape(f"{gate.candidate} against {gate.baseline}"), title_justify="left")
@@ -164,7 +167,8 @@ def print_gate(gate: Gate) -> None:
         words += "; collapsed" if row.collapsed else ""
         words += f": {row.reason}" if row.reason else ""
         style = "bold" if row.blocks else ""
-        cells = [name, number(row.baseline), number(row.candidate), interval(row), number(row.margin), words]
+        values = [value(each, row.unit) for each in (row.baseline, row.candidate)]
+        cells = [name, *values, interval(row), difference(row.margin, row.unit), words]
         table.add_row(*map(escape, cells), style=style)
     console.print(table)
     lines = [

@@ -168,6 +168,7 @@ class Judge:
             region=judged.key[2] or None,  # type: ignore[arg-type]
             title=card.title,
             family=card.family,
+            unit=card.unit,
             group=judged.group,
             verdict=verdict,
             reason=judged.reason,

@@ -98,8 +98,9 @@ class GateRow(ColumnRow):
 
     against: Literal["baseline", "anchor"] = "baseline"
     title: str
-    """Of the metric."""
     family: str
+    unit: str
+    """Of the metric."""
     group: str
     """"all" where it is not a subgroup."""
     verdict: Verdict
