@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import ANY_LOOK, OperatingPoint, Strings, point_at
@@ -104,30 +105,20 @@ def side_of_run(view: RunView, dataset: str, label: str, policy: Policy, keys: C
     """The rows of a run. ``keys``: what is judged besides what speaks for the method in this run."""
     folder, plan = view.folder, view.plan
     table = folder.faces(dataset, label)
-    texts = {
-        name: np.array(table.column(name).to_pylist(), np.str_) for name in ("face", "sample", "identity", "outcome")
-    }
-    values = {
-        (metric, instrument, region): np.asarray(table.column(name).to_numpy(zero_copy_only=False), np.float64)
-        for name in table.column_names
-        if name.count("|") == 2
-        for metric, instrument, region in [tuple(name.split("|"))]
-    }
-    for key in [key for key in values if key[0] == DISTANCE]:
-        values[key] = _with_the_gone(values, key)
+    outcome, values = columns_of_faces(table)
+    face, sample, person = (_texts(table, name) for name in ("face", "sample", "identity"))
     measured = {column.key for column in view.columns(dataset)}
     judged = dict.fromkeys([*(key for key in keys if key in measured), *judged_keys(view, dataset, label, policy)])
-    named = texts["identity"] != ""
     return Side(
         dataset=dataset,
         method=label,
         variant=view.releases[label].variant,
         identity=data_identity(view, dataset),
-        face=texts["face"],
-        shown=texts["face"],
-        person=np.where(named, texts["identity"], texts["sample"]),
+        face=face,
+        shown=face,
+        person=np.where(person != "", person, sample),
         groups=_groups(folder, plan, dataset, table),
-        outcome=texts["outcome"],
+        outcome=outcome,
         values=values,
         measures={key: column_identity(view, Column(*key)) for key in judged},
         cards=view.metrics,
@@ -136,6 +127,22 @@ def side_of_run(view: RunView, dataset: str, label: str, policy: Policy, keys: C
         outputs=_digest(folder, plan, dataset, label),
         statistics=None if folder.is_purged else set_statistics(folder, plan, dataset, label),
     )
+
+
+def columns_of_faces(table: pa.Table) -> tuple[Strings, dict[Key, Float]]:
+    """(N,) outcomes and `Side.values` of a table of `RunFolder.faces`."""
+    values: dict[Key, Float] = {}
+    for name in (name for name in table.column_names if name.count("|") == 2):
+        metric, instrument, region = name.split("|")
+        column = table.column(name).to_numpy(zero_copy_only=False)
+        values[metric, instrument, region] = np.asarray(column, np.float64)
+    for key in [key for key in values if key[0] == DISTANCE]:
+        values[key] = _with_the_gone(values, key)
+    return _texts(table, "outcome"), values
+
+
+def _texts(table: pa.Table, column: str) -> Strings:
+    return np.array(table.column(column).to_pylist(), np.str_)
 
 
 def judged_keys(view: RunView, dataset: str, label: str, policy: Policy) -> list[Key]:
