@@ -13,7 +13,7 @@ from unmask.bench.gate.baseline import as_kept, baseline_of, read_baseline, side
 from unmask.bench.gate.judging import Against, Judge, Pair, changes, paired
 from unmask.bench.gate.policy import Policy
 from unmask.bench.gate.sensitivity import sensitivities
-from unmask.bench.gate.sides import Side, side_of_run
+from unmask.bench.gate.sides import Side, is_measured, side_of_run
 from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.store.comparable import data_difference
 from unmask.bench.store.gating import EXIT_CODES, Baseline, Decision, FaceList, Gate, GateRow, Sensitivity
@@ -67,9 +67,20 @@ def _label(view: RunView, label: str, option: str) -> str:
 
 
 def accept(run: Path, label: str, policy: Policy) -> Baseline:
-    """What is kept of a method of a run as the baseline of later ones."""
+    """What is kept of a method of a run as the baseline of later ones. Raises `StoreError` where nothing that blocks
+    was measured: nothing could be worse than that."""
     candidate = open_candidate(run, label, policy)
-    return baseline_of([as_kept(candidate.side(name), candidate.view) for name in candidate.datasets], candidate.view)
+    sides = [as_kept(candidate.side(name), candidate.view) for name in candidate.datasets]
+    for side in sides:
+        measured = [
+            key for key in side.measures if side.cards[key[0]].family in policy.blocking and is_measured(side, key)
+        ]
+        if not measured:
+            families = ", ".join(policy.blocking)
+            raise StoreError(
+                f"{run}: nothing of {families} was measured on {side.dataset}; such a baseline stops nothing"
+            )
+    return baseline_of(sides, candidate.view)
 
 
 def pairs_with(candidate: Candidate, baseline: Path, label: str) -> tuple[str, list[Pair]]:
@@ -159,6 +170,10 @@ def decide(rows: Sequence[GateRow], sensitivity: Sequence[Sensitivity], policy: 
     measured = [row for row in blocking if row.group == ALL and row.verdict != "not measured"]
     if not measured:
         return "nothing measured", [f"no metric of {', '.join(policy.blocking)} was measured on both sides"]
+    there = {row.metric for row in rows if row.verdict != "not measured"}
+    absent = [name for name in policy.metrics if name not in there]
+    if absent:
+        return "nothing measured", [f"the policy names {', '.join(absent)}, which one side or both did not measure"]
     open_ = [row for row in measured if row.verdict == "inconclusive"]
     if open_ and not policy.allow_inconclusive:
         return "inconclusive", [_reason(row) for row in open_]
@@ -192,6 +207,9 @@ def _notes(candidate: Candidate, rows: Sequence[GateRow]) -> list[str]:
         if candidate.view.has_clips(name)
     ]
     notes += [f"{name}: not judged: the baseline does not have it" for name in candidate.datasets if name not in judged]
+    draws = sum(method.draw_of == candidate.method for method in candidate.view.plan.methods)
+    if draws:
+        notes.append(f"judged by the first of {draws + 1} draws, whose rows are of single faces")
     lost = sum(row.lost for row in rows if row.group == ALL and row.blocks)
     if lost:
         notes.append(f"{counted(lost, 'value')} of the baseline's could not be measured for the candidate")

@@ -145,6 +145,12 @@ def _texts(table: pa.Table, column: str) -> Strings:
     return np.array(table.column(column).to_pylist(), np.str_)
 
 
+def is_measured(side: Side, key: Key) -> bool:
+    """Whether a face has a value, or the set may have one."""
+    items = side.items(key).values()
+    return any(isinstance(item, SetStatistic) or bool(np.isfinite(item.values).any()) for item in items)
+
+
 def judged_keys(view: RunView, dataset: str, label: str, policy: Policy) -> list[Key]:
     """The columns that decide: those that the policy names; else `OUTCOMES` and the headline metrics, but cost, which
     depends on the machine as much. What has no better and worse decides nothing."""

@@ -148,6 +148,27 @@ def test_nothing_that_blocks_measured_is_no_pass(tmp_path: Path) -> None:
     assert "nothing measured (exit code 5)" in said
 
 
+def test_a_metric_that_the_policy_names_must_be_there(tmp_path: Path) -> None:
+    one, two = (gate_run(tmp_path / name, matched(0.1)) for name in ("one", "two"))
+    policy = tmp_path / "gate.toml"
+    policy.write_text('metrics = ["deid_rate@1e-3", "kid"]')
+    code, _, said = run_gate(one, two, "--policy", str(policy))
+    assert code == 5
+    assert "the policy names kid, which one side or both did not measure" in said
+    policy.write_text('metrics = ["deid_rate@1e-3"]')
+    code, gate, _ = run_gate(one, two, "--policy", str(policy))
+    assert (code, {row["metric"] for row in gate["rows"]}) == (0, {"deid_rate@1e-3"})
+
+
+def test_a_run_that_measured_nothing_is_no_baseline(tmp_path: Path) -> None:
+    for metrics in (("ssim",), ("deid_rate", "own_distance")):
+        run = gate_run(tmp_path / metrics[0], np.full(N, np.nan), metrics=metrics)
+        done = unmask_here("baseline", "accept", str(run), "--out", str(tmp_path / "file.json"))
+        assert done.returncode == 1
+        assert "nothing of privacy, outcome was measured" in done.stderr
+        assert not (tmp_path / "file.json").exists()
+
+
 def test_missed_and_failed_faces_are_listed(against: Path, tmp_path: Path) -> None:
     outcome = np.full(N, "anonymized")
     outcome[:70], outcome[70:72] = "missed", "error"
