@@ -14,6 +14,7 @@ from unmask.bench.cli import (
     calibrate,
     data,
     doctor,
+    gate,
     instruments,
     list_,
     report,
@@ -54,6 +55,8 @@ settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_l
 app.command("report")(report.report)
 app.command("purge")(report.purge)
 settings_command(app, "calibrate", CALIBRATION, WAY_OF_RUNNING, without=("out", "time_limit"))(calibrate.calibrate)
+app.command("gate")(gate.gate)
+app.add_typer(gate.app, name="baseline", help="What gates compare with.")
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")

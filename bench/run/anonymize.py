@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, VideoError
 from unmask.bench.core.protocols import Method
 from unmask.bench.core.split import Part
