@@ -227,6 +227,9 @@ class Audit:
     again: Readings
     """Recogniser -> {"embedding": (N faces, D)} of what the same method, under another seed, made of the same photos;
     empty where the method cannot be run."""
+    one_draw: Readings = field(default_factory=dict)
+    """Recogniser -> {"embedding": (N faces, D), "destroyed": (N,)} of what the method makes of the same photos with one
+    draw a person; empty where it draws nothing, or cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)

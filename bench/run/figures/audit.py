@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns, found_or_placed
 from unmask.bench.core.files import digest
 from unmask.bench.run.figures.attacking import Learned, folds_of
+from unmask.bench.run.figures.regimes import one_draw_readings
 from unmask.bench.run.jobs.shards import dataset_jobs
 from unmask.bench.store.fits import read_fits
 from unmask.bench.store.run_folder import RunFolder
@@ -113,7 +114,8 @@ def audit_of(folder: RunFolder, plan: Plan, dataset: str, label: str, originals:
     fold = folds_of(some.identity, plan.settings.seed) if some is not None else np.zeros(0, np.int64)
     attacks = [Learned(a.label, a.spec, states[a.label]) for a in plan.attackers]
     has_people = some is not None and len(some.identity) > 0
-    return Audit(attacks, background if has_people else {}, fold, {n: c for n, c in again.items() if c})
+    one_draw = one_draw_readings(folder, plan, dataset, label, originals)
+    return Audit(attacks, background if has_people else {}, fold, {n: c for n, c in again.items() if c}, one_draw)
 
 
 def _again(

@@ -17,7 +17,7 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
-from unmask.bench.run.planning.auditing import QUICK_PHOTOS, again, background_of, can_run, planned_attackers
+from unmask.bench.run.planning.auditing import QUICK_PHOTOS, background_of, further_runs, planned_attackers
 from unmask.bench.run.planning.choosing import (
     JUDGE,
     SHIPPED,
@@ -84,12 +84,13 @@ def make_plan(
     uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
+    photos = [ref for planned, dataset in both if planned.kind == "photos" for ref in dataset.refs[: config.limit]]
     others = _other_datasets(uses, people, config, root=root, progress=progress)
     own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(again(m) for m in methods if audited and "photos" in kinds and can_run(m))],
+        "methods": [*methods, *(further_runs(methods, photos) if audited and "photos" in kinds else [])],
         "attackers": planned_attackers(config.audit) if audited else [],
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
