@@ -148,6 +148,8 @@ class AttackTrial:
     attacker: str
     channel: str
     """The recogniser whose readings it compares."""
+    explains: bool = False
+    """Whether it looks past the face, and is not ranked (`AttackerCard.explains`)."""
     problem: str = ""
     """Why it could not be tried; '' = it was. Then nothing of what follows is there."""
     trainings: tuple[Float, ...] = ()
@@ -156,6 +158,9 @@ class AttackTrial:
     """(S, N) where labels are permuted: what it learned from, and who is searched for."""
     shares: Mapping[float, Float] = field(default_factory=dict)
     """Share of the background people that it learned from -> (N,)."""
+    psnr_released: float = math.nan
+    psnr: float = math.nan
+    """Of one who restores, dB against the original: the release, and what is restored of it."""
     learns: bool = False
     """Whether it learns anything from background people."""
     drawn: bool = False

@@ -155,7 +155,7 @@ class AuditedAttacks:
         """Nothing without an audit; else a trial for each attacker and recogniser, and its numbers."""
         audit = evidence.audit
         for learned in audit.attacks if audit is not None else ():
-            for recogniser in evidence.recognisers:
+            for recogniser in learned.recognisers:
                 trial = _trial(evidence, learned, recogniser)
                 yield trial
                 if not trial.problem:
@@ -178,7 +178,7 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     trained = [trial for fit in _fits(learned, recogniser) if (trial := searched(fit)) is not None]
     if not trained:
         problem = learned.problem(recogniser) or "the method cannot be run by an attacker"
-        return AttackTrial(label, recogniser, problem)
+        return AttackTrial(label, recogniser, learned.card.explains, problem)
     shares = {float(fit.removeprefix("share/")): searched(fit) for fit in learned.fits(recogniser) if "share/" in fit}
     missing = np.full(len(evidence.faces), np.nan)
     learns = learned.learns(recogniser)
@@ -189,9 +189,12 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
     return AttackTrial(
         label,
         recogniser,
+        learned.card.explains,
         trainings=tuple(_within(trial, 1) for trial in trained),
         permuted=(searched(SHUFFLED) or trained[0]).permuted,
         shares={share: missing if trial is None else _within(trial, 1) for share, trial in shares.items()},
+        psnr_released=_restored(evidence, label, "psnr_released"),
+        psnr=_restored(evidence, label, "psnr"),
         learns=learns,
         drawn=learned.card.by_chance,
         own=own,
@@ -207,6 +210,13 @@ def _trial(evidence: Evidence, learned: LearnedAttack, recogniser: str) -> Attac
         disclosed_tag="" if worst is None else worst.tag,
         disclosed_limit=math.nan if worst is None else worst.limit,
     )
+
+
+def _restored(evidence: Evidence, attacker: str, column: str) -> float:
+    columns = evidence.audit.restored.get(attacker, {}) if evidence.audit is not None else {}
+    values = columns.get(column, np.zeros(0))
+    there = values[np.isfinite(values)].astype(np.float64)
+    return float(there.mean()) if len(there) else math.nan
 
 
 def _mean(values: Float, weights: Float) -> Float:

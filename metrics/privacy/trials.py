@@ -175,7 +175,7 @@ def thresholds_of(evidence: Evidence, learned: LearnedAttack, recogniser: str) -
 
 def _thresholds(audit: Audit | None, learned: LearnedAttack, recogniser: str) -> dict[str, float]:
     pieces = [np.zeros(0)]
-    if audit is not None and recogniser in audit.background:
+    if audit is not None and (recogniser, learned.view) in audit.background:
         for fold in np.unique(audit.fold).tolist():
             fit = f"fold/{fold}" if learned.learns(recogniser) else ALL_PEOPLE
             if not learned.problem(recogniser, fit):
@@ -204,7 +204,7 @@ def background_distances(
     """(K, K) distances of what was released of background faces ``rows`` to the attacker's gallery of them, NaN = not
     comparable, and who they are. A released gallery is of the very same releases: one's own entry, which would be the
     probe itself, is left to the caller."""
-    background = audit.background[recogniser]
+    background = audit.background[recogniser, learned.view]
     released = {name: values[rows] for name, values in background.released.items()}
     entries: Columns = {"embedding": background.original["embedding"][rows]}
     again = learned.card.gallery == "released"
@@ -225,9 +225,9 @@ def named_in_background(
     ``permuted``: somebody else, drawn by chance, is searched for in everybody's place; the mean of `PERMUTATIONS`.
     """
     audit = evidence.audit
-    if audit is None or recogniser not in audit.background or learned.problem(recogniser, fit):
+    if audit is None or (recogniser, learned.view) not in audit.background or learned.problem(recogniser, fit):
         return np.zeros(0), np.zeros(0, np.int64)
-    identity = audit.background[recogniser].identity
+    identity = audit.background[recogniser, learned.view].identity
     distance, _ = background_distances(audit, learned, recogniser, fit, np.arange(len(identity)))
     np.fill_diagonal(distance, np.nan)
     names, person = np.unique(identity, return_inverse=True)

@@ -91,7 +91,7 @@ def make_plan(
         "datasets": datasets,
         "others": others,
         "methods": [*methods, *(further_runs(methods, photos) if audited and "photos" in kinds else [])],
-        "attackers": planned_attackers(config.audit) if audited else [],
+        "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
         "instruments": cards,

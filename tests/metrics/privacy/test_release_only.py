@@ -264,7 +264,7 @@ def test_one_draw_a_person_is_another_regime() -> None:
     rows = person + 0.3 * np.random.default_rng(1).normal(size=(60, 32))
     rows[destroyed] = np.nan
     alike = {"embedding": (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)}
-    audit = Audit([], {}, np.zeros(0, np.int64), {}, {"sface": {**alike, "destroyed": destroyed}})
+    audit = Audit([], {}, np.zeros(0, np.int64), {}, one_draw={"sface": {**alike, "destroyed": destroyed}})
     audited = replace(evidence, audit=audit)
     auc = estimate(ask(audited, "sface+one-draw")["auc"], audited)
     assert auc.low > 0.5
