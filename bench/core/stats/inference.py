@@ -101,7 +101,7 @@ class _Auc:
         beaten = (below[:, self._ties[0]] + below[:, self._ties[1]]) / 2 - start
         pairs = (above * (below[:, self._folds[1]] - start)).sum(axis=1)
         value = np.divide((above * beaten).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
-        return np.where(few, np.nan, value)
+        return np.where(few, np.nan, np.round(value, 12))  # sums in another order are the same
 
 
 def _runs(first: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
