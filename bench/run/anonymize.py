@@ -12,7 +12,9 @@ import numpy as np
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, VideoError
+from unmask.bench.core.files import digest
 from unmask.bench.core.protocols import Method
+from unmask.bench.core.seeds import ONE_DRAW
 from unmask.bench.core.split import Part
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.data.stored_outputs import part_spec
@@ -151,7 +153,7 @@ def _rows(
     try:
         for chunk in items:
             readable = [item for item in chunk if item.image is not None]
-            samples = [_sample(item, faces, named) for item in readable]
+            samples = [_sample(item, faces, named, draw_of(job, item.ref)) for item in readable]
             batches = [samples[start : start + size] for start in range(0, len(samples), size)]
             results = [result for batch in batches for result in call_method(callee, batch, seed)]
             for item, sample, (answer, ms) in zip(readable, samples, results, strict=True):
@@ -167,10 +169,21 @@ def _rows(
     return rows
 
 
-def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
+def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool, draw: str) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
+    boxes = tuple(face.box for face in faces.get(item.key, []))
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw)
+
+
+def draw_of(job: ShardJob, ref: SampleRef) -> str:
+    """By what name a method draws for a photo; '' = its own. With one draw a person that of its first labelled person,
+    hashed under a key: names never reach a method."""
+    person = next((label.identity for label in ref.labels if label.identity), "")
+    if job.planned_method.draw != ONE_DRAW or not person:
+        return ""
+    key = digest([job.planned.card.fingerprint, job.plan.settings.seed])
+    return hashlib.blake2b(person.encode(), key=bytes.fromhex(key), digest_size=32).hexdigest()
 
 
 def _expected(job: ShardJob, items: ShardItems) -> list[str]:

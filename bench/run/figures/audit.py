@@ -12,6 +12,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns, 
 from unmask.bench.core.files import digest
 from unmask.bench.core.views import RELEASE, is_restored, of_photos, view_column, viewed
 from unmask.bench.run.figures.attacking import Learned, folds_of
+from unmask.bench.run.figures.regimes import one_draw_readings
 from unmask.bench.run.jobs.shards import dataset_jobs
 from unmask.bench.run.reading.restoring import restoration, restoration_stamp, restorers_at_work
 from unmask.bench.run.reading.views import can_read, original_views, psnr_table, released_views, view_table
@@ -134,6 +135,7 @@ def audit_of(folder: RunFolder, plan: Plan, dataset: str, label: str, originals:
         fold,
         {n: c for n, c in again.items() if c},
         {each.label: _psnr(folder, plan, planned, label, each) for each, _ in restorers_at_work(folder, plan, label)},
+        one_draw_readings(folder, plan, dataset, label, originals),
     )
 
 

@@ -178,9 +178,10 @@ def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[
 
 
 def score_jobs(plan: Plan) -> list[Job]:
-    """One job for each shard of everything that is read: the releases of the data sets, what attackers learn from, and
-    what those compare with who run the method themselves."""
+    """One job for each shard of everything that is read: the releases of the data sets, what attackers learn from,
+    what those compare with who run the method themselves, and what is released with one draw a person."""
     scored = [(dataset, label) for dataset in plan.datasets for label in plan.labels_of(dataset)]
     scored += [(dataset, label) for dataset in plan.used_to("background") for label in learnable(plan)]
-    scored += [(dataset, label) for dataset in plan.datasets_of("photos") for label in plan.again.values()]
+    further = [method.label for method in plan.methods if method.again_of]
+    scored += [(dataset, label) for dataset in plan.datasets_of("photos") for label in further]
     return [job for dataset, label in scored for job in dataset_jobs(plan, dataset, label)]

@@ -17,7 +17,7 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
-from unmask.bench.run.planning.auditing import QUICK_PHOTOS, again, background_of, can_run, planned_attackers
+from unmask.bench.run.planning.auditing import QUICK_PHOTOS, background_of, further_runs, planned_attackers
 from unmask.bench.run.planning.choosing import (
     JUDGE,
     SHIPPED,
@@ -72,8 +72,9 @@ def make_plan(
     both = list(zip(datasets, opened, strict=True))
     people = {planned.label: person_hashes(dataset.refs[: config.limit]) for planned, dataset in both}
     audited = config.audit != "none"
-    informed = [m.label for m in methods if audited and "photos" in kinds and can_run(m)]
-    methods = [without_paths(method) for method in methods]
+    photos = [ref for planned, dataset in both if planned.kind == "photos" for ref in dataset.refs[: config.limit]]
+    further = further_runs(methods, photos) if audited and "photos" in kinds else []
+    methods, further = ([without_paths(method) for method in several] for several in (methods, further))
     for kind in sorted(kinds):
         refuse_unmatched(config.methods, [d for planned, d in both if planned.kind == kind], clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
@@ -90,7 +91,7 @@ def make_plan(
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(again(m) for m in methods if m.label in informed)],
+        "methods": [*methods, *further],
         "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
