@@ -161,5 +161,10 @@ class Outcome(StrEnum):
     """The method crashed or gave nothing usable: a failure of both."""
 
 
-Region = Literal["face", "image", "background"]
+Region = Literal["face", "image", "background", "wide"]
 Unit = Literal["face", "image", "track", "clip"]
+
+
+def unit_of(region: str) -> Literal["face", "image"]:
+    """What a region has one of: ``face`` and ``wide`` are crops about each face, the others one for each image."""
+    return "face" if region in ("face", "wide") else "image"
