@@ -19,7 +19,7 @@ from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Detection, FaceView, Image
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
-from unmask.methods.gan.runtime.crop import Crop, cut, paste_back
+from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
@@ -55,7 +55,7 @@ class Cascade(FaceMethod):
     tone: str = ""
     """See `methods.gan.runtime.attributes.parse_tone`."""
     paste: Literal["box", "feather"] = "box"
-    """See `methods.gan.runtime.crop.paste_back`."""
+    """See `methods.gan.runtime.crop.paste_back`. With ``feather`` a tone is changed on the face and on skin only."""
 
     def __post_init__(self) -> None:
         """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""
@@ -120,10 +120,11 @@ class Cascade(FaceMethod):
         photo = image.copy()
         # Boxes of the judge come without landmarks: they are put where frontal faces have them.
         points = [f.landmarks if np.isfinite(f.landmarks).all() else landmarks_in(f.box) for f in faces]
-        crops = [cut(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
+        places = [erased_place(face.box, self.paste) for face in faces]
+        crops = [cut(photo, place, five) for place, five in zip(places, points, strict=True)]
         views = [FaceView(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
-        for face, crop in zip(faces, self._repainted(crops, views, rng), strict=True):
-            paste_back(image, crop, face.box, self.paste)
+        for place, crop in zip(places, self._repainted(crops, views, rng), strict=True):
+            paste_back(image, crop, place, self.paste)
 
     def _repainted(self, crops: Sequence[Crop], views: Sequence[FaceView], rng: np.random.Generator) -> list[Crop]:
         """The crops with new faces. ``views``: the same faces in the untouched photo, for the estimator only."""
@@ -138,10 +139,16 @@ class Cascade(FaceMethod):
         estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]
         if self._edit is None or not estimated:
             return done
-        from unmask.methods.gan.runtime.skin import with_tone  # imports torch, which lists of methods do without
+        from unmask.methods.gan.runtime.skin import (
+            on_skin,
+            with_tone,
+        )  # import torch, which lists of methods do without
 
         labels = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in estimated])
         tone = None if self._tone is None else tone_aimed_at(self._edit.attributes, self._tone)
         for k, crop in zip(estimated, self._edit([done[k] for k in estimated], labels), strict=True):
-            done[k] = crop if tone is None else with_tone(crop, tone)
+            if tone is not None:
+                crop = with_tone(crop, tone)
+                crop = on_skin(done[k], crop) if self.paste == "feather" else crop
+            done[k] = crop
         return done
