@@ -114,6 +114,9 @@ class Sample:
     draw: str = ""
     """By what name `bench.core.seeds.sample_rng` draws, opaque as ``id`` is; '' = ``id``, so that every photo has its
     own. Samples of one name get the same draw."""
+    sequence: str = ""
+    """Of a frame: a name of its clip, opaque as ``id`` is; '' = a photo. The frames of a clip come in order, each
+    once, unless a method that fails or dies on one is asked again."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draw", self.draw or self.id)

@@ -160,7 +160,9 @@ def _rows(
 def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
+    boxes = tuple(face.box for face in faces.get(item.key, []))
+    sequence = "" if item.frame is None else neutral.partition("#")[0]
+    return Sample(item.ref.id if named else neutral, item.image, boxes, sequence=sequence)
 
 
 def _expected(job: ShardJob, items: ShardItems) -> list[str]:

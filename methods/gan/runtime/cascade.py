@@ -17,12 +17,13 @@ from unmask.bench.core.cards import InstrumentCard, MethodCard, Scalar
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.registry import instrument_class
-from unmask.bench.core.types import Detection, FaceView, Image
+from unmask.bench.core.types import Detection, FaceView, Image, Sample
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
+from unmask.methods.shared.steady import SteadyFaces
 
 if TYPE_CHECKING:
     from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
@@ -56,6 +57,8 @@ class Cascade(FaceMethod):
     """See `methods.gan.runtime.attributes.parse_tone`."""
     paste: Literal["box", "feather"] = "box"
     """See `methods.gan.runtime.crop.paste_back`. With ``feather`` a tone is changed on the face and on skin only."""
+    steady: bool = False
+    """Whether boxes are calmed from frame to frame of a clip (`methods.shared.steady`). Photos are the same."""
 
     def __post_init__(self) -> None:
         """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""
@@ -70,6 +73,7 @@ class Cascade(FaceMethod):
         self._instrument: FaceInstrument | None = None
         self._inpaint: InpaintEngine | None = None
         self._edit: AttributeEngine | None = None
+        self._steady = SteadyFaces()
         if self.editor and self._estimator.role != "attributes":
             role = self._estimator.role
             raise SpecError(f"{name}: estimator={self.estimator} is a {role}, not an estimator of age and gender")
@@ -112,6 +116,9 @@ class Cascade(FaceMethod):
         if self.editor and self._instrument is None:
             own: Any = {file.key: files[file.key] for file in self._estimator.files}
             self._instrument = cast(FaceInstrument, instrument_class(self.estimator).open(own, device))
+
+    def placed(self, faces: Sequence[Detection], sample: Sample) -> Sequence[Detection]:
+        return self._steady.steadied(faces, sample.sequence) if self.steady and sample.sequence else faces
 
     def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
         """All crops are cut from the untouched photo, then pasted: no face sees another's repainting."""

@@ -23,6 +23,7 @@ from unmask.methods.gan.runtime.engines import InpaintEngine
 from unmask.methods.gan.runtime.skin import on_skin, with_tone
 from unmask.methods.learned import AttGan, DeepPrivacy, DpAtt, DpAttS, DpStarGan
 from unmask.methods.shared.alignment import landmarks_in, usual_places
+from unmask.methods.shared.steady import calmed
 
 FACE = Box(176, 60, 96, 125)
 GROUPS = ("0-19", "20-29", "30-39", "40+")
@@ -219,6 +220,28 @@ def test_with_a_soft_edge_a_tone_is_changed_on_the_face_and_on_skin_only() -> No
     np.testing.assert_array_equal(corner, before.image[top + 1 : top + 4, left + 1 : left + 4])
     nowhere = replace(before, landmarks=np.full((5, 2), np.nan, np.float32))
     assert (on_skin(nowhere, replace(nowhere, image=np.full_like(before.image, 30))).image == 30).all()
+
+
+def test_over_a_clip_a_face_keeps_its_place_and_photos_are_as_they_are(
+    weights: dict[str, str], astronaut: Image
+) -> None:
+    method = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", steady=True))
+
+    still = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", steady=False))
+
+    def made(box: Box, sequence: str, by: Any = method) -> Image:
+        (output,) = by.anonymize([Sample("x", astronaut, (box,), sequence=sequence)], seed=0)
+        assert isinstance(output, np.ndarray)
+        return output
+
+    moved = Box(FACE.x + 3, FACE.y, FACE.w, FACE.h)
+    made(FACE, "clip")
+    calm = made(moved, "clip")
+    assert np.array_equal(calm, made(calmed(FACE, moved), "", still))
+    assert not np.array_equal(calm, made(moved, "", still))
+    assert np.array_equal(made(moved, ""), made(moved, "", still))
+    made(FACE, "clip", still)
+    assert np.array_equal(made(moved, "clip", still), made(moved, "", still))
 
 
 def test_every_face_of_a_crowd_is_repainted(weights: dict[str, str], astronaut: Image) -> None:
