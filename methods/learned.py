@@ -25,7 +25,7 @@ class DeepPrivacy(Cascade):
     """Erases each face and invents one that fits its surroundings.
 
     Parameters: ``checkpoint`` of a DeepPrivacy generator (multi-scale, V1 or compact); ``truncation`` 0..3; ``paste``;
-    ``detector``.
+    ``steady``; ``detector``.
     """
 
     facts = _CARD(
@@ -49,7 +49,7 @@ class DpAtt(Cascade):
     """The thesis's proposed method: DeepPrivacy, then AttGAN restores age group and gender.
 
     Parameters: ``checkpoint`` of an AttGAN generator, published or compact; ``attributes``; ``estimator``;
-    ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``detector``.
+    ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``steady``; ``detector``.
     """
 
     facts = _CARD(

@@ -80,7 +80,7 @@ def write_sheets(methods: Mapping[str, str], folder: Path, *, root: Path | None 
     columns, rows = [], []
     for spec in methods.values():
         columns.append(_tiles(spec, photos, places))
-        rows.append(_tiles(spec, frames, [place] * len(frames)))
+        rows.append(_tiles(spec, frames, [place] * len(frames), CLIP[1]))
     photo_sheet = np.vstack([_header(methods), *(np.hstack(row) for row in zip(*columns, strict=True))])
     clip_sheet = np.vstack(
         [np.hstack([_named(row[0], name), *row[1:]]) for name, row in zip(methods, rows, strict=True)]
@@ -118,11 +118,11 @@ def _largest(detections: Sequence[Detection]) -> Box:
     return max((face.box for face in detections), key=lambda box: box.area)
 
 
-def _tiles(spec: str, images: Sequence[Image], places: Sequence[Box]) -> list[Image]:
-    """What a method makes of each image, about a place; black where it fails."""
+def _tiles(spec: str, images: Sequence[Image], places: Sequence[Box], sequence: str = "") -> list[Image]:
+    """What a method makes of each photo, or of each frame of a ``sequence``, about a place; black where it fails."""
     method, tiles = opened.method(spec, "cpu"), []
     for number, (image, place) in enumerate(zip(images, places, strict=True)):
-        (output,) = method.anonymize([Sample(str(number), image)], seed=0)
+        (output,) = method.anonymize([Sample(str(number), image, sequence=sequence)], seed=0)
         tiles.append(wide_crop(np.zeros_like(image) if isinstance(output, MethodFailure) else output, place))
     return tiles
 
