@@ -55,9 +55,9 @@ class Cascade(FaceMethod):
     code truncates instead: it draws anew what lies beyond the bound, ``truncated_z`` in hukkelas/DeepPrivacy.)"""
     tone: str = ""
     """See `methods.gan.runtime.attributes.parse_tone`."""
-    paste: Literal["box", "feather"] = "box"
+    paste: Literal["box", "feather"] = "feather"
     """See `methods.gan.runtime.crop.paste_back`. With ``feather`` a tone is changed on the face and on skin only."""
-    steady: bool = False
+    steady: bool = True
     """Whether boxes are calmed from frame to frame of a clip (`methods.shared.steady`). Photos are the same."""
 
     def __post_init__(self) -> None:
