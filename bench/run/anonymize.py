@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, VideoError
+from unmask.bench.core.files import digest
 from unmask.bench.core.protocols import Method
+from unmask.bench.core.seeds import ONE_DRAW
+from unmask.bench.core.split import Part
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
+from unmask.bench.data.stored_outputs import part_spec
 from unmask.bench.run.checks.guard import Guard
 from unmask.bench.run.contestants.calling import Callee, Here, call_method
 from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
@@ -31,9 +36,12 @@ from unmask.bench.store.tables import columns_of, read_table, table_key, write_t
 
 
 def spec_of(job: ShardJob) -> str:
-    """The SPEC of the job's method, with the paths where its files lie now."""
+    """The SPEC of the job's method, with the paths where its files lie now; of pictures made elsewhere, for the part of
+    an audit's photos that the job is about."""
     planned = job.planned_method
-    return located_method(job.run, planned.origin, planned.spec)
+    text = located_method(job.run, planned.origin, planned.spec)
+    part: Part = "enrolment" if planned.again_of else "background" if job.planned.use == "background" else "tested"
+    return text if part == "tested" else part_spec(registry.method_spec(text), part).text
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -145,7 +153,7 @@ def _rows(
     try:
         for chunk in items:
             readable = [item for item in chunk if item.image is not None]
-            samples = [_sample(item, faces, named) for item in readable]
+            samples = [_sample(item, faces, named, draw_of(job, item.ref)) for item in readable]
             batches = [samples[start : start + size] for start in range(0, len(samples), size)]
             results = [result for batch in batches for result in call_method(callee, batch, seed)]
             for item, sample, (answer, ms) in zip(readable, samples, results, strict=True):
@@ -161,10 +169,22 @@ def _rows(
     return rows
 
 
-def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
+def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool, draw: str) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
+    boxes = tuple(face.box for face in faces.get(item.key, []))
+    sequence = "" if item.frame is None else neutral.partition("#")[0]
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence)
+
+
+def draw_of(job: ShardJob, ref: SampleRef) -> str:
+    """By what name a method draws for a photo; '' = its own. With one draw a person that of its first labelled person,
+    hashed under a key: names never reach a method."""
+    person = next((label.identity for label in ref.labels if label.identity), "")
+    if job.planned_method.draw != ONE_DRAW or not person:
+        return ""
+    key = digest([job.planned.card.fingerprint, job.plan.settings.seed])
+    return hashlib.blake2b(person.encode(), key=bytes.fromhex(key), digest_size=32).hexdigest()
 
 
 def _expected(job: ShardJob, items: ShardItems) -> list[str]:

@@ -16,13 +16,19 @@ from pydantic import BaseModel, Field, ValidationError
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.settings import Strict
 from unmask.bench.core.spec import Spec, file_target, parse_spec
+from unmask.bench.store.gating import Baseline, Gate
 from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Place, storage_at
 
 M = TypeVar("M", bound=BaseModel)
 
-SHIPPED: Final[dict[str, type[BaseModel]]] = {"plan.schema.json": Plan, "estimates.schema.json": Estimates}
+SHIPPED: Final[dict[str, type[BaseModel]]] = {
+    "plan.schema.json": Plan,
+    "estimates.schema.json": Estimates,
+    "baseline.schema.json": Baseline,
+    "gate.schema.json": Gate,
+}
 LOCATIONS: Final = "locations.json"
 LONGEST_ROW: Final = 50
 """Plain values that share a line of a document; of more, each has its own."""
@@ -102,7 +108,7 @@ def read_reproduction(run: Path) -> Reproduction | None:
 def _intact(document: BaseModel) -> bool:
     if isinstance(document, Plan):
         return document.run == document.content_name()
-    return not isinstance(document, Estimates) or document.seal == document.content_seal()
+    return not isinstance(document, Estimates | Baseline) or document.seal == document.content_seal()
 
 
 class Locations(Strict):

@@ -17,7 +17,7 @@ from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
-from unmask.bench.run.planning.auditing import QUICK_PHOTOS, again, background_of, can_run, planned_attackers
+from unmask.bench.run.planning.auditing import QUICK_PHOTOS, background_of, further_runs, planned_attackers
 from unmask.bench.run.planning.choosing import (
     JUDGE,
     SHIPPED,
@@ -72,8 +72,9 @@ def make_plan(
     both = list(zip(datasets, opened, strict=True))
     people = {planned.label: person_hashes(dataset.refs[: config.limit]) for planned, dataset in both}
     audited = config.audit != "none"
-    informed = [m.label for m in methods if audited and "photos" in kinds and can_run(m)]
-    methods = [without_paths(method) for method in methods]
+    photos = [ref for planned, dataset in both if planned.kind == "photos" for ref in dataset.refs[: config.limit]]
+    further = further_runs(methods, photos) if audited and "photos" in kinds else []
+    methods, further = ([without_paths(method) for method in several] for several in (methods, further))
     for kind in sorted(kinds):
         refuse_unmatched(config.methods, [d for planned, d in both if planned.kind == kind], clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
@@ -85,12 +86,12 @@ def make_plan(
     uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
-    others = _other_datasets(uses, people, config, root=root, progress=progress)
+    others = other_datasets(uses, people, config, root=root, progress=progress)
     own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(again(m) for m in methods if m.label in informed)],
+        "methods": [*methods, *further],
         "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
@@ -151,7 +152,7 @@ def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds:
     return releases
 
 
-def _other_datasets(
+def other_datasets(
     uses: Mapping[Use, Sequence[str]],
     people: Mapping[str, set[str]],
     config: RunConfig,
@@ -161,9 +162,10 @@ def _other_datasets(
 ) -> list[PlannedDataset]:
     """The entries of the data sets that are not tested, by use. Before any work is done: are they there, with people
     enough, and nobody in them who is in a test set?"""
-    entries = []
+    entries, learned = [], []
+    apart = output_paths(config.methods)
     for use, text in [(use, text) for use, texts in uses.items() for text in texts]:
-        dataset = open_dataset(text, root=root, progress=progress)
+        dataset = open_dataset(text, root=root, progress=progress, exclude=apart)
         present = person_hashes(dataset.refs)
         if len(present) < 2:
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
@@ -171,10 +173,12 @@ def _other_datasets(
         label = other_label(use, registry.dataset_spec(text))
         limit = None
         if use == "background":
+            learned.append(dataset)
             quick = QUICK_PHOTOS if config.audit == "quick" else None
             limit = min((n for n in (config.limit, quick) if n is not None), default=None)
         entries.append(planned_dataset(text, dataset, limit).model_copy(update={"use": use, "label": label}))
     distinct("data set", [entry.label for entry in entries])
+    refuse_unmatched(config.methods, [], background=learned)
     return entries
 
 

@@ -24,8 +24,8 @@ OWN: Final = "unmask.methods"
 """The package of our own methods."""
 _PATH_NAMES: Final = ("dir", "path", "file", "folder", "weights", "checkpoint", "model", "gallery")
 """Parameters of these names, or names that end in one of them, hold paths."""
-_FINGERPRINTED: Final = frozenset({("outputs", "dir")})
-"""Parameters whose content a built-in method's card holds a hash of already."""
+_FINGERPRINTED: Final = frozenset({("outputs", "dir"), ("outputs", "background"), ("outputs", "enrolment")})
+"""Parameters of built-in methods that are folders of whose content the card holds a hash already."""
 
 
 def path_parameters(spec: Spec) -> dict[str, Path]:
@@ -35,6 +35,7 @@ def path_parameters(spec: Spec) -> dict[str, Path]:
     for name, value in spec.params.items():
         if isinstance(value, str):
             says_so = name.endswith(_PATH_NAMES) or "/" in value or os.sep in value or "." in value
+            says_so |= (spec.name, name) in _FINGERPRINTED
             if (_is_plug_in(spec.name) or says_so) and (path := Path(value).expanduser()).exists():
                 paths[name] = path.absolute()
     return paths
