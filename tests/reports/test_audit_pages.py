@@ -10,7 +10,7 @@ import pytest
 from tests.reports.audits import DOUBT, EVIL, QUARTER, SIZES, add_audit
 from tests.reports.pages import Element, check_headings_and_names, check_links, check_names_are_text, read_pages
 from tests.reports.synthetic import HOSTILE, make_run
-from unmask.bench.store.attack_rows import GalleryRow
+from unmask.bench.store.attack_rows import GalleryPoint
 from unmask.reports.audit import of_100
 from unmask.reports.build import build_report
 from unmask.reports.charts.curves import Curve, cmc_plot, det_plot, gallery_plot, missed_at
@@ -182,8 +182,8 @@ def test_galleries_are_drawn_as_far_as_measured_and_modelled_and_no_farther(page
     text = pages["audit.html"].text
     assert "by up to 2.1 points" in text
     assert "nothing is drawn beyond" in text
-    reached = [GalleryRow(size=s, measured=0.5, modelled=0.5, low=0.4, high=0.6) for s in SIZES[:3]]
-    beyond = [*reached, GalleryRow(size=10**6)]
+    reached = [GalleryPoint(size=s, measured=0.5, modelled=0.5, low=0.4, high=0.6) for s in SIZES[:3]]
+    beyond = [*reached, GalleryPoint(size=10**6, measured=None, modelled=None, low=None, high=None)]
     drawn = [gallery_plot(rows, name="g", title="t") for rows in (reached, beyond)]
     assert drawn[0] == drawn[1]
 
