@@ -181,7 +181,7 @@ def test_galleries_are_drawn_as_far_as_measured_and_modelled_and_no_farther(page
     assert cells(table, "1,000")[1:] == ["43.0 %", "38.0–48.0", "0.1 %"]
     text = pages["audit.html"].text
     assert "by up to 2.1 points" in text
-    assert "nothing is drawn beyond" in text
+    assert "It ends at 1,000 people" in text
     reached = [GalleryPoint(size=s, measured=0.5, modelled=0.5, low=0.4, high=0.6) for s in SIZES[:3]]
     beyond = [*reached, GalleryPoint(size=10**6, measured=None, modelled=None, low=None, high=None)]
     drawn = [gallery_plot(rows, name="g", title="t") for rows in (reached, beyond)]
