@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_RISK
-from unmask.bench.store.attack_rows import AttackRow, few_people
+from unmask.bench.store.attack_rows import AttackRow, few_people, lacking
 from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
@@ -225,6 +225,8 @@ def _apart(entrant: Entrant, attempts: Sequence[Attempt], strongest: Column) -> 
     if entrant.control:
         return ""
     if strongest.instrument != WORST:
+        if text := lacking(strongest.instrument):
+            return f"ranked apart: {text}"
         problems = [each.row.problem for each in attempts if each.row.problem]
         return next(iter(problems), "some attackers could not be tried")
     if all(each.row.problem for each in attempts if each.row.attacker != IGNORANT):

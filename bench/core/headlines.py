@@ -9,6 +9,9 @@ from unmask.bench.core.cards import MetricCard
 
 WORST: Final = "worst"
 """The instrument name of the strongest attack."""
+WITHOUT: Final = "-without-"
+"""Follows `WORST` in the name of the strongest of those attacks that could be tried where attackers could not have the
+``method``, or not what it makes of ``background`` people or, once more, of tested ones (``enrolment``)."""
 
 JUDGE: Final = "yunet"
 """The detector that says how faces ended: what it alone measures is no attack."""

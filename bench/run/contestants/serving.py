@@ -36,12 +36,14 @@ _HIGH_DESCRIPTOR: Final = 500
 """Where the connection is moved: code that closes "all" descriptors often ends at 256."""
 
 
-def serve(connection: Connection, output: Connection, spec: str, device: str, threads: int, token: str) -> None:
+def serve(
+    connection: Connection, output: Connection, spec: str, device: str, code: str, threads: int, token: str
+) -> None:
     """Loads the method and says so, then answers until the other end is closed."""
     _keep_apart(connection, output)
     connection = _settle_in(connection, output, threads, token)
     before = peak_memory()
-    method: Any = _tried(connection, partial(opened.method, spec, device))
+    method: Any = _tried(connection, partial(opened.method, spec, device, code))
     while method is not None:
         try:
             request = json.loads(connection.recv_bytes())
