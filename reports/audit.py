@@ -226,7 +226,7 @@ def _apart(entrant: Entrant, attempts: Sequence[Attempt], strongest: Column) -> 
         return ""
     if strongest.instrument != WORST:
         if text := lacking(strongest.instrument):
-            return f"ranked apart: {text}"
+            return text
         problems = [each.row.problem for each in attempts if each.row.problem]
         return next(iter(problems), "some attackers could not be tried")
     if all(each.row.problem for each in attempts if each.row.attacker != IGNORANT):

@@ -111,7 +111,7 @@ def test_other_questions_are_asked_of_the_attack_that_names_most(pages: dict[str
     assert verified.startswith("14.3 %")
     assert disclosed == "2.31 (tag C), 4.97 at most"
     # By the ignorant attacker that was not asked.
-    assert cells(table, HOSTILE) == ["not measured", "not measured"]
+    assert all(text.startswith("not measured") for text in cells(table, HOSTILE))
 
 
 def test_methods_that_cannot_be_run_are_never_ranked_among_the_others(pages: dict[str, Element]) -> None:
