@@ -31,7 +31,7 @@ TRACEABILITY: Final = {
 """The parts of that family in the leaderboard."""
 OUTCOMES: Final = ("anonymized", "destroyed", "missed", "error")
 
-_REGIONS: Final = {"": "", "face": "", "image": "whole image", "background": "background"}
+_REGIONS: Final = {"": "", "face": "", "image": "whole image", "background": "background", "wide": "wide crop"}
 _INSTRUMENTS: Final = {"frames": "1 = as the original", "wall-clock": "this machine", "stream": "as written"}
 """What is no instrument is said in words."""
 _UNSAID: Final = ("share", "LPIPS", "ratio", "correlation", "people", "frames")

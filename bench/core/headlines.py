@@ -26,7 +26,7 @@ HEADLINE_UTILITY: Final = "gender_estimated_correct"
 Key = tuple[str, str, str]
 """Metric, instrument, region; of clips the region is ''."""
 
-_REGIONS = ("", "face", "image", "background")
+_REGIONS = ("", "face", "image", "background", "wide")
 
 
 def headline_metrics(cards: Mapping[str, MetricCard]) -> list[tuple[str, ...]]:

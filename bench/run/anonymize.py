@@ -173,7 +173,8 @@ def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: b
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
     boxes = tuple(face.box for face in faces.get(item.key, []))
-    return Sample(item.ref.id if named else neutral, item.image, boxes, draw)
+    sequence = "" if item.frame is None else neutral.partition("#")[0]
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence)
 
 
 def draw_of(job: ShardJob, ref: SampleRef) -> str:

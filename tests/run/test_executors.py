@@ -300,10 +300,15 @@ def test_a_batch_that_takes_too_long_is_tried_one_by_one(tmp_path: Path, monkeyp
     method.close()
 
 
-def test_a_method_in_its_own_process_is_told_the_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_in_its_own_process_is_told_the_draws_and_the_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = contestant(tmp_path, "drawer", monkeypatch)
     drawn = [replace(DARK, draw="shared"), replace(LIGHT, draw="shared"), DARK]
-    a, b, own = (image for image, _ in call_method(method, drawn, 0))
+    drawn += [replace(drawn[0], sequence="clip"), replace(drawn[1], sequence="clip")]
+    a, b, own, frame, other = (image for image, _ in call_method(method, drawn, 0))
     np.testing.assert_array_equal(a, b)
     assert (a != own).any()
+    np.testing.assert_array_equal(frame, other)
+    assert (a != frame).any()
     method.close()

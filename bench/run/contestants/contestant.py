@@ -183,7 +183,7 @@ class Contestant:
         def call() -> Attempt:
             boxes = [sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes] for sample in batch]
             entries = [
-                {"id": s.id, "shape": s.image.shape, "draw": s.draw, "boxes": b}
+                {"id": s.id, "shape": s.image.shape, "draw": s.draw, "sequence": s.sequence, "boxes": b}
                 for s, b in zip(batch, boxes, strict=True)
             ]
             self._send({"do": "anonymize", "seed": seed, "samples": entries})

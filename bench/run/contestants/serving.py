@@ -70,7 +70,7 @@ def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
     image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
     boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Sample(entry["id"], image, boxes, entry["draw"])
+    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"])
 
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
