@@ -11,6 +11,7 @@ from tests.reports.audits import DOUBT, EVIL, QUARTER, SIZES, add_audit
 from tests.reports.pages import Element, check_headings_and_names, check_links, check_names_are_text, read_pages
 from tests.reports.synthetic import HOSTILE, make_run
 from unmask.bench.store.attack_rows import GalleryPoint
+from unmask.bench.store.run_folder import RunFolder
 from unmask.reports.audit import of_100
 from unmask.reports.build import build_report
 from unmask.reports.charts.curves import Curve, cmc_plot, det_plot, gallery_plot, missed_at
@@ -243,3 +244,18 @@ def test_methods_that_are_not_ranked_are_not_drawn_against_the_others(report: Pa
     front = re.search(r"Pareto front: ([^<]*)\.</desc>", page)
     assert front
     assert "script" not in front[1]
+
+
+def test_an_attacker_who_could_not_be_tried_is_not_said_to_learn_nothing(tmp_path: Path) -> None:
+    folder = add_audit(make_run(tmp_path / "run"))
+    attacks = [
+        row.model_copy(update={"problem": "too few people", "doubts": [], "named": None, "trained": None, "shares": {}})
+        if row.attacker == "ridge"
+        else row
+        for row in folder.estimates.attacks
+    ]
+    folder.write_estimates(folder.estimates.model_copy(update={"attacks": attacks}))
+    build_report([RunFolder.open(folder.path)], tmp_path / "report")
+    text = read_pages(tmp_path / "report")["attackers/ridge.html"].text
+    assert "nobody: it could not be tried" in text
+    assert "too few people" in text
