@@ -270,7 +270,7 @@ class Evidence:
     features: Mapping[str, tuple[Readings, Readings]]
     """Region -> (originals, outputs) readings of ``features`` instruments, over faces or images."""
     pairs: Mapping[str, Readings]
-    """Region -> readings of ``pair`` instruments, over faces (region ``face``) or images."""
+    """Region -> readings of ``pair`` instruments, over faces (regions ``face`` and ``wide``) or images."""
     ms: Float
     """(N images,) milliseconds the method took; NaN where it failed."""
     faces_per_image: NDArray[np.int64]

@@ -11,7 +11,7 @@ from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
-from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant, spec_of
 from unmask.bench.run.contestants.serving import serve
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
 from unmask.bench.run.figures.regimes import without_idle
@@ -124,11 +124,11 @@ def _anonymize_all(
     is_done = workplace.bind(partial(is_anonymized, time_limit=time_limit))
     open_host = workplace.bind(partial(open_contestant, time_limit=time_limit))
     one_draw = set(plan.one_draw.values())
-    first = [job for job in others if job.method not in one_draw]
-    run_stage("anonymize", work, first, Hosts(open_host, is_done, workers), progress)
+    hosts = Hosts(open_host, is_done, workers, workplace.bind(spec_of))
+    run_stage("anonymize", work, [job for job in others if job.method not in one_draw], hosts, progress)
     drawn = without_idle(RunFolder(workplace.run), plan, [job for job in others if job.method in one_draw])
     if drawn:
-        run_stage("anonymize people", work, drawn, Hosts(open_host, is_done, workers), progress)
+        run_stage("anonymize people", work, drawn, hosts, progress)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:

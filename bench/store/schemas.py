@@ -50,6 +50,8 @@ class PlannedDataset(Strict):
     card: DatasetCard
     samples: list[str]
     """Ids of the photos or clips in order."""
+    wide: bool = False
+    """Of photos: whether quality is also measured over wide crops about the faces."""
     digests: list[str] = Field(default=[])
     """Of clips: sha256 of each one's content."""
     groups: list[str] = Field(default=[])
@@ -201,10 +203,13 @@ class Plan(Strict):
 
     def content_name(self) -> str:
         """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
-        data sets apart, which say how they were read on this machine."""
+        data sets apart, which say how they were read on this machine. What is not asked for is left out where plans
+        did not have it once, so that they keep their names."""
         body = self.model_dump(mode="json", exclude={"run", "schema_"})
         for dataset in (*body["datasets"], *body["others"]):
             dataset.pop("notes", None)
+            if not dataset["wide"]:
+                del dataset["wide"]
         return digest(body)[:16]
 
     @property
@@ -287,8 +292,8 @@ class Plan(Strict):
 
     @property
     def again(self) -> dict[str, str]:
-        """Method -> the same under another seed. Those that are not in it cannot be run by an attacker: pictures that
-        were made elsewhere; the control, which needs no run."""
+        """Method -> the same under another seed. Not in it: pictures that were made elsewhere, and only once; the
+        control, which needs no run."""
         return {method.again_of: method.label for method in self.methods if method.draw == AGAIN}
 
     @property

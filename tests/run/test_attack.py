@@ -13,6 +13,7 @@ from tests.support.fake_methods import EditFaces
 from tests.support.painted import Face, faces_seen, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.stats.fusion import FUSED
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.figures.attacking import FOLDS, folds_of
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
@@ -88,7 +89,7 @@ def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers
     assert {row.dataset for row in estimates.estimates} == {"photos"}
     assert {row.method for row in estimates.estimates} == {"none", "edit"}
     assert {row.attacker for row in estimates.attacks} == {a.label for a in plan.attackers}
-    assert {row.channel for row in estimates.attacks} == set(plan.recognisers)
+    assert {row.channel for row in estimates.attacks} == {*plan.recognisers, FUSED}
 
 
 def test_a_method_that_draws_is_released_once_more_with_one_draw_a_person(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_nothing_to_restore_is_said_and_shows_nobody_as_private(tmp_path: Path, 
     run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
     through(run)
     rows = [row for row in run.reduce().attacks if row.attacker == "closed-form" and row.method == "edit"]
-    assert len(rows) == len(run.plan.recognisers)
+    assert {row.channel for row in rows} == set(run.plan.recognisers)
     assert all(row.named is None and "shows more of" in row.problem for row in rows)
     workplace = Workplace(run.folder.path)
     assert not any(learn_restorations(workplace.place(job)) for job in restore_jobs(run.plan))
@@ -246,7 +247,7 @@ def test_what_lies_outside_the_face_explains_and_is_not_ranked(tmp_path: Path, c
     through(run)
     estimates = run.reduce()
     rows = [row for row in estimates.attacks if row.attacker in ("outside", "patch")]
-    assert len(rows) == 4 * len(run.plan.recognisers)
+    assert {row.channel for row in rows} == {*run.plan.recognisers, FUSED}
     assert all(row.explains for row in rows)
     # Outside the face all recognisers see nobody in particular, so that nothing is shown even of the control.
     assert all(row.named is None and row.doubts for row in rows)

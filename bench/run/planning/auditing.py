@@ -14,6 +14,7 @@ from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.core.types import SampleRef
 from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.store.attack_rows import made_elsewhere
 from unmask.bench.store.schemas import CONTROL, PlannedAttacker, PlannedMethod
 
 QUICK_PHOTOS: Final = 600
@@ -56,10 +57,15 @@ def planned_attackers(audit: Audit, requested: Sequence[str] = ()) -> list[Plann
 
 
 def can_run(method: PlannedMethod) -> bool:
-    """Whether somebody who knows the method can run it: not the control, which needs no run, nor pictures that were
-    made elsewhere, nor further draws."""
-    stored = getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False)
-    return method.card.name != CONTROL and not stored and not method.draw_of
+    """Whether an attacker has what the method makes of the tested photos a second time: not of the control, which needs
+    no run, nor of further draws; of pictures that were made elsewhere where those were made twice."""
+    second = not _is_stored(method) or made_elsewhere(method, "enrolment")
+    return method.card.name != CONTROL and second and not method.draw_of
+
+
+def _is_stored(method: PlannedMethod) -> bool:
+    """Whether it is pictures that were made elsewhere, which nobody here can have made anew."""
+    return bool(getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False))
 
 
 def further_runs(methods: Sequence[PlannedMethod], refs: Sequence[SampleRef]) -> list[PlannedMethod]:
@@ -68,7 +74,7 @@ def further_runs(methods: Sequence[PlannedMethod], refs: Sequence[SampleRef]) ->
     runs = []
     for method in filter(can_run, methods):
         runs.append(_under(method, "again", AGAIN))
-        if can_be_linked(refs):
+        if can_be_linked(refs) and not _is_stored(method):
             runs.append(_under(method, "one-draw", ONE_DRAW))
     return runs
 
