@@ -204,7 +204,8 @@ def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]
 def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
     """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
     `Auditing.judged`."""
-    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    everybody = {row.attacker for row in rows}
+    missing = everybody - {row.attacker for row in rows if not row.problem}
     if lacking(top) and missing:
         many, of = len(missing), len(everybody)
         text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
