@@ -52,7 +52,7 @@ def five_seeds() -> Path:
     out, preset = Path("runs/bench-gate"), PRESETS["ci"]
     config = RunConfig(
         datasets=(os.environ.get("UNMASK_BENCH_DATASET", "demo"),),
-        methods=(f"{METHOD}=deepprivacy:seeds={SEEDS}",),
+        methods=(f"{METHOD}=deepprivacy:truncation=1,seeds={SEEDS}",),
         metrics=preset.metrics,
         instruments=preset.instruments,
         limit=int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None,
