@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
 import numpy as np
 import pytest
 
+from tests.gate.gates import N, accepted, matched, run_gate, verdict
 from tests.support.cli import unmask_here
-from tests.support.gate_runs import gate_run, near
-from unmask.bench.core.types import Float
+from tests.support.gate_runs import gate_run
 from unmask.bench.store.documents import shipped_schema
-
-N = 200
-
-
-def matched(share: float, n: int = N) -> Float:
-    """(N,) distances of which the first ``share`` are matched."""
-    return near((np.arange(n) < round(share * n)).astype(float))
-
-
-def run_gate(baseline: Path, candidate: Path, *more: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, gate.json and what was printed."""
-    done = unmask_here("gate", "--baseline", str(baseline), "--candidate", str(candidate), *more)
-    path = candidate / "gate" / "gate.json"
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(path.read_text()) if path.is_file() else {}, done.stdout + done.stderr
-
-
-def verdict(gate: dict[str, Any], metric: str = "deid_rate@1e-3", group: str = "all", against: str = "baseline") -> str:
-    rows = [r for r in gate["rows"] if (r["metric"], r["group"], r["against"]) == (metric, group, against)]
-    assert len(rows) == 1
-    return str(rows[0]["verdict"])
 
 
 @pytest.fixture
 def baseline(tmp_path: Path) -> Path:
     return gate_run(tmp_path / "baseline", matched(0.05))
-
-
-def accepted(run: Path, *more: str) -> Path:
-    file = run.parent / f"{run.name}.json"
-    done = unmask_here("baseline", "accept", str(run), "--out", str(file), *more)
-    assert done.returncode == 0, done.stderr
-    return file
 
 
 @pytest.fixture(params=["run", "file"])
@@ -160,15 +129,6 @@ def test_a_metric_that_the_policy_names_must_be_there(tmp_path: Path) -> None:
     assert (code, {row["metric"] for row in gate["rows"]}) == (0, {"deid_rate@1e-3"})
 
 
-def test_a_run_that_measured_nothing_is_no_baseline(tmp_path: Path) -> None:
-    for metrics in (("ssim",), ("deid_rate", "own_distance")):
-        run = gate_run(tmp_path / metrics[0], np.full(N, np.nan), metrics=metrics)
-        done = unmask_here("baseline", "accept", str(run), "--out", str(tmp_path / "file.json"))
-        assert done.returncode == 1
-        assert "nothing of privacy, outcome was measured" in done.stderr
-        assert not (tmp_path / "file.json").exists()
-
-
 def test_missed_and_failed_faces_are_listed(against: Path, tmp_path: Path) -> None:
     outcome = np.full(N, "anonymized")
     outcome[:70], outcome[70:72] = "missed", "error"
@@ -252,60 +212,6 @@ def test_a_folder_that_is_no_run_is_an_error(baseline: Path, tmp_path: Path) -> 
     assert run_gate(tmp_path / "nothing.json", baseline)[0] == 1
 
 
-def test_a_baseline_is_byte_stable_small_and_names_nobody(tmp_path: Path) -> None:
-    people = [f"Jane Roe {k // 2}" for k in range(N)]
-    run = gate_run(tmp_path / "run", matched(0.1), people=people)
-    file = accepted(run)
-    first = file.read_bytes()
-    assert accepted(run).read_bytes() == first
-    assert len(first) < 40_000
-    text = first.decode()
-    assert "Jane" not in text
-    assert "00001.png" not in text
-    assert "photo-00001" not in text
-    assert "f" * 64 not in text
-    kept = json.loads(text)
-    jsonschema.validate(kept, shipped_schema("baseline.schema.json"))
-    (dataset,) = kept["datasets"]
-    assert dataset["faces"] == sorted(dataset["faces"])
-    assert len({row[1] for row in dataset["faces"]}) == N // 2
-    assert dataset["columns"][:4] == ["face", "person", "groups", "outcome"]
-
-
-def test_copies_of_a_photo_are_told_apart(tmp_path: Path) -> None:
-    photos = [f"content {k // 2}" for k in range(N)]
-    one, two = (gate_run(tmp_path / name, matched(0.05), photos=photos) for name in ("one", "two"))
-    code, gate, _ = run_gate(accepted(one), two)
-    assert (code, verdict(gate)) == (0, "no worse")
-
-
-def test_thresholds_are_applied_to_what_is_rounded_alike(tmp_path: Path) -> None:
-    """Distances that rounding carries over the threshold are so on both sides."""
-    distance = np.where(np.arange(N) < 100, 0.500004, 0.9)
-    one, two = (gate_run(tmp_path / name, distance) for name in ("one", "two"))
-    _, gate, _ = run_gate(accepted(one), two)
-    (row,) = [r for r in gate["rows"] if r["metric"] == "deid_rate@1e-3" and r["group"] == "all"]
-    assert (row["baseline"], row["candidate"], row["loss"]) == (0.5, 0.5, 0)
-
-
-def test_a_baseline_that_was_edited_is_refused(baseline: Path, tmp_path: Path) -> None:
-    file = accepted(baseline)
-    file.write_text(file.read_text().replace('"anonymized"', '"destroyed"', 1))
-    code, _, said = run_gate(file, gate_run(tmp_path / "new", matched(0.05)))
-    assert code == 1
-    assert "was changed after unmask wrote it" in said
-
-
-def test_another_key_is_not_comparable(baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = accepted(baseline)
-    new = gate_run(tmp_path / "new", matched(0.05))
-    assert run_gate(file, new)[0] == 0
-    monkeypatch.setitem(os.environ, "UNMASK_BASELINE_KEY", "secret")
-    code, _, said = run_gate(file, new)
-    assert code == 4
-    assert "data set and key" in said
-
-
 def test_files_are_written_before_a_failing_exit(baseline: Path, tmp_path: Path) -> None:
     new = gate_run(tmp_path / "new", matched(0.3))
     out = tmp_path / "files"
@@ -320,15 +226,3 @@ def test_files_are_written_before_a_failing_exit(baseline: Path, tmp_path: Path)
     failed = {case.get("name") for case in cases if case.find("failure") is not None}
     assert failed == {"deid_rate@1e-3 worst face all", "decision"}
     assert (out / "gate.md").read_text().startswith("## unmask gate: worse (exit code 3)")
-
-
-def test_the_printed_command_accepts_the_candidate(baseline: Path, tmp_path: Path) -> None:
-    file, new = accepted(baseline), gate_run(tmp_path / "new", matched(0.3))
-    before = file.read_bytes()
-    code, gate, said = run_gate(file, new)
-    assert (code, file.read_bytes()) == (3, before)  # nothing moves a baseline by itself
-    assert f"where this is meant: {gate['accept']}" in said
-    assert unmask_here(*shlex.split(gate["accept"])[1:]).returncode == 0
-    assert file.read_bytes() != before
-    code, gate, _ = run_gate(file, new)
-    assert (code, verdict(gate)) == (0, "identical")
