@@ -14,7 +14,8 @@ import pytest
 from tests.gate.gates import N, accepted, matched, run_gate, verdict
 from tests.support.cli import unmask_here
 from tests.support.gate_runs import gate_run
-from unmask.bench.store.documents import shipped_schema
+from unmask.bench.gate.baseline import read_baseline
+from unmask.bench.store.documents import shipped_schema, write_json
 
 
 @pytest.fixture
@@ -95,3 +96,29 @@ def test_a_run_that_measured_nothing_is_no_baseline(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "nothing of privacy, outcome was measured" in done.stderr
         assert not (tmp_path / "file.json").exists()
+
+
+def test_whatever_stands_in_a_file_ends_in_one_line(baseline: Path, tmp_path: Path) -> None:
+    file, new = accepted(baseline), gate_run(tmp_path / "new", matched(0.05))
+    whole = read_baseline(file)
+    (dataset,) = whole.datasets
+    (first, *others) = dataset.faces
+    for changed in (
+        {"columns": [*dataset.columns[:-1], "no key"]},
+        {"columns": [*dataset.columns[:-1], dataset.columns[-2]]},
+        {"columns": dataset.columns[1:]},
+        {"faces": [first[:-1], *others]},
+        {"faces": [first, first, *others]},
+        {"faces": [[*first[:-1], "text"], *others]},
+        {"faces": [[1, *first[1:]], *others]},
+        {"faces": [[]]},
+    ):
+        write_json(file, whole.model_copy(update={"datasets": [dataset.model_copy(update=changed)]}).sealed())
+        code, gate, said = run_gate(file, new)
+        assert (code, gate) == (1, {})
+        assert "do not fit their columns" in said
+    write_json(file, whole.model_copy(update={"datasets": [dataset.model_copy(update={"faces": []})]}).sealed())
+    assert run_gate(file, new)[0] == 4
+    for text in ("", "[]", "{}", "\x00", '{"schema": "unmask.baseline/9"}'):
+        file.write_text(text)
+        assert run_gate(file, new)[0] == 1
