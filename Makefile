@@ -72,7 +72,7 @@ bench-traceability: setup ## who can still be followed, on pets2009 and surv-fig
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
 
-bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol (needs utkface: UNMASK_DATA=...)
+bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol, and sheets of pictures (needs utkface: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.thesis
 
 bench-audit: setup ## how far attackers who know a method come, on lfw (needs the data: UNMASK_DATA=...)

@@ -21,6 +21,7 @@ from unmask.bench.cli import (
     reproduce,
     run,
     score,
+    split,
     train,
     weights,
 )
@@ -60,6 +61,7 @@ app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
+app.add_typer(split.app, name="split", help="The photos of an audit, for anonymizers that cannot be run here.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
 settings_command(app, "train", TRAINING)(train.train)
 app.command("doctor")(doctor.doctor)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.stats.histograms import ScoreHistograms
+from unmask.bench.core.stats.identification import Searches
 from unmask.bench.core.types import Bools, Float, Region, Unit
 
 CLIPS: Final = "clips"
@@ -93,6 +95,9 @@ class SetStatistic:
     """(R, N) weights -> (R,) what ``compute`` gives for each row, where that is faster than one by one."""
     subgroups: bool = True
     """False where the number depends on how many units there are, so that subgroups cannot be compared by it."""
+    spread: float = 1.0
+    """How many times as far from the number as people drawn anew show do replicates lie: above 1 where the units were
+    also learned from, which resampling them does not show."""
     tested_from: int = 0
     """Units scored for both methods below which a difference is shown but neither tested nor ranked."""
 
@@ -138,23 +143,40 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackScores:
+    """What the comparisons of N probes by one attack came to: enough for every question about it."""
+
+    person: NDArray[np.int64]
+    """(N,) number of each probe's person, 0..P-1."""
+    people: int
+    """In the gallery, P."""
+    searches: Searches
+    histograms: ScoreHistograms
+    """(P, B) comparisons of photos, by the person of the probe."""
+    strangers: NDArray[np.int64]
+    """(P, B) counts over the same edges of one comparison for each probe and other person, their entry that is most
+    alike; without probes of which nothing is left."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttackTrial:
-    """What one attacker reached by one channel, face by face: 1 where the person searched for comes first, else 0; NaN
-    = not searched. N faces of the data set, M of background people."""
+    """What one attacker reached by one channel. N faces of the data set, M of background people."""
 
     attacker: str
     channel: str
-    """The recogniser whose readings it compares."""
+    """The recogniser whose readings it compares, or ``fused``: all of them (`bench.core.stats.fusion`)."""
     explains: bool = False
     """Whether it looks past the face, and is not ranked (`AttackerCard.explains`)."""
     problem: str = ""
     """Why it could not be tried; '' = it was. Then nothing of what follows is there."""
-    trainings: tuple[Float, ...] = ()
-    """(N,) for each training under another seed; one where chance takes no part. The best one counts."""
+    successes: Mapping[str, tuple[UnitValues, ...]] = field(default_factory=dict)
+    """Metric -> what each training under another seed reached, the best training (`best`) being what the attack is
+    shown by; one where chance takes no part. Always there: ``attack_rank1``, 1 where the person searched for comes
+    first, else 0; NaN = not searched."""
     permuted: Float = field(default_factory=lambda: np.zeros((0, 0)))
-    """(S, N) where labels are permuted: what it learned from, and who is searched for."""
+    """(S, N) the same where labels are permuted: what it learned from, and who is searched for."""
     shares: Mapping[float, Float] = field(default_factory=dict)
-    """Share of the background people that it learned from -> (N,)."""
+    """Share of the background people that it learned from -> (N,) the same."""
     psnr_released: float = math.nan
     psnr: float = math.nan
     """Of one who restores, dB against the original: the release, and what is restored of it."""
@@ -163,24 +185,15 @@ class AttackTrial:
     drawn: bool = False
     """Whether chance takes part in that."""
     own: Float = field(default_factory=lambda: np.zeros(0))
-    """(M,) on the background people that it learned from."""
+    """(M,) the same on the background people that it learned from."""
     own_floor: Float = field(default_factory=lambda: np.zeros(0))
     """(M,) the same where it learned from permuted labels."""
     own_person: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """(M,)"""
-    people: int = 0
-    """In the gallery."""
-    cmc: tuple[float, ...] = ()
-    """Share of searches whose right person is among the first 1, 2, ..."""
-    fmr: tuple[float, ...] = ()
-    fnmr: tuple[float, ...] = ()
-    """Points of the DET curve."""
-    disclosed: float = math.nan
-    """The strongest evidence that one comparison gives, log10 of its likelihood ratio (ZEBRA's worst case)."""
-    disclosed_tag: str = ""
-    """Its letter, ``0`` or ``A`` to ``F``."""
-    disclosed_limit: float = math.nan
-    """The most that so many comparisons could show."""
+    scores: AttackScores | None = None
+    """Of the best training."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """FMR -> score, of background people; NaN = not measured."""
 
     @property
     def metric(self) -> str:
@@ -193,7 +206,13 @@ class AttackTrial:
         return f"{self.attacker}/{self.channel}"
 
     @property
+    def trainings(self) -> tuple[Float, ...]:
+        """(N,) of each training, who comes first."""
+        return tuple(each.values for each in self.successes.get(self.metric, ()))
+
+    @property
     def best(self) -> int:
-        """Number of the training that names most."""
+        """Number of the training that names most of the people who are tested. That choice flatters it a little; the
+        strongest attack is chosen on other people than it is measured on."""
         means = [float(np.nanmean(each)) if np.isfinite(each).any() else -1.0 for each in self.trainings]
         return int(np.argmax(means))

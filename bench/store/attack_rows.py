@@ -1,10 +1,33 @@
-"""Rows of ``estimates.json`` about attackers who know a method."""
+"""Rows of ``estimates.json`` about attackers who know a method, and what such attackers have of each method."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from pydantic import Field
 
+from unmask.bench.core.headlines import WITHOUT, WORST
 from unmask.bench.core.settings import Strict
+from unmask.bench.core.split import Part
+from unmask.bench.store.schemas import CONTROL, Plan, PlannedMethod
+
+NOT_POSSIBLE = "informed attacks: not possible, the method cannot be run"
+
+FEW_PEOPLE: Final = 100
+"""With fewer people to search than this, few claims about attackers can be made."""
+
+
+class GalleryRow(Strict):
+    """How often the right person comes first in a gallery of one size; null = not measured, or not modelled."""
+
+    size: int
+    """People in the gallery."""
+    measured: float | None = None
+    modelled: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The band of the model."""
 
 
 class AttackRow(Strict):
@@ -14,6 +37,7 @@ class AttackRow(Strict):
     method: str
     attacker: str
     channel: str
+    """A recogniser, or ``fused``: all that the attacker can use."""
     explains: bool = False
     """Whether the attacker looks past the face: it explains what others reach, and is not ranked."""
     problem: str = ""
@@ -23,7 +47,8 @@ class AttackRow(Strict):
     lower_bound: bool = False
     """Whether more people to learn from would make it stronger."""
     named: float | None = None
-    """Share of searches whose right person comes first."""
+    """Share of searches whose right person comes first. Of several trainings it is the one that names most of the
+    people tested, which flatters it a little; so are ``cmc``, ``fmr``, ``fnmr`` and ``disclosed``."""
     floor: float | None = None
     """The same where nothing can be known: labels permuted."""
     ceiling: float | None = None
@@ -35,7 +60,10 @@ class AttackRow(Strict):
     shares: dict[str, float | None] = Field(default_factory=dict)
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
-    """Of several trainings each; the best one counts."""
+    """Of several trainings each."""
+    learned_people: int = 0
+    learned_photos: int = 0
+    """Background people that it learned from, and their photos; 0 = it learns nothing."""
     psnr_released: float | None = None
     psnr: float | None = None
     """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
@@ -43,6 +71,8 @@ class AttackRow(Strict):
     searches: int = 0
     people: int = 0
     """In the gallery."""
+    thresholds: dict[str, float | None] = Field(default_factory=dict)
+    """False match rate -> score at which pairs are accepted, of background people."""
     cmc: list[float] = Field(default_factory=list)
     """Share of searches whose right person is among the first 1, 2, ..."""
     fmr: list[float] = Field(default_factory=list)
@@ -53,3 +83,52 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
+    galleries: list[GalleryRow] = Field(default_factory=list)
+    """By the size of the gallery, ascending."""
+    gallery_misfit: float | None = None
+    """Largest difference between model and measurement, as a share; null = no model."""
+
+
+def few_people(rows: Iterable[AttackRow]) -> int:
+    """How many people attackers search, where they are fewer than `FEW_PEOPLE`; else 0."""
+    people = max((row.people for row in rows), default=0)
+    return people if people < FEW_PEOPLE else 0
+
+
+def made_elsewhere(method: PlannedMethod, part: Part) -> bool:
+    """Whether a method is pictures that were made elsewhere, and they come with those of a part of an audit's photos
+    (``background`` or ``enrolment``)."""
+    return f"{part}_fingerprint" in method.card.params
+
+
+def learnable(plan: Plan) -> list[str]:
+    """Labels of the methods of which attackers have outputs of background people, the control left out."""
+    again = plan.again
+    return [
+        each.label
+        for each in plan.methods
+        if each.origin == each.label
+        and (made_elsewhere(each, "background") or (each.label in again and not made_elsewhere(each, "enrolment")))
+    ]
+
+
+def strongest_name(plan: Plan, label: str) -> str:
+    """The instrument name of the strongest attack on a method: `WORST`, or another one where attackers lack something
+    that they have of other methods, so that the two are never ranked together."""
+    if any(method.label == label and method.card.name == CONTROL for method in plan.methods):
+        return WORST
+    learned, twice = plan.used_to("background") and label in learnable(plan), label in plan.again
+    if twice and (learned or not plan.used_to("background")):
+        return WORST
+    return f"{WORST}{WITHOUT}{'enrolment' if learned else 'background' if twice else 'method'}"
+
+
+def lacking(name: str) -> str:
+    """What attackers lack, where the strongest attack has this instrument name; '' = nothing."""
+    return {
+        "method": NOT_POSSIBLE,
+        "enrolment": "attackers who compare with anonymized photos: not possible, the tested photos were anonymized "
+        "only once (outputs:enrolment=FOLDER)",
+        "background": "attackers who learn: not possible, there are no anonymized photos of background people "
+        "(outputs:background=FOLDER)",
+    }.get(name.removeprefix(f"{WORST}{WITHOUT}"), "")

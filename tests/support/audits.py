@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +35,7 @@ class Named(Learned):
 
 
 def audited(
-    release: Release,
+    release: Release | Mapping[str, Release],
     attackers: Sequence[str | Attacker],
     *,
     people: int = 60,
@@ -45,31 +45,39 @@ def audited(
 ) -> tuple[Evidence, Evidence]:
     """Evidence on a method and on the control, each with its audit; three photos of everybody.
 
+    ``release``: of the embeddings of all recognisers, or of each.
     ``runnable``: whether the attackers can run the method.
     """
     shape = {"photos_each": 3, "dim": DIM, "known_place": 0.0, "photo_noise": 0.35, "noise": 0.0}
     plain = make_evidence(people, seed=seed, **shape)  # type: ignore[arg-type]
     others = make_evidence(background, seed=seed + 1, **shape)  # type: ignore[arg-type]
+    releases = release if isinstance(release, Mapping) else dict.fromkeys(RECOGNISERS, release)
     chosen = [registry.create_attacker(parse_spec(a)) if isinstance(a, str) else a for a in attackers]
-    control = replace(plain, audit=_audit(plain, others, lambda rows, _: rows, chosen, runnable=True))
+    unchanged: Mapping[str, Release] = dict.fromkeys(RECOGNISERS, lambda rows, _: rows)
+    control = replace(plain, audit=_audit(plain, others, unchanged, chosen, runnable=True))
     anonymized = {
         **plain.anonymized,
         **{
-            name: dict.fromkeys(("embedding", KNOWN_PLACE), release(plain.original[name]["embedding"], 0))
+            name: dict.fromkeys(("embedding", KNOWN_PLACE), releases[name](plain.original[name]["embedding"], 0))
             for name in RECOGNISERS
         },
     }
     tested = replace(plain, anonymized=anonymized, control=control)
-    return replace(tested, audit=_audit(plain, others, release, chosen, runnable=runnable)), control
+    return replace(tested, audit=_audit(plain, others, releases, chosen, runnable=runnable)), control
 
 
 def _audit(
-    plain: Evidence, others: Evidence, release: Release, attackers: Sequence[Attacker], *, runnable: bool
+    plain: Evidence,
+    others: Evidence,
+    releases: Mapping[str, Release],
+    attackers: Sequence[Attacker],
+    *,
+    runnable: bool,
 ) -> Audit:
     backgrounds = {}
     for name in RECOGNISERS:
         original = others.original[name]["embedding"]
-        released = dict.fromkeys(("embedding", KNOWN_PLACE), release(original, 0))
+        released = dict.fromkeys(("embedding", KNOWN_PLACE), releases[name](original, 0))
         nobody = Background(
             {"embedding": original[:0]}, {k: v[:0] for k, v in released.items()}, others.truth.identity[:0]
         )
@@ -77,7 +85,7 @@ def _audit(
         backgrounds[name] = somebody if runnable else nobody
     fold = folds_of(others.truth.identity, 0) if runnable else np.zeros(0, np.int64)
     attacks = [Named(a, {n: learned_of(a, backgrounds[n], fold, 0) for n in RECOGNISERS}) for a in attackers]
-    again = {name: {"embedding": release(plain.original[name]["embedding"], 1)} for name in RECOGNISERS}
+    again = {name: {"embedding": releases[name](plain.original[name]["embedding"], 1)} for name in RECOGNISERS}
     by_view = {(name, RELEASE): each for name, each in backgrounds.items()} if runnable else {}
     return Audit(attacks, by_view, fold, again if runnable else {})
 

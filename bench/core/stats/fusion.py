@@ -16,8 +16,10 @@ FUSED: Final = "fused"
 """The channel of the scores that `Fusion` gives."""
 LEAST_OWN: Final = 20
 """Comparisons with oneself below which a channel is not calibrated."""
-MOST_PAIRS: Final = 200_000
+MOST_PAIRS: Final = 50_000
 """Comparisons with others that are learned from, evenly spaced where there are more."""
+
+_LEAST_SPREAD: Final = 1e-9
 
 
 def templates(rows: NDArray[Any], person: NDArray[np.int64], people: int | None = None) -> Floats32:
@@ -58,8 +60,10 @@ class Fusion:
 
     Each channel's score is made a log-odds by a logistic regression on background people, their weights by another over
     these (as usual in speaker recognition: Brümmer et al.: Fusion of Heterogeneous Speaker Recognition Systems, IEEE
-    TASLP 15, 2007; scikit-learn). A channel that could not compare counts as the mean of those that could, never as
-    dissimilar.
+    TASLP 15, 2007; scikit-learn). To be more alike never speaks against being one person: channels whose slope or
+    weight comes out negative, as those of noise do, are left out one after the other; where that leaves none, all have
+    the same weight over their standard deviation. A channel that could not compare counts as the mean of those that
+    could, never as dissimilar.
     """
 
     channels: tuple[str, ...]
@@ -76,7 +80,7 @@ class Fusion:
 
         ``scores``: channel -> (N, G) of N probes with G gallery entries, higher = more alike, NaN = not compared, which
         a probe with its own photo must be; ``own`` (N, G) whether both are of one person. A channel with fewer than
-        `LEAST_OWN` comparisons of one person, or none of two, is left out; raises `UnavailableError` where all are.
+        `LEAST_OWN` comparisons of one person, or none of two, is left out; raises `UnavailableError` where all have.
         """
         kept = _evenly(own)
         layers = {name: np.asarray(matrix, np.float64)[kept] for name, matrix in scores.items()}
@@ -87,19 +91,38 @@ class Fusion:
                 f"fusing recognisers needs {LEAST_OWN} comparisons of two photos of one background person in at least "
                 "one of them: add people with two photos to the background"
             )
-        lines = [_log_odds(values[:, None], labels) for values in usable.values()]
-        slope, intercept = (np.array([line[k] for line in lines], np.float64).reshape(-1) for k in (0, 1))
-        odds = _filled(np.stack(list(usable.values()), axis=-1) * slope + intercept)
-        return cls(tuple(usable), slope, intercept, _log_odds(odds, labels)[0])
+        lines = {name: _log_odds(values[:, None], labels) for name, values in usable.items()}
+        names = [name for name, (slope, _) in lines.items() if slope[0] > 0]
+        while names:
+            slopes = np.array([lines[name][0][0] for name in names])
+            intercepts = np.array([lines[name][1] for name in names])
+            odds = _filled(np.stack([usable[name] for name in names], axis=-1) * slopes + intercepts)
+            weights = _log_odds(odds, labels)[0]
+            if (weights > 0).all():
+                return cls(tuple(names), slopes, intercepts, weights)
+            del names[int(weights.argmin())]
+        middle, spread = (np.array([of(v) for v in usable.values()]) for of in (np.nanmean, np.nanstd))
+        spread = np.maximum(spread, _LEAST_SPREAD)
+        return cls(tuple(usable), 1 / spread, -middle / spread, np.ones(len(usable)))
 
     def fuse(self, scores: Mapping[str, NDArray[Any]]) -> Float:
-        """(N, G) fused scores, higher = more alike; NaN where no channel compared. ``scores`` as in `fit`; those that
-        it left out are ignored, and one that is missing altogether counts as one that could not compare."""
+        """Fused scores of the shape of each of ``scores``, higher = more alike; NaN where no channel compared. Channels
+        that were left out are ignored, and one that is missing altogether counts as one that could not compare. Equal
+        scores give equal ones, to the last digit."""
         shape = next(iter(scores.values())).shape
-        missing = np.full(shape, np.nan)
-        layers = [np.asarray(scores.get(name, missing), np.float64) for name in self.channels]
-        fused: Float = _filled(np.stack(layers, axis=-1) * self.slope + self.intercept) @ self.weight
-        return fused
+        fused, odds, count, absent = (np.zeros(shape) for _ in range(4))
+        for k, name in enumerate(self.channels):
+            if name not in scores:
+                absent += self.weight[k]
+                continue
+            own = np.asarray(scores[name], np.float64) * self.slope[k] + self.intercept[k]
+            there = np.isfinite(own)
+            fused[there] += self.weight[k] * own[there]
+            odds[there] += own[there]
+            count[there] += 1
+            absent[~there] += self.weight[k]
+        mean = np.divide(odds, count, out=np.full(shape, np.nan), where=count > 0)
+        return np.asarray(fused + absent * mean)
 
 
 def _evenly(own: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -122,7 +145,7 @@ def _log_odds(features: Float, labels: Bools) -> tuple[Float, float]:
 
     there = np.isfinite(features).all(axis=1)
     features, labels = features[there], labels[there]
-    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
+    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), _LEAST_SPREAD)
     model = LogisticRegression(class_weight="balanced", max_iter=1000).fit((features - middle) / spread, labels)
     weights: Float = model.coef_[0] / spread
     return weights, float(model.intercept_[0] - weights @ middle)

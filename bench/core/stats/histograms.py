@@ -26,7 +26,16 @@ from unmask.bench.core.types import Float
 
 Ints = NDArray[np.int64]
 BINS: Final = 200
-COSINE_EDGES: Final[Float] = np.round(np.linspace(-1.0, 1.0, BINS + 1), 12)
+
+
+def even_edges(low: float, high: float, bins: int = BINS) -> Float:
+    """(bins+1,) edges of equal bins from ``low`` to ``high``, which alone say what all of them are; of one value alone,
+    over a range of 1 about it."""
+    first, last = (low, high) if high > low else (low - 0.5, high + 0.5)
+    return np.round(np.linspace(round(first, 12), round(last, 12), bins + 1), 12)
+
+
+COSINE_EDGES: Final[Float] = even_edges(-1.0, 1.0)
 """(201,) equal bins of 0.01 for cosines."""
 _ROUNDING = 1e-5
 """Share of the range by which a score may lie outside: cosines of float32 rows exceed 1 by a few millionths."""
@@ -167,13 +176,12 @@ class ScoreHistograms:
 def pooled_edges(*scores: Float, bins: int = BINS) -> Float:
     """(bins+1,) edges of equal bins over the range of all finite ``scores``, (N,) each.
 
-    Raises `ValueError` where none is finite. One value alone gets a range of 1 about it.
+    Raises `ValueError` where none is finite.
     """
     finite = np.concatenate([each[np.isfinite(each)] for each in scores])
     if not len(finite):
         raise ValueError("no finite score to make a histogram of")
-    low, high = float(finite.min()), float(finite.max())
-    return np.linspace(low, high, bins + 1) if high > low else np.linspace(low - 0.5, high + 0.5, bins + 1)
+    return even_edges(float(finite.min()), float(finite.max()), bins)
 
 
 def score_histograms(

@@ -37,18 +37,20 @@ def strongest(
     lowest: bool = False,
     splits: int = SPLITS,
     seed: int = 0,
+    measured: Sequence[Replicates] | None = None,
 ) -> Replicates:
     """The strongest of K attacks on the same N units, for every row of ``masks`` (M, N) (default: all).
 
-    ``lowest``: small values are a strong attack's (de-identification rates); default large ones (identification).
-    ``point`` (M,) and ``values`` (R, M) are cross-fitted, the choice made anew in each replicate; ``attacks`` are the K
-    themselves, of which `intervals.estimates` makes the interval, and ``n`` counts the units of the best of them. NaN
-    where a half has nobody scored by any attack. A floor permutes labels first: hand this function to
-    `trust.permuted_floor`. Raises `ValueError` for no attack.
+    Several trainings of one attack are attacks of their own. ``lowest``: small values are a strong attack's
+    (de-identification rates); default large ones (identification). ``measured``: the attacks' own means
+    (`resampling.replicate_means`), where they are there already. ``point`` (M,) and ``values`` (R, M) are cross-fitted,
+    the choice made anew in each replicate; ``attacks`` are the K themselves, of which `intervals.estimates` makes the
+    interval, and ``n`` counts the units of the best of them. NaN where a half has nobody scored by any attack. A floor
+    permutes labels first: hand this function to `trust.permuted_floor`. Raises `ValueError` for no attack.
     """
     if not attacks:
         raise ValueError("the strongest of no attacks is not defined")
-    each = [replicate_means(attack, resamples, masks) for attack in attacks]
+    each = measured or [replicate_means(attack, resamples, masks) for attack in attacks]
     worst = worst_replicates(each, lowest)
     rows = np.ones((1, len(resamples)), dtype=np.bool_) if masks is None else masks
     sides = halves(resamples.bags, splits, seed)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import WORST
+from unmask.bench.core.stats.disclosure import worst_disclosure
+from unmask.bench.core.stats.identification import cmc
 from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.paired import Scored
 from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackTrial, Estimate, UnitValues
+from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, Finding, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
-from unmask.bench.store.results import AttackRow
+from unmask.bench.store.attack_rows import AttackRow, lacking
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
+MOST_RANKS: Final = 50
+"""Of the CMC."""
+_POINTS: Final = slice(None, None, 2)
+"""Of the DET curve every second point is kept: 0.02 in a cosine."""
 _HALF: Final = 0.5
 _NOBODY: Final = Estimate(math.nan, math.nan, math.nan, 0, 0)
 
@@ -45,12 +52,18 @@ class Auditing:
         self._top: Replicates | None = None
 
     def judged(
-        self, method: str, answers: Sequence[Answer], trials: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self,
+        method: str,
+        answers: Sequence[Answer],
+        trials: Sequence[AttackTrial],
+        cards: Mapping[str, MetricCard],
+        top: str = WORST,
     ) -> tuple[list[Answer], list[AttackRow]]:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
-        attack."""
+        attack. ``top``: the instrument name of the strongest attack, another one than `WORST` where attackers lack
+        something that they have of other methods (`strongest_name`)."""
         tried = [trial for trial in trials if not trial.problem]
-        attacks = {trial.instrument: self._means(trial.trainings[trial.best]) for trial in tried}
+        attacks = {each.instrument: each.replicates for each in answers if each.metric == NAMED}
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
@@ -63,16 +76,16 @@ class Auditing:
             AttackRow(
                 dataset=self._dataset,
                 method=method,
-                attacker=t.attacker,
-                channel=t.channel,
-                explains=t.explains,
-                problem=t.problem,
+                attacker=trial.attacker,
+                channel=trial.channel,
+                explains=trial.explains,
+                problem=_problem(trial, top),
             )
-            for t in trials
-            if t.problem
+            for trial in trials
+            if trial.problem
         ]
         kept = [_blanked(each, reasons[each.instrument]) if each.instrument in reasons else each for each in answers]
-        return [*kept, *self._of_strongest(kept, believed, cards)], rows
+        return [*kept, *self._of_strongest(kept, believed, cards, top)], rows
 
     def _means(self, values: Float) -> Replicates:
         return replicate_means(_values(values), self._resamples, self._masks)
@@ -109,41 +122,52 @@ class Auditing:
             trained=finite(_mean(trial.own)),
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            learned_people=len(np.unique(trial.own_person)) if trial.learns else 0,
+            learned_photos=len(trial.own_person) if trial.learns else 0,
             psnr_released=finite(trial.psnr_released),
             psnr=finite(trial.psnr),
             searches=int(judged.attack.n[0]),
-            people=trial.people,
-            cmc=list(trial.cmc) if believed else [],
-            fmr=list(trial.fmr) if believed else [],
-            fnmr=list(trial.fnmr) if believed else [],
-            disclosed=finite(trial.disclosed) if believed else None,
-            disclosed_tag=trial.disclosed_tag if believed else "",
-            disclosed_limit=finite(trial.disclosed_limit),
+            thresholds={fmr: finite(value) for fmr, value in trial.thresholds.items()},
+            **_of_scores(trial.scores, believed=believed),
         )
 
     def _of_strongest(
-        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard], top: str
     ) -> list[Answer]:
-        names = {trial.instrument for trial in believed}
         tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
-            several = [each for each in answers if each.metric == metric and each.instrument in names]
-            if several:
-                values = [each.attacks[0].item for each in several]
+            shown = {each.instrument: each for each in answers if each.metric == metric}
+            trained = [scored for trial in believed for scored in self._trainings(trial, shown[trial.instrument])]
+            if trained:
                 replicates = strongest(
-                    [item for item in values if isinstance(item, UnitValues)], self._resamples, self._masks
+                    [each.item for each in trained if isinstance(each.item, UnitValues)],
+                    self._resamples,
+                    self._masks,
+                    measured=[each.replicates for each in trained],
                 )
                 tops.append(
                     replace(
-                        several[0],
-                        instrument=WORST,
-                        attacks=tuple(scored for each in several for scored in each.attacks),
+                        shown[believed[0].instrument],
+                        instrument=top,
+                        attacks=tuple(trained),
                         replicates=replicates,
                         estimates=estimates(replicates, cards[metric].bounds),
                     )
                 )
         named = next((each for each in tops if each.metric == NAMED), None)
         return tops if named is None else [*tops, self._risk(named, believed)]
+
+    def _trainings(self, trial: AttackTrial, shown: Answer) -> list[Scored]:
+        """Each a candidate of its own, so that the best is not picked by the people on whom it is measured; ``shown``:
+        the answer of the best one."""
+        items = [
+            replace(item, instrument=f"{item.instrument}#{k}") for k, item in enumerate(trial.successes[shown.metric])
+        ]
+        measured = {trial.best: shown.replicates}
+        return [
+            Scored(item, measured.get(k) or replicate_means(item, self._resamples, self._masks))
+            for k, item in enumerate(items)
+        ]
 
     def _risk(self, named: Answer, believed: Sequence[AttackTrial]) -> Answer:
         """Residual risk by the strongest attack, for everybody and each subgroup."""
@@ -158,6 +182,40 @@ class Auditing:
             self._top = named.replicates
         risks = residual_risk(named.replicates, floor, self._top)
         return replace(named, metric=RISK, estimates=risks, chances=(_NOBODY,) * len(risks))
+
+
+def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]:
+    """Curves and ZEBRA's worst case, as an `AttackRow` has them."""
+    if scores is None:
+        return {}
+    worst, curve = worst_disclosure(scores.histograms), scores.histograms.det()
+    row = {"people": scores.people, "disclosed_limit": finite(worst.limit)}
+    if not believed:
+        return row
+    return row | {
+        "cmc": cmc(scores.searches.rank, min(MOST_RANKS, scores.people)).tolist(),
+        "fmr": curve.fmr[_POINTS].tolist(),
+        "fnmr": curve.fnmr[_POINTS].tolist(),
+        "disclosed": finite(worst.decades),
+        "disclosed_tag": worst.tag,
+    }
+
+
+def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
+    """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
+    `Auditing.judged`."""
+    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    if lacking(top) and missing:
+        many, of = len(missing), len(everybody)
+        text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
+        yield Finding("attacks-not-tried", many, of, text)
+
+
+def _problem(trial: AttackTrial, top: str) -> str:
+    """Why an attack was not tried: what attackers lack of the method, rather than that they learned from nobody. Of who
+    looks past the face, and where only the enrolment is missing, the trial's own reason says it."""
+    own = trial.explains or top.endswith("enrolment")
+    return trial.problem if own else lacking(top) or trial.problem
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:

@@ -24,6 +24,34 @@ def attacks(shares: list[float], seed: int, correlation: float = 0.3) -> list[Un
     return [UnitValues("rank1", f"attack{k}", row.astype(np.float64), share=True) for k, row in enumerate(named)]
 
 
+def trained(shares: list[float], seed: int, trainings: int = 3) -> list[UnitValues]:
+    """Each attack trained several times: trainings name mostly the same people, and equally many."""
+    rng = np.random.default_rng(seed)
+    person, attack = rng.normal(size=PEOPLE), rng.normal(size=(len(shares), 1, PEOPLE))
+    ease = np.sqrt(0.3) * person + np.sqrt(0.5) * attack
+    ease = ease + np.sqrt(0.2) * rng.normal(size=(len(shares), trainings, PEOPLE))
+    named = stats.norm.cdf(ease) < np.array(shares)[:, None, None]
+    rows = named.reshape(-1, PEOPLE).astype(np.float64)
+    return [UnitValues("rank1", f"attack{k}", row, share=True) for k, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("shares", [[0.4] * 3, [0.4, 0.4, 0.55]])
+def test_of_several_trainings_the_best_is_neither_flattered_nor_missed(shares: list[float]) -> None:
+    simulations, covered, points, picked = 200, 0, [], []
+    for seed in range(simulations):
+        several = trained(shares, seed)
+        result = strongest(several, ClusterResamples(np.arange(PEOPLE), 500, seed), splits=2, seed=seed)
+        low, high = interval(result)
+        covered += low <= max(shares) <= high
+        points.append(result.point[0])
+        # What the strongest of all would be if each training that looks best on all people stood for its attack.
+        picked.append(max(float(each.values.mean()) for each in several))
+    error = np.std(points) / np.sqrt(simulations)
+    assert covered / simulations >= 0.93
+    assert max(shares) - 0.02 < np.mean(points) < max(shares) + 2 * error
+    assert np.mean(picked) > max(shares) + 5 * error
+
+
 @pytest.mark.parametrize("shares", [[0.4] * 8, [0.4] * 7 + [0.6], [0.02] * 8])
 def test_the_interval_covers_the_truly_strongest(shares: list[float]) -> None:
     simulations, covered, points, naive = 200, 0, [], []

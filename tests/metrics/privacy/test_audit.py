@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from tests.support.audits import DIM, Release, audited, unit
+from tests.support.broken_attackers import BROKEN, installed
 from tests.support.evidence import RECOGNISERS
-from unmask.bench.core.cards import AttackerCard
-from unmask.bench.core.evidence import Background, Columns, Evidence
+from unmask.bench.core import registry
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.headlines import WORST
+from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.stats.fusion import FUSED
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.stats.trust import Doubt
 from unmask.bench.core.types import Floats32, Outcome
@@ -21,6 +24,7 @@ from unmask.bench.run.figures.audited import NAMED, RISK, Auditing
 from unmask.bench.run.figures.rows import Answer, answer
 from unmask.bench.store.results import AttackRow
 from unmask.metrics.privacy.audit import AuditedAttacks
+from unmask.metrics.privacy.searching import gallery_of
 
 CARDS = {card.name: card for card in AuditedAttacks.cards}
 LINEAR = ("ignorant", "mean-shift", "procrustes", "ridge")
@@ -122,54 +126,45 @@ def test_one_face_for_everybody_leaves_the_parrot_to_guess() -> None:
 
 def test_a_method_that_cannot_be_run_leaves_the_attacker_without_the_method() -> None:
     answers, rows = judged(*audited(keyed, ("ignorant", "parrot", "ridge"), runnable=False))
-    assert "cannot be run" in rows["parrot", "sface"].problem
+    assert "no outputs of the gallery's photos" in rows["parrot", "sface"].problem
     assert "background people" in rows["ridge", "sface"].problem
     assert (NAMED, "parrot/sface") not in answers
     assert value(answers, NAMED, WORST) < 0.2
 
 
-class Broken:
-    """Reads faces by what it made of shuffled labels, or by nothing at all."""
-
-    def __init__(self, how: str) -> None:
-        self.card = AttackerCard(f"broken-{how}", "1", "broken", "pairs of other people", how, "-")
-        self._how = how
-
-    def fit(self, background: Background, *, seed: int) -> Columns:
-        if len(background.identity) == 0:
-            return {}
-        rng = np.random.default_rng(seed)
-        if self._how == "zeros":
-            return {"map": np.zeros((DIM, DIM), np.float32)}
-        other = rng.permutation(len(background.identity))
-        x, y = background.released["embedding"], background.original["embedding"][other]
-        return {"map": np.linalg.lstsq(x, y, rcond=None)[0].astype(np.float32)}
-
-    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
-        first = np.eye(1, DIM, dtype=np.float32)
-        return {n: unit(rows @ state["map"] + 1e-3 * first) if released else rows for n, rows in readings.items()}
-
-
-@pytest.mark.parametrize("how", ["zeros", "shuffled"])
-def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(how: str) -> None:
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(name: str) -> None:
     """Of a method that changes nothing: the failure is the attacker's."""
     plain: Release = lambda rows, seed: rows  # noqa: E731
-    answers, rows = judged(*audited(plain, ("ignorant", Broken(how))))
-    for name in RECOGNISERS:
-        row = rows[f"broken-{how}", name]
+    answers, rows = judged(*audited(plain, ("ignorant", BROKEN[name]())))
+    for recogniser in RECOGNISERS:
+        row = rows[name, recogniser]
         assert row.doubts
         assert row.named is None
         assert row.risk is None
-        assert np.isnan(value(answers, NAMED, f"broken-{how}/{name}"))
+        assert np.isnan(value(answers, NAMED, f"{name}/{recogniser}"))
     assert value(answers, NAMED, WORST) > 0.95
 
 
-def test_a_photo_that_a_method_failed_on_gives_its_person_away() -> None:
-    tested, _ = audited(unrelated, ("ignorant",))
+def test_broken_attackers_can_be_installed_like_those_of_others() -> None:
+    with installed():
+        assert {name: type(registry.create_attacker(parse_spec(name))) for name in BROKEN} == BROKEN
+    assert not set(BROKEN) & set(registry.names("attacker"))
+
+
+@pytest.mark.parametrize("attacker", ["ignorant", "parrot", "lda"])
+def test_a_photo_that_a_method_failed_on_gives_its_person_away(attacker: str) -> None:
+    """Also where the method fails on it a second time, so that no gallery of outputs has it."""
+    tested, _ = audited(unrelated, (attacker,))
+    assert tested.audit is not None
     outcome = np.array(tested.outcome)
     outcome[:30] = Outcome.ERROR.value
-    tested = replace(tested, outcome=outcome)
+    again = {name: {"embedding": np.array(columns["embedding"])} for name, columns in tested.audit.again.items()}
+    for columns in again.values():
+        columns["embedding"][:30] = np.nan
+    tested = replace(tested, outcome=outcome, audit=replace(tested.audit, again=again))
     trials = [item for item in AuditedAttacks().ask(tested) if isinstance(item, AttackTrial)]
+    assert trials
     for trial in trials:
         np.testing.assert_array_equal(trial.trainings[0][:30], 1.0)
         assert np.nanmean(trial.permuted[:, :30]) < 0.2
@@ -192,3 +187,93 @@ def test_thresholds_hold_their_rate_on_people_that_nobody_learned_from() -> None
 def test_without_an_audit_nothing_is_said() -> None:
     tested, _ = audited(turned, ("ignorant",))
     assert list(AuditedAttacks().ask(replace(tested, audit=None))) == []
+
+
+def half(rows: Floats32, seed: int) -> Floats32:
+    """What is left of a face under noise that no two recognisers share."""
+    own = int(1e6 * abs(float(rows[0, 0])))
+    noise = np.random.default_rng([5, seed, len(rows), own]).normal(size=rows.shape)
+    return unit((rows + 0.42 * noise).astype(np.float32))
+
+
+def test_two_recognisers_that_each_know_half_know_more_together() -> None:
+    answers, rows = judged(*audited(half, ("ignorant", "procrustes")))
+    for attacker in ("ignorant", "procrustes"):
+        single = [value(answers, NAMED, f"{attacker}/{name}") for name in RECOGNISERS]
+        assert 0.2 < min(single) <= max(single) < 0.8
+        fused = rows[attacker, FUSED]
+        assert fused.doubts == []
+        assert fused.named is not None
+        assert fused.named > max(single) + 0.1
+        assert fused.named == value(answers, NAMED, f"{attacker}/{FUSED}")
+        assert fused.floor == pytest.approx(1 / 60, abs=0.03)
+        assert fused.ceiling == pytest.approx(1, abs=0.02)
+        assert len(fused.cmc) == 50
+        assert (fused.fmr[0], fused.fnmr[0], fused.fmr[-1]) == (1, 0, 0)
+    linear = rows["procrustes", FUSED]
+    assert linear.trained is not None
+    assert linear.trained > 0.5
+    assert linear.shares["0.5"] is not None
+    assert 0.2 < linear.shares["0.5"] < linear.named + 0.02
+    assert value(answers, NAMED, WORST) == pytest.approx(
+        max(value(answers, NAMED, f"{each}/{FUSED}") for each in ("ignorant", "procrustes")), abs=0.03
+    )
+
+
+def test_a_recogniser_that_sees_nothing_takes_nothing_from_the_other() -> None:
+    first, second = RECOGNISERS
+    for name, other in ((first, second), (second, first)):
+        answers, rows = judged(*audited({name: half, other: unrelated}, ("ignorant", "procrustes", "parrot")))
+        for attacker in ("ignorant", "procrustes"):
+            assert rows[attacker, FUSED].doubts == []
+            alone = value(answers, NAMED, f"{attacker}/{name}")
+            assert value(answers, NAMED, f"{attacker}/{FUSED}") > alone - 0.03
+
+
+@pytest.mark.parametrize("release", [unrelated, one_face])
+def test_fused_recognisers_of_nothing_are_at_the_floor(release: Release) -> None:
+    """Their floor, too: labels are permuted in what is learned, in what is fused and in the search."""
+    answers, rows = judged(*audited(release, ("ignorant", "ridge", "parrot")))
+    for attacker in ("ignorant", "parrot"):
+        assert value(answers, NAMED, f"{attacker}/{FUSED}") == pytest.approx(1 / 60, abs=0.03)
+        assert rows[attacker, FUSED].floor == pytest.approx(1 / 60, abs=0.03)
+    assert rows["ridge", FUSED].floor == pytest.approx(1 / 60, abs=0.03)
+
+
+def test_fused_recognisers_accept_pairs_at_their_rate_on_people_that_nobody_learned_from() -> None:
+    tested, _ = audited(half, ("ignorant", "procrustes"), background=300)
+    gallery = gallery_of(tested)
+    for item in AuditedAttacks().ask(tested):
+        if isinstance(item, AttackTrial) and item.channel == FUSED:
+            assert item.scores is not None
+            counts, edges = item.scores.histograms.impostor.sum(axis=0), item.scores.histograms.edges
+            beyond = counts[edges[:-1] >= item.thresholds["1e-2"]].sum() / counts.sum()
+            assert beyond == pytest.approx(0.01, abs=0.006)
+            assert counts.sum() == (gallery.searched & ~gallery.right)[gallery.eligible].sum()
+            assert np.isnan(item.thresholds["1e-4"])
+
+
+def test_what_is_gone_or_was_given_away_by_one_recogniser_is_so_by_all_fused() -> None:
+    tested, _ = audited(half, ("ignorant",))
+    outcome = np.array(tested.outcome)
+    outcome[:30], outcome[30:60] = Outcome.ERROR.value, Outcome.DESTROYED.value
+    nothing = {
+        name: {
+            column: np.where(np.arange(len(rows))[:, None] // 30 == 1, np.nan, rows) for column, rows in each.items()
+        }
+        for name, each in tested.anonymized.items()
+        if name in RECOGNISERS
+    }
+    tested = replace(tested, outcome=outcome, anonymized={**tested.anonymized, **nothing})
+    (fused,) = [t for t in AuditedAttacks().ask(tested) if isinstance(t, AttackTrial) and t.channel == FUSED]
+    assert fused.scores is not None
+    np.testing.assert_array_equal(fused.scores.searches.rank[:30], 1)
+    np.testing.assert_array_equal(fused.scores.searches.genuine[:30], fused.scores.histograms.edges[-1])
+    assert np.isinf(fused.scores.searches.rank[30:60]).all()
+    assert np.isfinite(fused.scores.searches.rank[60:]).all()
+
+
+def test_without_background_people_recognisers_are_not_fused_and_that_is_said() -> None:
+    _, rows = judged(*audited(half, ("ignorant", "ridge"), runnable=False))
+    assert "fusing recognisers needs" in rows["ignorant", FUSED].problem
+    assert ("ridge", FUSED) not in rows
