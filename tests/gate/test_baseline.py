@@ -62,9 +62,9 @@ def test_thresholds_are_applied_to_what_is_rounded_alike(tmp_path: Path) -> None
 def test_a_baseline_that_was_edited_is_refused(baseline: Path, tmp_path: Path) -> None:
     file = accepted(baseline)
     file.write_text(file.read_text().replace('"anonymized"', '"destroyed"', 1))
-    code, _, said = run_gate(file, gate_run(tmp_path / "new", matched(0.05)))
+    code, _, printed = run_gate(file, gate_run(tmp_path / "new", matched(0.05)))
     assert code == 1
-    assert "was changed after unmask wrote it" in said
+    assert "was changed after unmask wrote it" in printed
 
 
 def test_another_key_is_not_comparable(baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,17 +72,17 @@ def test_another_key_is_not_comparable(baseline: Path, tmp_path: Path, monkeypat
     new = gate_run(tmp_path / "new", matched(0.05))
     assert run_gate(file, new)[0] == 0
     monkeypatch.setitem(os.environ, "UNMASK_BASELINE_KEY", "secret")
-    code, _, said = run_gate(file, new)
+    code, _, printed = run_gate(file, new)
     assert code == 4
-    assert "data set and key" in said
+    assert "data set and key" in printed
 
 
 def test_the_printed_command_accepts_the_candidate(baseline: Path, tmp_path: Path) -> None:
     file, new = accepted(baseline), gate_run(tmp_path / "new", matched(0.3))
     before = file.read_bytes()
-    code, gate, said = run_gate(file, new)
+    code, gate, printed = run_gate(file, new)
     assert (code, file.read_bytes()) == (3, before)  # nothing moves a baseline by itself
-    assert f"where this is meant: {gate['accept']}" in said
+    assert f"where this is meant: {gate['accept']}" in printed
     assert unmask_here(*shlex.split(gate["accept"])[1:]).returncode == 0
     assert file.read_bytes() != before
     code, gate, _ = run_gate(file, new)
@@ -114,9 +114,9 @@ def test_whatever_stands_in_a_file_ends_in_one_line(baseline: Path, tmp_path: Pa
         {"faces": [[]]},
     ):
         write_json(file, whole.model_copy(update={"datasets": [dataset.model_copy(update=changed)]}).sealed())
-        code, gate, said = run_gate(file, new)
+        code, gate, printed = run_gate(file, new)
         assert (code, gate) == (1, {})
-        assert "do not fit their columns" in said
+        assert "do not fit their columns" in printed
     write_json(file, whole.model_copy(update={"datasets": [dataset.model_copy(update={"faces": []})]}).sealed())
     assert run_gate(file, new)[0] == 4
     for text in ("", "[]", "{}", "\x00", '{"schema": "unmask.baseline/9"}'):

@@ -28,9 +28,9 @@ def against(request: pytest.FixtureRequest, baseline: Path) -> Path:
 
 
 def test_weaker_is_worse_and_says_which_faces(against: Path, tmp_path: Path) -> None:
-    code, gate, said = run_gate(against, gate_run(tmp_path / "new", matched(0.20)))
+    code, gate, printed = run_gate(against, gate_run(tmp_path / "new", matched(0.20)))
     assert (code, gate["decision"], verdict(gate)) == (3, "worse", "worse")
-    assert "gate: worse (exit code 3)" in said
+    assert "gate: worse (exit code 3)" in printed
     (newly,) = [each for each in gate["changes"] if each["what"] == "newly matched"]
     assert (newly["count"], newly["of"]) == (30, N)
     assert newly["faces"] == [f"photo-{k:05d}#0" for k in range(11, 41)]
@@ -59,71 +59,71 @@ def test_equal_outputs_are_identical(tmp_path: Path) -> None:
 
 def test_few_faces_are_inconclusive_and_block_unless_allowed(tmp_path: Path) -> None:
     one, two = (gate_run(tmp_path / name, matched(0.1, 40)) for name in ("one", "two"))
-    code, gate, said = run_gate(one, two)
+    code, gate, printed = run_gate(one, two)
     assert (code, gate["decision"], verdict(gate)) == (6, "inconclusive", "inconclusive")
-    assert "about 72 would do" in said
+    assert "about 72 would do" in printed
     policy = tmp_path / "gate.toml"
     policy.write_text("allow_inconclusive = true\n")
     assert run_gate(one, two, "--policy", str(policy))[0] == 0
 
 
 def test_another_recogniser_is_not_comparable_and_named(against: Path, tmp_path: Path) -> None:
-    code, gate, said = run_gate(against, gate_run(tmp_path / "new", matched(0.0), recogniser_version="99"))
+    code, gate, printed = run_gate(against, gate_run(tmp_path / "new", matched(0.0), recogniser_version="99"))
     assert (code, verdict(gate), verdict(gate, "ssim")) == (4, "not comparable", "no worse")
-    assert re.search(r"instrument sface: 1 \(\w+\) against 99 \(\w+\)", said)
+    assert re.search(r"instrument sface: 1 \(\w+\) against 99 \(\w+\)", printed)
 
 
 def test_another_calibration_is_not_comparable(against: Path, tmp_path: Path) -> None:
-    code, _, said = run_gate(against, gate_run(tmp_path / "new", matched(0.0), points=0.3))
+    code, _, printed = run_gate(against, gate_run(tmp_path / "new", matched(0.0), points=0.3))
     assert code == 4
-    assert "decision thresholds" in said
+    assert "decision thresholds" in printed
 
 
 def test_other_data_are_not_comparable(against: Path, tmp_path: Path) -> None:
-    code, gate, said = run_gate(against, gate_run(tmp_path / "new", matched(0.0), fingerprint="e" * 64))
+    code, gate, printed = run_gate(against, gate_run(tmp_path / "new", matched(0.0), fingerprint="e" * 64))
     assert (code, {row["verdict"] for row in gate["rows"]}) == (4, {"not comparable"})
-    assert "data" in said
+    assert "data" in printed
     other = gate_run(tmp_path / "elsewhere", matched(0.0), dataset="others")
-    code, _, said = run_gate(against, other)
+    code, _, printed = run_gate(against, other)
     assert code == 4
-    assert "the candidate was not run over this data set" in said
-    assert "others: not judged: the baseline does not have it" in said
+    assert "the candidate was not run over this data set" in printed
+    assert "others: not judged: the baseline does not have it" in printed
 
 
 def test_other_photos_under_one_fingerprint_are_not_comparable(baseline: Path, tmp_path: Path) -> None:
     photos = [f"another {k}" for k in range(N)]
-    code, _, said = run_gate(accepted(baseline), gate_run(tmp_path / "new", matched(0.0), photos=photos))
+    code, _, printed = run_gate(accepted(baseline), gate_run(tmp_path / "new", matched(0.0), photos=photos))
     assert code == 4
-    assert "other faces: 200 against 200, 0 of them the same" in said
+    assert "other faces: 200 against 200, 0 of them the same" in printed
 
 
 def test_a_metric_that_vanishes_does_not_pass(against: Path, tmp_path: Path) -> None:
     new = gate_run(tmp_path / "new", matched(0.0), metrics=("outcome", "ssim"))
-    code, gate, said = run_gate(against, new)
+    code, gate, printed = run_gate(against, new)
     assert (code, verdict(gate)) == (4, "not comparable")
-    assert "measured for the baseline, but not for the candidate" in said
+    assert "measured for the baseline, but not for the candidate" in printed
 
 
 def test_a_candidate_without_values_is_newly_failed(against: Path, tmp_path: Path) -> None:
-    code, gate, said = run_gate(against, gate_run(tmp_path / "new", np.full(N, np.nan)))
+    code, gate, printed = run_gate(against, gate_run(tmp_path / "new", np.full(N, np.nan)))
     assert (code, verdict(gate)) == (3, "newly failed")
-    assert "the candidate has no value for any face" in said
+    assert "the candidate has no value for any face" in printed
 
 
 def test_nothing_that_blocks_measured_is_no_pass(tmp_path: Path) -> None:
     one, two = (gate_run(tmp_path / name, matched(0.1), metrics=("ssim",)) for name in ("one", "two"))
-    code, gate, said = run_gate(one, two)
+    code, gate, printed = run_gate(one, two)
     assert (code, gate["decision"]) == (5, "nothing measured")
-    assert "nothing measured (exit code 5)" in said
+    assert "nothing measured (exit code 5)" in printed
 
 
 def test_a_metric_that_the_policy_names_must_be_there(tmp_path: Path) -> None:
     one, two = (gate_run(tmp_path / name, matched(0.1)) for name in ("one", "two"))
     policy = tmp_path / "gate.toml"
     policy.write_text('metrics = ["deid_rate@1e-3", "kid"]')
-    code, _, said = run_gate(one, two, "--policy", str(policy))
+    code, _, printed = run_gate(one, two, "--policy", str(policy))
     assert code == 5
-    assert "the policy names kid, which one side or both did not measure" in said
+    assert "the policy names kid, which one side or both did not measure" in printed
     policy.write_text('metrics = ["deid_rate@1e-3"]')
     code, gate, _ = run_gate(one, two, "--policy", str(policy))
     assert (code, {row["metric"] for row in gate["rows"]}) == (0, {"deid_rate@1e-3"})
@@ -161,9 +161,9 @@ def test_small_losses_do_not_add_up_past_the_anchor(tmp_path: Path) -> None:
     assert run_gate(before, after)[0] == 0
     policy = tmp_path / "gate.toml"
     policy.write_text(f'anchor = "{anchor.name}"\n')
-    code, gate, said = run_gate(before, after, "--policy", str(policy))
+    code, gate, printed = run_gate(before, after, "--policy", str(policy))
     assert (code, verdict(gate), verdict(gate, against="anchor")) == (3, "no worse", "worse")
-    assert "worse than the anchor" in said
+    assert "worse than the anchor" in printed
 
 
 def test_the_policy_says_what_blocks_and_by_how_much(baseline: Path, tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_the_policy_says_what_blocks_and_by_how_much(baseline: Path, tmp_path: P
 def test_a_wrong_policy_is_wrong_usage_and_no_verdict(baseline: Path, tmp_path: Path, text: str, message: str) -> None:
     policy = tmp_path / "gate.toml"
     policy.write_text(text)
-    code, gate, said = run_gate(baseline, gate_run(tmp_path / "new", matched(0.05)), "--policy", str(policy))
+    code, gate, printed = run_gate(baseline, gate_run(tmp_path / "new", matched(0.05)), "--policy", str(policy))
     assert code == (1 if "nowhere" in text else 2)
-    assert message in said
+    assert message in printed
     assert not gate
 
 
