@@ -21,41 +21,46 @@ Policy = Annotated[
 Label = Annotated[str, typer.Option("--method", metavar="LABEL", help="Which method of the run, where it has several.")]
 
 
+Baseline = Annotated[Path, typer.Option("--baseline", metavar="RUN|FILE", help="A run, or what baseline accept wrote.")]
+Candidate = Annotated[
+    Path | None,
+    typer.Option(
+        "--candidate",
+        metavar="RUN",
+        help="A run with the new method; with --dataset the folder to run it in.",
+        show_default="runs/gate",
+    ),
+]
+Method = Annotated[
+    str, typer.Option("--method", "-m", metavar="LABEL|SPEC", help="Which method of the run; with --dataset its SPEC.")
+]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", "-d", metavar="SPEC", help="Run the method over it first; may repeat."),
+]
+Preset = Annotated[str, typer.Option("--preset", metavar="ci", help="Fewer photos, and only the metrics that decide.")]
+BaselineMethod = Annotated[
+    str, typer.Option("--baseline-method", metavar="LABEL", help="Which method of the baseline.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="Folder for gate.json, gate.md, junit.xml and index.html.", show_default="CANDIDATE/gate"
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")]
+
+
 def gate(
-    baseline: Annotated[
-        Path, typer.Option("--baseline", metavar="RUN|FILE", help="A run, or what baseline accept wrote.")
-    ],
-    candidate: Annotated[
-        Path | None,
-        typer.Option(
-            "--candidate",
-            metavar="RUN",
-            help="A run with the new method; with --dataset the folder to run it in.",
-            show_default="runs/gate",
-        ),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option("--method", "-m", metavar="LABEL|SPEC", help="Which method of the run; with --dataset its SPEC."),
-    ] = "",
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option("--dataset", "-d", metavar="SPEC", help="Run the method over it first; may repeat."),
-    ] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", metavar="ci", help="Fewer photos, and only the metrics that decide.")
-    ] = "",
-    baseline_method: Annotated[
-        str, typer.Option("--baseline-method", metavar="LABEL", help="Which method of the baseline.")
-    ] = "",
+    baseline: Baseline,
+    candidate: Candidate = None,
+    method: Method = "",
+    dataset: Datasets = None,
+    preset: Preset = "",
+    baseline_method: BaselineMethod = "",
     policy: Policy = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Folder for gate.json, gate.md, junit.xml and index.html.", show_default="CANDIDATE/gate"
-        ),
-    ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the work.")] = 1,
+    out: Out = None,
+    workers: Workers = 1,
     root: Root = None,
 ) -> None:
     """Say whether a candidate is worse than a baseline, metric by metric, on the same faces.

@@ -172,12 +172,25 @@ def read_baseline(path: Path) -> Baseline:
     """Raises `StoreError` where the file is missing, damaged, of another version or was changed by hand."""
     baseline = read_model(Baseline, path, "accept the baseline anew: unmask baseline accept RUN --out FILE")
     for dataset in baseline.datasets:
-        width = len(dataset.columns)
-        if tuple(dataset.columns[: len(NAMED)]) != NAMED or any(len(row) != width for row in dataset.faces):
+        if not _fits(dataset):
             raise StoreError(
                 f"{path}: the rows of {dataset.dataset} do not fit their columns; accept the baseline anew"
             )
     return baseline
+
+
+def _fits(dataset: BaselineDataset) -> bool:
+    """Whether rows are of distinct faces, as wide as the columns, with texts first and numbers behind."""
+    named, values = dataset.columns[: len(NAMED)], dataset.columns[len(NAMED) :]
+    return (
+        tuple(named) == NAMED
+        and len(set(values)) == len(values)
+        and all(name.count("|") == 2 for name in values)
+        and len({str(row[0]) for row in dataset.faces if row}) == len(dataset.faces)
+        and all(len(row) == len(dataset.columns) for row in dataset.faces)
+        and all(isinstance(cell, str) for row in dataset.faces for cell in row[: len(NAMED)])
+        and not any(isinstance(cell, str) for row in dataset.faces for cell in row[len(NAMED) :])
+    )
 
 
 def side_of_file(baseline: Baseline, dataset: BaselineDataset, view: RunView) -> Side:

@@ -65,8 +65,8 @@ def run_candidate(
     left out, a sentence each. Originals that were read before are not read again."""
     if readings_folder() is None:
         os.environ[VARIABLE] = str(cache_dir() / "readings")
-    asked = {"datasets": tuple(datasets), "methods": (method,)}
-    config = RunConfig.model_validate(asked | _measured(baseline, preset))
+    choices = {"datasets": tuple(datasets), "methods": (method,)}
+    config = RunConfig.model_validate(choices | _measured(baseline, preset))
     plan = get_ready(config, root=root, workers=workers)
     notes: list[str] = []
     if preset:

@@ -69,22 +69,22 @@ def sensitivities(
             before = None  # made anew
         if before is not None and before.key == key:
             return before.datasets
-    made = [_sensitivity(view, method, name, policy, progress) for name in datasets]
-    if all(each.verdict != "not tried" for each in made):
-        write_json(kept, Sensitivities(key=key, datasets=made))
-    return made
+    results = [_sensitivity(view, method, name, policy, progress) for name in datasets]
+    if all(each.verdict != "not tried" for each in results):
+        write_json(kept, Sensitivities(key=key, datasets=results))
+    return results
 
 
 def _sensitivity(view: RunView, method: str, dataset: str, policy: Policy, progress: Progress) -> Sensitivity:
-    def said(reason: str) -> Sensitivity:
+    def untried(reason: str) -> Sensitivity:
         return Sensitivity(dataset=dataset, verdict="not tried", text=f"{dataset}: sensitivity not shown: {reason}")
 
     if view.folder.is_purged:
-        return said("the run was purged of its outputs")
+        return untried("the run was purged of its outputs")
     own = side_of_run(view, dataset, method, policy)
     key: Key = (_RATE, WORST, "face")
     if not own.items(key):
-        return said(f"{_RATE} was not measured")
+        return untried(f"{_RATE} was not measured")
     control = side_of_run(view, dataset, view.controls(dataset)[0], policy)
     photos = _first_photos(view, dataset, own)
     hopeless = _hopeless(key, own, control, policy, len(photos))
@@ -94,7 +94,7 @@ def _sensitivity(view: RunView, method: str, dataset: str, policy: Policy, progr
         with tempfile.TemporaryDirectory(prefix="unmask-weakened-") as folder:
             weakened = _run_weakened(view, method, dataset, photos, Path(folder), progress)
     except UnmaskError as error:
-        return said(one_line(error))
+        return untried(one_line(error))
     return _judged(key, dataset, own, weakened, policy)
 
 
@@ -201,14 +201,14 @@ def _judged(key: Key, dataset: str, own: Side, weakened: Side, policy: Policy) -
     question = Question(card, key[1], key[2], sides[0], sides[1])
     (answer,) = answers(question, ClusterResamples(people), np.ones((1, len(order)), np.bool_))
     (ruling,) = rule([answer.loss], [policy.margin(card, answer.baseline)])
-    found = ruling.word == "worse"
+    worse = ruling.word == "worse"
     figures = f"loss {answer.loss.value:.3g} [{answer.loss.low:.3g}, {answer.loss.high:.3g}]"
     mixed = f"{counted(len(order), 'output')} mixed half with their originals"
     return Sensitivity(
         dataset=dataset,
-        verdict="shown" if found else "gate broken",
+        verdict="shown" if worse else "gate broken",
         text=f"{dataset}: {mixed} are found worse: {figures}"
-        if found
+        if worse
         else f"{dataset}: {mixed} are not found worse, but {ruling.word} ({figures}): this gate finds nothing",
         faces=len(order),
         loss=answer.loss.value,

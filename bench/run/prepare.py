@@ -57,9 +57,9 @@ def prepare_shard(job: ShardJob) -> bool:
             clip.problem = error.reason
     if clip is not None and not clip.problem:
         clip.items = items
-    made = [part for part in parts if part.name in missing]
-    write_parts(folder, made)
-    for part in made:
+    new = [part for part in parts if part.name in missing]
+    write_parts(folder, new)
+    for part in new:
         lend(folder, part.name, part.key)
     return True
 

@@ -2,8 +2,9 @@
 
 Rows come from one run of a method under five seeds (``UNMASK_GATE_RUN``; without it DeepPrivacy is run over the demo
 photos first). In each draw people are drawn anew with replacement until there are so many faces, each time as another
-person; baseline and candidate are two different seeds of the method. A candidate is weakened by a known amount: a share
-of its faces is left as it was, with the control's rows in place of its own, so that it loses that share of its rate.
+person; of each person baseline and candidate have two different seeds. A candidate is weakened by a known amount: a
+share of its faces is left as it was, with the control's rows in place of its own, so that it loses that share of its
+rate.
 
 A false alarm is a decision of *worse* on an unweakened candidate, over all metrics and subgroups. The figures are
 printed, and nothing is asserted; `bench/design/gate.md` has those of the last release.
@@ -13,16 +14,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.bench.cli.progress import show_progress
 from unmask.bench.core.headlines import WORST, Key
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.intervals import clopper_pearson
-from unmask.bench.core.types import Float
+from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
 from unmask.bench.gate.gate import decide
 from unmask.bench.gate.judging import Judge, paired
@@ -34,6 +37,7 @@ from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.view import RunView
 
+Ints = NDArray[np.int64]
 METHOD = "me"
 SEEDS = 5
 SIZES = (200, 1000, 5000)
@@ -52,7 +56,7 @@ def five_seeds() -> Path:
     out, preset = Path("runs/bench-gate"), PRESETS["ci"]
     config = RunConfig(
         datasets=(os.environ.get("UNMASK_BENCH_DATASET", "demo"),),
-        methods=(f"{METHOD}=deepprivacy:seeds={SEEDS}",),
+        methods=(f"{METHOD}=deepprivacy:truncation=1,seeds={SEEDS}",),
         metrics=preset.metrics,
         instruments=preset.instruments,
         limit=int(os.environ.get("UNMASK_BENCH_LIMIT", "0")) or None,
@@ -89,37 +93,43 @@ class Draws:
         """``share``: of the candidate's faces that are left as they were."""
         rng = np.random.default_rng(derive_seed(number, "bench-gate", str(self._faces), str(share)))
         chosen: list[int] = []
-        person: list[str] = []
+        person: list[int] = []
         while len(chosen) < self._faces:
             own = self._of[int(rng.integers(len(self._of)))]
-            person += [f"{len(chosen)}"] * len(own)
+            person += [len(chosen)] * len(own)
             chosen += own.tolist()
         rows, people = np.array(chosen[: self._faces]), np.array(person[: self._faces])
-        before, after = rng.choice(len(self._seeds), 2, replace=False)
+        # Two seeds for each person: between two whole sets of rows there is a difference, that of these photos.
+        seeds = rng.permuted(np.tile(np.arange(len(self._seeds)), (len(people), 1)), axis=1)[people]
         left = rng.random(self._faces) < share
-        baseline = self._taken(self._seeds[before], rows, people, np.zeros(self._faces, np.bool_))
-        return baseline, self._taken(self._seeds[after], rows, people, left)
+        baseline = self._taken(rows, people, seeds[:, 0], np.zeros(self._faces, np.bool_))
+        return baseline, self._taken(rows, people, seeds[:, 1], left)
 
-    def _taken(self, side: Side, rows: np.ndarray, people: np.ndarray, left: np.ndarray) -> Side:
-        def mixed(own: Float, untouched: Float) -> Float:
-            return np.where(left, untouched[rows], own[rows])
+    def _taken(self, rows: Ints, people: Ints, seeds: Ints, left: Bools) -> Side:
+        def taken(of: Sequence[Float], untouched: Float) -> Float:
+            return np.where(left, untouched[rows], np.stack(of)[seeds, rows])
 
+        first = self._seeds[0]
         names = np.array([f"{k}#0" for k in range(len(rows))])
+        outcomes = np.stack([side.outcome for side in self._seeds])[seeds, rows]
         return replace(
-            side,
+            first,
             face=names,
             shown=names,
-            person=people,
-            groups={name: members[rows] for name, members in side.groups.items()},
-            outcome=np.where(left, self._control.outcome[rows], side.outcome[rows]),
-            values={key: mixed(values, self._control.values[key]) for key, values in side.values.items()},
+            person=people.astype(np.str_),
+            groups={name: members[rows] for name, members in first.groups.items()},
+            outcome=np.where(left, self._control.outcome[rows], outcomes),
+            values={
+                key: taken([side.values[key] for side in self._seeds], self._control.values[key])
+                for key in first.values
+            },
         )
 
 
 def decisions(draws: Draws, share: float, count: int) -> list[str]:
     """What the gate decides in each draw."""
     policy = Policy()
-    out = []
+    out: list[str] = []
     for number in range(count):
         pair = paired(*draws.pair(number, share))
         rows = Judge(policy, replicates=REPLICATES, seed=number).rows([pair])

@@ -57,10 +57,10 @@ def step(steps: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def run_action(folder: Path, code: int, **inputs: str) -> tuple[int, str, str]:
     """Exit code, what the summary and what the outputs hold."""
-    given = {"METHOD": "mine=blur:sigma=0.1", "DATASET": "demo", "BASELINE": "b.json", "POLICY": "", "PRESET": "ci"}
+    arguments = {"METHOD": "mine=blur:sigma=0.1", "DATASET": "demo", "BASELINE": "b.json", "POLICY": "", "PRESET": "ci"}
     files = {name: str(folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     script = step(ACTION["runs"]["steps"], "Gate")["run"]
-    done = shell(folder, script, **(given | {"OUT": "gate"} | inputs), **files, CODE=str(code))
+    done = shell(folder, script, **(arguments | {"OUT": "gate"} | inputs), **files, CODE=str(code))
     written = [Path(path).read_text() if Path(path).is_file() else "" for path in files.values()]
     return done.returncode, written[1], written[0]
 
@@ -78,10 +78,10 @@ def test_an_error_is_no_verdict(folder: Path, code: int) -> None:
 def test_inputs_are_data_and_not_code(folder: Path) -> None:
     hostile = "x=outputs:dir=a b;touch broken $(touch broken) `touch broken`"
     run_action(folder, 0, METHOD=hostile, POLICY="a policy.toml", PRESET="")
-    given = (folder / "arguments").read_text().splitlines()
-    assert given[given.index("--method") + 1] == hostile
-    assert given[given.index("--policy") + 1] == "a policy.toml"
-    assert "--preset" not in given
+    arguments = (folder / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("--method") + 1] == hostile
+    assert arguments[arguments.index("--policy") + 1] == "a policy.toml"
+    assert "--preset" not in arguments
     assert not (folder / "broken").exists()
     text = (REPO / "action.yml").read_text("utf-8")
     scripts = [each["run"] for each in ACTION["runs"]["steps"] if "run" in each]
@@ -91,10 +91,10 @@ def test_inputs_are_data_and_not_code(folder: Path) -> None:
 
 def test_the_options_are_those_of_the_command(folder: Path) -> None:
     run_action(folder, 0, POLICY="gate.toml")
-    said = unmask_here("gate", "--help").stdout
+    text = unmask_here("gate", "--help").stdout
     options = [word for word in (folder / "arguments").read_text().splitlines() if word.startswith("--")]
     assert len(options) == 8
-    assert all(option in said for option in options)
+    assert all(option in text for option in options)
 
 
 def test_the_comment_on_github_never_fails_and_runs_no_code_of_the_candidate(folder: Path) -> None:

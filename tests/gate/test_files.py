@@ -39,7 +39,7 @@ def row(**fields: object) -> GateRow:
     return GateRow.model_validate(usual | fields)
 
 
-def made(*rows: GateRow, faces: int = 0, **fields: object) -> Gate:
+def decided(*rows: GateRow, faces: int = 0, **fields: object) -> Gate:
     usual = {
         "decision": "worse",
         "exit_code": 3,
@@ -59,11 +59,11 @@ def made(*rows: GateRow, faces: int = 0, **fields: object) -> Gate:
 
 
 def test_the_verdict_survives_any_cut() -> None:
-    text = markdown(made(*(row(title="A title that takes room " * 8, group="all") for _ in range(2000)), faces=300))
+    text = markdown(decided(*(row(title="A title that takes room " * 8, group="all") for _ in range(2000)), faces=300))
     assert len(text.encode()) <= MOST_BYTES < 65_000
     assert text.startswith("## unmask gate: worse (exit code 3)")
     assert text.endswith("Cut here; gate.json has all of it.\n")
-    whole = markdown(made(row(), faces=300))
+    whole = markdown(decided(row(), faces=300))
     assert "newly matched: 300 of 9,999" in whole
     assert "and 290 more" in whole
     assert "15.0" in whole
@@ -79,17 +79,17 @@ def test_junit_counts_what_it_holds_and_is_legal_whatever_it_names() -> None:
         row(metric="rank1", verdict="inconclusive"),
         row(metric="rank1", group="gender=female", verdict="inconclusive"),
     ]
-    root = ElementTree.fromstring(junit(made(*rows, baseline=HOSTILE.replace("\ud800", ""))).encode("utf-8"))
+    root = ElementTree.fromstring(junit(decided(*rows, baseline=HOSTILE.replace("\ud800", ""))).encode("utf-8"))
     suite, decision = root.findall("testsuite")
     assert [suite.get(name) for name in ("tests", "failures", "skipped")] == ["6", "2", "2"]
     assert [len(suite.findall(f"testcase/{kind}")) for kind in ("failure", "skipped")] == [2, 2]
     assert decision.find("testcase/failure") is not None
-    assert ElementTree.fromstring(junit(made(decision="pass", exit_code=0))).find(".//failure") is None
+    assert ElementTree.fromstring(junit(decided(decision="pass", exit_code=0))).find(".//failure") is None
 
 
 def test_the_page_is_whole_and_shows_nothing_as_markup(tmp_path: Path) -> None:
     several = [row(), row(group=f"race={HOSTILE}", collapsed=True), row(verdict="inconclusive", dataset=HOSTILE)]
-    gate = made(*several, faces=60, notes=[HOSTILE], baseline=HOSTILE)
+    gate = decided(*several, faces=60, notes=[HOSTILE], baseline=HOSTILE)
     path = tmp_path / "index.html"
     path.write_bytes(page(gate).encode("utf-8", "backslashreplace"))
     read = read_page(path)
@@ -103,7 +103,7 @@ def test_the_page_is_whole_and_shows_nothing_as_markup(tmp_path: Path) -> None:
 
 
 def test_markdown_escapes_what_it_shows() -> None:
-    text = markdown(made(row(dataset=HOSTILE, title=HOSTILE), notes=[HOSTILE]))
+    text = markdown(decided(row(dataset=HOSTILE, title=HOSTILE), notes=[HOSTILE]))
     assert "<script>" not in text
     assert "\x00" not in text
     assert not re.search(r"(?<!\\)@everyone", text)

@@ -92,13 +92,13 @@ def test_weaker_is_worse_stronger_is_not_and_originals_are_read_once(
         done = unmask_here("gate", *options, "--candidate", str(tmp_path / name))
         return done.returncode, done.stdout + done.stderr
 
-    code, said = gate("pixelate:blocks=8", "first")
+    code, printed = gate("pixelate:blocks=8", "first")
     assert code == 1
-    assert f"unmask baseline accept {tmp_path / 'first'} --method me --out {file}" in said
+    assert f"unmask baseline accept {tmp_path / 'first'} --method me --out {file}" in printed
     assert unmask_here("baseline", "accept", str(tmp_path / "first"), "--out", str(file)).returncode == 0
     assert "left out" not in gate("pixelate:blocks=8", "first")[1]
     tables = {path: path.stat().st_mtime_ns for path in (tmp_path / "readings").rglob("*.parquet")}
     assert gate("pixelate:blocks=24", "weaker")[0] == 3
-    code, said = gate("blackout", "stronger")
-    assert code in (0, 6), said
+    code, printed = gate("blackout", "stronger")
+    assert code in (0, 6), printed
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "readings").rglob("*.parquet")} == tables

@@ -54,9 +54,9 @@ def distances(side: Side) -> Float:
 def test_a_weakened_candidate_that_is_found_worse_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = weakened_as(monkeypatch, lambda side: distances(side) * 0)
     run = gate_run(tmp_path / "run", near(np.zeros(N)))
-    code, said, shown = gate(run)
+    code, printed, shown = gate(run)
     assert (code, shown["verdict"], shown["faces"]) == (0, "shown", 50)
-    assert "50 outputs mixed half with their originals are found worse" in said
+    assert "50 outputs mixed half with their originals are found worse" in printed
     gate(run)
     assert calls == [50]  # kept until something changes
 
@@ -65,30 +65,30 @@ def test_a_weakened_candidate_that_is_not_found_worse_breaks_the_gate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weakened_as(monkeypatch, distances)
-    code, said, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N))))
+    code, printed, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N))))
     assert (code, shown["verdict"]) == (5, "gate broken")
-    assert "gate: gate broken (exit code 5)" in said
+    assert "gate: gate broken (exit code 5)" in printed
 
 
 def test_a_candidate_like_no_anonymization_cannot_be_weakened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = weakened_as(monkeypatch, distances)
-    code, said, shown = gate(gate_run(tmp_path / "run", near((np.arange(N) % 20 > 0).astype(float))))
+    code, printed, shown = gate(gate_run(tmp_path / "run", near((np.arange(N) % 20 > 0).astype(float))))
     assert (code, shown["verdict"], calls) == (0, "not shown", [])
-    assert "not better than no anonymization (0) by twice the margin" in said
+    assert "not better than no anonymization (0) by twice the margin" in printed
 
 
 def test_few_people_cannot_show_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = weakened_as(monkeypatch, distances)
     people = [f"person-{k % 5:05d}" for k in range(N)]
-    _, said, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N)), people=people))
+    _, printed, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N)), people=people))
     assert (shown["verdict"], calls) == ("not shown", [])
-    assert "5 people in 50 photos are too few" in said
+    assert "5 people in 50 photos are too few" in printed
 
 
 def test_photos_that_are_gone_are_said(tmp_path: Path) -> None:
-    _, said, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N))))
+    _, printed, shown = gate(gate_run(tmp_path / "run", near(np.zeros(N))))
     assert shown["verdict"] == "not tried"
-    assert "sensitivity not shown: " in said
+    assert "sensitivity not shown: " in printed
 
 
 def test_half_of_either_picture() -> None:
@@ -103,8 +103,8 @@ def test_real_outputs_are_weakened_and_found_worse(tmp_path: Path, monkeypatch: 
     settings = ("-d", "demo", "--limit", "24", "-m", "blur:sigma=0.2", "--replicates", "200", "--no-report")
     measured = ("--metric", "deid_rate,own_distance,outcome", "--instrument", "sface", "--out", str(run))
     assert unmask_here("run", *settings, *measured).returncode == 0
-    _, said, shown = gate(run)
-    assert shown["verdict"] == "shown", said
+    _, printed, shown = gate(run)
+    assert shown["verdict"] == "shown", printed
     (run / "sensitivity.json").unlink()
     monkeypatch.setattr(sensitivity, "mix", lambda original, output: output)
     code, _, shown = gate(run)

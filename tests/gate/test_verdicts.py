@@ -34,10 +34,10 @@ def question(baseline: list[Float], candidate: list[Float], of: MetricCard = RAT
     return Question(of, "worst", "face", before, after)
 
 
-def everybody(asked: Question, cluster: NDArray[np.int64] | None = None, seed: int = 0) -> Answered:
-    faces = len(asked.baseline[0].values) if isinstance(asked.baseline[0], UnitValues) else 0
+def everybody(inquiry: Question, cluster: NDArray[np.int64] | None = None, seed: int = 0) -> Answered:
+    faces = len(inquiry.baseline[0].values) if isinstance(inquiry.baseline[0], UnitValues) else 0
     people = np.arange(faces) if cluster is None else cluster
-    return answers(asked, ClusterResamples(people, REPLICATES, seed), np.ones((1, faces), np.bool_))[0]
+    return answers(inquiry, ClusterResamples(people, REPLICATES, seed), np.ones((1, faces), np.bool_))[0]
 
 
 def loss(low: float, high: float, p: float = 0.001, faces: int = 200) -> Loss:
@@ -193,9 +193,9 @@ def test_statistics_of_the_set_are_compared_too() -> None:
         return SetStatistic("fid", "inception", compute, np.ones(120, np.bool_), "face", resampling="jackknife")
 
     shifted = statistic(values + 1 + rng.normal(0, 0.1, 120))
-    asked = Question(card("lower", "quality", ""), "inception", "face", [statistic(values)], [shifted])
+    inquiry = Question(card("lower", "quality", ""), "inception", "face", [statistic(values)], [shifted])
     masks = np.stack([np.ones(120, np.bool_), np.arange(120) < 60])
-    several = answers(asked, ClusterResamples(np.arange(120), REPLICATES), masks)
+    several = answers(inquiry, ClusterResamples(np.arange(120), REPLICATES), masks)
     assert several[0].loss.value == pytest.approx(1, abs=0.1)
     assert 0.9 < several[0].loss.low < several[0].loss.high < 1.1
     assert word(several[0].loss, 0.5) == "worse"

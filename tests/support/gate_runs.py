@@ -50,25 +50,7 @@ def gate_run(
     """One face a photo, (N,) each. ``photos``: contents; ``outputs``: equal = the same bytes, '' = of this folder."""
     n = len(distance)
     samples = [f"{k:05d}.png" for k in range(n)]
-    sface = asdict(registry.instrument_card("sface"))
-    sface |= {"version": recogniser_version or sface["version"], "looks": False}
-    plan = Plan.sealed(
-        {
-            "datasets": [
-                {"label": dataset, "spec": "folder", "card": dataset_card(fingerprint=fingerprint), "samples": samples}
-            ],
-            "methods": [
-                {"label": name, "spec": kind, "card": method_card(kind, version=version)}
-                for name, kind, version in (("none", "none", "1"), (label, "blur", str(path)))
-            ],
-            "releases": [{"label": name, "method": name} for name in ("none", label)],
-            "detector": asdict(registry.instrument_card("yunet")),
-            "instruments": [sface, asdict(registry.instrument_card("pixels"))],
-            "metrics": [_planned(name) for name in metrics],
-            "operating_points": _points(points),
-            "settings": {"replicates": 200, "shard_size": 4096, "default_recogniser": "sface"},
-        }
-    )
+    plan = _plan(path, samples, label, dataset, fingerprint, recogniser_version, metrics, points)
     ended = np.full(n, "anonymized") if outcome is None else outcome
     columns = _columns(distance, ended, np.linspace(0.4, 0.6, n) if ssim is None else ssim, points)
     kept = {key: values for key, values in columns.items() if _asked(plan, key)}
@@ -93,6 +75,37 @@ def gate_run(
         table = {"sample": np.array(samples), "sha256": np.array(digests), **texts}
         write_table(folder.outputs_dir(dataset, method, 0) / "outputs.parquet", table, "")
     return path
+
+
+def _plan(
+    path: Path,
+    samples: Sequence[str],
+    label: str,
+    dataset: str,
+    fingerprint: str,
+    recogniser_version: str,
+    metrics: Sequence[str],
+    points: float,
+) -> Plan:
+    sface = asdict(registry.instrument_card("sface"))
+    sface |= {"version": recogniser_version or sface["version"], "looks": False}
+    return Plan.sealed(
+        {
+            "datasets": [
+                {"label": dataset, "spec": "folder", "card": dataset_card(fingerprint=fingerprint), "samples": samples}
+            ],
+            "methods": [
+                {"label": name, "spec": kind, "card": method_card(kind, version=version)}
+                for name, kind, version in (("none", "none", "1"), (label, "blur", str(path)))
+            ],
+            "releases": [{"label": name, "method": name} for name in ("none", label)],
+            "detector": asdict(registry.instrument_card("yunet")),
+            "instruments": [sface, asdict(registry.instrument_card("pixels"))],
+            "metrics": [_planned(name) for name in metrics],
+            "operating_points": _points(points),
+            "settings": {"replicates": 200, "shard_size": 4096, "default_recogniser": "sface"},
+        }
+    )
 
 
 def _planned(name: str) -> dict[str, Any]:
