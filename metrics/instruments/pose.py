@@ -164,11 +164,12 @@ class FaceMesh(CropReader):
         limits="Trained on about 30,000 photos of phone cameras, not published. Roll on photos turned by up to 30 "
         "degrees is off by 1.1 degrees in the mean, and for 1 of 20 by more than 2.6 (405 faces of the demo), to "
         "either side alike: it turns by 0.1 % too much (-0.2 to 0.6; 124 readings of 32 faces), though the judge's "
-        "eye points turn by 38 % too little; there yaw moves by 1.4 and pitch by 1.5, which should not move. Mirrored photos "
-        "give the mirrored angles, within 2 degrees in the mean. Accuracy of yaw, pitch and gaze is not measured, "
-        "for want of truth: read them as before against after. Pitch is that of the line from forehead to chin, so its "
-        "zero is nobody's. Gaze is steady: it turns by 1.6 degrees under JPEG quality 75 and by 1.9 under a shift of "
-        "one pixel (1 of 10 faces by 3.6 or more), against 16 between two faces (69 faces, median opening of an eye "
+        "eye points turn by 38 % too little; there yaw moves by 1.4 and pitch by 1.5, which should not move. Mirrored "
+        "photos give the mirrored angles, within 2 degrees in the mean. Accuracy of yaw, pitch and gaze is not "
+        "measured, for want of truth: read them as before against after. Pitch is that of the line from forehead "
+        "to chin, so its zero is nobody's. Gaze is steady: it turns by 1.6 degrees under JPEG quality 75 and by 1.9 "
+        "under a shift of one pixel (1 of 10 faces by 3.6 or more), against 16 between two faces "
+        "(69 faces, median opening of an eye "
         "43 pixels); but the two eyes of one face differ by 15 degrees in the mean, and a mirror moves single faces "
         "by 20. It answers for anything, also where nobody sees eyes.",
     )
