@@ -10,6 +10,8 @@ import pytest
 from tests.support.painted import Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
+from unmask.bench.core.stats.fusion import FUSED
+from unmask.bench.core.stats.identification import cmc
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.figures.attacking import FOLDS, folds_of
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
@@ -20,7 +22,9 @@ from unmask.bench.run.planning.settling import announce_changes, hash_evidence, 
 from unmask.bench.run.score import score_shard
 from unmask.bench.store.documents import read_locations
 from unmask.bench.store.fits import read_fits
+from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.view import RunView
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -55,6 +59,27 @@ def through(run: PhotoRun) -> None:
         attack_release(workplace.place(job))
 
 
+def test_what_attackers_reached_outlives_readings_and_embeddings(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit", background=(others,), **QUICK)
+    through(run)
+    before = run.reduce()
+    shown = RunFolder.open(run.folder.path, show_names=True).searches("photos", "edit")
+    assert set(shown[0].people.tolist()) == {"a", "b", "c"}
+    assert set(shown[0].face.tolist()) == {f"{name}{k}.png#0" for name in "abc" for k in range(2)}
+    removed = purge(RunFolder.open(run.folder.path))
+    assert {"prepare", "score", "attacks"} <= set(removed)
+    view = RunView(RunFolder.open(run.folder.path))
+    kept = view.searches("photos", "edit")
+    rows = {(row.attacker, row.channel): row for row in before.attacks if row.method == "edit" and not row.problem}
+    assert kept.keys() == rows.keys()
+    for key, row in rows.items():
+        assert set(kept[key].people.tolist()) == {f"person-{k:05d}" for k in (1, 2, 3)}
+        assert kept[key].scores.people == row.people
+        if row.named is not None:
+            assert row.named == pytest.approx(cmc(kept[key].scores.searches.rank, 1)[0])
+    assert view.searches("photos", "other") == {}
+
+
 def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers_read_that(
     tmp_path: Path, others: str
 ) -> None:
@@ -75,7 +100,7 @@ def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers
     assert {row.dataset for row in estimates.estimates} == {"photos"}
     assert {row.method for row in estimates.estimates} == {"none", "edit"}
     assert {row.attacker for row in estimates.attacks} == {a.label for a in plan.attackers}
-    assert {row.channel for row in estimates.attacks} == set(plan.recognisers)
+    assert {row.channel for row in estimates.attacks} == {*plan.recognisers, FUSED}
 
 
 def test_what_was_learned_is_kept_and_learned_again_only_from_other_readings(tmp_path: Path, others: str) -> None:
@@ -96,7 +121,8 @@ def test_what_was_learned_is_kept_and_learned_again_only_from_other_readings(tmp
 def test_without_background_people_attackers_who_learn_say_that_they_have_nobody(tmp_path: Path) -> None:
     run = people(tmp_path, "abc", 0).planned("edit", **QUICK)
     through(run)
-    rows = {(row.method, row.attacker): row for row in run.reduce().attacks}
+    attacks = run.reduce().attacks
+    rows = {(row.method, row.attacker): row for row in attacks if row.channel != FUSED}
     assert rows["edit", "parrot"].problem == ""
     assert "background people" in rows["edit", "ridge"].problem
     assert rows["edit", "ridge"].named is None
