@@ -23,9 +23,10 @@ if TYPE_CHECKING:
         Method,
         PairInstrument,
         Recogniser,
+        Restorer,
     )
     from unmask.bench.core.seeds import sample_rng
-    from unmask.bench.core.types import Box, Detection, FaceView, Image, MethodFailure, RegionPair, Sample
+    from unmask.bench.core.types import Box, Detection, FacePair, FaceView, Image, MethodFailure, RegionPair, Sample
     from unmask.bench.core.values import Finding, Metric, SetStatistic, UnitValues
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "Detector",
     "Evidence",
     "FaceInstrument",
+    "FacePair",
     "FaceView",
     "Finding",
     "Image",
@@ -54,6 +56,7 @@ __all__ = [
     "PairInstrument",
     "Recogniser",
     "RegionPair",
+    "Restorer",
     "Sample",
     "SetStatistic",
     "UnavailableError",

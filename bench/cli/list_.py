@@ -150,12 +150,12 @@ def _attackers(_: Path | None) -> Listing:
         try:
             card = registry.create_attacker(parse_spec(name)).card
         except UnavailableError as error:
-            row: Row = {"attacker": name, "gallery": "?", "knows": str(error)}
+            row: Row = {"attacker": name, "audit": "?", "gallery": "?", "knows": str(error)}
             entries[name] = Entry(row, row, row)
         else:
-            row = {"attacker": name, "gallery": card.gallery, "knows": card.knows}
+            row = {"attacker": name, "audit": card.audit, "gallery": card.gallery, "knows": card.knows}
             entries[name] = Entry(row, asdict(card), row)
-    return Listing(entries, whole=("gallery",))
+    return Listing(entries, whole=("audit", "gallery"))
 
 
 _LISTINGS: Final[Mapping[Kind, Callable[[Path | None], Listing]]] = {

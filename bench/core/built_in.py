@@ -87,6 +87,12 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "whitening": "unmask.metrics.attackers.discriminant:Whitening",
         "lda": "unmask.metrics.attackers.discriminant:Lda",
         "semi-informed": "unmask.metrics.attackers.semi_informed:SemiInformed",
+        "fine-tuned": "unmask.metrics.attackers.fine_tuned:FineTuned",
+        "closed-form": "unmask.metrics.attackers.restoring.closed_form:ClosedForm",
+        "u-net": "unmask.metrics.attackers.restoring.unet:UNet",
+        "outside": "unmask.metrics.attackers.ignorant:Outside",
+        "outside-whitening": "unmask.metrics.attackers.discriminant:OutsideWhitening",
+        "patch": "unmask.metrics.attackers.ignorant:FaceFreePatch",
     },
     "layout": {
         "folder": "unmask.bench.data.readers.folder:read_folder",

@@ -166,10 +166,17 @@ class AttackerCard:
     seed. Both are read by `Attacker.read`, ``released`` saying which they are."""
     templates: bool = False
     """Whether the gallery has one entry a person (`bench.core.stats.fusion.templates`) in place of one a photo."""
-    audit: Literal["quick", "full"] = "quick"
-    """From which audit on it is tried."""
+    audit: Literal["quick", "full", "request"] = "quick"
+    """From which audit on it is tried; ``request`` = only where it is named (``--attacker``)."""
     by_chance: bool = False
     """Whether chance enters what it learns, so that several fits are needed to know how good it is."""
+    view: str = ""
+    """What recognisers read for it in place of faces as they were released, see `bench.core.views`; of a `Restorer`
+    ``RESTORED``."""
+    explains: bool = False
+    """Whether it looks past the face: it explains what others reach, and is not ranked among them."""
+    files: tuple[PackageFile, ...] = ()
+    """What it needs besides readings; it then has ``load(files, device)``, called once before it learns or reads."""
 
     @property
     def identity(self) -> dict[str, Any]:

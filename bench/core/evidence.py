@@ -46,6 +46,8 @@ def look_column(look: str) -> str:
 def found_or_placed(columns: Columns) -> NDArray[Any]:
     """(N, D) a recogniser's reading of each output: of the face found again, else of what lies at the known place."""
     embedding = columns["embedding"]
+    if KNOWN_PLACE not in columns:
+        return embedding
     return np.where(np.isfinite(embedding).all(axis=1, keepdims=True), embedding, columns[KNOWN_PLACE])
 
 
@@ -195,8 +197,16 @@ class LearnedAttack(Protocol):
     @property
     def card(self) -> AttackerCard: ...
 
+    @property
+    def view(self) -> str:
+        """What recognisers read for it, see `bench.core.views`."""
+
     def problem(self, recogniser: str, fit: str = ...) -> str:
         """Why it learned nothing of a recogniser's readings; '' = it did."""
+
+    @property
+    def recognisers(self) -> Sequence[str]:
+        """Those whose readings it takes, in the order of the run."""
 
     def learns(self, recogniser: str) -> bool:
         """Whether what it learned of a recogniser's readings is anything at all."""
@@ -219,14 +229,17 @@ class Audit:
     """What attackers who know the method have, besides the evidence on it."""
 
     attacks: Sequence[LearnedAttack]
-    background: Mapping[str, Background]
-    """Recogniser -> readings of M faces of people who are not tested; empty where there are none, or where the method
-    cannot be run on them."""
+    background: Mapping[tuple[str, str], Background]
+    """Recogniser and view (`bench.core.views`) -> readings of M faces of people who are not tested; empty where there
+    are none, or where the method cannot be run on them."""
     fold: Ints
     """(M,) which of the folds by person each of those faces is in, from 0."""
     again: Readings
-    """Recogniser -> {"embedding": (N faces, D)} of what the same method, under another seed, made of the same photos;
-    empty where the method cannot be run."""
+    """Recogniser -> {"embedding": (N faces, D)} of what the same method, under another seed, made of the same photos,
+    and columns of views; empty where the method cannot be run."""
+    restored: Readings = field(default_factory=dict)
+    """Restoring attacker -> ``psnr`` and ``psnr_released`` (N,) in dB against the original, of what it makes of each
+    face and of the face as it was released; of several restorations the best."""
 
 
 @dataclass(frozen=True, slots=True)

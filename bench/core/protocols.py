@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 from unmask.bench.core.cards import AttackerCard, InstrumentCard, MethodCard
 from unmask.bench.core.evidence import Background as Background
 from unmask.bench.core.evidence import Columns as Columns
-from unmask.bench.core.types import Detection, FaceView, Image, MethodFailure, RegionPair, Sample
+from unmask.bench.core.types import Box, Detection, FacePair, FaceView, Image, MethodFailure, RegionPair, Sample
 
 
 @runtime_checkable
@@ -82,6 +82,13 @@ class Recogniser(FaceInstrument, Protocol):
         """{`look_column`: (N, D), L2-normalised} for each of `bench.core.evidence.LOOKS`, made of the face's crop."""
 
 
+class ActivationReader(Recogniser, Protocol):
+    """A recogniser whose last block can be trained anew, see `bench.core.views.ACTIVATIONS`."""
+
+    def read_activations(self, faces: Sequence[FaceView]) -> Columns:
+        """{"embedding": (N, D) float16}: what its last block is given, flat; NaN rows for faces that cannot be cut."""
+
+
 class ImageInstrument(Instrument, Protocol):
     """Role ``features``: {"features": (N, D)} of whole images or crops, for set metrics such as FID."""
 
@@ -96,6 +103,10 @@ class PairInstrument(Instrument, Protocol):
 
 class Attacker(Protocol):
     """Somebody who wants to know who is behind a released face.
+
+    One whose fits take long may also have ``refit(background, *, seed, settled)``: `fit` without what ``settled``, the
+    state of the fit that attacks, has settled already, such as the number of steps. It is called for the fits that only
+    check that one.
 
     Reads a recogniser's readings anew, so that every metric of recognisers can be asked of what comes out. Constructed
     by the registry as ``cls(**params)``.
@@ -116,3 +127,26 @@ class Attacker(Protocol):
         ``state``: what `fit` returned for this recogniser, or `UnavailableError` is raised; ``released``: whether they
         are of released faces, else of originals.
         """
+
+
+class Restorer(Attacker, Protocol):
+    """An attacker who works from a released photo back towards the original, for a recogniser to read. Its card's view
+    is `bench.core.views.RESTORED`.
+
+    It gets and returns whole photos, since recognisers read the release at the original's landmarks: what is restored
+    must lie where it was. Each face is restored by itself; only pixels about its box may change, unless the method
+    changed the whole photo.
+    """
+
+    def learn(self, pairs: Sequence[FacePair], *, seed: int, folder: Path | None = None) -> Columns:
+        """What it learns of a method, to be stored: name -> array. Raises `DataError` where there are too few pairs to
+        learn from, `UnavailableError` where nothing that it tries shows more of people than the release does.
+
+        ``folder``: where it may keep what an interrupted training goes on from.
+        """
+
+    def choices(self, state: Columns) -> int:
+        """How many restorations it offers, the most promising first; of what each shows the most alike counts."""
+
+    def restore(self, state: Columns, image: Image, box: Box, choice: int = 0) -> Image:
+        """A new (H, W, 3) image of the size of the released ``image``, its face in ``box`` restored."""

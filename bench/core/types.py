@@ -148,6 +148,20 @@ class RegionPair:
     """(H, W): the pixels that count; ``None`` = all. Outside the mask both images are black."""
 
 
+@dataclass(frozen=True, slots=True)
+class FacePair:
+    """One face of a background person in an original and in what a method made of it."""
+
+    original: Image
+    """(H, W, 3), the whole photo."""
+    released: Image | None
+    """(H, W, 3); ``None`` where the method failed."""
+    box: Box
+    """The judge's, on the original."""
+    person: str
+    """Tells people apart and says nothing else."""
+
+
 class Outcome(StrEnum):
     """How one face ended. Every face of every input ends in exactly one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, Protocol
@@ -161,6 +162,8 @@ class AttackTrial:
     attacker: str
     channel: str
     """The recogniser whose readings it compares, or ``fused``: all of them (`bench.core.stats.fusion`)."""
+    explains: bool = False
+    """Whether it looks past the face, and is not ranked (`AttackerCard.explains`)."""
     problem: str = ""
     """Why it could not be tried; '' = it was. Then nothing of what follows is there."""
     successes: Mapping[str, tuple[UnitValues, ...]] = field(default_factory=dict)
@@ -171,6 +174,9 @@ class AttackTrial:
     """(S, N) the same where labels are permuted: what it learned from, and who is searched for."""
     shares: Mapping[float, Float] = field(default_factory=dict)
     """Share of the background people that it learned from -> (N,) the same."""
+    psnr_released: float = math.nan
+    psnr: float = math.nan
+    """Of one who restores, dB against the original: the release, and what is restored of it."""
     learns: bool = False
     """Whether it learns anything from background people."""
     drawn: bool = False

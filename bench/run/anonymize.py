@@ -78,7 +78,8 @@ def _without_names(run: Path, plan_run: str, text: str) -> str:
 @lru_cache(maxsize=1)
 def _pseudonyms(run: Path, plan_run: str) -> Mapping[str, Pseudonyms]:
     """Data set -> the pseudonyms of its names; a plan is long, and a method may print a lot."""
-    return {dataset.label: pseudonyms_of(dataset) for dataset in RunFolder(run).plan_named(plan_run).datasets}
+    plan = RunFolder(run).plan_named(plan_run)
+    return {dataset.label: pseudonyms_of(dataset) for dataset in (*plan.datasets, *plan.others)}
 
 
 def neutral_id(ref: SampleRef, frame: int | None = None) -> str:

@@ -39,6 +39,7 @@ from unmask.bench.run.planning.plan import (
 )
 from unmask.bench.run.planning.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
 from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.reading.restoring import learn_restorations, restore_jobs
 from unmask.bench.run.reduce import reduce_run
 from unmask.bench.run.score import score_shard
 from unmask.bench.store.documents import Locations, write_json
@@ -128,6 +129,8 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     """Scores and reduces what the methods have left behind. Readings that are there are used as they are. The plan and
     all that follows from it replace the former ones at the end, together."""
     folder, jobs = RunFolder(workplace.run), score_jobs(plan)
+    if restoring := restore_jobs(plan):
+        run_stage("restore", workplace.bind(learn_restorations), restoring, pool, progress)
     run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
     if plan.attackers:
         run_stage("attack", workplace.bind(attack_release), attack_jobs(plan), pool, progress)
@@ -170,7 +173,7 @@ def renew_plan(
         ],
         "instruments": cards,
         "detector": registry.instrument_card(plan.detector.name),
-        "attackers": planned_attackers(plan.settings.audit) if audited else [],
+        "attackers": planned_attackers(plan.settings.audit, _requested(plan)),
     }
     if plan.person_detector is not None:
         body |= followed_by(plan.person_detector.spec, [f"{t.label}={t.spec}" for t in plan.trackers])
@@ -181,6 +184,14 @@ def renew_plan(
     renewed = plan.changed(**body)
     fetch_needed(renewed, progress, methods=False)
     return renewed
+
+
+def _requested(plan: Plan) -> list[str]:
+    """SPECs of attackers that a run was asked for by name."""
+    usual = {planned.label for planned in planned_attackers(plan.settings.audit)}
+    return [
+        f"{each.label}={each.spec}" for each in plan.attackers if each.label not in usual or each.spec != each.label
+    ]
 
 
 def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, progress: Progress) -> RunFolder:

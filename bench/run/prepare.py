@@ -18,6 +18,7 @@ from unmask.bench.run.reading.located import assign_labels
 from unmask.bench.run.reading.parts import Columns, Part, missing_parts, original_parts, write_parts
 from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
+from unmask.bench.run.reading.views import original_view_parts
 from unmask.bench.store.detections import detection_columns, faces_by_item
 from unmask.bench.store.tables import Table, columns_of
 
@@ -61,7 +62,8 @@ def _parts(job: ShardJob, missing: set[str] | None = None) -> list[Part]:
     readings = list(original_parts(job, key))
     if not job.of_clips:
         located = [ImagesPart("images", key), FacesPart("faces", key), SignaturesPart("signatures", key)]
-        return [part for part in (*located, *readings) if missing is None or part.name in missing]
+        views = original_view_parts(job, key)
+        return [part for part in (*located, *readings, *views) if missing is None or part.name in missing]
     # Tracks are made of how one recogniser sees the faces: it reads them where tracks are made.
     linking = next(part for part in readings if part.name == job.plan.settings.default_recogniser)
     parts = [ClipPart("clip", key), FramesPart("frames", key), TrackedFacesPart(job, key, linking), *readings]

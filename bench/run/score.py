@@ -16,6 +16,7 @@ from unmask.bench.run.reading.located import outcomes
 from unmask.bench.run.reading.parts import Columns, Part, missing_parts, released_parts, write_parts
 from unmask.bench.run.reading.seen import Judging, Seen
 from unmask.bench.run.reading.sequences import Flicker, TracksPart, people_parts
+from unmask.bench.run.reading.views import released_view_parts
 from unmask.bench.store.detections import detection_columns, faces_by_item, people_by_frame
 from unmask.bench.store.tables import read_table
 
@@ -57,6 +58,7 @@ def _take(job: ShardJob, parts: Sequence[Part], tables: tuple[Columns, Columns] 
 def _parts(job: ShardJob) -> list[Part]:
     key = scored_key(job)
     parts: list[Part] = [OutcomesPart(job, key), ExtrasPart(job, key), *released_parts(job, key)]
+    parts += released_view_parts(job, key)
     if job.of_clips:
         parts += [
             part

@@ -15,6 +15,8 @@ class AttackRow(Strict):
     attacker: str
     channel: str
     """A recogniser, or ``fused``: all that the attacker can use."""
+    explains: bool = False
+    """Whether the attacker looks past the face: it explains what others reach, and is not ranked."""
     problem: str = ""
     """Why it could not be tried; '' = it was."""
     doubts: list[str] = Field(default_factory=list)
@@ -36,6 +38,10 @@ class AttackRow(Strict):
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
     """Of several trainings each."""
+    psnr_released: float | None = None
+    psnr: float | None = None
+    """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
+    restored of it."""
     searches: int = 0
     people: int = 0
     """In the gallery."""

@@ -17,6 +17,7 @@ from unmask.bench.core.files import digest
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict
 from unmask.bench.core.values import CLIPS
+from unmask.bench.core.views import RESTORED
 
 PLAN_SCHEMA: Final = "unmask.plan/3"
 POINTS_SCHEMA: Final = "unmask.operating-points/1"
@@ -104,6 +105,11 @@ class PlannedAttacker(Strict):
     label: str
     spec: str
     card: AttackerCard
+
+    @property
+    def view(self) -> str:
+        """What recognisers read for it (`bench.core.views`): of those who restore, each has its own."""
+        return f"{RESTORED}{self.label}" if self.card.view == RESTORED else self.card.view
 
 
 class Release(Strict):
@@ -284,6 +290,17 @@ class Plan(Strict):
         """Method -> the same under another seed. Those that are not in it cannot be run by an attacker: pictures that
         were made elsewhere; the control, which needs no run."""
         return {method.again_of: method.label for method in self.methods if method.again_of}
+
+    @property
+    def audited(self) -> list[str]:
+        """Labels of the methods that attackers learn about, and of the releases that they look at: lossless ones of
+        first draws."""
+        return [method.label for method in self.methods if method.origin == method.label]
+
+    @property
+    def views(self) -> list[str]:
+        """What attackers have recognisers read besides released faces (`bench.core.views`)."""
+        return list(dict.fromkeys(planned.view for planned in self.attackers if planned.view))
 
     def releases_of(self, dataset: PlannedDataset) -> list[Release]:
         """What is scored of a data set: every method lossless, and in the variants that its kind has."""

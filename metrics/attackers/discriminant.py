@@ -12,6 +12,7 @@ from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.evidence import KNOWN_PLACE
 from unmask.bench.core.protocols import Background, Columns
 from unmask.bench.core.types import Float
+from unmask.bench.core.views import OUTSIDE
 from unmask.metrics.attackers.support import EMBEDDING, enough, learned, readable, too_little, unit
 
 Ints = NDArray[np.int64]
@@ -68,9 +69,7 @@ def released_faces(background: Background, who: str) -> Faces:
     if KNOWN_PLACE in released:
         rows = np.where(readable(rows)[:, None], rows, released[KNOWN_PLACE])
     usable = np.flatnonzero(readable(rows) & (background.identity != ""))
-    # A face's draws have one original; one that cannot be read is a photo of its own.
-    marks = [originals[k].tobytes() if np.isfinite(originals[k]).all() else str(k).encode() for k in usable]
-    photo = np.unique(np.array(marks, np.object_), return_inverse=True)[1]
+    photo = photos_of(originals)[usable]
     names, person = np.unique(background.identity[usable], return_inverse=True)
     pairs = np.unique(np.stack([person, photo]), axis=1) if len(usable) else np.zeros((2, 0), np.int64)
     several = np.bincount(pairs[0], minlength=len(names))[person] >= 2
@@ -81,6 +80,14 @@ def released_faces(background: Background, who: str) -> Faces:
     middles = {"released|from": middle, "original|from": there.mean(axis=0) if len(there) else middle}
     person, photo = (np.unique(of[several], return_inverse=True)[1].astype(np.int64) for of in (person, photo))
     return Faces(rows - middle, person, photo, {side: mean.astype(np.float32) for side, mean in middles.items()})
+
+
+def photos_of(originals: NDArray[Any]) -> Ints:
+    """(N,) a number for each face's photo: a face's draws have one reading of the original (N, D); an original that
+    cannot be read is a photo of its own."""
+    there = readable(originals)
+    marks = [row.tobytes() if there[k] else str(k).encode() for k, row in enumerate(originals)]
+    return np.unique(np.array([*marks, b""], np.object_), return_inverse=True)[1][:-1].astype(np.int64)
 
 
 def person_means(rows: Float, person: Ints) -> Float:
@@ -167,3 +174,19 @@ class Lda(ReleasedMap):
         between = np.maximum(between[kept], 1e-9)
         matrix: Float = whitening @ (axes[:, kept] * np.sqrt(between / (1 + 2 * between)))
         return matrix
+
+
+class OutsideWhitening(Whitening):
+    card = AttackerCard(
+        name="outside-whitening",
+        version="1",
+        title="outside the face, whitening",
+        knows="photos of the people, a recogniser, where faces are, and other people's photos put through the method",
+        how="As whitening, of the readings that outside the face has: the face filled with grey, on photos and on "
+        "releases. The gallery is of photos.",
+        source="as outside and whitening",
+        limits="As of outside the face; learned from few people it may miss what more would show.",
+        audit="full",
+        view=OUTSIDE,
+        explains=True,
+    )

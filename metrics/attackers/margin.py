@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.protocols import Columns
 from unmask.bench.core.stats.fusion import templates, templates_without
 from unmask.bench.core.types import Bools, Floats32
 from unmask.metrics.attackers.discriminant import Ints
@@ -44,8 +45,10 @@ def trained(
     photo: Ints,
     steps: int,
     seed: int,
+    settled: Columns | None = None,
 ) -> Weights:
-    """The weights after the number of steps that serves people left out best, and that number as ``steps`` (1,).
+    """The weights after the number of steps that serves people left out best, and that number as ``steps`` (1,); after
+    as many as the weights ``settled`` were trained by, where there are such.
 
     ``train``: which of the N faces to learn from, and the most steps -> weights every `EVERY` steps and after the last;
     ``read``: weights, and which faces -> (M, E) their readings; ``person``, ``photo`` (N,) numbers.
@@ -53,7 +56,9 @@ def trained(
     people = np.random.default_rng(seed).permutation(int(person.max()) + 1)
     left_out = np.isin(person, people[: -(-len(people) // FOLDS)])
     best, chosen = -1.0, EVERY
-    for step, weights in train(~left_out, steps):
+    if settled is not None:
+        chosen = int(settled["steps"].item())
+    for step, weights in train(~left_out, steps) if settled is None else ():
         if step and (apart := told_apart(read(weights, left_out), person[left_out], photo[left_out])) > best:
             best, chosen = apart, step
         elif step >= chosen + PATIENCE * EVERY:

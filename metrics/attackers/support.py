@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.errors import UnavailableError
-from unmask.bench.core.protocols import Columns
+from unmask.bench.core.protocols import Background, Columns
 from unmask.bench.core.types import Bools, Float, Floats32
 
 LEAST_PEOPLE: Final = 10
@@ -16,6 +16,16 @@ LEAST_PEOPLE: Final = 10
 LEAST_FACES: Final = 20
 """Their faces, likewise."""
 EMBEDDING: Final = "embedding"
+
+
+class AsRead:
+    """An attacker who takes a recogniser's readings as they are."""
+
+    def fit(self, background: Background, *, seed: int) -> Columns:
+        return {}
+
+    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
+        return readings
 
 
 def readable(rows: NDArray[Any]) -> Bools:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard, package_files
+from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
-from unmask.metrics.instruments.support.crops import square
+from unmask.metrics.instruments.support.crops import located, square, usable
 from unmask.metrics.instruments.support.embedding import Embed, Embedder, LookEmbedder, normalised
 from unmask.metrics.instruments.support.onnx_session import (
     cores,
@@ -138,6 +139,8 @@ class FaceNet(LookEmbedder):
     )
     dimension, batch = 128, 16
     imports: ClassVar[tuple[str, ...]] = ("facenet_pytorch", "h5py", "torch", "torchvision")
+    _weights: Path
+    _device: str
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
@@ -145,10 +148,29 @@ class FaceNet(LookEmbedder):
         from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
 
         network = fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(FACENET_SIZE, FACENET_SIZE))
-        return cls(lambda crops: network(standardised(crops).transpose(0, 3, 1, 2)))
+        instrument = cls(lambda crops: network(standardised(crops).transpose(0, 3, 1, 2)))
+        instrument._weights, instrument._device = files["weights"], device
+        return instrument
 
     def cut(self, face: FaceView) -> Image | None:
         return square(face, FACENET_SIZE, FACENET_FACTOR)
+
+    def read_activations(self, faces: Sequence[FaceView]) -> Columns:
+        """{"embedding": (N, 16128) float16}, the (1792, 3, 3) activations that the last block is given."""
+        rows, crops = usable([self.cut(face) if located(face) else None for face in faces])
+        result = np.full((len(faces), 1792 * 9), np.nan, np.float16)
+        for start in range(0, len(crops), self.batch):
+            part = slice(start, start + self.batch)
+            planes = standardised(np.stack(crops[part])).transpose(0, 3, 1, 2)
+            result[rows[part]] = self._body(planes).reshape(len(planes), -1)
+        return {"embedding": result}
+
+    @cached_property
+    def _body(self) -> Callable[..., Floats32]:
+        from unmask.metrics.instruments.support.keras_inception_resnet import body_of, load_keras
+
+        sides = (FACENET_SIZE, FACENET_SIZE)
+        return fast_network(body_of(load_keras(self._weights)), self._device, self.card.name, sides=sides)
 
 
 class DlibResNet(Embedder):

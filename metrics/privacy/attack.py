@@ -28,11 +28,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import ALL_PEOPLE, ANY_LOOK, KNOWN_PLACE, LOOKS, Evidence, LearnedAttack, look_column
+from unmask.bench.core.evidence import (
+    ALL_PEOPLE,
+    ANY_LOOK,
+    KNOWN_PLACE,
+    LOOKS,
+    Columns,
+    Evidence,
+    LearnedAttack,
+    look_column,
+)
 from unmask.bench.core.exposure import FARTHEST, distances
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.stats.fusion import templates, templates_without
 from unmask.bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.views import RELEASE, of_photos, viewed
 
 Ints = NDArray[np.int64]
 CANDIDATES = (
@@ -156,15 +166,18 @@ def informed_attack(
     ``person``: (N,) number of each face's person, for attackers who compare with templates. With them come the (N,)
     distances to the template of the face's own person without the face's photo.
     """
-    audit, original = evidence.audit, evidence.original[recogniser]
+    audit, original, view = evidence.audit, evidence.original[recogniser], learned.view
     again = learned.card.gallery == "released"
-    if audit is None or learned.problem(recogniser, fit) or (again and recogniser not in audit.again):
+    released = _released(evidence, recogniser, view)
+    missing = not released or (again and recogniser not in (() if audit is None else audit.again))
+    if audit is None or learned.problem(recogniser, fit) or missing:
         return None
-    entries = audit.again[recogniser] if again else {"embedding": original["embedding"]}
+    entries = gallery_of_view(audit.again[recogniser] if again else original, view, released=again)
     gallery = unit_rows(learned.read(recogniser, entries, released=again, fit=fit)["embedding"])
-    released = {c: evidence.anonymized[recogniser][c] for c in ("embedding", KNOWN_PLACE)}
-    faces, extra = _extra_candidates(evidence, recogniser)
-    extra_rows = unit_rows(learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"])
+    faces, extra_rows = np.zeros(0, np.int64), gallery[:0]
+    if not view:
+        faces, extra = _extra_candidates(evidence, recogniser)
+        extra_rows = unit_rows(learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"])
     layers = list(learned.read(recogniser, released, released=True, fit=fit).values())
     name = f"{learned.label}/{recogniser}"
     if not learned.card.templates or person is None:
@@ -174,6 +187,21 @@ def informed_attack(
     others = templates_without(gallery, person, np.unique(np.stack([person, photo]), axis=1, return_inverse=True)[1])
     own = _attack(evidence, name, others, layers, faces, extra_rows).own_distance
     return _attack(evidence, name, templates(gallery, person)[person], layers, faces, extra_rows), own
+
+
+def gallery_of_view(columns: Columns, view: str, *, released: bool) -> Columns:
+    """What an attacker compares releases in a view with, ``embedding`` alone: photos or (``released``) what the method
+    makes of them. {} where it was not read."""
+    there = viewed(columns, view if released or of_photos(view) else RELEASE)
+    return {"embedding": there["embedding"]} if there else {}
+
+
+def _released(evidence: Evidence, recogniser: str, view: str) -> Columns:
+    """What a recogniser reads of a release in a view; {} where that was not read."""
+    columns = evidence.anonymized[recogniser]
+    if view:
+        return viewed(columns, view)
+    return {name: columns[name] for name in ("embedding", KNOWN_PLACE)}
 
 
 def _attacks_by(evidence: Evidence, name: str) -> Iterator[Attack]:

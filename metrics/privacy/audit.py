@@ -3,6 +3,7 @@ guessing, is judged where intervals are made (`bench.run.figures.audited`)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -173,11 +174,12 @@ def _asked(evidence: Evidence, learned: LearnedAttack) -> Iterator[UnitValues | 
     named, person = named_in_background(evidence, learned, ALL_PEOPLE, groundwork.fusion)
     floor, _ = named_in_background(evidence, learned, SHUFFLED, groundwork.shuffled, permuted=True)
     fuses = groundwork.fusion is not None or groundwork.problem
-    for channel in [*evidence.recognisers, *([FUSED] if fuses else [])]:
+    for channel in [*learned.recognisers, *([FUSED] if fuses else [])]:
         trained = [trial for fit, trial in trials.get(channel, {}).items() if of_everybody(fit)]
         if not trained:
             problem = groundwork.problem if channel == FUSED else learned.problem(channel)
-            yield AttackTrial(learned.label, channel, problem or "the method cannot be run by an attacker")
+            problem = problem or "the method cannot be run by an attacker"
+            yield AttackTrial(learned.label, channel, learned.card.explains, problem)
             continue
         trial = _trial(evidence, learned, channel, trials[channel], _Own(named, floor, person))
         yield replace(trial, thresholds=groundwork.thresholds[channel])
@@ -188,18 +190,21 @@ def _trial(
     evidence: Evidence, learned: LearnedAttack, channel: str, trials: Mapping[str, Trial], own: _Own
 ) -> AttackTrial:
     trained = [trial for fit, trial in trials.items() if of_everybody(fit)]
-    names = evidence.recognisers if channel == FUSED else [channel]
+    names = learned.recognisers if channel == FUSED else [channel]
     shares = [fit for fit in dict.fromkeys(fit for name in names for fit in learned.fits(name)) if "share/" in fit]
     missing = np.full(len(evidence.faces), np.nan)
     of_own = own.named.get(channel, np.zeros(0))
     trial = AttackTrial(
         learned.label,
         channel,
+        learned.card.explains,
         successes=_successes(evidence, f"{learned.label}/{channel}", trained),
         permuted=trials.get(SHUFFLED, trained[0]).permuted,
         shares={
             float(fit.removeprefix("share/")): _within(trials[fit], 1) if fit in trials else missing for fit in shares
         },
+        psnr_released=_restored(evidence, learned.label, "psnr_released"),
+        psnr=_restored(evidence, learned.label, "psnr"),
         learns=any(map(learned.learns, names)),
         drawn=learned.card.by_chance,
         own=of_own,
@@ -207,6 +212,13 @@ def _trial(
         own_person=own.person[: len(of_own)],
     )
     return replace(trial, scores=trained[trial.best].scores)
+
+
+def _restored(evidence: Evidence, attacker: str, column: str) -> float:
+    columns = evidence.audit.restored.get(attacker, {}) if evidence.audit is not None else {}
+    values = columns.get(column, np.zeros(0))
+    there = values[np.isfinite(values)].astype(np.float64)
+    return float(there.mean()) if len(there) else math.nan
 
 
 def _successes(evidence: Evidence, name: str, trained: Sequence[Trial]) -> dict[str, tuple[UnitValues, ...]]:

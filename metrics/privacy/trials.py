@@ -76,7 +76,7 @@ def usable(evidence: Evidence, learned: LearnedAttack) -> list[str]:
     audit = evidence.audit
     return [
         name
-        for name in evidence.recognisers
+        for name in learned.recognisers
         if audit is not None and not learned.problem(name) and (not again or name in audit.again)
     ]
 
@@ -145,17 +145,18 @@ def _unseen(audit: Audit | None, learned: LearnedAttack, names: list[str]) -> Un
     nothing = np.zeros(0, np.float32)
     distance: dict[str, list[Floats32]] = {name: [nothing] for name in names}
     own, shuffled, folds = [np.zeros(0, np.bool_)], [np.zeros(0, np.bool_)], [np.zeros(0, np.int64)]
-    for fold in np.unique(audit.fold).tolist() if audit is not None and audit.background else ():
+    read = [] if audit is None else [name for name in names if (name, learned.view) in audit.background]
+    for fold in np.unique(audit.fold).tolist() if audit is not None and read else ():
         assert audit is not None
         rows = np.flatnonzero(audit.fold == fold)
         apart = ~np.eye(len(rows), dtype=np.bool_)
         for name in names:
             fit = f"fold/{fold}" if learned.learns(name) else ALL_PEOPLE
             block = np.full(apart.shape, np.nan, np.float32)
-            if name in audit.background and not learned.problem(name, fit):
+            if name in read and not learned.problem(name, fit):
                 block = background_distances(audit, learned, name, fit, rows)[0]
             distance[name].append(block[apart])
-        identity = next(iter(audit.background.values())).identity[rows]
+        identity = audit.background[read[0], learned.view].identity[rows]
         people, person = np.unique(identity, return_inverse=True)
         (order,) = label_permutations(len(people), 1, derive_seed(fold, "places"))
         own.append((person[:, None] == person[None, :])[apart])
@@ -183,7 +184,7 @@ def background_distances(
     """(K, K) distances of what was released of background faces ``rows`` to the attacker's gallery of them, NaN = not
     comparable, and who they are. A released gallery is of the very same releases: one's own entry, which would be the
     probe itself, is left to the caller."""
-    background = audit.background[recogniser]
+    background = audit.background[recogniser, learned.view]
     released = {name: values[rows] for name, values in background.released.items()}
     entries: Columns = {"embedding": background.original["embedding"][rows]}
     again = learned.card.gallery == "released"
@@ -205,10 +206,10 @@ def named_in_background(
     """
     audit = evidence.audit
     names = [name for name in usable(evidence, learned) if learned.learns(name) and not learned.problem(name, fit)]
-    names = [name for name in names if audit is not None and name in audit.background]
+    names = [name for name in names if audit is not None and (name, learned.view) in audit.background]
     if audit is None or not names:
         return {}, np.zeros(0, np.int64)
-    identity = audit.background[names[0]].identity
+    identity = audit.background[names[0], learned.view].identity
     people, person = np.unique(identity, return_inverse=True)
     orders = label_permutations(len(people), PERMUTATIONS)
     distances: dict[str, Floats32] = {}

@@ -20,10 +20,15 @@ from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import Evidence, Readings
 from unmask.bench.core.protocols import Attacker, Background, Columns
 from unmask.bench.core.spec import parse_spec
-from unmask.bench.run.figures.attacking import IGNORANT, attacker_of
+from unmask.bench.core.views import ACTIVATIONS
+from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.attacking import read_by as readings_by
 
-ATTACKERS = registry.names("attacker")
+ATTACKERS = [
+    name
+    for name in registry.names("attacker")
+    if registry.create_attacker(parse_spec(name)).card.view != ACTIVATIONS  # no embeddings: see test_fine_tuned
+]
 DIM = 16
 
 
@@ -61,7 +66,10 @@ def plain(value: Any, item: Any) -> Any:
 
 @pytest.mark.parametrize(("name", "kind"), ASKED)
 def test_the_ignorant_attacker_leaves_every_number_as_it_is(name: str, kind: str) -> None:
-    np.testing.assert_equal(answers(name, read_by(attacker_of(), EVIDENCES[kind])), answers(name, EVIDENCES[kind]))
+    np.testing.assert_equal(
+        answers(name, read_by(registry.create_attacker(parse_spec(IGNORANT)), EVIDENCES[kind])),
+        answers(name, EVIDENCES[kind]),
+    )
 
 
 def background(seed: int, turn: NDArray[np.float32] | None = None, people: int = 40) -> Background:
@@ -161,7 +169,7 @@ def test_what_an_attacker_learns_of_others_is_what_the_metrics_ask_about() -> No
     turned = {name: {"embedding": plain.anonymized[name]["embedding"] @ turn} for name in RECOGNISERS}
     evidence = replace(plain, anonymized={**plain.anonymized, **turned})
     state = Turning().fit(background(7, turn), seed=0)
-    ignorant = mean_distance(read_by(attacker_of(), evidence))
+    ignorant = mean_distance(read_by(registry.create_attacker(parse_spec(IGNORANT)), evidence))
     informed = mean_distance(read_by(Turning(), evidence, dict.fromkeys(RECOGNISERS, state)))
     assert mean_distance(plain) == pytest.approx(informed, abs=0.05)
     assert ignorant > 0.8 > 0.2 > informed
@@ -192,5 +200,5 @@ def test_only_recognisers_are_read_anew() -> None:
     def others(readings: Readings) -> dict[str, Any]:
         return {name: columns for name, columns in readings.items() if name not in RECOGNISERS}
 
-    evidence, attacker = make_evidence(dim=DIM), attacker_of(IGNORANT)
+    evidence, attacker = make_evidence(dim=DIM), registry.create_attacker(parse_spec(IGNORANT))
     np.testing.assert_equal(others(read_by(attacker, evidence).anonymized), others(evidence.anonymized))

@@ -13,10 +13,9 @@ import pytest
 from unmask.bench.core import plugins, registry
 from unmask.bench.core.errors import BrokenPluginError, ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin
-from unmask.bench.core.spec import Spec
+from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data import open_dataset
 from unmask.bench.data.catalog import DatasetEntry, load_catalog
-from unmask.bench.run.figures.attacking import attacker_of
 from unmask.bench.run.jobs.executors import open_pool
 from unmask.bench.run.jobs.shards import Job
 
@@ -142,9 +141,9 @@ def test_every_kind_takes_plug_ins() -> None:
     assert "flat" in registry.names("layout")
     assert registry.load("layout", "flat").__name__ == "read_flat"
     assert DatasetEntry.model_validate({"name": "x", **registry.load("dataset", "mine")}).layout == "flat"
-    assert attacker_of("guesser:tries=3").card.params == {"tries": 3}
+    assert registry.create_attacker(parse_spec("guesser:tries=3")).card.params == {"tries": 3}
     with pytest.raises(BrokenPluginError, match=r"attacker 'cardless' .*its card is no AttackerCard"):
-        attacker_of("cardless")
+        registry.create_attacker(parse_spec("cardless"))
     assert registry.load("executor", "threads")(2)._max_workers == 2
     with open_pool(2, "threads") as pool:
         results = list(pool.run(lambda job: job.units == 2, [Job("a", 0, units=1), Job("a", 1, units=2)], print))

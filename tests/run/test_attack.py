@@ -19,11 +19,13 @@ from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import make_plan
 from unmask.bench.run.planning.settling import announce_changes, hash_evidence, refused_changes
+from unmask.bench.run.reading.restoring import learn_restorations, restore_jobs
 from unmask.bench.run.score import score_shard
 from unmask.bench.store.documents import read_locations
 from unmask.bench.store.fits import read_fits
 from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.tables import read_table
 from unmask.bench.store.view import RunView
 
 pytestmark = pytest.mark.usefixtures("painted_world")
@@ -31,10 +33,10 @@ pytestmark = pytest.mark.usefixtures("painted_world")
 QUICK = {"metrics": ("audit",), "audit": "quick"}
 
 
-def people(folder: Path, names: str, first: int) -> PhotoRun:
-    """Two photos of everybody, whose face is painted in a colour of its own."""
+def people(folder: Path, names: str, first: int, of: int = 7) -> PhotoRun:
+    """Two photos of everybody, whose face is painted in a colour of its own, ``of`` so many."""
     photos = {
-        f"{name}{k}.png": picture(10 * n + k, [Face(first + n, 20 + 5 * k, 25)])
+        f"{name}{k}.png": picture(10 * n + k, [Face((first + n) % of, 20 + 5 * k, 25)])
         for n, name in enumerate(names)
         for k in range(2)
     }
@@ -53,6 +55,8 @@ def through(run: PhotoRun) -> None:
     run.prepare()
     for job in output_jobs(run.plan):
         anonymize_shard(workplace.place(job))
+    for job in restore_jobs(run.plan):
+        learn_restorations(workplace.place(job))
     for job in score_jobs(run.plan):
         score_shard(workplace.place(job))
     for job in attack_jobs(run.plan):
@@ -169,3 +173,71 @@ def test_every_person_is_in_one_fold() -> None:
     assert len(fold) == 69
     assert {len(set(fold[identity == name].tolist())) for name in set(identity.tolist())} == {1}
     assert np.bincount(fold, minlength=FOLDS).min() >= 12
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> str:
+    """Enough people to learn an inverse from."""
+    return f"folder:{people(tmp_path / 'crowd', 'mnopqrstuvwxyz', 0, of=6).data}"
+
+
+def test_a_face_turned_into_its_negative_is_restored_and_named(tmp_path: Path, crowd: str) -> None:
+    asked = {"metrics": ("audit",), "audit": "quick", "attackers": ("closed-form",), "background": (crowd,)}
+    run = people(tmp_path, "abcdef", 0, of=6).planned("edit:how=inverted", **asked)
+    through(run)
+    rows = {(row.method, row.attacker): row for row in run.reduce().attacks if row.channel == "mobilefacenet"}
+    label = run.plan.methods[1].label
+    assert rows[label, "ignorant"].named == pytest.approx(1 / 6, abs=0.2)
+    restored = rows[label, "closed-form"]
+    assert (restored.named, restored.ceiling, restored.problem) == (1.0, 1.0, "")
+    assert restored.psnr_released is not None
+    assert restored.psnr == 60
+    evidence, *_ = run.evidence(label)
+    assert evidence.audit is not None
+    assert set(evidence.audit.restored) == {"closed-form"}
+    tables = {place.local.stem for place in run.folder.score_dir("photos", f"{label}+again", 0).children()}
+    assert not any("~" in name for name in tables)
+
+
+def test_a_method_may_fail_on_background_photos(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit:fails_on=3", background=(others,), **QUICK)
+    through(run)
+    (entry,) = run.plan.others
+    table = read_table(run.folder.score_dir(entry.label, run.plan.methods[1].label, 0) / "outcomes.parquet")
+    assert table["outcome"].tolist().count("error") == 2
+
+
+def test_nothing_to_restore_is_said_and_shows_nobody_as_private(tmp_path: Path, crowd: str) -> None:
+    asked = {"metrics": ("audit",), "audit": "quick", "attackers": ("closed-form",), "background": (crowd,)}
+    run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
+    through(run)
+    rows = [row for row in run.reduce().attacks if row.attacker == "closed-form" and row.method == "edit"]
+    assert len(rows) == len(run.plan.recognisers)
+    assert all(row.named is None and "shows more of" in row.problem for row in rows)
+    workplace = Workplace(run.folder.path)
+    assert not any(learn_restorations(workplace.place(job)) for job in restore_jobs(run.plan))
+
+
+def test_what_lies_outside_the_face_explains_and_is_not_ranked(tmp_path: Path, crowd: str) -> None:
+    asked = {"metrics": ("audit",), "audit": "quick", "attackers": ("outside", "patch"), "background": (crowd,)}
+    run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
+    through(run)
+    estimates = run.reduce()
+    rows = [row for row in estimates.attacks if row.attacker in ("outside", "patch")]
+    assert len(rows) == 4 * len([*run.plan.recognisers, FUSED])
+    assert all(row.explains for row in rows)
+    # Outside the face all recognisers see nobody in particular, so that nothing is shown even of the control.
+    assert all(row.named is None and row.doubts for row in rows)
+    assert not any(row.explains for row in estimates.attacks if row.attacker == "parrot")
+
+
+def test_attackers_are_requested_by_name_in_an_audit_alone(tmp_path: Path, crowd: str) -> None:
+    run = people(tmp_path, "abc", 0)
+    with pytest.raises(ConfigError, match="--attacker is part of an audit"):
+        run.planned("edit", attackers=("u-net",))
+    with pytest.raises(ConfigError, match="named twice"):
+        run.planned("edit", attackers=("u-net", "u-net"), audit="quick", background=(crowd,))
+    run.planned("edit", attackers=("small=u-net:steps=20",), audit="quick", background=(crowd,))
+    (small,) = [planned for planned in run.plan.attackers if planned.card.audit == "request"]
+    assert (small.label, small.view, small.card.params["steps"]) == ("small", "restored:small", 20)
+    assert "u-net" not in {planned.label for planned in run.plan.attackers}

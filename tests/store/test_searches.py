@@ -96,7 +96,7 @@ def test_people_and_photos_stand_by_pseudonyms_and_each_has_its_own_counts(teste
 
 def test_nobody_asked_leaves_nothing_and_what_is_not_ours_is_refused(tested: Evidence, tmp_path: Path) -> None:
     names = Pseudonyms(tested.faces.sample.tolist(), tested.truth.identity)
-    write_searches(Folder(tmp_path), [AttackTrial("x", "y", "not possible")], tested.faces, tested.truth, names)
+    write_searches(Folder(tmp_path), [AttackTrial("x", "y", problem="not possible")], tested.faces, tested.truth, names)
     assert not list(tmp_path.iterdir())
     with pytest.raises(StoreError, match="is missing; run `unmask score RUN` to make it"):
         read_searches(Folder(tmp_path), REMEDY)

@@ -13,6 +13,7 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Evidence
 from unmask.bench.core.protocols import Attacker
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Floats32
+from unmask.bench.core.views import RELEASE
 from unmask.bench.run.figures.attacking import Learned, folds_of, learned_of
 
 Release = Callable[[Floats32, int], Floats32]
@@ -85,7 +86,8 @@ def _audit(
     fold = folds_of(others.truth.identity, 0) if runnable else np.zeros(0, np.int64)
     attacks = [Named(a, {n: learned_of(a, backgrounds[n], fold, 0) for n in RECOGNISERS}) for a in attackers]
     again = {name: {"embedding": releases[name](plain.original[name]["embedding"], 1)} for name in RECOGNISERS}
-    return Audit(attacks, backgrounds if runnable else {}, fold, again if runnable else {})
+    by_view = {(name, RELEASE): each for name, each in backgrounds.items()} if runnable else {}
+    return Audit(attacks, by_view, fold, again if runnable else {})
 
 
 def unit(rows: Floats32) -> Floats32:

@@ -59,7 +59,13 @@ def _moved(image: Image, box: Box) -> None:
     image[-SIDE:, :SIDE] = face
 
 
+def _inverted(image: Image, box: Box) -> None:
+    place = painted.place_of(box)
+    image[place] = 255 - image[place]
+
+
 EDITS: Mapping[str, Edit] = {
+    "inverted": _inverted,
     "nothing": lambda image, box: None,
     "black": _black,
     "tone": _tone,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.support.fooling import Contestant
-from unmask.bench.core.types import Box, Image, Sample
-from unmask.metrics.attackers.restoring.pairs import FacePair
+from unmask.bench.core.types import Box, FacePair, Image, Sample
 
 SIZE = (96, 120)
 """Height and width of a photo."""

@@ -26,6 +26,7 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Unit
+from unmask.bench.core.views import is_restored, view_column
 from unmask.bench.run.figures.audit import audit_of
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
 from unmask.bench.run.figures.units import clip_units, face_groups, photo_units, truth_of
@@ -34,6 +35,7 @@ from unmask.bench.run.outputs.releases import output_rows, written_file
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import REGIONS
+from unmask.bench.run.reading.views import original_views, released_views, view_table
 from unmask.bench.store.detections import detection_columns
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset
@@ -89,6 +91,9 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path |
     for card in plan.reading(planned).instruments:
         for part in _face_parts(card, plan.looks_closely(planned)):
             readings.setdefault(card.name, {}).update(_concatenated(folders, part))
+        if card.role == "recogniser":
+            for view in original_views(plan, planned, card.name):
+                readings[card.name].update(_concatenated(folders, view_table(card.name, view)))
         if card.role == "features":
             for region in REGIONS:
                 features[region][card.name] = _concatenated(folders, f"{card.name}@{region}")
@@ -137,12 +142,17 @@ def assemble_evidence(
             if "embedding" in like:  # the columns that a recogniser has on outputs
                 like = {**like, KNOWN_PLACE: like["embedding"], BLANK: like["embedding"]}
             readings.setdefault(card.name, {}).update(scores.table(part, len(originals.faces), like))
+        if card.role == "recogniser":
+            for view in released_views(folder, plan, planned, label, card.name):
+                readings[card.name].update(scores.table(view_table(card.name, view), len(originals.faces), {}))
         if card.role in ("features", "pair"):
             for region in REGIONS:
                 count = len(originals.faces if region == "face" else originals.images)
                 like = originals.features[region].get(card.name, {})
                 columns = scores.table(f"{card.name}@{region}", count, like)
                 (features[region][1] if card.role == "features" else pairs[region])[card.name] = columns
+    if label == plan.releases[0].method:
+        readings = {name: _control_views(plan, columns) for name, columns in readings.items()}
     left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     evidence = Evidence(
         dataset=originals.dataset,
@@ -174,6 +184,13 @@ def assemble_evidence(
         control=control,
     )
     return evidence, ended["reason"], outputs
+
+
+def _control_views(plan: Plan, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Of photos to which nothing was done: restoring them changes nothing."""
+    if KNOWN_PLACE not in columns:
+        return columns
+    return {**columns, **{view_column(view): columns[KNOWN_PLACE] for view in plan.views if is_restored(view)}}
 
 
 class _Scores:

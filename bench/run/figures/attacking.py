@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -10,15 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core import registry
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.evidence import ALL_PEOPLE, Background, Columns
 from unmask.bench.core.protocols import Attacker
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Bools
 from unmask.bench.core.video import Ints
+from unmask.bench.run.jobs import opened
 
 IGNORANT: Final = "ignorant"
 FOLDS: Final = 5
@@ -27,11 +26,6 @@ SHARES: Final = (0.25, 0.5)
 """Shares of the background people that an attacker learns from to tell whether more of them would make it stronger."""
 TRAININGS: Final = 3
 """Fits on all people under different seeds, of an attacker into which chance enters."""
-
-
-def attacker_of(text: str = IGNORANT) -> Attacker:
-    """The attacker of a SPEC. Raises `SpecError`, `UnknownNameError` and `UnavailableError`."""
-    return registry.create_attacker(parse_spec(text))
 
 
 def folds_of(identity: NDArray[np.str_], seed: int) -> Ints:
@@ -49,9 +43,14 @@ def learned_of(attacker: Attacker, background: Background, fold: Ints, seed: int
     attacker who learns nothing of all people has `ALL_PEOPLE` alone.
     """
     fits: dict[str, Columns | str] = {}
+    refit: Callable[..., Columns] | None = getattr(attacker, "refit", None)
     for name, rows, fit_seed in _fits(attacker.card, background, fold, seed):
+        settled = fits.get(ALL_PEOPLE)
         try:
-            fits[name] = dict(attacker.fit(rows, seed=fit_seed))
+            if settled is None or refit is None or isinstance(settled, str):
+                fits[name] = dict(attacker.fit(rows, seed=fit_seed))
+            else:
+                fits[name] = dict(refit(rows, seed=fit_seed, settled=settled))
         except UnavailableError as error:
             fits[name] = str(error)
         if not fits[ALL_PEOPLE] or isinstance(fits[ALL_PEOPLE], str):
@@ -96,9 +95,12 @@ class Learned:
     states: Mapping[str, Mapping[str, Columns | str]]
     """Recogniser -> fit -> what was learned, or why there is nothing."""
 
+    view: str = ""
+    device: str = "cpu"
+
     @cached_property
     def attacker(self) -> Attacker:
-        return attacker_of(self.spec)
+        return opened.attacker(self.spec, self.device)
 
     @property
     def card(self) -> AttackerCard:
@@ -107,6 +109,10 @@ class Learned:
     def problem(self, recogniser: str, fit: str = ALL_PEOPLE) -> str:
         state = self.states.get(recogniser, {}).get(fit, "it was not asked to learn of this recogniser's readings")
         return state if isinstance(state, str) else ""
+
+    @property
+    def recognisers(self) -> Sequence[str]:
+        return list(self.states)
 
     def learns(self, recogniser: str) -> bool:
         return any(state for state in self.states.get(recogniser, {}).values() if not isinstance(state, str))

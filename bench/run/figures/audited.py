@@ -61,13 +61,20 @@ class Auditing:
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
-        believed = [each.trial for each in judged if each.belief.trustworthy]
+        believed = [each.trial for each in judged if each.belief.trustworthy and not each.trial.explains]
         reasons = {
             each.trial.instrument: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy
         }
         rows = [self._row(method, each) for each in judged]
         rows += [
-            AttackRow(dataset=self._dataset, method=method, attacker=t.attacker, channel=t.channel, problem=t.problem)
+            AttackRow(
+                dataset=self._dataset,
+                method=method,
+                attacker=t.attacker,
+                channel=t.channel,
+                explains=t.explains,
+                problem=t.problem,
+            )
             for t in trials
             if t.problem
         ]
@@ -79,7 +86,8 @@ class Auditing:
 
     def _judge(self, trial: AttackTrial, attacks: Mapping[str, Replicates]) -> _Judged:
         attack, floor = attacks[trial.instrument], self._means(np.mean(trial.permuted, axis=0))
-        ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if trial.attacker != IGNORANT else None
+        compared = trial.attacker != IGNORANT and not trial.explains
+        ignorant = attacks.get(f"{IGNORANT}/{trial.channel}") if compared else None
         learning = None
         if trial.learns:
             people = ClusterResamples(trial.own_person, self._resamples.replicates, self._seed)
@@ -98,6 +106,7 @@ class Auditing:
             method=method,
             attacker=trial.attacker,
             channel=trial.channel,
+            explains=trial.explains,
             doubts=list(judged.belief.reasons) if not believed else [],
             lower_bound=judged.belief.lower_bound,
             named=finite(judged.attack.point[0]) if believed else None,
@@ -107,6 +116,8 @@ class Auditing:
             trained=finite(_mean(trial.own)),
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            psnr_released=finite(trial.psnr_released),
+            psnr=finite(trial.psnr),
             searches=int(judged.attack.n[0]),
             thresholds={fmr: finite(value) for fmr, value in trial.thresholds.items()},
             **_of_scores(trial.scores, believed=believed),

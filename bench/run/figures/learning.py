@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from unmask.bench.core.evidence import Background
-from unmask.bench.run.figures.attacking import attacker_of, folds_of, learned_of
-from unmask.bench.run.figures.audit import audited, background_keys, background_of_method, fits_key_of, fits_place
+from unmask.bench.core.evidence import ALL_PEOPLE, Background
+from unmask.bench.run.figures.attacking import folds_of, learned_of
+from unmask.bench.run.figures.audit import background_of_method, fits_key_of, fits_place, unrestored
+from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.shards import Job, ShardJob
+from unmask.bench.run.reading.views import can_read
 from unmask.bench.store.fits import fits_key, write_fits
 from unmask.bench.store.schemas import Plan
 
@@ -17,25 +19,32 @@ def attack_jobs(plan: Plan) -> list[Job]:
     return [
         Job(dataset.label, 0, label, plan.run, f"{label} {dataset.label}")
         for dataset in plan.datasets_of("photos")
-        for label in audited(plan)
+        for label in plan.audited
     ]
 
 
 def attack_release(job: ShardJob) -> bool:
     """Has every attacker of the plan learn about the job's method; False if all of it was there."""
+    folder, plan, method = job.folder, job.plan, job.method
     anything = False
-    seed = job.plan.settings.seed
-    for recogniser in job.plan.recognisers:
-        tables = background_keys(job.folder, job.plan, job.method, recogniser)
-        background: Background | None = None
-        for planned in job.plan.attackers:
-            place = fits_place(job.folder, job.dataset, job.method, planned, recogniser)
-            key = fits_key_of(planned, recogniser, tables, seed)
+    for recogniser in plan.recognisers:
+        background: dict[str, Background] = {}
+        for planned in plan.attackers:
+            view = planned.view
+            if not can_read(recogniser, view):
+                continue
+            place = fits_place(folder, job.dataset, method, planned, recogniser)
+            key = fits_key_of(folder, plan, planned, method, recogniser)
             if fits_key(place) == key:
                 continue
             anything = True
-            if background is None:
-                background = background_of_method(job.folder, job.plan, job.method, recogniser)
-            fold = folds_of(background.identity, seed)
-            write_fits(place, learned_of(attacker_of(planned.spec), background, fold, seed), key)
+            problem = unrestored(folder, plan, method, planned)
+            if problem:
+                write_fits(place, {ALL_PEOPLE: problem}, key)
+                continue
+            if view not in background:
+                background[view] = background_of_method(folder, plan, method, recogniser, view)
+            attacker = opened.attacker(planned.spec, plan.settings.device)
+            fold = folds_of(background[view].identity, plan.settings.seed)
+            write_fits(place, learned_of(attacker, background[view], fold, plan.settings.seed), key)
     return anything

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, SpecError, UnavailableError, one_line
-from unmask.bench.core.protocols import Detector, FaceInstrument, ImageInstrument, Method
+from unmask.bench.core.protocols import Attacker, Detector, FaceInstrument, ImageInstrument, Method
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import SampleRef
 from unmask.bench.core.video import Tracker
@@ -52,6 +52,15 @@ def image_instrument(name: str, device: str) -> ImageInstrument:
 
 def tracker(spec: str, device: str) -> Tracker:
     return cast(Tracker, open_instrument(spec, device))
+
+
+@lru_cache(maxsize=16)
+def attacker(spec: str, device: str) -> Attacker:
+    """The attacker of a SPEC, loaded. Raises `SpecError`, `UnknownNameError` and `UnavailableError`."""
+    instance = registry.create_attacker(parse_spec(spec))
+    if instance.card.files:
+        instance.load(fetch_all(instance.card.files), device)  # type: ignore[attr-defined]
+    return instance
 
 
 @lru_cache(maxsize=4)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.settings import Audit
-from unmask.bench.core.spec import Spec
+from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.schemas import CONTROL, PlannedAttacker, PlannedMethod
@@ -31,13 +32,25 @@ def background_of(config: RunConfig) -> list[str]:
     return list(dict.fromkeys(config.background or halves))
 
 
-def planned_attackers(audit: Audit) -> list[PlannedAttacker]:
-    """The plan's entries for everybody who is registered and tried in an ``audit``."""
+def planned_attackers(audit: Audit, requested: Sequence[str] = ()) -> list[PlannedAttacker]:
+    """The plan's entries for everybody who is registered and tried in an ``audit``, and for those of the ``requested``
+    SPECs. Raises `ConfigError` where two have one label, or attackers are requested without an audit."""
+    if audit == "none":
+        if requested:
+            raise ConfigError("--attacker is part of an audit; add --audit quick or full")
+        return []
+    specs = [parse_spec(text) for text in requested]
+    levels = ("quick", "full") if audit == "full" else ("quick",)
+    usual = [Spec(name, {}, name) for name in registry.names("attacker") if name not in {spec.label for spec in specs}]
     entries = []
-    for name in registry.names("attacker"):
-        card = registry.create_attacker(Spec(name, {}, name)).card
-        if card.audit == "quick" or audit == "full":
-            entries.append(PlannedAttacker(label=name, spec=name, card=card))
+    for spec in (*usual, *specs):
+        card = registry.create_attacker(spec).card
+        if spec in specs or card.audit in levels:
+            entries.append(PlannedAttacker(label=spec.label, spec=spec.text, card=card))
+    labels = [entry.label for entry in entries]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(f"attacker {label!r} is named twice; write a label before one SPEC: mylabel=SPEC")
     return entries
 
 

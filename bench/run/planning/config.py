@@ -61,6 +61,9 @@ class RunConfig(Measured, PlanSettings):
     background: Annotated[tuple[str, ...], Option(CHOOSING, "--background", metavar="SPEC")] = ()
     """Photos of other people, with names, that attackers of an audit learn from; may repeat. Without: the other half of
     a data set that has halves."""
+    attackers: Annotated[tuple[str, ...], Option(CHOOSING, "--attacker", metavar="SPEC")] = ()
+    """An attacker besides those of the audit, e.g. u-net:steps=3000, or one of those with other parameters; may
+    repeat."""
     detector: Annotated[str, Option(CLIPS, metavar="SPEC")] = "yolov3-tiny"
     """Finds people: yolov3-tiny, yolov3:cfg=FILE,weights=FILE or ultralytics:model=FILE."""
     trackers: Annotated[tuple[str, ...], Option(CLIPS, "--tracker", metavar="SPEC")] = ("deepsort", "sort")

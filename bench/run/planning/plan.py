@@ -90,7 +90,7 @@ def make_plan(
         "datasets": datasets,
         "others": others,
         "methods": [*methods, *(again(m) for m in methods if audited and "photos" in kinds and can_run(m))],
-        "attackers": planned_attackers(config.audit) if audited else [],
+        "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
         "instruments": cards,

@@ -31,8 +31,9 @@ EXTRA: Final = "+extra"
 BLANK: Final = "blank"
 """Of clips, a column of a recogniser's readings: what it makes of a black picture, NaN where nothing was changed. An
 original that it cannot tell from that says nothing at the known place."""
-_LANDMARKS: Final = ((38.0, 52.0), (74.0, 52.0), (56.0, 72.0), (42.0, 92.0), (70.0, 92.0))
-_BLACK: Final = FaceView(np.zeros((112, 112, 3), np.uint8), Box(0, 0, 112, 112), np.array(_LANDMARKS, np.float32))
+LANDMARKS: Final = np.array([(38, 52), (74, 52), (56, 72), (42, 92), (70, 92)], np.float32)
+"""Of a face that fills 112 x 112 pixels."""
+_BLACK: Final = FaceView(np.zeros((112, 112, 3), np.uint8), Box(0, 0, 112, 112), LANDMARKS)
 _JOINED_AT: Final = 64
 """Batches that are joined to one."""
 Columns = Mapping[str, NDArray[Any]]
@@ -95,7 +96,7 @@ class ReleasedFacePart(FacePart):
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, *, looks: bool = False) -> None:
         super().__init__(job, located, card, looks=looks)
-        self._before = _Before(job, self.name)
+        self._before = Before(job, self.name)
         self._blank = job.of_clips
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
@@ -162,7 +163,7 @@ class ReleasedRegionPart(RegionPart):
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, region: Region) -> None:
         super().__init__(job, located, card, region)
-        self._before = _Before(job, self.name)
+        self._before = Before(job, self.name)
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
         count, there = self._rows(chunk)
@@ -231,11 +232,12 @@ def spread(
     count: int,
     kept: Sequence[int],
     before: Table,
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, NDArray[Any]]:
     """The readings of ``pieces`` as rows ``at`` of ``count``; rows ``kept`` are those of ``before``, others NaN."""
     columns, readings = {}, read(pieces) if pieces else {}
     for name, empty in read([]).items():
-        columns[name] = np.full((count, *empty.shape[1:]), np.nan, np.float32)
+        kind = np.float16 if empty.dtype == np.float16 else np.float32
+        columns[name] = np.full((count, *empty.shape[1:]), np.nan, kind)
         if pieces:
             columns[name][list(at)] = readings[name]
         if kept:
@@ -243,7 +245,7 @@ def spread(
     return columns
 
 
-class _Before:
+class Before:
     """A table of the originals, a stretch of rows after the other."""
 
     def __init__(self, job: ShardJob, name: str) -> None:

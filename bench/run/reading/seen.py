@@ -33,6 +33,8 @@ class Seen:
     """Faces on the output at places where no original face is."""
     found_by: Sequence[str] = ()
     """The detector that finds a face in the place of each original face: the judge's, a second one, or ''."""
+    restored: dict[str, list[list[FaceView | None]]] = field(default_factory=dict)
+    """View -> for each restoration the faces of the output, as an attacker restores them."""
     _pairs: dict[Region, list[RegionPair]] = field(default_factory=dict)
 
     @property

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import AttackerCard
+from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.protocols import Columns
-from unmask.bench.core.types import Box, Float, Image
+from unmask.bench.core.types import Box, FacePair, Float, Image
+from unmask.bench.core.views import RESTORED
 from unmask.metrics.attackers.restoring.inverses import Filtered, Inverse, Recoloured, Toned, Turned, Unblocked
 from unmask.metrics.attackers.restoring.pairs import (
     BEST,
     FEWEST_PAIRS,
     FEWEST_PEOPLE,
     MARGIN,
-    FacePair,
     Score,
     Scorer,
     released_of,
@@ -27,7 +29,8 @@ from unmask.metrics.attackers.restoring.pairs import (
     usable_pairs,
 )
 from unmask.metrics.attackers.restoring.permutations import Tiled
-from unmask.metrics.attackers.restoring.places import WHOLE, cut, places_of, put_back
+from unmask.metrics.attackers.restoring.places import cut, places_of, put_back
+from unmask.metrics.attackers.support import AsRead
 
 MOST_FITTED: Final = 96
 MOST_JUDGED: Final = 32
@@ -81,8 +84,8 @@ class Chain:
         return None if state is None else replace(self, steps=(*self.steps, (inverse.name, state)))
 
 
-class ClosedForm:
-    """Undoes what can be undone without training a network. Nothing that helps = the release as it is."""
+class ClosedForm(AsRead):
+    """Undoes what can be undone without training a network."""
 
     card = AttackerCard(
         name="closed-form",
@@ -104,10 +107,12 @@ class ClosedForm:
         "all photos of one size, or for all faces. A rectangle that follows another detector's box is known only "
         "roughly, so that tiles and mirrored faces in it are not put back to the pixel; so are those of faces that "
         "nearly touch. Blur is sharpened by one filter for all faces. What is gone stays gone.",
+        audit="full",
+        view=RESTORED,
     )
 
-    def fit(self, pairs: Sequence[FacePair], *, seed: int) -> Columns:
-        """See `choices` and `scores`. Raises DataError where there are too few pairs."""
+    def learn(self, pairs: Sequence[FacePair], *, seed: int, folder: Path | None = None) -> Columns:
+        """See `scores`. Raises `DataError` where there are too few pairs, `UnavailableError` where nothing helps."""
         usable = usable_pairs(pairs)
         fitted, chosen, judged = split_by_person(usable, seed, SHARES)
         fitted, chosen, judged = _capped(fitted, MOST_FITTED), _capped(chosen, MOST_JUDGED), judged[:MOST_JUDGED]
@@ -116,21 +121,25 @@ class ClosedForm:
             judgement = judge.score(chain.restore)
             if judgement.works:
                 kept.append((chain, judgement))
-        return _stored(kept or [(Chain(WHOLE), judge.score(Chain(WHOLE).restore))], len(kept))
+        if not kept:
+            raise UnavailableError(
+                f"none of {len(INVERSES)} inverses, nor several of them, shows more of {len(judged)} background faces "
+                "than their releases do"
+            )
+        return _stored(kept)
+
+    def choices(self, state: Columns) -> int:
+        """1 to `KEPT`."""
+        return int(state["kept"].item())
 
     def restore(self, state: Columns, image: Image, box: Box, choice: int = 0) -> Image:
         """See `Restorer`. ``choice``: 0 = the best, and so on below `choices`."""
         return _chain(state, choice).restore(image, box)
 
 
-def choices(state: Columns) -> int:
-    """How many restorations were kept, the best first; 0 = none does anything, `restore` copies."""
-    return int(state["kept"])
-
-
 def steps(state: Columns, choice: int = 0) -> tuple[str, ...]:
-    """The inverses of a restoration, in order, by name; none = the release as it is."""
-    return tuple(str(name) for name in state[f"{choice}/steps"])
+    """The inverses of a restoration, in order, by name."""
+    return tuple(state[f"{choice}/steps"].tobytes().decode().split("\n"))
 
 
 def scores(state: Columns, choice: int = 0) -> Score:
@@ -209,11 +218,11 @@ def _rank(each: tuple[Chain, Score]) -> float:
     return PRICE * len(each[0].steps) - _gain(each[1])
 
 
-def _stored(kept: Sequence[tuple[Chain, Score]], count: int) -> Columns:
-    state: dict[str, NDArray[Any]] = {"kept": np.array(count)}
+def _stored(kept: Sequence[tuple[Chain, Score]]) -> Columns:
+    state: dict[str, NDArray[Any]] = {"kept": np.array(len(kept))}
     for k, (chain, result) in enumerate(kept):
         state[f"{k}/place"] = chain.place
-        state[f"{k}/steps"] = np.array(chain.names, np.str_)
+        state[f"{k}/steps"] = np.frombuffer("\n".join(chain.names).encode(), np.uint8)
         state[f"{k}/score"] = np.array(list(asdict(result).values()), np.float64)
         for number, (_, learned) in enumerate(chain.steps):
             state.update({f"{k}/{number}/{name}": values for name, values in learned.items()})

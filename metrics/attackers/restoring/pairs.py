@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.protocols import Columns
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Bools, Box, Floats32, Image
+from unmask.bench.core.types import Bools, Box, FacePair, Floats32, Image
 
 FACE_FACTOR: Final = 1.3
 """Side of the square that is judged over the longer side of the face's box, as of the face regions of the metrics."""
@@ -35,38 +33,6 @@ MARGIN: Final = 0.25
 """Decibels by which a restoration must beat the release as it is, in both measures of `Score`."""
 FEWEST_PAIRS: Final = 24
 FEWEST_PEOPLE: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class FacePair:
-    """One face of a background person in an original and in what a method made of it."""
-
-    original: Image
-    """(H, W, 3), the whole photo."""
-    released: Image | None
-    """(H, W, 3); ``None`` where the method failed."""
-    box: Box
-    """The judge's, on the original."""
-    person: str
-    """Tells people apart and says nothing else."""
-
-
-class Restorer(Protocol):
-    """Works from a released photo back towards the original, for a recogniser to read.
-
-    It gets and returns whole photos, since recognisers read the release at the original's landmarks: what is restored
-    must lie where it was. Each face is restored by itself; only pixels about its box may change, unless the method
-    changed the whole photo.
-    """
-
-    @property
-    def card(self) -> AttackerCard: ...
-
-    def fit(self, pairs: Sequence[FacePair], *, seed: int) -> Columns:
-        """What it learns, to be stored: name -> array. Raises DataError where there are too few pairs to learn from."""
-
-    def restore(self, state: Columns, image: Image, box: Box) -> Image:
-        """A new (H, W, 3) image of the size of the released ``image``, its face in ``box`` restored."""
 
 
 @dataclass(frozen=True, slots=True)

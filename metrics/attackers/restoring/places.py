@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.types import Box, Float, Image
-from unmask.metrics.attackers.restoring.pairs import ALMOST_ALL, FACE_FACTOR, JPEG, FacePair, released_of, window
+from unmask.bench.core.types import Box, FacePair, Float, Image
+from unmask.metrics.attackers.restoring.pairs import ALMOST_ALL, FACE_FACTOR, JPEG, released_of, window
 
 WHOLE: Final = np.full((4, 2), np.nan)
 """The place that is the whole photo. Every place is (4, 2) float64: left, top, right, bottom edge; how far from the

@@ -20,8 +20,8 @@ from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import CheckpointError, UnavailableError, UnmaskError
 from unmask.bench.core.files import replacing_file
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.types import Float, Floats32, Image
-from unmask.metrics.attackers.restoring.pairs import FacePair, released_of
+from unmask.bench.core.types import FacePair, Float, Floats32, Image
+from unmask.metrics.attackers.restoring.pairs import released_of
 from unmask.metrics.attackers.restoring.places import cut
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import numpy as np
 
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.protocols import Columns
-from unmask.bench.core.types import Box, Floats32, Image
+from unmask.bench.core.types import Box, FacePair, Floats32, Image
+from unmask.bench.core.views import RESTORED
 from unmask.metrics.attackers.restoring.inverses import rounded
 from unmask.metrics.attackers.restoring.pairs import (
-    FacePair,
     Score,
     Scorer,
     split_by_person,
@@ -26,6 +26,7 @@ from unmask.metrics.attackers.restoring.pairs import (
 )
 from unmask.metrics.attackers.restoring.places import SQUARE, places_of, put_back
 from unmask.metrics.attackers.restoring.training import STRUCTURE, WIDTHS, Report, Training, build_network, scaled
+from unmask.metrics.attackers.support import AsRead
 
 MOST_JUDGED: Final = 48
 """Faces at most that the best weights are chosen on, and that they are judged on."""
@@ -36,7 +37,7 @@ FEWEST_TRAINED: Final = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class UNet:
+class UNet(AsRead):
     """See the card. ``device``: ``cpu``, ``cuda``, ``cuda:1``...
 
     It restores the rectangle that the method changes, or the square about the face where it changes more than that.
@@ -71,9 +72,11 @@ class UNet:
             f"Needs background faces of {FEWEST_TRAINED} people, hundreds to be any good. Does not find "
             "pixels that were moved far.",
             params={key: value for key, value in asdict(self).items() if key != "device"},
+            audit="request",
+            view=RESTORED,
         )
 
-    def fit(
+    def learn(
         self,
         pairs: Sequence[FacePair],
         *,
@@ -104,12 +107,16 @@ class UNet:
         judgement = Scorer(judged[:MOST_JUDGED]).score(lambda image, box: self.restore(state, image, box))
         return {**state, "score": np.array(list(asdict(judgement).values()), np.float64)}
 
-    def restore(self, state: Columns, image: Image, box: Box) -> Image:
+    def choices(self, state: Columns) -> int:
+        """Always 1."""
+        return 1
+
+    def restore(self, state: Columns, image: Image, box: Box, choice: int = 0) -> Image:
         """See `Restorer`."""
         import torch
 
         network = build_network().to(self.device).eval()
-        start, side = "weights/", int(state["side"])
+        start, side = "weights/", int(state["side"].item())
         weights = {
             key[len(start) :]: torch.from_numpy(np.array(v)) for key, v in state.items() if key.startswith(start)
         }

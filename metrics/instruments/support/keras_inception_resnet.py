@@ -15,6 +15,10 @@ from torch import nn
 from unmask.bench.core.errors import CheckpointError
 
 _DIMENSION: Final = 128
+_BODY: Final = (
+    *("conv2d_1a", "conv2d_2a", "conv2d_2b", "maxpool_3a", "conv2d_3b", "conv2d_4a", "conv2d_4b"),
+    *("repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3"),
+)
 _BN_EPSILON: Final = 1e-3
 """Keras' value, as in the file's own description of the network."""
 _GROUPS: Final = {"repeat_1": "Block35", "repeat_2": "Block17", "repeat_3": "Block8"}
@@ -41,6 +45,11 @@ def load_keras(path: Path) -> nn.Module:
         raise CheckpointError(f"{path.name} is not the FaceNet file that the card pins: {reason}") from error
     module: nn.Module = network.eval().requires_grad_(False)
     return module
+
+
+def body_of(network: nn.Module) -> nn.Module:
+    """All of it before the last block: (N, 3, 160, 160) -> (N, 1792, 3, 3)."""
+    return nn.Sequential(*(network.get_submodule(name) for name in _BODY))
 
 
 def _state(network: nn.Module, weights: h5py.Group) -> dict[str, torch.Tensor]:

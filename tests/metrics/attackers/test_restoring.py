@@ -16,12 +16,12 @@ import pytest
 from tests.support import edits
 from tests.support.fooling import Contestant, contestants, reversible
 from tests.support.textured import pairs_of, photo
-from unmask.bench.core.errors import DataError
+from unmask.bench.core.errors import DataError, UnavailableError
 from unmask.bench.core.images import decode_image
-from unmask.bench.core.types import Box, Image, Sample
-from unmask.metrics.attackers.restoring.closed_form import INVERSES, ClosedForm, choices, scores, steps
+from unmask.bench.core.types import Box, FacePair, Image, Sample
+from unmask.metrics.attackers.restoring.closed_form import INVERSES, ClosedForm, scores, steps
 from unmask.metrics.attackers.restoring.inverses import Unblocked
-from unmask.metrics.attackers.restoring.pairs import FEWEST_PAIRS, FEWEST_PEOPLE, FacePair, Scorer, psnr, released_of
+from unmask.metrics.attackers.restoring.pairs import FEWEST_PAIRS, FEWEST_PEOPLE, Scorer, psnr, released_of
 
 UNDONE = {
     "upside-down": ("turn-180",),
@@ -64,7 +64,7 @@ def restored(
 ) -> tuple[tuple[str, ...], list[FacePair], list[Image]]:
     """What was chosen, and photos of other people with what it makes of them."""
     attacker = ClosedForm()
-    state = attacker.fit(pairs_of(contestant, people), seed=seed)
+    state = attacker.learn(pairs_of(contestant, people), seed=seed)
     others = pairs_of(contestant, 10, first=1000)
     return steps(state), others, [attacker.restore(state, released_of(pair), pair.box) for pair in others]
 
@@ -123,21 +123,17 @@ def test_a_mosaic_is_drawn_anew() -> None:
 @pytest.mark.parametrize("contestant", [faces("black", np.zeros_like), faces("noise", noise)], ids=lambda c: c.name)
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_made_of_what_is_gone(contestant: Contestant, seed: int) -> None:
-    chosen, others, outputs = restored(contestant, people=FEWEST_PAIRS, seed=seed)
-    assert chosen == ()
-    for pair, output in zip(others, outputs, strict=True):
-        np.testing.assert_array_equal(output, released_of(pair))
+    with pytest.raises(UnavailableError, match="shows more of"):
+        restored(contestant, people=FEWEST_PAIRS, seed=seed)
 
 
 def test_a_method_that_changes_nothing_leaves_nothing_to_restore() -> None:
-    attacker = ClosedForm()
-    state = attacker.fit(pairs_of(faces("none", np.copy), 30), seed=0)
-    assert (choices(state), scores(state).works) == (0, False)
-    assert scores(state).released_psnr == scores(state).restored_psnr == 60
+    with pytest.raises(UnavailableError, match="shows more of"):
+        ClosedForm().learn(pairs_of(faces("none", np.copy), 30), seed=0)
 
 
 def test_the_score_is_of_people_who_were_not_fitted_on() -> None:
-    state = ClosedForm().fit(pairs_of(blurred(2), 48), seed=0)
+    state = ClosedForm().learn(pairs_of(blurred(2), 48), seed=0)
     others = Scorer(pairs_of(blurred(2), 40, first=500)).score(
         lambda image, box: ClosedForm().restore(state, image, box)
     )
@@ -184,15 +180,15 @@ def test_colours_drawn_in_from_around_a_black_box_do_not_pass_for_a_restored_fac
 def test_failed_releases_are_left_out_and_too_few_pairs_are_refused() -> None:
     pairs = pairs_of(BY_NAME["face-inverted"], FEWEST_PAIRS + 2)
     broken = [replace(pairs[0], released=None), replace(pairs[1], released=pairs[1].original[1:])]
-    assert choices(ClosedForm().fit([*broken, *pairs[2:]], seed=0)) > 0
+    assert ClosedForm().choices(ClosedForm().learn([*broken, *pairs[2:]], seed=0)) > 0
     with pytest.raises(DataError, match=f"at least {FEWEST_PAIRS} background faces .* there are {FEWEST_PAIRS - 1} of"):
-        ClosedForm().fit([*broken, *pairs[3:]], seed=0)
+        ClosedForm().learn([*broken, *pairs[3:]], seed=0)
     with pytest.raises(DataError, match=f"{FEWEST_PEOPLE} people"):
-        ClosedForm().fit([replace(pair, person=str(int(pair.person) % 5)) for pair in pairs], seed=0)
+        ClosedForm().learn([replace(pair, person=str(int(pair.person) % 5)) for pair in pairs], seed=0)
 
 
 def test_faces_at_the_border_grey_pictures_and_other_sizes_are_restored() -> None:
-    state = ClosedForm().fit(pairs_of(BY_NAME["face-inverted"], 30), seed=0)
+    state = ClosedForm().learn(pairs_of(BY_NAME["face-inverted"], 30), seed=0)
     image, _ = photo(2000, (61, 47))
     for original in (image, np.repeat(image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)):
         for box in (Box(-8, -6, 20, 25), Box(40, 50, 20, 20), Box(10, 10, 1, 1), Box(-50, 0, 20, 20)):
@@ -234,11 +230,14 @@ def test_photographed_faces_are_restored(shared_data: Path, open_instrument: Cal
             if sample.boxes
         ]
         assert len(pairs) > 80
-        score = scores(ClosedForm().fit(pairs, seed=0))
+        if contestant.name == "noise":
+            with pytest.raises(UnavailableError):
+                ClosedForm().learn(pairs, seed=0)
+            continue
+        score = scores(ClosedForm().learn(pairs, seed=0))
         gains[contestant.name] = score.restored_psnr - score.released_psnr
     assert min(gains["face-mirrored"], gains["tiles"]) > 35
     assert gains["blurred"] > 2
-    assert gains["noise"] == 0
 
 
 def test_each_face_of_a_photo_is_restored_by_itself() -> None:
@@ -253,7 +252,7 @@ def test_each_face_of_a_photo_is_restored_by_itself() -> None:
             pairs += [FacePair(*photos, box, each.person) for each, box in ((one, one.box), (two, moved))]
         return pairs
 
-    state = ClosedForm().fit(group(0), seed=0)
+    state = ClosedForm().learn(group(0), seed=0)
     assert steps(state) == ("turn-0-mirrored",)
     same = []
     for one, two in zip(*[iter(group(2000))] * 2, strict=True):
@@ -264,7 +263,7 @@ def test_each_face_of_a_photo_is_restored_by_itself() -> None:
 
 
 def test_permutations_of_unknown_layouts_stay_as_they_are() -> None:
-    state = ClosedForm().fit(pairs_of(BY_NAME["tiles"], 30), seed=0)
+    state = ClosedForm().learn(pairs_of(BY_NAME["tiles"], 30), seed=0)
     image, box = photo(2000, (50, 70))
     np.testing.assert_array_equal(ClosedForm().restore(state, image, box), image)
 
@@ -280,7 +279,7 @@ def test_what_jpeg_adds_does_not_hide_the_inverse() -> None:
 def test_fitting_depends_on_its_arguments_alone_and_inputs_stay() -> None:
     pairs = pairs_of(blurred(2), 30)
     before = pickle.dumps(pairs)
-    first, second = (ClosedForm().fit(pairs, seed=1) for _ in range(2))
+    first, second = (ClosedForm().learn(pairs, seed=1) for _ in range(2))
     np.testing.assert_equal(dict(first), dict(second))
     ClosedForm().restore(first, released_of(pairs[0]), pairs[0].box)
     assert pickle.dumps(pairs) == before

@@ -31,7 +31,7 @@ def interrupt(line: str) -> None:
 def test_it_learns_to_undo_a_tone_and_is_judged_on_other_people() -> None:
     darkened = faces("dark", lambda image: (image // 3 + 20).astype(np.uint8))
     unet = UNet(side=32, steps=50, batch=8, save_every=25, rate=4e-3)
-    state = unet.fit(pairs_of(darkened, 60), seed=0)
+    state = unet.learn(pairs_of(darkened, 60), seed=0)
     score = unet_score(state)
     assert bool(state["complete"])
     assert int(state["steps"]) == 50
@@ -42,35 +42,35 @@ def test_it_learns_to_undo_a_tone_and_is_judged_on_other_people() -> None:
 
 def test_nothing_is_made_of_a_black_box() -> None:
     black = pairs_of(faces("black", np.zeros_like), 40)
-    score = unet_score(UNet(side=32, steps=20, batch=8, save_every=10).fit(black, seed=0))
+    score = unet_score(UNet(side=32, steps=20, batch=8, save_every=10).learn(black, seed=0))
     assert score.restored_psnr > score.released_psnr + 1  # a mean face, which is nobody's
     assert not score.works
 
 
 def test_an_interrupted_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     pairs = pairs_of(blurred(2), FEWEST_PAIRS)
-    whole = SHORT.fit(pairs, seed=0)
+    whole = SHORT.learn(pairs, seed=0)
     with pytest.raises(Interrupted):
-        SHORT.fit(pairs, seed=0, folder=tmp_path, report=interrupt)
-    resumed = SHORT.fit(pairs, seed=0, folder=tmp_path)
+        SHORT.learn(pairs, seed=0, folder=tmp_path, report=interrupt)
+    resumed = SHORT.learn(pairs, seed=0, folder=tmp_path)
     assert whole.keys() == resumed.keys()
     for name, values in whole.items():
         np.testing.assert_array_equal(values, resumed[name], err_msg=name)
-    other = SHORT.fit(pairs, seed=1)
+    other = SHORT.learn(pairs, seed=1)
     assert any((whole[name] != other[name]).any() for name in whole if name.startswith("weights/"))
 
 
 def test_time_can_run_out_before_the_first_step(tmp_path: Path) -> None:
     pairs = pairs_of(blurred(2), FEWEST_PAIRS)
-    state = SHORT.fit(pairs, seed=0, folder=tmp_path, stop_at=time.time() - 1)
+    state = SHORT.learn(pairs, seed=0, folder=tmp_path, stop_at=time.time() - 1)
     assert (int(state["steps"]), bool(state["complete"]), unet_score(state).works) == (0, False, False)
-    assert bool(SHORT.fit(pairs, seed=0, folder=tmp_path)["complete"])
+    assert bool(SHORT.learn(pairs, seed=0, folder=tmp_path)["complete"])
 
 
 @pytest.mark.parametrize("what", ["other seed", "other faces", "other settings", "no checkpoint", "code"])
 def test_a_state_that_is_not_of_this_training_is_refused(what: str, tmp_path: Path) -> None:
     pairs = pairs_of(blurred(2), FEWEST_PAIRS)
-    SHORT.fit(pairs, seed=0, folder=tmp_path, stop_at=0)
+    SHORT.learn(pairs, seed=0, folder=tmp_path, stop_at=0)
     if what == "no checkpoint":
         (tmp_path / FILE).write_bytes(b"PK" + bytes(100))
     elif what == "code":
@@ -78,20 +78,20 @@ def test_a_state_that_is_not_of_this_training_is_refused(what: str, tmp_path: Pa
     settings = UNet(side=32, steps=7, batch=4, save_every=3) if what == "other settings" else SHORT
     faces_now = pairs_of(blurred(3), FEWEST_PAIRS) if what == "other faces" else pairs
     with pytest.raises(CheckpointError, match="use another folder") as caught:
-        settings.fit(faces_now, seed=int(what == "other seed"), folder=tmp_path)
+        settings.learn(faces_now, seed=int(what == "other seed"), folder=tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_too_few_pairs_and_missing_devices_are_refused() -> None:
     pairs = pairs_of(blurred(2), FEWEST_PAIRS)
     with pytest.raises(DataError, match="add background photos"):
-        SHORT.fit(pairs[1:], seed=0)
+        SHORT.learn(pairs[1:], seed=0)
     with pytest.raises(UnavailableError, match="use cpu"):
-        UNet(side=32, steps=1, device="cuda:99").fit(pairs, seed=0)
+        UNet(side=32, steps=1, device="cuda:99").learn(pairs, seed=0)
 
 
 def test_faces_of_any_size_are_restored_in_their_place() -> None:
-    state = SHORT.fit(pairs_of(blurred(2), FEWEST_PAIRS), seed=0)
+    state = SHORT.learn(pairs_of(blurred(2), FEWEST_PAIRS), seed=0)
     for size, box in (
         ((61, 47), Box(-8, -6, 20, 25)),
         ((40, 50), Box(10, 10, 1, 1)),
@@ -115,6 +115,6 @@ def test_the_network_is_small() -> None:
 def test_released_pairs_are_left_as_they_were() -> None:
     pairs = pairs_of(blurred(2), FEWEST_PAIRS)
     copies = [released_of(pair).copy() for pair in pairs]
-    SHORT.fit(pairs, seed=0)
+    SHORT.learn(pairs, seed=0)
     for pair, copy in zip(pairs, copies, strict=True):
         np.testing.assert_array_equal(released_of(pair), copy)
