@@ -7,6 +7,20 @@ from pydantic import Field
 from unmask.bench.core.settings import Strict
 
 
+class GalleryPoint(Strict):
+    """How often the right person is named in a gallery of so many; null = not measured."""
+
+    size: int
+    """People, the right one included."""
+    measured: float | None
+    """Among the people that there are, others left out at random."""
+    modelled: float | None
+    """From the tail of the scores of strangers (`bench.core.stats.galleries`)."""
+    low: float | None
+    high: float | None
+    """95 % of the model, widened by its misfit."""
+
+
 class AttackRow(Strict):
     """What one attacker who knows a method reached, by one channel; null = not measured."""
 
@@ -57,3 +71,8 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
+    galleries: list[GalleryPoint] = Field(default_factory=list)
+    """``named`` by the number of people searched, of the strongest attack on the method that may be believed; up to the
+    people that there are or, where the model holds, to the most that the scores support."""
+    gallery_misfit: float | None = None
+    """The largest difference between model and measurement; above 0.05 nothing is modelled."""

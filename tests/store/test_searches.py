@@ -20,7 +20,8 @@ from unmask.bench.store.names import Pseudonyms
 from unmask.bench.store.searches import StoredAttack, read_searches, write_searches
 from unmask.bench.store.storage import Folder
 from unmask.bench.store.tables import read_table, write_table
-from unmask.metrics.privacy.audit import FPIR, AuditedAttacks
+from unmask.metrics.privacy.audit import AuditedAttacks
+from unmask.metrics.privacy.audit_cards import FPIR
 
 REMEDY = "run `unmask score RUN`"
 
