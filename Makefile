@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-audit bench-hard-to-fool clean help
+.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-audit bench-hard-to-fool bench-gate clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,7 +72,7 @@ bench-traceability: setup ## who can still be followed, on pets2009 and surv-fig
 bench-lfw: setup ## the claims on lfw (needs the data: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.lfw
 
-bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol (needs utkface: UNMASK_DATA=...)
+bench-thesis: setup ## the claims about the learned methods, on the thesis's protocol, and sheets of pictures (needs utkface: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.thesis
 
 bench-audit: setup ## how far attackers who know a method come, on lfw (needs the data: UNMASK_DATA=...)
@@ -80,6 +80,9 @@ bench-audit: setup ## how far attackers who know a method come, on lfw (needs th
 
 bench-hard-to-fool: setup ## contestants that protect nobody, and what a run says of them (needs lfw: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.hard_to_fool
+
+bench-gate: setup ## how often a gate stops an unchanged method, and the smallest loss that it finds
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.gate
 
 clean:           ## the environment and the demo's runs
 	rm -rf $(VENV) $(OUT) $(OUT)-video

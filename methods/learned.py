@@ -17,20 +17,20 @@ KEPT = (
     "Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow down who it is. "
     "The shipped networks are compact ones, see their cards"
 )
-_CARD = partial(MethodCard, version="1", licence=LICENCE, imports=IMPORTS)
+_CARD = partial(MethodCard, version="2", licence=LICENCE, imports=IMPORTS)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeepPrivacy(Cascade):
     """Erases each face and invents one that fits its surroundings.
 
-    Parameters: ``checkpoint`` of a DeepPrivacy generator (multi-scale, V1 or compact); ``truncation`` 0..3; ``paste``;
-    ``detector``.
+    Parameters: ``checkpoint`` of a DeepPrivacy generator (multi-scale, V1 or compact); ``truncation`` 0..3; ``paste``
+    ``feather`` or, as published, ``box``; ``steady`` true or false, as published; ``detector``.
     """
 
     facts = _CARD(
         name="deepprivacy",
-        version="2",
+        version="3",
         description="Erases each face's box; a network that never sees the face invents one that fits its "
         "surroundings. The shipped network gets the face's place, size and turn; a published one its key points.",
         source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
@@ -49,7 +49,7 @@ class DpAtt(Cascade):
     """The thesis's proposed method: DeepPrivacy, then AttGAN restores age group and gender.
 
     Parameters: ``checkpoint`` of an AttGAN generator, published or compact; ``attributes``; ``estimator``;
-    ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``detector``.
+    ``deepprivacy``; ``truncation`` 0..3; ``paste``; ``steady``; ``detector``.
     """
 
     facts = _CARD(
@@ -77,7 +77,7 @@ class DpAttS(Cascade):
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original and to one given skin tone (AttGAN).",
         source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
-        limits="Only the face's box changes its tone: neck, ears and hands keep theirs and give it away. The "
+        limits="Only the face changes its tone: neck, ears and hands keep theirs and give it away. The "
         "light tone of the thesis is a neutral grey, which no skin estimator takes for skin: networks of ours "
         "get 186, 146, 136 instead. What such a network leaves short of its tone, a curve of colours "
         "makes up for. The shipped networks are compact ones, see their cards.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from unmask.bench.core.cards import DatasetCard, MethodCard, MetricCard
+from unmask.bench.store.attack_rows import few_people
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.comparable import data_difference, metric_difference
 from unmask.bench.store.results import InputRow, RankRow
@@ -132,6 +133,11 @@ class Board:
         if not unnamed:
             return f"{faces} of {who}"
         return f"{faces}: {max((row.faces if row else 0) - unnamed, 0):,} of {who}, {unnamed:,} unnamed"
+
+    @cached_property
+    def few(self) -> int:
+        """How many people attackers who know the methods search, where that allows few claims; else 0."""
+        return few_people(row for run in self.runs for row in run.estimates.attacks if row.dataset == self.dataset)
 
     @cached_property
     def small(self) -> bool:

@@ -11,8 +11,9 @@ from unmask.bench.core.errors import UsageError
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.storage import Folder
 from unmask.bench.store.view import RunView, own_tools
-from unmask.reports import export, pages
-from unmask.reports.audit import attackers, audits, share
+from unmask.reports import audit_plots, export, pages
+from unmask.reports.attackers import AttackerPage, attacker_pages
+from unmask.reports.audit import audits, share
 from unmask.reports.boards import Board, Entrant, make_boards
 from unmask.reports.clips.codec import codec_values
 from unmask.reports.clips.findings import RULE, findings
@@ -24,6 +25,8 @@ from unmask.reports.faces import FaceGrid, FaceSource, face_grid, refuse_faces
 from unmask.reports.leaderboard import make_leaderboard, summary
 from unmask.reports.method_page import section_values
 from unmask.reports.plots import tradeoff_plots
+from unmask.reports.protection import protection
+from unmask.reports.rankings import attributes, further, linking
 from unmask.reports.reported import load_reported
 from unmask.reports.runs_page import pairs, tagged_runs
 from unmask.reports.site import Site, check_replaceable, slugs
@@ -46,6 +49,8 @@ class Content:
     metric_slugs: dict[str, str]
     clip_pages: dict[str, str]
     """`ClipSet.label` -> file name of its page."""
+    attacker_slugs: dict[str, str]
+    """Label of an attacker -> file name of its page, without its ending."""
 
     @classmethod
     def of(cls, runs: Sequence[RunView]) -> Content:
@@ -61,6 +66,7 @@ class Content:
             slugs(board.title for board in boards),
             slugs(pages.metric_cards(boards)),
             {label: f"clips-{slug}.html" for label, slug in clips.items()},
+            slugs(planned.label for run in runs for planned in run.plan.attackers),
         )
 
     @property
@@ -123,6 +129,8 @@ def open_site(out: Path, content: Content) -> Site:
         "metric_slugs": content.metric_slugs,
         "board_slugs": content.board_slugs,
         "clip_pages": content.clip_pages,
+        "attacker_slugs": content.attacker_slugs,
+        "share": share,
         "rule": RULE,
         "better": better_text,
         "lines": pages.metric_lines,
@@ -169,12 +177,37 @@ def _write(out: Path, content: Content, source: FaceSource | None) -> None:
     _metric_pages(site, content)
     _run_pages(site, content)
     if any(run.plan.attackers for run in runs):
-        site.page("audit.html", "audit.html", "audit", audits=audits(boards), attackers=attackers(runs), share=share)
+        _audit_pages(site, content)
     site.text("leaderboard.csv", export.to_csv(tables))
     site.text("leaderboard.md", export.to_markdown(tables))
     site.text("leaderboard.tex", export.to_latex(tables))
     site.text("estimates.csv", export.all_to_csv(boards))
     site.seal([run.key for run in runs])
+
+
+def _audit_pages(site: Site, content: Content) -> None:
+    """What attackers reach who know the methods: one page about all, and one about each."""
+    of_boards = audits(content.boards)
+    attackers: list[AttackerPage] = attacker_pages(content.runs, of_boards)
+    parts = [
+        (
+            audit,
+            linking(audit.board),
+            attributes(audit.board),
+            protection(audit),
+            further(audit),
+            audit_plots.curves(audit, f"a{number}"),
+            [
+                drawing
+                for k, line in enumerate(audit.lines)
+                if (drawing := audit_plots.galleries(line, f"a{number}-g{k}")) is not None
+            ],
+        )
+        for number, audit in enumerate(of_boards)
+    ]
+    site.page("audit.html", "audit.html", "audit", parts=parts, attackers=attackers)
+    for page in attackers:
+        site.page("attacker.html", f"attackers/{content.attacker_slugs[page.label]}.html", "audit", page=page)
 
 
 def _clip_pages(site: Site, content: Content) -> None:

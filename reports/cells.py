@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from unmask.bench.core.cards import MetricCard
+from unmask.bench.store.attack_rows import lacking, strongest_name
 from unmask.bench.store.results import EstimateRow
 from unmask.bench.store.view import ALL, WORST, Column, column_of
 from unmask.reports.boards import Board, Entrant
@@ -23,6 +24,7 @@ from unmask.reports.numbers import (
 FID_UNBIASED = 2048
 """Below this many images FID is biased upwards by an amount that depends on the method (Binkowski et al. 2018)."""
 BESIDE: Final = {
+    "attack_rank1": ("attack_rank5", "first five"),
     "people": ("people_original", "original"),
     "identity_kept": ("identity_kept_original", "original"),
     "kbps": ("kbps_original", "source"),
@@ -87,7 +89,8 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column, group: str = AL
         return Cell("incomparable", "not comparable", "not comparable", flags=(reason,))
     row = run.row(board.dataset, label, column, group)
     if row is None:
-        return Cell("unmeasured", NOT_MEASURED, NOT_MEASURED)
+        apart = lacking(strongest_name(run.plan, label)) if board.metric(column).family == "audit" else ""
+        return Cell("unmeasured", NOT_MEASURED, NOT_MEASURED, missing=apart)
     control = run.control_row(board.dataset, column) if group == ALL else None
     rank = board.rank(entrant, column) if group == ALL else None
     leads = run.leads(board.dataset, column) if rank else []

@@ -31,7 +31,7 @@ TRACEABILITY: Final = {
 """The parts of that family in the leaderboard."""
 OUTCOMES: Final = ("anonymized", "destroyed", "missed", "error")
 
-_REGIONS: Final = {"": "", "face": "", "image": "whole image", "background": "background"}
+_REGIONS: Final = {"": "", "face": "", "image": "whole image", "background": "background", "wide": "wide crop"}
 _INSTRUMENTS: Final = {"frames": "1 = as the original", "wall-clock": "this machine", "stream": "as written"}
 """What is no instrument is said in words."""
 _UNSAID: Final = ("share", "LPIPS", "ratio", "correlation", "people", "frames")
@@ -111,6 +111,8 @@ def instrument_text(board: Board, column: Column) -> str:
     if column.instrument == WORST:
         names = {c.instrument for c in board.columns if c.metric == column.metric} - {WORST}
         measured = f"worst of {len(names)} attacks" if names else "worst attack"
+        if board.metric(column).family == "audit":
+            measured = "strongest trustworthy attack"
     elif column.instrument == JUDGE and not column.region:
         measured = "all face tracks"
     over = "" if board.metric(column).family == "cost" else _REGIONS[column.region]

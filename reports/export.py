@@ -91,7 +91,10 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
         rows = [[line.entrant.name, line.outcomes.text, *map(_markdown_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", "", *table.chance])
         body = [_markdown_row(heads), f"| {' | '.join(['---'] * len(heads))} |", *map(_markdown_row, rows)]
-        parts.append(f"## {_markdown_text(table.board.title)}: {table.board.size}\n\n" + "\n".join(body) + "\n")
+        body += ["", _markdown_text(_apart(table).strip())] if table.apart else []
+        parts.append(
+            f"## {_markdown_text(table.board.title)}: {table.board.size}{_few(table)}\n\n" + "\n".join(body) + "\n"
+        )
     return "\n".join([*parts, f"{_LEGEND}\n"])
 
 
@@ -102,7 +105,7 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
         heads = ["Method", *(f"{h.card.title} {h.arrow}".strip() for h in table.heads)]
         rows = [[_latex(line.entrant.name), *map(_latex_cell, line.cells)] for line in table.lines]
         rows.append(["chance level", *map(_latex, table.chance)])
-        caption = f"{table.board.title}: {table.board.size}. {_LEGEND}"
+        caption = f"{table.board.title}: {table.board.size}{_few(table)}. {_LEGEND}{_apart(table)}"
         parts.append(
             "% needs \\usepackage{booktabs}\n"
             f"\\begin{{table}}\n\\caption{{{_latex(caption)}}}\n"
@@ -113,6 +116,17 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
             + "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
         )
     return "\n".join(parts)
+
+
+def _few(table: Leaderboard) -> str:
+    few = table.board.few
+    return f"; few people allow few claims: attackers search {few:,}" if few else ""
+
+
+def _apart(table: Leaderboard) -> str:
+    """Which rows are not ranked among the others, as a sentence."""
+    names = ", ".join(line.entrant.name for line in table.apart)
+    return f" Not ranked among the others: {names}." if names else ""
 
 
 def _markdown_cell(cell: Cell) -> str:

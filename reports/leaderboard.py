@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY
+from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY, HEADLINE_RISK
 from unmask.bench.store.results import Problem
 from unmask.bench.store.schemas import LOSSLESS
-from unmask.bench.store.view import CONTROL, RunView
+from unmask.bench.store.view import CONTROL, WORST, RunView
+from unmask.reports.audit import Audit, audit_of, strongest_cell
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
 from unmask.reports.columns import OUTCOMES, Head, headline_column, headline_heads, span_title
@@ -74,13 +75,27 @@ class Leaderboard:
     chance: tuple[str, ...]
     """One text a column; empty where chance has no meaning."""
     contestants: tuple[Line, ...]
+    apart: tuple[Line, ...]
+    """Methods that attackers who know them could not be asked about, where others were."""
+    audit: Audit | None
+    """What attackers reach who know the methods; ``None`` = they were not asked."""
     left_out: tuple[str, ...]
     """Of clips: why whole groups of columns are not there, a sentence each."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """All rows, the control first."""
-        return (*self.controls, *self.contestants)
+        return (*self.controls, *self.contestants, *self.apart)
+
+    @property
+    def order(self) -> str:
+        """By what the contestants are ordered, as the end of a sentence."""
+        names = {head.card.name for head in self.heads}
+        if HEADLINE_EXPOSURE in names:
+            return "the fewest face tracks exposed come first"
+        if HEADLINE_RISK in names:
+            return "the least residual risk comes first"
+        return "the higher de-identification rate comes first"
 
     @property
     def unmeasured(self) -> list[Head]:
@@ -89,17 +104,22 @@ class Leaderboard:
 
 
 def make_leaderboard(board: Board) -> Leaderboard:
-    """Contestants that keep faces come first, each group by the headline of privacy, best first."""
+    """Contestants that keep faces come first, each group by the headline of privacy, best first: the residual risk
+    where attackers were asked who know the methods."""
     heads = tuple(headline_heads(board))
+    audit = audit_of(board)
+    apart = {each.entrant.name: each.apart for each in audit.apart} if audit is not None else {}
     lines = [_line(board, entrant, heads) for entrant in board.entrants]
     names = [head.card.name for head in heads]
-    lead = next((names.index(name) for name in (HEADLINE_EXPOSURE, HEADLINE_PRIVACY) if name in names), None)
+    leading = (HEADLINE_EXPOSURE, HEADLINE_RISK, HEADLINE_PRIVACY)
+    lead = next((names.index(name) for name in leading if name in names), None)
 
     def order(line: Line) -> tuple[bool, bool, float]:
         value = None if lead is None else line.cells[lead].sort
         higher = lead is not None and heads[lead].card.direction == "higher"
         return line.destroys, value is None, (-value if higher else value) if value is not None else 0.0
 
+    others = sorted((line for line in lines if not line.entrant.control), key=order)
     spans = groupby(heads, key=lambda head: head.span)
     return Leaderboard(
         board,
@@ -107,9 +127,20 @@ def make_leaderboard(board: Board) -> Leaderboard:
         [(name, span_title(name), len(list(each))) for name, each in spans],
         tuple(line for line in lines if line.entrant.control),
         tuple(ends_text(board.chance(head.column), head.card.unit) for head in heads),
-        tuple(sorted((line for line in lines if not line.entrant.control), key=order)),
+        tuple(line for line in others if line.entrant.name not in apart),
+        tuple(_set_apart(line, heads, apart[line.entrant.name]) for line in others if line.entrant.name in apart),
+        audit,
         tuple(_left_out(board, {head.span for head in heads})),
     )
+
+
+def _set_apart(line: Line, heads: Sequence[Head], reason: str) -> Line:
+    """Without its place among those whom informed attackers were asked about."""
+    cells = (
+        replace(cell, rank="", lead="") if head.card.family == "audit" else cell
+        for cell, head in zip(line.cells, heads, strict=True)
+    )
+    return replace(line, about=f"{line.about}; {reason}" if line.about else reason, cells=tuple(cells))
 
 
 def _left_out(board: Board, spans: set[str]) -> Iterator[str]:
@@ -158,9 +189,16 @@ def _line(board: Board, entrant: Entrant, heads: tuple[Head, ...]) -> Line:
         entrant,
         about,
         outcomes,
-        tuple(entrant_cell(board, entrant, head.column) for head in heads),
+        tuple(headline_cell(board, entrant, head) for head in heads),
         (*([failure] if failure else []), *findings),
     )
+
+
+def headline_cell(board: Board, entrant: Entrant, head: Head) -> Cell:
+    """Of an audit, by the strongest attack that could be tried."""
+    if head.column.instrument == WORST and head.card.family == "audit":
+        return strongest_cell(board, entrant, head.card.name)
+    return entrant_cell(board, entrant, head.column)
 
 
 def failures_of(board: Board, entrant: Entrant) -> list[Problem]:
@@ -197,7 +235,13 @@ def summary(runs: Sequence[RunView], tables: Sequence[Leaderboard]) -> str:
         sentences = [f"{first}, and {many} then tried to find the same people again."]
     measured = {head.card.name for table in tables for head in table.heads if head not in table.unmeasured}
     worst = "it" if len(attackers) == 1 else "even the most successful of them"
-    if HEADLINE_PRIVACY in measured:
+    if HEADLINE_RISK in measured:
+        sentences.append(
+            "The headline is the residual risk: how far the strongest attacker who knows the method comes from "
+            "guessing (0) to naming everybody who could be named without anonymization (1). What the faces are still "
+            f"good for stands beside it, and each number with its 95{NBSP}% interval."
+        )
+    elif HEADLINE_PRIVACY in measured:
         sentences.append(
             f"The headline is the share of faces that {worst} could no longer match to their own original, at a "
             "setting that confuses 1 in 1,000 pairs of strangers; what the faces are still good for stands beside it, "

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from markupsafe import Markup
 
 from unmask.bench.core.cards import Family, MetricCard
 from unmask.bench.store.results import HistogramRow
 from unmask.bench.store.view import WORST, Column
+from unmask.reports.audit import audit_line, strongest_column
+from unmask.reports.audit_plots import galleries
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, chance_text, entrant_cell, estimate_cell
 from unmask.reports.charts.histogram import Threshold, histogram
 from unmask.reports.columns import FAMILY_TITLES, Head, headline_heads, instrument_text
-from unmask.reports.leaderboard import failures_of, outcomes_of
+from unmask.reports.leaderboard import failures_of, headline_cell, outcomes_of
 from unmask.reports.numbers import fmr_text, format_p, format_value
-from unmask.reports.worst_cases import worst_cases
-
-SIGNIFICANT: Final = 0.05
+from unmask.reports.protection import SIGNIFICANT
+from unmask.reports.worst_cases import named_faces, worst_cases
 
 
 def section_values(board: Board, entrant: Entrant, name: str) -> dict[str, Any]:
@@ -30,16 +31,20 @@ def section_values(board: Board, entrant: Entrant, name: str) -> dict[str, Any]:
     histograms = [row for row in of_both if len(row.edges) > 1]
     others = [m for m in run.contestants(board.dataset) if m != label and not entrant.control]
     families = ((title, _family(board, entrant, family)) for family, title in FAMILY_TITLES.items())
+    line = audit_line(board, entrant)
     return {
         "board": board,
         "outcomes": outcomes_of(board, entrant),
-        "headlines": [(head, entrant_cell(board, entrant, head.column)) for head in heads],
+        "headlines": [(head, headline_cell(board, entrant, head)) for head in heads],
         "histograms": [
             (row.instrument, _histogram(board, entrant, row, f"{name}-h{i}")) for i, row in enumerate(histograms)
         ],
         "series": list(dict.fromkeys(key for row in histograms for key in row.series)),
         "subgroups": [subgroups for head in heads if (subgroups := _subgroups(board, entrant, head)) is not None],
         "versus": [(Entrant(run, m), [_verdict(board, entrant, m, head) for head in heads]) for m in others],
+        "attacked": line,
+        "named": None if line is None else named_faces(line, board.dataset),
+        "galleries": None if line is None else galleries(line, f"{name}-g"),
         # Of clips the timelines tell it.
         "worst": None if board.clips else worst_cases(run, board.dataset, label),
         "failures": failures_of(board, entrant),
@@ -77,8 +82,10 @@ def _subgroups(board: Board, entrant: Entrant, head: Head) -> dict[str, Any] | N
     run, column = entrant.run, head.column
     if board.reason_against(run, column):
         return None
+    if column.instrument == WORST and head.card.family == "audit":
+        column = strongest_column(board, entrant, column.metric)
     whole = run.row(board.dataset, entrant.label, column)
-    if column.instrument == WORST and whole is not None:
+    if column.instrument == WORST and whole is not None and whole.note:
         # Groups are told for the one recogniser that is worst for everybody: each group's own worst may be another,
         # and a gap between two recognisers would be no gap between people.
         column = Column(column.metric, whole.note, column.region)

@@ -24,14 +24,15 @@ class Plot:
     horizontal: Head
     vertical: Head
     left_out: tuple[str, ...]
-    """Methods without both numbers."""
+    """Methods without both numbers, or not ranked among the others."""
 
 
 def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
     """One plot for each of `VERTICALS`, against the first privacy number of the leaderboard that was measured."""
     by_name = {head.card.name: i for i, head in enumerate(table.heads)}
     measured = [any(line.cells[i].state == "measured" for line in table.lines) for i in range(len(table.heads))]
-    privacy = next((i for i, h in enumerate(table.heads) if h.card.family == "privacy" and measured[i]), None)
+    families = [h.card.family if shown else "" for h, shown in zip(table.heads, measured, strict=True)]
+    privacy = next((i for i, family in enumerate(families) if family in ("audit", "privacy")), None)
     if privacy is None:
         return []
     plots = [_plot(table, privacy, by_name[up], f"{name}-{up}") for up in VERTICALS if up in by_name]
@@ -40,9 +41,10 @@ def tradeoff_plots(table: Leaderboard, name: str) -> list[Plot]:
 
 def _plot(table: Leaderboard, across: int, up: int, name: str) -> Plot | None:
     points, left_out = [], []
+    apart = table.apart if table.heads[across].card.family == "audit" else ()
     for line in table.lines:
         x, y = _reading(table, line, across), _reading(table, line, up)
-        if x is None or y is None:
+        if x is None or y is None or line in apart:
             left_out.append(line.entrant.name)
         else:
             points.append(Point(line.entrant.name, x, y, line.entrant.control, line.destroys))

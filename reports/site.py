@@ -49,6 +49,12 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
+def single_page(template: str, **values: Any) -> str:
+    """A page that needs no other file: its style sheet is in it."""
+    style = (Path(__file__).parent / "static" / "report.css").read_text("utf-8")
+    return _templates().get_template(template).render(version=__version__, style=style, **values)
+
+
 class Site:
     """Writes pages below ``out`` with what all of them need."""
 

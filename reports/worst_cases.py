@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from unmask.bench.store.results import AttackRow
 from unmask.bench.store.view import RunView
+from unmask.reports.audit import NAMED, REGION, AuditLine
 from unmask.reports.numbers import format_value
 
 MOST: Final = 12
+MOST_NAMED: Final = 50
 PRIVACY_METRIC: Final = "deid_rate@1e-3"
 PRIVACY_FMR: Final = 1e-3
 DISTANCE_METRIC: Final = "own_distance"
@@ -41,6 +44,40 @@ class WorstCases:
     """Face, outcome and quality."""
     poor_metric: str
     """Title of what ``poor`` is ranked by; empty = no quality was measured for single faces."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFaces:
+    """The faces of which an attacker names the right person first."""
+
+    total: int
+    attackers: int
+    """Those who may be believed."""
+    faces: list[tuple[str, str, int]]
+    """Face, outcome, by how many of the attackers it is named first; at most `MOST_NAMED`."""
+
+
+def named_faces(line: AuditLine, dataset: str) -> NamedFaces | None:
+    """Those that the strongest trustworthy attack on a method names, the ones that most attackers name before all;
+    equals stay in the order of the data set. ``None`` where there is no such attack, or no values of single faces."""
+    table = line.entrant.run.folder.faces(dataset, line.entrant.label)
+    rows = [each.row for each in line.attempts if each.believed and _named_column(each.row) in table.column_names]
+    if line.best is None or line.best not in rows:
+        return None
+    by_attacker: dict[str, Any] = {}
+    for row in rows:
+        named = _floats(table, _named_column(row)) == 1.0
+        by_attacker[row.attacker] = by_attacker.get(row.attacker, np.zeros(len(named), np.bool_)) | named
+    times = np.sum([*by_attacker.values()], axis=0)
+    chosen = np.flatnonzero(_floats(table, _named_column(line.best)) == 1.0)
+    order = sorted(chosen.tolist(), key=lambda i: (-times[i], i))
+    faces, outcomes = (table.column(name).to_pylist() for name in ("face", "outcome"))
+    shown = [(str(faces[i]), str(outcomes[i]), int(times[i])) for i in order[:MOST_NAMED]]
+    return NamedFaces(len(chosen), len(by_attacker), shown)
+
+
+def _named_column(row: AttackRow) -> str:
+    return f"{NAMED}|{row.attacker}/{row.channel}|{REGION}"
 
 
 def worst_cases(run: RunView, dataset: str, method: str) -> WorstCases:

@@ -14,12 +14,14 @@ from unmask.bench.cli import (
     calibrate,
     data,
     doctor,
+    gate,
     instruments,
     list_,
     report,
     reproduce,
     run,
     score,
+    split,
     train,
     weights,
 )
@@ -53,10 +55,13 @@ settings_command(app, "score", MEASURED, WAY_OF_RUNNING, without=("out", "time_l
 app.command("report")(report.report)
 app.command("purge")(report.purge)
 settings_command(app, "calibrate", CALIBRATION, WAY_OF_RUNNING, without=("out", "time_limit"))(calibrate.calibrate)
+app.command("gate")(gate.gate)
+app.add_typer(gate.app, name="baseline", help="What gates compare with.")
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
+app.add_typer(split.app, name="split", help="The photos of an audit, for anonymizers that cannot be run here.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")
 settings_command(app, "train", TRAINING)(train.train)
 app.command("doctor")(doctor.doctor)

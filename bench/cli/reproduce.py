@@ -51,6 +51,10 @@ def thesis(settings: ThesisSettings, running: Running, root: Root = None, report
         )
     photos, source = len(prepared.plan.datasets[0].samples), settings.datasets[0]
     typer.echo(f"test set: {photos:,} photos of {source}, balanced by age group and gender", err=True)
+    for dataset in prepared.plan.datasets[1:]:
+        typer.echo(f"wider photos: {len(dataset.samples):,} of {dataset.spec}", err=True)
+    for spec, reason in prepared.reproduction.wide_left_out.items():
+        typer.echo(f"no wider photos of {spec}: {reason}", err=True)
     target = running.out.absolute()
     folder = run_thesis(prepared, target, root=where, workers=running.workers, progress=show_progress())
     print_summary(folder)

@@ -15,7 +15,8 @@ from rich.table import Table
 from unmask.bench.cli.listing import page_console
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key, headline_keys, speaking_key
-from unmask.bench.store.results import NO_FACE, EstimateRow
+from unmask.bench.store.attack_rows import few_people
+from unmask.bench.store.results import NO_FACE, EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import PlannedDataset
 
@@ -107,10 +108,15 @@ def _of_photos(folder: RunFolder, dataset: PlannedDataset) -> _Section:
         [f"{f.method}: {f.text}" for f in estimates.findings if f.dataset == label],
         # The terminal is the owner's: a file has to be found to be mended.
         [(folder.names.sample(label, p.sample), p.reason) for p in problems],
-        inputs.notes if inputs is not None else [],
+        [*(inputs.notes if inputs is not None else []), *_few_people(estimates, label)],
         all(len(texts) < images for texts in reasons.values() if texts),
         has_faces=inputs is None or inputs.faces > 0,
     )
+
+
+def _few_people(estimates: Estimates, dataset: str) -> list[str]:
+    few = few_people(row for row in estimates.attacks if row.dataset == dataset)
+    return [f"few people allow few claims: attackers who know the methods search {few:,}"] if few else []
 
 
 def _of_clips(folder: RunFolder, dataset: PlannedDataset) -> _Section:

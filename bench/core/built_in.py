@@ -58,6 +58,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "audit": "unmask.metrics.privacy.audit:AuditedAttacks",
         "release_only": "unmask.metrics.privacy.release_only:ReleaseOnly",
         "attribute_inference": "unmask.metrics.privacy.attribute_inference:AttributeInference",
+        "learned_attributes": "unmask.metrics.privacy.learned_attributes:LearnedAttributes",
         "gender": "unmask.metrics.utility.attributes:GenderPreserved",
         "age": "unmask.metrics.utility.attributes:AgePreserved",
         "agreement": "unmask.metrics.utility.attributes:EstimatorAgreement",

@@ -240,6 +240,9 @@ class Audit:
     restored: Readings = field(default_factory=dict)
     """Restoring attacker -> ``psnr`` and ``psnr_released`` (N,) in dB against the original, of what it makes of each
     face and of the face as it was released; of several restorations the best."""
+    one_draw: Readings = field(default_factory=dict)
+    """Recogniser -> {"embedding": (N faces, D), "destroyed": (N,)} of what the method makes of the same photos with one
+    draw a person; empty where it draws nothing, or cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,7 @@ class Evidence:
     features: Mapping[str, tuple[Readings, Readings]]
     """Region -> (originals, outputs) readings of ``features`` instruments, over faces or images."""
     pairs: Mapping[str, Readings]
-    """Region -> readings of ``pair`` instruments, over faces (region ``face``) or images."""
+    """Region -> readings of ``pair`` instruments, over faces (regions ``face`` and ``wide``) or images."""
     ms: Float
     """(N images,) milliseconds the method took; NaN where it failed."""
     faces_per_image: NDArray[np.int64]

@@ -9,10 +9,15 @@ from unmask.bench.core.cards import MetricCard
 
 WORST: Final = "worst"
 """The instrument name of the strongest attack."""
+WITHOUT: Final = "-without-"
+"""Follows `WORST` in the name of the strongest of those attacks that could be tried where attackers could not have the
+``method``, or not what it makes of ``background`` people or, once more, of tested ones (``enrolment``)."""
 
 JUDGE: Final = "yunet"
 """The detector that says how faces ended: what it alone measures is no attack."""
 
+HEADLINE_RISK: Final = "residual_risk"
+"""Leads where attackers who know the method were asked."""
 HEADLINE_PRIVACY: Final = "deid_rate@1e-3"
 HEADLINE_EXPOSURE: Final = "tracks_exposed"
 HEADLINE_UTILITY: Final = "gender_estimated_correct"
@@ -21,7 +26,7 @@ HEADLINE_UTILITY: Final = "gender_estimated_correct"
 Key = tuple[str, str, str]
 """Metric, instrument, region; of clips the region is ''."""
 
-_REGIONS = ("", "face", "image", "background")
+_REGIONS = ("", "face", "image", "background", "wide")
 
 
 def headline_metrics(cards: Mapping[str, MetricCard]) -> list[tuple[str, ...]]:

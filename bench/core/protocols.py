@@ -34,9 +34,9 @@ class Method(Protocol):
     def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image | MethodFailure]:
         """One image per sample, in order, each of its sample's exact size (H, W, 3 uint8 RGB).
 
-        Must not change its inputs. Must not depend on what else is in the batch: draw randomness from
-        `bench.core.seeds.sample_rng` by the sample's ``draw``. A face it does not find stays as it is (the harness
-        counts it as missed).
+        Must not change its inputs. Must not depend on what else is in the batch or came before, but for earlier frames
+        of a sample's own ``sequence``: draw randomness from `bench.core.seeds.sample_rng` by the sample's ``draw``. A
+        face it does not find stays as it is (the harness counts it as missed).
         """
 
 

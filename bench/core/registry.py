@@ -2,8 +2,9 @@
 
 Other distributions add theirs through the entry point groups ``unmask.methods``, ``unmask.instruments``,
 ``unmask.metrics``, ``unmask.attackers``, ``unmask.layouts``, ``unmask.clip_layouts``, ``unmask.datasets`` and
-``unmask.executors``; a name of ours cannot be taken over. The former groups ``unmask.person_detectors`` and
-``unmask.trackers`` still count as instruments.
+``unmask.executors``; a name of ours cannot be taken over. A method may also be a class in a file
+(``path/to/my.py:MyMethod``). The former groups ``unmask.person_detectors`` and ``unmask.trackers`` still count as
+instruments.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from typing import Any, Final, cast
 from unmask.bench.core.built_in import TABLES as TABLES
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import SpecError, UnavailableError, UnknownNameError
-from unmask.bench.core.plugins import create_plugin, load_plugin, plugin_targets
+from unmask.bench.core.plugins import create_plugin, load_method_file, load_plugin, plugin_targets
 from unmask.bench.core.protocols import Attacker, Instrument, Method
-from unmask.bench.core.spec import Spec, bare_name, parse_spec
+from unmask.bench.core.spec import Spec, bare_name, file_target, parse_spec
 from unmask.bench.core.values import CLIPS, Metric
 
 _WORDS: Final[Mapping[str, str]] = {"people": "person detector"}
@@ -48,12 +49,16 @@ def modules(instruments: Collection[str]) -> tuple[str, ...]:
 
 
 def load(kind: str, name: str) -> Any:
-    """What is registered under a name: a class, or the function that reads a layout.
+    """What is registered under a name: a class, or the function that reads a layout; a method's name may also lead to
+    the class in a file.
 
-    Raises `UnknownNameError`, and `UnavailableError` where a plug-in is broken or a package is missing.
+    Raises `UnknownNameError`, and `UnavailableError` where a plug-in is broken or a package is missing; of a file
+    `SpecError` for all of these.
     """
     table = targets(kind)
     if name not in table:
+        if kind == "method" and file_target(name) is not None:
+            return load_method_file(name)
         raise UnknownNameError(kind.replace("_", " "), name, table)
     if name not in TABLES[kind]:
         return load_plugin(kind, name, table[name])

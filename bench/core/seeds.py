@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import numpy as np
+
+AGAIN: Final = 101
+"""The draw of an attacker who runs a method: beyond all that are averaged."""
+ONE_DRAW: Final = 102
+"""The draw of a release in which all photos of one person get the same chance."""
 
 
 def derive_seed(seed: int, *names: str) -> int:

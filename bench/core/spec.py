@@ -1,8 +1,9 @@
-"""SPECs: ``name``, ``name:param=value,param="a,b"``, ``label=name:...``."""
+"""SPECs: ``name``, ``name:param=value,param="a,b"``, ``label=name:...``; for a name also ``path/to/my.py:Class``."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ _MOST_DRAWS: Final = 100
 _PARAM = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")\s*(?=,|\Z)', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\Z")
+_ROOTED = r"[/~.\\].*?|[A-Za-z]:[\\/].*?" if os.name == "nt" else r"[/~.].*?"
+"""How a path begins that no name looks like: it may hold colons."""
+_FILE = re.compile(
+    rf"(?P<path>(?:{_ROOTED}|[^:]+?)\.py)(?::(?P<cls>[^\W\d]\w*)(?=:|\Z))?(?P<colon>:(?P<rest>.*))?\Z", re.DOTALL
+)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@-]{0,79}\Z")
 
 
@@ -37,7 +43,9 @@ class Spec:
     @property
     def default_label(self) -> str:
         """The label without a chosen one: the SPEC itself, of paths only the last name, safe as a folder's name."""
-        short = Spec(self.name, {key: _last_name(value) for key, value in self.params.items()})
+        target = file_target(self.name)
+        name = self.name if target is None else ":".join(filter(None, (target[0].stem, target[1])))
+        short = Spec(name, {key: _last_name(value) for key, value in self.params.items()})
         return default_label(short._written(_plain))
 
     def _written(self, show: Callable[[Scalar], str]) -> str:
@@ -96,18 +104,36 @@ def bare_name(text: str) -> str:
     return name if rest and not _PARAM.match(rest) else ""
 
 
+def file_target(name: str) -> tuple[Path, str] | None:
+    """The Python file and the class, or '', that a SPEC's name leads to; ``None`` for a registered name."""
+    match = _FILE.match(name)
+    return None if match is None else (Path(match["path"]), match["cls"] or "")
+
+
+def without_folder(name: str) -> str:
+    """A SPEC's name; of a file and class without the file's folder, which can name people."""
+    target = file_target(name)
+    return name if target is None else ":".join(filter(None, (target[0].name, target[1])))
+
+
 def _split(text: str) -> tuple[str, str, str]:
     """The label, or ''; the name; and what stands behind the colon."""
     label, body = "", text.strip()
-    if "=" in body.split(":", 1)[0]:
-        label, body = body.split("=", 1)
-        label = label.strip()
+    before, equals, _ = body.split(":", 1)[0].partition("=")
+    if equals and not ({"/", os.sep} & set(before) and _FILE.match(body)):
+        label, body = before.strip(), body.split("=", 1)[1]
         if not _LABEL.match(label):
             raise SpecError(f"label {label!r} in {text!r} must be letters, digits and _.+@- (at most 80)")
-    name, colon, rest = body.partition(":")
-    name = name.strip()
-    if not _NAME.match(name):
-        raise SpecError(f"cannot read {text!r}; write name, name:param=value,... or label=name:param=value")
+    if file := _FILE.match(body.strip()):
+        name, colon, rest = ":".join(filter(None, (file["path"], file["cls"]))), file["colon"] or "", file["rest"] or ""
+    else:
+        name, colon, rest = body.partition(":")
+        name = name.strip()
+        if not _NAME.match(name):
+            raise SpecError(
+                f"cannot read {text!r}; write name, name:param=value,... or label=name:param=value, of a method in a "
+                "file of your own path/to/my.py:MyMethod"
+            )
     if colon and not rest.strip():
         raise SpecError(f"{text!r} ends in a colon; write name:param=value or leave the colon out")
     return label, name, rest

@@ -114,6 +114,9 @@ class Sample:
     draw: str = ""
     """By what name `bench.core.seeds.sample_rng` draws, opaque as ``id`` is; '' = ``id``, so that every photo has its
     own. Samples of one name get the same draw."""
+    sequence: str = ""
+    """Of a frame: a name of its clip, opaque as ``id`` is; '' = a photo. The frames of a clip come in order, each
+    once, unless a method that fails or dies on one is asked again."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draw", self.draw or self.id)
@@ -175,5 +178,10 @@ class Outcome(StrEnum):
     """The method crashed or gave nothing usable: a failure of both."""
 
 
-Region = Literal["face", "image", "background"]
+Region = Literal["face", "image", "background", "wide"]
 Unit = Literal["face", "image", "track", "clip"]
+
+
+def unit_of(region: str) -> Literal["face", "image"]:
+    """What a region has one of: ``face`` and ``wide`` are crops about each face, the others one for each image."""
+    return "face" if region in ("face", "wide") else "image"

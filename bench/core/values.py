@@ -95,6 +95,9 @@ class SetStatistic:
     """(R, N) weights -> (R,) what ``compute`` gives for each row, where that is faster than one by one."""
     subgroups: bool = True
     """False where the number depends on how many units there are, so that subgroups cannot be compared by it."""
+    spread: float = 1.0
+    """How many times as far from the number as people drawn anew show do replicates lie: above 1 where the units were
+    also learned from, which resampling them does not show."""
     tested_from: int = 0
     """Units scored for both methods below which a difference is shown but neither tested nor ranked."""
 

@@ -1,24 +1,29 @@
-"""Methods whose outputs lie in a folder already: that folder is no part of a data set, and must answer for one."""
+"""Methods whose outputs lie in folders already: such folders are no part of a data set, and must answer for one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, UnmaskError
 from unmask.bench.core.names import without_affixes
 from unmask.bench.core.spec import Spec, without_seeds
+from unmask.bench.core.split import Part, read_split
 from unmask.bench.data.dataset import Dataset
+
+_FOLDERS: Final[dict[Part, str]] = {"tested": "dir", "background": "background", "enrolment": "enrolment"}
+"""Part of an audit's photos -> the parameter that names the folder with what was made of them."""
 
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
     """The folders of stored outputs that method SPECs name, and the files in them where these can lie beside inputs
     (``suffix=_anonymized``): in a data set's folder they are no inputs."""
     paths = []
-    for spec in _stored(methods):
+    for spec in (spec for whole in _stored(methods) for _, spec in _parts(whole)):
         folder = _folder(spec)
         prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
         paths.append(folder)
@@ -28,22 +33,57 @@ def output_paths(methods: Sequence[str]) -> list[Path]:
     return paths
 
 
-def refuse_unmatched(methods: Sequence[str], datasets: Sequence[Dataset], *, clips: bool = False) -> None:
+def part_spec(spec: Spec, part: Part) -> Spec:
+    """The SPEC of stored outputs whose ``dir`` answers for a part of an audit's photos; that of any other method as it
+    is."""
+    params_for = getattr(registry.method_class(spec.name), "params_for", None)
+    return spec if params_for is None else replace(spec, params=params_for(spec.params, part))
+
+
+def refuse_unmatched(
+    methods: Sequence[str], datasets: Sequence[Dataset], *, background: Sequence[Dataset] = (), clips: bool = False
+) -> None:
     """Raises `SpecError` for a folder of stored outputs that is the inputs' own, or that answers for no input at all.
-    Before anything runs: otherwise every photo (or clip, where ``clips``) would become the same failure."""
+    Before anything runs: otherwise every photo (or clip, where ``clips``) would become the same failure.
+
+    ``background``: the photos that attackers of an audit learn from.
+    """
+    for whole in _stored(methods):
+        for part, spec in _parts(whole):
+            inputs = background if part == "background" else datasets
+            if clips and part != "tested":
+                continue
+            if not clips:
+                _refuse_other_split(whole, part, inputs)
+            if any(dataset.refs for dataset in inputs):
+                _refuse_unanswered(spec, inputs, clips)
+
+
+def _refuse_unanswered(spec: Spec, datasets: Sequence[Dataset], clips: bool) -> None:
+    if not {"prefix", "suffix"} & set(spec.params):
+        for dataset in datasets:
+            _refuse_shared(spec, dataset)
+    method: Any = registry.create_method(spec)
     ids = [ref.id for dataset in datasets for ref in dataset.refs]
-    for spec in _stored(methods) if ids else ():
-        if not {"prefix", "suffix"} & set(spec.params):
-            for dataset in datasets:
-                _refuse_shared(spec, dataset)
-        method: Any = registry.create_method(spec)
-        reason = ""
-        if clips:
-            reason = method.mismatch(ids, clips=True) if hasattr(method, "clip") else ""
-        elif hasattr(method, "mismatch"):
-            reason = method.mismatch(ids)
-        if reason:
-            raise SpecError(reason)
+    reason = ""
+    if clips:
+        reason = method.mismatch(ids, clips=True) if hasattr(method, "clip") else ""
+    elif hasattr(method, "mismatch"):
+        reason = method.mismatch(ids)
+    if reason:
+        raise SpecError(reason)
+
+
+def _refuse_other_split(spec: Spec, part: Part, datasets: Sequence[Dataset]) -> None:
+    if not (split := str(spec.params.get("split", ""))):
+        return
+    exported = read_split(Path(split).expanduser()).fingerprints["background" if part == "background" else "test"]
+    for dataset in datasets:
+        if dataset.card.fingerprint not in exported:
+            raise SpecError(
+                f"outputs: split={split} was not exported from the photos of {dataset.card.name} as they are now, and "
+                "names in it could mean others; run the split's own data set and background, or export them anew"
+            )
 
 
 def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
@@ -63,6 +103,15 @@ def _stored(methods: Sequence[str]) -> Iterator[Spec]:
             named = isinstance(spec.params.get("dir"), str)
             if named and getattr(registry.method_class(spec.name), "needs_names", False):
                 yield spec
+
+
+def _parts(spec: Spec) -> Iterator[tuple[Part, Spec]]:
+    """Each part of an audit's photos of which there are outputs, with the SPEC whose ``dir`` they are."""
+    for part, name in _FOLDERS.items():
+        if part == "tested":
+            yield part, spec
+        elif spec.params.get(name, "") != "" and (own := part_spec(spec, part)) != spec:
+            yield part, own
 
 
 def _folder(spec: Spec) -> Path:

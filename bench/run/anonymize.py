@@ -11,13 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from unmask.bench.core import registry
-from unmask.bench.core.errors import VideoError
+from unmask.bench.core.errors import SpecError, VideoError
+from unmask.bench.core.files import digest
 from unmask.bench.core.protocols import Method
+from unmask.bench.core.seeds import ONE_DRAW
+from unmask.bench.core.split import Part
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
+from unmask.bench.data.stored_outputs import part_spec
 from unmask.bench.run.checks.guard import Guard
 from unmask.bench.run.contestants.calling import Callee, Here, call_method
 from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
 from unmask.bench.run.contestants.output_clips import OutputClip
+from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.items import Item, ShardItems
 from unmask.bench.run.jobs.keys import outputs_key
 from unmask.bench.run.jobs.shards import ShardJob, dataset_jobs
@@ -26,14 +31,17 @@ from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL, PlannedMethod
+from unmask.bench.store.schemas import CONTROL
 from unmask.bench.store.tables import columns_of, read_table, table_key, write_table
 
 
 def spec_of(job: ShardJob) -> str:
-    """The SPEC of the job's method, with the paths where its files lie now."""
+    """The SPEC of the job's method, with the paths where its files lie now; of pictures made elsewhere, for the part of
+    an audit's photos that the job is about."""
     planned = job.planned_method
-    return located_method(job.run, planned.origin, planned.spec)
+    text = located_method(job.run, planned.origin, planned.spec)
+    part: Part = "enrolment" if planned.again_of else "background" if job.planned.use == "background" else "tested"
+    return text if part == "tested" else part_spec(registry.method_spec(text), part).text
 
 
 def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
@@ -51,21 +59,20 @@ def is_anonymized(job: ShardJob, time_limit: float = 0.0) -> bool:
 
 def is_copied(job: ShardJob) -> bool:
     """Whether nothing runs: the control, and clips that another tool made. A process of its own would cost more."""
-    method = job.planned_method
-    return method.card.name == CONTROL or (job.of_clips and answers_clips(method))
+    return job.planned_method.card.name == CONTROL or (job.of_clips and answers_clips(job))
 
 
-def answers_clips(method: PlannedMethod) -> bool:
+def answers_clips(job: ShardJob) -> bool:
     """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
-    return hasattr(method_class(method), "clip")
+    return hasattr(method_class(job), "clip")
 
 
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
     """The job's method in a process of its own."""
     log = job.folder.path / "logs" / f"{job.method}.txt"
-    hidden = partial(_without_names, job.run, job.plan_run) if needs_names(job.planned_method) else hide_paths
-    spec, device = spec_of(job), job.plan.settings.device
-    return Contestant(spec, device, log, threads=threads, time_limit=time_limit, hidden=hidden)
+    hidden = partial(_without_names, job.run, job.plan_run) if needs_names(job) else hide_paths
+    spec, device, code = spec_of(job), job.plan.settings.device, job.planned_method.code
+    return Contestant(spec, device, log, threads=threads, time_limit=time_limit, hidden=hidden, code=code)
 
 
 def _without_names(run: Path, plan_run: str, text: str) -> str:
@@ -92,13 +99,17 @@ def neutral_id(ref: SampleRef, frame: int | None = None) -> str:
     return hashlib.sha256(ref.digest.encode()).hexdigest()
 
 
-def needs_names(method: PlannedMethod) -> bool:
+def needs_names(job: ShardJob) -> bool:
     """Whether a method matches files by the photos' own names, and is therefore told them."""
-    return bool(getattr(method_class(method), "needs_names", False))
+    return bool(getattr(method_class(job), "needs_names", False))
 
 
-def method_class(method: PlannedMethod) -> type[Method]:
-    return registry.method_class(registry.method_spec(method.spec).name)
+def method_class(job: ShardJob) -> type[Method]:
+    """Raises `SpecError` where the file that the class is in is gone, or was changed since the run was planned."""
+    try:
+        return opened.method_class(spec_of(job), job.planned_method.code)
+    except SpecError as error:
+        raise SpecError(f"method {job.planned_method.origin}: {error}") from error
 
 
 def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
@@ -109,7 +120,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     items = ShardItems(job)
     if callee is None:
         spec = spec_of(job)
-        copied = job.of_clips and answers_clips(job.planned_method)
+        copied = job.of_clips and answers_clips(job)
         callee = OutputClip(job, items, spec) if copied else Here(spec, job.plan.settings.device)
     with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
         with ClipFiles(job, items, folder) if job.of_clips else PhotoFiles(job, folder) as files:
@@ -133,16 +144,16 @@ def _rows(
     rows: list[tuple[str, bool, float, str]] = []
     if job.clip_problem:
         return rows
-    if hasattr(method_class(job.planned_method), "expect") and not is_copied(job):
+    if hasattr(method_class(job), "expect") and not is_copied(job):
         callee.expect(_expected(job, items))
     guard, noted = Guard(job, items), ""
     faces = faces_by_item(job.prepared("faces"))
-    named = needs_names(job.planned_method) and not job.of_clips
+    named = needs_names(job) and not job.of_clips
     size, seed = max(job.planned_method.card.batch_size, 1), job.planned_method.seed(job.plan.settings.seed)
     try:
         for chunk in items:
             readable = [item for item in chunk if item.image is not None]
-            samples = [_sample(item, faces, named) for item in readable]
+            samples = [_sample(item, faces, named, draw_of(job, item.ref)) for item in readable]
             batches = [samples[start : start + size] for start in range(0, len(samples), size)]
             results = [result for batch in batches for result in call_method(callee, batch, seed)]
             for item, sample, (answer, ms) in zip(readable, samples, results, strict=True):
@@ -158,17 +169,29 @@ def _rows(
     return rows
 
 
-def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool) -> Sample:
+def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool, draw: str) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    return Sample(item.ref.id if named else neutral, item.image, tuple(face.box for face in faces.get(item.key, [])))
+    boxes = tuple(face.box for face in faces.get(item.key, []))
+    sequence = "" if item.frame is None else neutral.partition("#")[0]
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence)
+
+
+def draw_of(job: ShardJob, ref: SampleRef) -> str:
+    """By what name a method draws for a photo; '' = its own. With one draw a person that of its first labelled person,
+    hashed under a key: names never reach a method."""
+    person = next((label.identity for label in ref.labels if label.identity), "")
+    if job.planned_method.draw != ONE_DRAW or not person:
+        return ""
+    key = digest([job.planned.card.fingerprint, job.plan.settings.seed])
+    return hashlib.blake2b(person.encode(), key=bytes.fromhex(key), digest_size=32).hexdigest()
 
 
 def _expected(job: ShardJob, items: ShardItems) -> list[str]:
     """What all inputs of the data set are called, not only those of this run: an output may belong to a photo that
     --limit leaves out."""
     if not job.of_clips:
-        named = needs_names(job.planned_method)
+        named = needs_names(job)
         return [ref.id if named else neutral_id(ref) for ref in items.dataset.refs]
     ids: list[str] = []
     for other in map(job.workplace.place, dataset_jobs(job.plan, job.planned)):

@@ -11,9 +11,10 @@ from unmask.bench.core import registry
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.fetch.packages import cached, fetch_all
-from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant
+from unmask.bench.run.anonymize import anonymize_shard, is_anonymized, is_copied, open_contestant, spec_of
 from unmask.bench.run.contestants.serving import serve
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
+from unmask.bench.run.figures.regimes import without_idle
 from unmask.bench.run.jobs.executors import Pool, Progress, Serial, open_pool, run_stage, warm_up
 from unmask.bench.run.jobs.hosting import Hosts
 from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs, shard_jobs
@@ -122,13 +123,19 @@ def _anonymize_all(
     others = [job for job in jobs if job not in copied]
     is_done = workplace.bind(partial(is_anonymized, time_limit=time_limit))
     open_host = workplace.bind(partial(open_contestant, time_limit=time_limit))
-    run_stage("anonymize", work, others, Hosts(open_host, is_done, workers), progress)
+    one_draw = set(plan.one_draw.values())
+    hosts = Hosts(open_host, is_done, workers, workplace.bind(spec_of))
+    run_stage("anonymize", work, [job for job in others if job.method not in one_draw], hosts, progress)
+    drawn = without_idle(RunFolder(workplace.run), plan, [job for job in others if job.method in one_draw])
+    if drawn:
+        run_stage("anonymize people", work, drawn, hosts, progress)
 
 
 def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> RunFolder:
     """Scores and reduces what the methods have left behind. Readings that are there are used as they are. The plan and
     all that follows from it replace the former ones at the end, together."""
-    folder, jobs = RunFolder(workplace.run), score_jobs(plan)
+    folder = RunFolder(workplace.run)
+    jobs = without_idle(folder, plan, score_jobs(plan))
     if restoring := restore_jobs(plan):
         run_stage("restore", workplace.bind(learn_restorations), restoring, pool, progress)
     run_stage("score", workplace.bind(score_shard), jobs, pool, progress)

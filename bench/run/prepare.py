@@ -20,6 +20,7 @@ from unmask.bench.run.reading.seen import Seen, seen_originals
 from unmask.bench.run.reading.sequences import FramesPart, TrackedFacesPart, people_parts
 from unmask.bench.run.reading.views import original_view_parts
 from unmask.bench.store.detections import detection_columns, faces_by_item
+from unmask.bench.store.readings import borrow, lend
 from unmask.bench.store.tables import Table, columns_of
 
 LOCATED: Final = ("images", "faces", "signatures")
@@ -32,9 +33,13 @@ def prepare_shard(job: ShardJob) -> bool:
     has no frames."""
     folder = job.folder.prepare_dir(job.dataset, job.shard)
     together = LOCATED_IN_CLIPS if job.of_clips else LOCATED
-    missing = {part.name for part in missing_parts(folder, _parts(job), together)}
-    if not missing:
+    absent = missing_parts(folder, _parts(job), together)
+    if not absent:
         return False
+    borrowed = {part.name for part in absent if borrow(folder, part.name, part.key)}
+    missing = _names(missing_parts(folder, _parts(job), together) if borrowed else absent)
+    if not missing:
+        return True
     finding = bool(missing & set(together))
     faces = None if finding else faces_by_item(job.prepared("faces"))
     parts, items = _parts(job, missing), ShardItems(job)
@@ -52,8 +57,15 @@ def prepare_shard(job: ShardJob) -> bool:
             clip.problem = error.reason
     if clip is not None and not clip.problem:
         clip.items = items
-    write_parts(folder, (part for part in parts if part.name in missing))
+    made = [part for part in parts if part.name in missing]
+    write_parts(folder, made)
+    for part in made:
+        lend(folder, part.name, part.key)
     return True
+
+
+def _names(parts: Sequence[Part]) -> set[str]:
+    return {part.name for part in parts}
 
 
 def _parts(job: ShardJob, missing: set[str] | None = None) -> list[Part]:
@@ -82,10 +94,11 @@ class ImagesPart(Part):
             height, width = (0, 0) if item.image is None else item.image.shape[:2]
             points = sum(label.at is not None for label in item.ref.labels)
             unplaced = 0 if item.image is None else points - sum(label.at is not None for label in _labels(seen))
-            rows.append((item.ref.id, item.image is not None, item.reason, item.note, height, width, unplaced))
-        texts = dict.fromkeys(("reason", "note"), np.str_)
+            texts = item.reason, item.note, item.ref.digest
+            rows.append((item.ref.id, item.image is not None, *texts, height, width, unplaced))
         numbers = dict.fromkeys(("height", "width", "unplaced_labels"), np.int32)
-        return columns_of(rows, {"sample": np.str_, "readable": np.bool_, **texts, **numbers})
+        kinds = dict.fromkeys(("reason", "note", "digest"), np.str_)
+        return columns_of(rows, {"sample": np.str_, "readable": np.bool_, **kinds, **numbers})
 
 
 def _labels(seen: Seen) -> list[FaceLabel]:

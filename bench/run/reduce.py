@@ -19,14 +19,21 @@ from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.types import Bools, Unit
 from unmask.bench.core.values import CLIPS, AttackTrial, Finding, Histogram, SetStatistic, UnitValues
 from unmask.bench.run.figures.assemble import Originals, assemble_evidence, assemble_originals
-from unmask.bench.run.figures.audited import NAMED, Auditing
+from unmask.bench.run.figures.audited import NAMED, Auditing, untried
 from unmask.bench.run.figures.clips import clip_results, clip_row
 from unmask.bench.run.figures.draws import MetricOutput, averaged, releases_by_draws
 from unmask.bench.run.figures.operating_points import measure_own_card, usable_points
-from unmask.bench.run.figures.problems import failures, input_row, output_findings, outputs_digest
+from unmask.bench.run.figures.problems import (
+    audit_findings,
+    failures,
+    input_row,
+    output_findings,
+    outputs_digest,
+)
 from unmask.bench.run.figures.ranking import compare_methods, rank_rows
 from unmask.bench.run.figures.rows import Answer, GapRows, answer, estimate_rows, worst_answers, write_face_table
 from unmask.bench.run.jobs.executors import Progress
+from unmask.bench.store.attack_rows import strongest_name
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
 from unmask.bench.store.results import (
     AttackRow,
@@ -176,7 +183,7 @@ class _Reduction:
         items = [item for metric in self._metrics for item in metric.ask(evidence)]
         if release.label == label:
             tables.histograms += [_histogram(evidence, item) for item in items if isinstance(item, Histogram)]
-            tables.findings += [_finding(evidence, item) for item in items if isinstance(item, Finding)]
+            tables.findings += [_finding(dataset, label, item) for item in items if isinstance(item, Finding)]
         if self._originals.clips:
             tables.results += clip_results(folder, plan, self._originals.clips, evidence, self._names)
             return items, outputs
@@ -184,7 +191,7 @@ class _Reduction:
         if release.label == label == self._controls[0]:
             self._inputs = outputs  # the control comes first
         elif release.label == label and label not in self._controls and release.variant == LOSSLESS:
-            tables.findings += [_finding(evidence, item) for item in output_findings(outputs, self._inputs)]
+            tables.findings += [_finding(dataset, label, item) for item in output_findings(outputs, self._inputs)]
         values = [item for item in items if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
         trials = [item for item in items if isinstance(item, AttackTrial)]
@@ -201,13 +208,18 @@ class _Reduction:
             design.settle("face")
             self._auditing = Auditing(self._originals.dataset, design.resamples["face"], design.masks["face"], seed)
         if trials and self._auditing is not None:
-            answers, rows = self._auditing.judged(label, answers, trials, self._cards)
+            top = strongest_name(self._plan, label)
+            answers, rows = self._auditing.judged(label, answers, trials, self._cards, top)
+            dataset = self._originals.dataset
             self._tables.attacks += rows
+            findings = [*untried(rows, top), *audit_findings(self._folder, self._plan, dataset, label)]
+            self._tables.findings += [_finding(dataset, label, finding) for finding in findings]
         return answers + worst_answers(answers, self._cards, self._attackers)
 
     def _is_of_one_attacker(self, answer: Answer) -> bool:
         """Whether it is of an attack that is shown, but neither compared nor ranked: the strongest one is."""
-        return self._cards[answer.metric].family == "audit" and (answer.metric, answer.instrument) != (NAMED, WORST)
+        strongest = answer.metric == NAMED and answer.instrument.startswith(WORST)
+        return self._cards[answer.metric].family == "audit" and not strongest
 
     def _placed(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, without a region where their metric has none."""
@@ -246,5 +258,5 @@ def _histogram(evidence: Evidence, item: Histogram) -> HistogramRow:
     return HistogramRow(dataset=evidence.dataset, method=evidence.method, **(asdict(item) | row))
 
 
-def _finding(evidence: Evidence, item: Finding) -> FindingRow:
-    return FindingRow(dataset=evidence.dataset, method=evidence.method, **asdict(item))
+def _finding(dataset: str, method: str, item: Finding) -> FindingRow:
+    return FindingRow(dataset=dataset, method=method, **asdict(item))

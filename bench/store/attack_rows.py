@@ -1,24 +1,33 @@
-"""Rows of ``estimates.json`` about attackers who know a method."""
+"""Rows of ``estimates.json`` about attackers who know a method, and what such attackers have of each method."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from pydantic import Field
 
+from unmask.bench.core.headlines import WITHOUT, WORST
 from unmask.bench.core.settings import Strict
+from unmask.bench.core.split import Part
+from unmask.bench.store.schemas import CONTROL, Plan, PlannedMethod
+
+NOT_POSSIBLE = "informed attacks: not possible, the method cannot be run"
+
+FEW_PEOPLE: Final = 100
+"""With fewer people to search than this, few claims about attackers can be made."""
 
 
-class GalleryPoint(Strict):
-    """How often the right person is named in a gallery of so many; null = not measured."""
+class GalleryRow(Strict):
+    """How often the right person comes first in a gallery of one size; null = not measured, or not modelled."""
 
     size: int
-    """People, the right one included."""
-    measured: float | None
-    """Among the people that there are, others left out at random."""
-    modelled: float | None
-    """From the tail of the scores of strangers (`bench.core.stats.galleries`)."""
-    low: float | None
-    high: float | None
-    """95 % of the model, widened by its misfit."""
+    """People in the gallery."""
+    measured: float | None = None
+    modelled: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The band of the model."""
 
 
 class AttackRow(Strict):
@@ -52,6 +61,9 @@ class AttackRow(Strict):
     """Share of the background people that it learned from -> ``named``."""
     trainings: list[float] = Field(default_factory=list)
     """Of several trainings each."""
+    learned_people: int = 0
+    learned_photos: int = 0
+    """Background people that it learned from, and their photos; 0 = it learns nothing."""
     psnr_released: float | None = None
     psnr: float | None = None
     """Of an attacker who restores: mean over faces of the PSNR against the original, dB, of the release and of what is
@@ -71,8 +83,53 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
-    galleries: list[GalleryPoint] = Field(default_factory=list)
-    """``named`` by the number of people searched, of the strongest attack on the method that may be believed; up to the
-    people that there are or, where the model holds, to the most that the scores support."""
+    galleries: list[GalleryRow] = Field(default_factory=list)
+    """``named`` by the size of the gallery, ascending, of the strongest attack on the method that may be believed: up
+    to the people that there are or, where the model holds, to the most that the scores support."""
     gallery_misfit: float | None = None
-    """The largest difference between model and measurement; above 0.05 nothing is modelled."""
+    """Largest difference between model and measurement, as a share; null = no model. Above 0.05 none is given."""
+
+
+def few_people(rows: Iterable[AttackRow]) -> int:
+    """How many people attackers search, where they are fewer than `FEW_PEOPLE`; else 0."""
+    people = max((row.people for row in rows), default=0)
+    return people if people < FEW_PEOPLE else 0
+
+
+def made_elsewhere(method: PlannedMethod, part: Part) -> bool:
+    """Whether a method is pictures that were made elsewhere, and they come with those of a part of an audit's photos
+    (``background`` or ``enrolment``)."""
+    return f"{part}_fingerprint" in method.card.params
+
+
+def learnable(plan: Plan) -> list[str]:
+    """Labels of the methods of which attackers have outputs of background people, the control left out."""
+    again = plan.again
+    return [
+        each.label
+        for each in plan.methods
+        if each.origin == each.label
+        and (made_elsewhere(each, "background") or (each.label in again and not made_elsewhere(each, "enrolment")))
+    ]
+
+
+def strongest_name(plan: Plan, label: str) -> str:
+    """The instrument name of the strongest attack on a method: `WORST`, or another one where attackers lack something
+    that they have of other methods, so that the two are never ranked together."""
+    if any(method.label == label and method.card.name == CONTROL for method in plan.methods):
+        return WORST
+    learned, twice = plan.used_to("background") and label in learnable(plan), label in plan.again
+    if twice and (learned or not plan.used_to("background")):
+        return WORST
+    return f"{WORST}{WITHOUT}{'enrolment' if learned else 'background' if twice else 'method'}"
+
+
+def lacking(name: str) -> str:
+    """What attackers lack, where the strongest attack has this instrument name; '' = nothing."""
+    return {
+        "method": NOT_POSSIBLE,
+        "enrolment": "attackers who compare with anonymized photos: not possible, the tested photos were anonymized "
+        "only once (outputs:enrolment=FOLDER)",
+        "background": "attackers who learn: not possible, there are no anonymized photos of background people "
+        "(outputs:background=FOLDER)",
+    }.get(name.removeprefix(f"{WORST}{WITHOUT}"), "")

@@ -6,7 +6,11 @@ so is better than a table that looks complete.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from unmask.bench.core.cards import InstrumentCard, MetricCard
+from unmask.bench.core.files import digest
 from unmask.bench.store.view import WORST, Column, RunView
 
 
@@ -89,22 +93,63 @@ def _instruments_difference(one: list[InstrumentCard], two: list[InstrumentCard]
 
 
 def _thresholds_difference(a: RunView, b: RunView, column: Column) -> str:
-    over_time = a.metrics[column.metric].family in ("exposure", "consistency")
+    return "" if _thresholds(a, column) == _thresholds(b, column) else "other decision thresholds (another calibration)"
+
+
+def _thresholds(run: RunView, column: Column) -> dict[str, Any]:
+    """Those that a column's numbers depend on, by attack."""
+    over_time = run.metrics[column.metric].family in ("exposure", "consistency")
     if not over_time and "@" not in column.metric and not column.metric.startswith("deid_rate"):
-        return ""
+        return {}
     # Other thresholds of one recogniser do not touch another one's numbers, but any of them can decide the worst.
-    mine, theirs = (
-        {name: p for name, p in run.operating_points.get("points", {}).items() if column.instrument in (WORST, name)}
-        for run in (a, b)
-    )
-    return "" if mine == theirs else "other decision thresholds (another calibration)"
+    points = run.operating_points.get("points", {})
+    return {name: p for name, p in points.items() if column.instrument in (WORST, name)}
 
 
 def _settings_difference(a: RunView, b: RunView, metric: MetricCard) -> str:
-    one, two = a.plan.settings, b.plan.settings
-    by_age = ("age_group", "stranger_match_group", "excess_match")
-    if metric.name.startswith(by_age) and one.age_groups != two.age_groups:
-        return "other age groups"
-    if metric.family == "skin" and one.skin_target != two.skin_target:
-        return "another skin tone as the target"
-    return ""
+    mine, theirs = _settings(a, metric), _settings(b, metric)
+    return next((f"other {name}" for name in mine if mine[name] != theirs[name]), "")
+
+
+def _settings(run: RunView, metric: MetricCard) -> dict[str, Any]:
+    """The settings that a metric's numbers depend on."""
+    settings: dict[str, Any] = {}
+    if metric.name.startswith(("age_group", "stranger_match_group", "excess_match")):
+        settings["age groups"] = run.plan.settings.age_groups
+    if metric.family == "skin":
+        settings["skin target"] = run.plan.settings.skin_target
+    return settings
+
+
+def data_identity(run: RunView, dataset: str) -> dict[str, str]:
+    """What the faces of a data set depend on besides its photos, by name."""
+    return {f"instrument {card.name}": _identity(card) for card in _locating(run, dataset)} | {
+        "number of photos": str(len(run.planned(dataset).samples))
+    }
+
+
+def column_identity(run: RunView, column: Column) -> dict[str, str]:
+    """What a column's numbers depend on besides data and method, by name: with another identity they are other numbers.
+    Unlike a run, it can be kept in a small file."""
+    metric = run.metrics[column.metric]
+    used, thresholds = _used(run, metric, column), _thresholds(run, column)
+    if metric.family == "outcome":  # recognisers say which faces are missed
+        used = [*used, *(card for card in run.instruments.values() if card.role == "recogniser" and card not in used)]
+        thresholds = run.operating_points.get("points", {})
+    return {
+        f"metric {metric.name}": metric.version,
+        **{f"instrument {card.name}": _identity(card) for card in used},
+        **({"decision thresholds": digest(thresholds)[:12]} if thresholds else {}),
+        **{name: digest(value)[:12] for name, value in _settings(run, metric).items()},
+    }
+
+
+def identity_difference(one: Mapping[str, str], two: Mapping[str, str]) -> str:
+    """What differs between two identities, with both values; empty = nothing."""
+    differing = [name for name in {**one, **two} if one.get(name) != two.get(name)]
+    texts = [f"{name}: {one.get(name, 'none')} against {two.get(name, 'none')}" for name in differing]
+    return "; ".join(texts[:3]) + ("; ..." if len(texts) > 3 else "")
+
+
+def _identity(card: InstrumentCard) -> str:
+    return f"{card.version} ({digest(card.identity)[:8]})"

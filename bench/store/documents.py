@@ -15,14 +15,20 @@ from pydantic import BaseModel, Field, ValidationError
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.settings import Strict
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import Spec, file_target, parse_spec
+from unmask.bench.store.gating import Baseline, Gate
 from unmask.bench.store.results import REPRODUCTION, Estimates, Reproduction
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Place, storage_at
 
 M = TypeVar("M", bound=BaseModel)
 
-SHIPPED: Final[dict[str, type[BaseModel]]] = {"plan.schema.json": Plan, "estimates.schema.json": Estimates}
+SHIPPED: Final[dict[str, type[BaseModel]]] = {
+    "plan.schema.json": Plan,
+    "estimates.schema.json": Estimates,
+    "baseline.schema.json": Baseline,
+    "gate.schema.json": Gate,
+}
 LOCATIONS: Final = "locations.json"
 LONGEST_ROW: Final = 50
 """Plain values that share a line of a document; of more, each has its own."""
@@ -102,7 +108,7 @@ def read_reproduction(run: Path) -> Reproduction | None:
 def _intact(document: BaseModel) -> bool:
     if isinstance(document, Plan):
         return document.run == document.content_name()
-    return not isinstance(document, Estimates) or document.seal == document.content_seal()
+    return not isinstance(document, Estimates | Baseline) or document.seal == document.content_seal()
 
 
 class Locations(Strict):
@@ -115,7 +121,8 @@ class Locations(Strict):
     datasets: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Label of a data set -> parameter of its SPEC (``path``) -> folder."""
     methods: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Label of a method -> parameter of its SPEC -> file or folder."""
+    """Label of a method -> parameter of its SPEC -> file or folder; where its class is in a file of the user's, also
+    the name of that file in the plan -> the file."""
 
 
 def read_locations(run: Path) -> Locations:
@@ -163,7 +170,10 @@ def _located(spec: str, places: dict[str, str]) -> str:
     if not places:
         return spec
     parsed = parse_spec(spec)
-    return Spec(parsed.name, {**parsed.params, **places}).text
+    name, params, target = parsed.name, dict(places), file_target(parsed.name)
+    if target is not None and (file := params.pop(target[0].name, "")):
+        name = f"{file}:{target[1]}"
+    return Spec(name, {**parsed.params, **params}).text
 
 
 def schema_text(model: type[BaseModel]) -> str:

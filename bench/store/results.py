@@ -264,6 +264,14 @@ class Selection(Strict):
     """Reason -> photos that belong to no cell."""
 
 
+class WideSet(Strict):
+    """Photos that show more than a face, for quality over the thesis's kind of crop."""
+
+    dataset: str
+    """Label in the plan."""
+    selection: Selection
+
+
 class Reproduction(Strict):
     """A run that follows the thesis's protocol."""
 
@@ -278,3 +286,7 @@ class Reproduction(Strict):
     left_out: dict[str, str]
     """Parts without a method -> why."""
     selection: Selection
+    wide: list[WideSet] = Field(default_factory=list)
+    """Beside `dataset`."""
+    wide_left_out: dict[str, str] = Field(default_factory=dict)
+    """Data sets of wider photos that are not here -> why."""

@@ -32,6 +32,8 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
     RUN/estimates.json                               all numbers
     RUN/locations.json                               where data sets and the files of methods lie
     RUN/names.json                                   who the pseudonyms in estimates.json, faces/, searches/ are
+    RUN/sensitivity.json                             whether a gate finds the run's weakened outputs worse
+    RUN/gate/                                        what gates said of it, unless they wrote elsewhere
     RUN/publishing/                                  new results on the way to their places
     RUN/purged.json                                  says that all but the figures was removed
     RUN/reproduction.json                            which published protocol it follows, if any

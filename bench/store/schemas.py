@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from unmask.bench.core.cards import AttackerCard, DatasetCard, InstrumentCard, MethodCard, MetricCard, Role
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.files import digest
-from unmask.bench.core.seeds import derive_seed
+from unmask.bench.core.seeds import AGAIN, ONE_DRAW, derive_seed
 from unmask.bench.core.settings import PlanSettings, Strict
 from unmask.bench.core.values import CLIPS
 from unmask.bench.core.views import RESTORED
@@ -50,6 +50,8 @@ class PlannedDataset(Strict):
     card: DatasetCard
     samples: list[str]
     """Ids of the photos or clips in order."""
+    wide: bool = False
+    """Of photos: whether quality is also measured over wide crops about the faces."""
     digests: list[str] = Field(default=[])
     """Of clips: sha256 of each one's content."""
     groups: list[str] = Field(default=[])
@@ -69,8 +71,8 @@ class PlannedMethod(Strict):
     draw_of: str = ""
     """The label whose results a further draw is averaged into; '' = a method with results of its own."""
     again_of: str = ""
-    """The label of the method that this is, under another seed, for attackers who run it themselves; '' = a method with
-    results of its own, or a draw of one."""
+    """The label of the method that this is, under another seed: for attackers who run it themselves, or with one draw a
+    person; '' = a method with results of its own, or a draw of one."""
     code: str = ""
     """sha256 over the source of the method: a plug-in's package, of a built-in method its modules."""
     files: dict[str, str] = Field(default={})
@@ -201,10 +203,13 @@ class Plan(Strict):
 
     def content_name(self) -> str:
         """What ``run`` must be: the first 16 hex digits of the sha256 of the rest, as canonical JSON; notes on the
-        data sets apart, which say how they were read on this machine."""
+        data sets apart, which say how they were read on this machine. What is not asked for is left out where plans
+        did not have it once, so that they keep their names."""
         body = self.model_dump(mode="json", exclude={"run", "schema_"})
         for dataset in (*body["datasets"], *body["others"]):
             dataset.pop("notes", None)
+            if not dataset["wide"]:
+                del dataset["wide"]
         return digest(body)[:16]
 
     @property
@@ -287,9 +292,14 @@ class Plan(Strict):
 
     @property
     def again(self) -> dict[str, str]:
-        """Method -> the same under another seed. Those that are not in it cannot be run by an attacker: pictures that
-        were made elsewhere; the control, which needs no run."""
-        return {method.again_of: method.label for method in self.methods if method.again_of}
+        """Method -> the same under another seed. Not in it: pictures that were made elsewhere, and only once; the
+        control, which needs no run."""
+        return {method.again_of: method.label for method in self.methods if method.draw == AGAIN}
+
+    @property
+    def one_draw(self) -> dict[str, str]:
+        """Method -> the same with one draw a person."""
+        return {method.again_of: method.label for method in self.methods if method.draw == ONE_DRAW}
 
     @property
     def audited(self) -> list[str]:

@@ -177,7 +177,7 @@ class RunView:
         trackers = [part.label for part in self.plan.trackers]
         metrics = {name: i for i, name in enumerate(self.metrics)}
         instruments = {name: i for i, name in enumerate([WORST, *trackers, *self.instruments, "standard"])}
-        regions = ("", "face", "image", "background")
+        regions = ("", "face", "image", "background", "wide")
 
         def order(c: Column) -> tuple[int, int, str, int]:
             return metrics[c.metric], instruments.get(c.instrument, 999), c.instrument, regions.index(c.region)

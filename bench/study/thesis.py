@@ -1,16 +1,18 @@
-"""The thesis's protocol: its methods, a balanced test set, every metric, and a note of which method took which part."""
+"""The thesis's protocol: its methods, a balanced test set, every metric, and a note of which method took which part;
+quality also over the thesis's kind of crop, of data sets whose photos show more than a face."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from unmask.bench.core import registry
-from unmask.bench.core.errors import CheckpointError, ConfigError, UnavailableError, UnknownNameError
+from unmask.bench.core.errors import CheckpointError, ConfigError, DataError, UnavailableError, UnknownNameError
 from unmask.bench.core.settings import CHOOSING, CommonSettings, OneSpec, Option
 from unmask.bench.core.spec import SEEDS, Spec, parse_spec, without_seeds
 from unmask.bench.core.types import FetchProgress
@@ -21,7 +23,7 @@ from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.store.documents import Locations, write_json
-from unmask.bench.store.results import REPRODUCTION, Reproduction
+from unmask.bench.store.results import REPRODUCTION, Reproduction, WideSet
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import CONTROL, Plan
 from unmask.bench.study.balanced import balanced_test_set, built_test_set
@@ -43,6 +45,10 @@ COMPARED: Final = ("deepprivacy", "dp-att")
 """The parts whose privacy H1 and H2 compare; both draw faces by chance, so several draws are averaged."""
 LABEL: Final = "balanced"
 """What results call the test set."""
+WIDE: Final = ("celeba-identity:split=probe", "lfw:split=probe")
+"""Data sets of wider photos; of the first one's other half networks learn."""
+WIDE_PHOTOS: Final = 600
+"""Of each of them, at most."""
 
 
 class ThesisSettings(CommonSettings):
@@ -53,9 +59,12 @@ class ThesisSettings(CommonSettings):
     methods: Annotated[tuple[str, ...], Option(CHOOSING, "--method", "-m", metavar="PART[=SPEC]")] = ()
     """Only these parts: PART, or PART=SPEC to let another method play it; may repeat."""
     limit: Annotated[int | None, Option(CHOOSING)] = Field(default=None, ge=8)
-    """At most N photos, as balanced as can be; without: up to 1,200."""
+    """At most N photos of each data set, as balanced as can be; without: up to 1,200, of wider ones 600."""
     test_set: Annotated[Path | None, Option(CHOOSING)] = None
     """Take the test photos of this set of unmask data build."""
+    wide: Annotated[tuple[str, ...], Option(CHOOSING, metavar="SPEC")] = ()
+    """Data set of wider photos, for quality over the thesis's kind of crop; may repeat. Without: celeba-identity's and
+    lfw's probe halves, where they are here. none: not measured."""
     seeds: Annotated[int, Option(CHOOSING)] = Field(default=5, ge=1, le=100)
     """Draws averaged for deepprivacy and dp-att (H1, H2)."""
 
@@ -135,6 +144,23 @@ def with_seeds(text: str, seeds: int) -> str:
     return f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
 
 
+def choose_wide(chosen: Sequence[str] = (), root: Path | None = None) -> tuple[list[str], dict[str, str]]:
+    """Data sets of wider photos, as SPECs with a label, and those that are not here with the reason: without a choice
+    `WIDE`, with ``none`` nothing. Raises `UnmaskError` subclasses for a chosen one that cannot be opened."""
+    specs, absent = [], {}
+    for text in WIDE if not chosen else () if tuple(chosen) == ("none",) else chosen:
+        spec = registry.dataset_spec(text)
+        try:
+            open_dataset(text, root=root)
+        except DataError as error:
+            if chosen:
+                raise
+            absent[text] = " ".join(str(error).split())
+            continue
+        specs.append(text if spec.label != spec.default_label else f"wide-{spec.name}={spec.text}")
+    return specs, absent
+
+
 def prepare_thesis(
     cast: Cast,
     settings: ThesisSettings,
@@ -148,22 +174,24 @@ def prepare_thesis(
     subclasses, as `make_plan`."""
     source, built = settings.datasets[0], settings.test_set
     spec = f"{LABEL}={registry.dataset_spec(source).text}"
+    wide, absent = choose_wide(settings.wide, root)
     specs = [with_seeds(text, settings.seeds) if role in COMPARED else text for role, text in cast.specs.items()]
-    config = RunConfig(datasets=(spec,), methods=tuple(specs), seed=settings.seed, device=settings.device)
+    config = RunConfig(datasets=(spec, *wide), methods=tuple(specs), seed=settings.seed, device=settings.device)
     plan = get_ready(config, root=root, workers=workers, progress=fetching)
     dataset = open_dataset(spec, root=root)
     limited = plan.settings.model_copy(update={"limit": settings.limit})
-    if built is not None:
-        test_set, selection = built_test_set(built, spec, dataset, limited)
-    else:
-        with open_pool(workers) as pool:
-            test_set, selection = balanced_test_set(
-                spec, dataset, limited, root=root, pool=pool, progress=progress, fetching=fetching
-            )
+    fewer = plan.settings.model_copy(update={"limit": min(settings.limit or WIDE_PHOTOS, WIDE_PHOTOS)})
+    with open_pool(workers) as pool:
+        choose = partial(balanced_test_set, root=root, pool=pool, progress=progress, fetching=fetching)
+        if built is not None:
+            test_set, selection = built_test_set(built, spec, dataset, limited)
+        else:
+            test_set, selection = choose(spec, dataset, limited)
+        wider = [choose(text, open_dataset(text, root=root), fewer) for text in wide]
     roles = {role: registry.method_spec(text).label for role, text in cast.specs.items()}
     drawn = dict(by_draws(plan.methods))
     return Prepared(
-        plan.changed(datasets=[test_set]),
+        plan.changed(datasets=[test_set, *(planned.model_copy(update={"wide": True}) for planned, _ in wider)]),
         Reproduction(
             of="thesis",
             dataset=test_set.label,
@@ -171,6 +199,8 @@ def prepare_thesis(
             draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
             left_out=dict(cast.left_out),
             selection=selection,
+            wide=[WideSet(dataset=planned.label, selection=chosen) for planned, chosen in wider],
+            wide_left_out=absent,
         ),
         locations_for(config),
     )

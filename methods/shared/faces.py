@@ -54,6 +54,10 @@ class FaceMethod(ABC):
         """Anonymizes all faces in place. ``image`` (H, W, 3) is a writable copy; ``faces`` have a positive size, the
         largest first; their landmarks are NaN where only boxes are known (``detector=harness``)."""
 
+    def placed(self, faces: Sequence[Detection], sample: Sample) -> Sequence[Detection]:
+        """The faces of a sample at the places where they are edited: those where they were found."""
+        return faces
+
     @property
     def params(self) -> dict[str, Scalar]:
         """Every parameter with its value, for the card."""
@@ -98,7 +102,7 @@ class FaceMethod(ABC):
                 # would pass off a crash as "no face here".
                 return MethodFailure(f"face detector failed: {str(error).splitlines()[0][:120]}")
         output = sample.image.copy()
-        self.edit_faces(output, in_order(faces), sample_rng(seed, sample.draw))
+        self.edit_faces(output, self.placed(in_order(faces), sample), sample_rng(seed, sample.draw))
         return output
 
 

@@ -21,7 +21,7 @@ decimals: embeddings are float32, and equal photos must not differ by chance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +75,9 @@ class Attack:
     """(N,) destroyed, and no candidate can be read."""
     error: Bools
     """(N,) nothing was released but the original."""
+    probes: Bools | None = None
+    """(N,) faces that may be searched for, where ``original`` is a gallery of other pictures, which may lack a face's
+    own entry; ``None`` = those whose original can be read."""
 
     @cached_property
     def readable(self) -> Bools:
@@ -83,8 +86,9 @@ class Attack:
 
     @cached_property
     def scored(self) -> Bools:
-        """(N,) the original can be read, and a candidate too unless the face is gone."""
-        return self.readable & (self.gone | (np.bincount(self.face, minlength=len(self.original)) > 0))
+        """(N,) the original can be read, and a candidate too unless the face is gone, or was released as it was."""
+        probes = self.readable if self.probes is None else self.probes
+        return probes & (self.gone | self.error | (np.bincount(self.face, minlength=len(self.original)) > 0))
 
     @cached_property
     def own_distance(self) -> Float:
@@ -180,13 +184,15 @@ def informed_attack(
         extra_rows = unit_rows(learned.read(recogniser, {"embedding": extra}, released=True, fit=fit)["embedding"])
     layers = list(learned.read(recogniser, released, released=True, fit=fit).values())
     name = f"{learned.label}/{recogniser}"
+    probes = np.asarray(np.isfinite(original["embedding"]).all(axis=1), dtype=np.bool_)
     if not learned.card.templates or person is None:
-        return _attack(evidence, name, gallery, layers, faces, extra_rows), None
+        return replace(_attack(evidence, name, gallery, layers, faces, extra_rows), probes=probes), None
     photo = np.unique(evidence.faces.sample, return_inverse=True)[1].astype(np.int64)
     # Of a person's faces in one photo only one is theirs: photos are told apart within a person.
     others = templates_without(gallery, person, np.unique(np.stack([person, photo]), axis=1, return_inverse=True)[1])
     own = _attack(evidence, name, others, layers, faces, extra_rows).own_distance
-    return _attack(evidence, name, templates(gallery, person)[person], layers, faces, extra_rows), own
+    attack = _attack(evidence, name, templates(gallery, person)[person], layers, faces, extra_rows)
+    return replace(attack, probes=probes), own
 
 
 def gallery_of_view(columns: Columns, view: str, *, released: bool) -> Columns:

@@ -41,7 +41,7 @@ _KEPT: Final = (
 _CEILING: Final = "The control is the ceiling: what the estimator reads off unprotected faces. "
 _UNREAD: Final = (
     "Of the faces on which a face is found again only: read the number of unscored ones and detection_rate beside it. "
-    "An attacker who learns how a method changes faces may read more."
+    "An attacker who learns what a method leaves of faces may read more: see learned_*."
 )
 
 
@@ -156,17 +156,18 @@ def _statistic(
     labelled = np.isfinite(target)
     if suffix and not labelled.any():
         return
-    label = np.where(labelled, target, -1).astype(np.int64)
+    auc = MacroAuc(scores, np.where(labelled, target, -1).astype(np.int64), evidence.faces.cluster)
     yield SetStatistic(
         f"{metric}{suffix}",
         name,
-        MacroAuc(scores, label, evidence.faces.cluster),
+        auc,
         np.asarray(labelled & np.isfinite(scores).all(axis=1), np.bool_),
         eligible=np.asarray(labelled, np.bool_) if suffix else eligible,
         chance=0.5,
         share=True,
         magnitude=True,
         centre=0.5,
+        compute_all=auc.of_all,
     )
 
 

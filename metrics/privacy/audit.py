@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -31,6 +31,11 @@ from unmask.metrics.privacy.trials import (
     of_everybody,
     trials_of,
 )
+
+_NOT_COMPARED: Final = {
+    "originals": "what it looks at was not read",
+    "released": "there are no outputs of the gallery's photos under another seed to compare with",
+}
 
 
 class AuditedAttacks:
@@ -67,7 +72,7 @@ def _asked(evidence: Evidence, learned: LearnedAttack) -> Iterator[UnitValues | 
         trained = [trial for fit, trial in trials.get(channel, {}).items() if of_everybody(fit)]
         if not trained:
             problem = groundwork.problem if channel == FUSED else learned.problem(channel)
-            problem = problem or "the method cannot be run by an attacker"
+            problem = problem or _NOT_COMPARED[learned.card.gallery]
             yield AttackTrial(learned.label, channel, learned.card.explains, problem)
             continue
         trial = _trial(evidence, learned, channel, trials[channel], _Own(named, floor, person))

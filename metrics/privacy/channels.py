@@ -35,6 +35,8 @@ PHOTOMETRIC: Final = "photometric"
 SURROUNDINGS: Final = "surroundings"
 GEOMETRY: Final = "geometry"
 CLIP: Final = 5.0
+ONE_DRAW: Final = "+one-draw"
+"""Behind a recogniser's name: what it reads of the release in which all photos of one person get the same draw."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,14 @@ def channels(evidence: Evidence) -> Iterator[Channel]:
     again = _finite(evidence.landmarks.reshape(-1, 10))
     points = np.where(again[:, None, None], evidence.landmarks, evidence.truth.landmarks)
     yield from _on_one_scale(GEOMETRY, geometry(points))
+
+
+def one_draw_channels(evidence: Evidence) -> Iterator[Channel]:
+    """Recognisers, over the release in which all photos of one person get the same draw, if there is one."""
+    for name, columns in (evidence.audit.one_draw if evidence.audit else {}).items():
+        rows = unit_rows(columns["embedding"])
+        gone = np.asarray(columns["destroyed"] & ~_finite(rows), np.bool_)
+        yield Channel(f"{name}{ONE_DRAW}", rows, gone, cosine=True)
 
 
 def geometry(landmarks: NDArray[Any]) -> Float:

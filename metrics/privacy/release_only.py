@@ -7,7 +7,7 @@ those it is known whose photos belong together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import ClassVar, Final
 
@@ -16,11 +16,13 @@ import numpy as np
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.seeds import derive_seed
-from unmask.bench.core.stats.linking import RandIndex, joined, pure, pure_by_chance
+from unmask.bench.core.stats.intervals import estimates
+from unmask.bench.core.stats.linking import RandIndex, joined, pseudonymous, pure, pure_by_chance
+from unmask.bench.core.stats.resampling import STATISTIC_REPLICATES, ClusterResamples, replicate_statistic
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.values import Estimate, Finding, SetStatistic, UnitValues
 from unmask.metrics.privacy.attack import Ints, genuine_photo_pairs, impostor_pairs
-from unmask.metrics.privacy.channels import Channel, channels
+from unmask.metrics.privacy.channels import ONE_DRAW, Channel, channels, one_draw_channels
 from unmask.metrics.privacy.strangers import strangers
 from unmask.metrics.privacy.verification import TAR_FMRS, Pairs, VerificationAttack
 
@@ -71,6 +73,9 @@ _CHANNEL: Final = (
     "(geometry: width, height, their ratio and eye distance as logarithms, tilt, centre x and y of the five landmarks "
     "found again, else of the original's). Of errors the original is released; of destroyed faces of which a "
     "recogniser reads nothing the distance to all is the largest. "
+    "In an audit recognisers also compare (+one-draw) what the method makes with one draw for all photos of a person, "
+    "the first that a photo labels. Methods whose outputs are the same under two seeds draw nothing: for them both are "
+    "one regime, not run twice. "
 )
 _PAIRS: Final = (
     "Pairs of released faces in two photos, of people with two or more labelled photos: of one person genuine (each "
@@ -192,15 +197,31 @@ class ReleaseOnly:
         ),
     )
 
-    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic]:
+    def ask(self, evidence: Evidence) -> Iterator[UnitValues | SetStatistic | Finding]:
         """Nine items for every channel; none of clips, whose frames show who is who by themselves."""
         if len(evidence.clips):
             return
         pairs, seed = released_pairs(evidence), evidence.settings.seed
         person, eligible = clustered(evidence)
-        for channel in channels(evidence):
-            yield from _pair_statistics(channel, pairs)
+        linked: dict[str, Estimate] = {}
+        for channel in (*channels(evidence), *one_draw_channels(evidence)):
+            auc, *others = _pair_statistics(channel, pairs)
+            yield from (auc, *others)
+            if evidence.audit and evidence.audit.one_draw:
+                resamples = ClusterResamples(evidence.faces.cluster, STATISTIC_REPLICATES, seed)
+                linked[channel.name] = estimates(replicate_statistic(auc, resamples))[0]
             yield from _cluster_statistics(channel, person, eligible, seed)
+        yield from _regimes(linked)
+
+
+def _regimes(linked: Mapping[str, Estimate]) -> Iterator[Finding]:
+    """``linked``: channel -> AUC among released pairs."""
+    names = [name.removesuffix(ONE_DRAW) for name in linked if name.endswith(ONE_DRAW)]
+    verdicts = {name: pseudonymous(linked[f"{name}{ONE_DRAW}"], linked[name]) for name in names}
+    only = [name for name, verdict in verdicts.items() if verdict.kind == "pseudonymous"]
+    if only:
+        text = f"{len(only)} of {len(names)} recognisers, {only[0]} first: {verdicts[only[0]].text}"
+        yield Finding("pseudonymous", len(only), len(names), text)
 
 
 def _pair_statistics(channel: Channel, pairs: Pairs) -> Iterator[SetStatistic]:

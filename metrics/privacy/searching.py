@@ -150,7 +150,7 @@ def searched(compared: Compared, gallery: Gallery, thresholds: Mapping[str, floa
     return Trial(
         searches,
         gallery.people,
-        _permuted(best, gallery, rank),
+        _permuted(best, gallery, rank, away),
         _person_rank(best, gallery, rank, away),
         None if thresholds is None else _scores(scores, best, searches, gallery, compared.edges),
         {label: _accepted(scores, gallery, away, threshold) for label, threshold in (thresholds or {}).items()},
@@ -173,15 +173,18 @@ def _pushed_back(best: Float, person: Ints, genuine: Float) -> Ints:
     return np.asarray(rng.integers(0, equal.sum(axis=1), endpoint=True), np.int64)
 
 
-def _permuted(best: Float, gallery: Gallery, rank: Float) -> Float:
-    """People change places: whoever is searched for is somebody who could be named, drawn at random."""
+def _permuted(best: Float, gallery: Gallery, rank: Float, away: Bools) -> Float:
+    """People change places: whoever is searched for is somebody who could be named, drawn at random. Faces ``away`` are
+    given away as who they are, not as somebody else."""
     people = np.unique(gallery.person[gallery.eligible])
     rows = []
     for order in label_permutations(len(people), PERMUTATIONS):
         other = np.full(gallery.people, -1, np.int64)
         other[people] = people[order]
         person = np.where(gallery.eligible, other[gallery.person], -1)
-        rows.append(np.where(np.isnan(rank), np.nan, first_place(best, person)))
+        first = first_place(best, person)
+        first[away & np.isnan(first)] = 0
+        rows.append(np.where(np.isnan(rank), np.nan, first))
     return np.array(rows)
 
 

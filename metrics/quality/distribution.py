@@ -12,7 +12,7 @@ from scipy import linalg
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.types import Float, Floats32, Region, Unit
+from unmask.bench.core.types import Float, Floats32, Region, Unit, unit_of
 from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 INSTRUMENT = "inception"
@@ -185,7 +185,7 @@ class Distribution:
                 continue
             original, output = before[INSTRUMENT]["features"], after[INSTRUMENT]["features"]
             scored = np.asarray(np.isfinite(original).all(axis=1) & np.isfinite(output).all(axis=1), dtype=np.bool_)
-            unit: Unit = "face" if region == "face" else "image"
+            unit: Unit = unit_of(region)
             statistic = partial(SetStatistic, scored=scored, region=region, unit=unit, resampling="jackknife")
             yield statistic(
                 "fid",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.evidence import Evidence
-from unmask.bench.core.types import Outcome, Region
+from unmask.bench.core.types import Outcome, Region, unit_of
 from unmask.bench.core.values import UnitValues
 
 PIXELS: Final = "pixels"
@@ -141,7 +141,7 @@ class PixelQuality:
     needs: ClassVar[tuple[str, ...]] = (PIXELS,)
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
-        """Values a face (region ``face``) or an image; the instrument is the variant."""
+        """Values a face (regions ``face`` and ``wide``) or an image; the instrument is the variant."""
         for region, readings in evidence.pairs.items():
             for column, values in readings.get(PIXELS, {}).items():
                 metric, _, variant = column.partition("|")
@@ -173,7 +173,7 @@ class Perceptual:
     needs: ClassVar[tuple[str, ...]] = tuple(NETWORKS)
 
     def ask(self, evidence: Evidence) -> Iterator[UnitValues]:
-        """Values a face (region ``face``) or an image, for each of the two networks that was run."""
+        """Values a face (regions ``face`` and ``wide``) or an image, for each of the two networks that was run."""
         for region, readings in evidence.pairs.items():
             for instrument, metric in NETWORKS.items():
                 if instrument in readings:
@@ -185,9 +185,9 @@ def _values(
     evidence: Evidence, metric: str, instrument: str, column: NDArray[Any], region: str, *, standard: bool = True
 ) -> Iterator[UnitValues]:
     """A stored column of one region as the values of a metric, and again of the faces that were changed only."""
-    unit: Any = "face" if region == "face" else "image"
-    values = UnitValues(metric, instrument, np.asarray(column, np.float64), region=cast(Region, region), unit=unit)
+    column = np.asarray(column, np.float64)
+    values = UnitValues(metric, instrument, column, region=cast(Region, region), unit=unit_of(region))
     yield values
-    if region == "face" and standard and metric in CHANGED:
+    if unit_of(region) == "face" and standard and metric in CHANGED:
         left = np.isin(evidence.outcome, [Outcome.MISSED.value, Outcome.ERROR.value])
         yield replace(values, metric=f"{metric}_changed", eligible=~left)

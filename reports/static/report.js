@@ -20,13 +20,15 @@
     // Only contestants move or hide; the control and chance stay where they are.
     const body = table.querySelector("tbody.contestants");
     const rows = Array.from(body.rows);
+    // Methods that are not ranked among the others stay below them, and can be filtered too.
+    const all = rows.concat(Array.from(table.querySelectorAll("tbody.apart tr[data-name]")));
     const heads = Array.from(table.querySelectorAll("tr.heads th"));
     const status = make("p", { class: "status", role: "status" });
     let sorted = "";
 
     const tell = () => {
-      const shown = rows.filter((row) => !row.hidden).length;
-      status.textContent = shown + " of " + rows.length + " methods shown" + (sorted ? ", sorted by " + sorted : "");
+      const shown = all.filter((row) => !row.hidden).length;
+      status.textContent = shown + " of " + all.length + " methods shown" + (sorted ? ", sorted by " + sorted : "");
     };
 
     const sortBy = (head) => {
@@ -66,7 +68,7 @@
     const label = make("label", { for: filter.id }, "Filter methods");
     filter.addEventListener("input", () => {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const row of rows) row.hidden = !words.every((word) => row.dataset.name.toLowerCase().includes(word));
+      for (const row of all) row.hidden = !words.every((word) => row.dataset.name.toLowerCase().includes(word));
       tell();
     });
     const field = make("div", { class: "field" });

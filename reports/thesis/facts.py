@@ -51,7 +51,9 @@ def _network(card: MethodCard) -> str:
 def _detectors(results: Results) -> str:
     cards = [card for role in results.roles if role != "none" and (card := results.method(role)) is not None]
     names = list(dict.fromkeys(card.detector for card in cards))
-    return f"{listed(names) or 'no detector'}; only the face is replaced and pasted back into the whole photo"
+    soft = any(card.params.get("paste") == "feather" for card in cards)
+    how = "with a soft edge around the box found" if soft else "as a rectangle"
+    return f"{listed(names) or 'no detector'}; only the face is replaced, and pasted back into the whole photo {how}"
 
 
 def _judge(results: Results) -> str:

@@ -14,7 +14,7 @@ from unmask.reports.thesis.gains import attribute_gains
 from unmask.reports.thesis.hypotheses import decide
 from unmask.reports.thesis.published import load_published
 from unmask.reports.thesis.results import Results
-from unmask.reports.thesis.tables import beside, deid_rates
+from unmask.reports.thesis.tables import beside, deid_rates, pictures, quality_over_crops
 
 CLASSES: Final[dict[Verdict, str]] = {
     "supported": "better",
@@ -48,6 +48,8 @@ def thesis_values(run: RunView) -> dict[str, Any]:
         "faces": inputs.faces if inputs else 0,
         "hypotheses": decide(published, results),
         "tables": [(table, beside(table, results)) for table in published.tables],
+        "pictures": pictures(results),
+        "crops": quality_over_crops(published, results),
         "gains": attribute_gains(results),
         "deid": deid_rates(published.rules, results),
         "differences": [(each.what, each.thesis, ours(each, results)) for each in published.differences],

@@ -33,8 +33,12 @@ class Results:
             role for label in self.run.methods for role, played in self.reproduction.roles.items() if played == label
         ]
 
-    def estimate(self, role: str, metric: str, instrument: str, region: str = "face") -> Range:
-        row = self.run.row(self.reproduction.dataset, self.label(role), Column(metric, instrument, region))
+    def estimate(
+        self, role: str, metric: str, instrument: str, region: str = "face", *, dataset: str | None = None
+    ) -> Range:
+        """``dataset``: its label; without: the balanced test set."""
+        column = Column(metric, instrument, region)
+        row = self.run.row(dataset or self.reproduction.dataset, self.label(role), column)
         return UNMEASURED if row is None else Range(row.value, row.low, row.high, row.n)
 
     def difference(self, role: str, other: str, metric: str, instrument: str, region: str = "face") -> Range:

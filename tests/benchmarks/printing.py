@@ -25,9 +25,9 @@ def cell(given: Estimate | None) -> str:
     return f"{given.value:.3f}{interval}"
 
 
-def print_claims(claims: Collection[tuple[str, bool]]) -> int:
-    """Prints each claim with whether it holds; 0 if all do, else 1."""
+def print_claims(claims: Collection[tuple[str, bool | None]]) -> int:
+    """Prints each claim with whether it holds, ``None`` = not measured; 0 if none fails, else 1."""
     print()
     for claim, holds in claims:
-        print(f"- {'holds' if holds else 'DOES NOT HOLD'}: {claim}")
-    return 0 if all(holds for _, holds in claims) else 1
+        print(f"- {'not measured' if holds is None else 'holds' if holds else 'DOES NOT HOLD'}: {claim}")
+    return 1 if any(holds is False for _, holds in claims) else 0

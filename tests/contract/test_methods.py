@@ -102,6 +102,22 @@ def test_a_batch_is_the_same_as_one_by_one_in_any_order(method: Method, samples:
         np.testing.assert_array_equal(a, c)
 
 
+def test_a_photo_does_not_depend_on_the_frames_of_a_clip_before_it(method: Method, samples: list[Sample]) -> None:
+    alone = arrays(method.anonymize(samples, seed=3))
+    for number in (0, 1, 0, 2, 1):
+        arrays(method.anonymize([dataclasses.replace(samples[number], sequence="clip")], seed=3))
+    for a, b in zip(alone, arrays(method.anonymize(samples, seed=3)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_clip_begins_without_what_another_one_left(method: Method, samples: list[Sample]) -> None:
+    clips = [[dataclasses.replace(samples[number], sequence=name) for number in (0, 1, 0)] for name in "aba"]
+    outputs = [arrays([method.anonymize([frame], seed=3)[0] for frame in clip]) for clip in clips]
+    for first, *others in zip(*outputs, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(first, other)
+
+
 def test_the_same_seed_gives_the_same_images(opened: Callable[[], Method], samples: list[Sample]) -> None:
     """From a second instance, too: nothing depends on what it did before."""
     outputs = []

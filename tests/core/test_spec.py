@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from unmask.bench.core.cards import Scalar
 from unmask.bench.core.errors import SpecError, UnknownNameError
 from unmask.bench.core.registry import dataset_spec, method_spec
-from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.spec import Spec, file_target, parse_spec, without_folder
 
 
 def test_forms() -> None:
@@ -28,10 +28,41 @@ def test_labels_are_safe_as_folder_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "params", "label"),
+    [
+        ("my.py:Mine", "my.py:Mine", {}, "my-Mine"),
+        ("my.py", "my.py", {}, "my"),
+        ("my.py:sigma=0.1", "my.py", {"sigma": 0.1}, "my-sigma0.1"),
+        ("mine=a b/my.py:Mine:n=1,to=x", "a b/my.py:Mine", {"n": 1, "to": "x"}, "mine"),
+        ("m=/a:b/x=1/my.py:M:net=/x/y.py", "/a:b/x=1/my.py:M", {"net": "/x/y.py"}, "m"),
+        ("./a=b/my.py:M", "./a=b/my.py:M", {}, "my-M"),
+        ("~/ann/my.py:M:/photos", "~/ann/my.py:M", {"dir": "/photos"}, "my-M-dirphotos"),
+    ],
+)
+def test_a_class_in_a_file(text: str, name: str, params: dict[str, Scalar], label: str) -> None:
+    spec = parse_spec(text, positional="dir")
+    assert (spec.name, spec.params, spec.label) == (name, params, label)
+    assert file_target(name) is not None
+    assert "/" not in without_folder(name)
+    written = parse_spec(spec.text)
+    assert (written.name, written.params) == (name, params)
+
+
+def test_a_value_that_names_a_file_is_no_class_in_it() -> None:
+    for text in ("outputs:/x/my.py", "outputs:dir=/x/my.py:Mine", 'x=outputs:dir="my.py"'):
+        assert parse_spec(text, positional="dir").name == "outputs"
+    assert file_target("blur") is None
+    assert without_folder("blur") == "blur"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
         ":",
+        "my.py:",
+        "my.py:Mine:",
+        "my.py:Mine:sigma",
         "blur:",
         "blur:sigma",
         "blur:sigma=",

@@ -228,6 +228,20 @@ def test_what_is_worth_another_try(run: ClipRun, error: str, limit: float, again
     assert run.anonymize("edit", Failing(error, limit)) == [False, again]
 
 
+def test_frames_say_which_clip_they_are_of_and_come_in_order(run: ClipRun) -> None:
+    seen: list[Sample] = []
+
+    class Recording(Failing):
+        def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
+            seen.extend(batch)
+            return Attempt([sample.image.copy() for sample in batch], ms=1.0)
+
+    ready(run, "edit").anonymize("edit", Recording("", 9.0))
+    (sequence,) = {sample.sequence for sample in seen}
+    assert re.fullmatch("[0-9a-f]{64}", sequence)
+    assert [sample.id for sample in seen] == [f"{sequence}#{k:06d}" for k in range(FRAMES)]
+
+
 def test_outputs_that_show_another_frame_are_failures(run: ClipRun, painted_world: pytest.MonkeyPatch) -> None:
     class Late(Failing):
         def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from tests.support.painted import Face, picture
+from tests.support.fake_methods import EditFaces
+from tests.support.painted import Face, faces_seen, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.stats.fusion import FUSED
@@ -15,6 +18,7 @@ from unmask.bench.core.stats.identification import cmc
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.figures.attacking import FOLDS, folds_of
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
+from unmask.bench.run.figures.regimes import without_idle
 from unmask.bench.run.jobs.shards import Workplace, output_jobs, score_jobs
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import make_plan
@@ -53,11 +57,15 @@ def through(run: PhotoRun) -> None:
     """All stages up to what attackers learn."""
     workplace = Workplace(run.folder.path)
     run.prepare()
-    for job in output_jobs(run.plan):
+    one_draw = run.plan.one_draw.values()
+    jobs = output_jobs(run.plan)
+    for job in [job for job in jobs if job.method not in one_draw]:
+        anonymize_shard(workplace.place(job))
+    for job in without_idle(run.folder, run.plan, [job for job in jobs if job.method in one_draw]):
         anonymize_shard(workplace.place(job))
     for job in restore_jobs(run.plan):
         learn_restorations(workplace.place(job))
-    for job in score_jobs(run.plan):
+    for job in without_idle(run.folder, run.plan, score_jobs(run.plan)):
         score_shard(workplace.place(job))
     for job in attack_jobs(run.plan):
         attack_release(workplace.place(job))
@@ -94,7 +102,8 @@ def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers
     assert plan.again == {"edit": "edit+again"}
     assert [a.label for a in plan.attackers][:2] == ["ignorant", "parrot"]
     assert {(job.dataset, job.method) for job in output_jobs(plan)} == {
-        ("photos", "none"), ("photos", "edit"), ("photos", "edit+again"), (entry.label, "edit"),
+        ("photos", "none"), ("photos", "edit"), ("photos", "edit+again"), ("photos", "edit+one-draw"),
+        (entry.label, "edit"),
     }  # fmt: skip
     through(run)
     for dataset, label in (("photos", "edit+again"), (entry.label, "edit")):
@@ -105,6 +114,45 @@ def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers
     assert {row.method for row in estimates.estimates} == {"none", "edit"}
     assert {row.attacker for row in estimates.attacks} == {a.label for a in plan.attackers}
     assert {row.channel for row in estimates.attacks} == {*plan.recognisers, FUSED}
+
+
+def test_a_method_that_draws_is_released_once_more_with_one_draw_a_person(tmp_path: Path) -> None:
+    run = people(tmp_path, "abcde", 0).planned("edit", "drawn", metrics=("release_auc",), audit="quick")
+    assert run.plan.one_draw == {"edit": "edit+one-draw", "drawn": "drawn+one-draw"}
+    through(run)
+    draws = [sample.draw for sample in EditFaces.seen if sample.draw != sample.id]
+    assert len(draws) == 10, "of the method that draws alone"
+    assert len(set(draws)) == 5
+    assert draws[::2] == draws[1::2], "photos of one person follow each other"
+    assert all(re.fullmatch("[0-9a-f]{64}", draw) for draw in draws)
+    assert not run.folder.outputs_dir("photos", "edit+one-draw", 0).local.exists()
+    for label, alike in (("drawn", 10), ("drawn+again", 10), ("drawn+one-draw", 5)):
+        assert len({colour_of(run, label, k) for k in range(10)}) == alike, label
+    assert {place.local.stem for place in run.folder.score_dir("photos", "drawn+one-draw", 0).children()} == {
+        *("outcomes", "extras"),
+        *run.plan.recognisers,
+    }
+    estimates = run.reduce()
+    rows = {(row.method, row.instrument) for row in estimates.estimates if row.metric == "release_auc"}
+    regimes = {(method, f"{name}+one-draw") for method in ("none", "edit", "drawn") for name in run.plan.recognisers}
+    assert rows & regimes == {("drawn", f"{name}+one-draw") for name in run.plan.recognisers}
+    assert {row.method for row in estimates.estimates} == {"none", "edit", "drawn"}
+
+
+def colour_of(run: PhotoRun, method: str, number: int) -> tuple[int, ...]:
+    """Of the face in an output."""
+    table = run.output(method)
+    image = np.asarray(Pillow.open(run.table_of("output", "outputs", method).parent / table["file"][number]))
+    (face,) = faces_seen(image)
+    return tuple(image[round(face.box.y) + 2, round(face.box.x) + 2].tolist())
+
+
+def test_nobody_is_linked_who_has_one_photo(tmp_path: Path) -> None:
+    run = PhotoRun(tmp_path, {f"{k}.png": picture(k, [Face(k, 20, 25)]) for k in range(3)}, "file,identity\n0.png,a")
+    plan = run.planned("drawn", metrics=("release_auc",), audit="quick").plan
+    assert plan.one_draw == {}
+    assert plan.again == {"drawn": "drawn+again"}
+    assert run.planned("drawn", metrics=("release_auc",)).plan.again == {}
 
 
 def test_what_was_learned_is_kept_and_learned_again_only_from_other_readings(tmp_path: Path, others: str) -> None:
@@ -212,7 +260,7 @@ def test_nothing_to_restore_is_said_and_shows_nobody_as_private(tmp_path: Path, 
     run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
     through(run)
     rows = [row for row in run.reduce().attacks if row.attacker == "closed-form" and row.method == "edit"]
-    assert len(rows) == len(run.plan.recognisers)
+    assert {row.channel for row in rows} == set(run.plan.recognisers)
     assert all(row.named is None and "shows more of" in row.problem for row in rows)
     workplace = Workplace(run.folder.path)
     assert not any(learn_restorations(workplace.place(job)) for job in restore_jobs(run.plan))
@@ -224,7 +272,7 @@ def test_what_lies_outside_the_face_explains_and_is_not_ranked(tmp_path: Path, c
     through(run)
     estimates = run.reduce()
     rows = [row for row in estimates.attacks if row.attacker in ("outside", "patch")]
-    assert len(rows) == 4 * len([*run.plan.recognisers, FUSED])
+    assert {row.channel for row in rows} == {*run.plan.recognisers, FUSED}
     assert all(row.explains for row in rows)
     # Outside the face all recognisers see nobody in particular, so that nothing is shown even of the control.
     assert all(row.named is None and row.doubts for row in rows)

@@ -196,7 +196,7 @@ def test_the_first_error_ends_a_stage(workers: int) -> None:
 
 class RecordedHost:
     def __init__(self, job: Job, threads: int) -> None:
-        self.method, self.state = job.method, "open"
+        self.method, self.dataset, self.state = job.method, job.dataset, "open"
 
     def close(self) -> None:
         self.state += " closed"
@@ -225,6 +225,16 @@ def test_each_method_has_hosts_of_its_own_and_all_are_closed() -> None:
     }
     assert sorted(host.method for host in opened) == ["a", "a", "b", "b"]
     assert {host.state for host in opened} == {"open closed"}
+
+
+def test_jobs_of_one_method_that_need_another_setting_have_hosts_of_their_own() -> None:
+    def work(job: Job, host: RecordedHost) -> bool:
+        assert (host.method, host.dataset) == (job.method, job.dataset)
+        return True
+
+    jobs = [Job(dataset, shard, method) for method in "ab" for dataset in ("tested", "learned") for shard in range(3)]
+    pool = Hosts(RecordedHost, lambda job: False, 2, lambda job: job.dataset)
+    assert len(list(pool.run(work, jobs, lambda units: None))) == len(jobs)
 
 
 def test_an_error_in_one_host_ends_the_others() -> None:
@@ -290,10 +300,15 @@ def test_a_batch_that_takes_too_long_is_tried_one_by_one(tmp_path: Path, monkeyp
     method.close()
 
 
-def test_a_method_in_its_own_process_is_told_the_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_in_its_own_process_is_told_the_draws_and_the_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = contestant(tmp_path, "drawer", monkeypatch)
     drawn = [replace(DARK, draw="shared"), replace(LIGHT, draw="shared"), DARK]
-    a, b, own = (image for image, _ in call_method(method, drawn, 0))
+    drawn += [replace(drawn[0], sequence="clip"), replace(drawn[1], sequence="clip")]
+    a, b, own, frame, other = (image for image, _ in call_method(method, drawn, 0))
     np.testing.assert_array_equal(a, b)
     assert (a != own).any()
+    np.testing.assert_array_equal(frame, other)
+    assert (a != frame).any()
     method.close()

@@ -13,8 +13,9 @@ from tests.support.painted import SFACE_BLIND, SIZE, Face, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.evidence import LOOKS, look_column
+from unmask.bench.core.files import digest
 from unmask.bench.core.types import Image
-from unmask.bench.run.reading.regions import background_mask
+from unmask.bench.run.reading.regions import background_mask, wide_crop
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -192,6 +193,27 @@ def test_the_judge_s_next_version_makes_every_table_again(run: PhotoRun, painted
 def test_the_second_detector_and_the_seed_change_nothing_here(run: PhotoRun, painted_world: pytest.MonkeyPatch) -> None:
     fakes.raise_version(painted_world, fakes.SecondDetector)
     assert run.planned(seed=5).prepare() == [False]
+
+
+def test_wide_crops_are_read_where_the_plan_says_so_and_nothing_else_is_read_again(run: PhotoRun) -> None:
+    before = stamps(run)
+    assert run.planned(wide=True).prepare() == [True]
+    assert rewritten(run, before) == {"inception@wide"}
+    pair = picture(1, [ANN, BOB])
+    row = run.original("faces")["face"].tolist().index("pair.png#1")
+    np.testing.assert_allclose(
+        run.original("inception@wide")["features"][row], wide_crop(pair, BOB.box).mean(axis=(0, 1)), rtol=1e-5
+    )
+    assert len(run.original("inception@wide")["features"]) == 3
+
+
+def test_a_plan_without_wide_crops_has_the_name_that_it_had_before_there_were_any(run: PhotoRun) -> None:
+    without = run.planned().plan
+    body = without.model_dump(mode="json", exclude={"run", "schema_"})
+    for dataset in body["datasets"]:
+        del dataset["notes"], dataset["wide"]
+    assert without.run == digest(body)[:16]
+    assert run.planned(wide=True).plan.run != without.run
 
 
 def test_where_nobody_is_seen_tables_are_empty_but_complete(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Face, image and background regions."""
+"""Face, image, background and wide regions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from unmask.bench.run.reading.regions import (
     face_free_patch,
     face_mask,
     region_pairs,
+    wide_crop,
 )
 
 
@@ -47,6 +48,37 @@ def test_face_and_background_share_no_pixel() -> None:
     assert face.anonymized.max() == 0
     assert len(region_pairs(original, changed, [box, box], "face")) == 2
     assert len(region_pairs(original, changed, [], "image")) == 1
+
+
+def test_a_wide_crop_shows_a_face_in_its_middle_half() -> None:
+    image = np.full((400, 300, 3), 50, np.uint8)
+    image[150:250, 120:180] = 200  # a face of 60 x 100: the square is 200 px
+    crop = wide_crop(image, Box(120, 150, 60, 100))
+    assert crop.shape == (FACE_SIDE, FACE_SIDE, 3)
+    rows, columns = np.flatnonzero((crop == 200).any(axis=(1, 2))), np.flatnonzero((crop == 200).any(axis=(0, 2)))
+    assert (rows[0], rows[-1] + 1) == pytest.approx((32, 96), abs=1)
+    assert (columns[0], columns[-1] + 1) == pytest.approx((64 - 19, 64 + 19), abs=1)
+
+
+@pytest.mark.parametrize(
+    "box", [Box(0, 0, 60, 100), Box(240, 300, 60, 100), Box(50, 20, 290, 350), Box(-20, -30, 5, 5), Box(9, 9, 0.2, 0.2)]
+)
+def test_a_wide_crop_stays_within_the_photo(box: Box) -> None:
+    crop = wide_crop(np.full((400, 300, 3), 200, np.uint8), box)
+    assert crop.shape == (FACE_SIDE, FACE_SIDE, 3)
+    assert crop.min() == 200
+
+
+def test_a_wide_pair_shows_original_and_output_at_the_same_place() -> None:
+    original = np.random.default_rng(0).integers(0, 255, (250, 250, 3), np.uint8)
+    changed = original.copy()
+    changed[100:150, 100:150] = 0
+    pairs = region_pairs(original, changed, [Box(100, 100, 50, 50), Box(0, 0, 40, 40)], "wide")
+    assert len(pairs) == 2
+    differs = (pairs[0].original != pairs[0].anonymized).any(axis=2)
+    assert differs[32:96, 32:96].mean() > 0.99
+    assert differs.mean() == pytest.approx(0.25, abs=0.02)
+    np.testing.assert_array_equal(pairs[1].original, pairs[1].anonymized)
 
 
 def test_a_square_far_larger_than_its_image_takes_no_memory() -> None:

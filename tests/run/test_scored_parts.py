@@ -14,6 +14,7 @@ from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import StoreError
 from unmask.bench.core.evidence import KNOWN_PLACE, look_column
 from unmask.bench.core.types import Image
+from unmask.bench.run.reading.regions import wide_crop
 from unmask.metrics.instruments.photometric import STATISTICS
 
 pytestmark = pytest.mark.usefixtures("painted_world")
@@ -257,3 +258,20 @@ def test_a_data_set_without_a_readable_photo_can_be_scored(tmp_path: Path) -> No
     assert run.scored("x", "outcomes")["face"].tolist() == []
     assert run.scored("x", "inception@image")["features"].shape == (0, 3)
     assert run.score("x") == [False]
+
+
+def test_over_wide_crops_quality_is_of_each_face_and_of_its_surroundings(tmp_path: Path) -> None:
+    run = PhotoRun(tmp_path, {"pair.png": picture(1, [ANN, BOB]), "one.png": picture(2, [CAT])})
+    run.planned("x=edit:how=black", metrics=("l1", "fid"), instruments=("pixels", "inception"), wide=True).through()
+    pair, output = picture(1, [ANN, BOB]), picture(1, [ANN, BOB])
+    for face in (ANN, BOB):
+        output[place_of(face.box)] = 0
+    row = run.original("faces")["face"].tolist().index("pair.png#0")
+    changed = np.abs(wide_crop(pair, ANN.box).astype(int) - wide_crop(output, ANN.box)).mean()
+    assert changed > 0
+    stored = run.scored("x", "pixels@wide")["l1|standard"]
+    assert stored[row] == pytest.approx(changed, rel=1e-5)
+    rows = {(r.metric, r.region): r for r in run.reduce().estimates if r.method == "x" and r.group == "all"}
+    assert rows["l1", "wide"].value == pytest.approx(stored.mean(), rel=1e-6)
+    assert rows["l1", "wide"].n == rows["fid", "wide"].n == 3
+    assert rows["l1", "image"].n == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from unmask.bench.core import registry
-from unmask.bench.core.errors import CheckpointError, ConfigError, SpecError, UnknownNameError
+from unmask.bench.core.errors import CheckpointError, ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.spec import Spec
-from unmask.bench.study.thesis import ROLES, choose_methods
+from unmask.bench.study.thesis import ROLES, WIDE, choose_methods, choose_wide
 
 
 class _Here:
@@ -70,3 +73,25 @@ def test_an_asked_part_that_cannot_be_played_is_an_error(monkeypatch: pytest.Mon
 def test_wrong_parameters_of_a_stand_in_are_told() -> None:
     with pytest.raises(SpecError):
         choose_methods(["dp-att=blur:nonsense=1"])
+
+
+def test_wider_photos_that_are_not_here_are_left_out_unless_they_were_chosen(tmp_path: Path) -> None:
+    specs, absent = choose_wide(root=tmp_path)
+    assert specs == []
+    assert list(absent) == ["celeba-identity:split=probe", "lfw:split=probe"]
+    assert all(reason and "\n" not in reason for reason in absent.values())
+    with pytest.raises(DataError):
+        choose_wide(["lfw:split=probe"], tmp_path)
+    assert choose_wide(["none"], tmp_path) == ([], {})
+
+
+def test_wider_photos_have_a_label_of_their_own(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    assert choose_wide([f"folder:{tmp_path}", f"own=folder:{tmp_path}"])[0] == [
+        f"wide-folder=folder:path={tmp_path}", f"own=folder:{tmp_path}",
+    ]  # fmt: skip
+
+
+def test_networks_may_have_learned_from_one_half_of_celeba_identity_only() -> None:
+    assert "celeba-identity:split=probe" in WIDE
+    assert "calibrate" not in "".join(WIDE)

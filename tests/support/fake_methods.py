@@ -11,6 +11,7 @@ import numpy as np
 
 from tests.support import painted
 from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.seeds import sample_rng
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 
 SIDE = painted.SIDE
@@ -124,6 +125,24 @@ class Noise:
                 rows, columns = painted.place_of(face.box)
                 output[rows.start + 1 : rows.stop, columns] = np.random.default_rng(seed).integers(0, 200, 3)
                 output[rows.start, columns.start, 2] = painted.UNSEEN if seed % 2 else painted.SEEN
+        return outputs
+
+
+class Drawn(EditFaces):
+    """Draws the colour of every face by the sample's draw."""
+
+    card = MethodCard("drawn", "1", "painted", "MIT", "a test")
+
+    def __init__(self) -> None: ...
+
+    def anonymize(self, batch: Sequence[Sample], *, seed: int) -> Sequence[Image]:
+        EditFaces.seen.extend(batch)
+        outputs = [sample.image.copy() for sample in batch]
+        for sample, output in zip(batch, outputs, strict=True):
+            colour = sample_rng(seed, sample.draw).integers(0, 200, 3)
+            for face in painted.faces_seen(output):
+                rows, columns = painted.place_of(face.box)
+                output[rows.start + 1 : rows.stop, columns] = colour
         return outputs
 
 

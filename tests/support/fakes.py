@@ -236,6 +236,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         **{name: BUILTIN["method"][name] for name in ("none", "outputs")},
         "edit": f"{_METHODS}:EditFaces",
         "noise": f"{_METHODS}:Noise",
+        "drawn": f"{_METHODS}:Drawn",
         "by-name": f"{_METHODS}:ByName",
     },
     "metric": {**BUILTIN["metric"], "marks": f"{_HERE}:Marks"},

@@ -198,10 +198,10 @@ class Reader(Base):
 
 
 class Drawer(Base):
-    """Draws every pixel."""
+    """Draws every pixel, of another clip anew."""
     batch_size = 3
     def anonymize(self, batch, *, seed):
-        return [sample_rng(seed, s.draw).integers(0, 255, s.image.shape).astype(np.uint8) for s in batch]
+        return [sample_rng(seed, s.draw + s.sequence).integers(0, 255, s.image.shape, np.uint8) for s in batch]
 
 
 class Constructed(Base):

@@ -75,12 +75,13 @@ class PhotoRun:
         if labels:
             (self.data / "labels.csv").write_text(labels)
 
-    def planned(self, *methods: str, metrics: Sequence[str] = (), **settings: Any) -> PhotoRun:
-        """Writes a plan of these methods down, also over another one."""
+    def planned(self, *methods: str, metrics: Sequence[str] = (), wide: bool = False, **settings: Any) -> PhotoRun:
+        """Writes a plan of these methods down, also over another one. ``wide``: with wide crops."""
         settings.setdefault("replicates", 100)
         config = RunConfig(datasets=(f"photos=folder:path={self.data}",), methods=methods, metrics=metrics, **settings)
         plan = make_plan(config)
-        self.plan = plan.changed(operating_points=calibration(plan.recognisers))
+        datasets = [dataset.model_copy(update={"wide": wide}) for dataset in plan.datasets]
+        self.plan = plan.changed(operating_points=calibration(plan.recognisers), datasets=datasets)
         self.folder = RunFolder(self.folder.path)
         write_json(self.folder.plan_path, self.plan)
         write_locations(self.folder.path, locations_for(config))

@@ -53,28 +53,47 @@ def perturbations(files: Mapping[str, Path], detect: Callable[[Image], Sequence[
     ]
 
 
-def cloak_of_one(facenet: Path, detect: Callable[[Image], Sequence[Detection]]) -> Contestant:
-    """A perturbation that fools one recogniser and no other. ``facenet``: its weights."""
+def cloak_of_one(
+    facenet: Path,
+    detect: Callable[[Image], Sequence[Detection]] | None = None,
+    *,
+    steps: int = STEPS,
+    step: float = STEP,
+) -> Contestant:
+    """A perturbation that fools one recogniser and no other. ``facenet``: its weights; ``detect``: as above, without
+    it the sample's own boxes count; ``steps`` of gradient descent, each by ``step`` levels."""
     against = _recognition(_facenet(facenet))
     return Contestant(
         "cloak-facenet",
         "each pixel changed by at most 8 levels against facenet alone",
-        lambda batch: [_perturbed(sample, detect, against) for sample in batch],
+        lambda batch: [_perturbed(sample, detect or _boxes(sample), against, steps, step) for sample in batch],
     )
 
 
-def _perturbed(sample: Sample, detect: Callable[[Image], Sequence[Detection]], make: Callable[..., Loss]) -> Image:
+def _boxes(sample: Sample) -> Callable[[Image], Sequence[Detection]]:
+    """The faces at a sample's boxes: facenet needs no landmarks."""
+    none = np.zeros((0, 2), np.float32)
+    return lambda image: [Detection(box, none, 1.0) for box in sample.boxes or ()]
+
+
+def _perturbed(
+    sample: Sample,
+    detect: Callable[[Image], Sequence[Detection]],
+    make: Callable[..., Loss],
+    steps: int = STEPS,
+    step: float = STEP,
+) -> Image:
     faces = detect(sample.image)
     if not faces:
         return sample.image.copy()
     original = torch.from_numpy(sample.image.astype(np.float32)).permute(2, 0, 1)[None]
     loss = make(original, faces)
     rng = torch.Generator().manual_seed(0)
-    change = (torch.rand(original.shape, generator=rng) * 2 - 1) * STEP
-    for _ in range(STEPS):
+    change = (torch.rand(original.shape, generator=rng) * 2 - 1) * step
+    for _ in range(steps):
         change.requires_grad_(True)
         (gradient,) = torch.autograd.grad(loss((original + change).clamp(0, 255), faces), change)
-        change = (change.detach() - STEP * gradient.sign()).clamp(-LEVELS, LEVELS)
+        change = (change.detach() - step * gradient.sign()).clamp(-LEVELS, LEVELS)
     output = (original + change).clamp(0, 255).round()[0].permute(1, 2, 0)
     return output.numpy().astype(np.uint8)
 
@@ -108,7 +127,7 @@ def _sface(weights: Path) -> Embed:
 
 
 def _facenet(weights: Path) -> Embed:
-    network = load_keras(weights).eval()
+    network = load_keras(weights).eval().requires_grad_(False)
 
     def embed(image: Tensor, face: Detection) -> Tensor:
         window = face.box.square(FACENET_FACTOR)

@@ -152,6 +152,8 @@ def replicate_statistic(
             values[some, m] = statistic.compute_all(weights[some])
         else:
             values[some, m] = [statistic.compute(each) for each in weights[some]]
+        if statistic.spread != 1:
+            values[:, m] = point[m] + statistic.spread * (values[:, m] - point[m])
     replicated = _replicates(statistic.resampling, point, values, scored, eligible, resamples, statistic.share)
     return replace(replicated, magnitude=statistic.magnitude, centre=statistic.centre)
 

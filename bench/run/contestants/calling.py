@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from unmask.bench.core.errors import counted, one_line, reason_of, reraise_interrupt
+from unmask.bench.core.plugins import method_folders
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 from unmask.bench.run.checks.placement import size_reason
 from unmask.bench.run.jobs import opened
@@ -149,7 +150,8 @@ def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | Met
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback, bounded, with files as they are called below ``sys.path``; where the exception's own text cannot
+    """The traceback, bounded, with files as they are called below ``sys.path``, or
+    below the folder of a method's file; where the exception's own text cannot
     be made, without it."""
     try:
         text = "".join(traceback.format_exception(error))
@@ -157,7 +159,8 @@ def trace_of(error: BaseException) -> str:
         reraise_interrupt(other)
         text = "".join(traceback.format_tb(error.__traceback__)) + reason_of(error)
     # Where a module lies on this machine can name people; its place below a folder of sys.path says as much.
-    for folder in sorted({folder for folder in sys.path if Path(folder).is_absolute()}, key=len, reverse=True):
+    folders = {folder for folder in (*sys.path, *method_folders()) if Path(folder).is_absolute()}
+    for folder in sorted(folders, key=len, reverse=True):
         text = text.replace(f'File "{folder.rstrip(os.sep)}{os.sep}', 'File "')
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")
 

@@ -62,13 +62,16 @@ class Contestant:
         time_limit: float,
         load_limit: float = LOAD_LIMIT_S,
         hidden: Callable[[str], str] = hide_paths,
+        code: str = "",
     ) -> None:
         """``spec``: the method's; ``log``: where its output and tracebacks are added; ``threads``: how many it may
-        use; the limits in seconds; ``hidden``: takes names and paths out of what goes to the log."""
+        use; the limits in seconds; ``hidden``: takes names and paths out of what goes to the log; ``code``: as for
+        `bench.run.jobs.opened.method`."""
         self.time_limit = time_limit
         self.failure = ""
         """Why no image is tried any more; '' = the method works, as far as is known."""
         self._spec, self._device, self._threads, self._load_limit = spec, device, threads, load_limit
+        self._code = code
         self._log = MethodLog(log, hidden)
         self._process: Any = None
         self._connection: Connection | None = None
@@ -154,7 +157,7 @@ class Contestant:
         start_fork_server()
         ours, theirs = context.Pipe()
         output, their_output = context.Pipe(duplex=False)
-        arguments = (theirs, their_output, self._spec, self._device, self._threads, self._token)
+        arguments = (theirs, their_output, self._spec, self._device, self._code, self._threads, self._token)
         self._process = context.Process(target=serve, args=arguments)
         self._process.start()
         theirs.close()
@@ -180,7 +183,7 @@ class Contestant:
         def call() -> Attempt:
             boxes = [sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes] for sample in batch]
             entries = [
-                {"id": s.id, "shape": s.image.shape, "draw": s.draw, "boxes": b}
+                {"id": s.id, "shape": s.image.shape, "draw": s.draw, "sequence": s.sequence, "boxes": b}
                 for s, b in zip(batch, boxes, strict=True)
             ]
             self._send({"do": "anonymize", "seed": seed, "samples": entries})

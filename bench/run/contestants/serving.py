@@ -36,12 +36,14 @@ _HIGH_DESCRIPTOR: Final = 500
 """Where the connection is moved: code that closes "all" descriptors often ends at 256."""
 
 
-def serve(connection: Connection, output: Connection, spec: str, device: str, threads: int, token: str) -> None:
+def serve(
+    connection: Connection, output: Connection, spec: str, device: str, code: str, threads: int, token: str
+) -> None:
     """Loads the method and says so, then answers until the other end is closed."""
     _keep_apart(connection, output)
     connection = _settle_in(connection, output, threads, token)
     before = peak_memory()
-    method: Any = _tried(connection, partial(opened.method, spec, device))
+    method: Any = _tried(connection, partial(opened.method, spec, device, code))
     while method is not None:
         try:
             request = json.loads(connection.recv_bytes())
@@ -68,7 +70,7 @@ def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
     image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
     boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Sample(entry["id"], image, boxes, entry["draw"])
+    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"])
 
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:

@@ -25,7 +25,7 @@ from unmask.bench.core.evidence import (
 )
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Floats32, Outcome, Unit
+from unmask.bench.core.types import Floats32, Outcome, Unit, unit_of
 from unmask.bench.core.views import is_restored, view_column
 from unmask.bench.run.figures.audit import audit_of
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
@@ -34,7 +34,7 @@ from unmask.bench.run.jobs.shards import dataset_jobs
 from unmask.bench.run.outputs.releases import output_rows, written_file
 from unmask.bench.run.reading.explained import missed
 from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
-from unmask.bench.run.reading.regions import REGIONS
+from unmask.bench.run.reading.regions import regions_of
 from unmask.bench.run.reading.views import original_views, released_views, view_table
 from unmask.bench.store.detections import detection_columns
 from unmask.bench.store.run_folder import RunFolder
@@ -87,7 +87,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path |
     shards = [read_table(path / "faces.parquet") for path in folders]
     rows = concatenate(shards)
     readings: dict[str, dict[str, NDArray[Any]]] = {}
-    features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
+    features: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in regions_of(planned)}
     for card in plan.reading(planned).instruments:
         for part in _face_parts(card, plan.looks_closely(planned)):
             readings.setdefault(card.name, {}).update(_concatenated(folders, part))
@@ -95,7 +95,7 @@ def assemble_originals(folder: RunFolder, plan: Plan, dataset: str, root: Path |
             for view in original_views(plan, planned, card.name):
                 readings[card.name].update(_concatenated(folders, view_table(card.name, view)))
         if card.role == "features":
-            for region in REGIONS:
+            for region in features:
                 features[region][card.name] = _concatenated(folders, f"{card.name}@{region}")
     settings = plan.settings
     of_clips = planned.kind == "clips"
@@ -133,9 +133,9 @@ def assemble_evidence(
     ended = scores.table("outcomes", len(originals.faces), _NO_OUTCOMES)
     readings: dict[str, dict[str, NDArray[Any]]] = {}
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-        region: (originals.features[region], {}) for region in REGIONS
+        region: (read, {}) for region, read in originals.features.items()
     }
-    pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in REGIONS}
+    pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in features}
     for card in plan.reading(planned).instruments:
         for part in _face_parts(card, plan.looks_closely(planned)):
             like = originals.readings[card.name]
@@ -146,8 +146,8 @@ def assemble_evidence(
             for view in released_views(folder, plan, planned, label, card.name):
                 readings[card.name].update(scores.table(view_table(card.name, view), len(originals.faces), {}))
         if card.role in ("features", "pair"):
-            for region in REGIONS:
-                count = len(originals.faces if region == "face" else originals.images)
+            for region in features:
+                count = len(originals.units[unit_of(region)])
                 like = originals.features[region].get(card.name, {})
                 columns = scores.table(f"{card.name}@{region}", count, like)
                 (features[region][1] if card.role == "features" else pairs[region])[card.name] = columns

@@ -12,9 +12,11 @@ from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns, 
 from unmask.bench.core.files import digest
 from unmask.bench.core.views import RELEASE, is_restored, of_photos, view_column, viewed
 from unmask.bench.run.figures.attacking import Learned, folds_of
+from unmask.bench.run.figures.regimes import one_draw_readings
 from unmask.bench.run.jobs.shards import dataset_jobs
 from unmask.bench.run.reading.restoring import restoration, restoration_stamp, restorers_at_work
 from unmask.bench.run.reading.views import can_read, original_views, psnr_table, released_views, view_table
+from unmask.bench.store.attack_rows import learnable
 from unmask.bench.store.fits import read_fits
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedAttacker, PlannedDataset
@@ -61,10 +63,10 @@ def background_of_method(
     folder: RunFolder, plan: Plan, method: str, recogniser: str, view: str = RELEASE
 ) -> Background:
     """One recogniser's readings of the background people's faces and of what a method made of them, in one view and in
-    one order; M = 0 where there are no such people, or where the method cannot be run. Of the control, originals are
+    one order; M = 0 where there are no such people, or no outputs of them. Of the control, originals are
     both."""
     of_control = method == plan.releases[0].method
-    if not of_control and method not in plan.again:
+    if not of_control and method not in learnable(plan):
         return _background([], [], [])
     pieces = [
         _of_dataset(folder, plan, each, "" if of_control else method, recogniser, view)
@@ -133,6 +135,7 @@ def audit_of(folder: RunFolder, plan: Plan, dataset: str, label: str, originals:
         fold,
         {n: c for n, c in again.items() if c},
         {each.label: _psnr(folder, plan, planned, label, each) for each, _ in restorers_at_work(folder, plan, label)},
+        one_draw_readings(folder, plan, dataset, label, originals),
     )
 
 
@@ -145,7 +148,7 @@ def _again(
     folder: RunFolder, plan: Plan, dataset: PlannedDataset, method: str, recogniser: str, original: Columns
 ) -> Columns:
     """The readings of the faces in what the method makes of the photos under another seed: where each is found again,
-    else at the original's place. Of the control the originals' own; {} where the method cannot be run."""
+    else at the original's place. Of the control the originals' own; {} where there is none."""
     if method == plan.releases[0].method:
         return original
     if method not in plan.again:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,10 +20,10 @@ from unmask.bench.core.stats.resampling import STATISTIC_REPLICATES, ClusterResa
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
-from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, UnitValues
+from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, Finding, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
-from unmask.bench.store.attack_rows import AttackRow, GalleryPoint
+from unmask.bench.store.attack_rows import AttackRow, GalleryRow, lacking
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
@@ -55,37 +55,42 @@ class Auditing:
         self._top: Replicates | None = None
 
     def judged(
-        self, method: str, answers: Sequence[Answer], trials: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self,
+        method: str,
+        answers: Sequence[Answer],
+        trials: Sequence[AttackTrial],
+        cards: Mapping[str, MetricCard],
+        top: str = WORST,
     ) -> tuple[list[Answer], list[AttackRow]]:
         """The answers with those of doubted attacks blanked and those of the strongest attack added; and a row an
-        attack."""
+        attack. ``top``: the instrument name of the strongest attack, another one than `WORST` where attackers lack
+        something that they have of other methods (`strongest_name`)."""
         tried = [trial for trial in trials if not trial.problem]
         attacks = {each.instrument: each.replicates for each in answers if each.metric == NAMED}
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
-        believed = [each.trial for each in judged if each.belief.trustworthy and not each.trial.explains]
+        ranked = [each for each in judged if each.belief.trustworthy and not each.trial.explains]
+        believed = [each.trial for each in ranked]
         reasons = {
             each.trial.instrument: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy
         }
-        top = max(
-            (each for each in judged if each.trial in believed), key=lambda each: each.attack.point[0], default=None
-        )
-        rows = [self._row(method, each, top=each is top) for each in judged]
+        best = max(ranked, key=lambda each: float(each.attack.point[0]), default=None)
+        rows = [self._row(method, each, top=each is best) for each in judged]
         rows += [
             AttackRow(
                 dataset=self._dataset,
                 method=method,
-                attacker=t.attacker,
-                channel=t.channel,
-                explains=t.explains,
-                problem=t.problem,
+                attacker=trial.attacker,
+                channel=trial.channel,
+                explains=trial.explains,
+                problem=_problem(trial, top),
             )
-            for t in trials
-            if t.problem
+            for trial in trials
+            if trial.problem
         ]
         kept = [_blanked(each, reasons[each.instrument]) if each.instrument in reasons else each for each in answers]
-        return [*kept, *self._of_strongest(kept, believed, cards)], rows
+        return [*kept, *self._of_strongest(kept, believed, cards, top)], rows
 
     def _means(self, values: Float) -> Replicates:
         return replicate_means(_values(values), self._resamples, self._masks)
@@ -123,6 +128,8 @@ class Auditing:
             trained=finite(_mean(trial.own)),
             shares={f"{share:g}": finite(_mean(values)) for share, values in trial.shares.items()},
             trainings=[_mean(values) for values in trial.trainings] if len(trial.trainings) > 1 else [],
+            learned_people=len(np.unique(trial.own_person)) if trial.learns else 0,
+            learned_photos=len(trial.own_person) if trial.learns else 0,
             psnr_released=finite(trial.psnr_released),
             psnr=finite(trial.psnr),
             searches=int(judged.attack.n[0]),
@@ -148,16 +155,14 @@ class Auditing:
         )
         columns = (curve.sizes, curve.measured, curve.modelled, curve.low, curve.high)
         points = [
-            GalleryPoint(
-                size=int(size), measured=finite(one), modelled=finite(model), low=finite(low), high=finite(high)
-            )
+            GalleryRow(size=int(size), measured=finite(one), modelled=finite(model), low=finite(low), high=finite(high))
             for size, one, model, low, high in zip(*columns, strict=True)
             if np.isfinite([one, model]).any()
         ]
         return {"galleries": points, "gallery_misfit": finite(curve.misfit)}
 
     def _of_strongest(
-        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard]
+        self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard], top: str
     ) -> list[Answer]:
         tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
@@ -173,7 +178,7 @@ class Auditing:
                 tops.append(
                     replace(
                         shown[believed[0].instrument],
-                        instrument=WORST,
+                        instrument=top,
                         attacks=tuple(trained),
                         replicates=replicates,
                         estimates=estimates(replicates, cards[metric].bounds),
@@ -224,6 +229,23 @@ def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]
         "disclosed": finite(worst.decades),
         "disclosed_tag": worst.tag,
     }
+
+
+def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
+    """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
+    `Auditing.judged`."""
+    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    if lacking(top) and missing:
+        many, of = len(missing), len(everybody)
+        text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"
+        yield Finding("attacks-not-tried", many, of, text)
+
+
+def _problem(trial: AttackTrial, top: str) -> str:
+    """Why an attack was not tried: what attackers lack of the method, rather than that they learned from nobody. Of who
+    looks past the face, and where only the enrolment is missing, the trial's own reason says it."""
+    own = trial.explains or top.endswith("enrolment")
+    return trial.problem if own else lacking(top) or trial.problem
 
 
 def _blanked(answer: Answer, reason: str) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from unmask.bench.core.errors import counted
@@ -11,10 +12,24 @@ from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.files import digest
 from unmask.bench.core.values import Finding
 from unmask.bench.run.figures.assemble import Originals
+from unmask.bench.run.outputs.releases import output_rows
+from unmask.bench.store.attack_rows import learnable, made_elsewhere
+from unmask.bench.store.names import pseudonyms_of
 from unmask.bench.store.results import NO_FACE, InputRow, MethodProblem, Problem
-from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.run_folder import RunFolder
+from unmask.bench.store.schemas import Plan, PlannedMethod
 from unmask.bench.store.tables import Table
 
+_FAILED_BACKGROUND: Final = "photos of background people have no usable output, so that attackers learn from fewer"
+_FAILED_ENROLMENT: Final = (
+    "photos that attackers compare with have no usable output, so that nobody can be named by these"
+)
+_SAME: Final = (
+    "pictures of the enrolment are the released ones, pixel for pixel: right where the method draws nothing by chance, "
+    "or for each photo anew; where a run has a seed or key of its own, attackers compare under the same one here, and "
+    "look stronger than somebody who has another. A face is never compared with its own photo"
+)
+_MOST_REASONS: Final = 3
 _UNPLACED: Final = "in no face of their own, so that they count for nobody (pixels of the upright picture are meant)"
 
 
@@ -68,6 +83,33 @@ def output_findings(outputs: Table, inputs: Table) -> Iterator[Finding]:
             "changed from edge to edge"
         )
         yield Finding("unlike", unlike, many, text)
+
+
+def audit_findings(folder: RunFolder, plan: Plan, dataset: str, method: str) -> Iterator[Finding]:
+    """What attackers of an audit lack: outputs of background people's photos, and of the tested photos once more, that
+    a method failed on. And whether pictures made elsewhere are the released ones a second time."""
+    learned = [d.label for d in plan.used_to("background")] if method in learnable(plan) else []
+    for other in learned:
+        for finding in _failed("background-failed", output_rows(folder, plan, other, method), _FAILED_BACKGROUND):
+            # Later only the names of the tested data set are looked for.
+            yield replace(finding, text=pseudonyms_of(plan.dataset(other)).hidden(finding.text))
+    if method not in plan.again:
+        return
+    again, released = (output_rows(folder, plan, dataset, label) for label in (plan.again[method], method))
+    yield from _failed("enrolment-failed", again, _FAILED_ENROLMENT)
+    there = (again["sha256"] != "") & (released["sha256"] != "")
+    many, same = int(there.sum()), int((there & (again["sha256"] == released["sha256"])).sum())
+    if same and any(each.label == method and made_elsewhere(each, "enrolment") for each in plan.methods):
+        yield Finding("enrolment-same", same, many, f"{same} of {many} {_SAME}")
+
+
+def _failed(kind: str, outputs: Table, what: str) -> Iterator[Finding]:
+    reasons = Counter(str(reason) for reason in outputs["error"] if reason)
+    if failed := reasons.total():
+        of, commonest = len(outputs["error"]), reasons.most_common(_MOST_REASONS)
+        listed = "; ".join(f"{reason} ({count:,})" for reason, count in commonest)
+        more = ", and other reasons" if len(reasons) > len(commonest) else ""
+        yield Finding(kind, failed, of, f"{failed} of {of} {what}: {listed}{more}")
 
 
 def outputs_digest(outputs: Table, variant: str) -> str:

@@ -24,23 +24,31 @@ class Hosts:
     its process stays there. ``work`` takes the host too.
 
     ``open_host`` takes a job and the number of threads that the host may use. Up to ``workers`` hosts are at work at
-    once, several of one method where there are fewer methods. ``is_done``: whether a job needs no host.
+    once, several of one method where there are fewer methods. ``is_done``: whether a job needs no host. ``setting_of``:
+    what a host is opened with; jobs of one method that differ in it have hosts of their own.
     """
 
-    def __init__(self, open_host: Callable[[Any, int], Host], is_done: Callable[[Any], bool], workers: int) -> None:
+    def __init__(
+        self,
+        open_host: Callable[[Any, int], Host],
+        is_done: Callable[[Any], bool],
+        workers: int,
+        setting_of: Callable[[Any], str] = lambda job: "",
+    ) -> None:
         self._open_host, self._is_done, self._workers = open_host, is_done, workers
+        self._setting_of = setting_of
         self._hosts: list[Host] = []
         self._finished: SimpleQueue[Any] = SimpleQueue()
         """Jobs; `None` for each host that has nothing left to do; errors."""
         self._stopping = False
 
     def run(self, work: Work, jobs: Sequence[Any], partly: Partly) -> Generator[tuple[Any, bool], None, None]:
-        queues: dict[str, deque[Any]] = {}
+        queues: dict[tuple[str, str], deque[Any]] = {}
         for job in jobs:
             if self._is_done(job):
                 yield job, False
             else:
-                queues.setdefault(job.method, deque()).append(job)
+                queues.setdefault((job.method, self._setting_of(job)), deque()).append(job)
         methods = min(self._workers, len(queues)) or 1
         each = max(self._workers // methods, 1)
         with listening(partly), ThreadPoolExecutor(methods * each) as threads:

@@ -10,13 +10,14 @@ from typing import Any, cast
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError, SpecError, UnavailableError, one_line
 from unmask.bench.core.protocols import Attacker, Detector, FaceInstrument, ImageInstrument, Method
-from unmask.bench.core.spec import parse_spec
+from unmask.bench.core.spec import file_target, parse_spec, without_folder
 from unmask.bench.core.types import SampleRef
 from unmask.bench.core.video import Tracker
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.dataset import fingerprint
 from unmask.bench.data.stored_outputs import output_paths
 from unmask.bench.fetch.packages import fetch_all
+from unmask.bench.run.planning.sources import hash_code
 from unmask.bench.store.documents import located_dataset, located_method
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
@@ -54,6 +55,17 @@ def tracker(spec: str, device: str) -> Tracker:
     return cast(Tracker, open_instrument(spec, device))
 
 
+def method_class(spec: str, code: str = "") -> type[Method]:
+    """The class of a method's SPEC. ``code``: as for `method`."""
+    name = registry.method_spec(spec).name
+    if code and file_target(name) is not None and hash_code(name) != code:
+        raise SpecError(
+            f"{without_folder(name)} was changed after this run was planned: give the same `unmask run` again, which "
+            "anonymizes anew, or put the file back"
+        )
+    return registry.method_class(name)
+
+
 @lru_cache(maxsize=16)
 def attacker(spec: str, device: str) -> Attacker:
     """The attacker of a SPEC, loaded. Raises `SpecError`, `UnknownNameError` and `UnavailableError`."""
@@ -64,8 +76,10 @@ def attacker(spec: str, device: str) -> Attacker:
 
 
 @lru_cache(maxsize=4)
-def method(spec: str, device: str) -> Method:
-    """The method of a plan's SPEC, loaded."""
+def method(spec: str, device: str, code: str = "") -> Method:
+    """The method of a plan's SPEC, loaded. ``code``: what the plan says that its code is, '' = whatever it is; raises
+    `SpecError` where the class is in a file that is another one by now."""
+    _ = method_class(spec, code)
     instance = registry.create_method(registry.method_spec(spec))
     instance.load(fetch_all(instance.card.files), device)
     return instance

@@ -15,6 +15,7 @@ from unmask.bench.core.files import digest
 from unmask.bench.core.types import SampleRef
 from unmask.bench.data import Dataset
 from unmask.bench.run.jobs import opened
+from unmask.bench.store.attack_rows import learnable
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.tables import read_table
@@ -152,7 +153,12 @@ def output_jobs(plan: Plan) -> list[Job]:
     """One job for each shard that a method is run over: of the data sets, and of what attackers learn from."""
     return [
         *(job for d in plan.datasets for method in plan.methods for job in _jobs_of(plan, d, method)),
-        *(job for d in plan.used_to("background") for method in plan.again for job in dataset_jobs(plan, d, method)),
+        *(
+            job
+            for d in plan.used_to("background")
+            for method in learnable(plan)
+            for job in dataset_jobs(plan, d, method)
+        ),
     ]
 
 
@@ -172,9 +178,10 @@ def dataset_jobs(plan: Plan, dataset: PlannedDataset, method: str = "") -> list[
 
 
 def score_jobs(plan: Plan) -> list[Job]:
-    """One job for each shard of everything that is read: the releases of the data sets, what attackers learn from, and
-    what those compare with who run the method themselves."""
+    """One job for each shard of everything that is read: the releases of the data sets, what attackers learn from,
+    what those compare with who run the method themselves, and what is released with one draw a person."""
     scored = [(dataset, label) for dataset in plan.datasets for label in plan.labels_of(dataset)]
-    scored += [(dataset, label) for dataset in plan.used_to("background") for label in plan.again]
-    scored += [(dataset, label) for dataset in plan.datasets_of("photos") for label in plan.again.values()]
+    scored += [(dataset, label) for dataset in plan.used_to("background") for label in learnable(plan)]
+    further = [method.label for method in plan.methods if method.again_of]
+    scored += [(dataset, label) for dataset in plan.datasets_of("photos") for label in further]
     return [job for dataset, label in scored for job in dataset_jobs(plan, dataset, label)]

@@ -1,22 +1,24 @@
-"""What an audit adds to a plan: attackers, people whom they learn from, and each method once more with another seed."""
+"""What an audit adds to a plan: attackers, people whom they learn from, and each method under other seeds."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import ConfigError
+from unmask.bench.core.seeds import AGAIN, ONE_DRAW
 from unmask.bench.core.settings import Audit
 from unmask.bench.core.spec import Spec, parse_spec
+from unmask.bench.core.types import SampleRef
 from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.store.attack_rows import made_elsewhere
 from unmask.bench.store.schemas import CONTROL, PlannedAttacker, PlannedMethod
 
 QUICK_PHOTOS: Final = 600
 """Photos of the background that a quick audit learns from, at most."""
-AGAIN: Final = 101
-"""The draw of an attacker who runs the method: beyond all that are averaged."""
 
 
 def background_of(config: RunConfig) -> list[str]:
@@ -55,11 +57,33 @@ def planned_attackers(audit: Audit, requested: Sequence[str] = ()) -> list[Plann
 
 
 def can_run(method: PlannedMethod) -> bool:
-    """Whether somebody who knows the method can run it: not the control, which needs no run, nor pictures that were
-    made elsewhere, nor further draws."""
-    stored = getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False)
-    return method.card.name != CONTROL and not stored and not method.draw_of
+    """Whether an attacker has what the method makes of the tested photos a second time: not of the control, which needs
+    no run, nor of further draws; of pictures that were made elsewhere where those were made twice."""
+    second = not _is_stored(method) or made_elsewhere(method, "enrolment")
+    return method.card.name != CONTROL and second and not method.draw_of
 
 
-def again(method: PlannedMethod) -> PlannedMethod:
-    return method.model_copy(update={"label": f"{method.label}+again", "draw": AGAIN, "again_of": method.label})
+def _is_stored(method: PlannedMethod) -> bool:
+    """Whether it is pictures that were made elsewhere, which nobody here can have made anew."""
+    return bool(getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False))
+
+
+def further_runs(methods: Sequence[PlannedMethod], refs: Sequence[SampleRef]) -> list[PlannedMethod]:
+    """The plan's entries for ``methods`` under other seeds: as somebody runs them who knows them, and, where ``refs``
+    can be linked, with one draw a person."""
+    runs = []
+    for method in filter(can_run, methods):
+        runs.append(_under(method, "again", AGAIN))
+        if can_be_linked(refs) and not _is_stored(method):
+            runs.append(_under(method, "one-draw", ONE_DRAW))
+    return runs
+
+
+def _under(method: PlannedMethod, name: str, draw: int) -> PlannedMethod:
+    return method.model_copy(update={"label": f"{method.label}+{name}", "draw": draw, "again_of": method.label})
+
+
+def can_be_linked(refs: Sequence[SampleRef]) -> bool:
+    """Whether at least two people are labelled in two photos each."""
+    photos = Counter(name for ref in refs for name in {label.identity for label in ref.labels if label.identity})
+    return sum(many > 1 for many in photos.values()) > 1

@@ -57,7 +57,8 @@ class RunConfig(Measured, PlanSettings):
     datasets: Annotated[tuple[str, ...], Option(CHOOSING, "--dataset", "-d", metavar="SPEC")] = ("demo",)
     """A set of photos or of clips; may repeat."""
     methods: Annotated[tuple[str, ...], Option(CHOOSING, "--method", "-m", metavar="SPEC")] = DEFAULT_METHODS
-    """name, name:param=value,... or label=name:...; may repeat. The control ``none`` is added where it is not named."""
+    """name, name:param=value,... or label=name:...; may repeat. For a class of your own, its file and name stand in
+    place of the name: path/to/my.py:MyMethod. The control ``none`` is added where it is not named."""
     background: Annotated[tuple[str, ...], Option(CHOOSING, "--background", metavar="SPEC")] = ()
     """Photos of other people, with names, that attackers of an audit learn from; may repeat. Without: the other half of
     a data set that has halves."""

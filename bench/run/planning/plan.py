@@ -11,13 +11,13 @@ from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.settings import PlanSettings
-from unmask.bench.core.spec import Spec, default_label, without_seeds
+from unmask.bench.core.spec import Spec, default_label, without_folder, without_seeds
 from unmask.bench.core.types import FetchProgress
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import person_hashes
 from unmask.bench.data.opening import parse_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
-from unmask.bench.run.planning.auditing import QUICK_PHOTOS, again, background_of, can_run, planned_attackers
+from unmask.bench.run.planning.auditing import QUICK_PHOTOS, background_of, further_runs, planned_attackers
 from unmask.bench.run.planning.choosing import (
     JUDGE,
     SHIPPED,
@@ -29,7 +29,7 @@ from unmask.bench.run.planning.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import RunConfig
-from unmask.bench.run.planning.sources import hash_code, hashed_parameters, path_parameters
+from unmask.bench.run.planning.sources import hash_code, hashed_parameters, method_file, path_parameters
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
 from unmask.bench.store.schemas import (
@@ -71,12 +71,14 @@ def make_plan(
         raise ConfigError("seeds= averages draws over photos; clips are anonymized once: leave it out")
     both = list(zip(datasets, opened, strict=True))
     people = {planned.label: person_hashes(dataset.refs[: config.limit]) for planned, dataset in both}
-    methods = [without_paths(method) for method in methods]
+    audited = config.audit != "none"
+    photos = [ref for planned, dataset in both if planned.kind == "photos" for ref in dataset.refs[: config.limit]]
+    further = further_runs(methods, photos) if audited and "photos" in kinds else []
+    methods, further = ([without_paths(method) for method in several] for several in (methods, further))
     for kind in sorted(kinds):
         refuse_unmatched(config.methods, [d for planned, d in both if planned.kind == kind], clips=kind == "clips")
     distinct("data set", [d.label for d in datasets])
     distinct("method", [m.label for m in methods])
-    audited = config.audit != "none"
     chosen = choose_metrics(config.metrics, kinds, audited=audited)
     cards = choose_instruments([metric for _, metric in chosen], config.instruments, kinds)
     if config.metrics and config.instruments:
@@ -84,12 +86,12 @@ def make_plan(
     uses: dict[Use, Sequence[str]] = {"background": background_of(config)}
     if config.calibration != SHIPPED:
         uses["calibrate"] = [config.calibration]
-    others = _other_datasets(uses, people, config, root=root, progress=progress)
+    others = other_datasets(uses, people, config, root=root, progress=progress)
     own = next((dataset.card for dataset in others if dataset.use == "calibrate"), None)
     body: dict[str, Any] = {
         "datasets": datasets,
         "others": others,
-        "methods": [*methods, *(again(m) for m in methods if audited and "photos" in kinds and can_run(m))],
+        "methods": [*methods, *further],
         "attackers": planned_attackers(config.audit, config.attackers),
         "releases": planned_releases(methods, config, kinds),
         "detector": registry.instrument_card(JUDGE),
@@ -150,7 +152,7 @@ def planned_releases(methods: Sequence[PlannedMethod], config: RunConfig, kinds:
     return releases
 
 
-def _other_datasets(
+def other_datasets(
     uses: Mapping[Use, Sequence[str]],
     people: Mapping[str, set[str]],
     config: RunConfig,
@@ -160,9 +162,10 @@ def _other_datasets(
 ) -> list[PlannedDataset]:
     """The entries of the data sets that are not tested, by use. Before any work is done: are they there, with people
     enough, and nobody in them who is in a test set?"""
-    entries = []
+    entries, learned = [], []
+    apart = output_paths(config.methods)
     for use, text in [(use, text) for use, texts in uses.items() for text in texts]:
-        dataset = open_dataset(text, root=root, progress=progress)
+        dataset = open_dataset(text, root=root, progress=progress, exclude=apart)
         present = person_hashes(dataset.refs)
         if len(present) < 2:
             raise DataError(f"{text} names {len(present)} people; photos of at least two are needed to {_PURPOSE[use]}")
@@ -170,10 +173,12 @@ def _other_datasets(
         label = other_label(use, registry.dataset_spec(text))
         limit = None
         if use == "background":
+            learned.append(dataset)
             quick = QUICK_PHOTOS if config.audit == "quick" else None
             limit = min((n for n in (config.limit, quick) if n is not None), default=None)
         entries.append(planned_dataset(text, dataset, limit).model_copy(update={"use": use, "label": label}))
     distinct("data set", [entry.label for entry in entries])
+    refuse_unmatched(config.methods, [], background=learned)
     return entries
 
 
@@ -244,11 +249,14 @@ def without_paths(method: PlannedMethod) -> PlannedMethod:
         for name, value in method.card.params.items()
         if name not in paths or value != spec.params[name]
     }
-    return method.model_copy(update={"spec": _without(spec, paths), "card": replace(method.card, params=params)})
+    card = replace(method.card, params=params)
+    if spec.name not in registry.TABLES["method"]:
+        card = replace(card, description=hide_paths(card.description), source=hide_paths(card.source))
+    return method.model_copy(update={"spec": _without(spec, paths), "card": card})
 
 
 def _without(spec: Spec, names: Collection[str]) -> str:
-    return Spec(spec.name, {key: value for key, value in spec.params.items() if key not in names}).text
+    return Spec(without_folder(spec.name), {key: value for key, value in spec.params.items() if key not in names}).text
 
 
 def locations_of(
@@ -267,7 +275,8 @@ def locations_of(
         for label, spec in parsed.items()
         if "path" in spec.params
     }
-    contestants = {spec.label: path_parameters(spec) for spec in (registry.method_spec(t) for t in methods)}
+    specs = map(registry.method_spec, methods)
+    contestants = {spec.label: method_file(spec) | path_parameters(spec) for spec in specs}
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
         methods={label: {k: str(path) for k, path in files.items()} for label, files in contestants.items() if files},

@@ -13,9 +13,10 @@ from typing import Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import DataError
-from unmask.bench.core.files import canonical_json, sha256_of
+from unmask.bench.core.files import canonical_json, digest, sha256_of
+from unmask.bench.core.plugins import FILE_MODULES, source_of
 from unmask.bench.core.registry import TABLES
-from unmask.bench.core.spec import Spec
+from unmask.bench.core.spec import Spec, file_target
 from unmask.bench.data.stores import DigestCache
 from unmask.bench.store.provenance import packages
 
@@ -23,8 +24,8 @@ OWN: Final = "unmask.methods"
 """The package of our own methods."""
 _PATH_NAMES: Final = ("dir", "path", "file", "folder", "weights", "checkpoint", "model", "gallery")
 """Parameters of these names, or names that end in one of them, hold paths."""
-_FINGERPRINTED: Final = frozenset({("outputs", "dir")})
-"""Parameters whose content a built-in method's card holds a hash of already."""
+_FINGERPRINTED: Final = frozenset({("outputs", "dir"), ("outputs", "background"), ("outputs", "enrolment")})
+"""Parameters of built-in methods that are folders of whose content the card holds a hash already."""
 
 
 def path_parameters(spec: Spec) -> dict[str, Path]:
@@ -34,9 +35,16 @@ def path_parameters(spec: Spec) -> dict[str, Path]:
     for name, value in spec.params.items():
         if isinstance(value, str):
             says_so = name.endswith(_PATH_NAMES) or "/" in value or os.sep in value or "." in value
+            says_so |= (spec.name, name) in _FINGERPRINTED
             if (_is_plug_in(spec.name) or says_so) and (path := Path(value).expanduser()).exists():
                 paths[name] = path.absolute()
     return paths
+
+
+def method_file(spec: Spec) -> dict[str, Path]:
+    """The name of the file that a method's class is in -> its absolute path; {} where the SPEC names none."""
+    target = file_target(spec.name)
+    return {} if target is None else {target[0].name: target[0].expanduser().absolute()}
 
 
 def hashed_parameters(spec: Spec) -> dict[str, str]:
@@ -46,14 +54,20 @@ def hashed_parameters(spec: Spec) -> dict[str, str]:
 
 
 def hash_code(name: str) -> str:
-    """sha256 over the code of a registered method.
+    """sha256 over the code of a method.
 
     A built-in method: its module and every module below `unmask.methods` that this one imports, directly or not. A
     plug-in: every file of the package that its class lies in; a namespace package is no one's own, so there the regular
-    package below it counts; for a class in a single module, that file. Other distributions that a plug-in imports are
-    not part of it.
+    package below it counts; for a class in a single module, that file. A file that a SPEC names: its own sha256. Other
+    distributions, and other files, that a plug-in imports are not part of it.
     """
     module = registry.method_class(name).__module__
+    if file_target(name) is not None:
+        own = hashlib.sha256(source_of(name)).hexdigest()
+        if module.startswith(FILE_MODULES):
+            return own
+        # The file has the class from a package.
+        return digest([own, _digest((file, relative.as_posix()) for relative, file in _plug_in_files(module))])
     if _is_plug_in(name):
         # The name may lead to a class that another package made.
         modules = dict.fromkeys((registry.targets("method")[name].partition(":")[0], module))

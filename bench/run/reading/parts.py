@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from unmask.bench.core.cards import InstrumentCard, Role
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, LOOKS, LOOKS_VERSION
 from unmask.bench.core.protocols import PairInstrument, Recogniser
-from unmask.bench.core.types import Box, FaceView, Region
+from unmask.bench.core.types import Box, FaceView, Region, unit_of
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.keys import reading_key
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.run.reading.regions import REGIONS
+from unmask.bench.run.reading.regions import regions_of
 from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, concatenate, table_key, write_table
@@ -138,7 +138,7 @@ class ExtraFacePart(FacePart):
 
 
 class RegionPart(Part):
-    """Features of one region of the originals: of each face, of the whole image, or of all but the faces."""
+    """Features of one region of the originals (`bench.run.reading.regions`)."""
 
     def __init__(self, job: ShardJob, located: str, card: InstrumentCard, region: Region) -> None:
         super().__init__(f"{card.name}@{region}", reading_key(job, located, card))
@@ -146,13 +146,13 @@ class RegionPart(Part):
 
     def read(self, chunk: Sequence[Seen]) -> Columns:
         instrument = opened.image_instrument(self._card.name, self._device)
-        return instrument.read([crop for seen in chunk for crop in seen.regions.get(self._region, [])])
+        return instrument.read([crop for seen in chunk for crop in seen.crops(self._region)])
 
     def _rows(self, chunk: Sequence[Seen]) -> tuple[int, list[int]]:
         """How many rows a chunk of a release has, and those that there is an output for."""
         count, there = 0, list[int]()
         for seen in chunk:
-            rows = len(seen.faces) if self._region == "face" else 1
+            rows = len(seen.faces) if unit_of(self._region) == "face" else 1
             there += range(count, count + rows) if seen.output is not None else ()
             count += rows
         return count, there
@@ -195,7 +195,8 @@ def original_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPar
         yield FacePart(job, located, card)
         if card.looks and job.looks_closely:
             yield FacePart(job, located, card, looks=True)
-    yield from (RegionPart(job, located, card, region) for card in job.instruments("features") for region in REGIONS)
+    for card in job.instruments("features"):
+        yield from (RegionPart(job, located, card, region) for region in regions_of(job.planned))
 
 
 def released_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPart]:
@@ -208,7 +209,7 @@ def released_parts(job: ShardJob, located: str) -> Iterator[FacePart | RegionPar
             yield ExtraFacePart(job, located, card)
     for card in job.instruments("features", "pair"):
         part = PairPart if card.role == "pair" else ReleasedRegionPart
-        yield from (part(job, located, card, region) for region in REGIONS)
+        yield from (part(job, located, card, region) for region in regions_of(job.planned))
 
 
 def missing_parts(folder: Storage, parts: Iterable[Part], together: Sequence[str]) -> list[Part]:

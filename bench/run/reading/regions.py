@@ -1,5 +1,6 @@
-"""The regions that quality is measured over: each face, the whole image, and all but the faces (thesis 4.5.5); and what
-is left of a photo without its faces, for attackers who look past them."""
+"""The regions that quality is measured over: each face, the whole image, all but the faces (thesis 4.5.5) and, where a
+plan says so, each face with its surroundings; and what is left of a photo without its faces, for attackers who look
+past them."""
 
 from __future__ import annotations
 
@@ -11,14 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.types import Bools, Box, Float, Floats32, Image, Region, RegionPair
+from unmask.bench.store.schemas import PlannedDataset
 
 REGIONS: Final[tuple[Region, ...]] = ("face", "image", "background")
+"""Of every data set."""
+WIDE: Final[Region] = "wide"
+"""Only of data sets whose plan says so (`bench.store.schemas.PlannedDataset.wide`)."""
 FACE_SIDE: Final = 128
 """Pixels; the thesis and DeepPrivacy judge 128 x 128 face images."""
 LARGEST_SQUARE: Final = 10_000
 """Pixels; a larger square is cut of the reduced image."""
 FACE_FACTOR: Final = 1.3
 """Side of a face region over the longer side of the judge's box."""
+WIDE_FACTOR: Final = 2.0
+"""The same of a wide crop: a face spans half of it, as in the crops that the thesis tested on (Flickr Diverse Faces,
+3.2.1)."""
 BLANK_MARGIN: Final = 0.1
 """Share of the judge's box that is added on each side, as `blackout`, `blur` and `pixelate` do."""
 HAIR_LINE: Final = 1.2
@@ -45,8 +53,24 @@ def face_crop(image: Image, box: Box) -> Image:
     l, t, r, b = Box(left, top, side, side).clipped(*image.shape[:2])  # noqa: E741
     if r > l and b > t:
         crop[t - top : b - top, l - left : r - left] = image[t:b, l:r]
-    shrink = side >= FACE_SIDE
-    resized = cv2.resize(crop, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return _at_side(crop, FACE_SIDE)
+
+
+def wide_crop(image: Image, box: Box) -> Image:
+    """The square about ``box`` of `WIDE_FACTOR` times its longer side, 128 x 128, moved and shrunk to lie within the
+    image (H, W, 3): black around it would be the same in original and output, and flatter every method."""
+    height, width = image.shape[:2]
+    square = box.square(WIDE_FACTOR)
+    side = max(min(round(square.w), height, width), 1)
+    (x, y) = box.center
+    left, top = (min(max(round(middle - side / 2), 0), size - side) for middle, size in ((x, width), (y, height)))
+    return _at_side(image[top : top + side, left : left + side], FACE_SIDE)
+
+
+def _at_side(square: Image, side: int) -> Image:
+    """A square image at ``side`` x ``side`` pixels."""
+    shrink = len(square) >= side
+    resized = cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
 
 
@@ -67,6 +91,11 @@ def background_mask(shape: tuple[int, ...], boxes: Sequence[Box]) -> Bools:
     return mask
 
 
+def regions_of(dataset: PlannedDataset) -> tuple[Region, ...]:
+    """The regions that are measured of a data set."""
+    return (*REGIONS, WIDE) if dataset.wide else REGIONS
+
+
 def masked(image: Image, mask: Bools) -> Image:
     """The image, black outside the mask."""
     return np.where(mask[..., None], image, np.uint8(0))
@@ -76,6 +105,8 @@ def region_images(image: Image, boxes: Sequence[Box], region: Region) -> list[Im
     """What one image contributes to a region: one crop a face, or one image."""
     if region == "face":
         return [face_crop(image, box) for box in boxes]
+    if region == WIDE:
+        return [wide_crop(image, box) for box in boxes]
     return [image] if region == "image" else [masked(image, background_mask(image.shape, boxes))]
 
 
@@ -135,10 +166,7 @@ def face_free_patch(image: Image, boxes: Sequence[Box], side: int = PATCH_SIDE) 
     if low < SMALLEST_PATCH:
         return None
     top, left = np.argwhere(_within(sums, low) == 0)[0].tolist()
-    patch = image[top : top + low, left : left + low]
-    shrink = low >= side
-    resized = cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8)
+    return _at_side(image[top : top + low, left : left + low], side)
 
 
 def _within(sums: NDArray[np.int64], side: int) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.keys import outputs_key
 from unmask.bench.run.jobs.shards import Job, ShardJob, dataset_jobs
 from unmask.bench.run.outputs.releases import release_items
+from unmask.bench.store.attack_rows import learnable
 from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.fits import fits_key, fits_stamp, read_fits, write_fits
 from unmask.bench.store.run_folder import RunFolder
@@ -37,11 +38,11 @@ def restorers(plan: Plan) -> list[PlannedAttacker]:
 
 
 def restore_jobs(plan: Plan) -> list[Job]:
-    """One job for each method that an attacker can run, where anybody restores and there are background people."""
+    """One job for each method of which there are outputs of background people, where anybody restores."""
     background = plan.used_to("background")
     if not background or not restorers(plan):
         return []
-    return [Job(background[0].label, 0, label, plan.run, f"{label} {background[0].label}") for label in plan.again]
+    return [Job(background[0].label, 0, label, plan.run, f"{label} {background[0].label}") for label in learnable(plan)]
 
 
 def learn_restorations(job: ShardJob) -> bool:
@@ -67,20 +68,20 @@ def restoration(folder: RunFolder, plan: Plan, method: str, planned: PlannedAtta
     """What a restoring attacker learned of a method, or why there is nothing."""
     if not plan.used_to("background"):
         return "there are no background people to learn from; add --background"
-    if method not in plan.again:
-        return "the method cannot be run by an attacker"
+    if method not in learnable(plan):
+        return "there are no outputs of background people to learn from"
     return read_fits(_place(folder, plan, method, planned))[ALL_PEOPLE]
 
 
 def restoration_stamp(folder: RunFolder, plan: Plan, method: str, planned: PlannedAttacker) -> str:
     """Of what `restoration` returns."""
-    missing = not plan.used_to("background") or method not in plan.again
+    missing = not plan.used_to("background") or method not in learnable(plan)
     return "" if missing else fits_stamp(_place(folder, plan, method, planned))
 
 
 def restorers_at_work(folder: RunFolder, plan: Plan, method: str) -> Iterator[tuple[PlannedAttacker, Columns]]:
     """Those who have anything to restore a method's releases with."""
-    if plan.used_to("background") and method in plan.again:
+    if plan.used_to("background") and method in learnable(plan):
         for planned in restorers(plan):
             state = restoration(folder, plan, method, planned)
             if not isinstance(state, str):

@@ -13,7 +13,7 @@ from unmask.bench.run.jobs.shards import ShardJob
 from unmask.bench.run.outputs.releases import Released
 from unmask.bench.run.reading.explained import Explanation, explanation
 from unmask.bench.run.reading.located import match_faces, place_crop, shifted, unmatched
-from unmask.bench.run.reading.regions import REGIONS, region_images, region_pairs
+from unmask.bench.run.reading.regions import region_images, region_pairs
 from unmask.bench.store.detections import Faces, as_stored, detections_of, faces_by_item
 from unmask.bench.store.tables import Table
 
@@ -35,6 +35,7 @@ class Seen:
     """The detector that finds a face in the place of each original face: the judge's, a second one, or ''."""
     restored: dict[str, list[list[FaceView | None]]] = field(default_factory=dict)
     """View -> for each restoration the faces of the output, as an attacker restores them."""
+    _crops: dict[Region, list[Image]] = field(default_factory=dict)
     _pairs: dict[Region, list[RegionPair]] = field(default_factory=dict)
 
     @property
@@ -93,12 +94,11 @@ class Seen:
     def _on_output(self, face: Detection) -> FaceView | None:
         return None if self.output is None else FaceView(self.output, face.box, face.landmarks)
 
-    @cached_property
-    def regions(self) -> dict[Region, list[Image]]:
+    def crops(self, region: Region) -> list[Image]:
         """Of the original; of an item that could not be read none."""
-        if self.item.image is None:
-            return {}
-        return {region: region_images(self.image, self.boxes, region) for region in REGIONS}
+        if self.item.image is not None and region not in self._crops:
+            self._crops[region] = region_images(self.image, self.boxes, region)
+        return self._crops.get(region, [])
 
     def pairs(self, region: Region) -> list[RegionPair]:
         """The regions before and after; empty where there is no output."""

@@ -17,12 +17,13 @@ from unmask.bench.core.cards import InstrumentCard, MethodCard, Scalar
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.registry import instrument_class
-from unmask.bench.core.types import Detection, FaceView, Image
+from unmask.bench.core.types import Detection, FaceView, Image, Sample
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
-from unmask.methods.gan.runtime.crop import Crop, cut, paste_back
+from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
+from unmask.methods.shared.steady import SteadyFaces
 
 if TYPE_CHECKING:
     from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
@@ -54,8 +55,10 @@ class Cascade(FaceMethod):
     code truncates instead: it draws anew what lies beyond the bound, ``truncated_z`` in hukkelas/DeepPrivacy.)"""
     tone: str = ""
     """See `methods.gan.runtime.attributes.parse_tone`."""
-    paste: Literal["box", "feather"] = "box"
-    """See `methods.gan.runtime.crop.paste_back`."""
+    paste: Literal["box", "feather"] = "feather"
+    """See `methods.gan.runtime.crop.paste_back`. With ``feather`` a tone is changed on the face and on skin only."""
+    steady: bool = True
+    """Whether boxes are calmed from frame to frame of a clip (`methods.shared.steady`). Photos are the same."""
 
     def __post_init__(self) -> None:
         """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""
@@ -70,6 +73,7 @@ class Cascade(FaceMethod):
         self._instrument: FaceInstrument | None = None
         self._inpaint: InpaintEngine | None = None
         self._edit: AttributeEngine | None = None
+        self._steady = SteadyFaces()
         if self.editor and self._estimator.role != "attributes":
             role = self._estimator.role
             raise SpecError(f"{name}: estimator={self.estimator} is a {role}, not an estimator of age and gender")
@@ -113,6 +117,9 @@ class Cascade(FaceMethod):
             own: Any = {file.key: files[file.key] for file in self._estimator.files}
             self._instrument = cast(FaceInstrument, instrument_class(self.estimator).open(own, device))
 
+    def placed(self, faces: Sequence[Detection], sample: Sample) -> Sequence[Detection]:
+        return self._steady.steadied(faces, sample.sequence) if self.steady and sample.sequence else faces
+
     def edit_faces(self, image: Image, faces: Sequence[Detection], rng: np.random.Generator) -> None:
         """All crops are cut from the untouched photo, then pasted: no face sees another's repainting."""
         if not faces:
@@ -120,10 +127,11 @@ class Cascade(FaceMethod):
         photo = image.copy()
         # Boxes of the judge come without landmarks: they are put where frontal faces have them.
         points = [f.landmarks if np.isfinite(f.landmarks).all() else landmarks_in(f.box) for f in faces]
-        crops = [cut(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
+        places = [erased_place(face.box, self.paste) for face in faces]
+        crops = [cut(photo, place, five) for place, five in zip(places, points, strict=True)]
         views = [FaceView(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
-        for face, crop in zip(faces, self._repainted(crops, views, rng), strict=True):
-            paste_back(image, crop, face.box, self.paste)
+        for place, crop in zip(places, self._repainted(crops, views, rng), strict=True):
+            paste_back(image, crop, place, self.paste)
 
     def _repainted(self, crops: Sequence[Crop], views: Sequence[FaceView], rng: np.random.Generator) -> list[Crop]:
         """The crops with new faces. ``views``: the same faces in the untouched photo, for the estimator only."""
@@ -138,10 +146,16 @@ class Cascade(FaceMethod):
         estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]
         if self._edit is None or not estimated:
             return done
-        from unmask.methods.gan.runtime.skin import with_tone  # imports torch, which lists of methods do without
+        from unmask.methods.gan.runtime.skin import (
+            on_skin,
+            with_tone,
+        )  # import torch, which lists of methods do without
 
         labels = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in estimated])
         tone = None if self._tone is None else tone_aimed_at(self._edit.attributes, self._tone)
         for k, crop in zip(estimated, self._edit([done[k] for k in estimated], labels), strict=True):
-            done[k] = crop if tone is None else with_tone(crop, tone)
+            if tone is not None:
+                crop = with_tone(crop, tone)
+                crop = on_skin(done[k], crop) if self.paste == "feather" else crop
+            done[k] = crop
         return done

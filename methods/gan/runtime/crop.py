@@ -13,13 +13,16 @@ import cv2
 import numpy as np
 
 from unmask.bench.core.types import Bools, Box, Floats32, Image
-from unmask.methods.shared.faces import covered, squared_radius
+from unmask.methods.shared.faces import covered
 
 SIDE: Final = 128
 AROUND: Final = 1.4
 """Side of the crop over the longer side of the face's box; the face then spans 91 of the 128 px."""
-FEATHER: Final = 0.12
-"""Width of the soft edge of `paste_back`, as a share of the box's shorter side."""
+GROWN: Final = 1.08
+"""How much larger than the detector's box the one is that is erased for a soft edge: the edge then lies around the box.
+Inside of it, it would show a rim of the face, by which people are recognised (bench/design/learned-methods.md)."""
+ROUND: Final = 3.0
+"""Exponent of the superellipse |x|^p + |y|^p = 1 in the grown box: 2 is an ellipse, more is nearer to the rectangle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,19 @@ def resampled(image: Image, square: Box) -> Image:
     return cast(Image, warped)
 
 
-def paste_back(photo: Image, crop: Crop, face: Box, way: str) -> None:
-    """Writes the part of the crop's image that shows ``face`` into ``photo`` (H, W, 3), in place.
+def erased_place(face: Box, way: str) -> Box:
+    """What of a photo is erased and repainted where the detector's box is ``face``; ``way``: as in `paste_back`."""
+    return face.scaled(GROWN) if way == "feather" else face
 
-    ``box``: the detector's whole rectangle, as DeepPrivacy and the thesis do. ``feather``: an ellipse in it with a soft
-    edge, so that no rectangle shows; the rectangle's corners, which hold hair and background, stay the photo's own.
+
+def paste_back(photo: Image, crop: Crop, place: Box, way: str) -> None:
+    """Writes the part of the crop's image that shows ``place`` (`erased_place`) into ``photo`` (H, W, 3), in place.
+
+    ``box``: the whole rectangle, as DeepPrivacy and the thesis do. ``feather``: a superellipse in it that fades to
+    nothing from the detector's box outwards, so that no rectangle shows; the corners, which hold hair and background,
+    stay the photo's own.
     """
-    rows, columns = covered(face, *photo.shape[:2])
+    rows, columns = covered(place, *photo.shape[:2])
     height, width = rows.stop - rows.start, columns.stop - columns.start
     if height <= 0 or width <= 0:
         return
@@ -102,7 +111,17 @@ def paste_back(photo: Image, crop: Crop, face: Box, way: str) -> None:
     if way == "box":
         photo[rows, columns] = patch
         return
-    radius = np.sqrt(squared_radius(face, rows, columns))
-    share = np.clip(1 - (radius - 1) / (2 * FEATHER), 0, 1).astype(np.float32)[..., None]
+    share = feathered(place, rows, columns)[..., None]
     old = photo[rows, columns].astype(np.float32)
     photo[rows, columns] = np.rint(old + share * (patch.astype(np.float32) - old)).astype(np.uint8)
+
+
+def feathered(place: Box, rows: slice, columns: slice) -> Floats32:
+    """(height, width) in 0..1 at the centres of pixels: 1 up to 1 / `GROWN` of the superellipse in ``place``, 0 from
+    its edge on, smooth between."""
+    cx, cy = place.center
+    y = np.abs(np.arange(rows.start, rows.stop) + 0.5 - cy) / (place.h / 2)
+    x = np.abs(np.arange(columns.start, columns.stop) + 0.5 - cx) / (place.w / 2)
+    radius = (y[:, None] ** ROUND + x[None, :] ** ROUND) ** (1 / ROUND)
+    t = np.clip((1 - radius) / (1 - 1 / GROWN), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from unmask.bench.core.training import Rgb
 from unmask.bench.core.types import Image
+from unmask.methods.shared.alignment import ellipse, to_frame
 
 if TYPE_CHECKING:
     from unmask.methods.gan.runtime.crop import Crop
@@ -28,6 +29,8 @@ SOFT: Final = 1.0
 """Pixels; the mask is blurred by so much, so that no edge shows."""
 REACH: Final = 4
 """Pixels to each side of that Gaussian."""
+SOFT_FACE: Final = 0.15
+"""Share of a face's radius over which a change of its tone fades out."""
 MIDDLE: Final = ((0.25, 0.75), (0.35, 0.75))
 """Shares of the box, across and down, that are skin in nearly every face: cheeks and nose, without brows and beard."""
 
@@ -102,6 +105,12 @@ def with_tone(crop: Crop, tone: Rgb) -> Crop:
     DP-ATT-S with a network of ours, which comes near its tone, but stays nearer to its input the surer it is."""
     if not crop.erased.any():
         return crop
+    new = recolour(crop.image, middle_colour(crop), tone)
+    return replace(crop, image=np.where(crop.erased[..., None], new, crop.image))
+
+
+def middle_colour(crop: Crop) -> tuple[float, float, float]:
+    """The median colour of the middle of a crop's erased box, RGB."""
     left, top, right, bottom = crop.erased_box
     width, height = right - left, bottom - top
     (x0, x1), (y0, y1) = MIDDLE
@@ -110,5 +119,19 @@ def with_tone(crop: Crop, tone: Rgb) -> Crop:
         left + int(x0 * width) : left + int(np.ceil(x1 * width)),
     ]
     red, green, blue = (float(value) for value in np.median(middle.reshape(-1, 3), axis=0))
-    new = recolour(crop.image, (red, green, blue), tone)
-    return replace(crop, image=np.where(crop.erased[..., None], new, crop.image))
+    return red, green, blue
+
+
+def on_skin(before: Crop, after: Crop) -> Crop:
+    """``after`` on the face, which is an ellipse about its landmarks, and where ``before`` shows skin; elsewhere
+    ``before``: hair and what is beside a face keep their colours. Without usable landmarks ``after`` as it is."""
+    frame = to_frame(before.landmarks)
+    if frame is None or not before.erased.any():
+        return after
+    rows, columns = np.indices(before.erased.shape)
+    face = ellipse(np.stack([columns, rows], axis=-1) @ frame[:, :2].T + frame[:, 2], SOFT_FACE)
+    pixels = torch.from_numpy(before.image.astype(np.float64)).permute(2, 0, 1)[None]
+    colour = torch.tensor(middle_colour(before), dtype=torch.float64)[None, :, None, None]
+    share = torch.maximum(torch.from_numpy(face.astype(np.float64))[None, None], likely_skin(pixels, colour))
+    mixed = before.image + softened(share)[0, 0].numpy()[..., None] * (after.image.astype(np.float64) - before.image)
+    return replace(after, image=np.rint(mixed).astype(np.uint8))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter,
 from unmask.methods.gan.networks.deepprivacy import MsgConfig, MsgGenerator
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanGenerator
 from unmask.methods.gan.runtime.attributes import attribute_vector, parse_attributes, parse_tone, tone_aimed_at
-from unmask.methods.gan.runtime.crop import cut, paste_back
+from unmask.methods.gan.runtime.crop import cut, erased_place, feathered, paste_back
 from unmask.methods.gan.runtime.engines import InpaintEngine
-from unmask.methods.gan.runtime.skin import with_tone
+from unmask.methods.gan.runtime.skin import on_skin, with_tone
 from unmask.methods.learned import AttGan, DeepPrivacy, DpAtt, DpAttS, DpStarGan
 from unmask.methods.shared.alignment import landmarks_in, usual_places
+from unmask.methods.shared.faces import covered
+from unmask.methods.shared.steady import calmed
 
 FACE = Box(176, 60, 96, 125)
 GROUPS = ("0-19", "20-29", "30-39", "40+")
@@ -78,15 +81,17 @@ def scribbled(image: Image) -> Image:
     return other
 
 
-def methods(weights: dict[str, str]) -> dict[str, Any]:
+def methods(weights: dict[str, str], paste: Literal["box", "feather"] = "box") -> dict[str, Any]:
     inpainter = weights["inpainter"]
+    options: dict[str, Any] = {"detector": "harness", "paste": paste}
+    both: dict[str, Any] = {"deepprivacy": inpainter, **options}
     return {
-        "deepprivacy": DeepPrivacy(checkpoint=inpainter, detector="harness"),
-        "published deepprivacy": DeepPrivacy(checkpoint=weights["msg"], detector="harness"),
-        "dp-att": DpAtt(checkpoint=weights["editor"], deepprivacy=inpainter, detector="harness"),
-        "published dp-att": DpAtt(checkpoint=weights["attgan"], deepprivacy=inpainter, detector="harness"),
-        "dp-att-s": DpAttS(checkpoint=weights["toned"], deepprivacy=inpainter, detector="harness"),
-        "dp-stargan": DpStarGan(checkpoint=weights["stargan"], deepprivacy=inpainter, detector="harness"),
+        "deepprivacy": DeepPrivacy(checkpoint=inpainter, **options),
+        "published deepprivacy": DeepPrivacy(checkpoint=weights["msg"], **options),
+        "dp-att": DpAtt(checkpoint=weights["editor"], **both),
+        "published dp-att": DpAtt(checkpoint=weights["attgan"], **both),
+        "dp-att-s": DpAttS(checkpoint=weights["toned"], **both),
+        "dp-stargan": DpStarGan(checkpoint=weights["stargan"], **both),
     }
 
 
@@ -179,11 +184,71 @@ def test_what_is_cut_and_pasted_back_unchanged_lands_where_it_was(box: Box, astr
     assert np.array_equal(photo[: max(top - 1, 0)], astronaut[: max(top - 1, 0)])
 
 
-def test_feathering_leaves_the_corners_and_keeps_the_middle(weights: dict[str, str], astronaut: Image) -> None:
-    box = run(loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness")), astronaut)
-    soft = run(loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", paste="feather")), astronaut)
-    assert np.array_equal(soft[60:64, 176:180], astronaut[60:64, 176:180])
-    assert np.array_equal(soft[100:150, 200:250], box[100:150, 200:250])
+def test_a_soft_edge_lies_around_the_face_s_box_and_shows_nothing_of_what_is_inside() -> None:
+    photo, box = np.full((300, 300, 3), 200, np.uint8), Box(100, 80, 90, 120)
+    place = erased_place(box, "feather")
+    crop = cut(photo, place, landmarks_in(box))
+    paste_back(photo, replace(crop, image=np.zeros_like(crop.image)), place, "feather")
+    middle = photo[140, :, 0], photo[:, 145, 0]
+    for line, start, stop in ((middle[0], 100, 190), (middle[1], 80, 200)):
+        assert line[start + 1 : stop - 1].max() == 0  # across the middle, up to the box's sides
+        edge = line[stop : stop + 6].astype(int)
+        assert (np.diff(edge) >= 0).all()
+        assert line[stop + 8] == 200
+    assert photo[81, 101, 0] == photo[198, 188, 0] == 200  # its corners
+    left, top, right, bottom = place.clipped(*photo.shape[:2])
+    photo[top:bottom, left:right] = 200
+    assert photo.min() == 200
+    assert erased_place(box, "box") == box
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_face_does_not_show_through_a_soft_edge(name: str, weights: dict[str, str], astronaut: Image) -> None:
+    """Only the corners of its box do, as they are."""
+    method, place = loaded(methods(weights, "feather")[name]), erased_place(FACE, "feather")
+    one, other = run(method, astronaut), run(method, scribbled(astronaut))
+    rows, columns = covered(place, *astronaut.shape[:2])
+    share = feathered(place, rows, columns)
+    assert np.array_equal(one[rows, columns][share == 1], other[rows, columns][share == 1])
+    assert (share == 1).sum() > 0.85 * FACE.area
+    assert np.array_equal(one[rows, columns][share == 0], astronaut[rows, columns][share == 0])
+    assert (one[rows, columns][share == 1] != astronaut[rows, columns][share == 1]).any(axis=1).mean() > 0.9
+
+
+def test_with_a_soft_edge_a_tone_is_changed_on_the_face_and_on_skin_only() -> None:
+    box = Box(100, 80, 90, 120)
+    photo = np.full((300, 300, 3), (40, 90, 200), np.uint8)  # no skin
+    photo[110:190, 110:180] = (200, 150, 120)
+    before = cut(photo, box, landmarks_in(box))
+    after = on_skin(before, replace(before, image=np.full_like(before.image, 30)))
+    left, top, right, bottom = before.erased_box
+    assert (after.image[(top + bottom) // 2, (left + right) // 2] == 30).all()
+    corner = after.image[top + 1 : top + 4, left + 1 : left + 4]
+    np.testing.assert_array_equal(corner, before.image[top + 1 : top + 4, left + 1 : left + 4])
+    nowhere = replace(before, landmarks=np.full((5, 2), np.nan, np.float32))
+    assert (on_skin(nowhere, replace(nowhere, image=np.full_like(before.image, 30))).image == 30).all()
+
+
+def test_over_a_clip_a_face_keeps_its_place_and_photos_are_as_they_are(
+    weights: dict[str, str], astronaut: Image
+) -> None:
+    method = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", steady=True))
+
+    still = loaded(DeepPrivacy(checkpoint=weights["inpainter"], detector="harness", steady=False))
+
+    def made(box: Box, sequence: str, by: Any = method) -> Image:
+        (output,) = by.anonymize([Sample("x", astronaut, (box,), sequence=sequence)], seed=0)
+        assert isinstance(output, np.ndarray)
+        return output
+
+    moved = Box(FACE.x + 3, FACE.y, FACE.w, FACE.h)
+    made(FACE, "clip")
+    calm = made(moved, "clip")
+    assert np.array_equal(calm, made(calmed(FACE, moved), "", still))
+    assert not np.array_equal(calm, made(moved, "", still))
+    assert np.array_equal(made(moved, ""), made(moved, "", still))
+    made(FACE, "clip", still)
+    assert np.array_equal(made(moved, "clip", still), made(moved, "", still))
 
 
 def test_every_face_of_a_crowd_is_repainted(weights: dict[str, str], astronaut: Image) -> None:

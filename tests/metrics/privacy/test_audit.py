@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.support.audits import DIM, Release, audited, unit
+from tests.support.broken_attackers import BROKEN, installed
 from tests.support.evidence import RECOGNISERS
-from unmask.bench.core.cards import AttackerCard
-from unmask.bench.core.evidence import Background, Columns, Evidence
+from unmask.bench.core import registry
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.headlines import WORST
+from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.stats.fusion import FUSED
 from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.stats.trust import Doubt
@@ -125,54 +127,45 @@ def test_one_face_for_everybody_leaves_the_parrot_to_guess() -> None:
 
 def test_a_method_that_cannot_be_run_leaves_the_attacker_without_the_method() -> None:
     answers, rows = judged(*audited(keyed, ("ignorant", "parrot", "ridge"), runnable=False))
-    assert "cannot be run" in rows["parrot", "sface"].problem
+    assert "no outputs of the gallery's photos" in rows["parrot", "sface"].problem
     assert "background people" in rows["ridge", "sface"].problem
     assert (NAMED, "parrot/sface") not in answers
     assert value(answers, NAMED, WORST) < 0.2
 
 
-class Broken:
-    """Reads faces by what it made of shuffled labels, or by nothing at all."""
-
-    def __init__(self, how: str) -> None:
-        self.card = AttackerCard(f"broken-{how}", "1", "broken", "pairs of other people", how, "-")
-        self._how = how
-
-    def fit(self, background: Background, *, seed: int) -> Columns:
-        if len(background.identity) == 0:
-            return {}
-        rng = np.random.default_rng(seed)
-        if self._how == "zeros":
-            return {"map": np.zeros((DIM, DIM), np.float32)}
-        other = rng.permutation(len(background.identity))
-        x, y = background.released["embedding"], background.original["embedding"][other]
-        return {"map": np.linalg.lstsq(x, y, rcond=None)[0].astype(np.float32)}
-
-    def read(self, state: Columns, readings: Columns, *, released: bool) -> Columns:
-        first = np.eye(1, DIM, dtype=np.float32)
-        return {n: unit(rows @ state["map"] + 1e-3 * first) if released else rows for n, rows in readings.items()}
-
-
-@pytest.mark.parametrize("how", ["zeros", "shuffled"])
-def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(how: str) -> None:
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_attacker_is_not_believed_and_never_looks_like_privacy(name: str) -> None:
     """Of a method that changes nothing: the failure is the attacker's."""
     plain: Release = lambda rows, seed: rows  # noqa: E731
-    answers, rows = judged(*audited(plain, ("ignorant", Broken(how))))
-    for name in RECOGNISERS:
-        row = rows[f"broken-{how}", name]
+    answers, rows = judged(*audited(plain, ("ignorant", BROKEN[name]())))
+    for recogniser in RECOGNISERS:
+        row = rows[name, recogniser]
         assert row.doubts
         assert row.named is None
         assert row.risk is None
-        assert np.isnan(value(answers, NAMED, f"broken-{how}/{name}"))
+        assert np.isnan(value(answers, NAMED, f"{name}/{recogniser}"))
     assert value(answers, NAMED, WORST) > 0.95
 
 
-def test_a_photo_that_a_method_failed_on_gives_its_person_away() -> None:
-    tested, _ = audited(unrelated, ("ignorant",))
+def test_broken_attackers_can_be_installed_like_those_of_others() -> None:
+    with installed():
+        assert {name: type(registry.create_attacker(parse_spec(name))) for name in BROKEN} == BROKEN
+    assert not set(BROKEN) & set(registry.names("attacker"))
+
+
+@pytest.mark.parametrize("attacker", ["ignorant", "parrot", "lda"])
+def test_a_photo_that_a_method_failed_on_gives_its_person_away(attacker: str) -> None:
+    """Also where the method fails on it a second time, so that no gallery of outputs has it."""
+    tested, _ = audited(unrelated, (attacker,))
+    assert tested.audit is not None
     outcome = np.array(tested.outcome)
     outcome[:30] = Outcome.ERROR.value
-    tested = replace(tested, outcome=outcome)
+    again = {name: {"embedding": np.array(columns["embedding"])} for name, columns in tested.audit.again.items()}
+    for columns in again.values():
+        columns["embedding"][:30] = np.nan
+    tested = replace(tested, outcome=outcome, audit=replace(tested.audit, again=again))
     trials = [item for item in AuditedAttacks().ask(tested) if isinstance(item, AttackTrial)]
+    assert trials
     for trial in trials:
         np.testing.assert_array_equal(trial.trainings[0][:30], 1.0)
         assert np.nanmean(trial.permuted[:, :30]) < 0.2

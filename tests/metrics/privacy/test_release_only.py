@@ -10,11 +10,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from tests.support.evidence import make_evidence
-from unmask.bench.core.evidence import KNOWN_PLACE, Evidence
+from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.linking import pseudonymous
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
-from unmask.bench.core.values import Estimate, SetStatistic, UnitValues
+from unmask.bench.core.values import Estimate, Finding, SetStatistic, UnitValues
 from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
 from unmask.metrics.privacy.release_only import ReleaseOnly, released_pairs
@@ -23,7 +23,11 @@ Item = UnitValues | SetStatistic
 
 
 def ask(evidence: Evidence, channel: str = "sface") -> dict[str, Item]:
-    return {s.metric.removeprefix("release_"): s for s in ReleaseOnly().ask(evidence) if s.instrument == channel}
+    return {
+        s.metric.removeprefix("release_"): s
+        for s in ReleaseOnly().ask(evidence)
+        if not isinstance(s, Finding) and s.instrument == channel
+    }
 
 
 def estimate(item: Item, evidence: Evidence, replicates: int = 200) -> Estimate:
@@ -250,3 +254,25 @@ def test_one_draw_a_person_is_a_pseudonym() -> None:
     assert "AUC 1.00" in verdict.text
     assert pseudonymous(regimes[1], regimes[1]).kind == "unlinkable"
     assert pseudonymous(regimes[0], regimes[0]).kind == "linkable"
+
+
+def test_one_draw_a_person_is_another_regime() -> None:
+    """Where it links and one draw a photo does not, the method is pseudonymous."""
+    evidence = make_evidence(20, 3, noise=100.0, outcomes=["anonymized"] * 55 + ["destroyed"] * 5)
+    destroyed = evidence.outcome == "destroyed"
+    person = np.random.default_rng(0).normal(size=(20, 32))[evidence.faces.cluster]
+    rows = person + 0.3 * np.random.default_rng(1).normal(size=(60, 32))
+    rows[destroyed] = np.nan
+    alike = {"embedding": (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)}
+    audit = Audit([], {}, np.zeros(0, np.int64), {}, one_draw={"sface": {**alike, "destroyed": destroyed}})
+    audited = replace(evidence, audit=audit)
+    auc = estimate(ask(audited, "sface+one-draw")["auc"], audited)
+    assert auc.low > 0.5
+    assert (auc.n, auc.unscored) == (60, 0)
+    assert estimate(ask(audited)["auc"], audited).low == 0.5
+    (said,) = (item for item in ReleaseOnly().ask(audited) if isinstance(item, Finding))
+    assert (said.kind, said.count, said.of) == ("pseudonymous", 1, 1)
+    assert "sface" in said.text
+    assert not ask(evidence, "sface+one-draw")
+    everywhere = replace(evidence, anonymized={**evidence.anonymized, "sface": alike}, audit=audit)
+    assert not [item for item in ReleaseOnly().ask(everywhere) if isinstance(item, Finding)]

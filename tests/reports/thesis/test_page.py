@@ -151,6 +151,41 @@ def test_every_printed_number_stands_beside_ours(tmp_path: Path) -> None:
     assert not re.search(r"302.*within|thesis.*302", tables["4.29"].text)
 
 
+def crop_tables(page: Element) -> dict[str, dict[str, list[str]]]:
+    """Part -> criterion -> the thesis's number and ours, with what stands below each."""
+    (section,) = [s for s in page.all("section") if s.attributes.get("aria-labelledby") == "crops"]
+    return {
+        table.all("caption")[0].text: {
+            row.all("th")[0].text: [cell.text.replace("\N{NO-BREAK SPACE}", " ") for cell in row.all("td")]
+            for row in table.all("tbody")[0].all("tr")
+        }
+        for table in section.all("table")
+    }
+
+
+def test_image_quality_of_whole_photos_and_of_wide_crops_stands_beside_the_thesis_s(tmp_path: Path) -> None:
+    wide = {("dp-att", "psnr", "standard"): (23.1, 22.8, 23.4), ("dp-att", "fid", "inception"): (61.0, 58.0, 64.0)}
+    page = page_of(tmp_path, wide=wide)
+    tables = crop_tables(page)
+    assert set(tables) == {"DeepPrivacy", "DP-ATT", "DP-ATT-S, dark", "DP-ATT-S, light"}
+    printed, whole, crop = tables["DP-ATT"]["PSNR"]
+    assert printed == "23.7440"
+    assert crop.startswith("23.1")
+    assert "n = 592" in crop
+    assert not whole.startswith("23.1")
+    assert tables["DP-ATT"]["FID"][0] == "60.4838"
+    assert tables["DP-ATT"]["FID"][2].startswith("61")
+    assert tables["DeepPrivacy"]["PSNR"][2] == "not measured"
+    assert "wide-lfw, wide crops, face in half" in words(page)
+    assert "celeba-identity:split=probe (not found below --root)" in words(page)
+
+
+def test_without_wider_photos_the_page_says_so(tmp_path: Path) -> None:
+    page = page_of(tmp_path)
+    assert "No wider photos were measured" in words(page)
+    assert {len(cells) for lines in crop_tables(page).values() for cells in lines.values()} == {2}
+
+
 def test_a_method_that_was_left_out_is_not_measured_and_said(tmp_path: Path) -> None:
     page = page_of(tmp_path, roles={"none": "none", "dp-att": "dp-att"})
     assert verdicts(page)["H1"] != ["supported", "supported"]
