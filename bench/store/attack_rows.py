@@ -86,9 +86,10 @@ class AttackRow(Strict):
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
     galleries: list[GalleryPoint] = Field(default_factory=list)
-    """By the size of the gallery, ascending."""
+    """``named`` by the size of the gallery, ascending, of the strongest attack on the method that may be believed: up
+    to the people that there are or, where the model holds, to the most that the scores support."""
     gallery_misfit: float | None = None
-    """Largest difference between model and measurement, as a share; null = no model."""
+    """Largest difference between model and measurement, as a share; null = no model. Above 0.05 none is given."""
 
 
 def few_people(rows: Iterable[AttackRow]) -> int:
