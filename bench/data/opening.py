@@ -23,6 +23,8 @@ from unmask.bench.data.readers.base import Contents, Place, Record, read_copy
 from unmask.bench.fetch import cache
 
 ENVIRONMENT: Final = "UNMASK_DATA"
+EACH: Final = "each"
+"""A data set's parameter: at most so many photos of each person, the first ones; photos without a name all stay."""
 
 
 def open_dataset(
@@ -46,16 +48,17 @@ def open_dataset(
     if clips is not None and entry.clips != clips:
         is_one = "clips; use: unmask video" if entry.clips else "images, not of clips; use: unmask run"
         raise DataError(f"{entry.name} is a set of {is_one}")
-    split = _split(parsed, entry)
+    split, each = _split(parsed, entry), _each(parsed, entry)
     if entry.by_path and parsed.params.get("show_faces") is True:
         entry = entry.model_copy(update={"show_faces": True})
     if entry.from_packages:
         contents = read_demo(clips=entry.clips, progress=progress)
-        return _dataset(entry, contents, split, "the cache", entry.revision)
+        return _dataset(entry, contents, split, "the cache", entry.revision, each)
     place, source = _copy(parsed, entry, root)
     kind = "clip_layout" if entry.clips else "layout"
     contents = read_copy(kind, entry.layout, replace(place, exclude=tuple(exclude), split=split))
-    return _dataset(entry, contents, split, str(place.path), (source.revision if source else "") or entry.revision)
+    revision = (source.revision if source else "") or entry.revision
+    return _dataset(entry, contents, split, str(place.path), revision, each)
 
 
 def other_half(spec: str) -> str:
@@ -155,6 +158,7 @@ def search_roots(root: Path | None) -> list[Path]:
 
 def _split(spec: Spec, entry: DatasetEntry) -> str:
     params = dict(spec.params)
+    params.pop(EACH, None)
     if entry.by_path:
         params.pop("path", None)
         if not isinstance(params.pop("show_faces", False), bool):
@@ -163,10 +167,29 @@ def _split(spec: Spec, entry: DatasetEntry) -> str:
     if "path" in params:
         raise SpecError(f"{entry.name} takes no path; write {entry.name}:split={entry.split_names[0]}, and --root DIR")
     if params:
-        raise SpecError(f"data set {entry.name} has no parameter {next(iter(params))!r}; it takes: split")
+        raise SpecError(f"data set {entry.name} has no parameter {next(iter(params))!r}; it takes: split, {EACH}")
     if split not in entry.split_names:
         raise SpecError(f"data set {entry.name} has no split {split!r}; it has: {', '.join(entry.split_names)}")
     return split
+
+
+def _each(spec: Spec, entry: DatasetEntry) -> int | None:
+    each = spec.params.get(EACH)
+    if each is not None and (isinstance(each, bool) or not isinstance(each, int) or each < 1 or entry.clips):
+        raise SpecError(f"{EACH} is how many photos of each person are taken; write {entry.name}:{EACH}=2, of photos")
+    return each
+
+
+def _first_of_each(refs: Sequence[SampleRef], each: int) -> tuple[SampleRef, ...]:
+    """Those of which no labelled person is in more than ``each`` earlier ones."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for ref in refs:
+        people = {label.identity for label in ref.labels if label.identity}
+        if all(seen[name] < each for name in people):
+            seen.update(people)
+            kept.append(ref)
+    return tuple(kept)
 
 
 def _at(base: Path, relative: str, source: Source) -> Place | None:
@@ -181,13 +204,17 @@ def _at(base: Path, relative: str, source: Source) -> Place | None:
     return None
 
 
-def _dataset(entry: DatasetEntry, contents: Contents, split: str, where: str, revision: str) -> Dataset:
+def _dataset(
+    entry: DatasetEntry, contents: Contents, split: str, where: str, revision: str, each: int | None = None
+) -> Dataset:
     chosen = [record for record in contents.records if split in ("all", _split_of(record, entry))]
     if not chosen:
         raise DataError(f"the copy of {entry.name} at {quoted(Path(where))} has nothing in its split {split!r}")
     digests = contents.store.digests()
     listed = [SampleRef(r.id, r.labels, digests.get(r.id, "none:missing"), r.group) for r in chosen]
     refs = tuple(sorted(listed, key=lambda ref: natural(ref.id))) if entry.clips else in_order(listed)
+    if each is not None:
+        refs, revision = _first_of_each(refs, each), f"{revision}, at most {each} photos of a person"
     _refuse_unreadable(where, refs, "clips" if entry.clips else "photos")
     truths = {record.id: record.truth for record in chosen if record.truth is not None}
     return Dataset(

@@ -18,6 +18,7 @@ from unmask.bench.core.errors import DataError, ImageError, SpecError, UnknownNa
 from unmask.bench.core.types import FaceLabel, SampleRef
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.data.identities import identity_half, people
+from unmask.bench.data.opening import other_half
 
 
 def jpeg(shade: int = 100, form: str = "JPEG", size: int = 20) -> bytes:
@@ -581,3 +582,17 @@ class TestRealCopies:
         assert {label.race for label in known} == {"White", "Black", "Asian", "Indian", "Other"}
         assert {label.gender for label in known} == {"female", "male"}
         assert all(label.age is not None for label in known)
+
+
+def test_so_many_photos_of_each_person_are_taken_and_all_without_a_name(tmp_path: Path) -> None:
+    for name in "abcdef":
+        put(tmp_path / f"{name}.jpg", jpeg(ord(name)))
+    put(tmp_path / "labels.csv", "file,identity\na.jpg,x\nb.jpg,x\nc.jpg,y\nd.jpg,x\n")
+    everything, some = (opened(f"folder:path={tmp_path}{more}") for more in ("", ",each=2"))
+    assert [ref.id for ref in some.refs] == [ref.id for ref in everything.refs if ref.id != "d.jpg"]
+    assert some.card.fingerprint != everything.card.fingerprint
+    assert "at most 2 photos of a person" in some.card.revision
+    assert other_half("lfw:each=2") == "lfw:each=2,split=calibrate"
+    for wrong in ("0", "true", "two"):
+        with pytest.raises(SpecError, match="write folder:each=2"):
+            opened(f"folder:path={tmp_path},each={wrong}")
