@@ -1,0 +1,298 @@
+"""The contract of a method, checked on a few drawn faces, in a process of its own as in runs."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from unmask.bench.core import registry
+from unmask.bench.core.errors import UnmaskError, UsageError, counted, one_line
+from unmask.bench.core.spec import Spec, file_target, without_folder, without_seeds
+from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.run.contestants.contestant import LOAD_FAILED
+from unmask.bench.run.contracts import drawn
+from unmask.bench.run.contracts.looks import is_swapped, unchanged_faces, wrong_range
+from unmask.bench.run.contracts.rules import METHOD
+from unmask.bench.run.contracts.sessions import OutOfTimeError, Session, difference, outputs_of, rule_of
+from unmask.bench.run.contracts.verdicts import Ledger, Report
+
+ROUNDING: Final = 2
+"""Levels of 255 by which a network may round otherwise in another batch."""
+GROWTH_MIB: Final = 0.5
+"""MiB a call that memory may grow by; the photo that is given again and again has 1.4."""
+WARM_UP: Final = 6
+"""Calls before memory is looked at."""
+CALLS: Final = 24
+"""Calls in which memory is looked at."""
+_FEWEST_CALLS: Final = 8
+_MEMORY_S: Final = 15.0
+"""Seconds that these calls may take."""
+SEED: Final = 5
+Results = list[Image | MethodFailure]
+
+
+def check_method(text: str, *, device: str = "cpu", limit: float = 55.0, time_limit: float = 10.0) -> Report:
+    """The verdicts on the method of a SPEC. ``limit``: seconds that the check may take; what is left then is not
+    checked. ``time_limit``: seconds that the method may take for a photo.
+
+    Raises `SpecError` and `UnknownNameError` for a SPEC that names no method, `UsageError` for stored outputs.
+    """
+    spec, _ = without_seeds(registry.method_spec(text))
+    if spec.name not in registry.names("method") and file_target(spec.name) is None:
+        registry.load("method", spec.name)
+    if spec.name in registry.TABLES["method"] and getattr(registry.method_class(spec.name), "needs_names", False):
+        raise UsageError(f"{spec.name!r} only hands out what was made elsewhere; there is no method to check")
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="unmask-check-") as folder:
+        check = _Check(spec, device, Path(folder), start + limit, time_limit)
+        otherwise = check.run()
+        verdicts = check.ledger.verdicts(otherwise)
+    return Report(without_folder(spec.name), "method", verdicts, time.monotonic() - start, check.facts)
+
+
+class _Check:
+    """One check: two processes of the method, one after the other."""
+
+    def __init__(self, spec: Spec, device: str, folder: Path, until: float, time_limit: float) -> None:
+        self._spec, self._device, self._folder, self._until, self._limit = spec, device, folder, until, time_limit
+        self.ledger = Ledger(METHOD)
+        self.facts: dict[str, float | None] = {"ms_per_face": None, "mib": None}
+        self._photos = drawn.faces()
+        self._samples = [photo.sample for photo in self._photos]
+        self._one_by_one: Results = []
+
+    def run(self) -> str:
+        """Tries all rules; returns why those that it came to no verdict on were not checked."""
+        session = self._open("first")
+        try:
+            if not session.load():
+                self.ledger.break_("loads", self._text(session, session.failure.removeprefix(LOAD_FAILED)))
+                return "it cannot be loaded"
+            self.ledger.keep("loads")
+            session.printed()
+            if not self._try_photos(session):
+                return "it gives no images of ordinary photos"
+            self._look_at(self._together)
+            self._try_order_and_batch(session)
+            self._try_others(session)
+            self._try_memory(session)
+        except OutOfTimeError:
+            return "the check's time was used up (--limit gives it more)"
+        finally:
+            self._finish(session)
+        try:
+            self._check_card()
+            return self._try_again()
+        except OutOfTimeError:
+            return "the check's time was used up (--limit gives it more)"
+
+    def _open(self, name: str) -> Session:
+        log = self._folder / f"{name}.txt"
+        return Session(self._spec.text, self._device, log, until=self._until, time_limit=self._limit)
+
+    def _finish(self, session: Session) -> None:
+        """What can be said however far the check came."""
+        printed = session.printed() if session.failure == "" else ""
+        session.close()
+        if printed:
+            lines = printed.splitlines()
+            text = f"it printed {counted(len(lines), 'line')} while it worked: {one_line(lines[0])[:80]}"
+            self.ledger.break_("quiet", text)
+        if session.has_changed_inputs:
+            self.ledger.break_("inputs", "it wrote into the images that it was handed")
+        if self._one_by_one:
+            self.ledger.keep("process", "time", "answers", "count", "shape", "dtype", "quiet", "inputs")
+
+    def _text(self, session: Session, reason: str) -> str:
+        return f"{reason} ({session.where})" if session.where else reason
+
+    def _call(self, session: Session, batch: Sequence[Sample], what: str, rule: str = "") -> Results | None:
+        """The results of one call; what is wrong with them goes to ``rule``, or else to the rule it is about."""
+        done = session.attempt(batch, SEED)
+        results = outputs_of(done)
+        reasons = [done.failure] if results is None else [r.reason for r in results if isinstance(r, MethodFailure)]
+        for reason in reasons:
+            about = rule_of(reason)
+            text = self._text(session, reason) if results is None else reason
+            self.ledger.break_(rule if rule and about == "answers" else about, f"{what}: {text}")
+        return results
+
+    def _try_photos(self, session: Session) -> bool:
+        """All photos at once and each alone; whether there are images to look at."""
+        # The first call is no more than this: it shows soonest what hangs, and has what is only made once.
+        done = session.attempt(self._samples[:1], SEED)
+        if rule_of(done.failure) != "time":
+            done = session.attempt(self._samples, SEED)
+        if rule_of(done.failure) == "time":
+            self.ledger.break_("time", f"an ordinary photo: it {done.failure}")
+            return False
+        if rule_of(done.failure) == "count":
+            self.ledger.break_("count", f"three photos at once: {done.failure}")
+        together = outputs_of(done)
+        where = self._text(session, done.failure)
+        rule = "" if together is None else "batch-of-one"
+        for sample in self._samples:
+            alone = self._call(session, [sample], "a single photo", rule)
+            if alone is None:
+                break
+            self._one_by_one += alone
+        complete = len(self._one_by_one) == len(self._samples)
+        if together is None and complete:
+            self.ledger.break_("batch", f"three photos at once fail, each alone does not: {where}")
+        if complete and not self.ledger.is_broken("answers"):
+            self.ledger.keep("batch-of-one")
+        self._together = together if together is not None else self._one_by_one
+        self._was_together = together is not None
+        self._ms = done.ms
+        if together is not None:
+            self.facts["ms_per_face"] = None if math.isnan(done.ms) else round(done.ms, 1)
+        if not complete:
+            self._one_by_one = []
+            for reason in {r.reason for r in self._together if isinstance(r, MethodFailure)}:
+                self.ledger.break_(rule_of(reason), reason)
+        return any(not isinstance(result, MethodFailure) for result in self._together)
+
+    def _look_at(self, results: Results) -> None:
+        """What the images of ordinary photos show."""
+        for result in results:
+            if isinstance(result, MethodFailure):
+                self.ledger.break_(rule_of(result.reason), f"an ordinary photo: {result.reason}")
+        shown = [(p, r) for p, r in zip(self._photos, results, strict=False) if not isinstance(r, MethodFailure)]
+        for _, output in shown:
+            if scale := wrong_range(output):
+                self.ledger.break_("value-range", f"its values are those of {scale}, made uint8")
+        self.ledger.keep("value-range")
+        swapped = sum(is_swapped(photo.sample.image, output) for photo, output in shown)
+        if swapped * 2 > len(shown):
+            self.ledger.break_("channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(shown)} images")
+        self.ledger.keep("channels")
+        same = sum(unchanged_faces(photo.sample.image, output, photo.faces) for photo, output in shown)
+        if same:
+            self.ledger.break_("changes-faces", f"{same} of {counted(len(shown), 'face')} came back pixel for pixel")
+        self.ledger.keep("changes-faces")
+
+    def _try_order_and_batch(self, session: Session) -> None:
+        first = self._together
+        if self._was_together:
+            again = self._call(session, self._samples, "the same photos a second time")
+            unlike = difference(first, again) if again is not None else ""
+            if unlike:
+                self.ledger.break_("determinism", f"the same photos with the same seed, given again: {unlike}")
+            backwards = self._call(session, self._samples[::-1], "the same photos in another order", "order")
+            unlike = difference(first, backwards[::-1]) if backwards is not None else ""
+            if unlike and not self.ledger.is_broken("determinism"):
+                self.ledger.break_("order", f"the same photos in another order: {unlike}")
+            unlike = difference(first, self._one_by_one, ROUNDING) if self._one_by_one else ""
+            if unlike and not self.ledger.is_broken("determinism"):
+                self.ledger.break_("batch", f"each photo alone, not together: {unlike}")
+        elif self._one_by_one:
+            again = [r for sample in self._samples for r in self._call(session, [sample], "a photo once more") or []]
+            unlike = difference(first, again) if len(again) == len(first) else ""
+            if unlike:
+                self.ledger.break_("determinism", f"the same photos with the same seed, given again: {unlike}")
+        if self.ledger.is_broken("determinism"):
+            for rule in ("order", "batch", "draw", "clips"):
+                self.ledger.leave(rule, "it cannot be told while the same call gives other images (determinism)")
+        elif self._was_together and self._one_by_one:
+            self.ledger.keep("order", "batch")
+
+    def _try_others(self, session: Session) -> None:
+        """Photos that are not ordinary, and ordinary ones under other names."""
+        wall = self._call(session, [drawn.no_face().sample], "a photo without a face", "no-face")
+        if wall is not None and not isinstance(wall[0], MethodFailure):
+            self.ledger.keep("no-face")
+        crowd = drawn.many_faces()
+        (result,) = self._call(session, [crowd.sample], "a photo of six faces", "many-faces") or [None]
+        if result is not None and not isinstance(result, MethodFailure):
+            left = unchanged_faces(crowd.sample.image, result, crowd.faces)
+            if self.ledger.is_broken("changes-faces"):
+                self.ledger.leave("many-faces", "it cannot be told while single faces come back as they were")
+            elif left:
+                self.ledger.break_("many-faces", f"{left} of {len(crowd.faces)} faces of one photo came back as they were")
+            self.ledger.keep("many-faces")
+        for odd in drawn.odd_sizes():
+            done = session.attempt([odd.sample], SEED)
+            reason = done.failure or next((r.reason for r in done.results if isinstance(r, MethodFailure)), "")
+            if done.failure or (rule_of(reason) != "answers"):
+                self.ledger.break_("any-size", f"a photo of {odd.sample.id.removeprefix('size-')} pixels: {reason}")
+        self.ledger.keep("any-size")
+        if self.ledger.is_broken("determinism") or not self._one_by_one:
+            return
+        sample, before = self._samples[0], self._one_by_one[:1]
+        renamed = self._call(session, [replace(sample, id="another", draw=sample.draw)], "a photo under another id")
+        if renamed is not None:
+            if unlike := difference(before, renamed):
+                self.ledger.break_("draw", f"the same photo with the same draw under another id: {unlike}")
+            self.ledger.keep("draw")
+        for frame in (1, 0, 1):
+            self._call(session, [replace(self._samples[frame], sequence="clip")], "a frame of a clip", "clips")
+        after = self._call(session, [sample], "a photo after the frames of a clip", "clips")
+        if after is not None:
+            if unlike := difference(before, after):
+                self.ledger.break_("clips", f"a photo after the frames of a clip: {unlike}")
+            self.ledger.keep("clips")
+
+    def _try_memory(self, session: Session) -> None:
+        """Whether the process holds more after the last calls than after the first, in both halves: what a library
+        keeps for itself comes to an end."""
+        photo = drawn.many_faces(2).sample
+        start = time.monotonic()
+        held: list[float] = []
+        for number in range(WARM_UP + CALLS):
+            left = min(self._until - time.monotonic() - 5, _MEMORY_S - (time.monotonic() - start))
+            if left < 0 or session.attempt([photo], SEED).failure:
+                break
+            if number >= WARM_UP:
+                held.append(session.resident)
+        self.facts["mib"] = round(session.memory, 1)
+        if len(held) <= _FEWEST_CALLS:
+            self.ledger.leave("memory", f"only {len(held)} calls fitted into the time (--limit gives it more)")
+            return
+        middle = len(held) // 2
+        rates = ((held[middle] - held[0]) / middle, (held[-1] - held[middle]) / (len(held) - 1 - middle))
+        if min(rates) > GROWTH_MIB:
+            text = f"it held {held[-1] - held[0]:.0f} MiB more after {len(held) - 1} further calls with one photo"
+            self.ledger.break_("memory", text)
+        self.ledger.keep("memory")
+
+    def _check_card(self) -> None:
+        """Here, in this process: it has been seen to be harmless, and runs read it here too."""
+        try:
+            method = registry.create_method(self._spec)
+            card = method.card
+        except UnmaskError as error:
+            self.ledger.break_("card", one_line(error))
+            return
+        empty = [name for name in ("name", "version", "description", "licence", "source") if not getattr(card, name)]
+        if empty:
+            self.ledger.break_("card", f"its card has no {', no '.join(empty)}")
+        for key, parameter in inspect.signature(type(method)).parameters.items():
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                self.ledger.break_("card", f"its parameter {key!r} is not keyword-only")
+            elif key not in card.params:
+                self.ledger.break_("card", f"its card's params lack {key!r}: two settings would look like one method")
+        self.ledger.keep("card")
+
+    def _try_again(self) -> str:
+        """The same photos in another process, after others."""
+        otherwise = "it gives no images of ordinary photos"
+        if self.ledger.is_broken("determinism", "time", "process") or not self._one_by_one:
+            return otherwise
+        session = self._open("second")
+        try:
+            batch = self._samples if self._was_together else self._samples[:1]
+            session.attempt(batch[::-1], SEED + 4)
+            again = self._call(session, batch, "the same photos in another process", "determinism")
+        finally:
+            session.close()
+        if again is not None:
+            if unlike := difference(self._together[: len(batch)], again):
+                self.ledger.break_("determinism", f"the same photos with the same seed in another process: {unlike}")
+            self.ledger.keep("determinism")
+        return otherwise
