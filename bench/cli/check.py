@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BROKEN: Final = 1
 """Exit code where a rule is broken or could not be checked."""
+_FACTS: Final = {"ms_per_face": "ms a face", "mib": "MiB"}
 
 
 class Kind(StrEnum):
@@ -39,7 +40,8 @@ def check(
         float, typer.Option("--limit", min=5, metavar="SECONDS", help="How long the whole check may take.")
     ] = 55.0,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="How long a method may take for one photo.")
+        float,
+        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="How long a method may take for one photo."),
     ] = 10.0,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +91,7 @@ def _show(report: Report) -> None:
         mend = f". Mend: {verdict.mend}" if verdict.mend else ""
         typer.echo(f"{verdict.status:<12} {verdict.rule:<14} {verdict.text}{mend}")
     counts = {status: sum(v.status == status for v in report.verdicts) for status in ("kept", "broken", "not checked")}
-    measured = [f"{value:g} {name.replace('_', ' ')}" for name, value in report.facts.items() if value is not None]
+    measured = [f"{value:g} {_FACTS[name]}" for name, value in report.facts.items() if value is not None]
     parts = [*(f"{count} {status}" for status, count in counts.items() if count), f"{report.seconds:.1f} s", *measured]
     typer.echo(f"{report.kind} {report.spec}: {', '.join(parts)}")
 

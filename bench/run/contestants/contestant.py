@@ -205,9 +205,7 @@ class Contestant:
                 data = self._bytes(sample.image.nbytes)
                 results.append(np.frombuffer(data, np.uint8).reshape(sample.image.shape))
             changed = bool(answer["changed"])
-            return Attempt(
-                results, str(answer["failure"]), float(answer["ms"]), str(answer["trace"]), changed=changed
-            )
+            return Attempt(results, str(answer["failure"]), float(answer["ms"]), str(answer["trace"]), changed=changed)
 
         return self._within(limit, call)
 

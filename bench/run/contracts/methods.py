@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import tempfile
 import time
@@ -12,27 +11,25 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bench.core import registry
-from unmask.bench.core.errors import UnmaskError, UsageError, counted, one_line
+from unmask.bench.core.errors import SpecError, UsageError, counted, one_line
+from unmask.bench.core.plugins import source_of
 from unmask.bench.core.spec import Spec, file_target, without_folder, without_seeds
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.contestant import LOAD_FAILED
 from unmask.bench.run.contracts import drawn
+from unmask.bench.run.contracts.cards import check_card
 from unmask.bench.run.contracts.looks import is_swapped, unchanged_faces, wrong_range
+from unmask.bench.run.contracts.holding import FEWEST_CALLS, grows, held_over_calls
 from unmask.bench.run.contracts.rules import METHOD
 from unmask.bench.run.contracts.sessions import OutOfTimeError, Session, difference, outputs_of, rule_of
 from unmask.bench.run.contracts.verdicts import Ledger, Report
 
 ROUNDING: Final = 2
 """Levels of 255 by which a network may round otherwise in another batch."""
-GROWTH_MIB: Final = 0.5
-"""MiB a call that memory may grow by; the photo that is given again and again has 1.4."""
-WARM_UP: Final = 6
-"""Calls before memory is looked at."""
-CALLS: Final = 24
-"""Calls in which memory is looked at."""
-_FEWEST_CALLS: Final = 8
-_MEMORY_S: Final = 15.0
-"""Seconds that these calls may take."""
+MEMORY_S: Final = 15.0
+"""Seconds that the calls may take in which memory is looked at."""
+RESERVED_S: Final = 5.0
+"""Seconds that are kept for the second process."""
 SEED: Final = 5
 Results = list[Image | MethodFailure]
 
@@ -44,16 +41,25 @@ def check_method(text: str, *, device: str = "cpu", limit: float = 55.0, time_li
     Raises `SpecError` and `UnknownNameError` for a SPEC that names no method, `UsageError` for stored outputs.
     """
     spec, _ = without_seeds(registry.method_spec(text))
-    if spec.name not in registry.names("method") and file_target(spec.name) is None:
-        registry.load("method", spec.name)
-    if spec.name in registry.TABLES["method"] and getattr(registry.method_class(spec.name), "needs_names", False):
-        raise UsageError(f"{spec.name!r} only hands out what was made elsewhere; there is no method to check")
+    _check_usage(spec)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="unmask-check-") as folder:
         check = _Check(spec, device, Path(folder), start + limit, time_limit)
         otherwise = check.run()
         verdicts = check.ledger.verdicts(otherwise)
     return Report(without_folder(spec.name), "method", verdicts, time.monotonic() - start, check.facts)
+
+
+def _check_usage(spec: Spec) -> None:
+    """Raises `UsageError` for what is wrong with the command rather than with a method. Runs nobody else's code."""
+    if file_target(spec.name) is not None:
+        source_of(spec.name)
+    elif spec.name in registry.TABLES["method"]:
+        if getattr(registry.method_class(spec.name), "needs_names", False):
+            raise UsageError(f"{spec.name!r} only hands out what was made elsewhere; there is no method to check")
+        registry.create_method(spec)
+    elif spec.name not in registry.names("method"):
+        registry.load("method", spec.name)
 
 
 class _Check:
@@ -63,22 +69,28 @@ class _Check:
         self._spec, self._device, self._folder, self._until, self._limit = spec, device, folder, until, time_limit
         self.ledger = Ledger(METHOD)
         self.facts: dict[str, float | None] = {"ms_per_face": None, "mib": None}
+        self._detector = "none"
         self._photos = drawn.faces()
-        self._samples = [photo.sample for photo in self._photos]
         self._one_by_one: Results = []
+        self._has_images = False
 
     def run(self) -> str:
         """Tries all rules; returns why those that it came to no verdict on were not checked."""
         session = self._open("first")
         try:
             if not session.load():
+                if (reason := session.failure.removeprefix(LOAD_FAILED)).startswith(f"method {self._spec.name!r} "):
+                    raise SpecError(reason)
                 self.ledger.break_("loads", self._text(session, session.failure.removeprefix(LOAD_FAILED)))
                 return "it cannot be loaded"
             self.ledger.keep("loads")
+            self._detector = check_card(self.ledger, self._spec)
             session.printed()
             if not self._try_photos(session):
                 return "it gives no images of ordinary photos"
             self._look_at(self._together)
+            if not self._one_by_one:
+                return "it cannot do a single photo, which most rules are checked with"
             self._try_order_and_batch(session)
             self._try_others(session)
             self._try_memory(session)
@@ -87,7 +99,6 @@ class _Check:
         finally:
             self._finish(session)
         try:
-            self._check_card()
             return self._try_again()
         except OutOfTimeError:
             return "the check's time was used up (--limit gives it more)"
@@ -106,8 +117,12 @@ class _Check:
             self.ledger.break_("quiet", text)
         if session.has_changed_inputs:
             self.ledger.break_("inputs", "it wrote into the images that it was handed")
-        if self._one_by_one:
+        if self._has_images:
             self.ledger.keep("process", "time", "answers", "count", "shape", "dtype", "quiet", "inputs")
+
+    def _handed(self, photo: drawn.Drawn) -> Sample:
+        """The sample as runs hand it over: with the harness's boxes only where the card asks for them."""
+        return photo.sample if self._detector == "harness" else replace(photo.sample, boxes=None)
 
     def _text(self, session: Session, reason: str) -> str:
         return f"{reason} ({session.where})" if session.where else reason
@@ -118,13 +133,17 @@ class _Check:
         results = outputs_of(done)
         reasons = [done.failure] if results is None else [r.reason for r in results if isinstance(r, MethodFailure)]
         for reason in reasons:
-            about = rule_of(reason)
-            text = self._text(session, reason) if results is None else reason
-            self.ledger.break_(rule if rule and about == "answers" else about, f"{what}: {text}")
+            self._blame(session, reason, what, rule or "answers")
         return results
+
+    def _blame(self, session: Session, reason: str, what: str, rule: str) -> None:
+        """Breaks the rule that a failure is about, or else ``rule``."""
+        about = rule_of(reason)
+        self.ledger.break_(rule if about == "answers" else about, f"{what}: {self._text(session, reason)}")
 
     def _try_photos(self, session: Session) -> bool:
         """All photos at once and each alone; whether there are images to look at."""
+        self._samples = [self._handed(photo) for photo in self._photos]
         # The first call is no more than this: it shows soonest what hangs, and has what is only made once.
         done = session.attempt(self._samples[:1], SEED)
         if rule_of(done.failure) != "time":
@@ -136,12 +155,13 @@ class _Check:
             self.ledger.break_("count", f"three photos at once: {done.failure}")
         together = outputs_of(done)
         where = self._text(session, done.failure)
-        rule = "" if together is None else "batch-of-one"
         for sample in self._samples:
-            alone = self._call(session, [sample], "a single photo", rule)
-            if alone is None:
+            alone = session.attempt([sample], SEED)
+            if alone.failure:
+                rule = "batch-of-one" if together is not None else "answers"
+                self._blame(session, alone.failure, "a single photo", rule)
                 break
-            self._one_by_one += alone
+            self._one_by_one += alone.results
         complete = len(self._one_by_one) == len(self._samples)
         if together is None and complete:
             self.ledger.break_("batch", f"three photos at once fail, each alone does not: {where}")
@@ -154,15 +174,13 @@ class _Check:
             self.facts["ms_per_face"] = None if math.isnan(done.ms) else round(done.ms, 1)
         if not complete:
             self._one_by_one = []
-            for reason in {r.reason for r in self._together if isinstance(r, MethodFailure)}:
-                self.ledger.break_(rule_of(reason), reason)
-        return any(not isinstance(result, MethodFailure) for result in self._together)
+        for reason in dict.fromkeys(r.reason for r in self._together if isinstance(r, MethodFailure)):
+            self.ledger.break_(rule_of(reason), f"an ordinary photo: {reason}")
+        self._has_images = any(not isinstance(result, MethodFailure) for result in self._together)
+        return self._has_images
 
     def _look_at(self, results: Results) -> None:
         """What the images of ordinary photos show."""
-        for result in results:
-            if isinstance(result, MethodFailure):
-                self.ledger.break_(rule_of(result.reason), f"an ordinary photo: {result.reason}")
         shown = [(p, r) for p, r in zip(self._photos, results, strict=False) if not isinstance(r, MethodFailure)]
         for _, output in shown:
             if scale := wrong_range(output):
@@ -170,7 +188,9 @@ class _Check:
         self.ledger.keep("value-range")
         swapped = sum(is_swapped(photo.sample.image, output) for photo, output in shown)
         if swapped * 2 > len(shown):
-            self.ledger.break_("channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(shown)} images")
+            self.ledger.break_(
+                "channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(shown)} images"
+            )
         self.ledger.keep("channels")
         same = sum(unchanged_faces(photo.sample.image, output, photo.faces) for photo, output in shown)
         if same:
@@ -188,10 +208,10 @@ class _Check:
             unlike = difference(first, backwards[::-1]) if backwards is not None else ""
             if unlike and not self.ledger.is_broken("determinism"):
                 self.ledger.break_("order", f"the same photos in another order: {unlike}")
-            unlike = difference(first, self._one_by_one, ROUNDING) if self._one_by_one else ""
+            unlike = difference(first, self._one_by_one, ROUNDING)
             if unlike and not self.ledger.is_broken("determinism"):
                 self.ledger.break_("batch", f"each photo alone, not together: {unlike}")
-        elif self._one_by_one:
+        else:
             again = [r for sample in self._samples for r in self._call(session, [sample], "a photo once more") or []]
             unlike = difference(first, again) if len(again) == len(first) else ""
             if unlike:
@@ -199,30 +219,32 @@ class _Check:
         if self.ledger.is_broken("determinism"):
             for rule in ("order", "batch", "draw", "clips"):
                 self.ledger.leave(rule, "it cannot be told while the same call gives other images (determinism)")
-        elif self._was_together and self._one_by_one:
+        elif self._was_together:
             self.ledger.keep("order", "batch")
 
     def _try_others(self, session: Session) -> None:
         """Photos that are not ordinary, and ordinary ones under other names."""
-        wall = self._call(session, [drawn.no_face().sample], "a photo without a face", "no-face")
+        wall = self._call(session, [self._handed(drawn.no_face())], "a photo without a face", "no-face")
         if wall is not None and not isinstance(wall[0], MethodFailure):
             self.ledger.keep("no-face")
         crowd = drawn.many_faces()
-        (result,) = self._call(session, [crowd.sample], "a photo of six faces", "many-faces") or [None]
+        (result,) = self._call(session, [self._handed(crowd)], "a photo of six faces", "many-faces") or [None]
         if result is not None and not isinstance(result, MethodFailure):
             left = unchanged_faces(crowd.sample.image, result, crowd.faces)
             if self.ledger.is_broken("changes-faces"):
                 self.ledger.leave("many-faces", "it cannot be told while single faces come back as they were")
             elif left:
-                self.ledger.break_("many-faces", f"{left} of {len(crowd.faces)} faces of one photo came back as they were")
+                self.ledger.break_(
+                    "many-faces", f"{left} of {len(crowd.faces)} faces of one photo came back as they were"
+                )
             self.ledger.keep("many-faces")
         for odd in drawn.odd_sizes():
-            done = session.attempt([odd.sample], SEED)
+            done = session.attempt([self._handed(odd)], SEED)
             reason = done.failure or next((r.reason for r in done.results if isinstance(r, MethodFailure)), "")
             if done.failure or (rule_of(reason) != "answers"):
                 self.ledger.break_("any-size", f"a photo of {odd.sample.id.removeprefix('size-')} pixels: {reason}")
         self.ledger.keep("any-size")
-        if self.ledger.is_broken("determinism") or not self._one_by_one:
+        if self.ledger.is_broken("determinism"):
             return
         sample, before = self._samples[0], self._one_by_one[:1]
         renamed = self._call(session, [replace(sample, id="another", draw=sample.draw)], "a photo under another id")
@@ -239,45 +261,15 @@ class _Check:
             self.ledger.keep("clips")
 
     def _try_memory(self, session: Session) -> None:
-        """Whether the process holds more after the last calls than after the first, in both halves: what a library
-        keeps for itself comes to an end."""
-        photo = drawn.many_faces(2).sample
-        start = time.monotonic()
-        held: list[float] = []
-        for number in range(WARM_UP + CALLS):
-            left = min(self._until - time.monotonic() - 5, _MEMORY_S - (time.monotonic() - start))
-            if left < 0 or session.attempt([photo], SEED).failure:
-                break
-            if number >= WARM_UP:
-                held.append(session.resident)
+        until = min(self._until - RESERVED_S, time.monotonic() + MEMORY_S)
+        held = held_over_calls(session, self._handed(drawn.many_faces(2)), SEED, until)
         self.facts["mib"] = round(session.memory, 1)
-        if len(held) <= _FEWEST_CALLS:
+        if len(held) <= FEWEST_CALLS:
             self.ledger.leave("memory", f"only {len(held)} calls fitted into the time (--limit gives it more)")
-            return
-        middle = len(held) // 2
-        rates = ((held[middle] - held[0]) / middle, (held[-1] - held[middle]) / (len(held) - 1 - middle))
-        if min(rates) > GROWTH_MIB:
+        elif grows(held):
             text = f"it held {held[-1] - held[0]:.0f} MiB more after {len(held) - 1} further calls with one photo"
             self.ledger.break_("memory", text)
         self.ledger.keep("memory")
-
-    def _check_card(self) -> None:
-        """Here, in this process: it has been seen to be harmless, and runs read it here too."""
-        try:
-            method = registry.create_method(self._spec)
-            card = method.card
-        except UnmaskError as error:
-            self.ledger.break_("card", one_line(error))
-            return
-        empty = [name for name in ("name", "version", "description", "licence", "source") if not getattr(card, name)]
-        if empty:
-            self.ledger.break_("card", f"its card has no {', no '.join(empty)}")
-        for key, parameter in inspect.signature(type(method)).parameters.items():
-            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-                self.ledger.break_("card", f"its parameter {key!r} is not keyword-only")
-            elif key not in card.params:
-                self.ledger.break_("card", f"its card's params lack {key!r}: two settings would look like one method")
-        self.ledger.keep("card")
 
     def _try_again(self) -> str:
         """The same photos in another process, after others."""

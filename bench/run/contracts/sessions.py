@@ -29,9 +29,7 @@ class Session(Contestant):
 
     def __init__(self, spec: str, device: str, log: Path, *, until: float, time_limit: float) -> None:
         """``until``: the `time.monotonic` at which the check ends; ``time_limit``: seconds for one photo."""
-        super().__init__(
-            spec, device, log, time_limit=time_limit, load_limit=max(until - time.monotonic(), _LEAST_S)
-        )
+        super().__init__(spec, device, log, time_limit=time_limit, load_limit=max(until - time.monotonic(), _LEAST_S))
         self._until, self._log_file, self._most = until, log, time_limit
         self._notes: list[str] = []
         self._read = 0
@@ -43,12 +41,13 @@ class Session(Contestant):
 
     @property
     def where(self) -> str:
-        """File and line where the last exception was raised; '' where there was none."""
-        places = _LINE.findall(self._notes[-1]) if self._notes else []
+        """File and line where the exception of the last call was raised; '' where there was none."""
+        places = _LINE.findall("\n".join(self._notes))
         return f"{Path(places[-1][0]).name}, line {places[-1][1]}" if places else ""
 
     def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
         """As a contestant's, in no more time than the check has left. Raises `OutOfTimeError`."""
+        self._notes.clear()
         left = self._until - time.monotonic()
         if left < _LEAST_S:
             raise OutOfTimeError
