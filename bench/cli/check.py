@@ -41,7 +41,7 @@ def check(
     ] = 55.0,
     time_limit: Annotated[
         float,
-        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="How long a method may take for one photo."),
+        typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="How long a method may take for a photo."),
     ] = 10.0,
     as_json: Json = False,
 ) -> None:

@@ -32,7 +32,7 @@ FAULTS = {
     "Raising": ("answers", "ValueError: cannot do this (faulty_methods.py, line "),
     "GlobalChance": (
         "determinism",
-        "the same photos with the same seed, given again: 3 of 3 images came out otherwise",
+        "with the same seed, given again: 3 of 3 images came out otherwise",
     ),
     "Clock": ("determinism", "in another process: 3 of 3 images came out otherwise, by up to"),
     "Order": ("order", "the same photos in another order: 2 of 3 images came out otherwise"),

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from unmask.bench.core.types import Box, Image, Sample
+from unmask.bench.core.types import Box, Floats32, Image, Sample
 
 _SHADES: Final = (
     ((224, 172, 140), (60, 40, 25)),
@@ -80,6 +80,13 @@ def odd_sizes() -> list[Drawn]:
         Drawn(Sample(f"size-{w}x{h}", np.random.default_rng([h, w]).integers(0, 256, (h, w, 3), np.uint8), ()), ())
         for h, w in ((1, 1), (1, 37), (37, 1), (21, 33))
     ]
+
+
+def landmarks(face: Box) -> Floats32:
+    """(5, 2) the points of a drawn face, see `Detection.landmarks`."""
+    width, (x, y) = face.w / 0.9, (face.x + face.w / 2, face.y + 0.6 * face.w / 0.9)
+    points = ((-20, -11), (20, -11), (0, 18), (-16, 35), (16, 35))
+    return np.array([(x + a * width / 100, y + b * width / 100) for a, b in points], np.float32)
 
 
 def _photo(name: str, seed: int, size: tuple[int, int], places: list[tuple[float, float, float]]) -> Drawn:

@@ -18,8 +18,8 @@ from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.contestant import LOAD_FAILED
 from unmask.bench.run.contracts import drawn
 from unmask.bench.run.contracts.cards import check_card
-from unmask.bench.run.contracts.looks import is_swapped, unchanged_faces, wrong_range
 from unmask.bench.run.contracts.holding import FEWEST_CALLS, grows, held_over_calls
+from unmask.bench.run.contracts.looks import is_swapped, unchanged_faces, wrong_range
 from unmask.bench.run.contracts.rules import METHOD
 from unmask.bench.run.contracts.sessions import OutOfTimeError, Session, difference, outputs_of, rule_of
 from unmask.bench.run.contracts.verdicts import Ledger, Report

@@ -23,7 +23,7 @@ METHOD: Final[Rules] = {
     ),
     "time": (
         "it answers in time",
-        "end what waits for ever (input, network, locks); what is only slow needs a longer --time-limit here and in runs",
+        "end what waits for ever (input, network, locks); what is only slow needs a longer --time-limit",
     ),
     "answers": (
         "each ordinary photo has an image for an answer",
@@ -39,7 +39,7 @@ METHOD: Final[Rules] = {
     ),
     "dtype": (
         "images are NumPy arrays of uint8",
-        "np.clip(image, 0, 255).round().astype(np.uint8); multiply values of 0..1 by 255 first; of a tensor .cpu().numpy()",
+        "np.clip(image, 0, 255).round().astype(np.uint8); values of 0..1 times 255 first; of a tensor .cpu().numpy()",
     ),
     "value-range": (
         "values use 0..255",
@@ -142,7 +142,7 @@ METRIC: Final[Rules] = {
     "time": ("it answers in time", "end what waits for ever"),
     "card": (
         "its cards are complete",
-        "fill each MetricCard: name, version, title, question, how, source and unit, bounds in order; names differ",
+        "fill each MetricCard: name, version, title, question, how and source, bounds in order; names differ",
     ),
     "asks": (
         "it can be asked of every kind of evidence",

@@ -79,9 +79,9 @@ def rule_of(reason: str) -> str:
         return "process"
     if reason.startswith("the method returned "):
         return "count"
-    if reason.endswith("uint8 wanted") or reason.endswith("uint8 array wanted"):
+    if reason.endswith(("uint8 wanted", "uint8 array wanted")):
         return "dtype"
-    if reason.startswith("output has shape ") or reason.startswith("output is "):
+    if reason.startswith(("output has shape ", "output is ")):
         return "shape"
     return "answers"
 

@@ -62,16 +62,22 @@ class Ledger:
     def keep(self, *rules: str) -> None:
         """Says that rules are kept, but for those that were broken or not checked before."""
         for rule in rules:
-            self._verdicts.setdefault(rule, Verdict(rule, KEPT, self._rules[rule][0]))
+            if rule not in self._verdicts:
+                self.record(Verdict(rule, KEPT, self._rules[rule][0]))
 
     def break_(self, rule: str, text: str, mend: str = "") -> None:
         """``mend``: in place of what the contract says of all such cases."""
-        if self._verdicts.get(rule, Verdict(rule, KEPT, "")).status != BROKEN:
-            self._verdicts[rule] = Verdict(rule, BROKEN, text, mend or self._rules[rule][1])
+        if not self.is_broken(rule):
+            self.record(Verdict(rule, BROKEN, text, mend or self._rules[rule][1]))
 
     def leave(self, rule: str, reason: str) -> None:
         """Says why a rule was not checked."""
-        self._verdicts.setdefault(rule, Verdict(rule, NOT_CHECKED, reason))
+        if rule not in self._verdicts:
+            self.record(Verdict(rule, NOT_CHECKED, reason))
+
+    def record(self, verdict: Verdict) -> None:
+        """Takes a verdict over, in place of what was said of its rule before."""
+        self._verdicts[verdict.rule] = verdict
 
     def is_broken(self, *rules: str) -> bool:
         return any(rule in self._verdicts and self._verdicts[rule].status == BROKEN for rule in rules)
