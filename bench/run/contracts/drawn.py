@@ -5,6 +5,7 @@ MTCNN, YuNet and OpenCV's frontal cascade find every one of them (a test holds t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,7 +90,7 @@ def landmarks(face: Box) -> Floats32:
     return np.array([(x + a * width / 100, y + b * width / 100) for a, b in points], np.float32)
 
 
-def _photo(name: str, seed: int, size: tuple[int, int], places: list[tuple[float, float, float]]) -> Drawn:
+def _photo(name: str, seed: int, size: tuple[int, int], places: Sequence[tuple[float, float, float]]) -> Drawn:
     """``size``: height and width; ``places``: the middle and the width of each face."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(60, 200, (5, 6, 3)).astype(np.uint8)

@@ -78,7 +78,8 @@ def _evidence(
     n, rng = people * each, np.random.default_rng(people)
     person = np.repeat(np.arange(people), each)
     outcome = np.array([str(outcomes[k % len(outcomes)]) for k in range(n)])
-    female, age = (person % 2 == 0), 10.0 + 5 * (person % 12)
+    female = person % 2 == 0
+    age = np.asarray(10.0 + 5 * (person % 12), np.float64)
     original, released = _sides(rng, person, female, age)
     landmarks = np.asarray(_FACE + rng.normal(0, 1, (n, 5, 2)), np.float32)
     again = np.asarray(landmarks + rng.normal(0, 1, landmarks.shape), np.float32)

@@ -228,15 +228,14 @@ class _Check:
         if wall is not None and not isinstance(wall[0], MethodFailure):
             self.ledger.keep("no-face")
         crowd = drawn.many_faces()
-        (result,) = self._call(session, [self._handed(crowd)], "a photo of six faces", "many-faces") or [None]
-        if result is not None and not isinstance(result, MethodFailure):
-            left = unchanged_faces(crowd.sample.image, result, crowd.faces)
+        crowded = self._call(session, [self._handed(crowd)], "a photo of six faces", "many-faces")
+        if crowded is not None and not isinstance(crowded[0], MethodFailure):
+            left = unchanged_faces(crowd.sample.image, crowded[0], crowd.faces)
             if self.ledger.is_broken("changes-faces"):
                 self.ledger.leave("many-faces", "it cannot be told while single faces come back as they were")
             elif left:
-                self.ledger.break_(
-                    "many-faces", f"{left} of {len(crowd.faces)} faces of one photo came back as they were"
-                )
+                text = f"{left} of {len(crowd.faces)} faces of one photo came back as they were"
+                self.ledger.break_("many-faces", text)
             self.ledger.keep("many-faces")
         for odd in drawn.odd_sizes():
             done = session.attempt([self._handed(odd)], SEED)

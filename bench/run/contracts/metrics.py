@@ -117,7 +117,7 @@ def _check_item(ledger: Ledger, item: Any, cards: dict[str, Any], evidence: Evid
     if isinstance(item, SetStatistic):
         _check_statistic(ledger, item, name, cards[item.metric].bounds)
     else:
-        _check_bounds(ledger, values, name, cards[item.metric].bounds)
+        _check_bounds(ledger, np.asarray(values, np.float64), name, cards[item.metric].bounds)
 
 
 def _check_bounds(ledger: Ledger, values: Float, name: str, bounds: tuple[float | None, float | None]) -> None:
@@ -137,14 +137,12 @@ def _check_statistic(ledger: Ledger, item: SetStatistic, name: str, bounds: tupl
     for draw in (np.ones(n), *draws, np.zeros(n)):
         weights = draw * used
         before = weights.copy()
-        value = tried(ledger, "nan", name, lambda w=weights: item.compute(w))  # type: ignore[misc]
-        if value is None:
-            ledger.break_("nan", f"{name}: compute returned None")
-            return
+        value: Any = tried(ledger, "nan", name, partial(item.compute, weights))
         if not isinstance(value, float | np.floating):
             ledger.break_("nan", f"{name}: compute returned a {type(value).__name__}")
             return
         if not np.array_equal(weights, before):
             ledger.break_("nan", f"{name}: compute changed its weights")
-        shown = item.centre + abs(value - item.centre) if item.magnitude else value
+        number = float(value)
+        shown = item.centre + abs(number - item.centre) if item.magnitude else number
         _check_bounds(ledger, np.array([shown], np.float64), name, bounds)
