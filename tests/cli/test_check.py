@@ -47,6 +47,7 @@ FAULTS = {
     "Inputs": ("inputs", "it wrote into the images that it was handed"),
     "Memory": ("memory", "MiB more after 23 further calls with one photo"),
     "Quiet": ("quiet", "it printed "),
+    "Floods": ("quiet", "it printed 1 MB or more while it worked: xxx"),
     "Hangs": ("time", "an ordinary photo: it took longer than 1 s"),
     "Crashes": ("process", "the method's process died on this image"),
     "CannotLoad": ("loads", "FileNotFoundError: weights.pt (faulty_methods.py, line "),
@@ -96,6 +97,17 @@ def test_a_good_method_keeps_every_rule(name: str) -> None:
     assert (code, report["kept"], report["kind"]) == (0, True, "method")
     assert report["ms_per_face"] >= 0
     assert report["spec"] == f"faulty_methods.py:{name}"
+
+
+def test_rules_that_there_is_no_time_for_are_not_kept() -> None:
+    code, report = checked("Slow", "--limit=5")
+    assert (code, report["kept"]) == (1, False)
+    status = {each["rule"]: each["status"] for each in report["rules"]}
+    assert "broken" not in status.values()
+    assert status["loads"] == status["dtype"] == "kept"
+    (reason,) = {each["text"] for each in report["rules"] if each["status"] == "not checked"}
+    assert reason == "the check's time was used up (--limit gives it more)"
+    assert status["determinism"] == "not checked"
 
 
 def test_what_is_printed_names_the_rule_and_how_to_mend_it() -> None:

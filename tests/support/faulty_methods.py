@@ -219,8 +219,26 @@ class Quiet(Good):
         return super().edit(sample, rng)
 
 
+class Floods(Good):
+    def edit(self, sample: Sample, rng: np.random.Generator) -> Image:
+        print(("x" * 99 + "\n") * 10_000)
+        return super().edit(sample, rng)
+
+
+class Slow(Good):
+    """Allowed, but there is no time for all rules."""
+
+    def edit(self, sample: Sample, rng: np.random.Generator) -> Image:
+        time.sleep(0.4)
+        return super().edit(sample, rng)
+
+
 class PrintsOnLoad(Good):
     """Is allowed."""
+
+    def __init__(self) -> None:
+        print("a method")
+        self.card = MethodCard("good", "1", "noise", "MIT", "a test", detector="harness")
 
     def load(self, files: Any, device: str) -> None:
         print("loading weights")

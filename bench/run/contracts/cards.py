@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import io
+from contextlib import redirect_stdout
 from typing import Final
 
 from unmask.bench.core import registry
@@ -17,10 +19,12 @@ def check_card(ledger: Ledger, spec: Spec) -> str:
     """The verdict on a method's card; returns who finds its faces (`MethodCard.detector`).
 
     The method is made in this process, after its own has shown that this does no harm: runs read the card here too.
+    What it prints then is left out: standard output may be JSON.
     """
     try:
-        method = registry.create_method(spec)
-        card = method.card
+        with redirect_stdout(io.StringIO()):
+            method = registry.create_method(spec)
+            card = method.card
     except UnmaskError as error:
         ledger.break_("card", one_line(error))
         return "none"

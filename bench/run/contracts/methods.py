@@ -16,6 +16,7 @@ from unmask.bench.core.plugins import source_of
 from unmask.bench.core.spec import Spec, file_target, without_folder, without_seeds
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.contestant import LOAD_FAILED
+from unmask.bench.run.contestants.method_log import LOG_BYTES
 from unmask.bench.run.contracts import drawn
 from unmask.bench.run.contracts.cards import check_card
 from unmask.bench.run.contracts.holding import FEWEST_CALLS, grows, held_over_calls
@@ -94,14 +95,16 @@ class _Check:
             self._try_order_and_batch(session)
             self._try_others(session)
             self._try_memory(session)
-        except OutOfTimeError:
-            return "the check's time was used up (--limit gives it more)"
+        except OutOfTimeError as error:
+            if error.in_call:
+                self.ledger.leave("time", str(error))
+            return str(error)
         finally:
             self._finish(session)
         try:
             return self._try_again()
-        except OutOfTimeError:
-            return "the check's time was used up (--limit gives it more)"
+        except OutOfTimeError as error:
+            return str(error)
 
     def _open(self, name: str) -> Session:
         log = self._folder / f"{name}.txt"
@@ -113,8 +116,8 @@ class _Check:
         session.close()
         if printed:
             lines = printed.splitlines()
-            text = f"it printed {counted(len(lines), 'line')} while it worked: {one_line(lines[0])[:80]}"
-            self.ledger.break_("quiet", text)
+            most = f"{LOG_BYTES / 1e6:g} MB or more" if session.is_log_full else counted(len(lines), "line")
+            self.ledger.break_("quiet", f"it printed {most} while it worked: {one_line(lines[0])[:80]}")
         if session.has_changed_inputs:
             self.ledger.break_("inputs", "it wrote into the images that it was handed")
         if self._has_images:

@@ -12,6 +12,7 @@ from unmask.bench.core.errors import counted, one_line
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.calling import Attempt
 from unmask.bench.run.contestants.contestant import DIED, TOO_LONG, Contestant
+from unmask.bench.run.contestants.method_log import LOG_BYTES
 
 _LINE: Final = re.compile(r'File "([^"]+)", line (\d+)')
 _SETTLING_S: Final = 0.2
@@ -22,6 +23,11 @@ _LEAST_S: Final = 0.5
 
 class OutOfTimeError(Exception):
     """The check has used up its time."""
+
+    def __init__(self, *, in_call: bool = False) -> None:
+        """``in_call``: whether that happened before the method had answered."""
+        super().__init__("the check's time was used up (--limit gives it more)")
+        self.in_call = in_call
 
 
 class Session(Contestant):
@@ -45,6 +51,11 @@ class Session(Contestant):
         places = _LINE.findall("\n".join(self._notes))
         return f"{Path(places[-1][0]).name}, line {places[-1][1]}" if places else ""
 
+    @property
+    def is_log_full(self) -> bool:
+        """Whether the method has printed more than a log holds."""
+        return self._read >= LOG_BYTES
+
     def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
         """As a contestant's, in no more time than the check has left. Raises `OutOfTimeError`."""
         self._notes.clear()
@@ -54,7 +65,7 @@ class Session(Contestant):
         self.time_limit = min(self._most, left / len(batch))
         done = super().attempt(batch, seed)
         if done.failure.startswith(TOO_LONG) and self.time_limit < self._most:
-            raise OutOfTimeError
+            raise OutOfTimeError(in_call=True)
         self.has_changed_inputs |= done.changed
         return done
 
