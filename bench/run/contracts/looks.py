@@ -15,18 +15,40 @@ _FEWEST_PIXELS: Final = 50
 _NEGATED: Final = -0.5
 """Slope of the output's red minus blue on the input's from which on they count as swapped."""
 _BETTER: Final = 0.7
-"""The output must be so much nearer to the input with swapped channels than to the input."""
+"""The output must be so much nearer to the input with swapped channels than to the input, and to its negative."""
+_WARM: Final = 0.05
+"""Red minus blue of a face's mean colour, as a share of all three, from which on it is skin."""
+_RATIOS: Final = (0.4, 2.0)
+"""How many times as far from grey the mean colour of a swapped face may be."""
+_MIDDLE: Final = 0.12
+"""By how much green's place between the other two may differ: negatives and faces of one colour differ by more."""
 
 
-def is_swapped(image: Image, output: Image) -> bool:
-    """Whether what changed in (H, W, 3) ``output`` is ``image`` with red and blue swapped, whatever else was done."""
+def is_swapped(image: Image, output: Image, faces: Sequence[Box]) -> bool:
+    """Whether red and blue of ``image`` (H, W, 3) are swapped in ``output``: in the pixels that changed, or in the mean
+    colour of a face that was redrawn, which neither light nor another expression swaps."""
+    return _is_pixelwise(image, output) or any(_is_swapped_face(image, output, face) for face in faces)
+
+
+def _is_pixelwise(image: Image, output: Image) -> bool:
     where = (image != output).any(axis=2)
     before, after = image[where].astype(np.float64), output[where].astype(np.float64)
     warmth, shown = before[:, 0] - before[:, 2], after[:, 0] - after[:, 2]
     if len(before) < _FEWEST_PIXELS or np.abs(warmth).mean() < LEAST_WARMTH:
         return False
+    others = min(np.abs(after - before).mean(), np.abs(after - (255 - before)).mean())
     slope = float(warmth @ shown / (warmth @ warmth))
-    return slope < _NEGATED and np.abs(after - before[:, ::-1]).mean() < _BETTER * np.abs(after - before).mean()
+    return slope < _NEGATED and bool(np.abs(after - before[:, ::-1]).mean() < _BETTER * others)
+
+
+def _is_swapped_face(image: Image, output: Image, face: Box) -> bool:
+    left, top, right, bottom = face.clipped(*image.shape[:2])
+    before, after = (x[top:bottom, left:right].mean(axis=(0, 1), dtype=np.float64) for x in (image, output))
+    warmth, shown = ((red - blue) / max(red + green + blue, 1) for red, green, blue in (before, after))
+    if warmth < _WARM or not _RATIOS[0] * warmth <= -shown <= _RATIOS[1] * warmth:
+        return False
+    middle = (before[1] - before[2]) / (before[0] - before[2])
+    return bool(abs((after[1] - after[0]) / (after[2] - after[0]) - middle) < _MIDDLE)
 
 
 def wrong_range(output: Image) -> str:

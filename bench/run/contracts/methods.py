@@ -189,7 +189,7 @@ class _Check:
             if scale := wrong_range(output):
                 self.ledger.break_("value-range", f"its values are those of {scale}, made uint8")
         self.ledger.keep("value-range")
-        swapped = sum(is_swapped(photo.sample.image, output) for photo, output in shown)
+        swapped = sum(is_swapped(photo.sample.image, output, photo.faces) for photo, output in shown)
         if swapped * 2 > len(shown):
             self.ledger.break_(
                 "channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(shown)} images"
