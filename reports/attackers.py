@@ -100,6 +100,8 @@ def _facts(
 def _learned(runs: Sequence[RunView], label: str, tried: Sequence[Tried]) -> str:
     """``149 other people, 300 photos (lfw:split=calibrate)``: the most that it learned from for any method."""
     rows = [attempt.row for each in tried for _, attempt in each.attempts]
+    if all(row.problem for row in rows):
+        return "nobody: it could not be tried"
     if not any(row.trained is not None or row.shares for row in rows):
         return "nobody: it learns nothing"
     asked = [run for run in runs if any(planned.label == label for planned in run.plan.attackers)]

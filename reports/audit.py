@@ -226,12 +226,12 @@ def _apart(entrant: Entrant, attempts: Sequence[Attempt], strongest: Column) -> 
         return ""
     if strongest.instrument != WORST:
         if text := lacking(strongest.instrument):
-            return f"ranked apart: {text}"
+            return text
         problems = [each.row.problem for each in attempts if each.row.problem]
         return next(iter(problems), "some attackers could not be tried")
     if all(each.row.problem for each in attempts if each.row.attacker != IGNORANT):
         if entrant.label not in entrant.run.plan.again:
-            return "informed attacks were not possible: the method cannot be run"
+            return "the method cannot be run, so that informed attacks were not possible"
         return "no attacker who knows the method could be tried"
     if not any(each.believed for each in attempts):
         return "no attack on it may be believed: its risk is not known"

@@ -43,12 +43,11 @@ def _cmc(audit: Audit, best: Sequence[tuple[AuditLine, AttackRow]], name: str) -
         return
     people, ranks = audit.people, max(len(row.cmc) for _, row in drawn)
     chance = Curve("guessing", range(1, ranks + 1), [min(k / people, 1.0) for k in range(1, ranks + 1)])
-    lines = [Curve(line.entrant.name, range(1, len(r.cmc) + 1), r.cmc, line.entrant.control) for line, r in drawn]
+    lines = [Curve(_legend(line), range(1, len(r.cmc) + 1), r.cmc, line.entrant.control) for line, r in drawn]
     title = f"Cumulative match characteristic on {audit.board.title}, strongest trustworthy attack on each method"
     shown = [k for k in _RANKS if k <= ranks]
     rows = [
-        (line.entrant.name, *(share(row.cmc[k - 1]) if k <= len(row.cmc) else DASH for k in shown))
-        for line, row in drawn
+        (_legend(line), *(share(row.cmc[k - 1]) if k <= len(row.cmc) else DASH for k in shown)) for line, row in drawn
     ]
     yield Drawing(
         "How soon the right person comes (CMC)",
@@ -67,15 +66,19 @@ def _det(audit: Audit, best: Sequence[tuple[AuditLine, AttackRow]], name: str) -
     yield Drawing(
         "Which errors a verifier makes (DET)",
         det_plot(
-            [Curve(line.entrant.name, row.fmr, row.fnmr, line.entrant.control) for line, row in drawn],
+            [Curve(_legend(line), row.fmr, row.fnmr, line.entrant.control) for line, row in drawn],
             name=f"{name}-det",
             title=title,
         ),
         "Detection error trade-off: the attacker says “one person” or “two”. Across: pairs of strangers that are taken "
         f"for one person; up: pairs of one person that are missed. Higher is more private. {_PICKED}",
         ("Method", *(f"Missed at a false match rate of {share(fmr)}" for fmr in _FMRS)),
-        tuple((line.entrant.name, *(share(missed_at(row.fmr, row.fnmr, fmr)) for fmr in _FMRS)) for line, row in drawn),
+        tuple((_legend(line), *(share(missed_at(row.fmr, row.fnmr, fmr)) for fmr in _FMRS)) for line, row in drawn),
     )
+
+
+def _legend(line: AuditLine) -> str:
+    return f"{line.entrant.name} (not ranked)" if line.apart else line.entrant.name
 
 
 def galleries(line: AuditLine, name: str) -> Drawing | None:
@@ -114,8 +117,8 @@ def _gallery_words(row: AttackRow) -> str:
     if not last:
         why = f"a model misses the measured points {misfit}" if misfit else "too few comparisons with strangers"
         return f"Measured up to {most:,} people; nothing is drawn beyond ({why})."
-    differs = f" The model differs from what was measured {misfit}, and its band is wider by that." if misfit else ""
+    differs = f" It misses measured points {misfit}, and the band is wider by that." if misfit else ""
     return (
-        f"Points are measured. Beyond {most:,} people a model speaks.{differs} It ends at {last:,} people, where the "
-        "scores of strangers no longer support it; nothing is drawn beyond."
+        f"Points are measured, up to {most:,} people. The dashed line is a model, in its band.{differs} It ends at "
+        f"{last:,} people: beyond, the scores of strangers do not support it, and nothing is drawn."
     )

@@ -113,6 +113,8 @@ def instrument_text(board: Board, column: Column) -> str:
         measured = f"worst of {len(names)} attacks" if names else "worst attack"
         if board.metric(column).family == "audit":
             measured = "strongest trustworthy attack"
+    elif column.instrument.startswith(f"{WORST}-"):
+        measured = "strongest of the attacks that could be tried"
     elif column.instrument == JUDGE and not column.region:
         measured = "all face tracks"
     over = "" if board.metric(column).family == "cost" else _REGIONS[column.region]

@@ -17,6 +17,7 @@ from unmask.reports.numbers import bar_of, count, ends_text
 LINKED: Final = "release_auc"
 _LINKS: Final = ("release_tar@1e-3", "release_ari")
 _FURTHER: Final = (
+    "attack_rank1_person",
     "attack_tar@1e-2",
     "attack_tar@1e-3",
     "attack_tar@1e-4",

@@ -51,6 +51,7 @@ from unmask.bench.store.results import (
 )
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import CONTROL, LOSSLESS, Plan, PlannedMethod, Release
+from unmask.bench.store.searches import write_searches
 from unmask.bench.store.tables import Table
 
 Row = TypeVar("Row", EstimateRow, GapRow, ComparisonRow, RankRow)
@@ -193,6 +194,9 @@ class _Reduction:
             tables.findings += [_finding(dataset, label, item) for item in output_findings(outputs, self._inputs)]
         values = [item for item in items if isinstance(item, UnitValues)]
         write_face_table(folder.faces_path(dataset, release.label), evidence, reasons, values, self._names)
+        trials = [item for item in items if isinstance(item, AttackTrial)]
+        place = folder.searches_dir(dataset, release.label)
+        write_searches(place, trials, evidence.faces, evidence.truth, self._names)
         return items, outputs
 
     def _answers(self, label: str, items: Sequence[MetricOutput]) -> list[Answer]:

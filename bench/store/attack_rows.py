@@ -18,16 +18,18 @@ FEW_PEOPLE: Final = 100
 """With fewer people to search than this, few claims about attackers can be made."""
 
 
-class GalleryRow(Strict):
-    """How often the right person comes first in a gallery of one size; null = not measured, or not modelled."""
+class GalleryPoint(Strict):
+    """How often the right person is named in a gallery of so many; null = not measured."""
 
     size: int
-    """People in the gallery."""
-    measured: float | None = None
-    modelled: float | None = None
-    low: float | None = None
-    high: float | None = None
-    """The band of the model."""
+    """People, the right one included."""
+    measured: float | None
+    """Among the people that there are, others left out at random."""
+    modelled: float | None
+    """From the tail of the scores of strangers (`bench.core.stats.galleries`)."""
+    low: float | None
+    high: float | None
+    """95 % of the model, widened by its misfit."""
 
 
 class AttackRow(Strict):
@@ -83,10 +85,11 @@ class AttackRow(Strict):
     disclosed_tag: str = ""
     disclosed_limit: float | None = None
     """The most that so many comparisons could show."""
-    galleries: list[GalleryRow] = Field(default_factory=list)
-    """By the size of the gallery, ascending."""
+    galleries: list[GalleryPoint] = Field(default_factory=list)
+    """``named`` by the size of the gallery, ascending, of the strongest attack on the method that may be believed: up
+    to the people that there are or, where the model holds, to the most that the scores support."""
     gallery_misfit: float | None = None
-    """Largest difference between model and measurement, as a share; null = no model."""
+    """Largest difference between model and measurement, as a share; null = no model. Above 0.05 none is given."""
 
 
 def few_people(rows: Iterable[AttackRow]) -> int:

@@ -27,9 +27,11 @@ A shard is an ordered list of items: up to 64 photos, or the frames of one clip.
     RUN/timelines/DATASET/METHOD.parquet             clips: clip, track, from, to, state
     RUN/calibration/operating_points.json            thresholds, where the run measured its own
     RUN/faces/DATASET/METHOD.parquet                 one row a face, one column a per-face metric
+    RUN/searches/DATASET/METHOD/faces.parquet        one row a face and attack: where it was named, with which scores
+                               /people.parquet       one row a person and attack: histograms of the scores
     RUN/estimates.json                               all numbers
     RUN/locations.json                               where data sets and the files of methods lie
-    RUN/names.json                                   who the pseudonyms in estimates.json and faces/ are
+    RUN/names.json                                   who the pseudonyms in estimates.json, faces/, searches/ are
     RUN/sensitivity.json                             whether a gate finds the run's weakened outputs worse
     RUN/gate/                                        what gates said of it, unless they wrote elsewhere
     RUN/publishing/                                  new results on the way to their places
@@ -41,7 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +56,7 @@ from unmask.bench.store.documents import read_locations, read_model, read_object
 from unmask.bench.store.names import Names, Pseudonyms, pseudonyms_of, read_names, with_names
 from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.searches import StoredAttack, read_searches
 from unmask.bench.store.storage import Folder, Storage
 from unmask.bench.store.tables import read_arrow, read_table
 
@@ -66,8 +69,9 @@ ESTIMATES: Final = "estimates.json"
 PROVENANCE: Final = "provenance.json"
 FACES: Final = "faces"
 TIMELINES: Final = "timelines"
+SEARCHES: Final = "searches"
 OWN_CARD: Final = "calibration/operating_points.json"
-RESULTS: Final = (FACES, TIMELINES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
+RESULTS: Final = (FACES, TIMELINES, SEARCHES, OWN_CARD, PROVENANCE, PLAN, ESTIMATES)
 """What is replaced together, in this order."""
 
 
@@ -199,6 +203,9 @@ class RunFolder:
     def timelines_path(self, dataset: str, release: str) -> Storage:
         return self.results / TIMELINES / dataset / f"{release}.parquet"
 
+    def searches_dir(self, dataset: str, method: str) -> Storage:
+        return self.results / SEARCHES / dataset / method
+
     @cached_property
     def plan(self) -> Plan:
         return read_model(Plan, self.results / PLAN)
@@ -240,6 +247,15 @@ class RunFolder:
             names = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
             table = table.set_column(table.column_names.index(column), column, names)
         return table
+
+    def searches(self, dataset: str, method: str) -> list[StoredAttack]:
+        """What each attacker who knows the method reached by each channel. Raises `StoreError` where nobody was
+        asked."""
+        attacks = read_searches(self.searches_dir(dataset, method), f"run `unmask score {self.path}`")
+        if not self._show_names:
+            return attacks
+        face, person = partial(self.names.face, dataset), partial(self.names.person, dataset)
+        return [attack.renamed(face, person) for attack in attacks]
 
     def timelines(self, dataset: str, release: str) -> Mapping[str, NDArray[Any]]:
         """One row an unbroken stretch of one state of a face track: clip, track, from and to (s), state."""

@@ -23,7 +23,7 @@ _ROW_GROUP: Final = 4096
 """Rows that are encoded at a time: what writing a long table needs beside the table itself."""
 
 Table = Mapping[str, NDArray[Any]]
-"""Column name -> (N,) strings or numbers, or (N, D) float32."""
+"""Column name -> (N,) strings or numbers, or (N, D) float32 or int32."""
 
 
 def write_table(place: Place, columns: Table, key: str) -> None:
@@ -57,13 +57,17 @@ def table_key(place: Place) -> str | None:
     return None if key is None or _SEAL not in metadata else bytes(key).decode("utf-8", "replace")
 
 
-def read_table(place: Place) -> dict[str, NDArray[Any]]:
-    """The columns of a table, in file order. Raises `StoreError` where it is missing, damaged or was changed."""
-    table = read_arrow(place)
+_REMEDY: Final = "run the same `unmask run` again"
+
+
+def read_table(place: Place, remedy: str = _REMEDY) -> dict[str, NDArray[Any]]:
+    """The columns of a table, in file order. Raises `StoreError`, which ends in ``remedy``, where it is missing,
+    damaged or was changed."""
+    table = read_arrow(place, remedy)
     try:
         return read_columns(table)
     except _DAMAGE as error:
-        raise _damaged(storage_at(place).local, error, "run the same `unmask run` again") from error
+        raise _damaged(storage_at(place).local, error, remedy) from error
 
 
 def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
@@ -71,7 +75,7 @@ def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
     return {name: _from_arrow(table.column(name)) for name in table.column_names}
 
 
-def read_arrow(place: Place, remedy: str = "run the same `unmask run` again") -> pa.Table:
+def read_arrow(place: Place, remedy: str = _REMEDY) -> pa.Table:
     """A table as Arrow has it. Raises `StoreError`, which ends in ``remedy``, where it is missing, damaged or was
     changed."""
     path = storage_at(place).local
@@ -144,7 +148,8 @@ def columns_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, type]) -> dict
 
 def _to_arrow(values: NDArray[Any]) -> Any:
     if values.ndim == 2:
-        flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1))
+        kind = np.int32 if values.dtype == np.int32 else np.float32
+        flat = pa.array(np.ascontiguousarray(values, dtype=kind).reshape(-1))
         return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     if values.dtype.kind in "UO":
         # Undecodable file names hold lone surrogates, which Arrow's UTF-8 cannot store.
@@ -156,7 +161,7 @@ def _from_arrow(column: Any) -> NDArray[Any]:
     column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if pa.types.is_fixed_size_list(column.type):
         width = column.type.list_size
-        return np.asarray(column.flatten().to_numpy(zero_copy_only=False), dtype=np.float32).reshape(-1, width)
+        return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, width)
     if pa.types.is_string(column.type):
         return np.asarray(column.to_pylist(), dtype=np.str_)
     return np.asarray(column.to_numpy(zero_copy_only=False))

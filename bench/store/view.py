@@ -19,6 +19,7 @@ from unmask.bench.store import results
 from unmask.bench.store.results import ColumnRow, ComparisonRow, EstimateRow, GapRow, Problem, RankRow
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan, PlannedDataset
+from unmask.bench.store.searches import StoredAttack
 
 CONTROL: Final = "none"
 """Registered name of the method that returns its input."""
@@ -187,6 +188,16 @@ class RunView:
     def findings(self, dataset: str, label: str) -> tuple[results.FindingRow, ...]:
         """What must be known before a method's numbers are trusted, in the order of the file."""
         return tuple(f for f in self.estimates.findings if (f.dataset, f.method) == (dataset, label))
+
+    def searches(self, dataset: str, label: str) -> dict[tuple[str, str], StoredAttack]:
+        """What attackers reached who know a method, by attacker and channel, whether they may be believed or not (which
+        the rows of ``estimates.json`` say); empty where nobody was asked.
+
+        Raises `StoreError` where it cannot be read.
+        """
+        if not any((row.dataset, row.method) == (dataset, label) for row in self.estimates.attacks if not row.problem):
+            return {}
+        return {(each.attacker, each.channel): each for each in self.folder.searches(dataset, label)}
 
     def failures(self, dataset: str, label: str) -> list[Problem]:
         """The photos for which a method gave nothing usable, with the reason."""

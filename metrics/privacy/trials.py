@@ -145,17 +145,18 @@ def _unseen(audit: Audit | None, learned: LearnedAttack, names: list[str]) -> Un
     nothing = np.zeros(0, np.float32)
     distance: dict[str, list[Floats32]] = {name: [nothing] for name in names}
     own, shuffled, folds = [np.zeros(0, np.bool_)], [np.zeros(0, np.bool_)], [np.zeros(0, np.int64)]
-    for fold in np.unique(audit.fold).tolist() if audit is not None and audit.background else ():
+    read = [] if audit is None else [name for name in names if (name, learned.view) in audit.background]
+    for fold in np.unique(audit.fold).tolist() if audit is not None and read else ():
         assert audit is not None
         rows = np.flatnonzero(audit.fold == fold)
         apart = ~np.eye(len(rows), dtype=np.bool_)
         for name in names:
             fit = f"fold/{fold}" if learned.learns(name) else ALL_PEOPLE
             block = np.full(apart.shape, np.nan, np.float32)
-            if (name, learned.view) in audit.background and not learned.problem(name, fit):
+            if name in read and not learned.problem(name, fit):
                 block = background_distances(audit, learned, name, fit, rows)[0]
             distance[name].append(block[apart])
-        identity = next(iter(audit.background.values())).identity[rows]
+        identity = audit.background[read[0], learned.view].identity[rows]
         people, person = np.unique(identity, return_inverse=True)
         (order,) = label_permutations(len(people), 1, derive_seed(fold, "places"))
         own.append((person[:, None] == person[None, :])[apart])

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from unmask.bench.store.attack_rows import GalleryRow
+from unmask.bench.store.attack_rows import GalleryPoint
 from unmask.reports.charts.svg import ACCENT, INK, MUTED, PAPER, RC, inline_svg
 
 _DASHES: Final = ((), (6, 2), (1, 2), (6, 2, 1, 2), (10, 3))
@@ -80,7 +80,7 @@ def missed_at(fmr: Sequence[float], fnmr: Sequence[float], most: float) -> float
     return min((missed for false, missed in zip(fmr, fnmr, strict=True) if false <= most), default=1.0)
 
 
-def gallery_plot(rows: Sequence[GalleryRow], *, name: str, title: str) -> Markup:
+def gallery_plot(rows: Sequence[GalleryPoint], *, name: str, title: str) -> Markup:
     """Share of searches that name the right person (0..1) by the people in the gallery, on a logarithmic axis.
 
     Measured sizes are points; where a model reaches, it is a dashed line in its band; guessing is dotted. Nothing is
@@ -105,7 +105,7 @@ def gallery_plot(rows: Sequence[GalleryRow], *, name: str, title: str) -> Markup
     return inline_svg(figure, name, title, _describe(measured, model))
 
 
-def _band(axes: Axes, model: Sequence[GalleryRow]) -> None:
+def _band(axes: Axes, model: Sequence[GalleryPoint]) -> None:
     x = [row.size for row in model]
     ends = [(row.low, row.high) for row in model]
     if all(low is not None and high is not None for low, high in ends):
@@ -116,7 +116,7 @@ def _band(axes: Axes, model: Sequence[GalleryRow]) -> None:
     axes.plot(x, [100 * (row.modelled or 0.0) for row in model], color=ACCENT, dashes=(6, 2), label="model")
 
 
-def _describe(measured: Sequence[tuple[int, float]], model: Sequence[GalleryRow]) -> str:
+def _describe(measured: Sequence[tuple[int, float]], model: Sequence[GalleryPoint]) -> str:
     points = "; ".join(f"{share:.1f} % of {size:,} people" for size, share in measured)
     text = f"Measured: {points}." if points else "Not measured."
     if not model:

@@ -29,6 +29,7 @@ from tests.support.broken_attackers import BROKEN, installed
 from unmask.bench.core.headlines import WORST
 from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.store.readings import VARIABLE
 from unmask.bench.store.results import AttackRow, EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
 
@@ -70,6 +71,7 @@ def main() -> int:
             attackers=() if audit == "quick" else ON_REQUEST,
         )
         first = int(os.environ.get("UNMASK_BENCH_SEED", "0"))
+        os.environ.setdefault(VARIABLE, str(out / "readings"))  # the runs read the same originals
         seeds = range(first, first + int(os.environ.get("UNMASK_BENCH_RUNS", "2")))
         folders = [_run(config.model_copy(update={"seed": seed}), out / f"seed-{seed}") for seed in seeds]
         times: list[Claim] = []

@@ -12,12 +12,16 @@ from PIL import Image as Pillow
 from tests.support.cli import unmask, unmask_here
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.types import Image, Sample
+from unmask.bench.run.anonymize import open_contestant
 from unmask.bench.run.contestants.calling import Attempt
 from unmask.bench.run.contestants.contestant import LOAD_FAILED, Contestant
-from unmask.bench.run.pipeline import get_ready, locations_for
-from unmask.bench.run.pipeline import run as run_plan
+from unmask.bench.run.jobs.shards import Workplace, output_jobs
+from unmask.bench.run.pipeline import locations_for
 from unmask.bench.run.planning.config import RunConfig
+from unmask.bench.run.planning.plan import make_plan
+from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.run.planning.sources import hash_code
+from unmask.bench.store.run_folder import RunFolder
 
 CODE = '''
 import numpy as np
@@ -33,15 +37,6 @@ class Grey:
             raise ValueError(f"{__file__} says no")
         return [np.full_like(sample.image, 10) for sample in batch]
 '''
-
-
-class Silent:
-    """`Progress` of nothing."""
-
-    def start(self, stage: str, jobs: int) -> None: ...
-    def done(self, job: str, *, skipped: bool, units: int = 1) -> None: ...
-    def partly(self, units: int) -> None: ...
-    def end(self) -> None: ...
 
 
 @pytest.fixture
@@ -103,19 +98,21 @@ def test_a_run_finds_the_file_again_and_notices_an_edit(tmp_path: Path, photos: 
     ("late", "expected"),
     [("", "method mine: .*my.py cannot be read"), (CODE + "#", "method mine: my.py:Grey was changed after this run")],
 )
-def test_a_file_that_is_another_than_was_planned_makes_no_outputs(
+def test_a_file_that_is_another_than_was_planned_is_not_run(
     late: str, expected: str, tmp_path: Path, photos: Path
 ) -> None:
     file = tmp_path / "my.py"
     file.write_text(CODE)
     config = RunConfig(datasets=(f"folder:{photos}",), methods=(f"mine={file}:Grey",), metrics=("outcome",))
-    plan, places = get_ready(config, root=None), locations_for(config)
+    plan = make_plan(config)
+    settle_plan(RunFolder(tmp_path / "run"), plan, locations_for(config))
+    (job,) = (Workplace(tmp_path / "run").place(job) for job in output_jobs(plan) if job.method == "mine")
+    open_contestant(job, 1, time_limit=60.0).close()
     file.unlink()
     if late:
         file.write_text(late)
     with pytest.raises(SpecError, match=expected):
-        run_plan(plan, tmp_path / "run", locations=places, root=None, workers=1, progress=Silent())
-    assert not list((tmp_path / "run").glob("outputs/*/mine/*/outputs.parquet"))
+        open_contestant(job, 1, time_limit=60.0)
 
 
 def test_the_log_says_where_in_the_file_a_method_failed(tmp_path: Path, astronaut: Image) -> None:

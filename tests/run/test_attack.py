@@ -14,6 +14,7 @@ from tests.support.painted import Face, faces_seen, picture
 from tests.support.painted_runs import PhotoRun
 from unmask.bench.core.errors import ConfigError, DataError
 from unmask.bench.core.stats.fusion import FUSED
+from unmask.bench.core.stats.identification import cmc
 from unmask.bench.run.anonymize import anonymize_shard
 from unmask.bench.run.figures.attacking import FOLDS, folds_of
 from unmask.bench.run.figures.learning import attack_jobs, attack_release
@@ -26,8 +27,10 @@ from unmask.bench.run.reading.restoring import learn_restorations, restore_jobs
 from unmask.bench.run.score import score_shard
 from unmask.bench.store.documents import read_locations
 from unmask.bench.store.fits import read_fits
+from unmask.bench.store.purging import purge
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.tables import read_table
+from unmask.bench.store.view import RunView
 
 pytestmark = pytest.mark.usefixtures("painted_world")
 
@@ -66,6 +69,27 @@ def through(run: PhotoRun) -> None:
         score_shard(workplace.place(job))
     for job in attack_jobs(run.plan):
         attack_release(workplace.place(job))
+
+
+def test_what_attackers_reached_outlives_readings_and_embeddings(tmp_path: Path, others: str) -> None:
+    run = people(tmp_path, "abc", 0).planned("edit", background=(others,), **QUICK)
+    through(run)
+    before = run.reduce()
+    shown = RunFolder.open(run.folder.path, show_names=True).searches("photos", "edit")
+    assert set(shown[0].people.tolist()) == {"a", "b", "c"}
+    assert set(shown[0].face.tolist()) == {f"{name}{k}.png#0" for name in "abc" for k in range(2)}
+    removed = purge(RunFolder.open(run.folder.path))
+    assert {"prepare", "score", "attacks"} <= set(removed)
+    view = RunView(RunFolder.open(run.folder.path))
+    kept = view.searches("photos", "edit")
+    rows = {(row.attacker, row.channel): row for row in before.attacks if row.method == "edit" and not row.problem}
+    assert kept.keys() == rows.keys()
+    for key, row in rows.items():
+        assert set(kept[key].people.tolist()) == {f"person-{k:05d}" for k in (1, 2, 3)}
+        assert kept[key].scores.people == row.people
+        if row.named is not None:
+            assert row.named == pytest.approx(cmc(kept[key].scores.searches.rank, 1)[0])
+    assert view.searches("photos", "other") == {}
 
 
 def test_an_audit_runs_the_method_again_and_on_other_people_and_only_recognisers_read_that(
@@ -149,7 +173,8 @@ def test_what_was_learned_is_kept_and_learned_again_only_from_other_readings(tmp
 def test_without_background_people_attackers_who_learn_say_that_they_have_nobody(tmp_path: Path) -> None:
     run = people(tmp_path, "abc", 0).planned("edit", **QUICK)
     through(run)
-    rows = {(row.method, row.attacker): row for row in run.reduce().attacks}
+    attacks = run.reduce().attacks
+    rows = {(row.method, row.attacker): row for row in attacks if row.channel != FUSED}
     assert rows["edit", "parrot"].problem == ""
     assert "background people" in rows["edit", "ridge"].problem
     assert rows["edit", "ridge"].named is None

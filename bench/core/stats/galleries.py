@@ -121,6 +121,11 @@ def gallery_curve(
     return GalleryCurve(sizes, measured, modelled, low, high, largest, misfit)
 
 
+def largest_gallery(histograms: ScoreHistograms) -> int:
+    """The largest gallery that the impostor tail of ``histograms`` (as for `gallery_curve`) supports; 0 = none."""
+    return _supported(_pooled(histograms, np.zeros(0), np.zeros(0, np.int64)))
+
+
 def _pooled(histograms: ScoreHistograms, genuine: Float, person: Ints) -> _Pooled:
     counts = histograms.impostor.astype(np.float64)
     centres = (histograms.edges[1:] + histograms.edges[:-1]) / 2

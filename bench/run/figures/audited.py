@@ -12,17 +12,18 @@ import numpy as np
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import WORST
 from unmask.bench.core.stats.disclosure import worst_disclosure
+from unmask.bench.core.stats.galleries import gallery_curve, largest_gallery
 from unmask.bench.core.stats.identification import cmc
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.paired import Scored
-from unmask.bench.core.stats.resampling import ClusterResamples, Replicates, replicate_means
+from unmask.bench.core.stats.resampling import STATISTIC_REPLICATES, ClusterResamples, Replicates, replicate_means
 from unmask.bench.core.stats.strongest import strongest
 from unmask.bench.core.stats.trust import Belief, Learning, believe, mean_of, residual_risk
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import AttackScores, AttackTrial, Estimate, Finding, UnitValues
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.rows import Answer, finite
-from unmask.bench.store.attack_rows import AttackRow, lacking
+from unmask.bench.store.attack_rows import AttackRow, GalleryPoint, lacking
 
 NAMED: Final = "attack_rank1"
 RISK: Final = "residual_risk"
@@ -30,6 +31,8 @@ MOST_RANKS: Final = 50
 """Of the CMC."""
 _POINTS: Final = slice(None, None, 2)
 """Of the DET curve every second point is kept: 0.02 in a cosine."""
+GALLERY_SIZES: Final = 12
+"""At so many, in equal steps of the logarithm, and at the people that there are."""
 _HALF: Final = 0.5
 _NOBODY: Final = Estimate(math.nan, math.nan, math.nan, 0, 0)
 
@@ -67,11 +70,13 @@ class Auditing:
         if not self._ceilings:
             self._ceilings = attacks
         judged = [self._judge(trial, attacks) for trial in tried]
-        believed = [each.trial for each in judged if each.belief.trustworthy and not each.trial.explains]
+        ranked = [each for each in judged if each.belief.trustworthy and not each.trial.explains]
+        believed = [each.trial for each in ranked]
         reasons = {
             each.trial.instrument: " ".join(each.belief.reasons) for each in judged if not each.belief.trustworthy
         }
-        rows = [self._row(method, each) for each in judged]
+        best = max(ranked, key=lambda each: float(each.attack.point[0]), default=None)
+        rows = [self._row(method, each, top=each is best) for each in judged]
         rows += [
             AttackRow(
                 dataset=self._dataset,
@@ -103,7 +108,8 @@ class Auditing:
         ceiling = self._ceilings.get(trial.instrument, _unmeasured(attack))
         return _Judged(trial, attack, floor, believe(attack, floor, ceiling, ignorant, learning, trial.learns))
 
-    def _row(self, method: str, judged: _Judged) -> AttackRow:
+    def _row(self, method: str, judged: _Judged, *, top: bool) -> AttackRow:
+        """``top``: whether it is the strongest attack that may be believed."""
         trial, believed = judged.trial, judged.belief.trustworthy
         ceiling = self._ceilings.get(trial.instrument, _unmeasured(judged.attack))
         (risk, *_) = residual_risk(judged.attack, judged.floor, ceiling)
@@ -129,7 +135,33 @@ class Auditing:
             searches=int(judged.attack.n[0]),
             thresholds={fmr: finite(value) for fmr, value in trial.thresholds.items()},
             **_of_scores(trial.scores, believed=believed),
+            **(self._galleries(trial.scores) if top and trial.scores is not None else {}),
         )
+
+    def _galleries(self, scores: AttackScores) -> dict[str, Any]:
+        """As an `AttackRow` has them."""
+        histograms = replace(scores.histograms, impostor=scores.strangers)
+        most = max(largest_gallery(histograms), scores.people)
+        sizes = np.unique([*np.round(np.geomspace(min(2, most), most, GALLERY_SIZES)), scores.people]).astype(np.int64)
+        curve = gallery_curve(
+            histograms,
+            scores.searches.rank,
+            scores.searches.genuine,
+            scores.person,
+            scores.people,
+            sizes,
+            replicates=min(self._resamples.replicates, STATISTIC_REPLICATES),
+            seed=self._seed,
+        )
+        columns = (curve.sizes, curve.measured, curve.modelled, curve.low, curve.high)
+        points = [
+            GalleryPoint(
+                size=int(size), measured=finite(one), modelled=finite(model), low=finite(low), high=finite(high)
+            )
+            for size, one, model, low, high in zip(*columns, strict=True)
+            if np.isfinite([one, model]).any()
+        ]
+        return {"galleries": points, "gallery_misfit": finite(curve.misfit)}
 
     def _of_strongest(
         self, answers: Sequence[Answer], believed: Sequence[AttackTrial], cards: Mapping[str, MetricCard], top: str
@@ -204,7 +236,8 @@ def _of_scores(scores: AttackScores | None, *, believed: bool) -> dict[str, Any]
 def untried(rows: Sequence[AttackRow], top: str) -> Iterator[Finding]:
     """How many attackers could not be tried on a method, where that is because of the method. ``top``: as in
     `Auditing.judged`."""
-    everybody, missing = ({row.attacker for row in several} for several in (rows, [r for r in rows if r.problem]))
+    everybody = {row.attacker for row in rows}
+    missing = everybody - {row.attacker for row in rows if not row.problem}
     if lacking(top) and missing:
         many, of = len(missing), len(everybody)
         text = f"{lacking(top)}; {many} of {of} attackers were not tried, so that its risk is ranked apart from others'"

@@ -24,6 +24,7 @@ from unmask.bench.run.figures.audited import NAMED, RISK, Auditing
 from unmask.bench.run.figures.rows import Answer, answer
 from unmask.bench.store.results import AttackRow
 from unmask.metrics.privacy.audit import AuditedAttacks
+from unmask.metrics.privacy.audit_cards import PERSON
 from unmask.metrics.privacy.searching import gallery_of
 
 CARDS = {card.name: card for card in AuditedAttacks.cards}
@@ -277,3 +278,75 @@ def test_without_background_people_recognisers_are_not_fused_and_that_is_said() 
     _, rows = judged(*audited(half, ("ignorant", "ridge"), runnable=False))
     assert "fusing recognisers needs" in rows["ignorant", FUSED].problem
     assert ("ridge", FUSED) not in rows
+
+
+def test_who_holds_all_photos_of_somebody_searches_by_the_best_of_them() -> None:
+    tested, control = audited(half, ("ignorant",))
+    answers, _ = judged(tested, control)
+    (trial,) = [t for t in AuditedAttacks().ask(tested) if isinstance(t, AttackTrial) and t.channel == "sface"]
+    one, all_photos = (answers[metric, "ignorant/sface"].estimates[0] for metric in (NAMED, PERSON))
+    assert all_photos.n == 60
+    assert all_photos.unscored == 0
+    assert all_photos.value > one.value + 0.1
+    assert all_photos.low < all_photos.value < all_photos.high
+    assert answers[PERSON, "ignorant/sface"].chances[0].value == 1 / 60
+    assert value(answers, PERSON, WORST) >= all_photos.value
+    # By hand: the largest cosine over a person's releases and a gallery person's photos, but for a photo's own.
+    released, photos = tested.anonymized["sface"]["embedding"], tested.original["sface"]["embedding"]
+    person = trial.scores.person if trial.scores is not None else np.zeros(0)
+    cosine = np.round(released @ photos.T, 6)
+    np.fill_diagonal(cosine, -2)
+    named = [
+        person[np.unravel_index(cosine[person == p].argmax(), cosine[person == p].shape)[1]] == p for p in range(60)
+    ]
+    assert all_photos.value == pytest.approx(np.mean(named), abs=1e-9)
+
+
+def test_one_photo_that_was_given_away_names_its_person_and_nothing_left_names_nobody() -> None:
+    tested, _ = audited(unrelated, ("ignorant",))
+    identity = tested.truth.identity
+    people = list(dict.fromkeys(identity.tolist()))
+    outcome = np.array(tested.outcome)
+    away, gone = np.flatnonzero(identity == people[0])[:1], np.flatnonzero(identity == people[1])
+    outcome[away], outcome[gone] = Outcome.ERROR.value, Outcome.DESTROYED.value
+    nothing = {
+        name: {
+            column: np.where((outcome == Outcome.DESTROYED.value)[:, None], np.nan, rows)
+            for column, rows in each.items()
+        }
+        for name, each in tested.anonymized.items()
+        if name in RECOGNISERS
+    }
+    tested = replace(tested, outcome=outcome, anonymized={**tested.anonymized, **nothing})
+    for item in AuditedAttacks().ask(tested):
+        if isinstance(item, UnitValues) and item.metric == PERSON:
+            assert item.eligible is not None
+            assert item.eligible.sum() == 60
+            of_person = {identity[k]: item.values[k] for k in np.flatnonzero(item.eligible)}
+            assert of_person[people[0]] == 1
+            assert of_person[people[1]] == 0
+
+
+def test_the_strongest_attack_has_rates_for_galleries_of_other_sizes_and_no_other_has() -> None:
+    _, rows = judged(*audited(half, ("ignorant", "procrustes"), people=80))
+    by_named = sorted(rows.values(), key=lambda row: row.named or 0)
+    top = by_named[-1]
+    assert all(row.galleries == [] and row.gallery_misfit is None for row in by_named[:-1])
+    sizes = [point.size for point in top.galleries]
+    assert sizes == sorted(set(sizes))
+    assert sizes[0] == 2
+    assert 80 in sizes
+    (all_people,) = [point for point in top.galleries if point.size == 80]
+    assert all_people.measured == pytest.approx(top.named)
+    measured = [point.measured for point in top.galleries if point.measured is not None]
+    assert len(measured) >= 5
+    assert measured == sorted(measured, reverse=True)
+    assert top.gallery_misfit is not None
+    for point in top.galleries:
+        assert point.size <= 80 or point.modelled is not None
+        if point.modelled is not None:
+            assert point.low is not None
+            assert point.high is not None
+            assert point.low <= point.modelled <= point.high
+            if point.measured is not None:
+                assert point.low <= point.measured <= point.high

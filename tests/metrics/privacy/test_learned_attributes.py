@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import zipfile
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +14,17 @@ import pytest
 
 from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.images import decode_image
+from unmask.bench.core.stats.inference import MacroAuc, cross_fitted
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
-from unmask.bench.core.types import Float
+from unmask.bench.core.types import FaceView, Float
 from unmask.bench.core.values import Estimate, Finding, SetStatistic
 from unmask.metrics.privacy.learned_attributes import LearnedAttributes, learnable, same_people
 
 PEOPLE = 60
 RACES = ("a", "b", "c")
+LABELLED = ("Asian", "Black", "White")
 
 
 def evidence_of(released: Float | None = None, *, planted: bool = True, **more: Any) -> Evidence:
@@ -129,3 +136,27 @@ def test_few_people_are_not_measured() -> None:
     few = make_evidence(8, 3)
     for statistic in ask(few).values():
         assert np.isnan(estimate(statistic, few).value)
+
+
+@pytest.mark.data
+@pytest.mark.weights
+def test_race_is_read_from_a_recogniser_of_real_faces(shared_data: Path, open_instrument: Callable[[str], Any]) -> None:
+    folder = shared_data / "utkface"
+    with (folder / "labels.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if 20 <= int(row["age"]) <= 60 and row["race"] in LABELLED]
+    views, race = [], []
+    with zipfile.ZipFile(folder / "utkface_200px.zip") as archive:
+        members = {Path(name).name: name for name in archive.namelist()}
+        for code in LABELLED:
+            for row in [row for row in rows if row["race"] == code][:40]:
+                image = decode_image(archive.read(members[row["file"]]), row["file"])
+                for face in open_instrument("yunet").detect([image])[0][:1]:
+                    views.append(FaceView(image, face.box, face.landmarks))
+                    race.append(LABELLED.index(code))
+    read = open_instrument("sface").read(views)["embedding"]
+    person, label = np.arange(len(views)), np.array(race)
+    fitted = cross_fitted(read, label, person, seed=0)
+    auc = MacroAuc(fitted.scores, fitted.label, person, fitted.fold)
+    assert auc(np.ones(len(views))) > 0.8
+    mixed = cross_fitted(read, np.random.default_rng(0).permutation(label), person, seed=0)
+    assert MacroAuc(mixed.scores, mixed.label, person, mixed.fold)(np.ones(len(views))) < 0.65

@@ -176,7 +176,7 @@ def test_image_quality_of_whole_photos_and_of_wide_crops_stands_beside_the_thesi
     assert tables["DP-ATT"]["FID"][0] == "60.4838"
     assert tables["DP-ATT"]["FID"][2].startswith("61")
     assert tables["DeepPrivacy"]["PSNR"][2] == "not measured"
-    assert "wide-lfw, wide crops, face in half" in words(page)
+    assert "wide-lfw, wide crops" in words(page)
     assert "celeba-identity:split=probe (not found below --root)" in words(page)
 
 
