@@ -66,11 +66,11 @@ def run_candidate(
     left out, a sentence each. Originals that were read before are not read again."""
     choices = {"datasets": tuple(datasets), "methods": (method,)}
     config = RunConfig.model_validate(choices | _measured(baseline, preset))
-    plan = get_ready(config, root=root, workers=workers)
     notes: list[str] = []
-    if preset:
-        plan, notes = _reduced(plan, config, PRESETS[preset], root)
-    with _sharing_readings():
+    with _sharing_readings():  # before anything starts a process
+        plan = get_ready(config, root=root, workers=workers)
+        if preset:
+            plan, notes = _reduced(plan, config, PRESETS[preset], root)
         run(plan, out, locations=locations_for(config), root=root, workers=workers, progress=progress)
     return without_seeds(registry.method_spec(method))[0].label, notes
 
