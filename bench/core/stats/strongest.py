@@ -45,9 +45,9 @@ def strongest(
     (de-identification rates); default large ones (identification). ``measured``: the attacks' own means
     (`resampling.replicate_means`), where they are there already. ``point`` (M,) and ``values`` (R, M) are cross-fitted,
     the choice made anew in each replicate; ``attacks`` are the K themselves, of which `intervals.estimates` makes the
-    interval, and ``n`` counts the units of the best of them. Halves are of the people whom any attack scored; NaN where a
-    half has nobody. A floor
-    permutes labels first: hand this function to `trust.permuted_floor`. Raises `ValueError` for no attack.
+    interval, and ``n`` counts the units of the best of them. Halves are of the people whom any attack scored; NaN where
+    a half has nobody. A floor permutes labels first: hand this function to `trust.permuted_floor`. Raises `ValueError`
+    for no attack.
     """
     if not attacks:
         raise ValueError("the strongest of no attacks is not defined")

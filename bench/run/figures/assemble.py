@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.clips import no_clips
 from unmask.bench.core.evidence import (
     ANY_LOOK,
     KNOWN_PLACE,
@@ -18,14 +19,12 @@ from unmask.bench.core.evidence import (
     ExtraFaces,
     FaceTruth,
     OperatingPoint,
-    Strings,
     Units,
-    no_clips,
     point_at,
 )
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Floats32, Outcome, Unit, unit_of
+from unmask.bench.core.types import Floats32, Outcome, Strings, Unit, unit_of
 from unmask.bench.core.views import is_restored, view_column
 from unmask.bench.run.figures.audit import audit_of
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips

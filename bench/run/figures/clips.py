@@ -11,9 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import NOT_MEASURED, Clips, Evidence, OperatingPoint, Strings, point_at
+from unmask.bench.core.clips import NOT_MEASURED, Clips
+from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, exposed, frame_seconds, longest_run, own_distances, strangers_matched
-from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.types import Floats32, Outcome, Strings
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.figures.rows import finite
 from unmask.bench.run.jobs import opened
