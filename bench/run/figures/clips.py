@@ -21,9 +21,10 @@ from unmask.bench.run.jobs import opened
 from unmask.bench.run.outputs.releases import WrittenFile, written_file
 from unmask.bench.store.detections import stored_tracks
 from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.planned import CONTROL, LOSSLESS, MATCHED, PlannedDataset, Release
 from unmask.bench.store.results import ClipResult, ClipRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL, LOSSLESS, MATCHED, Plan, PlannedDataset, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, columns_of, read_table, write_table
 
