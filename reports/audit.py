@@ -11,6 +11,7 @@ from unmask.bench.store.attack_rows import AttackRow, few_people, lacking
 from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell
+from unmask.reports.in_words import figure, of_100, sentence
 from unmask.reports.numbers import DASH, NBSP, bar_of, format_number, format_value, rank_range
 
 NAMED: Final = "attack_rank1"
@@ -18,8 +19,6 @@ NAMED_5: Final = "attack_rank5"
 REGION: Final = "face"
 IGNORANT: Final = "ignorant"
 """The attacker who does not know the method."""
-_WHOLE: Final = 0.0995
-"""Shares of people from which on they are written in whole numbers of a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,8 @@ class AuditLine:
     """Why it is not ranked among the others; '' = it is."""
     sentence: str
     """What it means for people."""
+    figure: str
+    """How many of 100 people are named, with the interval; '' = not known, or not ranked."""
     note: str = ""
     """What must be known before the number is trusted."""
 
@@ -134,6 +135,17 @@ class Audit:
         return f"Guessing names {first} first, and {five} among the first five."
 
     @property
+    def opening(self) -> str:
+        """What the figures of `ranked` are of."""
+        ceiling = next((line.named.sort for line in self.controls), None)
+        bare = "" if ceiling is None else f"without anonymization {of_100(ceiling)}; "
+        guess = f"by guessing {of_100(1 / self.people)}" if self.people else ""
+        return (
+            f"Of 100 people, an attacker who knows the method and has another photo of everybody names, out of "
+            f"{self.people:,} ({bare}{guess}):"
+        )
+
+    @property
     def outside(self) -> bool:
         return any(line.outside for line in self.lines)
 
@@ -176,6 +188,9 @@ def audit_line(board: Board, entrant: Entrant) -> AuditLine | None:
     note = ""
     if best is not None and not apart and not entrant.control and all(row.attacker == IGNORANT for row in believed):
         note = "no attack that knows the method may be believed: what it would reach is not known"
+    row = entrant.run.row(board.dataset, entrant.label, strongest)
+    control = entrant.run.control_row(board.dataset, Column(NAMED, WORST, REGION))
+    flags = () if named.state == "measured" else named.flags
     return AuditLine(
         entrant,
         strongest.instrument,
@@ -187,7 +202,8 @@ def audit_line(board: Board, entrant: Entrant) -> AuditLine | None:
         attempts,
         tuple(_attempt(row) for row in rows if row.explains),
         apart,
-        _sentence(board, entrant, named, best, ignorant=all(row.attacker == IGNORANT for row in tried)),
+        sentence(entrant, row, control, flags, best, ignorant=all(row.attacker == IGNORANT for row in tried)),
+        "" if apart or best is None or flags else figure(row),
         note,
     )
 
@@ -236,44 +252,6 @@ def _apart(entrant: Entrant, attempts: Sequence[Attempt], strongest: Column) -> 
     if not any(each.believed for each in attempts):
         return "no attack on it may be believed: its risk is not known"
     return ""
-
-
-def _sentence(board: Board, entrant: Entrant, named: Cell, best: AttackRow | None, *, ignorant: bool) -> str:
-    """What the strongest attack means for people, in numbers of a hundred. ``ignorant``: only an attacker who does not
-    know the method could be asked."""
-    row = entrant.run.row(board.dataset, entrant.label, strongest_column(board, entrant, NAMED))
-    if best is None or row is None or row.value is None:
-        return "What an attacker would reach is not known: no attack on it may be believed."
-    if named.state != "measured":
-        return f"Not comparable with the other methods here: {'; '.join(named.flags)}."
-    who = "An attacker who knows the method and has"
-    if entrant.control:
-        who = "Without anonymization an attacker who has"
-    elif ignorant:
-        who = "An attacker who does not know the method and has"
-    ends = ""
-    if row.low is not None and row.high is not None:
-        places = 0 if row.value >= _WHOLE else None
-        ends = f" (95{NBSP}% interval {of_100(row.low, places)}{DASH}{of_100(row.high, places)})"
-    control = entrant.run.control_row(board.dataset, Column(NAMED, WORST, REGION))
-    ceiling = "" if entrant.control or control is None or control.value is None else of_100(control.value)
-    guess = "" if row.chance is None else of_100(row.chance)
-    return (
-        f"{who} another photo of everybody names {of_100(row.value)} of 100 people out of {best.people:,}{ends}"
-        f"{ceiling and f'; without anonymization {ceiling}'}{guess and f'; by guessing {guess}'}."
-    )
-
-
-def of_100(share: float, places: int | None = None) -> str:
-    """``43``, ``0.25``, ``more than 99``: a share of people as so many of a hundred; never 100 unless it is all.
-
-    ``places``: decimals; by default none from ten upwards, and below that two digits that count.
-    """
-    if places is not None:
-        return f"{100 * share:.{places}f}"
-    if 0.995 <= share < 1:
-        return "more than 99"
-    return f"{100 * share:.0f}" if share >= _WHOLE or share <= 0 else f"{100 * share:.2g}"
 
 
 def attack_name(row: AttackRow) -> str:

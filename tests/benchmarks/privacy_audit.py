@@ -41,7 +41,7 @@ DATASET: Final = "lfw:each=2"
 """Everybody of the probe half, by two photos at most: more photos of few people would cost most of the time."""
 RECOGNISERS: Final = ("mobilefacenet", "sface", "facenet", "dlib")
 IGNORANT: Final = "ignorant"
-ON_REQUEST: Final = ("u-net",)
+ON_REQUEST: Final = ("u-net=u-net:steps=800",)
 """Attackers whom a full audit does not ask by itself."""
 PEOPLE: Final = 385
 """Of the probe half with two photos or more, all of whom are searched."""

@@ -69,9 +69,10 @@ def test_residual_risk_leads_the_front_page_and_orders_it(pages: dict[str, Eleme
 def test_the_sentence_for_people_stands_on_the_front_page(pages: dict[str, Element]) -> None:
     text = pages["index.html"].text
     assert (
-        "An attacker who knows the method and has another photo of everybody names 43 of 100 people out of 400 "
-        "(95 % interval 38–48); without anonymization 98; by guessing 0.25."
+        "Of 100 people, an attacker who knows the method and has another photo of everybody names, out of 400 "
+        "(without anonymization 98; by guessing 0.25):"
     ) in text
+    assert "43 (95 % interval 38–48)" in text
     assert "An attacker who does not know the method and has another photo of everybody names 5 of 100" in text
     assert FEW not in text
 
