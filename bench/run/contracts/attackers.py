@@ -1,4 +1,4 @@
-"""The contract of an attacker, checked on made-up readings."""
+"""The contract of an attacker, checked on anew-up readings."""
 
 from __future__ import annotations
 
@@ -102,15 +102,15 @@ def _wrong_rows(before: Columns, after: Any) -> str:
         what = ", ".join(map(str, after)) if isinstance(after, Mapping) else type(after).__name__
         return f"it returned {what or 'nothing'} for {', '.join(before)}"
     for name, rows in before.items():
-        made = np.asarray(after[name])
-        if made.ndim != 2 or len(made) != len(rows):
-            return f"{name!r} has shape {made.shape} for {rows.shape}"
-        unread, missing = np.isnan(rows).any(axis=1), ~np.isfinite(made).all(axis=1)
+        anew = np.asarray(after[name])
+        if anew.ndim != 2 or len(anew) != len(rows):
+            return f"{name!r} has shape {anew.shape} for {rows.shape}"
+        unread, missing = np.isnan(rows).any(axis=1), ~np.isfinite(anew).all(axis=1)
         if (missing & ~unread).any():
             return f"it dropped {int((missing & ~unread).sum())} of {len(rows)} rows of {name!r}"
         if (unread & ~missing).any():
             return f"it invented {int((unread & ~missing).sum())} of {len(rows)} rows of {name!r}"
-        if not np.allclose(np.linalg.norm(made[~unread], axis=1), 1, atol=1e-4):
+        if not np.allclose(np.linalg.norm(anew[~unread], axis=1), 1, atol=1e-4):
             return f"rows of {name!r} are not of length 1"
     return ""
 

@@ -91,15 +91,8 @@ def _evidence(
             rows[(outcome == Outcome.ERROR) if placed else lost] = np.nan
     for rows in (rows for side in (original, released) for columns in side.values() for rows in columns.values()):
         rows[list(unread)] = np.nan
-    failed = outcome == Outcome.ERROR
-    features = {region: [_f32(rng.normal(k, 1, (n, _DIM))) for k in (0, 0.2)] for region in _REGIONS}
-    pairs = {
-        region: {by: {name: _f32(rng.uniform(0.05, 0.15, n)) for name in names} for by, names in _PAIRS.items()}
-        for region in _REGIONS
-    }
-    for region in _REGIONS:
-        for rows in (features[region][1], *(rows for columns in pairs[region].values() for rows in columns.values())):
-            rows[failed] = np.nan
+    failed = np.asarray(outcome == Outcome.ERROR, np.bool_)
+    features, pairs = _regions(rng, failed)
     sample = np.array([f"{p:03d}-{k}" for p in range(people) for k in range(each)])
     cluster = person.astype(np.int64) if labelled else np.arange(n, dtype=np.int64)
     groups = {"gender=female": female, "gender=male": ~female}
@@ -129,6 +122,20 @@ def _evidence(
             _RECOGNISERS, tuple(OperatingPoint(10.0**-k, *(d - 0.08 * k for d in (0.7, 0.67, 0.73))) for k in (2, 3, 4))
         ),
     )
+
+
+def _regions(rng: np.random.Generator, failed: NDArray[np.bool_]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is read of regions of the originals and outputs, NaN where the method failed: features, and pairs."""
+    n = len(failed)
+    features = {region: [_f32(rng.normal(k, 1, (n, _DIM))) for k in (0, 0.2)] for region in _REGIONS}
+    pairs = {
+        region: {by: {name: _f32(rng.uniform(0.05, 0.15, n)) for name in names} for by, names in _PAIRS.items()}
+        for region in _REGIONS
+    }
+    for region in _REGIONS:
+        for rows in (features[region][1], *(rows for columns in pairs[region].values() for rows in columns.values())):
+            rows[failed] = np.nan
+    return features, pairs
 
 
 def _sides(
