@@ -53,7 +53,7 @@ def serve(
             _tried(connection, partial(expect, method, request["ids"]))
         else:
             done = attempt(method, [_sample(connection, entry) for entry in request["samples"]], request["seed"])
-            _answer(connection, done, max(peak_memory() - before, 0.0))
+            _answer(connection, done, max(peak_memory() - before, 0.0) + float(getattr(method, "memory_mib", 0.0)))
 
 
 def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
