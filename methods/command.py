@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -213,12 +214,16 @@ def _names(batch: Sequence[Sample]) -> list[str]:
 
 
 def _manifest(names: Sequence[str], batch: Sequence[Sample]) -> dict[str, Any]:
-    """What ``{boxes}`` says: file name -> size and faces, boxes as left, top, width, height in pixels."""
+    """What ``{boxes}`` says: file name -> size and faces in pixels, a box as left, top, width, height, its landmarks as
+    five points (x, y)."""
     return {
         name: {
             "height": sample.image.shape[0],
             "width": sample.image.shape[1],
-            "faces": [{"box": [box.x, box.y, box.w, box.h]} for box in sample.boxes or ()],
+            "faces": [
+                {"box": [box.x, box.y, box.w, box.h], "landmarks": [] if points is None else points.tolist()}
+                for box, points in zip_longest(sample.boxes or (), sample.landmarks)
+            ],
         }
         for name, sample in zip(names, batch, strict=True)
     }

@@ -117,7 +117,7 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     method, else it is loaded into this process. A clip that cannot be read has no rows."""
     if is_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
-    items = ShardItems(job)
+    items = ShardItems(job, most=job.planned_method.card.batch_size)
     if callee is None:
         spec = spec_of(job)
         copied = job.of_clips and answers_clips(job)
@@ -172,9 +172,10 @@ def _rows(
 def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool, draw: str) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    boxes = tuple(face.box for face in faces.get(item.key, []))
+    present = faces.get(item.key, [])
+    boxes, landmarks = tuple(face.box for face in present), tuple(face.landmarks for face in present)
     sequence = "" if item.frame is None else neutral.partition("#")[0]
-    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence)
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence, landmarks)
 
 
 def draw_of(job: ShardJob, ref: SampleRef) -> str:

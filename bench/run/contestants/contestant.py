@@ -9,6 +9,8 @@ import json
 import multiprocessing
 import re
 import secrets
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -76,6 +78,7 @@ class Contestant:
         self._process: Any = None
         self._connection: Connection | None = None
         self._token = secrets.token_hex(16)
+        self._scratch = ""
         self.memory = 0.0
         self._expected: list[str] | None = None
         self._answered = self._losses = 0
@@ -157,7 +160,9 @@ class Contestant:
         start_fork_server()
         ours, theirs = context.Pipe()
         output, their_output = context.Pipe(duplex=False)
-        arguments = (theirs, their_output, self._spec, self._device, self._code, self._threads, self._token)
+        self._scratch = tempfile.mkdtemp(prefix="unmask-method-")
+        settings = (self._threads, self._token, self._scratch)
+        arguments = (theirs, their_output, self._spec, self._device, self._code, *settings)
         self._process = context.Process(target=serve, args=arguments)
         self._process.start()
         theirs.close()
@@ -184,6 +189,7 @@ class Contestant:
             boxes = [sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes] for sample in batch]
             entries = [
                 {"id": s.id, "shape": s.image.shape, "draw": s.draw, "sequence": s.sequence, "boxes": b}
+                | {"landmarks": [np.asarray(points).tolist() for points in s.landmarks]}
                 for s, b in zip(batch, boxes, strict=True)
             ]
             self._send({"do": "anonymize", "seed": seed, "samples": entries})
@@ -261,6 +267,7 @@ class Contestant:
         end_family(process.pid, family)
         end_orphans(self._token)
         process.join(5)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if code is None or code == 0:
             return ""
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -37,11 +39,20 @@ _HIGH_DESCRIPTOR: Final = 500
 
 
 def serve(
-    connection: Connection, output: Connection, spec: str, device: str, code: str, threads: int, token: str
+    connection: Connection,
+    output: Connection,
+    spec: str,
+    device: str,
+    code: str,
+    threads: int,
+    token: str,
+    scratch: str,
 ) -> None:
-    """Loads the method and says so, then answers until the other end is closed."""
-    _keep_apart(connection, output)
+    """Loads the method and says so, then answers until the other end is closed. ``scratch``: the folder for its
+    temporary files, removed when it has ended however that came."""
+    _keep_apart(connection, output, scratch)
     connection = _settle_in(connection, output, threads, token)
+    tempfile.tempdir = os.environ["TMPDIR"] = scratch
     before = peak_memory()
     method: Any = _tried(connection, partial(opened.method, spec, device, code))
     while method is not None:
@@ -70,7 +81,8 @@ def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
     image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
     boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"])
+    landmarks = tuple(np.array(points, np.float32) for points in entry["landmarks"])
+    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"], landmarks)
 
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
@@ -89,7 +101,7 @@ def _send(connection: Connection, message: dict[str, Any]) -> None:
     connection.send_bytes(json.dumps(message).encode())
 
 
-def _keep_apart(connection: Connection, output: Connection) -> None:
+def _keep_apart(connection: Connection, output: Connection, scratch: str) -> None:
     """Goes on in a child of this process, which itself outlives the method and then ends all that it has left, also
     what has a session of its own and no parent any more. Where the system cannot do that, nothing happens."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
@@ -112,6 +124,7 @@ def _keep_apart(connection: Connection, output: Connection) -> None:
         code = _wait_for(child)
     finally:
         _end_children()
+        shutil.rmtree(scratch, ignore_errors=True)  # the run itself may be gone
         # The run sees how the method's process ended.
         if code < 0:
             with suppress(OSError):  # of SIGKILL

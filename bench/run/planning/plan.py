@@ -282,8 +282,8 @@ def locations_of(
         if "path" in spec.params
     }
     specs = map(registry.method_spec, methods)
-    contestants: dict[str, Mapping[str, object]] = {
-        spec.label: method_file(spec) | path_parameters(spec) | located_parameters(spec) for spec in specs
+    contestants: dict[str, dict[str, object]] = {
+        spec.label: {**method_file(spec), **path_parameters(spec), **located_parameters(spec)} for spec in specs
     }
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
