@@ -168,7 +168,7 @@ class Command:
         words = [*self._offline, *command_line.filled(self._words, values)]
         ended = programs.run_program(words, folder, folder / "output", {**own, **given}, limits)
         self.memory_mib = max(self.memory_mib, ended.memory)
-        printed = ended.printed.decode("utf-8", "replace").replace(str(folder), "(scratch)").strip()
+        printed = ended.printed.decode("utf-8", "replace").replace(str(folder), "scratch").strip()
         if printed:
             print(printed, flush=True)
         return ended.failure
