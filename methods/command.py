@@ -89,8 +89,11 @@ class Command:
 
     @classmethod
     def located(cls, params: Mapping[str, Scalar]) -> dict[str, str]:
-        """The parameters that say where files lie on this machine, with absolute paths; plans leave them out."""
-        return {"run": shlex.join(command_line.words_of(str(params["run"])))}
+        """What plans leave out: the command with absolute paths; and that it must have no network where the card is
+        about to say so, since a program may be started on another system than a run was planned on."""
+        cut_off = params.get("network") != "open" and bool(programs.offline())
+        run = shlex.join(command_line.words_of(str(params["run"])))
+        return {"run": run, **({"network": "none"} if cut_off else {})}
 
     @classmethod
     def named_files(cls, params: Mapping[str, Scalar]) -> dict[str, Path]:
@@ -183,8 +186,7 @@ class Command:
         files.expect(tuple(names))
         places = [files.place(name) for name in names]
         used = {place for place in places if isinstance(place, str)}
-        others = [entry for entry in folder.rglob("*") if entry.relative_to(folder).as_posix() not in used]
-        if extra := sum(not entry.is_dir() for entry in others):
+        if extra := sum(len(entries) for _, _, entries in os.walk(folder)) - len(used):
             print(f"{counted(extra, 'file')} in the output folder answered no input", flush=True)
         results: list[Image | MethodFailure] = []
         for name, place in zip(names, places, strict=True):

@@ -21,12 +21,14 @@ import psutil
 MIB: Final = 2**20
 PRINTED_BYTES: Final = 16 * MIB
 """What a program may print in one call."""
-LOGGED_BYTES: Final = 16_384
-"""How much of it, from the beginning, is handed on."""
+LOGGED_BYTES: Final = 8192
+"""How much of it is handed on, of its beginning and of its end."""
 MOST_ENTRIES: Final = 20_000
 """Files and folders that a call may leave, wherever they lie in its folder."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.2
 _MOST_ROUNDS: Final = 50
+_TASKS_A_PROCESS: Final = 64
+"""Threads of a process that are common; far more are stopped."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
 
@@ -52,7 +54,7 @@ class Ended:
     failure: str
     """Why what it wrote does not count; '' = it ended by itself, with exit code 0."""
     printed: bytes
-    """The beginning of what it printed, standard output and errors as they came."""
+    """The beginning and the end of what it printed, standard output and errors as they came."""
     memory: float
     """The most memory that its processes were seen to have together, MiB."""
 
@@ -65,7 +67,7 @@ def run_program(words: Sequence[str], folder: Path, output: Path, env: Mapping[s
     takes too long, and whatever it started with it.
     """
     before = {process.pid for process in _descendants()}
-    inputs = _entries(folder, MOST_ENTRIES)
+    inputs, tasks = _entries(folder, MOST_ENTRIES), _own_tasks() + _TASKS_A_PROCESS * limits.processes
     with _adopting():
         try:
             process = subprocess.Popen(
@@ -76,7 +78,7 @@ def run_program(words: Sequence[str], folder: Path, output: Path, env: Mapping[s
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: _limit(limits),
+                preexec_fn=lambda: _limit(limits, tasks),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             reason = getattr(error, "strerror", None) or "what it was started with cannot be used"
@@ -90,7 +92,7 @@ def run_program(words: Sequence[str], folder: Path, output: Path, env: Mapping[s
             _end(process, before)
         printed.join(1)
         process.stdout.close()
-        return Ended(failure or watch.excess() or _exit_reason(process.returncode), bytes(printed.start_of), watch.peak)
+        return Ended(failure or watch.excess() or _exit_reason(process.returncode), printed.text, watch.peak)
 
 
 @cache
@@ -112,18 +114,26 @@ def offline() -> tuple[str, ...]:
 
 
 class _Printed(threading.Thread):
-    """What a program prints: read until nobody can print any more, and its beginning kept."""
+    """What a program prints: read until nobody can print any more, its beginning and its end kept."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)
-        self._stream, self.start_of, self.bytes = stream, bytearray(), 0
+        self._stream, self._first, self._last, self.bytes = stream, bytearray(), b"", 0
         self.start()
+
+    @property
+    def text(self) -> bytes:
+        """What was kept of it."""
+        left_out = b"\n[...]\n" if self.bytes > 2 * LOGGED_BYTES else b""
+        return bytes(self._first) + left_out + self._last
 
     def run(self) -> None:
         with suppress(OSError, ValueError):
             while data := os.read(self._stream.fileno(), 65536):
                 self.bytes += len(data)
-                self.start_of += data[: LOGGED_BYTES - len(self.start_of)]
+                room = LOGGED_BYTES - len(self._first)
+                self._first += data[:room]
+                self._last = (self._last + data[room:])[-LOGGED_BYTES:]
 
 
 class _Watch:
@@ -195,11 +205,22 @@ def _entries(folder: Path, most: int) -> tuple[int, int]:
     return entries, size
 
 
-def _limit(limits: Limits) -> None:
-    """In the new process, before it becomes the program."""
+def _own_tasks() -> int:
+    """Processes and threads of this user."""
+    tasks = 0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            tasks += process.num_threads() if process.uids().real == os.getuid() else 0
+    return tasks
+
+
+def _limit(limits: Limits, tasks: int) -> None:
+    """In the new process, before it becomes the program. ``tasks``: processes and threads that its user may have then,
+    a brake for programs that start others faster than anybody can look; root is not bound by it."""
     import resource  # not on Windows
 
     bounds = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, limits.disk * MIB)]
+    bounds.append((resource.RLIMIT_NPROC, tasks))
     if sys.platform == "linux":  # private writable memory there; address space would refuse what is only reserved
         bounds.append((resource.RLIMIT_DATA, limits.memory * MIB))
     for what, bound in bounds:
