@@ -17,10 +17,12 @@ from PIL import Image as Pillow
 from skimage import data
 
 from tests.support.cli import start_unmask, unmask
+from tests.support.clips import write_clip
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import FaceLabel, Image, SampleRef
 from unmask.bench.run.planning.auditing import further_runs
 from unmask.bench.run.planning.plan import planned_methods
+from unmask.bench.store.tables import read_table
 
 PHOTOS: tuple[Callable[[], Image], ...] = (
     lambda: data.astronaut()[:300, 60:360],
@@ -48,6 +50,7 @@ for file, other in zip(files, [*files[1:], files[0]]):
             print("x" * 100000)
 """
 FEW = ("--instrument", "sface", "--metric", "outcome", "--workers", "1", "--no-report")
+CLIPS = ("--instrument", "mobilefacenet", "--metric", "exposure", "--workers", "1", "--no-report")
 
 
 @pytest.fixture
@@ -161,3 +164,14 @@ def test_attackers_can_run_a_program_but_not_tell_it_by_whom_to_draw(tool: Path)
     refs = [SampleRef(f"{k}.jpg", (FaceLabel(identity=f"p{k // 2}"),)) for k in range(4)]
     methods = planned_methods([spec(tool, "good"), "blur"])
     assert [run.label for run in further_runs(methods, refs)] == ["good+again", "blur+again", "blur+one-draw"]
+
+
+@pytest.mark.weights
+def test_clips_come_as_frames(tmp_path: Path, tool: Path, photos: Path) -> None:
+    write_clip(tmp_path / "clips" / "ann.mp4", 20)
+    run, clips = tmp_path / "run", f"clips:{tmp_path / 'clips'}"
+    done = unmask("video", "--dataset", clips, "--method", spec(tool, "good"), *CLIPS, "--out", str(run))
+    assert done.returncode == 0, done.stderr
+    (table,) = run.glob("outputs/*/good/*/outputs.parquet")
+    assert read_table(table)["error"].tolist() == [""] * 20
+    assert "-000019.png" in (run / "logs" / "good.txt").read_text()
