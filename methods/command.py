@@ -7,12 +7,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from unmask.bench.core.cards import MethodCard, Scalar
@@ -20,6 +21,7 @@ from unmask.bench.core.errors import DataError, SpecError, counted
 from unmask.bench.core.files import refusal
 from unmask.bench.core.images import IMAGE_EXTENSIONS, encode_png
 from unmask.bench.core.types import Image, MethodFailure, Sample
+from unmask.bench.core.video import CLIP_EXTENSIONS
 from unmask.methods.outputs import read_output
 from unmask.methods.shared import command_line, programs
 from unmask.methods.shared.named_files import NamedFiles
@@ -45,9 +47,10 @@ class Command:
     Parameters: ``run``, the command, in which ``{input}`` and ``{output}`` stand for folders and ``{seed}``,
     ``{device}`` and ``{boxes}`` for what they say; ``version`` of the program, for whoever reads results; ``batch``,
     pictures a call; ``boxes``, whether it is told the harness's faces (``{boxes}``: a JSON file); ``env``, names of
-    environment variables that it is given, separated by blanks; ``network``: ``auto`` = none where the system can
-    do that, ``none`` = refuse to run where it cannot, ``open``; ``memory`` and ``disk`` in MiB and ``processes``, what
-    a call may take; ``prefix`` and ``suffix``, what it adds to names.
+    environment variables that it is given, separated by blanks; ``frames``, whether it gets clips as pictures, else as
+    files; ``network``: ``auto`` = none where the system can do that, ``none`` = refuse to run where it cannot,
+    ``open``; ``memory`` and ``disk`` in MiB and ``processes``, what a call may take; ``prefix`` and ``suffix``, what it
+    adds to names.
 
     Pictures are lossless PNGs of what methods of ours get: upright, in sRGB, without metadata, called by hexadecimal
     digits. No shell reads the command.
@@ -61,6 +64,7 @@ class Command:
     batch: Annotated[int, Within(1, 4096)] = 16
     boxes: bool = False
     env: str = ""
+    frames: bool = True
     network: Literal["auto", "none", "open"] = "auto"
     memory: Annotated[int, Within(1)] = 8192
     processes: Annotated[int, Within(1)] = 64
@@ -77,6 +81,8 @@ class Command:
         )
         check_parameters(self, "command")
         self._words = command_line.words_of(self.run)
+        if self.boxes and not self.frames:
+            raise SpecError("command: boxes=true needs frames; leave frames=false out")
         if command_line.has_placeholder(self._words, "boxes") != self.boxes:
             raise SpecError("command: {boxes} in the command and boxes=true go together; write both or neither")
         if wrong := next((name for name in self.env.split() if not _VARIABLE.fullmatch(name)), ""):
@@ -137,23 +143,37 @@ class Command:
             return []
         names = _names(batch)
         with TemporaryDirectory(prefix="unmask-program-", ignore_cleanup_errors=True) as scratch:
-            folder = Path(scratch).resolve()
-            for name in ("input", "output", "work", "home", "tmp"):
-                (folder / name).mkdir()
+            folder = _folders(scratch)
             for name, sample in zip(names, batch, strict=True):
                 (folder / "input" / name).write_bytes(encode_png(sample.image))
-            failure = self._call(folder, names, batch, seed)
+            failure = self._call(folder, dict(zip(names, batch, strict=True)), seed)
             if not failure:
                 return self._outputs(folder / "output", names)
         if len(batch) > 1:
             raise DataError(failure)
         return [MethodFailure(failure)]
 
+    def anonymize_clip(self, path: Path, *, seed: int) -> Path | MethodFailure:
+        """The clip that the program makes of a clip, among temporary files, or why there is none."""
+        with TemporaryDirectory(prefix="unmask-program-", ignore_cleanup_errors=True) as scratch:
+            folder = _folders(scratch)
+            shutil.copyfile(path, folder / "input" / path.name)
+            if failure := self._call(folder, {}, seed):
+                return MethodFailure(failure)
+            place = self._places(folder / "output", [path.name], CLIP_EXTENSIONS, "clip")[0]
+            if isinstance(place, MethodFailure):
+                return place
+            if reason := refusal(folder / "output", folder / "output" / place):
+                return MethodFailure(f"output cannot be read: {reason}")
+            target = Path(mkdtemp(prefix="unmask-made-")) / f"made{Path(place).suffix.lower()}"
+            shutil.move(folder / "output" / place, target)
+            return target
+
     @cached_property
     def _offline(self) -> Sequence[str]:
         return () if self.network == "open" else programs.offline()
 
-    def _call(self, folder: Path, names: Sequence[str], batch: Sequence[Sample], seed: int) -> str:
+    def _call(self, folder: Path, samples: Mapping[str, Sample], seed: int) -> str:
         """Runs the program; why what it wrote does not count, '' = it does."""
         values = {
             "input": str(folder / "input"),
@@ -163,11 +183,11 @@ class Command:
         }
         if self.boxes:
             manifest = folder / "boxes.json"
-            manifest.write_text(json.dumps(_manifest(names, batch), indent=1), "utf-8")
+            manifest.write_text(json.dumps(_manifest(samples), indent=1), "utf-8")
             values["boxes"] = str(manifest)
         given = {name: os.environ[name] for name in (*_PASSED_ON, *self.env.split()) if name in os.environ}
         own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "LANG": "C.UTF-8"}
-        limits = programs.Limits(self.memory, self.processes, self.disk, 4 * len(batch) + _SPARE_OUTPUTS)
+        limits = programs.Limits(self.memory, self.processes, self.disk, 4 * len(samples) + _SPARE_OUTPUTS)
         words = [*self._offline, *command_line.filled(self._words, values)]
         ended = programs.run_program(words, folder, folder / "output", {**own, **given}, limits)
         self.memory_mib = max(self.memory_mib, ended.memory)
@@ -177,10 +197,16 @@ class Command:
         return ended.failure
 
     def _outputs(self, folder: Path, names: Sequence[str]) -> list[Image | MethodFailure]:
+        return [_read(folder, place) for place in self._places(folder, names, IMAGE_EXTENSIONS, "image")]
+
+    def _places(
+        self, folder: Path, names: Sequence[str], extensions: frozenset[str], kind: str
+    ) -> list[str | MethodFailure]:
+        """The file in the output folder that answers each input, or why there is none."""
         if folder.is_symlink() or not folder.is_dir():
             return [MethodFailure("the program removed its output folder")] * len(names)
         try:
-            files = NamedFiles(folder, IMAGE_EXTENSIONS, "image", self.prefix, self.suffix)
+            files = NamedFiles(folder, extensions, kind, self.prefix, self.suffix)
         except SpecError:
             return [MethodFailure("the program's output folder cannot be listed")] * len(names)
         files.expect(tuple(names))
@@ -188,11 +214,20 @@ class Command:
         used = {place for place in places if isinstance(place, str)}
         if extra := sum(len(entries) for _, _, entries in os.walk(folder)) - len(used):
             print(f"{counted(extra, 'file')} in the output folder answered no input", flush=True)
-        results: list[Image | MethodFailure] = []
-        for name, place in zip(names, places, strict=True):
-            hidden = isinstance(place, MethodFailure) and (folder / f".{name}").exists()
-            results.append(MethodFailure("its output file is hidden") if hidden else _read(folder, place))
-        return results
+        return [
+            MethodFailure("its output file is hidden")
+            if isinstance(place, MethodFailure) and (folder / f".{name}").exists()
+            else place
+            for name, place in zip(names, places, strict=True)
+        ]
+
+
+def _folders(scratch: str) -> Path:
+    """The folders of a call."""
+    folder = Path(scratch).resolve()
+    for name in ("input", "output", "work", "home", "tmp"):
+        (folder / name).mkdir()
+    return folder
 
 
 def _read(folder: Path, place: str | MethodFailure) -> Image | MethodFailure:
@@ -215,7 +250,7 @@ def _names(batch: Sequence[Sample]) -> list[str]:
     return list(names)
 
 
-def _manifest(names: Sequence[str], batch: Sequence[Sample]) -> dict[str, Any]:
+def _manifest(samples: Mapping[str, Sample]) -> dict[str, Any]:
     """What ``{boxes}`` says: file name -> size and faces in pixels, a box as left, top, width, height, its landmarks as
     five points (x, y)."""
     return {
@@ -227,5 +262,5 @@ def _manifest(names: Sequence[str], batch: Sequence[Sample]) -> dict[str, Any]:
                 for box, points in zip_longest(sample.boxes or (), sample.landmarks)
             ],
         }
-        for name, sample in zip(names, batch, strict=True)
+        for name, sample in samples.items()
     }

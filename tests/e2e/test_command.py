@@ -35,6 +35,13 @@ from PIL import Image, ImageFilter
 how, source, target = sys.argv[1], *map(pathlib.Path, sys.argv[2:4])
 files = sorted(source.iterdir())
 print("working on", *files)
+if how == "clip":
+    import cv2
+    (file,), reader = files, cv2.VideoCapture(str(files[0]))
+    writer = cv2.VideoWriter(str(target / file.name), cv2.VideoWriter_fourcc(*"mp4v"), 10, (320, 240))
+    while (read := reader.read())[0]:
+        writer.write(cv2.GaussianBlur(read[1], (0, 0), 9))
+    writer.release()
 if how == "hanging":
     pathlib.Path(sys.argv[4]).touch()
     time.sleep(600)
@@ -167,11 +174,22 @@ def test_attackers_can_run_a_program_but_not_tell_it_by_whom_to_draw(tool: Path)
 
 
 @pytest.mark.weights
-def test_clips_come_as_frames(tmp_path: Path, tool: Path, photos: Path) -> None:
+def test_clips_come_as_frames_or_as_files(tmp_path: Path, tool: Path, photos: Path) -> None:
     write_clip(tmp_path / "clips" / "ann.mp4", 20)
     run, clips = tmp_path / "run", f"clips:{tmp_path / 'clips'}"
-    done = unmask("video", "--dataset", clips, "--method", spec(tool, "good"), *CLIPS, "--out", str(run))
-    assert done.returncode == 0, done.stderr
-    (table,) = run.glob("outputs/*/good/*/outputs.parquet")
-    assert read_table(table)["error"].tolist() == [""] * 20
+    whole = {how: spec(tool, how, tmp_path / "started") for how in ("clip", "hanging", "lying", "idle")}
+    specs = [spec(tool, "good"), *(f"{text},frames=false" for text in whole.values())]
+    methods = [word for text in specs for word in ("--method", text)]
+    done = unmask("video", "--dataset", clips, *methods, *CLIPS, "--time-limit", "0.3", "--out", str(run))
+    assert done.returncode == 3, done.stderr
+
+    def errors(how: str) -> list[str]:
+        (table,) = run.glob(f"outputs/*/{how}/*/outputs.parquet")
+        return [str(error) for error in read_table(table)["error"]]
+
+    assert errors("good") == errors("clip") == errors("lying") == [""] * 20
     assert "-000019.png" in (run / "logs" / "good.txt").read_text()
+    assert errors("hanging") == ["a frame on average took longer than 0.3 s"] * 20
+    assert errors("idle") == ["no output clip"] * 20
+    assert "ann" not in (run / "logs" / "clip.txt").read_text()
+    assert left_over(tmp_path) == []

@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -62,9 +63,22 @@ def serve(
             return
         if request["do"] == "expect":
             _tried(connection, partial(expect, method, request["ids"]))
+        elif request["do"] == "clip":
+            _clip(connection, method, request, before)
         else:
             done = attempt(method, [_sample(connection, entry) for entry in request["samples"]], request["seed"])
             _answer(connection, done, max(peak_memory() - before, 0.0) + float(getattr(method, "memory_mib", 0.0)))
+
+
+def _clip(connection: Connection, method: Any, request: dict[str, Any], before: float) -> None:
+    """Has a method make a clip of a clip."""
+    try:
+        made = method.anonymize_clip(Path(request["path"]), seed=request["seed"])
+        memory = max(peak_memory() - before, 0.0) + float(getattr(method, "memory_mib", 0.0))
+        failure = made.reason if isinstance(made, MethodFailure) else ""
+        _send(connection, {"failure": failure, "trace": "", "path": "" if failure else str(made), "memory": memory})
+    except BaseException as error:
+        _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
 
 
 def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
