@@ -114,7 +114,7 @@ class Command:
         return MethodCard(
             name="command",
             version="1",
-            description="A program of somebody else's, run on a folder of pictures.",
+            description="Somebody else's program, run on a folder of pictures.",
             licence="as the program",
             source="the command given",
             params={

@@ -19,7 +19,8 @@ from skimage import data
 from tests.support.cli import start_unmask, unmask
 from tests.support.clips import write_clip
 from unmask.bench.core.spec import Spec
-from unmask.bench.core.types import FaceLabel, Image, SampleRef
+from unmask.bench.core.types import FaceLabel, Image, Sample, SampleRef
+from unmask.bench.run.contestants.contestant import Contestant
 from unmask.bench.run.planning.auditing import further_runs
 from unmask.bench.run.planning.plan import planned_methods
 from unmask.bench.store.tables import read_table
@@ -157,6 +158,17 @@ def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, tool: Path,
     _, alive = psutil.wait_procs(programs, 10)
     assert alive == []
     assert left_over(tmp_path) == []
+
+
+def test_what_a_program_takes_counts_as_its_methods_memory(tmp_path: Path, tool: Path) -> None:
+    code = "import shutil, sys, time; x = bytearray(b'x') * 100000000; time.sleep(1); "
+    tool.write_text(code + "shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)\n")
+    text = Spec("command", {"run": f"{sys.executable} {tool} {{input}} {{output}}"}).text
+    contestant = Contestant(text, "cpu", tmp_path / "log.txt", time_limit=60.0)
+    done = contestant.attempt([Sample("a", PHOTOS[0]())], 0)
+    contestant.close()
+    assert done.failure == ""
+    assert 95 < contestant.memory < 400
 
 
 def test_a_program_that_is_not_there_is_said_before_any_work(tmp_path: Path, photos: Path) -> None:
