@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml
 hooks: setup     ## checks before each commit (.pre-commit-config.yaml)
 	$(BIN)/pre-commit install
 
-demo: setup      ## methods over the quick half of the demo photos and over two clips; says where the reports lie
-	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --shard-size 3 --workers $(CORES) --out $(OUT)
+demo: setup      ## methods over the quick half of the demo photos, audited, and over two clips; says where the reports lie
+	$(BIN)/unmask run --dataset demo-quick=demo:split=quick --audit quick --shard-size 3 --workers $(CORES) --out $(OUT)
 	$(BIN)/unmask video --method blur:sigma=0.15 --method dp-att --frames 140 --workers $(CORES) --out $(OUT)-video
 
 golden: demo     ## the demo's numbers against tests/golden; EXACT=1: to the last digit

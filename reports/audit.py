@@ -242,8 +242,10 @@ def _sentence(board: Board, entrant: Entrant, named: Cell, best: AttackRow | Non
     """What the strongest attack means for people, in numbers of a hundred. ``ignorant``: only an attacker who does not
     know the method could be asked."""
     row = entrant.run.row(board.dataset, entrant.label, strongest_column(board, entrant, NAMED))
-    if best is None or row is None or row.value is None:
+    if best is None:
         return "What an attacker would reach is not known: no attack on it may be believed."
+    if row is None or row.value is None:
+        return "What the strongest attack would reach is not measured: too few people are searched to choose it."
     if named.state != "measured":
         return f"Not comparable with the other methods here: {'; '.join(named.flags)}."
     who = "An attacker who knows the method and has"

@@ -89,7 +89,8 @@ def entrant_cell(board: Board, entrant: Entrant, column: Column, group: str = AL
         return Cell("incomparable", "not comparable", "not comparable", flags=(reason,))
     row = run.row(board.dataset, label, column, group)
     if row is None:
-        apart = lacking(strongest_name(run.plan, label)) if board.metric(column).family == "audit" else ""
+        card = run.metrics.get(column.metric)
+        apart = lacking(strongest_name(run.plan, label)) if card is not None and card.family == "audit" else ""
         return Cell("unmeasured", NOT_MEASURED, NOT_MEASURED, missing=apart)
     control = run.control_row(board.dataset, column) if group == ALL else None
     rank = board.rank(entrant, column) if group == ALL else None

@@ -14,7 +14,7 @@ from unmask.bench.core.errors import DataError, ImageError, UsageError
 from unmask.bench.core.types import Image
 from unmask.bench.data import Dataset, open_dataset
 from unmask.bench.store.documents import located_dataset
-from unmask.bench.store.schemas import PlannedDataset
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.view import RunView
 from unmask.reports.boards import Board, Entrant
 

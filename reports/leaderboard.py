@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Final
 
 from unmask.bench.core.headlines import HEADLINE_EXPOSURE, HEADLINE_PRIVACY, HEADLINE_RISK
+from unmask.bench.store.planned import LOSSLESS
 from unmask.bench.store.results import Problem
-from unmask.bench.store.schemas import LOSSLESS
 from unmask.bench.store.view import CONTROL, WORST, RunView
 from unmask.reports.audit import Audit, audit_of, strongest_cell
 from unmask.reports.boards import Board, Entrant

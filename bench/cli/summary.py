@@ -16,9 +16,9 @@ from unmask.bench.cli.listing import page_console
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.headlines import Key, headline_keys, speaking_key
 from unmask.bench.store.attack_rows import few_people
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.results import NO_FACE, EstimateRow, Estimates
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import PlannedDataset
 
 OUTCOMES = ("outcome_destroyed", "outcome_missed")
 """Stand before the headline columns, since no other number can be read without them."""

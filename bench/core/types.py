@@ -16,6 +16,7 @@ Image = NDArray[np.uint8]
 Float = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
 Gender = Literal["female", "male"]
 FetchProgress = Callable[[str, int, int | None], None]
 """What downloads report to: the file's name, bytes so far, and bytes in all (``None`` = unknown)."""

@@ -20,9 +20,8 @@ import numpy as np
 
 from unmask.bench.core.cards import MetricCard
 from unmask.bench.core.errors import StoreError
-from unmask.bench.core.evidence import Strings
 from unmask.bench.core.headlines import WORST, Key
-from unmask.bench.core.types import Float
+from unmask.bench.core.types import Float, Strings
 from unmask.bench.gate.sides import DISTANCE, RATE, Side, points_of
 from unmask.bench.store.documents import read_model
 from unmask.bench.store.gating import DECIMALS, Baseline, BaselineDataset, Cell, Measure

@@ -48,6 +48,13 @@ class Pair:
         """Whether the candidate's faces stand in another order."""
         return not np.array_equal(self.order, np.arange(len(self.order)))
 
+    @property
+    def groups(self) -> dict[str, Bools]:
+        """Subgroup -> (N,) members; the candidate's where the baseline's run was purged of what they are cut by."""
+        if self.baseline.groups:
+            return dict(self.baseline.groups)
+        return {name: members[self.order] for name, members in self.candidate.groups.items()}
+
     def card(self, key: Key) -> MetricCard:
         """The candidate's, where it has the metric."""
         return self.candidate.cards.get(key[0]) or self.baseline.cards[key[0]]
@@ -104,7 +111,7 @@ class Judge:
         baseline = pair.baseline
         people = np.unique(baseline.person, return_inverse=True)[1].astype(np.int64)
         resamples = ClusterResamples(people, self._replicates, self._seed)
-        groups = {name: members for name, members in baseline.groups.items() if members.sum() >= MIN_GROUP}
+        groups = {name: members for name, members in pair.groups.items() if members.sum() >= MIN_GROUP}
         masks = np.stack([np.ones(len(people), np.bool_), *groups.values()])
         judged = []
         for key in keys:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -63,16 +64,28 @@ def run_candidate(
 ) -> tuple[str, list[str]]:
     """Runs what is missing of a method into ``out``; what is there is not done again. Returns its label, and what was
     left out, a sentence each. Originals that were read before are not read again."""
-    if readings_folder() is None:
-        os.environ[VARIABLE] = str(cache_dir() / "readings")
     choices = {"datasets": tuple(datasets), "methods": (method,)}
     config = RunConfig.model_validate(choices | _measured(baseline, preset))
-    plan = get_ready(config, root=root, workers=workers)
     notes: list[str] = []
-    if preset:
-        plan, notes = _reduced(plan, config, PRESETS[preset], root)
-    run(plan, out, locations=locations_for(config), root=root, workers=workers, progress=progress)
+    with _sharing_readings():  # before anything starts a process
+        plan = get_ready(config, root=root, workers=workers)
+        if preset:
+            plan, notes = _reduced(plan, config, PRESETS[preset], root)
+        run(plan, out, locations=locations_for(config), root=root, workers=workers, progress=progress)
     return without_seeds(registry.method_spec(method))[0].label, notes
+
+
+@contextmanager
+def _sharing_readings() -> Iterator[None]:
+    """Names a folder for them, for this process and its workers, unless there is one."""
+    if readings_folder() is not None:
+        yield
+        return
+    os.environ[VARIABLE] = str(cache_dir() / "readings")
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
 
 
 def _measured(baseline: Path, preset: str) -> dict[str, tuple[str, ...]]:

@@ -40,7 +40,8 @@ from unmask.bench.run.planning.plan import planned_methods, without_paths
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json
 from unmask.bench.store.gating import Sensitivities, Sensitivity
 from unmask.bench.store.names import pseudonyms_of
-from unmask.bench.store.schemas import CONTROL, Plan, Release
+from unmask.bench.store.planned import CONTROL, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.view import RunView
 
 VERSION: Final = 1

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.evidence import ANY_LOOK, OperatingPoint, Strings, point_at
+from unmask.bench.core.evidence import ANY_LOOK, OperatingPoint, point_at
 from unmask.bench.core.exposure import FARTHEST, exposed
 from unmask.bench.core.headlines import WORST, Key, headline_keys, speaking_key
-from unmask.bench.core.types import Bools, Float
+from unmask.bench.core.types import Bools, Float, Strings
 from unmask.bench.core.values import SetStatistic, UnitValues
 from unmask.bench.gate.policy import Policy
 from unmask.bench.gate.statistics import set_statistics

@@ -30,8 +30,8 @@ from unmask.bench.run.outputs.writing import ClipFiles, PhotoFiles
 from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.documents import located_method
 from unmask.bench.store.names import Pseudonyms, hide_paths, pseudonyms_of
+from unmask.bench.store.planned import CONTROL
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL
 from unmask.bench.store.tables import columns_of, read_table, table_key, write_table
 
 

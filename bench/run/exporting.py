@@ -30,7 +30,7 @@ from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.run.planning.auditing import background_of
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.plan import other_datasets, planned_dataset
-from unmask.bench.store.schemas import PlannedDataset
+from unmask.bench.store.planned import PlannedDataset
 
 README: Final = "README.txt"
 _TIME: Final = 315_532_800

@@ -35,6 +35,7 @@ from unmask.bench.run.figures.rows import Answer, GapRows, answer, estimate_rows
 from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.store.attack_rows import strongest_name
 from unmask.bench.store.names import Pseudonyms, pseudonyms_of, without_names, write_names
+from unmask.bench.store.planned import CONTROL, LOSSLESS, PlannedMethod, Release
 from unmask.bench.store.results import (
     AttackRow,
     ClipResult,
@@ -50,7 +51,7 @@ from unmask.bench.store.results import (
     RankRow,
 )
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL, LOSSLESS, Plan, PlannedMethod, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.searches import write_searches
 from unmask.bench.store.tables import Table
 

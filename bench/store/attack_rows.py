@@ -10,7 +10,8 @@ from pydantic import Field
 from unmask.bench.core.headlines import WITHOUT, WORST
 from unmask.bench.core.settings import Strict
 from unmask.bench.core.split import Part
-from unmask.bench.store.schemas import CONTROL, Plan, PlannedMethod
+from unmask.bench.store.planned import CONTROL, PlannedMethod
+from unmask.bench.store.schemas import Plan
 
 NOT_POSSIBLE = "informed attacks: not possible, the method cannot be run"
 

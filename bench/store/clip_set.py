@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from unmask.bench.core.errors import StoreError
+from unmask.bench.store.planned import LOSSLESS, MATCHED, Release
 from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow, Problem
-from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
 from unmask.bench.store.view import ALL, Column, RunView
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from unmask.bench.core.headlines import JUDGE
 from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.planned import Release
 from unmask.bench.store.results import EstimateRow
-from unmask.bench.store.schemas import Release
 
 CLOSE: Final = 0.05
 """How far IDF1 may lie below the re-encoded control's, and still count as hardly changed."""

@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.core.settings import Strict
 from unmask.bench.store.documents import read_model, write_json
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.results import Estimates
-from unmask.bench.store.schemas import PlannedDataset
 
 NAMES: Final = "names.json"
 _REMEDY: Final = "take it away: results stay readable, under pseudonyms"

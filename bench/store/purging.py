@@ -7,9 +7,10 @@ from typing import Final
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.documents import write_json
 from unmask.bench.store.names import pseudonyms_of
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.results import REPRODUCTION
 from unmask.bench.store.run_folder import OWN_CARD, PLAN, PURGED, RESULTS, RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset
+from unmask.bench.store.schemas import Plan
 
 _KEPT: Final = {*(name.partition("/")[0] for name in RESULTS), REPRODUCTION, PURGED}
 

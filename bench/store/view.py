@@ -16,9 +16,10 @@ from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
 from unmask.bench.core.values import Estimate, UnitValues
 from unmask.bench.store import results
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.results import ColumnRow, ComparisonRow, EstimateRow, GapRow, Problem, RankRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.searches import StoredAttack
 
 CONTROL: Final = "none"

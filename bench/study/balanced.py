@@ -31,8 +31,8 @@ from unmask.bench.run.pipeline import fetch_needed
 from unmask.bench.run.planning.plan import planned_dataset
 from unmask.bench.store import results
 from unmask.bench.store.documents import read_object
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.results import Selection
-from unmask.bench.store.schemas import PlannedDataset
 from unmask.bench.study.cells import LABELLER, PER_CELL, Cell, Drop, Labelled, draw, in_cells, take_turns
 from unmask.bench.study.originals import originals_plan, read_originals
 from unmask.bench.study.training_set.build import CARD

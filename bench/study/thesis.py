@@ -23,9 +23,10 @@ from unmask.bench.run.pipeline import get_ready, locations_for, run
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.run.planning.settling import settle_plan
 from unmask.bench.store.documents import Locations, write_json
+from unmask.bench.store.planned import CONTROL
 from unmask.bench.store.results import REPRODUCTION, Reproduction, WideSet
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL, Plan
+from unmask.bench.store.schemas import Plan
 from unmask.bench.study.balanced import balanced_test_set, built_test_set
 
 ROLES: Final[Mapping[str, str]] = {

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.exposure import FARTHEST
 from unmask.bench.core.types import Bools, Float, Outcome
-from unmask.metrics.privacy.attack import Ints, pair_distances, unit_rows
+from unmask.metrics.privacy.attack import Ints, unit_rows
+from unmask.metrics.privacy.face_pairs import pair_distances
 
 PHOTOMETRIC: Final = "photometric"
 SURROUNDINGS: Final = "surroundings"

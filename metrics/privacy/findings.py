@@ -25,8 +25,8 @@ from typing import Final
 import numpy as np
 import scipy
 
-from unmask.bench.core.evidence import Evidence, Strings, point_at
-from unmask.bench.core.types import Bools, Float, Outcome
+from unmask.bench.core.evidence import Evidence, point_at
+from unmask.bench.core.types import Bools, Float, Outcome, Strings
 from unmask.bench.core.values import Finding
 from unmask.metrics.privacy.attack import Attack, Ints, attacks, plain_attacks, unit_rows
 from unmask.metrics.privacy.deid_rate import not_matched

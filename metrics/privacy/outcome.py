@@ -9,8 +9,9 @@ from typing import ClassVar, Final
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import NOT_MEASURED, Evidence, Strings
-from unmask.bench.core.types import Bools, Float, Floats32, Outcome
+from unmask.bench.core.clips import NOT_MEASURED
+from unmask.bench.core.evidence import Evidence
+from unmask.bench.core.types import Bools, Float, Floats32, Outcome, Strings
 from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
 
 

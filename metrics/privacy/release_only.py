@@ -21,8 +21,9 @@ from unmask.bench.core.stats.linking import RandIndex, joined, pseudonymous, pur
 from unmask.bench.core.stats.resampling import STATISTIC_REPLICATES, ClusterResamples, replicate_statistic
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Estimate, Finding, SetStatistic, UnitValues
-from unmask.metrics.privacy.attack import Ints, genuine_photo_pairs, impostor_pairs
+from unmask.metrics.privacy.attack import Ints
 from unmask.metrics.privacy.channels import ONE_DRAW, Channel, channels, one_draw_channels
+from unmask.metrics.privacy.face_pairs import genuine_photo_pairs, impostor_pairs
 from unmask.metrics.privacy.strangers import strangers
 from unmask.metrics.privacy.verification import TAR_FMRS, Pairs, VerificationAttack
 

@@ -16,15 +16,8 @@ from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.error_rates import PairDistances
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import Histogram, SetStatistic
-from unmask.metrics.privacy.attack import (
-    CANDIDATES,
-    Attack,
-    Ints,
-    attacks,
-    genuine_photo_pairs,
-    impostor_pairs,
-    pair_distances,
-)
+from unmask.metrics.privacy.attack import CANDIDATES, Attack, Ints, attacks
+from unmask.metrics.privacy.face_pairs import genuine_photo_pairs, impostor_pairs, pair_distances
 from unmask.metrics.privacy.strangers import strangers
 
 TAR_FMRS = {"1e-2": 1e-2, "1e-3": 1e-3}

@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 import numpy as np
 
 from unmask.bench.core.cards import Direction, MetricCard
-from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED, Evidence, point_at
+from unmask.bench.core.clips import NOT_MEASURED
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, point_at
 from unmask.bench.core.exposure import FMR, exposed, longest_run, nearest, own_distances
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Float, Floats32, Outcome

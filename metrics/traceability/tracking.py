@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 import numpy as np
 
 from unmask.bench.core.cards import MetricCard
-from unmask.bench.core.evidence import Clips, Evidence
+from unmask.bench.core.clips import Clips
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import CLIPS, SetStatistic, UnitValues
 from unmask.bench.core.video import Tracks

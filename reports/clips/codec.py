@@ -8,7 +8,7 @@ from typing import Any, Final
 from unmask.bench.core.headlines import JUDGE
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.following import Change, followed
-from unmask.bench.store.schemas import LOSSLESS, MATCHED, Release
+from unmask.bench.store.planned import LOSSLESS, MATCHED, Release
 from unmask.bench.store.view import WORST, Column
 from unmask.reports.boards import Board, Entrant
 from unmask.reports.cells import Cell, entrant_cell

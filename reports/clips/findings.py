@@ -8,8 +8,8 @@ from unmask.bench.core.exposure import FMR
 from unmask.bench.core.headlines import JUDGE
 from unmask.bench.store.clip_set import ClipSet
 from unmask.bench.store.following import CLOSE, FEW, IDF1, STEADY, Change, followed
+from unmask.bench.store.planned import Release
 from unmask.bench.store.results import EstimateRow
-from unmask.bench.store.schemas import Release
 from unmask.bench.store.view import WORST
 from unmask.reports.leaderboard import USELESS_SHARE
 from unmask.reports.numbers import NBSP, count, format_value, interval_text, listed, with_interval

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.planned import Release
 from unmask.bench.store.results import ClipResult, ClipRow, EstimateRow
-from unmask.bench.store.schemas import Release
 from unmask.bench.store.view import ALL, column_of
 from unmask.reports.boards import Board
 from unmask.reports.cells import missing_text

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from unmask.bench.core.errors import StoreError
 from unmask.bench.store.clip_set import ClipSet
+from unmask.bench.store.planned import Release
 from unmask.bench.store.results import ClipRow
-from unmask.bench.store.schemas import Release
 from unmask.reports.charts.timeline import STATES, Lane, LaneGroup, Stretch, timeline_svg
 from unmask.reports.numbers import DASH, NBSP, count
 

@@ -43,7 +43,7 @@ SEEDS = 5
 SIZES = (200, 1000, 5000)
 DRAWS = int(os.environ.get("UNMASK_BENCH_DRAWS", "2000"))
 POWER_DRAWS = max(DRAWS // 10, 20)
-SHARES = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
+SHARES = (0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.12, 0.15, 0.20)
 """Of faces that a weakened candidate leaves as they are."""
 REPLICATES = 200
 RATE: Key = ("deid_rate@1e-3", WORST, "face")

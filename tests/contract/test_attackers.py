@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,11 @@ def plain(value: Any, item: Any) -> Any:
         weights = np.tile(item.scored.astype(np.float64), (2, 1))
         weights[1, :1] = 0
         return value(weights) if value is item.compute_all else [value(row) for row in weights]
-    return dict(value) if isinstance(value, Mapping) else value
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name), value) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: plain(each, item) for name, each in value.items()}
+    return [plain(each, item) for each in value] if isinstance(value, tuple) else value
 
 
 @pytest.mark.parametrize(("name", "kind"), ASKED)

@@ -14,7 +14,8 @@ from tests.support.audits import audited, unit
 from tests.support.evidence import make_evidence
 from tests.support.video import Clip, Face, video_evidence
 from unmask.bench.core.cards import Family, Role
-from unmask.bench.core.evidence import NOT_MEASURED, Evidence
+from unmask.bench.core.clips import NOT_MEASURED
+from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.registry import TABLES, all_metrics
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Bools, Floats32, Outcome, Region

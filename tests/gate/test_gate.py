@@ -154,6 +154,14 @@ def test_a_subgroup_that_collapses_under_a_passing_mean_fails(tmp_path: Path) ->
         assert fallen["group"] == "gender=female"
 
 
+def test_a_purged_baseline_is_judged_by_the_subgroups_of_the_candidate(tmp_path: Path) -> None:
+    gender = ["female"] * 60 + ["male"] * 940
+    before = gate_run(tmp_path / "one", matched(0.0, 1000), gender=gender)
+    assert unmask_here("purge", str(before)).returncode == 0
+    code, gate, _ = run_gate(before, gate_run(tmp_path / "two", matched(0.03, 1000), gender=gender))
+    assert (code, verdict(gate, group="gender=female")) == (3, "worse")
+
+
 def test_small_losses_do_not_add_up_past_the_anchor(tmp_path: Path) -> None:
     anchor = accepted(gate_run(tmp_path / "release", matched(0.0)))
     before = gate_run(tmp_path / "before", matched(0.10))

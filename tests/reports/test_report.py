@@ -25,8 +25,8 @@ from tests.support.sealing import seal_run
 from unmask.bench.cli import app
 from unmask.bench.core.errors import ImageError, StoreError, UsageError
 from unmask.bench.core.types import Image
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import PlannedDataset
 from unmask.bench.store.view import RunView, own_tools
 from unmask.reports.build import build_report
 from unmask.reports.numbers import format_value

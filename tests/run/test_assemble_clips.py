@@ -15,8 +15,9 @@ from tests.support.painted_runs import ClipRun
 from tests.support.video import POINTS, RECOGNISER, Clip, build_clip
 from tests.support.video import Face as Seen
 from tests.support.video import video_evidence as made_up
+from unmask.bench.core.clips import NOT_MEASURED
 from unmask.bench.core.errors import StoreError, VideoError
-from unmask.bench.core.evidence import KNOWN_PLACE, NOT_MEASURED
+from unmask.bench.core.evidence import KNOWN_PLACE
 from unmask.bench.core.types import Image, Outcome
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.figures.clips import EXPOSED, reference_of, states, timeline

@@ -133,7 +133,7 @@ def test_the_headline_columns_in_their_order() -> None:
     assert [names[0] for names in headline_metrics(REAL)] == [
         "people", "people_difference", "hota", "idf1", "mota", "hota_original", "idf1_original",
         "tracks_exposed", "longest_exposure", "frames_missed", "tracks_missed",
-        "attack_rank1", "residual_risk", "deid_rate@1e-3", "rank1_cross_photo", "eer_cross_photo",
+        "residual_risk", "attack_rank1", "deid_rate@1e-3", "rank1_cross_photo", "eer_cross_photo",
         "identity_kept", "identity_shared", "flicker", "landmark_correlation",
         "gender_estimated_correct", "age_group_estimated_correct", "ita_change",
         "ssim", "lpips_alex", "kid", "ms_per_face", "ms_per_frame", "kbps",

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import KNOWN_PLACE, Clips, Evidence, FaceTruth, OperatingPoint, Strings, Units
+from unmask.bench.core.clips import Clips
+from unmask.bench.core.evidence import KNOWN_PLACE, Evidence, FaceTruth, OperatingPoint, Units
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Bools, Floats32
+from unmask.bench.core.types import Bools, Floats32, Strings
 from unmask.bench.core.video import Ints, Tracks
 from unmask.bench.run.figures.clips import OriginalClip
 from unmask.bench.store.tables import Table

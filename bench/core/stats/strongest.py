@@ -45,21 +45,24 @@ def strongest(
     (de-identification rates); default large ones (identification). ``measured``: the attacks' own means
     (`resampling.replicate_means`), where they are there already. ``point`` (M,) and ``values`` (R, M) are cross-fitted,
     the choice made anew in each replicate; ``attacks`` are the K themselves, of which `intervals.estimates` makes the
-    interval, and ``n`` counts the units of the best of them. NaN where a half has nobody scored by any attack. A floor
-    permutes labels first: hand this function to `trust.permuted_floor`. Raises `ValueError` for no attack.
+    interval, and ``n`` counts the units of the best of them. Halves are of the people whom any attack scored; NaN where
+    a half has nobody. A floor permutes labels first: hand this function to `trust.permuted_floor`. Raises `ValueError`
+    for no attack.
     """
     if not attacks:
         raise ValueError("the strongest of no attacks is not defined")
     each = measured or [replicate_means(attack, resamples, masks) for attack in attacks]
     worst = worst_replicates(each, lowest)
     rows = np.ones((1, len(resamples)), dtype=np.bool_) if masks is None else masks
-    sides = halves(resamples.bags, splits, seed)
     point, values = worst.point.copy(), worst.values.copy()
-    everybody = np.ones((1, resamples.bags))
     for m, mask in enumerate(rows):
         sums, counts = _by_bag(attacks, mask, resamples)
-        point[m] = _crossed(sums, counts, everybody, sides, lowest)[0]
-        values[:, m] = _crossed(sums, counts, resamples.bootstrap, sides, lowest)
+        # Of few people who are scored among many, a half of all might have none.
+        there = counts.any(axis=0)
+        sums, counts, draws = sums[:, there], counts[:, there], resamples.bootstrap[:, there]
+        sides = halves(len(sums[0]), splits, seed)
+        point[m] = _crossed(sums, counts, np.ones((1, len(sums[0]))), sides, lowest)[0]
+        values[:, m] = _crossed(sums, counts, draws, sides, lowest)
     return replace(worst, point=point, values=values, alternatives=())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.cards import InstrumentCard
+from unmask.bench.core.clips import no_clips
 from unmask.bench.core.evidence import (
     ANY_LOOK,
     KNOWN_PLACE,
@@ -18,14 +19,12 @@ from unmask.bench.core.evidence import (
     ExtraFaces,
     FaceTruth,
     OperatingPoint,
-    Strings,
     Units,
-    no_clips,
     point_at,
 )
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Floats32, Outcome, Unit, unit_of
+from unmask.bench.core.types import Floats32, Outcome, Strings, Unit, unit_of
 from unmask.bench.core.views import is_restored, view_column
 from unmask.bench.run.figures.audit import audit_of
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
@@ -37,8 +36,9 @@ from unmask.bench.run.reading.parts import BLANK, EXTRA, FACE_ROLES
 from unmask.bench.run.reading.regions import regions_of
 from unmask.bench.run.reading.views import original_views, released_views, view_table
 from unmask.bench.store.detections import detection_columns
+from unmask.bench.store.planned import PlannedDataset
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, concatenate, read_table
 
@@ -131,28 +131,17 @@ def assemble_evidence(
     outputs = output_rows(folder, plan, originals.dataset, label)
     scores = _Scores(folder, plan, originals, label)
     ended = scores.table("outcomes", len(originals.faces), _NO_OUTCOMES)
-    readings: dict[str, dict[str, NDArray[Any]]] = {}
+    readings = _readings(folder, plan, originals, label, scores)
     features: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         region: (read, {}) for region, read in originals.features.items()
     }
     pairs: dict[str, dict[str, dict[str, NDArray[Any]]]] = {region: {} for region in features}
-    for card in plan.reading(planned).instruments:
-        for part in _face_parts(card, plan.looks_closely(planned)):
-            like = originals.readings[card.name]
-            if "embedding" in like:  # the columns that a recogniser has on outputs
-                like = {**like, KNOWN_PLACE: like["embedding"], BLANK: like["embedding"]}
-            readings.setdefault(card.name, {}).update(scores.table(part, len(originals.faces), like))
-        if card.role == "recogniser":
-            for view in released_views(folder, plan, planned, label, card.name):
-                readings[card.name].update(scores.table(view_table(card.name, view), len(originals.faces), {}))
-        if card.role in ("features", "pair"):
-            for region in features:
-                count = len(originals.units[unit_of(region)])
-                like = originals.features[region].get(card.name, {})
-                columns = scores.table(f"{card.name}@{region}", count, like)
-                (features[region][1] if card.role == "features" else pairs[region])[card.name] = columns
-    if label == plan.releases[0].method:
-        readings = {name: _control_views(plan, columns) for name, columns in readings.items()}
+    for card in plan.reading(planned).instruments_of("features", "pair"):
+        for region in features:
+            count = len(originals.units[unit_of(region)])
+            like = originals.features[region].get(card.name, {})
+            columns = scores.table(f"{card.name}@{region}", count, like)
+            (features[region][1] if card.role == "features" else pairs[region])[card.name] = columns
     left = missed(ended["explained"], ended["equal"], originals.readings, readings, points)
     evidence = Evidence(
         dataset=originals.dataset,
@@ -184,6 +173,26 @@ def assemble_evidence(
         control=control,
     )
     return evidence, ended["reason"], outputs
+
+
+def _readings(
+    folder: RunFolder, plan: Plan, originals: Originals, label: str, scores: _Scores
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """What every instrument read of a release's faces, recognisers also in the views of attackers."""
+    planned, count = plan.dataset(originals.dataset), len(originals.faces)
+    readings: dict[str, dict[str, NDArray[Any]]] = {}
+    for card in plan.reading(planned).instruments:
+        for part in _face_parts(card, plan.looks_closely(planned)):
+            like = originals.readings[card.name]
+            if "embedding" in like:  # the columns that a recogniser has on outputs
+                like = {**like, KNOWN_PLACE: like["embedding"], BLANK: like["embedding"]}
+            readings.setdefault(card.name, {}).update(scores.table(part, count, like))
+        if card.role == "recogniser":
+            for view in released_views(folder, plan, planned, label, card.name):
+                readings[card.name].update(scores.table(view_table(card.name, view), count, {}))
+    if label == plan.releases[0].method:
+        return {name: _control_views(plan, columns) for name, columns in readings.items()}
+    return readings
 
 
 def _control_views(plan: Plan, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -18,8 +18,9 @@ from unmask.bench.run.reading.restoring import restoration, restoration_stamp, r
 from unmask.bench.run.reading.views import can_read, original_views, psnr_table, released_views, view_table
 from unmask.bench.store.attack_rows import learnable
 from unmask.bench.store.fits import read_fits
+from unmask.bench.store.planned import PlannedAttacker, PlannedDataset
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedAttacker, PlannedDataset
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import concatenate, read_table, table_key
 

@@ -11,18 +11,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bench.core.evidence import NOT_MEASURED, Clips, Evidence, OperatingPoint, Strings, point_at
+from unmask.bench.core.clips import NOT_MEASURED, Clips
+from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.exposure import FMR, exposed, frame_seconds, longest_run, own_distances, strangers_matched
-from unmask.bench.core.types import Floats32, Outcome
+from unmask.bench.core.types import Floats32, Outcome, Strings
 from unmask.bench.core.video import Tracks
 from unmask.bench.run.figures.rows import finite
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.outputs.releases import WrittenFile, written_file
 from unmask.bench.store.detections import stored_tracks
 from unmask.bench.store.names import Pseudonyms
+from unmask.bench.store.planned import CONTROL, LOSSLESS, MATCHED, PlannedDataset, Release
 from unmask.bench.store.results import ClipResult, ClipRow
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import CONTROL, LOSSLESS, MATCHED, Plan, PlannedDataset, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import Table, columns_of, read_table, write_table
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
-from unmask.bench.store.schemas import LOSSLESS, Plan, PlannedDataset, PlannedMethod, Release
+from unmask.bench.store.planned import LOSSLESS, PlannedDataset, PlannedMethod, Release
+from unmask.bench.store.schemas import Plan
 
 MetricOutput = UnitValues | SetStatistic | Histogram | Finding | AttackTrial
 

@@ -15,9 +15,10 @@ from unmask.bench.run.figures.assemble import Originals
 from unmask.bench.run.outputs.releases import output_rows
 from unmask.bench.store.attack_rows import learnable, made_elsewhere
 from unmask.bench.store.names import pseudonyms_of
+from unmask.bench.store.planned import PlannedMethod
 from unmask.bench.store.results import NO_FACE, InputRow, MethodProblem, Problem
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedMethod
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import Table
 
 _FAILED_BACKGROUND: Final = "photos of background people have no usable output, so that attackers learn from fewer"

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.demographics import GENDERS, SKIN_TERCILES, age_group, gender_names, group_name
-from unmask.bench.core.evidence import FaceTruth, Strings, Units
+from unmask.bench.core.evidence import FaceTruth, Units
 from unmask.bench.core.settings import Settings
-from unmask.bench.core.types import Bools, Unit
+from unmask.bench.core.types import Bools, Strings, Unit
 from unmask.bench.run.figures.clips import OriginalClip, numbered_tracks
 from unmask.bench.store.tables import Table
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.schemas import PlannedMethod
+from unmask.bench.store.planned import PlannedMethod
 
 PREPARED: Final = 4
 OUTPUTS: Final = 9

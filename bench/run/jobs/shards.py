@@ -16,8 +16,9 @@ from unmask.bench.core.types import SampleRef
 from unmask.bench.data import Dataset
 from unmask.bench.run.jobs import opened
 from unmask.bench.store.attack_rows import learnable
+from unmask.bench.store.planned import PlannedDataset, PlannedMethod, Release
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedDataset, PlannedMethod, Release
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.tables import read_table
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from unmask.bench.data.media import VideoWriter
 from unmask.bench.run.jobs.items import Item, ShardItems
 from unmask.bench.run.jobs.keys import variants_of
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.planned import LOSSLESS
 from unmask.bench.store.storage import Storage
 from unmask.bench.store.tables import columns_of, write_table
 

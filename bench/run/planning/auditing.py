@@ -15,7 +15,7 @@ from unmask.bench.core.types import SampleRef
 from unmask.bench.data.opening import other_half, parse_dataset
 from unmask.bench.run.planning.config import RunConfig
 from unmask.bench.store.attack_rows import made_elsewhere
-from unmask.bench.store.schemas import CONTROL, PlannedAttacker, PlannedMethod
+from unmask.bench.store.planned import CONTROL, PlannedAttacker, PlannedMethod
 
 QUICK_PHOTOS: Final = 600
 """Photos of the background that a quick audit learns from, at most."""

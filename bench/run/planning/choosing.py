@@ -13,7 +13,8 @@ from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.evidence import ANY_LOOK
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.values import AUDIT, CLIPS, Metric
-from unmask.bench.store.schemas import POINTS_SCHEMA, Kind, PlannedMetric, PlannedPart
+from unmask.bench.store.planned import Kind, PlannedMetric, PlannedPart
+from unmask.bench.store.schemas import POINTS_SCHEMA
 
 SHIPPED: Final = "shipped"
 """The operating points that come with unmask."""

@@ -38,16 +38,8 @@ from unmask.bench.run.planning.sources import (
 )
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
-from unmask.bench.store.schemas import (
-    CONTROL,
-    MATCHED,
-    Kind,
-    Plan,
-    PlannedDataset,
-    PlannedMethod,
-    Release,
-    Use,
-)
+from unmask.bench.store.planned import CONTROL, MATCHED, Kind, PlannedDataset, PlannedMethod, Release, Use
+from unmask.bench.store.schemas import Plan
 
 _SHARED: Final[Mapping[Use, str]] = {
     "calibrate": "were used to calibrate ({}); use its probe split, or calibrate on other people with --calibrate-on",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bench.core.types import Bools, Box, Float, Floats32, Image, Region, RegionPair
-from unmask.bench.store.schemas import PlannedDataset
+from unmask.bench.store.planned import PlannedDataset
 
 REGIONS: Final[tuple[Region, ...]] = ("face", "image", "background")
 """Of every data set."""

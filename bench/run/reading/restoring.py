@@ -21,8 +21,9 @@ from unmask.bench.run.outputs.releases import release_items
 from unmask.bench.store.attack_rows import learnable
 from unmask.bench.store.detections import faces_by_item
 from unmask.bench.store.fits import fits_key, fits_stamp, read_fits, write_fits
+from unmask.bench.store.planned import PlannedAttacker
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedAttacker
+from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import Storage
 
 RESTORATIONS: Final = 1

@@ -18,7 +18,7 @@ from unmask.bench.run.reading.parts import Columns, Part
 from unmask.bench.run.reading.regions import face_crop
 from unmask.bench.run.reading.seen import Seen
 from unmask.bench.store.detections import detection_columns, people_columns, track_columns
-from unmask.bench.store.schemas import PlannedPart
+from unmask.bench.store.planned import PlannedPart
 from unmask.bench.store.tables import Table, columns_of
 
 People = Mapping[int, Sequence[PersonBox]]

@@ -22,8 +22,9 @@ from unmask.bench.run.reading.parts import LANDMARKS, Before, FacePart, Part, sp
 from unmask.bench.run.reading.regions import FACE_FACTOR, PATCH_SIDE, blank_face, face_free_patch
 from unmask.bench.run.reading.restoring import restoration_stamp, restorers_at_work
 from unmask.bench.run.reading.seen import Seen
+from unmask.bench.store.planned import PlannedAttacker, PlannedDataset
 from unmask.bench.store.run_folder import RunFolder
-from unmask.bench.store.schemas import Plan, PlannedAttacker, PlannedDataset
+from unmask.bench.store.schemas import Plan
 
 WINDOW: Final = 5.0
 """Side of the part of a picture that is kept of a face in a view, over the longer side of its box: wider than what any

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.evidence import make_evidence
 from tests.support.video import RECOGNISER, Clip, Face, video_evidence
-from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, NOT_MEASURED, Evidence
+from unmask.bench.core.clips import NOT_MEASURED
+from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, Evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import UnitValues
 from unmask.metrics.privacy.attack import Attack, attacks
