@@ -31,7 +31,7 @@ from unmask.bench.run.contestants.contestant import Contestant
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.items import ShardItems
 from unmask.bench.run.jobs.shards import ShardJob
-from unmask.bench.store.schemas import LOSSLESS
+from unmask.bench.store.planned import LOSSLESS
 
 STEPS_OFF: Final = 2
 SHARE_OFF: Final = 0.02
