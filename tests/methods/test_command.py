@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from PIL import Image as Pillow
 
 from unmask.bench.core.errors import DataError, SpecError
 from unmask.bench.core.protocols import Method
@@ -292,9 +291,8 @@ def test_a_command_that_cannot_work_is_refused_in_one_line(spec: str, reason: st
 
 
 def test_the_card_names_no_folder(program: Callable[..., Method], tmp_path: Path) -> None:
-    weights = tmp_path / "ann" / "net.pt"
-    weights.parent.mkdir()
-    Pillow.new("RGB", (20, 20)).save(weights, "PNG")
+    weights = tmp_path / "net.pt"
+    weights.touch()
     method = program(GOOD, f"{{input}} {{output}} --model={weights} --strength 0.5 /nowhere/of/ann/x", version=3)
     name = Path(sys.executable).name
     assert method.card.params["run"] == f"{name} tool.py {{input}} {{output}} --model=net.pt --strength 0.5 x"
