@@ -12,6 +12,7 @@ import typer
 from unmask import __version__
 from unmask.bench.cli import (
     calibrate,
+    check,
     data,
     doctor,
     gate,
@@ -57,6 +58,8 @@ app.command("purge")(report.purge)
 settings_command(app, "calibrate", CALIBRATION, WAY_OF_RUNNING, without=("out", "time_limit"))(calibrate.calibrate)
 app.command("gate")(gate.gate)
 app.add_typer(gate.app, name="baseline", help="What gates compare with.")
+app.command("check")(check.check)
+app.command("new")(check.new)
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")

@@ -28,7 +28,13 @@ TIME_LIMIT_S: Final = 120.0
 """Seconds that a plug-in may take to be imported, and to be constructed, before anything runs."""
 FILE_MODULES: Final = "unmask_file_"
 """How the modules are called, in ``sys.modules`` alone, that files of users are read into."""
-_METHOD: Final = ("load", "anonymize")
+_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "method": ("load", "anonymize"),
+    "metric": ("ask",),
+    "instrument": ("open",),
+    "attacker": ("fit", "read"),
+}
+"""What a class in a file must have to be one."""
 _CONTROL: Final = "none"
 _CARDS: Any = {"attacker": AttackerCard, "method": MethodCard, "instrument": InstrumentCard, "metric": MetricCard}
 
@@ -113,28 +119,35 @@ def load_plugin(kind: str, name: str, place: str) -> Any:
 def load_method_file(name: str) -> Any:
     """The class of a method that a name such as ``path/to/my.py:MyMethod`` leads to. The file is read and run once as
     long as its content stays the same; its folder does not come onto the import path. Raises `SpecError`."""
+    return load_file("method", name)
+
+
+def load_file(kind: str, name: str) -> Any:
+    """As `load_method_file`, the class of any kind that `unmask check` can be asked about."""
     path, attribute = _target(name)
     source = source_of(name)
+    members = _MEMBERS[kind]
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, type) and all(callable(getattr(value, need, None)) for need in members)
 
     def load() -> Any:
         module = _module_of(path, source)
-        methods = [
-            key for key, value in vars(module).items() if _is_method(value) and value.__module__ == module.__name__
-        ]
-        there = f"it has: {', '.join(methods)}" if methods else "it has no class with load and anonymize either"
+        fitting = [key for key, value in vars(module).items() if fits(value) and value.__module__ == module.__name__]
+        there = f"it has: {', '.join(fitting)}" if fitting else f"it has no class with {' and '.join(members)} either"
         if not attribute:
-            example = f"{path.name}:{methods[0]}" if methods else "my.py:MyMethod"
+            example = f"{path.name}:{fitting[0]}" if fitting else "my.py:MyMethod"
             raise SpecError(f"{path.name} needs the name of a class behind it, such as {example}; {there}")
         target = getattr(module, attribute, None)
         if not isinstance(target, type):
             raise SpecError(f"{path.name} has no class {attribute!r}; {there}")
-        lacking = [need for need in _METHOD if not callable(getattr(target, need, None))]
+        lacking = [need for need in members if not callable(getattr(target, need, None))]
         if lacking:
-            raise SpecError(f"{path.name}:{attribute} is no method: it has no {' and no '.join(lacking)}; {there}")
+            raise SpecError(f"{path.name}:{attribute} is no {kind}: it has no {' and no '.join(lacking)}; {there}")
         inspect.signature(target)
         return target
 
-    return _guarded("method", name, load)
+    return _guarded(kind, name, load)
 
 
 def source_of(name: str) -> bytes:
@@ -159,10 +172,6 @@ def _target(name: str) -> tuple[Path, str]:
     if target is None:
         raise SpecError(f"{name!r} names no Python file; write path/to/my.py:MyMethod")
     return target[0].expanduser(), target[1]
-
-
-def _is_method(value: Any) -> bool:
-    return isinstance(value, type) and all(callable(getattr(value, need, None)) for need in _METHOD)
 
 
 def _module_of(path: Path, source: bytes) -> ModuleType:

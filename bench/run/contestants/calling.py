@@ -43,6 +43,8 @@ class Attempt:
     """The traceback of a failure, for the log."""
     final: bool = False
     """Whether a failure is settled for every sample of the batch, so that none is worth trying alone."""
+    changed: bool = False
+    """Whether the method wrote into the images that it was handed."""
 
 
 class Callee(Protocol):
@@ -125,7 +127,9 @@ def attempt(method: Any, batch: Sequence[Sample], seed: int) -> Attempt:
         reraise_interrupt(error)
         return Attempt(failure=reason_of(error), trace=trace_of(error))
     pairs = zip(results, batch, strict=True)
-    return Attempt([checked(result, sample.image, sample.boxes or ()) for result, sample in pairs], ms=ms)
+    outputs = [checked(result, sample.image, sample.boxes or ()) for result, sample in pairs]
+    changed = any(not np.array_equal(copy.image, sample.image) for copy, sample in zip(guarded, batch, strict=True))
+    return Attempt(outputs, ms=ms, changed=changed)
 
 
 def checked(result: Any, image: Image, boxes: Sequence[Box] = ()) -> Image | MethodFailure:

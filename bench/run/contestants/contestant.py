@@ -80,6 +80,8 @@ class Contestant:
         self._token = secrets.token_hex(16)
         self._scratch = ""
         self.memory = 0.0
+        self.resident = 0.0
+        """MiB that the method's process held after its last call."""
         self._expected: list[str] | None = None
         self._answered = self._losses = 0
         self._expired = False
@@ -92,6 +94,10 @@ class Contestant:
         self._expected = list(ids)
         if self._connection is not None:
             self._inform()
+
+    def load(self) -> bool:
+        """Starts the process where there is none; whether the method could be loaded, else ``failure`` says why."""
+        return self._running()
 
     def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
         """One call, in at most ``time_limit`` seconds an image. A process that dies on a single image after it had
@@ -220,7 +226,7 @@ class Contestant:
             for sample in batch:
                 self._pipe.send_bytes(np.ascontiguousarray(sample.image).reshape(-1).data)
             answer = self._receive()
-            self.memory = max(self.memory, float(answer["memory"]))
+            self.memory, self.resident = max(self.memory, float(answer["memory"])), float(answer["resident"])
             results: list[Image | MethodFailure] = []
             for reason, sample in zip(answer["reasons"], batch if answer["reasons"] else (), strict=True):
                 if reason is not None:
@@ -228,7 +234,8 @@ class Contestant:
                     continue
                 data = self._bytes(sample.image.nbytes)
                 results.append(np.frombuffer(data, np.uint8).reshape(sample.image.shape))
-            return Attempt(results, str(answer["failure"]), float(answer["ms"]), str(answer["trace"]))
+            changed = bool(answer["changed"])
+            return Attempt(results, str(answer["failure"]), float(answer["ms"]), str(answer["trace"]), changed=changed)
 
         return self._within(limit, call)
 

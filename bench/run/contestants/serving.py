@@ -101,8 +101,9 @@ def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
     reasons = [result.reason if isinstance(result, MethodFailure) else None for result in done.results]
-    answer = {"failure": done.failure, "trace": done.trace, "ms": done.ms, "memory": memory, "reasons": reasons}
-    _send(connection, answer)
+    answer = {"failure": done.failure, "trace": done.trace, "ms": done.ms, "changed": done.changed, "reasons": reasons}
+    resident = psutil.Process().memory_info().rss / 2**20
+    _send(connection, {**answer, "memory": memory, "resident": resident})
     for result in done.results:
         if not isinstance(result, MethodFailure):
             connection.send_bytes(np.ascontiguousarray(result).reshape(-1).data)
