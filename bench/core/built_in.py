@@ -19,6 +19,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "attgan": "unmask.methods.learned:AttGan",
         "stargan": "unmask.methods.learned:StarGan",
         "outputs": "unmask.methods.outputs:StoredOutputs",
+        "command": "unmask.methods.command:Command",
     },
     "instrument": {
         "yunet": "unmask.metrics.instruments.detectors:YuNet",

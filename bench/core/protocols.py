@@ -23,6 +23,12 @@ class Method(Protocol):
 
     The ids are made of the photos' content and tell nothing else; two equal photos share one. A method whose class has
     ``needs_names = True`` matches files by name and gets the photos' own names instead.
+
+    A class that starts programs may also have ``located(params)``: parameters as they are on this machine, which plans
+    leave out; ``named_files(params)``: name -> file that decides what it does; ``draws_by_sample = False`` where it
+    cannot draw by `Sample.draw`; and, on its instances, ``memory_mib``: the most memory that those programs had. One
+    whose card has the parameter ``frames`` and says False there has ``anonymize_clip(path, *, seed)`` for clips: it
+    gives the path of a new clip below the folder for temporary files, or a `MethodFailure`.
     """
 
     @property

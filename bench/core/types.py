@@ -118,6 +118,8 @@ class Sample:
     sequence: str = ""
     """Of a frame: a name of its clip, opaque as ``id`` is; '' = a photo. The frames of a clip come in order, each
     once, unless a method that fails or dies on one is asked again."""
+    landmarks: tuple[Floats32, ...] = ()
+    """(5, 2) of each of ``boxes``, see `Detection.landmarks`; () where there are no boxes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draw", self.draw or self.id)

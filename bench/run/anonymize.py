@@ -19,9 +19,9 @@ from unmask.bench.core.split import Part
 from unmask.bench.core.types import Detection, MethodFailure, Sample, SampleRef
 from unmask.bench.data.stored_outputs import part_spec
 from unmask.bench.run.checks.guard import Guard
-from unmask.bench.run.contestants.calling import Callee, Here, call_method
-from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant, short_id
-from unmask.bench.run.contestants.output_clips import OutputClip
+from unmask.bench.run.contestants.calling import Callee, Here, call_method, short_id
+from unmask.bench.run.contestants.contestant import LOAD_FAILED, TOO_LONG, Contestant
+from unmask.bench.run.contestants.output_clips import OutputClip, ProgramClip
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.items import Item, ShardItems
 from unmask.bench.run.jobs.keys import outputs_key
@@ -65,6 +65,12 @@ def is_copied(job: ShardJob) -> bool:
 def answers_clips(job: ShardJob) -> bool:
     """Whether the method's outputs of clips lie in a folder already, so that there is nothing to run."""
     return hasattr(method_class(job), "clip")
+
+
+def makes_clips(job: ShardJob) -> bool:
+    """Whether the method is handed whole clips, as its parameter ``frames=false`` says, and not their frames."""
+    whole = hasattr(method_class(job), "anonymize_clip") and job.planned_method.card.params.get("frames") is False
+    return job.of_clips and whole
 
 
 def open_contestant(job: ShardJob, threads: int, *, time_limit: float) -> Contestant:
@@ -117,11 +123,13 @@ def anonymize_shard(job: ShardJob, callee: Callee | None = None) -> bool:
     method, else it is loaded into this process. A clip that cannot be read has no rows."""
     if is_anonymized(job, callee.time_limit if callee is not None else 0.0):
         return False
-    items = ShardItems(job)
+    items = ShardItems(job, most=job.planned_method.card.batch_size)
     if callee is None:
         spec = spec_of(job)
         copied = job.of_clips and answers_clips(job)
         callee = OutputClip(job, items, spec) if copied else Here(spec, job.plan.settings.device)
+    elif isinstance(callee, Contestant) and makes_clips(job):
+        callee = ProgramClip(job, items, callee)
     with job.folder.outputs_dir(job.dataset, job.method, job.shard).replacing(last="outputs.parquet") as folder:
         with ClipFiles(job, items, folder) if job.of_clips else PhotoFiles(job, folder) as files:
             rows = _rows(job, items, callee, files)
@@ -172,9 +180,10 @@ def _rows(
 def _sample(item: Item, faces: Mapping[str | int, Sequence[Detection]], named: bool, draw: str) -> Sample:
     assert item.image is not None  # it can be read
     neutral = neutral_id(item.ref, None if item.frame is None else item.number)
-    boxes = tuple(face.box for face in faces.get(item.key, []))
+    present = faces.get(item.key, [])
+    boxes, landmarks = tuple(face.box for face in present), tuple(face.landmarks for face in present)
     sequence = "" if item.frame is None else neutral.partition("#")[0]
-    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence)
+    return Sample(item.ref.id if named else neutral, item.image, boxes, draw, sequence, landmarks)
 
 
 def draw_of(job: ShardJob, ref: SampleRef) -> str:

@@ -76,9 +76,10 @@ class Memory:
             title="Peak memory",
             question="How much memory does the method need beyond the harness itself?",
             how="Largest resident memory of the method's own process, less what the process held before the method was "
-            "loaded. One measurement over all images, so there is no interval.",
+            "loaded; of a program run by its command, the most that its processes were seen to have together is added. "
+            "One measurement over all images, so there is no interval.",
             limits="Memory of a graphics card is not in it, nor what the method shares with the harness. Grows with "
-            "the largest photo of the data set.",
+            "the largest photo of the data set. Programs are looked at a few times a second.",
         ),
     )
     needs: ClassVar[tuple[str, ...]] = ()

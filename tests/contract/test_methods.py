@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,13 @@ from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
 
 Load = Callable[[Method], Method]
+INVERTING = """
+import pathlib, sys
+from PIL import Image, ImageOps
+for file in pathlib.Path(sys.argv[1]).iterdir():
+    ImageOps.invert(Image.open(file)).save(pathlib.Path(sys.argv[2], file.name))
+"""
+"""A program as somebody else would write one."""
 IDS = ("a/1.png", "a/2.png", "b/1.jpg")
 
 
@@ -37,6 +45,9 @@ def samples(astronaut: Image) -> list[Sample]:
 def spec(request: pytest.FixtureRequest, tmp_path: Path, samples: list[Sample]) -> Spec:
     """Each registered method, with what it cannot do without."""
     name: str = request.param
+    if name == "command":
+        (tmp_path / "tool.py").write_text(INVERTING)
+        return Spec(name, {"run": f"{sys.executable} {tmp_path}/tool.py {{input}} {{output}}"})
     if name != "outputs":
         return Spec(name)
     for sample in samples:

@@ -169,6 +169,15 @@ def trace_of(error: BaseException) -> str:
     return text[-TRACE_LENGTH:].encode("utf-8", "replace").decode("utf-8")
 
 
+def short_id(sample: str) -> str:
+    """The first digits of an id that is a digest; a name as it is, so that it is still known for one."""
+    return sample[:16] if re.fullmatch(r"[0-9a-f]{64}", sample) else sample
+
+
+def short_ids(batch: Sequence[Sample]) -> str:
+    return ", ".join(short_id(sample.id) for sample in batch)
+
+
 def peak_memory() -> float:
     """The largest resident memory this process has had so far, MiB; NaN where the system does not tell."""
     if psutil.LINUX:

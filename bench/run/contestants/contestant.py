@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import re
 import secrets
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -19,7 +20,7 @@ import numpy as np
 
 from unmask.bench.core.errors import REASON_LENGTH
 from unmask.bench.core.types import Image, MethodFailure, Sample
-from unmask.bench.run.contestants.calling import Attempt
+from unmask.bench.run.contestants.calling import Attempt, short_ids
 from unmask.bench.run.contestants.method_log import MethodLog
 from unmask.bench.run.contestants.serving import descendants, end_family, end_orphans, serve
 from unmask.bench.run.jobs.executors import START_METHOD, start_fork_server
@@ -34,6 +35,7 @@ MOST_LOSSES: Final = 5
 LOAD_FAILED: Final = "the method could not be loaded: "
 DIED: Final = "the method's process died on this image"
 TOO_LONG: Final = "took longer than "
+ELSEWHERE: Final = "the method put its output clip outside its own folder"
 GIVEN_UP: Final = f"not tried: the method's process was lost {MOST_LOSSES} times in a row; last: "
 _MESSAGE_BYTES: Final = 64 * 2**20
 
@@ -76,6 +78,7 @@ class Contestant:
         self._process: Any = None
         self._connection: Connection | None = None
         self._token = secrets.token_hex(16)
+        self._scratch = ""
         self.memory = 0.0
         self.resident = 0.0
         """MiB that the method's process held after its last call."""
@@ -115,13 +118,37 @@ class Contestant:
             self._losses += len(batch) == 1
             if self._losses >= MOST_LOSSES:
                 self.failure = f"{GIVEN_UP}{reason}"[:REASON_LENGTH]
-            self.note(f"{_names(batch)}: {reason} ({how or error})")
+            self.note(f"{short_ids(batch)}: {reason} ({how or error})")
             return Attempt(failure=reason)
         self._answered += 1
         self._losses = 0
         if done.trace:
-            self.note(f"{_names(batch)}:\n{done.trace}")
+            self.note(f"{short_ids(batch)}:\n{done.trace}")
         return done
+
+    def clip(self, path: Path, frames: int, seed: int) -> Path | MethodFailure:
+        """The file that the method makes of a clip of so many ``frames``; it stays until the process ends."""
+        if not self._running():
+            return MethodFailure(self.failure)
+
+        def call() -> dict[str, Any]:
+            self._send({"do": "clip", "path": str(path), "seed": seed})
+            return self._receive()
+
+        try:
+            answer = self._within(self.time_limit * frames, call)
+            if answer["failure"]:
+                self.note(str(answer["trace"]))
+                return MethodFailure(str(answer["failure"])[:REASON_LENGTH])
+            self.memory = max(self.memory, float(answer["memory"]))
+            made = Path(str(answer["path"]))
+            return made if made.resolve().is_relative_to(Path(self._scratch).resolve()) else MethodFailure(ELSEWHERE)
+        except _LOST as error:
+            expired, how = self._expired, self._end()
+            self._raise_if_stopping()
+            reason = f"a frame on average {TOO_LONG}{self.time_limit:g} s" if expired else DIED
+            self.note(f"{reason} ({how or error})")
+            return MethodFailure(reason)
 
     def close(self) -> None:
         """Ends the process with everything that the method has started."""
@@ -163,7 +190,9 @@ class Contestant:
         start_fork_server()
         ours, theirs = context.Pipe()
         output, their_output = context.Pipe(duplex=False)
-        arguments = (theirs, their_output, self._spec, self._device, self._code, self._threads, self._token)
+        self._scratch = tempfile.mkdtemp(prefix="unmask-method-")
+        settings = (self._threads, self._token, self._scratch)
+        arguments = (theirs, their_output, self._spec, self._device, self._code, *settings)
         self._process = context.Process(target=serve, args=arguments)
         self._process.start()
         theirs.close()
@@ -190,6 +219,7 @@ class Contestant:
             boxes = [sample.boxes and [(b.x, b.y, b.w, b.h) for b in sample.boxes] for sample in batch]
             entries = [
                 {"id": s.id, "shape": s.image.shape, "draw": s.draw, "sequence": s.sequence, "boxes": b}
+                | {"landmarks": [np.asarray(points).tolist() for points in s.landmarks]}
                 for s, b in zip(batch, boxes, strict=True)
             ]
             self._send({"do": "anonymize", "seed": seed, "samples": entries})
@@ -268,15 +298,7 @@ class Contestant:
         end_family(process.pid, family)
         end_orphans(self._token)
         process.join(5)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if code is None or code == 0:
             return ""
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def short_id(sample: str) -> str:
-    """The first digits of an id that is a digest; a name as it is, so that it is still known for one."""
-    return sample[:16] if re.fullmatch(r"[0-9a-f]{64}", sample) else sample
-
-
-def _names(batch: Sequence[Sample]) -> str:
-    return ", ".join(short_id(sample.id) for sample in batch)

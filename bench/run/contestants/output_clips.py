@@ -1,4 +1,4 @@
-"""A clip that another tool made, in the place of a method: which of its frames answers each frame of the input.
+"""A clip that another tool made, here or elsewhere: which of its frames answers each frame of the input.
 
 Clips come back with other frames than they had: doubled to a constant rate, dropped, or with other times. Frame is
 compared with frame where both clips have as many; else each with what is shown in the middle of its own time.
@@ -6,10 +6,14 @@ compared with frame where both clips have as many; else each with what is shown 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
+from itertools import islice, repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -19,13 +23,15 @@ from unmask.bench.core.errors import VideoError, counted
 from unmask.bench.core.exposure import frame_seconds
 from unmask.bench.core.types import Float, Image, MethodFailure, Sample
 from unmask.bench.core.video import VideoInfo
-from unmask.bench.data.media import VideoReader
+from unmask.bench.data.media import VideoReader, VideoWriter
 from unmask.bench.data.media.reader import step
 from unmask.bench.run.checks.neighbours import Small, reduced, same_picture
 from unmask.bench.run.contestants.calling import Attempt, checked
+from unmask.bench.run.contestants.contestant import Contestant
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.items import ShardItems
 from unmask.bench.run.jobs.shards import ShardJob
+from unmask.bench.store.planned import LOSSLESS
 
 STEPS_OFF: Final = 2
 SHARE_OFF: Final = 0.02
@@ -41,7 +47,7 @@ class OutputClip:
 
     def __init__(self, job: ShardJob, items: ShardItems, spec: str) -> None:
         """``items``: the input's frames; ``spec``: of the method that knows the file, see `methods.outputs`."""
-        self._answers = _answers(job, items, spec)
+        self._answers = _answers(job, items, partial(_stored, job, spec))
 
     def expect(self, ids: Sequence[str]) -> None:
         """It goes by the clips' names, not by those of frames."""
@@ -53,11 +59,70 @@ class OutputClip:
         """Nothing runs, so there is no log."""
 
 
-def _answers(job: ShardJob, items: ShardItems, spec: str) -> Iterator[Image | MethodFailure]:
-    """What the output shows for each frame of the input in turn, or why there is nothing to compare it with."""
+class ProgramClip:
+    """The same of a clip that a method makes of the whole clip while the run waits (``anonymize_clip``, see
+    `bench.core.protocols.Method`). What it gets is lossless and holds the frames of the run and no sound."""
+
+    def __init__(self, job: ShardJob, items: ShardItems, contestant: Contestant) -> None:
+        self._job, self._contestant = job, contestant
+        self.time_limit, self._ms = contestant.time_limit, float("nan")
+        self._answers = self._read(items)
+
+    @property
+    def memory(self) -> float:
+        return self._contestant.memory
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """It knows of one clip at a time."""
+
+    def attempt(self, batch: Sequence[Sample], seed: int) -> Attempt:
+        results = [checked(next(self._answers), s.image, s.boxes or ()) for s in batch]
+        return Attempt(results, ms=self._ms)
+
+    def note(self, line: str) -> None:
+        self._contestant.note(line)
+
+    def _read(self, items: ShardItems) -> Iterator[Image | MethodFailure]:
+        made: Path | MethodFailure = MethodFailure("")
+        try:
+            made = self._made()
+            yield from _answers(self._job, items, lambda: made)
+        except VideoError as error:
+            yield from repeat(MethodFailure(f"the clip cannot be written for the method: {error.reason}"))
+        finally:
+            if isinstance(made, Path):
+                made.unlink(missing_ok=True)
+
+    def _made(self) -> Path | MethodFailure:
+        """The file that the method makes. Raises `VideoError`."""
+        dataset, (ref,) = self._job.open()
+        with TemporaryDirectory(prefix="unmask-clip-") as folder:
+            reader, frames = VideoReader(dataset.path(ref)), 0
+            name = hashlib.sha256(ref.digest.encode()).hexdigest()[:16]
+            with VideoWriter(Path(folder, f"{name}.mp4"), reader.info, LOSSLESS) as writer:
+                for frame in islice(reader, self._job.plan.settings.frames):
+                    writer.write(frame, frame.image)
+                    frames += 1
+            start = time.perf_counter()
+            seed = self._job.planned_method.seed(self._job.plan.settings.seed)
+            made = self._contestant.clip(writer.path, frames, seed)
+            self._ms = (time.perf_counter() - start) * 1000 / max(frames, 1)
+            return made
+
+
+def _stored(job: ShardJob, spec: str) -> Path | MethodFailure:
     method: Any = opened.method(spec, job.plan.settings.device)
     method.expect(job.planned.samples, clips=True)
     path: Path | MethodFailure = method.clip(job.clip)
+    return path
+
+
+def _answers(
+    job: ShardJob, items: ShardItems, file: Callable[[], Path | MethodFailure]
+) -> Iterator[Image | MethodFailure]:
+    """What the output, ``file``, shows for each frame of the input in turn, or why there is nothing to compare it
+    with."""
+    path = file()
     if isinstance(path, MethodFailure):
         yield from repeat(path)
         return

@@ -9,13 +9,16 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -37,11 +40,20 @@ _HIGH_DESCRIPTOR: Final = 500
 
 
 def serve(
-    connection: Connection, output: Connection, spec: str, device: str, code: str, threads: int, token: str
+    connection: Connection,
+    output: Connection,
+    spec: str,
+    device: str,
+    code: str,
+    threads: int,
+    token: str,
+    scratch: str,
 ) -> None:
-    """Loads the method and says so, then answers until the other end is closed."""
-    _keep_apart(connection, output)
+    """Loads the method and says so, then answers until the other end is closed. ``scratch``: the folder for its
+    temporary files, removed when it has ended however that came."""
+    _keep_apart(connection, output, scratch)
     connection = _settle_in(connection, output, threads, token)
+    tempfile.tempdir = os.environ["TMPDIR"] = scratch
     before = peak_memory()
     method: Any = _tried(connection, partial(opened.method, spec, device, code))
     while method is not None:
@@ -51,9 +63,22 @@ def serve(
             return
         if request["do"] == "expect":
             _tried(connection, partial(expect, method, request["ids"]))
+        elif request["do"] == "clip":
+            _clip(connection, method, request, before)
         else:
             done = attempt(method, [_sample(connection, entry) for entry in request["samples"]], request["seed"])
-            _answer(connection, done, max(peak_memory() - before, 0.0))
+            _answer(connection, done, max(peak_memory() - before, 0.0) + float(getattr(method, "memory_mib", 0.0)))
+
+
+def _clip(connection: Connection, method: Any, request: dict[str, Any], before: float) -> None:
+    """Has a method make a clip of a clip."""
+    try:
+        made = method.anonymize_clip(Path(request["path"]), seed=request["seed"])
+        memory = max(peak_memory() - before, 0.0) + float(getattr(method, "memory_mib", 0.0))
+        failure = made.reason if isinstance(made, MethodFailure) else ""
+        _send(connection, {"failure": failure, "trace": "", "path": "" if failure else str(made), "memory": memory})
+    except BaseException as error:
+        _send(connection, {"failure": reason_of(error), "trace": trace_of(error)})
 
 
 def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
@@ -70,7 +95,8 @@ def _tried(connection: Connection, call: Callable[[], Any]) -> Any:
 def _sample(connection: Connection, entry: dict[str, Any]) -> Sample:
     image = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(entry["shape"])
     boxes = None if entry["boxes"] is None else tuple(Box(*box) for box in entry["boxes"])
-    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"])
+    landmarks = tuple(np.array(points, np.float32) for points in entry["landmarks"])
+    return Sample(entry["id"], image, boxes, entry["draw"], entry["sequence"], landmarks)
 
 
 def _answer(connection: Connection, done: Attempt, memory: float) -> None:
@@ -90,7 +116,7 @@ def _send(connection: Connection, message: dict[str, Any]) -> None:
     connection.send_bytes(json.dumps(message).encode())
 
 
-def _keep_apart(connection: Connection, output: Connection) -> None:
+def _keep_apart(connection: Connection, output: Connection, scratch: str) -> None:
     """Goes on in a child of this process, which itself outlives the method and then ends all that it has left, also
     what has a session of its own and no parent any more. Where the system cannot do that, nothing happens."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
@@ -113,6 +139,7 @@ def _keep_apart(connection: Connection, output: Connection) -> None:
         code = _wait_for(child)
     finally:
         _end_children()
+        shutil.rmtree(scratch, ignore_errors=True)  # the run itself may be gone
         # The run sees how the method's process ended.
         if code < 0:
             with suppress(OSError):  # of SIGKILL

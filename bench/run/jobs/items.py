@@ -54,9 +54,10 @@ class Item:
 class ShardItems:
     """A shard's items in order, a bounded number of pixels at a time; once."""
 
-    def __init__(self, job: ShardJob) -> None:
-        """Raises `DataError` as `ShardJob.open`."""
-        self._job = job
+    def __init__(self, job: ShardJob, *, most: int = 1) -> None:
+        """``most``: as many photos as are needed at a time, where that is more than usual. Raises `DataError` as
+        `ShardJob.open`."""
+        self._job, self._most = job, max(most, CHUNK_IMAGES)
         self.dataset, self.refs = job.open()
         self.reader: VideoReader | None = None
         """Of a clip, once its first frame was asked for."""
@@ -67,7 +68,7 @@ class ShardItems:
         if self._job.of_clips:
             yield from chunked(self._frames(), CHUNK_FRAMES, CHUNK_FRAME_PIXELS)
             return
-        for chunk in chunked(self._photos(), CHUNK_IMAGES, CHUNK_PIXELS):
+        for chunk in chunked(self._photos(), self._most, CHUNK_PIXELS):
             yield chunk
             advance(len(chunk))
 

@@ -68,13 +68,18 @@ def _is_stored(method: PlannedMethod) -> bool:
     return bool(getattr(registry.method_class(registry.method_spec(method.spec).name), "needs_names", False))
 
 
+def _draws_by_sample(method: PlannedMethod) -> bool:
+    """Whether it can be told by whom to draw: a program that is run on a folder cannot."""
+    return bool(getattr(registry.method_class(registry.method_spec(method.spec).name), "draws_by_sample", True))
+
+
 def further_runs(methods: Sequence[PlannedMethod], refs: Sequence[SampleRef]) -> list[PlannedMethod]:
     """The plan's entries for ``methods`` under other seeds: as somebody runs them who knows them, and, where ``refs``
     can be linked, with one draw a person."""
     runs = []
     for method in filter(can_run, methods):
         runs.append(_under(method, "again", AGAIN))
-        if can_be_linked(refs) and not _is_stored(method):
+        if can_be_linked(refs) and not _is_stored(method) and _draws_by_sample(method):
             runs.append(_under(method, "one-draw", ONE_DRAW))
     return runs
 

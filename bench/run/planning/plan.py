@@ -29,7 +29,13 @@ from unmask.bench.run.planning.choosing import (
     refuse_unmeasurable,
 )
 from unmask.bench.run.planning.config import RunConfig
-from unmask.bench.run.planning.sources import hash_code, hashed_parameters, method_file, path_parameters
+from unmask.bench.run.planning.sources import (
+    hash_code,
+    hashed_parameters,
+    located_parameters,
+    method_file,
+    path_parameters,
+)
 from unmask.bench.store.documents import Locations
 from unmask.bench.store.names import hide_paths
 from unmask.bench.store.planned import CONTROL, MATCHED, Kind, PlannedDataset, PlannedMethod, Release, Use
@@ -244,7 +250,7 @@ def without_paths(method: PlannedMethod) -> PlannedMethod:
     card = replace(method.card, params=params)
     if spec.name not in registry.TABLES["method"]:
         card = replace(card, description=hide_paths(card.description), source=hide_paths(card.source))
-    return method.model_copy(update={"spec": _without(spec, paths), "card": card})
+    return method.model_copy(update={"spec": _without(spec, {*paths, *located_parameters(spec)}), "card": card})
 
 
 def _without(spec: Spec, names: Collection[str]) -> str:
@@ -268,7 +274,9 @@ def locations_of(
         if "path" in spec.params
     }
     specs = map(registry.method_spec, methods)
-    contestants = {spec.label: method_file(spec) | path_parameters(spec) for spec in specs}
+    contestants: dict[str, dict[str, object]] = {
+        spec.label: {**method_file(spec), **path_parameters(spec), **located_parameters(spec)} for spec in specs
+    }
     return Locations(
         datasets={label: {"path": path} for label, path in paths.items()},
         methods={label: {k: str(path) for k, path in files.items()} for label, files in contestants.items() if files},

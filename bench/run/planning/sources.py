@@ -41,6 +41,12 @@ def path_parameters(spec: Spec) -> dict[str, Path]:
     return paths
 
 
+def located_parameters(spec: Spec) -> dict[str, str]:
+    """The parameters that hold no path alone and yet say where files lie, as a method's class says by ``located``."""
+    located = getattr(registry.method_class(spec.name), "located", None)
+    return {} if located is None or not spec.params else dict(located(spec.params))
+
+
 def method_file(spec: Spec) -> dict[str, Path]:
     """The name of the file that a method's class is in -> its absolute path; {} where the SPEC names none."""
     target = file_target(spec.name)
@@ -48,8 +54,11 @@ def method_file(spec: Spec) -> dict[str, Path]:
 
 
 def hashed_parameters(spec: Spec) -> dict[str, str]:
-    """Parameter -> sha256 of the content of the file or folder that it names. Raises `DataError`."""
+    """Parameter -> sha256 of the content of the file or folder that it names; the same of further files, as a method's
+    class names them by ``named_files``. Raises `DataError`."""
     wanted = {k: path for k, path in path_parameters(spec).items() if (spec.name, k) not in _FINGERPRINTED}
+    named_files = getattr(registry.method_class(spec.name), "named_files", None)
+    wanted |= {} if named_files is None else named_files(spec.params)
     return {name: hash_content(path) for name, path in sorted(wanted.items())}
 
 
