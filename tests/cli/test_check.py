@@ -96,7 +96,7 @@ def test_every_rule_is_broken_by_a_method() -> None:
     assert set(FIRST) == set(METHOD)
 
 
-@pytest.mark.parametrize("name", ["Good", "PrintsOnLoad"])
+@pytest.mark.parametrize("name", ["Good", "PrintsOnLoad", "OfAProgram"])
 def test_a_good_method_keeps_every_rule(name: str) -> None:
     code, report = checked(name)
     assert [each for each in report["rules"] if each["status"] != "kept"] == []

@@ -161,6 +161,12 @@ class ById(Good):
         return [self.edit(sample, sample_rng(seed, sample.id)) for sample in batch]
 
 
+class OfAProgram(ById):
+    """Is allowed: it says that it cannot do otherwise."""
+
+    draws_by_sample = False
+
+
 class NoFace(Good):
     def edit(self, sample: Sample, rng: np.random.Generator) -> Image:
         if max(sample.image.shape) > 64:
