@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +71,16 @@ def tool(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary() -> Iterator[Path]:
+    """With a short name: the sockets of worker processes lie in it."""
+    with tempfile.TemporaryDirectory(prefix="u-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three photos; temporary files go to a folder of the test's."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("TMPDIR", str(temporary))
     for k, photo in enumerate(PHOTOS):
         (tmp_path / "photos" / f"Ann_{k}").mkdir(parents=True)
         Pillow.fromarray(np.ascontiguousarray(photo())).save(tmp_path / "photos" / f"Ann_{k}" / f"Ann_{k}_0001.jpg")
@@ -85,12 +92,12 @@ def spec(tool: Path, how: str, *more: object) -> str:
     return f"{how}={Spec('command', {'run': words}).text}"
 
 
-def left_over(tmp_path: Path) -> list[str]:
-    return [path.name for path in (tmp_path / "tmp").iterdir() if path.name.startswith("unmask-")]
+def left_over(temporary: Path) -> list[str]:
+    return [path.name for path in temporary.iterdir() if path.name.startswith("unmask-")]
 
 
 @pytest.mark.weights
-def test_programs_that_go_wrong_end_in_counted_rows(tmp_path: Path, tool: Path, photos: Path) -> None:
+def test_programs_that_go_wrong_end_in_counted_rows(tmp_path: Path, temporary: Path, tool: Path, photos: Path) -> None:
     kinds = ("good", "hanging", "crashing", "flooding", "lying", "swapping", "idle")
     texts = {how: spec(tool, how, tmp_path / "started") for how in kinds}
     texts["crashing"] = texts["crashing"].replace("tool.py", "missing.py")
@@ -120,7 +127,7 @@ def test_programs_that_go_wrong_end_in_counted_rows(tmp_path: Path, tool: Path, 
     assert "ann_smith" not in written
     assert "Ann_0_0001" not in (run / "logs" / "good.txt").read_text()
     assert "ann_smith/tool.py" in (run / "locations.json").read_text()
-    assert left_over(tmp_path) == []
+    assert left_over(temporary) == []
 
 
 @pytest.mark.weights
@@ -142,7 +149,7 @@ def test_an_edited_program_is_another_method_and_a_moved_one_the_same(tmp_path: 
 
 
 @pytest.mark.weights
-def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, tool: Path, photos: Path) -> None:
+def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, temporary: Path, tool: Path, photos: Path) -> None:
     started = tmp_path / "started"
     method = spec(tool, "hanging", started)
     run = start_unmask("run", "--dataset", f"folder:{photos}", "--method", method, *FEW, "--out", str(tmp_path / "run"))
@@ -157,7 +164,7 @@ def test_an_interrupted_run_leaves_no_program_behind(tmp_path: Path, tool: Path,
     run.wait(30)
     _, alive = psutil.wait_procs(programs, 10)
     assert alive == []
-    assert left_over(tmp_path) == []
+    assert left_over(temporary) == []
 
 
 def test_what_a_program_takes_counts_as_its_methods_memory(tmp_path: Path, tool: Path) -> None:
@@ -186,7 +193,8 @@ def test_attackers_can_run_a_program_but_not_tell_it_by_whom_to_draw(tool: Path)
 
 
 @pytest.mark.weights
-def test_clips_come_as_frames_or_as_files(tmp_path: Path, tool: Path, photos: Path) -> None:
+@pytest.mark.slow
+def test_clips_come_as_frames_or_as_files(tmp_path: Path, temporary: Path, tool: Path, photos: Path) -> None:
     write_clip(tmp_path / "clips" / "ann.mp4", 20)
     run, clips = tmp_path / "run", f"clips:{tmp_path / 'clips'}"
     whole = {how: spec(tool, how, tmp_path / "started") for how in ("clip", "hanging", "lying", "idle")}
@@ -204,4 +212,4 @@ def test_clips_come_as_frames_or_as_files(tmp_path: Path, tool: Path, photos: Pa
     assert errors("hanging") == ["a frame on average took longer than 0.3 s"] * 20
     assert errors("idle") == ["no output clip"] * 20
     assert "ann" not in (run / "logs" / "clip.txt").read_text()
-    assert left_over(tmp_path) == []
+    assert left_over(temporary) == []

@@ -134,6 +134,7 @@ def test_timelines_tell_when_a_face_was_left_as_it_was(hostile: tuple[Path, dict
     assert set(table["state"]) == {"destroyed"}
 
 
+@pytest.mark.slow
 def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     for number in range(2):

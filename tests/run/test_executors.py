@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import astuple, dataclass, replace
@@ -312,3 +314,14 @@ def test_a_method_in_its_own_process_is_told_the_draws_and_the_clips(
     np.testing.assert_array_equal(frame, other)
     assert (a != frame).any()
     method.close()
+
+
+def test_temporary_files_in_too_long_a_path_are_said_in_one_line(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    environment = {**os.environ, "TMPDIR": str(long)}
+    command = [sys.executable, "-m", "unmask", "run", "--dataset", "demo", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("unmask: the folder for temporary files")
+    assert done.stderr.count("\n") == 1

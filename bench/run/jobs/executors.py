@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import psutil
 from threadpoolctl import threadpool_limits
 
-from unmask.bench.core.errors import WorkerDiedError
+from unmask.bench.core.errors import UnavailableError, WorkerDiedError
 from unmask.bench.core.registry import load
 
 
@@ -188,13 +189,25 @@ def start_fork_server() -> None:
     if START_METHOD != "forkserver":
         return
     if threading.current_thread() is not threading.main_thread():
-        forkserver.ensure_running()
+        _ensure_fork_server()
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        _ensure_fork_server()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _ensure_fork_server() -> None:
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        if "too long" not in str(error):
+            raise
+        raise UnavailableError(
+            f"the folder for temporary files, {tempfile.gettempdir()}, has too long a path for the sockets of worker "
+            "processes; set TMPDIR to a folder with fewer than 70 characters"
+        ) from error
 
 
 def end_workers() -> None:
