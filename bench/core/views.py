@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import KNOWN_PLACE, Columns
 
@@ -47,3 +50,9 @@ def viewed(columns: Columns, view: str) -> Columns:
     return {name.replace(first, "choice") if name != first else "embedding": each for name, each in rows.items()} | (
         as_released
     )
+
+
+def nothing_to_restore(columns: Columns, views: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """A recogniser's readings of photos to which nothing was done, with those of the restored ones among ``views``:
+    what lies at the known place."""
+    return {**columns, **{view_column(view): columns[KNOWN_PLACE] for view in views if is_restored(view)}}

@@ -25,7 +25,7 @@ from unmask.bench.core.evidence import (
 from unmask.bench.core.exposure import FMR, distances
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.types import Floats32, Outcome, Strings, Unit, unit_of
-from unmask.bench.core.views import is_restored, view_column
+from unmask.bench.core.views import nothing_to_restore
 from unmask.bench.run.figures.audit import audit_of
 from unmask.bench.run.figures.clips import OriginalClip, original_clips, released_clips
 from unmask.bench.run.figures.units import clip_units, face_groups, photo_units, truth_of
@@ -191,15 +191,11 @@ def _readings(
             for view in released_views(folder, plan, planned, label, card.name):
                 readings[card.name].update(scores.table(view_table(card.name, view), count, {}))
     if label == plan.releases[0].method:
-        return {name: _control_views(plan, columns) for name, columns in readings.items()}
+        return {
+            name: nothing_to_restore(columns, plan.views) if KNOWN_PLACE in columns else columns
+            for name, columns in readings.items()
+        }
     return readings
-
-
-def _control_views(plan: Plan, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Of photos to which nothing was done: restoring them changes nothing."""
-    if KNOWN_PLACE not in columns:
-        return columns
-    return {**columns, **{view_column(view): columns[KNOWN_PLACE] for view in plan.views if is_restored(view)}}
 
 
 class _Scores:

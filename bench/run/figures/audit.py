@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Columns, found_or_placed
 from unmask.bench.core.files import digest
-from unmask.bench.core.views import RELEASE, is_restored, of_photos, view_column, viewed
+from unmask.bench.core.views import RELEASE, is_restored, nothing_to_restore, of_photos, viewed
 from unmask.bench.run.figures.attacking import Learned, folds_of
 from unmask.bench.run.figures.regimes import one_draw_readings
 from unmask.bench.run.jobs.shards import dataset_jobs
@@ -32,10 +32,9 @@ def fits_place(folder: RunFolder, dataset: str, method: str, attacker: PlannedAt
     return folder.attacks_dir(dataset, method) / f"{attacker.label}@{recogniser}.safetensors"
 
 
-def fits_key_of(folder: RunFolder, plan: Plan, planned: PlannedAttacker, method: str, recogniser: str) -> str:
-    """Of what an attacker learned of a method by one recogniser: of the attacker, and of the tables of originals and of
-    the method's releases that it learns from."""
-    view = planned.view
+def background_keys(folder: RunFolder, plan: Plan, method: str, recogniser: str, view: str) -> list[str | None]:
+    """Of the tables that attackers with this view learn from: one recogniser's readings of originals and of a method's
+    releases."""
     tables: list[str | None] = []
     for dataset in plan.used_to("background"):
         before = view_tables(recogniser, [view], original_views(plan, dataset, recogniser))
@@ -47,7 +46,19 @@ def fits_key_of(folder: RunFolder, plan: Plan, planned: PlannedAttacker, method:
             )
             for place, names in ((prepared, before), (scored, after)):
                 tables += [table_key(place / f"{table}.parquet") for table in (recogniser, *names)]
-    restored = [restoration_stamp(folder, plan, method, planned)] if is_restored(view) else []
+    return tables
+
+
+def fits_key_of(
+    folder: RunFolder,
+    plan: Plan,
+    planned: PlannedAttacker,
+    method: str,
+    recogniser: str,
+    tables: Sequence[str | None],
+) -> str:
+    """Of what an attacker learned of a method by one recogniser. ``tables``: `background_keys` of its view."""
+    restored = [restoration_stamp(folder, plan, method, planned)] if is_restored(planned.view) else []
     seed = plan.settings.seed
     return digest(["attack", ATTACKS, planned.spec, planned.card.identity, recogniser, tables, seed, *restored])
 
@@ -90,7 +101,7 @@ def _of_dataset(
         views = released_views(folder, plan, dataset, method, recogniser)
         released = joined_views(places, recogniser, [view], views)
     else:
-        released = nothing_done(original, [view])
+        released = nothing_to_restore({**original, KNOWN_PLACE: original["embedding"]}, [view])
     named = identity != ""
     sides = (viewed(original, view if of_photos(view) else RELEASE), viewed(released, view))
     before, after = ({name: rows[named] for name, rows in side.items()} for side in sides)
@@ -174,9 +185,3 @@ def joined_views(
     for table in (recogniser, *view_tables(recogniser, views, there)):
         columns |= concatenate([read_table(place / f"{table}.parquet") for place in places])
     return columns
-
-
-def nothing_done(original: Columns, views: Sequence[str]) -> Columns:
-    """What a recogniser reads of a release that is the originals: restoring it changes nothing."""
-    restored = {view_column(view): original["embedding"] for view in views if is_restored(view)}
-    return {**original, KNOWN_PLACE: original["embedding"], **restored}

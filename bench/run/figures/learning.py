@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unmask.bench.core.evidence import ALL_PEOPLE, Background
 from unmask.bench.run.figures.attacking import folds_of, learned_of
-from unmask.bench.run.figures.audit import background_of_method, fits_key_of, fits_place, unrestored
+from unmask.bench.run.figures.audit import background_keys, background_of_method, fits_key_of, fits_place, unrestored
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.shards import Job, ShardJob
 from unmask.bench.run.reading.views import can_read
@@ -29,12 +29,15 @@ def attack_release(job: ShardJob) -> bool:
     anything = False
     for recogniser in plan.recognisers:
         background: dict[str, Background] = {}
+        tables: dict[str, list[str | None]] = {}
         for planned in plan.attackers:
             view = planned.view
             if not can_read(recogniser, view):
                 continue
             place = fits_place(folder, job.dataset, method, planned, recogniser)
-            key = fits_key_of(folder, plan, planned, method, recogniser)
+            if view not in tables:
+                tables[view] = background_keys(folder, plan, method, recogniser, view)
+            key = fits_key_of(folder, plan, planned, method, recogniser, tables[view])
             if fits_key(place) == key:
                 continue
             anything = True

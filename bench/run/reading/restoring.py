@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
@@ -71,13 +73,13 @@ def restoration(folder: RunFolder, plan: Plan, method: str, planned: PlannedAtta
         return "there are no background people to learn from; add --background"
     if method not in learnable(plan):
         return "there are no outputs of background people to learn from"
-    return read_fits(_place(folder, plan, method, planned))[ALL_PEOPLE]
+    return _learned(folder, plan, method, planned)[0]
 
 
 def restoration_stamp(folder: RunFolder, plan: Plan, method: str, planned: PlannedAttacker) -> str:
     """Of what `restoration` returns."""
     missing = not plan.used_to("background") or method not in learnable(plan)
-    return "" if missing else fits_stamp(_place(folder, plan, method, planned))
+    return "" if missing else _learned(folder, plan, method, planned)[1]
 
 
 def restorers_at_work(folder: RunFolder, plan: Plan, method: str) -> Iterator[tuple[PlannedAttacker, Columns]]:
@@ -87,6 +89,18 @@ def restorers_at_work(folder: RunFolder, plan: Plan, method: str) -> Iterator[tu
             state = restoration(folder, plan, method, planned)
             if not isinstance(state, str):
                 yield planned, state
+
+
+def _learned(folder: RunFolder, plan: Plan, method: str, planned: PlannedAttacker) -> tuple[Columns | str, str]:
+    """What is stored, and its seal: every shard and recogniser asks for it, and it is read once a process."""
+    path = _place(folder, plan, method, planned).local
+    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, modified: int) -> tuple[Columns | str, str]:
+    """``modified``: in nanoseconds, so that a file that was replaced is read again."""
+    return read_fits(path)[ALL_PEOPLE], fits_stamp(path)
 
 
 def _place(folder: RunFolder, plan: Plan, method: str, planned: PlannedAttacker) -> Storage:
