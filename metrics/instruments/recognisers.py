@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unmask.bench.core.cards import InstrumentCard, package_files
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import FaceView, Floats32, Image
-from unmask.metrics.instruments.support.crops import located, square, usable
+from unmask.metrics.instruments.support.crops import located, square
 from unmask.metrics.instruments.support.embedding import Embed, Embedder, LookEmbedder, normalised
 from unmask.metrics.instruments.support.onnx_session import (
     cores,
@@ -148,7 +148,7 @@ class FaceNet(LookEmbedder):
         from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
 
         network = fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(FACENET_SIZE, FACENET_SIZE))
-        instrument = cls(lambda crops: network(standardised(crops).transpose(0, 3, 1, 2)))
+        instrument = cls(lambda crops: network(_planes(crops)))
         instrument._weights, instrument._device = files["weights"], device
         return instrument
 
@@ -157,12 +157,9 @@ class FaceNet(LookEmbedder):
 
     def read_activations(self, faces: Sequence[FaceView]) -> Columns:
         """{"embedding": (N, 16128) float16}, the (1792, 3, 3) activations that the last block is given."""
-        rows, crops = usable([self.cut(face) if located(face) else None for face in faces])
         result = np.full((len(faces), 1792 * 9), np.nan, np.float16)
-        for start in range(0, len(crops), self.batch):
-            part = slice(start, start + self.batch)
-            planes = standardised(np.stack(crops[part])).transpose(0, 3, 1, 2)
-            result[rows[part]] = self._body(planes).reshape(len(planes), -1)
+        crops = [self.cut(face) if located(face) else None for face in faces]
+        self.fill(result, crops, lambda part: self._body(_planes(part)).reshape(len(part), -1))
         return {"embedding": result}
 
     @cached_property
@@ -226,6 +223,11 @@ class DlibResNet(Embedder):
         image = np.ascontiguousarray(face.image)
         shape = self._landmarks(image, rectangle)
         return cast(Image, dlib.get_face_chip(image, shape, size=CHIP, padding=PADDING))
+
+
+def _planes(crops: NDArray[np.uint8]) -> Floats32:
+    """(N, H, W, 3) -> (N, 3, H, W) as FaceNet is given them."""
+    return standardised(crops).transpose(0, 3, 1, 2)
 
 
 def standardised(crops: NDArray[np.uint8]) -> Floats32:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
@@ -48,12 +48,16 @@ class Embedder:
 
     def embed(self, crops: Sequence[Image | None]) -> Floats32:
         """(N, dimension) float32 embeddings of length 1; NaN rows for faces that are not located or cannot be cut."""
-        rows, cut = usable(crops)
         result = np.full((len(crops), self.dimension), np.nan, np.float32)
+        self.fill(result, crops, lambda part: normalised(self._network(part)))
+        return result
+
+    def fill(self, rows: NDArray[Any], crops: Sequence[Image | None], read: Embed) -> None:
+        """Puts what ``read`` makes of the N crops, a batch at a time, into their ``rows`` (N, D)."""
+        there, cut = usable(crops)
         for start in range(0, len(cut), self.batch):
             part = slice(start, start + self.batch)
-            result[rows[part]] = normalised(self._network(np.stack(cut[part])))
-        return result
+            rows[there[part]] = read(np.stack(cut[part]))
 
 
 class LookEmbedder(Embedder):
