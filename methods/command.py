@@ -185,11 +185,11 @@ class Command:
             manifest = folder / "boxes.json"
             manifest.write_text(json.dumps(_manifest(samples), indent=1), "utf-8")
             values["boxes"] = str(manifest)
-        given = {name: os.environ[name] for name in (*_PASSED_ON, *self.env.split()) if name in os.environ}
+        passed_on = {name: os.environ[name] for name in (*_PASSED_ON, *self.env.split()) if name in os.environ}
         own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "LANG": "C.UTF-8"}
         limits = programs.Limits(self.memory, self.processes, self.disk, 4 * len(samples) + _SPARE_OUTPUTS)
         words = [*self._offline, *command_line.filled(self._words, values)]
-        ended = programs.run_program(words, folder, folder / "output", {**own, **given}, limits)
+        ended = programs.run_program(words, folder, folder / "output", {**own, **passed_on}, limits)
         self.memory_mib = max(self.memory_mib, ended.memory)
         printed = ended.printed.decode("utf-8", "replace").replace(str(folder), "scratch").strip()
         if printed:

@@ -104,8 +104,8 @@ def _learned(runs: Sequence[RunView], label: str, tried: Sequence[Tried]) -> str
         return "nobody: it could not be tried"
     if not any(row.trained is not None or row.shares for row in rows):
         return "nobody: it learns nothing"
-    asked = [run for run in runs if any(planned.label == label for planned in run.plan.attackers)]
-    sets = list(dict.fromkeys(dataset.spec for run in asked for dataset in run.plan.used_to("background")))
+    audited = [run for run in runs if any(planned.label == label for planned in run.plan.attackers)]
+    sets = list(dict.fromkeys(dataset.spec for run in audited for dataset in run.plan.used_to("background")))
     people = max((row.learned_people for row in rows), default=0)
     photos = max((row.learned_photos for row in rows), default=0)
     whom = "how many people was not recorded"

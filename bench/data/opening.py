@@ -182,12 +182,12 @@ def _each(spec: Spec, entry: DatasetEntry) -> int | None:
 
 def _first_of_each(refs: Sequence[SampleRef], each: int) -> tuple[SampleRef, ...]:
     """Those of which no labelled person is in more than ``each`` earlier ones."""
-    seen: Counter[str] = Counter()
+    photos: Counter[str] = Counter()
     kept = []
     for ref in refs:
         people = {label.identity for label in ref.labels if label.identity}
-        if all(seen[name] < each for name in people):
-            seen.update(people)
+        if all(photos[name] < each for name in people):
+            photos.update(people)
             kept.append(ref)
     return tuple(kept)
 

@@ -31,8 +31,8 @@ def words_of(run: str) -> list[str]:
     named = [name for word in words for name in _PLACEHOLDER.findall(word)]
     for name in named:
         if name not in PLACEHOLDERS:
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise SpecError(f"command: unknown placeholder {{{name}}}; there are: {known}")
+            placeholders = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            raise SpecError(f"command: unknown placeholder {{{name}}}; there are: {placeholders}")
     for name in ("input", "output"):
         if name not in named:
             raise SpecError(f"command: {{{name}}}, the folder of its {name}s, is not in it; write e.g. {EXAMPLE}")

@@ -127,8 +127,8 @@ def _successes(evidence: Evidence, name: str, trained: Sequence[Trial]) -> dict[
         )
     # Of each person, at the first face that is asked about.
     person, people = gallery_of(evidence).person, trained[0].people
-    asked = np.flatnonzero(eligible)
-    first = asked[np.unique(person[asked], return_index=True)[1]]
+    faces = np.flatnonzero(eligible)
+    first = faces[np.unique(person[faces], return_index=True)[1]]
     once = np.zeros(len(eligible), np.bool_)
     once[first] = True
     chance = 1 / people if people else None

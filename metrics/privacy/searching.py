@@ -190,8 +190,8 @@ def _permuted(best: Float, gallery: Gallery, rank: Float, away: Bools) -> Float:
 
 def _person_rank(best: Float, gallery: Gallery, rank: Float, away: Bools) -> Float:
     """One photo that was released as it was gives its person away."""
-    asked = np.flatnonzero(~np.isnan(rank))
-    together = best_of(best[asked], gallery.person[asked], gallery.people, axis=0)
+    probes = np.flatnonzero(~np.isnan(rank))
+    together = best_of(best[probes], gallery.person[probes], gallery.people, axis=0)
     everybody = np.arange(gallery.people)
     result = search(together, everybody)
     of_person = result.rank + _pushed_back(together, everybody, result.genuine)

@@ -168,8 +168,8 @@ class Auditing:
     ) -> list[Answer]:
         tops = []
         for metric in (name for name in cards if name.startswith("attack_rank")):
-            shown = {each.instrument: each for each in answers if each.metric == metric}
-            trained = [scored for trial in believed for scored in self._trainings(trial, shown[trial.instrument])]
+            by_attack = {each.instrument: each for each in answers if each.metric == metric}
+            trained = [scored for trial in believed for scored in self._trainings(trial, by_attack[trial.instrument])]
             if trained:
                 replicates = strongest(
                     [each.item for each in trained if isinstance(each.item, UnitValues)],
@@ -179,7 +179,7 @@ class Auditing:
                 )
                 tops.append(
                     replace(
-                        shown[believed[0].instrument],
+                        by_attack[believed[0].instrument],
                         instrument=top,
                         attacks=tuple(trained),
                         replicates=replicates,
@@ -189,13 +189,13 @@ class Auditing:
         named = next((each for each in tops if each.metric == NAMED), None)
         return tops if named is None else [*tops, self._risk(named, believed)]
 
-    def _trainings(self, trial: AttackTrial, shown: Answer) -> list[Scored]:
-        """Each a candidate of its own, so that the best is not picked by the people on whom it is measured; ``shown``:
+    def _trainings(self, trial: AttackTrial, best: Answer) -> list[Scored]:
+        """Each a candidate of its own, so that the best is not picked by the people on whom it is measured; ``best``:
         the answer of the best one."""
         items = [
-            replace(item, instrument=f"{item.instrument}#{k}") for k, item in enumerate(trial.successes[shown.metric])
+            replace(item, instrument=f"{item.instrument}#{k}") for k, item in enumerate(trial.successes[best.metric])
         ]
-        measured = {trial.best: shown.replicates}
+        measured = {trial.best: best.replicates}
         return [
             Scored(item, measured.get(k) or replicate_means(item, self._resamples, self._masks))
             for k, item in enumerate(items)
