@@ -155,7 +155,7 @@ def test_outputs_by_a_pattern(tmp_path: Path) -> None:
         "write how it is called in place of pattern={folder}/{stem}/eye_{n}.png"
     )
     for text in ("{folder}/1.png", 5):
-        with pytest.raises(SpecError, match="without {stem}"):
+        with pytest.raises(SpecError, match=r"without \{stem\}"):
             affixed(tmp_path, pattern=text)
 
 
