@@ -159,7 +159,7 @@ def _at_end(
     point = float(one.points[end] - other.points[end])
     values = one.draws[:, end] - other.draws[:, end]
     on = units[one.picked[end]] & units[other.picked[end]]
-    clusters = len(np.unique(resamples.cluster[on]))
+    clusters = resamples.clusters_of(on)
     first = one.items[0]
     if isinstance(first, SetStatistic) and first.resampling == "jackknife":
         active = one.active | other.active
@@ -219,7 +219,7 @@ def _exact(more: Float, on: Bools, resamples: ClusterResamples, clusters: int) -
     """Share of the units with ``more`` above 0, weighed by it; and Clopper and Pearson's interval over the clusters
     that hold them, scaled to the share."""
     share = float(np.maximum(more, 0.0).sum() / max(on.sum(), 1))
-    holders = len(np.unique(resamples.cluster[more > 0]))
+    holders = resamples.clusters_of(more > 0)
     low, high = intervals.clopper_pearson(holders, clusters)
     scale = share * clusters / holders if holders else 1.0
     least = intervals.clopper_pearson(0, clusters)[1]
