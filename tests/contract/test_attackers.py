@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from tests.contract.test_metrics import ASKED, EVIDENCES, METRICS
-from tests.support.evidence import RECOGNISERS, make_evidence
 from unmask.bench.core import registry
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import UnavailableError
@@ -21,6 +20,7 @@ from unmask.bench.core.evidence import Evidence, Readings
 from unmask.bench.core.protocols import Attacker, Background, Columns
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.views import ACTIVATIONS
+from unmask.bench.run.contracts.made_up import RECOGNISERS, make_evidence
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.attacking import read_by as readings_by
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from tests.support.audits import audited, unit
-from tests.support.evidence import make_evidence
 from tests.support.video import Clip, Face, video_evidence
 from unmask.bench.core.cards import Family, Role
 from unmask.bench.core.clips import NOT_MEASURED
@@ -30,6 +29,7 @@ from unmask.bench.core.values import (
     UnitValues,
 )
 from unmask.bench.core.video import Tracks
+from unmask.bench.run.contracts.made_up import make_evidence
 
 ROLES = get_args(Role)
 PEOPLE = Tracks.sorted([0, 0, 1], [1, 2, 1], [(0, 0, 9, 9), (20, 0, 9, 9), (1, 0, 9, 9)])

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import isotonic_regression
+import scipy
 
 from unmask.bench.core.stats.histograms import ScoreHistograms
 from unmask.bench.core.types import Float
@@ -70,7 +70,7 @@ def log_likelihood_ratios(genuine: Float, impostor: Float, laplace: bool = False
     share = genuine[used] / weight
     if laplace:
         share, weight = np.concatenate([[1, 0], share, [1, 0]]), np.concatenate([[1, 1], weight, [1, 1]])
-    posterior = np.clip(isotonic_regression(share, weights=weight).x, 0.0, 1.0)
+    posterior = np.clip(scipy.optimize.isotonic_regression(share, weights=weight).x, 0.0, 1.0)
     with np.errstate(divide="ignore"):
         odds = np.log(posterior) - np.log1p(-posterior)
     ratios[used] = (odds[2:-2] if laplace else odds) - math.log(total / others)
