@@ -47,7 +47,7 @@ class KSame(FaceMethod):
 
     facts = MethodCard(
         name="k-same",
-        version="1",
+        version="2",
         description="Each face is brought upright into a frame of 64 px, compared with a gallery of mean faces, "
         "and the mean of the k most alike is put in its place.",
         licence="MIT; the shipped gallery for non-commercial research only, as the data it was made of (UTKFace)",

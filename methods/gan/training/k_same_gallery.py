@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from unmask.bench.core.files import replacing_file
-from unmask.bench.core.types import Bools, Floats32, Image
+from unmask.bench.core.types import Floats32, Image
 from unmask.methods.k_same import aligned, as_vector
 from unmask.methods.shared.alignment import SIDE, to_frame
 
@@ -28,6 +28,10 @@ GROUPS: Final = 300
 LEAST: Final = 20
 """Photos in a group."""
 SEED: Final = 0
+DARK: Final = 16
+"""Of 255: rows and columns without a brighter pixel are not the photo's."""
+EDGE: Final = 2
+"""Pixels beside them, which resampling has darkened."""
 
 Tensors = dict[str, NDArray[np.generic]]
 
@@ -71,12 +75,17 @@ def aligned_faces(paths: Iterable[Path], only: frozenset[str] | None = None) -> 
 def without_black_edges(crop: Image) -> tuple[Image, Floats32]:
     """The part of a crop that shows the photo, and where (x, y) it begins. Photos often end above the brows; the mean
     of many black edges would be a dark forehead."""
-    lit: Bools = crop.max(axis=-1) > 0
+    lit = crop.max(axis=-1) > DARK
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     if not len(rows):
         return crop, np.zeros(2, np.float32)
-    part = crop[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.ascontiguousarray(part), np.array([columns[0], rows[0]], np.float32)
+    (top, bottom), (left, right) = (
+        (int(at[0]) + EDGE * (at[0] > 0), int(at[-1]) + 1 - EDGE * (at[-1] < side - 1))
+        for at, side in ((rows, crop.shape[0]), (columns, crop.shape[1]))
+    )
+    if bottom <= top or right <= left:
+        return crop, np.zeros(2, np.float32)
+    return np.ascontiguousarray(crop[top:bottom, left:right]), np.array([left, top], np.float32)
 
 
 def main() -> None:
