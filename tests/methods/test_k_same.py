@@ -133,7 +133,7 @@ def test_a_gallery_holds_means_of_enough_photos_and_survives_storing(tmp_path: P
     noise = rng.integers(-20, 21, (70, 6, SIDE, SIDE, 3))
     lonely = rng.integers(0, 256, (2, SIDE, SIDE, 3))
     faces = np.clip(np.concatenate([(kinds[:, None] + noise).reshape(-1, SIDE, SIDE, 3), lonely]), 0, 255)
-    tensors, counts = build_gallery(faces.astype(np.uint8), axes=40, groups=72, least=4)
+    tensors, counts, _ = build_gallery(faces.astype(np.uint8), axes=40, groups=72, least=4)
     assert len(counts) >= 64
     assert min(counts) >= 4
     assert sum(counts) <= 420
