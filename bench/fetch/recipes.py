@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from unmask.bench.core.errors import FetchError, UnavailableError
@@ -20,7 +22,7 @@ from unmask.bench.core.files import canonical_json
 from unmask.bench.core.recipes import PLATFORM, PYTHON, STAMP, Recipe
 from unmask.bench.fetch import cache
 
-_PIP: Final = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+_PIP: Final = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 _CLEARED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIREMENT")
 """Variables that would lead pip away from the environment."""
 
@@ -33,20 +35,19 @@ def install(recipe: Recipe) -> bool:
     or there is no Python for it, and `FetchError` where pip fails.
     """
     python = _python()
+    # With a pip that is here already, the environment needs none.
+    own = find_spec("pip") is None
+    bare = () if own else ("--without-pip",)
+    pip = (str(recipe.python), *_PIP) if own else (sys.executable, *_PIP, "--python", str(recipe.python))
     with cache.lock(f"recipe {recipe.name}"):
         if recipe.is_installed:
             return False
         folder = recipe.environment
         _remove(recipe)
         try:
-            _call([python, "-m", "venv", str(folder)], f"recipe {recipe.name}: no environment could be made")
-            if _has_packages(recipe):
-                options = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
-                lock = str(recipe.folder / "lock.txt")
-                _call(
-                    [str(recipe.python), *_PIP, "install", *options, "--requirement", lock],
-                    f"recipe {recipe.name}: pip could not install its lock",
-                )
+            _call([python, "-m", "venv", *bare, str(folder)], f"recipe {recipe.name}: no environment could be made")
+            lock = ("--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", "lock.txt")
+            _call([*pip, "install", "--quiet", *lock], f"recipe {recipe.name}: pip could not install it", recipe.folder)
         except BaseException:
             _remove(recipe)
             raise
@@ -89,21 +90,16 @@ def _python() -> str:
     return other
 
 
-def _has_packages(recipe: Recipe) -> bool:
-    lines = (recipe.folder / "lock.txt").read_text("utf-8").splitlines()
-    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
-
-
 def _remove(recipe: Recipe) -> None:
     shutil.rmtree(recipe.environment, ignore_errors=True)
 
 
-def _call(words: Sequence[str], failure: str) -> None:
-    """Raises `FetchError` with the last line that says what went wrong."""
+def _call(words: Sequence[str], failure: str, folder: Path | None = None) -> None:
+    """Runs a command, in ``folder``. Raises `FetchError` with the last line that says what went wrong."""
     env = {name: value for name, value in os.environ.items() if name not in _CLEARED}
     try:
         done = subprocess.run(
-            words, env=env, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
+            words, cwd=folder, env=env, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
         )
     except OSError as error:
         raise FetchError(f"{failure}: {error.strerror}") from error
@@ -116,7 +112,7 @@ def _call(words: Sequence[str], failure: str) -> None:
 def _print_lock(requirements: Sequence[str]) -> None:
     """Resolves requirements for this Python and prints their lock."""
     options = ("--dry-run", "--ignore-installed", "--only-binary", ":all:", "--report", "-")
-    words = [_python(), *_PIP, "install", *options, *requirements]
+    words = [_python(), *_PIP, "--quiet", "install", *options, *requirements]
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
     print(f"# {PLATFORM}, Python {'.'.join(map(str, PYTHON))}: {', '.join(requirements)}")
     print(lock_of(json.loads(done.stdout)), end="")
