@@ -71,7 +71,7 @@ class RecipeMethod:
                 "recipe": recipe.digest[:_DIGITS],
                 "network_cut_off": program.params["network_cut_off"],
             },
-            detector="its own",
+            detector="none",
             batch_size=recipe.batch,
             limits=f"{recipe.limits} {program.limits}",
         )

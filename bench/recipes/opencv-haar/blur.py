@@ -11,6 +11,7 @@ def main() -> int:
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     for path in sorted(source.iterdir()):
         image = cv2.imread(str(path))
+        assert image is not None, f"{path.name} is no picture"
         for x, y, w, h in cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 5):
             image[y : y + h, x : x + w] = cv2.GaussianBlur(image[y : y + h, x : x + w], (kernel, kernel), 0)
         cv2.imwrite(str(target / path.name), image)
