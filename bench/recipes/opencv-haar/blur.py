@@ -8,7 +8,7 @@ import cv2
 
 def main() -> int:
     source, target, kernel = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) | 1
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
     for path in sorted(source.iterdir()):
         image = cv2.imread(str(path))
         assert image is not None, f"{path.name} is no picture"
