@@ -7,7 +7,8 @@ variables are optional, lists are separated by ``;``:
 
 - UNMASK_BENCH_OUT keeps the runs, which go on where they were stopped;
 - UNMASK_BENCH_LIMIT (240) takes the first so many photos, UNMASK_BENCH_AUDIT_LIMIT (the same) of either half for the
-  quick audit, which is a run of its own; 0 leaves the audit out;
+  quick audit, which is a run of its own; 0 leaves the audit out, and UNMASK_BENCH_AUDIT_METHODS is for some of the
+  labels only;
 - UNMASK_BENCH_RECIPES, UNMASK_BENCH_METHODS, UNMASK_BENCH_INSTRUMENTS (recognisers): others.
 """
 
@@ -35,6 +36,7 @@ OURS: Final = ("none", "blackout", "blur=blur:sigma=0.15", "pixelate=pixelate:bl
 FAILING: Final = "failing"
 """A program that ends with an error, whatever it is shown: it must not look private."""
 RECOGNISERS: Final = ("mobilefacenet", "sface")
+QUALITY: Final = ("pixels", "lpips-alex")
 DEID, RANK, STRONGEST = "deid_rate@1e-3", "rank1_cross_photo", "attack_rank1"
 COLUMNS: Final = {
     "untouched": ("outcome_missed", "yunet"),
@@ -67,22 +69,27 @@ def main() -> int:
             datasets=(DATASET,),
             methods=(*methods, f'{FAILING}=command:"false {{input}} {{output}}"'),
             metrics=("outcome", "deid_rate", "identification", "pixel_quality", "lpips", "speed"),
-            instruments=("yunet", *(_listed("INSTRUMENTS") or RECOGNISERS), "pixels", "lpips-alex"),
+            instruments=("yunet", *(_listed("INSTRUMENTS") or RECOGNISERS), *QUALITY),
             limit=limit,
         )
         folder = _run(measured, out / "run")
-        if not audited:
-            return report(folder, None, recipes)
-        attacked = measured.model_copy(
-            update={
-                "methods": methods,
-                "metrics": ("audit", RANK),
-                "instruments": measured.instruments[: -len(("pixels", "lpips-alex"))],
-                "limit": audited,
-                "audit": "quick",
-            }
-        )
-        return report(folder, _run(attacked, out / "audit"), recipes)
+        audit = _run(audit_of(measured, audited), out / "audit") if audited else None
+        return report(folder, audit, recipes)
+
+
+def audit_of(measured: RunConfig, limit: int) -> RunConfig:
+    """The quick audit of the same methods but the failing one, or of those that UNMASK_BENCH_AUDIT_METHODS names."""
+    named = _listed("AUDIT_METHODS")
+    methods = [text for text in measured.methods if not text.startswith(FAILING)]
+    return measured.model_copy(
+        update={
+            "methods": tuple(text for text in methods if not named or text.partition("=")[0] in named),
+            "metrics": ("audit", RANK),
+            "instruments": tuple(name for name in measured.instruments if name not in QUALITY),
+            "limit": limit,
+            "audit": "quick",
+        }
+    )
 
 
 def _run(config: RunConfig, out: Path) -> RunFolder:
