@@ -73,7 +73,10 @@ def _methods(_: Path | None) -> Listing:
             parameters, text = "", str(error)
         else:
             signature = inspect.signature(cls).parameters.items()
-            parameters = ", ".join(key if p.default is p.empty else f"{key}={p.default}" for key, p in signature)
+            parameters = ", ".join(
+                "..." if p.kind is p.VAR_KEYWORD else key if p.default is p.empty else f"{key}={p.default}"
+                for key, p in signature
+            )
             text = inspect.getdoc(cls) or ""
         row: Row = {"method": name, "parameters": parameters, "what it does": text.split("\n", 1)[0]}
         entries[name] = Entry(row, {**row, "what it does": text}, row)

@@ -22,6 +22,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "stargan": "unmask.methods.learned:StarGan",
         "outputs": "unmask.methods.outputs:StoredOutputs",
         "command": "unmask.methods.command:Command",
+        "recipe": "unmask.methods.recipe:RecipeMethod",
     },
     "instrument": {
         "yunet": "unmask.metrics.instruments.detectors:YuNet",
