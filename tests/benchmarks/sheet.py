@@ -1,5 +1,5 @@
-"""Sheets of pictures: every method of the thesis's protocol, and the k-Same family beside them, on 24 varied photos, and
-on ten frames of a clip.
+"""Sheets of pictures: every method of the thesis's protocol, and the k-Same family, on 24 varied photos, and on ten
+frames of a clip.
 
 ``make bench-thesis`` writes them beside its run; alone: ``python -m tests.benchmarks.sheet FOLDER [METHOD ...]``. They
 show people's faces out of data sets that may not be passed on: never commit or publish them. Photos whose data set is
