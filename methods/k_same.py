@@ -21,8 +21,8 @@ from unmask.bench.core.demographics import AGE_GROUPS, GENDERS, NO_GROUP, age_gr
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.types import Box, Detection, FaceView, Float, Floats32, Image
-from unmask.methods.gan.runtime.attributes import estimator_card, open_estimator, people_of
 from unmask.methods.shared.alignment import SIDE, ellipse, landmarks_in, to_frame
+from unmask.methods.shared.estimating import estimator_card, open_estimator, people_of
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path
 

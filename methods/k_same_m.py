@@ -105,7 +105,8 @@ class KSameM(KSame):
         limits="Not the original, which fits an active appearance model to the very faces that are to be hidden: here "
         "the gallery is fixed, of other people, and its entries are means already, see k-same. The 68 points are "
         "face-api's, of the gallery's photos only; of the face itself five landmarks are known, which say where, how "
-        "large and how turned the mean is put, and with the pixels which entries are near. A mean of few entries "
+        "large and how turned the mean is put, and with the pixels which entries are near. It covers the "
+        "mean face's outline and not an oval: more of a wider jaw stays. A mean of few entries "
         "looks like a person, but heads turned far aside, open mouths and glasses come out as their nearest entries "
         "have them: mostly frontal, mostly closed, without.",
     )

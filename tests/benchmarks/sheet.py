@@ -1,4 +1,5 @@
-"""Sheets of pictures: every method of the thesis's protocol on 24 varied photos, and on ten frames of a clip.
+"""Sheets of pictures: every method of the thesis's protocol, and the k-Same family, on 24 varied photos, and on ten
+frames of a clip.
 
 ``make bench-thesis`` writes them beside its run; alone: ``python -m tests.benchmarks.sheet FOLDER [METHOD ...]``. They
 show people's faces out of data sets that may not be passed on: never commit or publish them. Photos whose data set is
@@ -62,6 +63,8 @@ heads, hands before a face."""
 CLIP: Final = ("demo-clips", "single_face.mp4")
 FRAMES: Final = range(20, 30)
 """Ten in a row: what flickers differs from one to the next."""
+BESIDE: Final = {name: name for name in ("k-same", "k-same-select", "k-same-m")}
+"""Methods that the protocol does not have."""
 SIDE: Final = 128
 MARGIN: Final = 18
 """Pixels above a sheet for the names of its columns."""
@@ -139,7 +142,7 @@ def _named(tile: Image, name: str) -> Image:
 
 def main() -> int:
     folder, *chosen = sys.argv[1:]
-    for path in write_sheets(choose_methods(chosen).specs, Path(folder)):
+    for path in write_sheets({**choose_methods(chosen).specs, **({} if chosen else BESIDE)}, Path(folder)):
         print(path)
     return 0
 

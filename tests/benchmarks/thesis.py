@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.printing import cell, print_claims
-from tests.benchmarks.sheet import write_sheets
+from tests.benchmarks.sheet import BESIDE, write_sheets
 from unmask.bench.cli.progress import PlainProgress
 from unmask.bench.store.documents import read_reproduction
 from unmask.bench.store.run_folder import RunFolder
@@ -53,7 +53,7 @@ def main() -> int:
         print_final_solutions(results)
         print_crops(results)
         kept = out != Path(scratch)
-        for sheet in write_sheets(cast.specs, out.with_name(f"{out.name}-sheets")) if kept else ():
+        for sheet in write_sheets({**cast.specs, **BESIDE}, out.with_name(f"{out.name}-sheets")) if kept else ():
             print(f"sheet: {sheet}")
         return check(results)
 

@@ -159,7 +159,7 @@ def test_our_classical_methods_keep_it(spec: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["blackout", "blur", "pixelate", "k-same", "deepprivacy"])
+@pytest.mark.parametrize("spec", ["blackout", "blur", "pixelate", "k-same", "k-same-select", "k-same-m", "deepprivacy"])
 def test_our_methods_with_a_detector_keep_it(spec: str) -> None:
     done = unmask_here("check", spec, "--limit", "300")
     assert done.returncode == 0, done.stdout

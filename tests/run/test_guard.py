@@ -258,7 +258,7 @@ def test_what_happens_to_the_whole_photo_is_told_and_what_happens_to_faces_is_no
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("method", ["k-same", "deepprivacy", "dp-att", "stargan", "pixelate:blocks=6"])
+@pytest.mark.parametrize("method", ["k-same", "k-same-m", "deepprivacy", "dp-att", "stargan", "pixelate:blocks=6"])
 def test_a_method_that_repaints_all_of_a_photo_is_no_failure(
     shared_data: Path,
     open_instrument: Callable[[str], Any],

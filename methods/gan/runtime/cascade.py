@@ -16,18 +16,10 @@ import numpy as np
 from unmask.bench.core.cards import MethodCard, Scalar
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.types import Detection, FaceView, Image, Sample
-from unmask.methods.gan.runtime.attributes import (
-    THESIS,
-    attribute_vector,
-    estimator_card,
-    open_estimator,
-    parse_attributes,
-    parse_tone,
-    people_of,
-    tone_aimed_at,
-)
+from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
+from unmask.methods.shared.estimating import estimator_card, open_estimator, people_of
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
 from unmask.methods.shared.steady import SteadyFaces
