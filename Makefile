@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 OUT    ?= runs/demo
 CORES  ?= $(shell nproc)
 
-.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-audit bench-hard-to-fool bench-gate clean help
+.PHONY: setup hooks demo golden fetch test test-slow lint types contracts wheel-smoke check bench-startup bench-score bench-video bench-traceability bench-lfw bench-thesis bench-audit bench-hard-to-fool bench-gate bench-tools clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ bench-hard-to-fool: setup ## contestants that protect nobody, and what a run say
 
 bench-gate: setup ## how often a gate stops an unchanged method, and the smallest loss that it finds
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.gate
+
+bench-tools: setup ## what other people's anonymizers protect, those recipes that are installed (needs lfw: UNMASK_DATA=...)
+	$(BIN)/python -m tests.benchmarks.tools
 
 clean:           ## the environment and the demo's runs
 	rm -rf $(VENV) $(OUT) $(OUT)-video

@@ -18,6 +18,7 @@ from unmask.bench.cli import (
     gate,
     instruments,
     list_,
+    recipe,
     report,
     reproduce,
     run,
@@ -63,6 +64,7 @@ app.command("new")(check.new)
 app.command("list")(list_.list_)
 app.add_typer(data.app, name="data", help="Data sets: list, show, fetch, verify.")
 app.add_typer(instruments.app, name="instruments", help="Measuring networks: list, fetch, verify.")
+app.add_typer(recipe.app, name="recipe", help="Other people's anonymizers: list, show, install.")
 app.add_typer(weights.app, name="weights", help="Checkpoints: what a file is and whether it fits.")
 app.add_typer(split.app, name="split", help="The photos of an audit, for anonymizers that cannot be run here.")
 app.add_typer(reproduce.app, name="reproduce", help="Published evaluations, run again.")

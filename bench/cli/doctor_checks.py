@@ -23,6 +23,7 @@ from typing import Literal
 from unmask.bench.cli.available import InstrumentRow, dataset_places, instrument_rows
 from unmask.bench.cli.listing import human_size
 from unmask.bench.core.errors import DataError, UnmaskError
+from unmask.bench.core.files import CACHE
 from unmask.bench.fetch import cache, packages
 from unmask.bench.fetch.npm import npm_command
 
@@ -185,7 +186,7 @@ def cache_check(to_fetch: Sequence[InstrumentRow]) -> Check:
     folder = cache.cache_dir()
     missing = sum(row.size for row in to_fetch)
     bad: Literal["note", "problem"] = "problem" if to_fetch else "note"
-    fix = f"set {cache.ENVIRONMENT} to a folder that you own, on a disk with room"
+    fix = f"set {CACHE} to a folder that you own, on a disk with room"
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -234,8 +235,10 @@ def dataset_checks(root: Path | None) -> list[Check]:
         search_roots(root)
     except DataError as error:
         checks.append(Check("data sets", "root", "note", _line(error), "name a folder that exists"))
-    for entry, place in places:
-        if entry.by_path:
+    for name, entry, place in places:
+        if entry is None:
+            checks.append(Check("data sets", name, "problem", _line(place), "mend the plug-in, or uninstall it"))
+        elif entry.by_path:
             checks.append(Check("data sets", entry.name, "ok", entry.title, _line(entry.how_to_get)))
         elif place:
             checks.append(Check("data sets", entry.name, "ok", f"found at {place}"))

@@ -73,7 +73,10 @@ def _methods(_: Path | None) -> Listing:
             parameters, text = "", str(error)
         else:
             signature = inspect.signature(cls).parameters.items()
-            parameters = ", ".join(key if p.default is p.empty else f"{key}={p.default}" for key, p in signature)
+            parameters = ", ".join(
+                "..." if p.kind is p.VAR_KEYWORD else key if p.default is p.empty else f"{key}={p.default}"
+                for key, p in signature
+            )
             text = inspect.getdoc(cls) or ""
         row: Row = {"method": name, "parameters": parameters, "what it does": text.split("\n", 1)[0]}
         entries[name] = Entry(row, {**row, "what it does": text}, row)
@@ -100,7 +103,11 @@ def _datasets(root: Path | None) -> Listing:
 
     search_roots(root)  # a root that does not exist is an error, not a machine without data sets
     entries, notes = {}, []
-    for entry, place in dataset_places(root):
+    for name, entry, place in dataset_places(root):
+        if entry is None:
+            broken: Row = {"data set": name, "roles": "", "here": "no", "title": place, "licence": ""}
+            entries[name] = Entry(broken, broken, {"name": name, "problem": place})
+            continue
         row: Row = {
             "data set": entry.name,
             "roles": ", ".join(entry.roles),

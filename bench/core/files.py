@@ -17,6 +17,17 @@ TEMP_PREFIX = ".tmp-"
 """Begins the name of what is not published yet; the owner of the folder may remove it."""
 MAX_FILE_BYTES: Final = 1 << 30
 """No encoded image that we would decode is larger."""
+CACHE: Final = "UNMASK_CACHE"
+
+
+def cache_dir() -> Path:
+    """The cache folder (it need not exist yet): ``$UNMASK_CACHE``, else the platform's user cache folder."""
+    import platformdirs  # not on GPU machines, which have torch and little else
+
+    chosen = os.environ.get(CACHE, "").strip()
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("unmask", appauthor=False))
 
 
 def is_hidden(name: str) -> bool:

@@ -105,7 +105,7 @@ def method_spec(text: str) -> Spec:
     name = bare_name(text)
     if not name:
         return parse_spec(text)
-    required = [key for key, p in inspect.signature(load("method", name)).parameters.items() if p.default is p.empty]
+    required = _required(inspect.signature(load("method", name)).parameters)
     if len(required) != 1:
         raise SpecError(f"cannot read {text!r}; method {name!r} takes no bare value: write {name}:param=value")
     return parse_spec(text, positional=required[0])
@@ -144,16 +144,23 @@ def _create(kind: str, spec: Spec) -> Any:
     cls = load(kind, spec.name)
     fixed = kind == "instrument" and isinstance(getattr(cls, "card", None), InstrumentCard)
     accepted = {} if fixed else inspect.signature(cls).parameters
+    any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     for key in spec.params:
-        if key not in accepted:
+        if key not in accepted and not any_name:
             takes = ", ".join(accepted) or "none"
             raise SpecError(f"{kind} {spec.name!r} has no parameter {key!r}; it takes: {takes}")
-    required = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and k not in spec.params]
+    required = [key for key in _required(accepted) if key not in spec.params]
     if required:
         raise SpecError(f"{kind} {spec.name!r} needs {', '.join(required)}; write {spec.name}:{required[0]}=...")
     if fixed:
         return cls
     return cls(**spec.params) if spec.name in TABLES[kind] else create_plugin(kind, spec.name, cls, spec.params)
+
+
+def _required(accepted: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Parameters that have no default."""
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [key for key, each in accepted.items() if each.default is each.empty and each.kind not in kinds]
 
 
 def instrument_class(name: str) -> type[Instrument]:

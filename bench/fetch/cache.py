@@ -8,7 +8,6 @@ folder; a lock only spares the second one the download.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import time
@@ -16,21 +15,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
 from unmask.bench.core.errors import FetchError
-from unmask.bench.core.files import TEMP_PREFIX, remembered_sha256, replacing_file
-
-ENVIRONMENT = "UNMASK_CACHE"
-
-
-def cache_dir() -> Path:
-    """The cache folder (it need not exist yet): ``$UNMASK_CACHE``, else the platform's user cache folder."""
-    chosen = os.environ.get(ENVIRONMENT, "").strip()
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(platformdirs.user_cache_dir("unmask", appauthor=False))
+from unmask.bench.core.files import CACHE, TEMP_PREFIX, remembered_sha256, replacing_file
+from unmask.bench.core.files import cache_dir as cache_dir
 
 
 def content_path(sha256: str, name: str) -> Path:
@@ -101,6 +90,4 @@ def lock(name: str) -> Iterator[None]:
 
 def _unwritable(folder: Path, error: OSError) -> FetchError:
     reason = error.strerror or str(error)
-    return FetchError(
-        f"cannot write to the cache folder {folder} ({reason}); set {ENVIRONMENT} to a folder that you own"
-    )
+    return FetchError(f"cannot write to the cache folder {folder} ({reason}); set {CACHE} to a folder that you own")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from tests.support.shading import NAME as SHADING
+from tests.support.shading import write_recipe
 from unmask.bench.core.cards import MethodCard
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.protocols import Method
+from unmask.bench.core.recipes import VARIABLE, read_recipe
 from unmask.bench.core.registry import create_method, names
 from unmask.bench.core.seeds import sample_rng
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import Box, Image, MethodFailure, Sample
+from unmask.bench.fetch.recipes import install
 
 Load = Callable[[Method], Method]
 INVERTING = """
@@ -41,10 +46,25 @@ def samples(astronaut: Image) -> list[Sample]:
     return [Sample(i, image, b) for i, image, b in zip(IDS, (photo, shifted, empty), boxes, strict=True)]
 
 
+@pytest.fixture(scope="session")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a recipe that is installed."""
+    folder = tmp_path_factory.mktemp("recipes")
+    write_recipe(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(folder))
+        recipe = read_recipe(SHADING)
+        install(recipe)
+        yield SHADING
+        shutil.rmtree(recipe.environment, ignore_errors=True)
+
+
 @pytest.fixture(params=names("method"))
 def spec(request: pytest.FixtureRequest, tmp_path: Path, samples: list[Sample]) -> Spec:
     """Each registered method, with what it cannot do without."""
     name: str = request.param
+    if name == "recipe":
+        return Spec(name, {"name": request.getfixturevalue("recipes")})
     if name == "command":
         (tmp_path / "tool.py").write_text(INVERTING)
         return Spec(name, {"run": f"{sys.executable} {tmp_path}/tool.py {{input}} {{output}}"})
@@ -154,6 +174,8 @@ def test_the_card_is_complete(method: Method, spec: Spec) -> None:
 def test_the_card_shows_every_parameter_with_its_default(spec: Spec) -> None:
     method = create_method(spec)
     for name, parameter in inspect.signature(type(method)).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
         assert name in method.card.params
         if parameter.default is not inspect.Parameter.empty:

@@ -32,7 +32,11 @@ def check_card(ledger: Ledger, spec: Spec) -> str:
     if empty:
         ledger.break_("card", f"its card has no {', no '.join(empty)}")
     for key, parameter in inspect.signature(type(method)).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            lacking = [name for name in spec.params if name not in card.params]
+            if lacking:
+                ledger.break_("card", f"its card's params lack {lacking[0]!r}: two settings would look like one method")
+        elif parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             ledger.break_("card", f"its parameter {key!r} is not keyword-only")
         elif key not in card.params:
             ledger.break_("card", f"its card's params lack {key!r}: two settings would look like one method")
