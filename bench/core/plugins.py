@@ -128,8 +128,13 @@ def load_file(kind: str, name: str) -> Any:
     source = source_of(name)
     members = _MEMBERS[kind]
 
+    def lacking_of(cls: type) -> list[str]:
+        if kind == "instrument" and callable(getattr(cls, "load", None)):
+            return []  # a person detector or a tracker, which takes parameters
+        return [need for need in members if not callable(getattr(cls, need, None))]
+
     def fits(value: Any) -> bool:
-        return isinstance(value, type) and all(callable(getattr(value, need, None)) for need in members)
+        return isinstance(value, type) and not lacking_of(value)
 
     def load() -> Any:
         module = _module_of(path, source)
@@ -141,7 +146,7 @@ def load_file(kind: str, name: str) -> Any:
         target = getattr(module, attribute, None)
         if not isinstance(target, type):
             raise SpecError(f"{path.name} has no class {attribute!r}; {there}")
-        lacking = [need for need in members if not callable(getattr(target, need, None))]
+        lacking = lacking_of(target)
         if lacking:
             raise SpecError(f"{path.name}:{attribute} is no {kind}: it has no {' and no '.join(lacking)}; {there}")
         inspect.signature(target)

@@ -23,6 +23,8 @@ FAULTS = {
         "DividesByNothing": ("nan", "'example': ZeroDivisionError"),
         "Random": ("determinism", "asked again, it gave other values"),
         "WritesEvidence": ("inputs", "it changed the evidence"),
+        "NoClipsAtAll": ("asks", "clips without faces: IndexError"),
+        "NoAttackers": ("asks", "an audit of a method that cannot be run: KeyError: 'sface'"),
     },
     "instrument": {
         "Unlimited": ("card", "its card has no limits"),
@@ -33,6 +35,11 @@ FAULTS = {
         "OverTheBatch": ("batch", "'embedding' is another one where the same faces come one by one"),
         "WritesImages": ("inputs", "it wrote into images or landmarks"),
         "CannotOpen": ("loads", "FileNotFoundError: weights"),
+        "LeavesTheImage": ("shapes", "is empty or leaves the image of"),
+        "SeesByBatch": ("batch", "another number of people where the photos come one by one"),
+        "Forgets": ("answers", "two people far apart who walk steadily got the tracks [3, 4]; [5, 6]"),
+        "Unnumbered": ("shapes", "a whole number of its own for each wanted"),
+        "Shares": ("batch", "a clip gets other tracks where another one is tracked"),
     },
     "attacker": {
         "NoKnowledge": ("card", "its card has no knows"),
@@ -118,7 +125,7 @@ def test_ours_keep_their_contracts(name: str) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("name", ["yunet", "sface", "pixels"])
+@pytest.mark.parametrize("name", ["yunet", "sface", "pixels", "sort"])
 def test_our_instruments_keep_their_contract(name: str) -> None:
     done = unmask_here("check", name)
     assert done.returncode == 0, done.stdout
@@ -129,6 +136,20 @@ def test_what_is_not_checked_is_not_kept() -> None:
     assert (code, report["kept"]) == (1, False)
     reasons = {each["text"] for each in report["rules"] if each["status"] == "not checked"}
     assert reasons == {"it reads a recogniser's activations, which are not made up here"}
+
+
+@pytest.mark.parametrize("name", ["Seer", "Follower"])
+def test_person_detectors_and_trackers_in_a_file_are_checked(name: str) -> None:
+    code, report = checked("--kind", "instrument", f"{faulty_plugins.__file__}:{name}")
+    assert [each for each in report["rules"] if each["status"] != "kept"] == []
+    assert code == 0
+
+
+def test_a_person_detector_that_sees_nobody_was_not_checked() -> None:
+    code, report = checked("--kind", "instrument", f"{faulty_plugins.__file__}:SeesNobody")
+    (rule,) = [each for each in report["rules"] if each["status"] != "kept"]
+    assert (code, rule["rule"], rule["status"]) == (1, "answers", "not checked")
+    assert "it sees nobody in the drawn photos" in rule["text"]
 
 
 def test_parameters_of_a_metric_are_refused() -> None:

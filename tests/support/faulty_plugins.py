@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unmask.bench.core.types import FaceView
-from unmask.bench.core.values import SetStatistic, UnitValues
+from unmask.bench.core.types import Box, FaceView
+from unmask.bench.core.values import AUDIT, CLIPS, SetStatistic, UnitValues
+from unmask.bench.core.video import PersonBox, Tracks
 from unmask.bench.templates import attacker, instrument, metric
 
 
@@ -170,3 +171,102 @@ class Waits(attacker.Example):
     def read(self, state: Any, readings: Any, *, released: bool) -> Any:
         while True:
             time.sleep(1)
+
+
+class Seer:
+    """A person detector that sees one person in every image that is large enough."""
+
+    card = replace(instrument.Example.card, role="people")
+
+    def load(self, files: Any, device: str) -> None: ...
+
+    def detect(self, images: Sequence[Any]) -> list[list[PersonBox]]:
+        return [[PersonBox(Box(1, 1, 8, 16), 0.5)] if min(image.shape[:2]) > 20 else [] for image in images]
+
+
+class LeavesTheImage(Seer):
+    def detect(self, images: Sequence[Any]) -> list[list[PersonBox]]:
+        return [[PersonBox(Box(0, 0, image.shape[1] + 5, 1), 0.5)] for image in images]
+
+
+class SeesByBatch(Seer):
+    def detect(self, images: Sequence[Any]) -> list[list[PersonBox]]:
+        return super().detect(images) if len(images) > 1 else [[] for _ in images]
+
+
+class SeesNobody(Seer):
+    def detect(self, images: Sequence[Any]) -> list[list[PersonBox]]:
+        return [[] for _ in images]
+
+
+class Follower:
+    """A tracker that numbers people by their place in the list; what it keeps is the session's own."""
+
+    card = replace(instrument.Example.card, role="tracker")
+
+    def load(self, files: Any, device: str) -> None: ...
+
+    def start(self) -> Any:
+        return Following()
+
+
+class Following:
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, tuple[float, ...]]] = []
+        self.frames = 0
+
+    def update(self, image: Any, people: Sequence[PersonBox], embeddings: Any = None) -> list[int]:
+        numbers = list(range(1, len(people) + 1))
+        boxes = [(person.box.x, person.box.y, person.box.w, person.box.h) for person in people]
+        self.rows += [(self.frames, number, box) for number, box in zip(numbers, boxes, strict=True)]
+        self.frames += 1
+        return numbers
+
+    def tracks(self) -> Tracks:
+        return Tracks.sorted([f for f, *_ in self.rows], [n for _, n, _ in self.rows], [b for *_, b in self.rows])
+
+
+class Forgets(Follower):
+    def start(self) -> Any:
+        class Forgetting(Following):
+            def update(self, image: Any, people: Sequence[PersonBox], embeddings: Any = None) -> list[int]:
+                return [number + 2 * self.frames for number in super().update(image, people, embeddings)]
+
+        return Forgetting()
+
+
+class Shares(Follower):
+    session = Following()
+
+    def start(self) -> Any:
+        return self.session
+
+
+class Unnumbered(Follower):
+    def start(self) -> Any:
+        class Floats(Following):
+            def update(self, image: Any, people: Sequence[PersonBox], embeddings: Any = None) -> Any:
+                return [float(number) for number in super().update(image, people, embeddings)]
+
+        return Floats()
+
+
+class NoClipsAtAll(metric.Example):
+    """A metric of clips that takes it for granted that there is a face."""
+
+    needs = (CLIPS, "role:recogniser")
+
+    def ask(self, evidence: Any) -> Iterator[Any]:
+        _ = evidence.clips.tracks[0]
+        return super().ask(evidence)
+
+
+class NoAttackers(metric.Example):
+    """A metric of audits that takes it for granted that the method could be run."""
+
+    needs = (AUDIT, "role:recogniser")
+
+    def ask(self, evidence: Any) -> Iterator[Any]:
+        if evidence.audit is not None:
+            _ = evidence.audit.again["sface"]
+        return super().ask(evidence)

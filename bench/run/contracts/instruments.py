@@ -1,4 +1,4 @@
-"""The contract of an instrument, checked on drawn faces."""
+"""The contract of an instrument, checked on drawn faces; of trackers on people who walk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from unmask.bench.core.cards import Role
 from unmask.bench.core.types import Box, FaceView, RegionPair
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.contracts import drawn
+from unmask.bench.run.contracts import drawn, people
 from unmask.bench.run.contracts.trying import check_texts, copied, is_same, tried
 from unmask.bench.run.contracts.verdicts import Ledger
 
@@ -26,7 +26,6 @@ COLUMNS: Final[Mapping[str, frozenset[str]]] = {
 TOLERANCE: Final = 2e-3
 """Share of the largest value: the sums of a convolution may be added up in another order in another batch."""
 _PAIR_COLUMN: Final = re.compile(r"[a-z0-9_]+\|[a-z0-9-]+")
-_RULES: Final = ("answers", "shapes", "nan", "norm", "batch", "inputs")
 _READ_FACES: Final = ("recogniser", "attributes", "skin", "expression", "pose", "photometry")
 Columns = Mapping[str, Any]
 
@@ -42,9 +41,7 @@ def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", file.sha256) or file.size <= 0:
             ledger.break_("card", f"its file {file.key!r} has no sha256 and size")
     ledger.keep("card")
-    if card.role not in (*_READ_FACES, "features", "pair", "detector"):
-        for rule in _RULES:
-            ledger.leave(rule, f"instruments of the role {card.role} are not checked")
+    if ledger.is_broken("card"):
         return
     files = fetch_all(card.files)
     if isinstance(maker, type):
@@ -54,6 +51,10 @@ def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
         instrument = maker
     if card.role == "detector":
         _check_detector(ledger, instrument)
+    elif card.role == "people":
+        people.check_detector(ledger, instrument)
+    elif card.role == "tracker":
+        people.check_tracker(ledger, instrument)
     else:
         _check_columns(ledger, instrument, card.role)
 

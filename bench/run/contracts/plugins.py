@@ -91,7 +91,8 @@ def _created(kind: str, spec: Spec) -> Any:
     """A new instance; of an instrument without parameters its class."""
     if file_target(spec.name) is not None:
         cls = load_file(kind, spec.name)
-        return cls if kind == "instrument" and not spec.params else create_plugin(kind, spec.name, cls, spec.params)
+        opens = kind == "instrument" and callable(getattr(cls, "open", None))
+        return cls if opens and not spec.params else create_plugin(kind, spec.name, cls, spec.params)
     if kind == "metric":
         return registry.create_metric(spec.name)
     return registry.create_attacker(spec) if kind == "attacker" else registry.create_instrument(spec)
