@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 from unmask.bench.core.cards import MethodCard, Scalar
 from unmask.bench.core.errors import ImageError, SpecError
 from unmask.bench.core.images import IMAGE_EXTENSIONS, decode_image
+from unmask.bench.core.names import output_pattern
 from unmask.bench.core.split import PARTS, Part, read_split
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.core.video import CLIP_EXTENSIONS
@@ -21,6 +22,7 @@ _SHOWN_BY: Final[Mapping[str, Sequence[Part]]] = {
     "enrolment": ("enrolment", "tested"),
 }
 """Part of a split -> those that show the same photos, itself first."""
+_ENDINGS: Final = IMAGE_EXTENSIONS | CLIP_EXTENSIONS
 _NOT_LISTED: Final = "the split does not list this photo; export it with the options of this run (--audit, --limit)"
 
 
@@ -31,6 +33,7 @@ class StoredOutputs:
     (``a.jpg`` -> ``a_anonymized.jpg``: ``suffix=_anonymized``); files without them are no outputs then. Files answer
     inputs as `bench.core.names.NameMatcher` says: by relative path, else by bare name, with the same or another
     extension; what two files or two inputs share is a failure, never a guess. Images answer photos, clips answer clips.
+    ``pattern``, in place of both: the whole path of an output below ``dir``, see `bench.core.names.OutputPattern`.
 
     For an audit: ``background``, the folder with what was made of background people's photos, and ``enrolment``, with
     what was made of the tested photos once more; they make up for a method that cannot be run. ``split``: the
@@ -51,8 +54,10 @@ class StoredOutputs:
         part: str = "tested",
         prefix: Scalar = "",
         suffix: Scalar = "",
+        pattern: Scalar = "",
     ) -> None:
         self._text, self._prefix, self._suffix = str(dir), str(prefix), str(suffix)
+        self._pattern = output_pattern({"prefix": prefix, "suffix": suffix, "pattern": pattern}, _ENDINGS)
         folders = {"dir": dir, "background": background, "enrolment": enrolment}
         self._folders = {name: _folder(name, text) for name, text in folders.items() if name == "dir" or text != ""}
         self._dir = self._folders["dir"]
@@ -70,7 +75,7 @@ class StoredOutputs:
     def card(self) -> MethodCard:
         return MethodCard(
             name="outputs",
-            version="6",
+            version="7",
             description="Images and clips anonymized elsewhere, read from a folder and matched by file name.",
             licence="as the images and clips",
             source="the folder given",
@@ -81,6 +86,7 @@ class StoredOutputs:
                 "part": self._part,
                 "prefix": self._prefix,
                 "suffix": self._suffix,
+                "pattern": "" if self._pattern is None else self._pattern.text,
                 "images": len(self._images.matcher.names),
                 "clips": len(self._clips.matcher.names),
                 "fingerprint": fingerprint_of([self._images, self._clips]),
@@ -124,10 +130,10 @@ class StoredOutputs:
 
     @cached_property
     def _clips(self) -> NamedFiles:
-        return NamedFiles(self._dir, CLIP_EXTENSIONS, "clip", self._prefix, self._suffix)
+        return NamedFiles(self._dir, CLIP_EXTENSIONS, "clip", self._prefix, self._suffix, self._pattern)
 
     def _files(self, folder: Path) -> NamedFiles:
-        return NamedFiles(folder, IMAGE_EXTENSIONS, "image", self._prefix, self._suffix)
+        return NamedFiles(folder, IMAGE_EXTENSIONS, "image", self._prefix, self._suffix, self._pattern)
 
     def _called(self, ids: Sequence[str], clips: bool = False) -> tuple[str, ...]:
         """What the files that answer inputs are called; inputs that a split does not list are left out."""

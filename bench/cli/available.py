@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unmask.bench.core import registry
 from unmask.bench.core.cards import InstrumentCard, PackageFile
-from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError
+from unmask.bench.core.errors import BrokenPluginError, UnavailableError, UnknownNameError, UnmaskError
 from unmask.bench.fetch import packages
 
 if TYPE_CHECKING:
@@ -82,16 +82,25 @@ def instrument_rows(names: Sequence[str] = ()) -> list[InstrumentRow]:
     return [instrument_row(name) for name in names or registry.names("instrument")]
 
 
-def dataset_places(root: Path | None) -> list[tuple[DatasetEntry, str]]:
-    """Every data set of the catalogue with where its copy lies, '' = it is not here. ``root`` as for `open_dataset`.
+def dataset_places(root: Path | None) -> list[tuple[str, DatasetEntry | None, str]]:
+    """Every data set of the catalogue by name, with where its copy lies, '' = it is not here; of a plug-in that cannot
+    be used there is no entry, and the reason instead of a place. ``root`` as for `open_dataset`.
 
-    Raises `ConfigError` where the catalogue is wrong, `UnavailableError` for a plug-in that cannot be imported.
+    Raises `ConfigError` where the catalogue's file is wrong.
     """
     # Imported here: reading the catalogue brings pydantic, which instruments do not need.
-    from unmask.bench.data.catalog import load_catalog
+    from unmask.bench.data.catalog import dataset_names, find_entry
     from unmask.bench.data.opening import is_available
 
-    return [(entry, is_available(entry, root)) for entry in load_catalog().values()]
+    places: list[tuple[str, DatasetEntry | None, str]] = []
+    for name in dataset_names():
+        try:
+            entry = find_entry(name)
+        except UnmaskError as error:
+            places.append((name, None, str(error)))
+        else:
+            places.append((name, entry, is_available(entry, root)))
+    return places
 
 
 def entry_facts(entry: DatasetEntry) -> dict[str, Any]:

@@ -235,8 +235,10 @@ def dataset_checks(root: Path | None) -> list[Check]:
         search_roots(root)
     except DataError as error:
         checks.append(Check("data sets", "root", "note", _line(error), "name a folder that exists"))
-    for entry, place in places:
-        if entry.by_path:
+    for name, entry, place in places:
+        if entry is None:
+            checks.append(Check("data sets", name, "problem", _line(place), "mend the plug-in, or uninstall it"))
+        elif entry.by_path:
             checks.append(Check("data sets", entry.name, "ok", entry.title, _line(entry.how_to_get)))
         elif place:
             checks.append(Check("data sets", entry.name, "ok", f"found at {place}"))

@@ -103,7 +103,11 @@ def _datasets(root: Path | None) -> Listing:
 
     search_roots(root)  # a root that does not exist is an error, not a machine without data sets
     entries, notes = {}, []
-    for entry, place in dataset_places(root):
+    for name, entry, place in dataset_places(root):
+        if entry is None:
+            broken: Row = {"data set": name, "roles": "", "here": "no", "title": place, "licence": ""}
+            entries[name] = Entry(broken, broken, {"name": name, "problem": place})
+            continue
         row: Row = {
             "data set": entry.name,
             "roles": ", ".join(entry.roles),

@@ -12,6 +12,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "blur": "unmask.methods.classical:Blur",
         "pixelate": "unmask.methods.classical:Pixelate",
         "k-same": "unmask.methods.k_same:KSame",
+        "k-same-select": "unmask.methods.k_same:KSameSelect",
+        "k-same-m": "unmask.methods.k_same_m:KSameM",
         "deepprivacy": "unmask.methods.learned:DeepPrivacy",
         "dp-att": "unmask.methods.learned:DpAtt",
         "dp-att-s": "unmask.methods.learned:DpAttS",

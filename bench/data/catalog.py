@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from unmask.bench.core.errors import ConfigError, UnknownNameError
+from unmask.bench.core.errors import ConfigError, UnknownNameError, UnmaskError
 from unmask.bench.core.registry import load, names
 from unmask.bench.core.settings import Strict
 
@@ -135,22 +136,32 @@ class DatasetEntry(Strict):
         return self.layout in PACKAGE_LAYOUTS
 
 
-def load_catalog() -> Mapping[str, DatasetEntry]:
-    """Every entry by name, in the file's order, then those of plug-ins: entry points of the group ``unmask.datasets``,
-    each a mapping with the fields of `DatasetEntry`. Raises `ConfigError` with the entry and key that are wrong, and
-    `UnavailableError` for a plug-in that cannot be imported."""
+def dataset_names() -> tuple[str, ...]:
+    """Of every data set: in the file's order, then those of plug-ins, entry points of the group ``unmask.datasets``,
+    each a mapping with the fields of `DatasetEntry`. A name of ours is never a plug-in's. Raises `ConfigError`."""
     ours = _load(_path())
-    others = {name: load("dataset", name) for name in names("dataset") if name not in ours}
-    entries = {name: _entry(name, fields, f"data set {name!r} (a plug-in)") for name, fields in others.items()}
-    return MappingProxyType({**ours, **entries}) if entries else ours
+    return (*ours, *(name for name in names("dataset") if name not in ours))
+
+
+def load_catalog() -> Mapping[str, DatasetEntry]:
+    """Every entry by name that can be read, in the order of `dataset_names`; `find_entry` says of a plug-in what is
+    wrong with it. Raises `ConfigError` where the file is wrong, with the entry and key."""
+    entries = {}
+    for name in dataset_names():
+        with suppress(UnmaskError):
+            entries[name] = find_entry(name)
+    return MappingProxyType(entries)
 
 
 def find_entry(name: str) -> DatasetEntry:
-    """Raises `UnknownNameError` with near names."""
-    catalog = load_catalog()
-    if name not in catalog:
-        raise UnknownNameError("data set", name, catalog)
-    return catalog[name]
+    """Raises `UnknownNameError` with near names, and of a plug-in `UnavailableError` where it cannot be imported and
+    `ConfigError` with the key that is wrong. Other plug-ins are not looked at."""
+    ours = _load(_path())
+    if name in ours:
+        return ours[name]
+    if name not in dataset_names():
+        raise UnknownNameError("data set", name, dataset_names())
+    return _entry(name, load("dataset", name), f"data set {name!r} (a plug-in)")
 
 
 def parse_catalog(text: str, where: str) -> Mapping[str, DatasetEntry]:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from unmask.bench.core import registry
 from unmask.bench.core.errors import SpecError, UnmaskError
-from unmask.bench.core.names import without_affixes
+from unmask.bench.core.images import IMAGE_EXTENSIONS
+from unmask.bench.core.names import OutputPattern, output_pattern, without_affixes
 from unmask.bench.core.spec import Spec, without_seeds
 from unmask.bench.core.split import Part, read_split
+from unmask.bench.core.video import CLIP_EXTENSIONS
 from unmask.bench.data.dataset import Dataset
 
 _FOLDERS: Final[dict[Part, str]] = {"tested": "dir", "background": "background", "enrolment": "enrolment"}
@@ -21,16 +23,37 @@ _FOLDERS: Final[dict[Part, str]] = {"tested": "dir", "background": "background",
 
 def output_paths(methods: Sequence[str]) -> list[Path]:
     """The folders of stored outputs that method SPECs name, and the files in them where these can lie beside inputs
-    (``suffix=_anonymized``): in a data set's folder they are no inputs."""
+    (``suffix=_anonymized``): in a data set's folder they are no inputs. Raises `SpecError` for a wrong pattern."""
     paths = []
     for spec in (spec for whole in _stored(methods) for _, spec in _parts(whole)):
         folder = _folder(spec)
-        prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
         paths.append(folder)
-        if prefix or suffix:
-            files = (path for path in folder.rglob("*") if without_affixes(path.stem, prefix, suffix) is not None)
-            paths += [path for path in files if path.is_file()]
+        if _tells_apart(spec):
+            paths += [
+                path for path in folder.rglob("*") if _is_output(spec, path.relative_to(folder)) and path.is_file()
+            ]
     return paths
+
+
+def _tells_apart(spec: Spec) -> bool:
+    """Whether outputs have names that tell them from inputs, so that both can lie in one folder."""
+    pattern = _pattern(spec)
+    return (
+        any(str(spec.params.get(name, "")) for name in ("prefix", "suffix")) if pattern is None else pattern.tells_apart
+    )
+
+
+def _is_output(spec: Spec, path: Path) -> bool:
+    """Whether a path in the folder of outputs is that of one, by its name."""
+    pattern = _pattern(spec)
+    if pattern is not None:
+        return pattern.called(path.as_posix()) is not None
+    prefix, suffix = (str(spec.params.get(name, "")) for name in ("prefix", "suffix"))
+    return without_affixes(path.stem, prefix, suffix) is not None
+
+
+def _pattern(spec: Spec) -> OutputPattern | None:
+    return output_pattern(spec.params, IMAGE_EXTENSIONS | CLIP_EXTENSIONS)
 
 
 def part_spec(spec: Spec, part: Part) -> Spec:
@@ -60,7 +83,7 @@ def refuse_unmatched(
 
 
 def _refuse_unanswered(spec: Spec, datasets: Sequence[Dataset], clips: bool) -> None:
-    if not {"prefix", "suffix"} & set(spec.params):
+    if not _tells_apart(spec):
         for dataset in datasets:
             _refuse_shared(spec, dataset)
     method: Any = registry.create_method(spec)
@@ -90,9 +113,11 @@ def _refuse_shared(spec: Spec, dataset: Dataset) -> None:
     folder, inputs = _folder(spec), Path(dataset.where)
     if inputs.is_dir() and inputs.resolve().is_relative_to(folder):
         place = "is the data set's own folder" if inputs.resolve() == folder else "holds the data set's own folder"
+        named = Spec(spec.name, {key: value for key, value in spec.params.items() if key != "pattern"}).text
+        added = "suffix=_anonymized" if _pattern(spec) is None else "pattern={folder}/{stem}_anonymized.{ext}"
         raise SpecError(
             f"outputs: {spec.params['dir']} {place}, so that inputs would pass for outputs; put the outputs into a "
-            f"folder of their own, or write what is added to their names: {spec.text},suffix=_anonymized"
+            f"folder of their own, or write what is added to their names: {named},{added}"
         )
 
 

@@ -83,7 +83,7 @@ def _answer(
     values = [_worst([each.replicates for each in several], lowest) for several in scored]
     units = np.any([scored_units(each.item) for each in scored[0]], axis=0)
     measured = [_measured(items, mask) for items in (question.baseline, question.candidate)]
-    people = len(np.unique(resamples.cluster[units]))
+    people = resamples.clusters_of(units)
     lost = _lost(question, mask)
     compared = compare(scored, resamples, lowest)
     if not compared:

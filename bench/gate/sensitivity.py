@@ -35,7 +35,6 @@ from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.executors import Progress
 from unmask.bench.run.jobs.shards import Workplace, dataset_jobs
 from unmask.bench.run.outputs.releases import release_items
-from unmask.bench.run.pipeline import run
 from unmask.bench.run.planning.plan import planned_methods, without_paths
 from unmask.bench.store.documents import Locations, read_locations, read_model, write_json
 from unmask.bench.store.gating import Sensitivities, Sensitivity
@@ -131,6 +130,8 @@ def _run_weakened(
     view: RunView, method: str, dataset: str, photos: Sequence[str], folder: Path, progress: Progress
 ) -> Side:
     """The weakened outputs, scored; faces are called as in the candidate's run."""
+    from unmask.bench.run.pipeline import run  # a gate that was judged before needs none of it
+
     images = folder / "images"
     mixed = _write_mixed(view, method, dataset, photos, images)
     spec = Spec("outputs", {"dir": str(images)}).text

@@ -24,6 +24,7 @@ from unmask.bench.run.outputs.releases import output_rows
 from unmask.bench.store.comparable import column_identity, data_identity
 from unmask.bench.store.run_folder import RunFolder
 from unmask.bench.store.schemas import Plan
+from unmask.bench.store.tables import column_values
 from unmask.bench.store.view import Column, RunView
 
 OUTCOMES: Final = ("outcome_missed", "outcome_error")
@@ -134,8 +135,7 @@ def columns_of_faces(table: pa.Table) -> tuple[Strings, dict[Key, Float]]:
     values: dict[Key, Float] = {}
     for name in (name for name in table.column_names if name.count("|") == 2):
         metric, instrument, region = name.split("|")
-        column = table.column(name).to_numpy(zero_copy_only=False)
-        values[metric, instrument, region] = np.asarray(column, np.float64)
+        values[metric, instrument, region] = np.asarray(column_values(table.column(name)), np.float64)
     for key in [key for key in values if key[0] == DISTANCE]:
         values[key] = _with_the_gone(values, key)
     return _texts(table, "outcome"), values

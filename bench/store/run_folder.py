@@ -58,7 +58,7 @@ from unmask.bench.store.results import Estimates
 from unmask.bench.store.schemas import Plan
 from unmask.bench.store.searches import StoredAttack, read_searches
 from unmask.bench.store.storage import Folder, Storage
-from unmask.bench.store.tables import read_arrow, read_table
+from unmask.bench.store.tables import read_arrow, read_table, strings_to_arrow
 
 PUBLISHING: Final = "publishing"
 PURGED: Final = "purged.json"
@@ -244,7 +244,7 @@ class RunFolder:
         table = read_arrow(self.faces_path(dataset, method), f"run `unmask score {self.path}`")
         own = {"face": self.names.face, "sample": self.names.sample, "identity": self.names.person}
         for column, name in own.items() if self._show_names else ():
-            names = pa.array([name(dataset, str(value)) for value in table.column(column).to_pylist()], pa.string())
+            names = strings_to_arrow([name(dataset, str(value)) for value in table.column(column).to_pylist()])
             table = table.set_column(table.column_names.index(column), column, names)
         return table
 

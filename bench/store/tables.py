@@ -72,7 +72,7 @@ def read_table(place: Place, remedy: str = _REMEDY) -> dict[str, NDArray[Any]]:
 
 def read_columns(table: pa.Table) -> dict[str, NDArray[Any]]:
     """The columns of a table in memory, in order."""
-    return {name: _from_arrow(table.column(name)) for name in table.column_names}
+    return {name: column_values(table.column(name)) for name in table.column_names}
 
 
 def read_arrow(place: Place, remedy: str = _REMEDY) -> pa.Table:
@@ -119,7 +119,7 @@ def _values(column: Any) -> Iterator[bytes | memoryview]:
     if not pa.types.is_string(column.type):
         for chunk in chunks:
             values = chunk.flatten() if pa.types.is_fixed_size_list(chunk.type) else chunk
-            yield np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes()
+            yield np.ascontiguousarray(_numbers_of(values)).tobytes()
         return
     ends = [np.frombuffer(c.buffers()[1], np.int32)[c.offset : c.offset + len(c) + 1] for c in chunks]
     yield from (np.diff(each).tobytes() for each in ends)
@@ -149,19 +149,46 @@ def columns_of(rows: Sequence[Sequence[Any]], kinds: Mapping[str, type]) -> dict
 def _to_arrow(values: NDArray[Any]) -> Any:
     if values.ndim == 2:
         kind = np.int32 if values.dtype == np.int32 else np.float32
-        flat = pa.array(np.ascontiguousarray(values, dtype=kind).reshape(-1))
+        flat = _numbers_to_arrow(np.ascontiguousarray(values, dtype=kind).reshape(-1))
         return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     if values.dtype.kind in "UO":
-        # Undecodable file names hold lone surrogates, which Arrow's UTF-8 cannot store.
-        return pa.array([str(v).encode("utf-8", "backslashreplace").decode() for v in values], type=pa.string())
-    return pa.array(values)
+        return strings_to_arrow([str(v) for v in values])
+    return _numbers_to_arrow(values)
 
 
-def _from_arrow(column: Any) -> NDArray[Any]:
+# pa.array and to_numpy would do the same, but import pandas wherever that is installed: a quarter of a second and 30 MB
+# in every process that reads or writes a table.
+
+
+def strings_to_arrow(values: Sequence[str]) -> Any:
+    """What cannot be encoded in UTF-8, such as the surrogates of undecodable file names, becomes backslash escapes."""
+    encoded = [value.encode("utf-8", "backslashreplace") for value in values]
+    ends = np.concatenate([[0], np.cumsum([len(each) for each in encoded])]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def _numbers_to_arrow(values: NDArray[Any]) -> Any:
+    stored = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(stored)])
+
+
+def _numbers_of(chunk: Any) -> NDArray[Any]:
+    """(N,) numbers of an array of Arrow's, NaN where one is missing."""
+    plain = pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
+    if chunk.null_count or not (plain or pa.types.is_boolean(chunk.type)):
+        return np.asarray(chunk.to_numpy(zero_copy_only=False))
+    used, stored = slice(chunk.offset, chunk.offset + len(chunk)), chunk.buffers()[1] or b""
+    if plain:
+        return np.frombuffer(stored, chunk.type.to_pandas_dtype())[used]
+    return np.unpackbits(np.frombuffer(stored, np.uint8), bitorder="little")[used].astype(np.bool_)
+
+
+def column_values(column: Any) -> NDArray[Any]:
+    """(N,) or (N, D) values of a column of a table from `read_arrow`; texts as `numpy.str_`."""
     column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if pa.types.is_fixed_size_list(column.type):
         width = column.type.list_size
-        return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, width)
+        return _numbers_of(column.flatten()).reshape(-1, width)
     if pa.types.is_string(column.type):
         return np.asarray(column.to_pylist(), dtype=np.str_)
-    return np.asarray(column.to_numpy(zero_copy_only=False))
+    return _numbers_of(column)

@@ -13,7 +13,7 @@ from typing import Final
 
 from unmask.bench.core.errors import SpecError
 from unmask.bench.core.files import is_hidden, sha256_of
-from unmask.bench.core.names import NameMatcher, bare_name, folded
+from unmask.bench.core.names import NameMatcher, OutputPattern, bare_name, folded
 from unmask.bench.core.types import MethodFailure
 
 _LOOKED_AT: Final = 50
@@ -23,8 +23,17 @@ _LOOKED_AT: Final = 50
 class NamedFiles:
     """The images or the clips of a folder, matched to inputs; relative paths with forward slashes."""
 
-    def __init__(self, folder: Path, extensions: frozenset[str], kind: str, prefix: str, suffix: str) -> None:
-        self.folder, self._extensions, self._kind = folder, extensions, kind
+    def __init__(
+        self,
+        folder: Path,
+        extensions: frozenset[str],
+        kind: str,
+        prefix: str,
+        suffix: str,
+        pattern: OutputPattern | None = None,
+    ) -> None:
+        """``kind``: ``image`` or ``clip``; ``prefix``, ``suffix``, ``pattern``: see `NameMatcher`."""
+        self.folder, self._extensions, self._kind, self._pattern = folder, extensions, kind, pattern
         self._file = "output file" if kind == "image" else "output clip"
         self._expected: tuple[str, ...] = ()
         self._guess: tuple[tuple[str, ...], tuple[str, str]] | None = None
@@ -35,7 +44,7 @@ class NamedFiles:
         """Linked folders, which are not followed."""
         self._list()
         self.matcher, self._unusable = (
-            NameMatcher(names, extensions, self._file, prefix=prefix, suffix=suffix)
+            NameMatcher(names, extensions, self._file, prefix=prefix, suffix=suffix, pattern=pattern)
             for names in (self._files, self._faults)
         )
 
@@ -60,8 +69,12 @@ class NamedFiles:
             return f"{none}, none of whose {self._kind}s can be read: {file} is {reason}; put them there themselves"
         if not name:
             return f"{none}, which holds no {self._kind}s; write outputs:dir=PATH with the anonymized {self._kind}s"
-        added = _spelled(*self._affixes(ids))
-        how = f"write outputs:dir={folder},{added}" if added else "give outputs the names of their inputs"
+        if self._pattern is not None:
+            how = f"write how it is called in place of pattern={self._pattern.text}"
+        elif added := _spelled(*self._affixes(ids)):
+            how = f"write outputs:dir={folder},{added}"
+        else:
+            how = "give outputs the names of their inputs, or write pattern="
         return f"{none}; the folder holds e.g. {name}; {how}"
 
     def _absence(self, name: str) -> str:
@@ -71,6 +84,8 @@ class NamedFiles:
         parts = PurePosixPath(name).parts[:-1]
         if any(PurePosixPath(link).name in parts for link in self._links):
             return f"no {self._file}; its folder is a link and was not followed"
+        if self._pattern is not None:
+            return f"no {self._file} for {name}; pattern={self._pattern.text} fits none"
         prefix, suffix = self._affixes(self._expected or (name,))
         if (prefix or suffix) and f"{prefix}{self._stem(name)}{suffix}" in self._stems:
             return f"no {self._file}; with {_spelled(prefix, suffix)} there is one"

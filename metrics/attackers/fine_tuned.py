@@ -3,7 +3,6 @@ make of them: activations (N, 1792, 3, 3), which are stored once for background 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -131,7 +130,9 @@ def embed(network: nn.Module, state: Columns, faces: NDArray[np.float16]) -> Flo
     import torch
     from torch.func import functional_call
 
-    last = _last_part(network)
+    from unmask.metrics.instruments.support.keras_inception_resnet import last_part_of
+
+    last = last_part_of(network)
     weights = {
         name: torch.from_numpy(np.asarray(learned(state, name, NAME), np.float32))
         for name, _ in last.named_parameters()
@@ -150,7 +151,9 @@ def _training(
     import torch
     from torch.func import functional_call
 
-    last = _last_part(network)
+    from unmask.metrics.instruments.support.keras_inception_resnet import last_part_of
+
+    last = last_part_of(network)
     weights = {name: values.detach().clone().requires_grad_() for name, values in last.named_parameters()}
 
     def some(batch: Ints, rng: Any) -> torch.Tensor:
@@ -159,12 +162,3 @@ def _training(
     return training(
         lambda x: functional_call(last, weights, x), weights, some, person, rate=RATE, steps=steps, seed=seed
     )
-
-
-def _last_part(network: nn.Module) -> nn.Module:
-    """What comes after `body_of`, a copy in eval mode: (N, 1792, 3, 3) -> (N, 128), not scaled."""
-    from torch import nn
-
-    names = ("block8", "avgpool_1a", "last_linear", "last_bn")
-    block, pool, linear, norm = (copy.deepcopy(network.get_submodule(name)) for name in names)
-    return nn.Sequential(block, pool, nn.Flatten(), linear, norm).eval()

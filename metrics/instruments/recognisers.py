@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -28,6 +28,7 @@ from unmask.metrics.instruments.support.onnx_session import (
 )
 
 FACENET_SIZE: Final = 160
+ACTIVATIONS: Final = 1792 * 3 * 3
 FACENET_FACTOR: Final = 1.1
 """The square's side over the longer side of the judge's box, which ends at hairline and chin."""
 CHIP: Final = 150
@@ -139,35 +140,29 @@ class FaceNet(LookEmbedder):
     )
     dimension, batch = 128, 16
     imports: ClassVar[tuple[str, ...]] = ("facenet_pytorch", "h5py", "torch", "torchvision")
-    _weights: Path
-    _device: str
+
+    def __init__(self, both: Callable[..., Floats32]) -> None:
+        """``both``: (N, 3, 160, 160) -> embeddings and activations side by side. One network gives both: opening a
+        second one for the activations took as long as reading a hundred faces."""
+        super().__init__(lambda crops: both(_planes(crops))[:, : self.dimension])
+        self._activations: Embed = lambda crops: both(_planes(crops))[:, self.dimension :]
 
     @classmethod
     def open(cls, files: Mapping[str, Path], device: str) -> Self:
         """Raises `CheckpointError` for another file, `UnavailableError` for a missing GPU."""
-        from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
+        from unmask.metrics.instruments.support.keras_inception_resnet import WithActivations, load_keras
 
-        network = fast_network(load_keras(files["weights"]), device, cls.card.name, sides=(FACENET_SIZE, FACENET_SIZE))
-        instrument = cls(lambda crops: network(_planes(crops)))
-        instrument._weights, instrument._device = files["weights"], device
-        return instrument
+        network = WithActivations(load_keras(files["weights"]))
+        return cls(fast_network(network, device, cls.card.name, sides=(FACENET_SIZE, FACENET_SIZE)))
 
     def cut(self, face: FaceView) -> Image | None:
         return square(face, FACENET_SIZE, FACENET_FACTOR)
 
     def read_activations(self, faces: Sequence[FaceView]) -> Columns:
         """{"embedding": (N, 16128) float16}, the (1792, 3, 3) activations that the last block is given."""
-        result = np.full((len(faces), 1792 * 9), np.nan, np.float16)
-        crops = [self.cut(face) if located(face) else None for face in faces]
-        self.fill(result, crops, lambda part: self._body(_planes(part)).reshape(len(part), -1))
+        result = np.full((len(faces), ACTIVATIONS), np.nan, np.float16)
+        self.fill(result, [self.cut(face) if located(face) else None for face in faces], self._activations)
         return {"embedding": result}
-
-    @cached_property
-    def _body(self) -> Callable[..., Floats32]:
-        from unmask.metrics.instruments.support.keras_inception_resnet import body_of, load_keras
-
-        sides = (FACENET_SIZE, FACENET_SIZE)
-        return fast_network(body_of(load_keras(self._weights)), self._device, self.card.name, sides=sides)
 
 
 class DlibResNet(Embedder):

@@ -7,10 +7,10 @@ them thousands of times) costs little.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import trackeval
 
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.video import Ints, Tracks
@@ -30,10 +30,6 @@ person of the reference goes on under another track."""
 NO_COUNTS: Final[Float] = np.zeros(4 * ALPHAS + 7)
 """Of a clip without any frame: adds nothing to others."""
 _SETTINGS: Final = {"PRINT_CONFIG": False, "THRESHOLD": OVERLAP}
-_METRICS: Final[Any] = (
-    trackeval.metrics.HOTA(),
-    *(kind(dict(_SETTINGS)) for kind in (trackeval.metrics.CLEAR, trackeval.metrics.Identity)),
-)
 
 
 class TrackingScores(NamedTuple):
@@ -71,7 +67,7 @@ def sequence_counts(reference: Tracks, tracks: Tracks, frames: int) -> Float:
         "tracker_ids": ids,
         "similarity_scores": [overlaps(a, b) for a, b in zip(gt_boxes, boxes, strict=True)],
     }
-    hota, clear, identity = (metric.eval_sequence(data) for metric in _METRICS)
+    hota, clear, identity = (metric.eval_sequence(data) for metric in _counters())
     numbers = [*(clear[name] for name in COUNTS["CLEAR"]), *(identity[name] for name in COUNTS["Identity"])]
     arrays = [*(hota[name] for name in COUNTS["HOTA"]), np.asarray(hota["AssA"]) * hota["HOTA_TP"]]
     return np.concatenate([*arrays, numbers]).astype(np.float64)
@@ -100,8 +96,19 @@ def combined(clips: Float, weights: Float) -> TrackingScores:
 
 def overlaps(a: Floats32, b: Floats32) -> Float:
     """(N, M) intersection over union of boxes (N, 4) and (M, 4): left, top, width, height; 0 where one has no area."""
+    import trackeval
+
     shares = trackeval.datasets.MotChallenge2DBox._calculate_box_ious(a.astype(np.float64), b.astype(np.float64))
     return np.asarray(shares, np.float64)
+
+
+@cache
+def _counters() -> tuple[Any, ...]:
+    """TrackEval's HOTA, CLEAR and Identity; imported here, since every run lists all metrics and few need it."""
+    import trackeval
+
+    kinds = (trackeval.metrics.CLEAR, trackeval.metrics.Identity)
+    return (trackeval.metrics.HOTA(), *(kind(dict(_SETTINGS)) for kind in kinds))
 
 
 def _by_frame(tracks: Tracks, frames: int) -> tuple[list[Ints], list[Floats32], int]:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import lpips
 import numpy as np
 import pytest
 import torch
-import torchmetrics.functional.image.lpips as torchmetrics_lpips
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image, RegionPair
@@ -76,6 +74,8 @@ def distances(network: Any, net: str, pairs: list[RegionPair]) -> np.ndarray[Any
 def test_same_as_the_lpips_package(
     name: str, arrays: dict[str, Floats32], pairs: list[RegionPair], open_instrument: Opener
 ) -> None:
+    import lpips  # seconds, which every worker would spend
+
     instrument = open_instrument(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -87,13 +87,17 @@ def test_same_as_the_lpips_package(
 def test_same_as_torchmetrics(
     name: str, arrays: dict[str, Floats32], pairs: list[RegionPair], open_instrument: Opener
 ) -> None:
+    from torchmetrics.functional.image.lpips import _LPIPS
+
     instrument = open_instrument(name)
-    theirs = torchmetrics_lpips._LPIPS(pretrained=True, net=instrument.net, pnet_rand=True)
+    theirs = _LPIPS(pretrained=True, net=instrument.net, pnet_rand=True)
     ours = instrument.compare(pairs)[instrument.column]
     np.testing.assert_allclose(ours, distances(fill(theirs, arrays), instrument.net, pairs), rtol=1e-4, atol=1e-6)
 
 
 def test_the_checkpoints_heads_are_the_packages(name: str, arrays: dict[str, Floats32]) -> None:
+    import lpips
+
     file = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{BACKBONES[name].net}.pth"
     for key, head in torch.load(file, map_location="cpu", weights_only=True).items():
         number = key.removeprefix("lin").split(".")[0]

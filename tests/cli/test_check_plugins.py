@@ -111,7 +111,7 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, text: str, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["ridge", "own_distance", "verification", "expression"])
+@pytest.mark.parametrize("name", ["ridge", "own_distance", "verification", "expression", "exposure", "people", "audit"])
 def test_ours_keep_their_contracts(name: str) -> None:
     done = unmask_here("check", name)
     assert done.returncode == 0, done.stdout
@@ -125,10 +125,10 @@ def test_our_instruments_keep_their_contract(name: str) -> None:
 
 
 def test_what_is_not_checked_is_not_kept() -> None:
-    code, report = checked("people")
+    code, report = checked("fine-tuned")
     assert (code, report["kept"]) == (1, False)
     reasons = {each["text"] for each in report["rules"] if each["status"] == "not checked"}
-    assert reasons == {"it asks about clips, which is not made up here"}
+    assert reasons == {"it reads a recogniser's activations, which are not made up here"}
 
 
 def test_parameters_of_a_metric_are_refused() -> None:

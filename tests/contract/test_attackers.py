@@ -12,8 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from tests.contract.test_metrics import ASKED, EVIDENCES, METRICS
-from tests.support.evidence import RECOGNISERS, make_evidence
+from tests.contract.test_metrics import EVIDENCES, METRICS, evidence_of, metrics_asked_of
 from unmask.bench.core import registry
 from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import UnavailableError
@@ -21,6 +20,7 @@ from unmask.bench.core.evidence import Evidence, Readings
 from unmask.bench.core.protocols import Attacker, Background, Columns
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.views import ACTIVATIONS
+from unmask.bench.run.contracts.made_up import RECOGNISERS, make_evidence
 from unmask.bench.run.figures.attacking import IGNORANT
 from unmask.bench.run.figures.attacking import read_by as readings_by
 
@@ -68,11 +68,12 @@ def plain(value: Any, item: Any) -> Any:
     return [plain(each, item) for each in value] if isinstance(value, tuple) else value
 
 
-@pytest.mark.parametrize(("name", "kind"), ASKED)
-def test_the_ignorant_attacker_leaves_every_number_as_it_is(name: str, kind: str) -> None:
+@pytest.mark.parametrize("kind", EVIDENCES)
+def test_the_ignorant_attacker_leaves_every_number_as_it_is(kind: str) -> None:
+    read = read_by(registry.create_attacker(parse_spec(IGNORANT)), evidence_of(kind))
+    names = metrics_asked_of(kind)
     np.testing.assert_equal(
-        answers(name, read_by(registry.create_attacker(parse_spec(IGNORANT)), EVIDENCES[kind])),
-        answers(name, EVIDENCES[kind]),
+        {name: answers(name, read) for name in names}, {name: answers(name, evidence_of(kind)) for name in names}
     )
 
 

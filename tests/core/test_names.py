@@ -7,14 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from unmask.bench.core.names import NameMatcher, without_affixes
+from unmask.bench.core.errors import SpecError
+from unmask.bench.core.names import NameMatcher, OutputPattern, output_pattern, without_affixes
 
 ENDINGS = frozenset({".mp4", ".avi", ".jpg"})
 
 
-def matched(files: list[str], inputs: list[str], prefix: str = "", suffix: str = "") -> dict[str, str]:
+def matched(
+    files: list[str], inputs: list[str], prefix: str = "", suffix: str = "", pattern: str = ""
+) -> dict[str, str]:
     """Input -> its file, or the reason why it has none in brackets."""
-    matcher = NameMatcher(files, ENDINGS, "output clip", prefix=prefix, suffix=suffix)
+    wanted = output_pattern({"pattern": pattern}, ENDINGS)
+    matcher = NameMatcher(files, ENDINGS, "output clip", prefix=prefix, suffix=suffix, pattern=wanted)
     matcher.expect(inputs)
     answers = {name: matcher.match(name) for name in inputs}
     return {name: file or f"({reason})" for name, (file, reason) in answers.items()}
@@ -45,8 +49,8 @@ def test_an_exact_name_is_its_owners_and_nobody_elses() -> None:
 
 
 def test_two_files_for_one_input_are_an_error() -> None:
-    assert matched(["p/a.mp4", "q/a.mp4"], ["a.mp4"]) == {"a.mp4": "(2 output clips match: p/a.mp4, q/a.mp4)"}
-    assert matched(["a.jpg", "a.avi"], ["a.mp4"]) == {"a.mp4": "(2 output clips match: a.jpg, a.avi)"}
+    assert matched(["p/a.mp4", "q/a.mp4"], ["a.mp4"]) == {"a.mp4": "(2 output clips match a.mp4: p/a.mp4, q/a.mp4)"}
+    assert matched(["a.jpg", "a.avi"], ["a.mp4"]) == {"a.mp4": "(2 output clips match a.mp4: a.jpg, a.avi)"}
 
 
 def test_of_equal_bare_names_the_one_with_the_longest_common_end() -> None:
@@ -154,3 +158,94 @@ def test_what_fits_best_is_told_also_where_another_input_has_it() -> None:
     assert matcher.match("bob/1.mp4")[0] == ""
     assert matcher.candidates("bob/1.mp4") == ["ann/1.mp4"]
     assert not matcher.candidates("bob/2.mp4")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "others"),
+    [
+        ("{stem}_anon.{ext}", "1_anon.jpg", ["1_anon.avi", "1_anonymized.jpg", "ann/2004/1_anon.jpg"]),
+        ("{stem}_anon.mp4", "1_anon.mp4", ["1_anon.jpg", "1_Anon.mp4", "1_anon.mp4.mp4"]),
+        ("{folder}/{stem}_anon.{ext}", "ann/2004/1_anon.jpg", ["1_anon.jpg", "bob/2004/1_anon.jpg"]),
+        ("{folder}/{stem}/face_{n}.avi", "ann/2004/1/face_017.avi", ["ann/2004/1/face_.avi", "ann/2004/1/face_a.avi"]),
+        ("out/{folder}/{stem}/{stem}.{ext}", "out/ann/2004/1/1.jpg", ["ann/2004/1/1.jpg", "out/ann/2004/1/2.jpg"]),
+        ("{n}-{stem}.{ext}", "0003-1.jpg", ["-1.jpg", "3-01.jpg"]),
+    ],
+)
+def test_a_pattern_says_the_whole_path(pattern: str, file: str, others: list[str]) -> None:
+    name = "ann/2004/1.jpg"
+    assert matched([*others, file], [name], pattern=pattern) == {name: file}
+    assert matched(others, [name], pattern=pattern) == {name: "(no output clip)"}
+
+
+def test_a_folder_vanishes_for_inputs_in_none() -> None:
+    files, pattern = ["new/1.jpg", "new/ann/1.jpg"], "new/{folder}/{stem}.{ext}"
+    assert matched(files, ["1.jpg", "ann/1.jpg"], pattern=pattern) == dict(
+        zip(["1.jpg", "ann/1.jpg"], files, strict=True)
+    )
+
+
+def test_several_outputs_of_one_input_are_named_and_none_is_taken() -> None:
+    files = ["1/face_0.jpg", "1/face_1.jpg", "2/face_0.jpg", *(f"3/face_{n}.jpg" for n in range(5))]
+    assert matched(files, ["1.jpg", "2.jpg", "3.jpg", "4.jpg"], pattern="{stem}/face_{n}.jpg") == {
+        "1.jpg": "(2 output clips match 1.jpg: 1/face_0.jpg, 1/face_1.jpg)",
+        "2.jpg": "2/face_0.jpg",
+        "3.jpg": "(5 output clips match 3.jpg: 3/face_0.jpg, 3/face_1.jpg, 3/face_2.jpg and 2 more)",
+        "4.jpg": "(no output clip)",
+    }
+
+
+def test_an_output_that_two_inputs_would_share_is_an_error_for_both_by_a_pattern_too() -> None:
+    shared = {
+        "ann/1.jpg": "(its output clip 1_x.mp4 is also that of bob/1.jpg)",
+        "bob/1.jpg": "(its output clip 1_x.mp4 is also that of ann/1.jpg)",
+    }
+    assert matched(["1_x.mp4"], list(shared), pattern="{stem}_x.mp4") == shared
+    # The ending of the output says nothing of that of the input.
+    answers = matched(["1_x.mp4"], ["1.mp4", "1.jpg"], pattern="{stem}_x.mp4")
+    assert all("is also that of" in answer for answer in answers.values())
+    # But here it does.
+    files = {"1.mp4": "1_x.mp4", "1.jpg": "1_x.jpg"}
+    assert matched(list(files.values()), list(files), pattern="{stem}_x.{ext}") == files
+
+
+def test_dots_capitals_and_accents_in_a_pattern() -> None:
+    assert matched(["v1.jpg_x.mp4"], ["v1.jpg.avi"], pattern="{stem}_x.mp4") == {"v1.jpg.avi": "v1.jpg_x.mp4"}
+    assert matched(["IMG_x.MP4"], ["img.mp4"], pattern="{stem}_x.{ext}") == {"img.mp4": "IMG_x.MP4"}
+    assert matched(["img_X.mp4"], ["img.mp4"], pattern="{stem}_x.{ext}") == {"img.mp4": "(no output clip)"}
+    file, name = nfd("Jos\u00e9/\u00fc_\u00e9.mp4"), nfc("Jos\u00e9/\u00fc.mp4")
+    assert matched([file], [name], pattern=nfc("{folder}/{stem}_\u00e9.mp4")) == {name: file}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("{folder}/out.jpg", "without {stem}"),
+        ("{stem}", "it must end in .{ext} or in an ending that is read, not none"),
+        ("{stem}.gif", "not .gif"),
+        ("{stem}.{ext}.jpg", ".{ext} must be its end"),
+        ("{stem}_{file}.jpg", "{file} is none of {folder}, {stem}, {ext}, {n}"),
+        ("{stem.jpg", "a brace that stands alone"),
+        ("{}.jpg", "{} is none of"),
+        ("x{folder}/{stem}.jpg", "{folder} must be a whole part of the path"),
+        ("{stem}/{folder}", "cannot be the name of the file"),
+        ("{stem}{n}.jpg", "between {stem} and {n}"),
+        ("{n}2{stem}.jpg", "between {stem} and {n}"),
+        ("/out/{stem}.jpg", "a path below dir"),
+        ("../{stem}.jpg", "a path below dir"),
+        ("a//{stem}.jpg", "a path below dir"),
+        ("out\\{stem}.jpg", "a path below dir"),
+        (".out/{stem}.jpg", "begin with a dot"),
+    ],
+)
+def test_a_mistake_in_a_pattern_is_one_line(pattern: str, fault: str) -> None:
+    with pytest.raises(SpecError) as error:
+        OutputPattern(pattern, ENDINGS)
+    assert str(error.value).startswith(f"outputs: pattern={pattern}: ")
+    assert fault in str(error.value)
+    assert str(error.value).endswith("write e.g. pattern={folder}/{stem}_anonymized.{ext}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_pattern_takes_the_place_of_prefix_and_suffix() -> None:
+    with pytest.raises(SpecError, match="leave prefix and suffix out"):
+        output_pattern({"pattern": "{stem}_x.jpg", "suffix": "_x"}, ENDINGS)

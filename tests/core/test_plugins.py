@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -9,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from unmask.bench.cli import app
 from unmask.bench.core import plugins, registry
 from unmask.bench.core.errors import BrokenPluginError, ConfigError, DataError, SpecError, UnknownNameError
 from unmask.bench.core.plugins import create_plugin, load_plugin
 from unmask.bench.core.spec import Spec, parse_spec
 from unmask.bench.data import open_dataset
-from unmask.bench.data.catalog import DatasetEntry, load_catalog
+from unmask.bench.data.catalog import DatasetEntry, find_entry, load_catalog
 from unmask.bench.run.jobs.executors import open_pool
 from unmask.bench.run.jobs.shards import Job
 
@@ -156,17 +159,17 @@ def test_every_kind_takes_plug_ins() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_data_sets_of_plug_ins_are_in_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = registry.targets("dataset")
-    table = {name: target for name, target in real.items() if name != "wrong"}
-    monkeypatch.setattr(registry, "targets", lambda kind: table if kind == "dataset" else TARGETS(kind))
+def test_data_sets_of_plug_ins_are_in_the_catalogue() -> None:
     assert load_catalog()["mine"].title == "Mine"
     assert load_catalog()["lfw"].title != "Mine", "a name of ours cannot be taken over"
-    monkeypatch.setattr(registry, "targets", TARGETS)
+    assert "wrong" not in load_catalog(), "it takes nothing else down"
     with pytest.raises(
         ConfigError, match=r"data set 'wrong' \(a plug-in\): layout: .*no reader is registered for 'flatt'"
     ):
-        load_catalog()
+        find_entry("wrong")
+    rows = {row["name"]: row for row in json.loads(CliRunner().invoke(app, ["list", "datasets", "--json"]).stdout)}
+    assert "no reader is registered for 'flatt'" in rows["wrong"]["problem"]
+    assert {"mine", "lfw"} <= rows.keys()
 
 
 @pytest.mark.usefixtures("installed")

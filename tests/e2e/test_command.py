@@ -17,7 +17,7 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from tests.support.cli import start_unmask, unmask
+from tests.support.cli import start_unmask, unmask, unmask_here
 from tests.support.clips import write_clip
 from unmask.bench.core.spec import Spec
 from unmask.bench.core.types import FaceLabel, Image, Sample, SampleRef
@@ -134,7 +134,7 @@ def test_programs_that_go_wrong_end_in_counted_rows(tmp_path: Path, temporary: P
 def test_an_edited_program_is_another_method_and_a_moved_one_the_same(tmp_path: Path, tool: Path, photos: Path) -> None:
     def call(tool: Path) -> str:
         run = ("--out", str(tmp_path / "run"))
-        done = unmask("run", "--dataset", f"folder:{photos}", "--method", spec(tool, "good"), *FEW, *run)
+        done = unmask_here("run", "--dataset", f"folder:{photos}", "--method", spec(tool, "good"), *FEW, *run)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
@@ -180,7 +180,7 @@ def test_what_a_program_takes_counts_as_its_methods_memory(tmp_path: Path, tool:
 
 def test_a_program_that_is_not_there_is_said_before_any_work(tmp_path: Path, photos: Path) -> None:
     method = "mine=command:no-such-tool {input} {output}"
-    done = unmask("run", "--dataset", f"folder:{photos}", "--method", method, "--out", str(tmp_path / "run"))
+    done = unmask_here("run", "--dataset", f"folder:{photos}", "--method", method, "--out", str(tmp_path / "run"))
     assert done.returncode == 2
     assert done.stderr == "unmask: command: the program 'no-such-tool' is not there: check the path, or PATH\n"
     assert not (tmp_path / "run").exists()

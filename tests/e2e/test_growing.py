@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pillow
 
 from tests.support.cli import unmask, unmask_here
-from tests.support.hostile import install_method
+from tests.support.hostile import install_here, install_method
 from unmask.bench.core.types import Image
 
 pytestmark = pytest.mark.weights
@@ -51,15 +51,18 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
     value = tmp_path / "value.txt"
     value.write_text("10")
 
+    def words(*more: str, folder: Path = photos) -> tuple[str, ...]:
+        asked = ("-m", f"mine=mine:value={value}", "--metric", "outcome", "--no-report", "--out", str(run))
+        return ("run", "-d", f"folder:{folder}", *asked, *more)
+
     def call(*more: str, folder: Path = photos) -> str:
-        done = unmask(
-            *("run", "-d", f"folder:{folder}", "-m", f"mine=mine:value={value}", "--metric", "outcome"),
-            *("--no-report", "--out", str(run), *more),
-        )
+        done = unmask_here(*words(*more, folder=folder))
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    call()
+    started = unmask(*words())
+    assert started.returncode == 0, started.stderr
+    install_here(site, monkeypatch)
     first = plan(run)
     published = (run / "estimates.json").stat().st_ino
     assert any(line.startswith("reduce: ") and "done before" in line for line in call().splitlines())
@@ -67,8 +70,7 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
     table = next(run.glob("score/*/mine/*/outcomes.parquet"))
     whole = table.read_bytes()
     pq.write_table(pq.read_table(table).slice(1), table)
-    damaged = unmask("run", "-d", f"folder:{photos}", "-m", f"mine=mine:value={value}", "--metric", "outcome",
-                     "--no-report", "--out", str(run))  # fmt: skip
+    damaged = unmask_here(*words())
     assert damaged.returncode == 1
     assert f"{table} is not as unmask wrote it" in damaged.stderr
     table.write_bytes(whole)
@@ -104,8 +106,8 @@ def test_a_run_goes_on(tmp_path: Path, astronaut: Image, monkeypatch: pytest.Mon
     assert [m for m in grown["methods"] if m["label"] != "blackout-detectorharness"] == first["methods"]
 
     # Taking away is refused, and leaves everything as it is.
-    refused = unmask("run", "-d", f"folder:{moved}", "-m", "blackout:detector=harness", "--metric", "outcome",
-                     "--no-report", "--out", str(run))  # fmt: skip
+    refused = unmask_here("run", "-d", f"folder:{moved}", "-m", "blackout:detector=harness", "--metric", "outcome",
+                          "--no-report", "--out", str(run))  # fmt: skip
     assert refused.returncode == 1
     assert "methods: mine is only in the old plan" in refused.stderr
     assert plan(run) == grown

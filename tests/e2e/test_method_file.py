@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,13 +57,15 @@ def test_a_run_finds_the_file_again_and_notices_an_edit(tmp_path: Path, photos: 
     file.parent.mkdir()
     file.write_text(CODE)
 
-    def call(path: Path) -> subprocess.CompletedProcess[str]:
-        return unmask(
+    def call(
+        path: Path, command: Callable[..., subprocess.CompletedProcess[str]] = unmask_here
+    ) -> subprocess.CompletedProcess[str]:
+        return command(
             *("run", "-d", f"folder:{photos}", "-m", f"mine={path}:Grey", "--metric", "outcome"),
             *("--workers", "2", "--no-report", "--out", str(run)),
         )
 
-    first = call(file)
+    first = call(file, unmask)
     assert first.returncode == 0, first.stderr
     assert greys(run) == {(10, 10, 10)}
     written = "".join(path.read_text("utf-8") for path in (*run.glob("[!l]*.json"), *run.glob("logs/*")))

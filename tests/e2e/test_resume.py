@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.cli import BLACKOUT, start_unmask, unmask, unmask_here
+from tests.support.cli import BLACKOUT, start_unmask, unmask_here
 
 pytestmark = pytest.mark.weights
 
@@ -69,7 +69,7 @@ def test_killed_in_each_stage_ends_as_if_it_had_not_been(tmp_path: Path) -> None
         before = now
     assert not (run / "estimates.json").exists()
 
-    resumed = unmask(*ARGUMENTS, str(run))
+    resumed = unmask_here(*ARGUMENTS, str(run))
     assert resumed.returncode == 0, resumed.stderr
     assert [name for name, identity in before.items() if finished(run).get(name) != identity] == []
     assert not list(run.rglob(".tmp-*"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.gate.gates import N, accepted, matched, run_gate, verdict
-from tests.support.cli import unmask_here
+from tests.support.cli import REPO, unmask_here
 from tests.support.gate_runs import gate_run
 from unmask.bench.store.documents import shipped_schema
 
@@ -234,3 +236,20 @@ def test_files_are_written_before_a_failing_exit(baseline: Path, tmp_path: Path)
     failed = {case.get("name") for case in cases if case.find("failure") is not None}
     assert failed == {"deid_rate@1e-3 worst face all", "decision"}
     assert (out / "gate.md").read_text().startswith("## unmask gate: worse (exit code 3)")
+
+
+def test_judging_runs_that_are_there_loads_nothing_that_measures(against: Path, tmp_path: Path) -> None:
+    arguments = ["gate", "--baseline", str(against), "--candidate", str(gate_run(tmp_path / "new", matched(0.05)))]
+    code = f"""
+import sys
+from unmask.bench.cli import main
+sys.argv = ["unmask", *{arguments!r}]
+try:
+    main()
+finally:
+    heavy = ("pandas", "scipy.stats", "scipy.optimize", "trackeval", "torch", "onnxruntime", "sklearn", "matplotlib")
+    print("loaded:", [name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO)
+    assert "gate: pass" in done.stdout
+    assert done.stderr.splitlines()[-1] == "loaded: []"

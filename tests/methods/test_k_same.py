@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from tests.methods.support import apply, changed
 from unmask.bench.core.errors import CheckpointError, SpecError
 from unmask.bench.core.types import Box, Image, Sample
-from unmask.methods.gan.training.k_same_gallery import build_gallery
+from unmask.methods.gan.training.k_same_gallery import build_gallery, without_black_edges
 from unmask.methods.k_same import Gallery, KSame, aligned, mean_of_nearest, read_gallery
 from unmask.methods.shared.alignment import SIDE, TEMPLATE, to_frame
 
@@ -133,7 +133,7 @@ def test_a_gallery_holds_means_of_enough_photos_and_survives_storing(tmp_path: P
     noise = rng.integers(-20, 21, (70, 6, SIDE, SIDE, 3))
     lonely = rng.integers(0, 256, (2, SIDE, SIDE, 3))
     faces = np.clip(np.concatenate([(kinds[:, None] + noise).reshape(-1, SIDE, SIDE, 3), lonely]), 0, 255)
-    tensors, counts = build_gallery(faces.astype(np.uint8), axes=40, groups=72, least=4)
+    tensors, counts, _ = build_gallery(faces.astype(np.uint8), axes=40, groups=72, least=4)
     assert len(counts) >= 64
     assert min(counts) >= 4
     assert sum(counts) <= 420
@@ -148,3 +148,21 @@ def test_a_file_that_is_no_gallery_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a gallery")
     with pytest.raises(CheckpointError, match="holds no gallery"):
         read_gallery(path)
+
+
+def test_edges_that_resampling_darkened_are_not_the_photos() -> None:
+    crop = np.zeros((40, 50, 3), np.uint8)
+    crop[10:, 5:45] = 120
+    crop[10], crop[:, 5] = crop[10] // 3, crop[:, 5] // 3
+    part, corner = without_black_edges(crop)
+    assert (part == 120).all()
+    assert part.shape == (28, 36, 3)
+    assert corner.tolist() == [7, 12]
+    dark = np.zeros((4, 4, 3), np.uint8)
+    assert without_black_edges(dark)[0].shape == (4, 4, 3)
+
+
+def test_no_band_lies_across_the_shipped_foreheads(gallery: Gallery) -> None:
+    """Of the mean face, grey levels from row to row between hair line and brows."""
+    face = gallery.mean.reshape(SIDE, SIDE, 3)[8:20, 26:38].mean(axis=(1, 2))
+    assert np.abs(np.diff(face)).max() < 8, face

@@ -79,7 +79,7 @@ def test_the_harness_judges_sizes(tmp_path: Path) -> None:
 def test_ambiguous(tmp_path: Path) -> None:
     save(tmp_path / "a/1.png", INPUT)
     save(tmp_path / "b/1.png", INPUT)
-    assert reason(answer(tmp_path, "1.png")) == "2 output files match: a/1.png, b/1.png"
+    assert reason(answer(tmp_path, "1.png")) == "2 output files match 1.png: a/1.png, b/1.png"
     np.testing.assert_array_equal(answer(tmp_path, "a/1.png"), INPUT)
 
 
@@ -89,7 +89,9 @@ def test_of_equal_names_the_one_with_the_longest_common_end_is_meant(tmp_path: P
     saved = {name: save(tmp_path / "results" / f"{name[:-4]}.png", noise(30, 40, k)) for k, name in enumerate(ids)}
     for name, output in answers(tmp_path, *ids).items():
         np.testing.assert_array_equal(output, saved[name])
-    assert reason(answers(tmp_path, "dora/1.jpg", *ids)["dora/1.jpg"]).startswith("3 output files match: results/ann")
+    assert reason(answers(tmp_path, "dora/1.jpg", *ids)["dora/1.jpg"]).startswith(
+        "3 output files match dora/1.jpg: results/ann"
+    )
 
 
 @pytest.mark.parametrize("ending", sorted(IMAGE_EXTENSIONS - {".png"}))
@@ -131,6 +133,30 @@ def test_a_suffix_that_looks_like_a_number(tmp_path: Path) -> None:
     expected = save(tmp_path / "a2.png", INPUT)
     (output,) = affixed(tmp_path, suffix=2).anonymize([Sample("a.png", INPUT)], seed=0)
     np.testing.assert_array_equal(output, expected)
+
+
+def test_outputs_by_a_pattern(tmp_path: Path) -> None:
+    ids = ["ann/1.jpg", "ann/2.jpg", "bob/1.jpg"]
+    expected = save(tmp_path / "ann/1/face_0.png", noise(30, 40, 1))
+    save(tmp_path / "ann/2/face_0.png", INPUT)
+    save(tmp_path / "ann/2/face_1.png", INPUT)
+    save(tmp_path / "bob/1/mask_0.png", INPUT)
+    method = affixed(tmp_path, pattern="{folder}/{stem}/face_{n}.png")
+    assert method.mismatch(ids) == ""
+    method.expect(ids)
+    first, several, none = method.anonymize([Sample(name, INPUT) for name in ids], seed=0)
+    np.testing.assert_array_equal(first, expected)
+    assert reason(several) == "2 output files match ann/2.jpg: ann/2/face_0.png, ann/2/face_1.png"
+    assert reason(none) == "no output file for bob/1.jpg; pattern={folder}/{stem}/face_{n}.png fits none"
+    assert (method.card.params["pattern"], method.card.params["images"]) == ("{folder}/{stem}/face_{n}.png", 3)
+    wrong = affixed(tmp_path, pattern="{folder}/{stem}/eye_{n}.png").mismatch(ids)
+    assert wrong == (
+        f"outputs: none of 3 inputs has an output in {str(tmp_path)!r}; the folder holds e.g. ann/1/face_0.png; "
+        "write how it is called in place of pattern={folder}/{stem}/eye_{n}.png"
+    )
+    for text in ("{folder}/1.png", 5):
+        with pytest.raises(SpecError, match=r"without \{stem\}"):
+            affixed(tmp_path, pattern=text)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ import pytest
 from PIL import Image as Pillow
 
 from tests.support.cli import BLACKOUT, unmask
-from tests.support.hostile import install
+from tests.support.hostile import install, install_here
 from tests.support.naming import named_results
 from unmask.bench.cli.progress import PlainProgress
-from unmask.bench.core import registry
 from unmask.bench.core.errors import WorkerDiedError
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.calling import Result, call_method
@@ -55,8 +54,8 @@ CASES: dict[str, dict[str, str]] = {
     "interrupter": {"dark.png": "KeyboardInterrupt"},
     "absent": dict.fromkeys(ALL, "the method could not be loaded: sys.exit(0) was called"),
     "unloadable": dict.fromkeys(ALL, "the method could not be loaded: OSError: no weights here"),
-    "sleeper": {"dark.png": "took longer than 4 s"},
-    "stopper": {"dark.png": "took longer than 4 s"},
+    "sleeper": {"dark.png": "took longer than 2 s"},
+    "stopper": {"dark.png": "took longer than 2 s"},
     "mute": {"dark.png": "Unprintable"},
     "verbose": {"dark.png": "ValueError: ?[31mred xxx"},
     "endless": dict.fromkeys(ALL, "the method returned more images for 1"),
@@ -84,7 +83,7 @@ def test_methods_that_misbehave(tmp_path: Path, photos: Path, monkeypatch: pytes
     methods = [word for name in CASES for word in ("--method", BLACKOUT if name == "blackout" else name)]
     done = unmask(
         *("run", "--dataset", f"folder:{photos}", *methods, "--metric", "outcome", "--shard-size", "2"),
-        *("--time-limit", "4", "--out", str(out), "--no-report"),
+        *("--time-limit", "2", "--out", str(out), "--no-report"),
         columns="",
     )
     assert done.returncode == 3, done.stderr
@@ -266,8 +265,7 @@ def test_an_error_in_one_host_ends_the_others() -> None:
 
 def contestant(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch, **limits: float) -> Contestant:
     install(tmp_path / "site", monkeypatch)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    registry.targets.cache_clear()
+    install_here(tmp_path / "site", monkeypatch)
     return Contestant(spec, "cpu", tmp_path / "log.txt", **{"time_limit": 120.0} | limits)
 
 

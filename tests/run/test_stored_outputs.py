@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from tests.support.cli import unmask_here
 from unmask.bench.core.errors import SpecError
 from unmask.bench.data import open_dataset
 from unmask.bench.data.stored_outputs import output_paths, refuse_unmatched
@@ -67,3 +68,24 @@ def test_a_folder_that_answers_for_no_input_is_refused_before_the_run(tmp_path: 
         f"write outputs:dir={tmp_path}/out,suffix=_x"
     )
     assert refusal(tmp_path / "in", f"outputs:dir={tmp_path}/out,suffix=_x", "blur", "none") == ""
+
+
+def test_a_pattern_tells_outputs_from_inputs_in_one_folder(tmp_path: Path) -> None:
+    save(*(tmp_path / name for name in ("ann/a.png", "ann/b.png", "ann/a/face_0.png", "ann/b/face_0.png")))
+    spec = f"outputs:dir={tmp_path},pattern={{folder}}/{{stem}}/face_{{n}}.png"
+    dataset = open_dataset(f"folder:{tmp_path}", exclude=output_paths([spec]))
+    assert sorted(ref.id for ref in dataset.refs) == ["ann/a.png", "ann/b.png"]
+    assert refusal(tmp_path, spec) == ""
+    reason = refusal(tmp_path, f"outputs:dir={tmp_path},pattern={{folder}}/{{stem}}.png")
+    assert "inputs would pass for outputs" in reason
+    assert reason.endswith(f"outputs:dir={tmp_path},pattern={{folder}}/{{stem}}_anonymized.{{ext}}")
+
+
+def test_a_mistake_in_a_pattern_is_said_before_the_run(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png", tmp_path / "out/a.png")
+    spec = ("-d", f"folder:{tmp_path}/in", "-m", f"outputs:dir={tmp_path}/out,pattern={{stem}}_{{face}}.png")
+    done = unmask_here("run", *spec, "--out", str(tmp_path / "run"))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "{face} is none of {folder}, {stem}, {ext}, {n}" in line
+    assert not (tmp_path / "run").exists()

@@ -20,6 +20,7 @@ def made(rows: int) -> dict[str, Any]:
         "embedding": rng.standard_normal((rows, 7)).astype(np.float32),
         "outcome": np.array([("missed", "anonymized")[k % 2] for k in range(rows)], np.str_),
         "frame": np.arange(rows, dtype=np.int64),
+        "ok": np.arange(rows) % 5 < 2,
         "seconds": np.where(np.arange(rows) % 3 == 0, np.nan, np.arange(rows) / 25),
     }
 
@@ -82,7 +83,7 @@ CHANGES = {
     "a row twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
     "another order": lambda table: table.take([*range(1, len(table)), 0]),
     "a column less": lambda table: table.drop_columns(["frame"]),
-    "a column renamed": lambda table: table.rename_columns(["embedding", "outcome", "frame", "minutes"]),
+    "a column renamed": lambda table: table.rename_columns(["embedding", "outcome", "frame", "ok", "minutes"]),
     "another value": shifted,
     "another text": lambda table: table.set_column(1, "outcome", pa.array(["missed"] * len(table))),
     "another key": lambda table: table.replace_schema_metadata({**table.schema.metadata, b"unmask.key": b"k2"}),

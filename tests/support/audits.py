@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.support.evidence import RECOGNISERS, make_evidence
 from unmask.bench.core import registry
 from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Background, Evidence
 from unmask.bench.core.protocols import Attacker
 from unmask.bench.core.spec import parse_spec
 from unmask.bench.core.types import Floats32
 from unmask.bench.core.views import RELEASE
+from unmask.bench.run.contracts.made_up import RECOGNISERS, make_evidence
 from unmask.bench.run.figures.attacking import Learned, folds_of, learned_of
 
 Release = Callable[[Floats32, int], Floats32]

@@ -35,7 +35,7 @@ def unmask(
     )
 
 
-def unmask_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+def unmask_here(*arguments: str, columns: str = "200") -> subprocess.CompletedProcess[str]:
     """The same command in this process, which has imported everything and keeps instruments open: for tests of what
     commands do, say and leave behind, not of exit, signals, memory, imports or plug-ins that a test installs."""
     streams = [TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2)]
@@ -43,7 +43,7 @@ def unmask_here(*arguments: str) -> subprocess.CompletedProcess[str]:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         patch.setattr(sys, "argv", ["unmask", *arguments])
         patch.setenv("CI", "true")
-        patch.setenv("COLUMNS", "200")
+        patch.setenv("COLUMNS", columns)
         patch.chdir(REPO)
         try:
             main()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from unmask.bench.core import registry
 
 SOURCE = r'''
 import os, signal, subprocess, sys, threading, time
@@ -225,6 +228,12 @@ def install(site: Path, monkeypatch: pytest.MonkeyPatch, *, entry: str = "") -> 
     classes = [line.split()[1].split("(")[0].rstrip(":") for line in SOURCE.splitlines() if line.startswith("class ")]
     points = [f"{name.lower()} = hostile_plugin:{name}" for name in classes if name != "Base"]
     _install(site, "hostile", SOURCE, [*points, entry], monkeypatch)
+
+
+def install_here(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets this process find the plug-ins that were installed in ``site``, for the rest of the test."""
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(registry, "targets", cache(registry.targets.__wrapped__))
 
 
 def install_method(site: Path, name: str, source: str, monkeypatch: pytest.MonkeyPatch) -> None:

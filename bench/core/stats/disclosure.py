@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from unmask.bench.core.stats.histograms import ScoreHistograms
 from unmask.bench.core.types import Float
@@ -61,6 +60,8 @@ def log_likelihood_ratios(genuine: Float, impostor: Float, laplace: bool = False
     NaN where a bin holds nothing; -inf and inf can occur unless ``laplace``, which adds a genuine and an impostor
     comparison at either end. All NaN where either kind has no weight.
     """
+    from scipy.optimize import isotonic_regression  # takes a fifth of a second
+
     ratios = np.full(len(genuine), np.nan)
     total, others = float(genuine.sum()), float(impostor.sum())
     if total <= 0 or others <= 0:

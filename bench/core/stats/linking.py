@@ -17,8 +17,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from unmask.bench.core.types import Float
 from unmask.bench.core.values import Estimate
@@ -42,6 +40,8 @@ class Joined:
         """(N,) cluster numbers 0..K-1 of at most ``number`` clusters."""
         if not len(self.tree):
             return np.zeros(len(self.distance), np.int64)
+        from scipy.cluster import hierarchy
+
         labels = hierarchy.fcluster(self.tree, max(number, 1), "maxclust")
         return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
@@ -66,6 +66,9 @@ class Joined:
 def joined(distance: Float) -> Joined:
     """``distance``: (N, N) symmetric, rounded to 6 decimals here so that equal ones are equal. Raises `ValueError` for
     another shape or numbers that are not finite."""
+    from scipy.cluster import hierarchy  # imported here, since every run lists all metrics and few need it
+    from scipy.spatial.distance import squareform
+
     if distance.ndim != 2 or distance.shape[0] != distance.shape[1] or not np.isfinite(distance).all():
         raise ValueError(f"finite distances of every two faces are needed, not {distance.shape}")
     rounded = np.asarray(np.round(distance, 6), np.float64)

@@ -54,6 +54,10 @@ class ClusterResamples:
     def __len__(self) -> int:
         return len(self.cluster)
 
+    def clusters_of(self, units: Bools) -> int:
+        """Distinct clusters among some of the (N,) units."""
+        return int(np.count_nonzero(np.bincount(self.cluster[units], minlength=self.clusters)))
+
     @cached_property
     def bootstrap(self) -> Float:
         """(B, bags) how often each is drawn; rows sum to the number of bags."""
@@ -246,7 +250,7 @@ def _replicates(
             held = np.bincount(resamples.bag[mask], minlength=resamples.bags)
             active[:, m] = left_out @ held > 0
     n = scored.sum(1)
-    clusters = np.array([len(np.unique(resamples.cluster[row])) for row in scored], dtype=np.int64)
+    clusters = np.array([resamples.clusters_of(row) for row in scored], dtype=np.int64)
     return Replicates(kind, point, values, active, n, eligible.sum(1) - n, clusters, share)
 
 

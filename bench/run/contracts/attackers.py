@@ -1,4 +1,4 @@
-"""The contract of an attacker, checked on anew-up readings."""
+"""The contract of an attacker, checked on made-up readings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unmask.bench.core.errors import UnavailableError, reason_of
 from unmask.bench.core.evidence import Columns
 from unmask.bench.core.views import ACTIVATIONS
 from unmask.bench.fetch.packages import fetch_all
-from unmask.bench.run.contracts import made_up
+from unmask.bench.run.contracts import cases
 from unmask.bench.run.contracts.trying import check_texts, is_same, tried
 from unmask.bench.run.contracts.verdicts import Ledger
 
@@ -37,7 +37,7 @@ def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
         for rule in ("state", "determinism", "rows", "alone", "too-little", "inputs"):
             ledger.leave(rule, "it reads a recogniser's activations, which are not made up here")
         return
-    people = made_up.background()
+    people = cases.background()
     state: Any = tried(ledger, "state", "fit", lambda: attacker.fit(people, seed=3))
     if state is None and ledger.is_broken("state", "inputs"):
         return
@@ -51,7 +51,7 @@ def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
     ledger.keep("determinism")
     _check_reading(ledger, attacker, state)
     _check_too_little(ledger, attacker, state)
-    if not is_same(people, made_up.background()):
+    if not is_same(people, cases.background()):
         ledger.break_("inputs", "it changed the readings that it was handed")
     ledger.keep("inputs")
 
@@ -67,7 +67,7 @@ def _no_state(state: Any) -> str:
 
 
 def _check_reading(ledger: Ledger, attacker: Any, state: Columns) -> None:
-    readings = made_up.readings()
+    readings = cases.readings()
     lengths: set[int] = set()
     for released, side in _SIDES:
         seen = tried(ledger, "rows", side, lambda r=released: attacker.read(state, readings, released=r))  # type: ignore[misc]
@@ -130,6 +130,6 @@ def _check_too_little(ledger: Ledger, attacker: Any, state: Columns) -> None:
             return
         ledger.break_("too-little", f"{what}: it went on as if that were enough")
 
-    refuses(f"{FEW_PEOPLE} people", lambda: attacker.fit(made_up.background(FEW_PEOPLE), seed=0))
-    refuses("no state", lambda: attacker.read({}, made_up.readings(), released=True))
+    refuses(f"{FEW_PEOPLE} people", lambda: attacker.fit(cases.background(FEW_PEOPLE), seed=0))
+    refuses("no state", lambda: attacker.read({}, cases.readings(), released=True))
     ledger.keep("too-little")

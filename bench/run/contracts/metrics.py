@@ -1,4 +1,4 @@
-"""The contract of a metric, checked on made-up readings of photos."""
+"""The contract of a metric, checked on made-up readings of photos, clips or an audit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import numpy as np
 from unmask.bench.core.cards import Family
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Float
-from unmask.bench.core.values import AUDIT, CLIPS, AttackTrial, Finding, Histogram, SetStatistic, UnitValues
-from unmask.bench.run.contracts import made_up
+from unmask.bench.core.values import AttackTrial, Finding, Histogram, SetStatistic, UnitValues
+from unmask.bench.run.contracts.cases import evidences
 from unmask.bench.run.contracts.trying import check_texts, copied, is_same, tried
 from unmask.bench.run.contracts.verdicts import Ledger
 
 _SLACK: Final = 1e-9
 _NUMBERS: Final = (UnitValues, SetStatistic)
-_RULES: Final = ("asks", "answers", "shapes", "bounds", "nan", "determinism", "inputs")
 
 
 def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
@@ -37,13 +36,8 @@ def check(ledger: Ledger, create: Callable[[], Any], device: str) -> None:
     if not cards or len(cards) != len(metric.cards):
         ledger.break_("card", "it has no cards" if not cards else "two of its cards have one name")
     ledger.keep("card")
-    for need, what in ((CLIPS, "clips"), (AUDIT, "an audit")):
-        if need in metric.needs:
-            for rule in _RULES:
-                ledger.leave(rule, f"it asks about {what}, which is not made up here")
-            return
     counts = Counter[str]()
-    for what, evidence in made_up.evidences().items():
+    for what, evidence in evidences(metric.needs).items():
         items = _asked(ledger, metric, what, evidence)
         for item in items or []:
             counts[type(item).__name__] += 1
@@ -92,7 +86,14 @@ def _value(item: SetStatistic, weights: Float) -> Any:
 
 
 def _check_item(ledger: Ledger, item: Any, cards: dict[str, Any], evidence: Evidence, what: str) -> None:
-    if isinstance(item, Histogram | AttackTrial):
+    if isinstance(item, Histogram):
+        if list(item.edges) != sorted(item.edges) or any(len(c) != len(item.edges) - 1 for c in item.series.values()):
+            ledger.break_("shapes", f"{what}: a histogram needs ascending edges and a count for each bin")
+        return
+    if isinstance(item, AttackTrial):
+        faces = (len(evidence.faces),)
+        if not item.problem and any(np.shape(rows) != faces for rows in (*item.permuted, *item.trainings)):
+            ledger.break_("shapes", f"{what}: the trial of an attack needs a value for each of {faces[0]} faces")
         return
     if isinstance(item, Finding):
         if not 0 < item.count <= item.of:

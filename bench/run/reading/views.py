@@ -13,7 +13,7 @@ from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.evidence import Columns as Readings
 from unmask.bench.core.protocols import ActivationReader, Columns, Restorer
 from unmask.bench.core.types import Box, Detection, FaceView, Image
-from unmask.bench.core.views import ACTIVATIONS, OUTSIDE, VIEWS_VERSION, is_restored, of_photos, view_column
+from unmask.bench.core.views import ACTIVATIONS, OUTSIDE, VIEWS_VERSION, is_restored, of_photos, psnr, view_column
 from unmask.bench.run.jobs import opened
 from unmask.bench.run.jobs.keys import reading_key
 from unmask.bench.run.jobs.shards import ShardJob
@@ -29,8 +29,6 @@ from unmask.bench.store.schemas import Plan
 WINDOW: Final = 5.0
 """Side of the part of a picture that is kept of a face in a view, over the longer side of its box: wider than what any
 recogniser looks at."""
-BEST_PSNR: Final = 60.0
-"""Decibels that count for identical pixels."""
 
 
 def view_table(recogniser: str, view: str) -> str:
@@ -237,6 +235,5 @@ def _psnrs(originals: Sequence[FaceView], others: Sequence[FaceView | None]) -> 
 
 def _psnr(original: FaceView, other: FaceView) -> float:
     left, top, right, bottom = original.box.square(FACE_FACTOR).clipped(*original.image.shape[:2])
-    a, b = (view.image[top:bottom, left:right].astype(np.float64) for view in (original, other))
-    error = float(np.mean((a - b) ** 2)) if a.size else math.nan
-    return min(BEST_PSNR, 10 * math.log10(255**2 / error)) if error else BEST_PSNR
+    one, two = (view.image[top:bottom, left:right] for view in (original, other))
+    return psnr(one, two)

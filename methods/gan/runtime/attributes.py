@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bench.core.cards import InstrumentCard
 from unmask.bench.core.demographics import age_group, gender_names, parse_group
 from unmask.bench.core.errors import SpecError
+from unmask.bench.core.protocols import FaceInstrument
+from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.training import Rgb
+from unmask.bench.core.types import FaceView
 
 THESIS: Final = "female;0-19;20-29;30-39;40+"
 """DP-ATT's attributes, in order."""
@@ -77,3 +82,26 @@ def attribute_vector(names: Sequence[str], age: float, p_female: float, tone: Rg
 def tone_aimed_at(names: Sequence[str], tone: Rgb) -> Rgb | None:
     """The tone that a network with the attributes ``names`` gets for ``tone``; None for one without tone channels."""
     return AIMS.get(tone, tone) if set(TONE) <= set(names) else None
+
+
+def estimator_card(name: str, method: str) -> InstrumentCard:
+    """The card of the instrument from which ``method`` learns age and gender; `MethodCard.files` must hold its files.
+    Raises `SpecError` for one of another role, `UnknownNameError` for a name that is not registered."""
+    card = instrument_class(name).card
+    if card.role != "attributes":
+        raise SpecError(f"{method}: estimator={name} is a {card.role}, not an estimator of age and gender")
+    return card
+
+
+def open_estimator(name: str, files: Mapping[str, Path], device: str) -> FaceInstrument:
+    """The instrument, out of the ``files`` of a method."""
+    kind: Any = instrument_class(name)
+    return cast(FaceInstrument, kind.open({file.key: files[file.key] for file in kind.card.files}, device))
+
+
+def people_of(estimator: FaceInstrument, views: Sequence[FaceView]) -> list[tuple[float, float]]:
+    """Age in years and probability of female of each face; NaN where the estimator cannot tell."""
+    if not views:
+        return []
+    columns = estimator.read(views)
+    return [(float(age), float(p)) for age, p in zip(columns["age"], columns["p_female"], strict=True)]

@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import numpy as np
 
-from unmask.bench.core.cards import InstrumentCard, MethodCard, Scalar
-from unmask.bench.core.errors import SpecError
+from unmask.bench.core.cards import MethodCard, Scalar
 from unmask.bench.core.protocols import FaceInstrument
-from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Detection, FaceView, Image, Sample
-from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
+from unmask.methods.gan.runtime.attributes import (
+    THESIS,
+    attribute_vector,
+    estimator_card,
+    open_estimator,
+    parse_attributes,
+    parse_tone,
+    people_of,
+    tone_aimed_at,
+)
 from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
 from unmask.methods.shared.faces import FaceMethod
@@ -74,13 +81,8 @@ class Cascade(FaceMethod):
         self._inpaint: InpaintEngine | None = None
         self._edit: AttributeEngine | None = None
         self._steady = SteadyFaces()
-        if self.editor and self._estimator.role != "attributes":
-            role = self._estimator.role
-            raise SpecError(f"{name}: estimator={self.estimator} is a {role}, not an estimator of age and gender")
-
-    @property
-    def _estimator(self) -> InstrumentCard:
-        return instrument_class(self.estimator).card
+        if self.editor:
+            estimator_card(self.estimator, name)
 
     @property
     def params(self) -> dict[str, Scalar]:
@@ -95,10 +97,11 @@ class Cascade(FaceMethod):
         card = super().card
         if not self.editor:
             return card
+        estimator = estimator_card(self.estimator, self.facts.name)
         limits, rest = self.facts.limits, card.limits.removeprefix(self.facts.limits)
         stays = "as DeepPrivacy made it" if INPAINTER in self.networks else "as it was"
-        limits += f" A face whose age and gender {self._estimator.name} cannot estimate gets no attributes and stays "
-        return replace(card, files=self._estimator.files, limits=f"{limits}{stays}.{rest}")
+        limits += f" A face whose age and gender {estimator.name} cannot estimate gets no attributes and stays "
+        return replace(card, files=estimator.files, limits=f"{limits}{stays}.{rest}")
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Loads detector, estimator (out of ``files``) and networks onto ``device``.
@@ -114,8 +117,7 @@ class Cascade(FaceMethod):
         if self.editor and self._edit is None:
             self._edit = AttributeEngine(self.networks[self.editor], device, name, self._attributes)
         if self.editor and self._instrument is None:
-            own: Any = {file.key: files[file.key] for file in self._estimator.files}
-            self._instrument = cast(FaceInstrument, instrument_class(self.estimator).open(own, device))
+            self._instrument = open_estimator(self.estimator, files, device)
 
     def placed(self, faces: Sequence[Detection], sample: Sample) -> Sequence[Detection]:
         return self._steady.steadied(faces, sample.sequence) if self.steady and sample.sequence else faces
@@ -139,8 +141,7 @@ class Cascade(FaceMethod):
             raise RuntimeError("load() must be called before anonymize()")
         people: list[tuple[float, float]] = []
         if self._instrument is not None:
-            columns = self._instrument.read(views)
-            people = [(float(a), float(p)) for a, p in zip(columns["age"], columns["p_female"], strict=True)]
+            people = people_of(self._instrument, views)
         # From here on the photo is not looked at again: what the networks get has no face in it.
         done = list(crops) if self._inpaint is None else self._inpaint(crops, self.truncation, rng)
         estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]

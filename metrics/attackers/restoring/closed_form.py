@@ -14,10 +14,9 @@ from unmask.bench.core.cards import AttackerCard
 from unmask.bench.core.errors import UnavailableError
 from unmask.bench.core.protocols import Columns
 from unmask.bench.core.types import Box, FacePair, Float, Image
-from unmask.bench.core.views import RESTORED
+from unmask.bench.core.views import BEST_PSNR, RESTORED
 from unmask.metrics.attackers.restoring.inverses import Filtered, Inverse, Recoloured, Toned, Turned, Unblocked
 from unmask.metrics.attackers.restoring.pairs import (
-    BEST,
     FEWEST_PAIRS,
     FEWEST_PEOPLE,
     MARGIN,
@@ -167,7 +166,7 @@ def _chains(fitted: Sequence[FacePair], chosen: Sequence[FacePair]) -> list[Chai
         bases = _geometries(Chain(place), originals, regions)
         bases += _extended(bases, COLOURS, originals, regions)
         scored = sorted(((chain, chooser.score(chain.restore)) for chain in bases), key=_rank)
-        best = [] if scored[0][1].restored_psnr == BEST else [bases[0], *(c for c, _ in scored[:1] if c.steps)]
+        best = [] if scored[0][1].restored_psnr == BEST_PSNR else [bases[0], *(c for c, _ in scored[:1] if c.steps)]
         sharpened = _extended(best, SHARPENERS, originals, regions)
         tried += [*scored, *((chain, chooser.score(chain.restore)) for chain in sharpened)]
     working = sorted((each for each in tried if each[0].steps and each[1].works), key=_rank)

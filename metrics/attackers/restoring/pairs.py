@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from unmask.bench.core.errors import DataError
 from unmask.bench.core.seeds import derive_seed
 from unmask.bench.core.types import Bools, Box, FacePair, Floats32, Image
+from unmask.bench.core.views import BEST_PSNR, psnr
 
 FACE_FACTOR: Final = 1.3
 """Side of the square that is judged over the longer side of the face's box, as of the face regions of the metrics."""
 SIDE: Final = 64
 """Pixels of that square where faces of several people are compared."""
-BEST: Final = 60.0
-"""Decibels that count for identical pixels."""
 CHANGED: Final = 2.0
 """Levels by which a pixel must differ to count as changed by the method."""
 JPEG: Final = 24.0
@@ -48,7 +47,7 @@ class Score:
 
     faces: int
     released_psnr: float
-    """dB, mean over faces of the square about the box; identical pixels count `BEST`."""
+    """dB, mean over faces of the square about the box; identical pixels count `bench.core.views.BEST_PSNR`."""
     restored_psnr: float
     released_own: float
     """-10 log10(1 - r^2) in dB, 0 where r is not above 0: by how much the pixels tell this person better than the mean
@@ -105,12 +104,6 @@ def face_square(image: Image, box: Box) -> Image:
         return image[:0, :0]
     left, top, right, bottom = box.square(FACE_FACTOR).clipped(*image.shape[:2])
     return image[top:bottom, left:right]
-
-
-def psnr(image: Image, other: Image) -> float:
-    """Peak signal-to-noise ratio in dB of two images of one shape, at most `BEST`."""
-    error = float(np.mean((image.astype(np.float32) - other) ** 2))
-    return BEST if error == 0 else min(BEST, 10 * math.log10(255**2 / error))
 
 
 def small(face: Image) -> Floats32:
@@ -199,4 +192,4 @@ class Scorer:
         truth = self._truth if order is None else self._truth[order]
         power = float(np.vdot(restored, restored)) * float(np.vdot(truth, truth))
         r = float(np.vdot(restored, truth)) / math.sqrt(power) if power > 0 else 0.0
-        return 0.0 if r <= 0 else -10 * math.log10(max(1 - r * r, 10 ** (-BEST / 10)))
+        return 0.0 if r <= 0 else -10 * math.log10(max(1 - r * r, 10 ** (-BEST_PSNR / 10)))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from facenet_pytorch.models.inception_resnet_v1 import BasicConv2d, InceptionResnetV1
 from torch import nn
+from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 
@@ -19,6 +20,7 @@ _BODY: Final = (
     *("conv2d_1a", "conv2d_2a", "conv2d_2b", "maxpool_3a", "conv2d_3b", "conv2d_4a", "conv2d_4b"),
     *("repeat_1", "mixed_6a", "repeat_2", "mixed_7a", "repeat_3"),
 )
+_LAST: Final = ("block8", "avgpool_1a", "last_linear", "last_bn")
 _BN_EPSILON: Final = 1e-3
 """Keras' value, as in the file's own description of the network."""
 _GROUPS: Final = {"repeat_1": "Block35", "repeat_2": "Block17", "repeat_3": "Block8"}
@@ -50,6 +52,26 @@ def load_keras(path: Path) -> nn.Module:
 def body_of(network: nn.Module) -> nn.Module:
     """All of it before the last block: (N, 3, 160, 160) -> (N, 1792, 3, 3)."""
     return nn.Sequential(*(network.get_submodule(name) for name in _BODY))
+
+
+def last_part_of(network: nn.Module) -> nn.Module:
+    """What comes after `body_of`: (N, 1792, 3, 3) -> (N, 128), not scaled."""
+    block, pool, linear, norm = (network.get_submodule(name) for name in _LAST)
+    return nn.Sequential(block, pool, nn.Flatten(), linear, norm)
+
+
+class WithActivations(nn.Module):
+    """``network`` and what its last part is given: (N, 3, 160, 160) -> (N, 128 + 16128), side by side."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.body, self.last_part = body_of(network), last_part_of(network)
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        activations = self.body(images)
+        embeddings = functional.normalize(self.last_part(activations), dim=1)
+        return torch.cat([embeddings, activations.flatten(1)], 1)
 
 
 def _state(network: nn.Module, weights: h5py.Group) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from skimage.metrics import peak_signal_noise_ratio
 
 from tests.support import edits
 from tests.support.fooling import Contestant, contestants, reversible
@@ -19,9 +21,10 @@ from tests.support.textured import pairs_of, photo
 from unmask.bench.core.errors import DataError, UnavailableError
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.types import Box, FacePair, Image, Sample
+from unmask.bench.core.views import psnr
 from unmask.metrics.attackers.restoring.closed_form import INVERSES, ClosedForm, scores, steps
 from unmask.metrics.attackers.restoring.inverses import Unblocked
-from unmask.metrics.attackers.restoring.pairs import FEWEST_PAIRS, FEWEST_PEOPLE, Scorer, psnr, released_of
+from unmask.metrics.attackers.restoring.pairs import FEWEST_PAIRS, FEWEST_PEOPLE, Scorer, released_of
 
 UNDONE = {
     "upside-down": ("turn-180",),
@@ -283,3 +286,14 @@ def test_fitting_depends_on_its_arguments_alone_and_inputs_stay() -> None:
     np.testing.assert_equal(dict(first), dict(second))
     ClosedForm().restore(first, released_of(pairs[0]), pairs[0].box)
     assert pickle.dumps(pairs) == before
+
+
+def test_psnr_of_what_is_restored() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, 256, (32, 24, 3), np.uint8) for _ in range(2))
+    assert psnr(one, other) == pytest.approx(peak_signal_noise_ratio(one, other), abs=1e-9)
+    assert psnr(one, one) == 60.0
+    nearly = one.copy()
+    nearly[0, 0, 0] ^= 1
+    assert psnr(one, nearly) == 60.0 < peak_signal_noise_ratio(one, nearly), "at most that"
+    assert math.isnan(psnr(one[:0], other[:0])), "nothing there is nothing restored"

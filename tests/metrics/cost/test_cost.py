@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from tests.support.evidence import make_evidence
 from tests.support.video import Clip, video_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.cost.cost import ClipCost, Memory, Speed
 
 NAN = float("nan")

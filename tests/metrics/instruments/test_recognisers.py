@@ -31,7 +31,7 @@ from unmask.metrics.instruments.recognisers import DlibResNet, FaceNet, standard
 from unmask.metrics.instruments.support.crops import ARCFACE_TEMPLATE, aligned
 from unmask.metrics.instruments.support.dlib_network import load_dlib
 from unmask.metrics.instruments.support.embedding import normalised
-from unmask.metrics.instruments.support.keras_inception_resnet import load_keras
+from unmask.metrics.instruments.support.keras_inception_resnet import last_part_of, load_keras
 from unmask.metrics.instruments.support.onnx_session import (
     cores,
     fast_network,
@@ -95,6 +95,21 @@ def test_faces_at_the_edge_and_tiny_faces_are_read(
     tiny_box = Box(*(v / 8 for v in (face.box.x, face.box.y, face.box.w, face.box.h)))
     tiny = FaceView(np.asarray(small, np.uint8), tiny_box, (face.landmarks / 8).astype(np.float32))
     assert np.isfinite(open_instrument(name).read([cut, tiny])["embedding"]).all()
+
+
+@pytest.mark.weights
+def test_facenets_activations_lead_to_its_embedding(open_instrument: Callable[[str], Any], face: FaceView) -> None:
+    """One network gives both; the activations are rounded to 16 bits."""
+    nowhere = FaceView(face.image, face.box, np.full((5, 2), np.nan, np.float32))
+    instrument = open_instrument("facenet")
+    activations = instrument.read_activations([nowhere, again(face)])["embedding"]
+    assert activations.dtype == np.float16
+    assert activations.shape == (2, 1792 * 9)
+    assert np.isnan(activations[0]).all()
+    network = load_keras(files_of(FaceNet.card)["weights"])
+    last = last_part_of(network)(torch.from_numpy(activations[1:].astype(np.float32)).reshape(1, 1792, 3, 3))
+    embedding = instrument.read([face])["embedding"]
+    np.testing.assert_allclose(normalised(last.numpy()), embedding, atol=2e-3)
 
 
 def test_a_zero_vector_has_no_direction() -> None:

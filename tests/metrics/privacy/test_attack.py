@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from tests.support.video import RECOGNISER, Clip, Face, video_evidence
 from unmask.bench.core.clips import NOT_MEASURED
 from unmask.bench.core.evidence import ANY_LOOK, KNOWN_PLACE, Evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.attack import Attack, attacks
 from unmask.metrics.privacy.deid_rate import DeidRate, OwnDistance
 from unmask.metrics.privacy.identification import Identification

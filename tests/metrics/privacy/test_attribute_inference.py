@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from unmask.bench.core.values import Estimate, SetStatistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.attribute_inference import AttributeInference, depth, thirds
 
 GROUPS = ((0, 19), (20, 29), (30, 39), (40, 120))

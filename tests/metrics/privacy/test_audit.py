@@ -10,7 +10,6 @@ import pytest
 
 from tests.support.audits import DIM, Release, audited, unit
 from tests.support.broken_attackers import BROKEN, installed
-from tests.support.evidence import RECOGNISERS
 from unmask.bench.core import registry
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.headlines import WORST
@@ -20,6 +19,7 @@ from unmask.bench.core.stats.resampling import ClusterResamples
 from unmask.bench.core.stats.trust import Doubt
 from unmask.bench.core.types import Floats32, Outcome
 from unmask.bench.core.values import AttackTrial, SetStatistic, UnitValues
+from unmask.bench.run.contracts.made_up import RECOGNISERS
 from unmask.bench.run.figures.audited import NAMED, RISK, Auditing
 from unmask.bench.run.figures.rows import Answer, answer
 from unmask.bench.store.results import AttackRow

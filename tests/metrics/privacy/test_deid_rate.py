@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence, OperatingPoint, point_at
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.deid_rate import DeidRate, DeidRateThesis
 
 

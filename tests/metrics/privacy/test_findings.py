@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.values import Finding
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.findings import realised_rate
 from unmask.metrics.privacy.stranger_match import StrangerMatch
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.identification import Identification
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.images import decode_image
 from unmask.bench.core.stats.inference import MacroAuc, cross_fitted
@@ -20,6 +19,7 @@ from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from unmask.bench.core.types import FaceView, Float
 from unmask.bench.core.values import Estimate, Finding, SetStatistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.learned_attributes import LearnedAttributes, learnable, same_people
 
 PEOPLE = 60

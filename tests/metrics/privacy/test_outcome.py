@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.outcome import OutcomeShares
 
 OUTCOMES = ["anonymized"] * 5 + ["destroyed"] * 2 + ["missed"] * 2 + ["error"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cosine
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.deid_rate import OwnDistance
 
 OUTCOMES = ["anonymized"] * 6 + ["destroyed", "missed", "error", "anonymized"]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import KNOWN_PLACE, Audit, Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.linking import pseudonymous
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means, replicate_statistic
 from unmask.bench.core.values import Estimate, Finding, SetStatistic, UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.bench.run.planning.choosing import choose_metrics
 from unmask.metrics.privacy.channels import channels, geometry, on_one_scale
 from unmask.metrics.privacy.release_only import ReleaseOnly, released_pairs

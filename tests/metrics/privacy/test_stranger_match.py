@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_means
 from unmask.bench.core.types import Bools, Float
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.stranger_match import StrangerMatch
 from unmask.metrics.privacy.strangers import strangers
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Bools
 from unmask.bench.core.values import Histogram, SetStatistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.privacy.attack import attacks
 from unmask.metrics.privacy.face_pairs import impostor_pairs, pair_distances
 from unmask.metrics.privacy.strangers import strangers

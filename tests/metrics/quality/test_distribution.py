@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from unmask.bench.core.types import Float, Floats32
 from unmask.bench.core.values import SetStatistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.quality.distribution import (
     Distribution,
     frechet_distance,

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tests.support.evidence import make_evidence
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.quality.pairs import Perceptual
 
 

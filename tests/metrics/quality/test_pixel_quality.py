@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.instruments.pixels import COLUMNS
 from unmask.metrics.quality.pairs import PixelQuality
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.values import Histogram, SetStatistic, UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 
 Numbers = Sequence[float] | NDArray[Any]
 NAN = float("nan")

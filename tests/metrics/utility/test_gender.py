@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
-from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.utility.attributes import GenderPreserved
 
 

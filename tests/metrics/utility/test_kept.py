@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import UnitValues
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.utility.kept import (
     DRAWS,
     ExpressionKept,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.evidence import make_evidence
 from unmask.bench.core.types import Outcome
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.utility.landmarks import LandmarkError, landmark_error
 
 

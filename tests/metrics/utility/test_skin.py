@@ -7,13 +7,13 @@ import pytest
 from sklearn.metrics import mean_squared_error
 
 from tests.metrics.utility.support import NAN, by_name, evidence_of, mean, unscored
-from tests.support.evidence import make_evidence
 from unmask.bench.core.evidence import Evidence
 from unmask.bench.core.settings import Settings
 from unmask.bench.core.stats.intervals import estimates
 from unmask.bench.core.stats.resampling import ClusterResamples, replicate_statistic
 from unmask.bench.core.types import Outcome
 from unmask.bench.core.values import SetStatistic
+from unmask.bench.run.contracts.made_up import make_evidence
 from unmask.metrics.utility.skin import SkinTone, deviation
 
 N = 40
