@@ -113,7 +113,9 @@ def _print_lock(requirements: Sequence[str]) -> None:
     """Resolves requirements for this Python and prints their lock."""
     options = ("--dry-run", "--ignore-installed", "--only-binary", ":all:", "--report", "-")
     words = [_python(), *_PIP, "--quiet", "install", *options, *requirements]
-    done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)  # pip has said why
     print(f"# {PLATFORM}, Python {'.'.join(map(str, PYTHON))}: {', '.join(requirements)}")
     print(lock_of(json.loads(done.stdout)), end="")
 

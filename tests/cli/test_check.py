@@ -55,6 +55,7 @@ FAULTS = {
     "HangsOnLoad": ("loads", "took longer than "),
     "NoLicence": ("card", "its card has no licence"),
     "HiddenParameter": ("card", "its card's params lack 'strength'"),
+    "HiddenNames:strength=3": ("card", "its card's params lack 'strength'"),
     "Positional": ("card", "its parameter 'strength' is not keyword-only"),
 }
 ALSO = {

@@ -286,6 +286,13 @@ class HiddenParameter(Good):
         self.card = MethodCard("good", "1", "noise", "MIT", "a test", detector="harness")
 
 
+class HiddenNames(Good):
+    """Takes any parameter, and its card tells of none."""
+
+    def __init__(self, **parameters: float) -> None:
+        self.card = MethodCard("good", "1", "noise", "MIT", "a test", detector="harness")
+
+
 class Positional(Good):
     def __init__(self, strength: int = 3) -> None:
         super().__init__(strength=strength)
