@@ -36,8 +36,9 @@ fetch: setup
 	$(BIN)/unmask data fetch demo
 	$(BIN)/unmask data fetch demo-clips
 
+# Tests start many processes, each of which would compile all modules anew where bytecode is not to be written.
 test: fetch      ## the fast tests; fetches the instruments they need first
-	UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= UNMASK_REQUIRE_WEIGHTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: fetch ## the slow and network tests
 	UNMASK_REQUIRE_WEIGHTS=1 $(BIN)/python -m pytest -m "slow or network"

@@ -255,22 +255,19 @@ def test_a_method_may_fail_on_background_photos(tmp_path: Path, others: str) -> 
     assert table["outcome"].tolist().count("error") == 2
 
 
-def test_nothing_to_restore_is_said_and_shows_nobody_as_private(tmp_path: Path, crowd: str) -> None:
-    asked = {"metrics": ("audit",), "audit": "quick", "attackers": ("closed-form",), "background": (crowd,)}
+def test_nothing_to_restore_is_said_and_what_lies_outside_the_face_explains(tmp_path: Path, crowd: str) -> None:
+    attackers = ("closed-form", "outside", "patch")
+    asked = {"metrics": ("audit",), "audit": "quick", "attackers": attackers, "background": (crowd,)}
     run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
     through(run)
-    rows = [row for row in run.reduce().attacks if row.attacker == "closed-form" and row.method == "edit"]
+    estimates = run.reduce()
+    # What restores nothing shows nobody as private.
+    rows = [row for row in estimates.attacks if row.attacker == "closed-form" and row.method == "edit"]
     assert {row.channel for row in rows} == set(run.plan.recognisers)
     assert all(row.named is None and "shows more of" in row.problem for row in rows)
     workplace = Workplace(run.folder.path)
     assert not any(learn_restorations(workplace.place(job)) for job in restore_jobs(run.plan))
-
-
-def test_what_lies_outside_the_face_explains_and_is_not_ranked(tmp_path: Path, crowd: str) -> None:
-    asked = {"metrics": ("audit",), "audit": "quick", "attackers": ("outside", "patch"), "background": (crowd,)}
-    run = people(tmp_path, "abcdef", 0, of=6).planned("edit", **asked)
-    through(run)
-    estimates = run.reduce()
+    # What lies outside the face explains and is not ranked.
     rows = [row for row in estimates.attacks if row.attacker in ("outside", "patch")]
     assert {row.channel for row in rows} == {*run.plan.recognisers, FUSED}
     assert all(row.explains for row in rows)

@@ -33,7 +33,7 @@ def half(rows: Floats32, seed: int) -> Floats32:
 
 @pytest.fixture(scope="module")
 def tested() -> Evidence:
-    return audited(half, ("ignorant", "ridge", "semi-informed"), people=40, background=60)[0]
+    return audited(half, ("ignorant", "ridge", "semi-informed:steps=50"), people=40, background=60)[0]
 
 
 def stored(evidence: Evidence, folder: Path) -> tuple[list[AttackTrial], list[StoredAttack], dict[str, float]]:

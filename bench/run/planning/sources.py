@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -131,8 +132,9 @@ def _files_below(folder: Path) -> list[tuple[Path, Path]]:
     below = []
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
-        files = (Path(here, name) for name in names if not name.startswith(".") and not name.endswith(".pyc"))
-        below += [(file.relative_to(folder), file) for file in files if file.is_file()]
+        inner = Path(here).relative_to(folder)
+        shown = (name for name in names if not name.startswith(".") and not name.endswith(".pyc"))
+        below += [(inner / name, file) for name in shown if (file := Path(here, name)).is_file()]
     return sorted(below, key=lambda item: item[0].as_posix())
 
 
@@ -161,7 +163,8 @@ def _imported(module: str) -> Mapping[str, Path]:
         if name in sources or file is None:
             continue
         sources[name] = file
-        todo += _imports(name, file)
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        todo += _imports(package, file.read_bytes())
     return sources
 
 
@@ -174,10 +177,15 @@ def _source(module: str) -> Path | None:
     return next((file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()), None)
 
 
-def _imports(module: str, file: Path) -> Iterator[str]:
-    """What a module may import, by absolute name; names that are no modules among them."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_bytes())):
+@cache
+def _imports(package: str, source: bytes) -> tuple[str, ...]:
+    """What a module in ``package`` may import, by absolute name; names that are no modules among them. Kept, since
+    methods share modules and each run asks anew."""
+    return tuple(_imported_names(package, ast.parse(source)))
+
+
+def _imported_names(package: str, module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)
