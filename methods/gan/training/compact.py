@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from unmask.methods.gan.networks.compact import SLOPE, Editor, Inpainter, save_compact
+from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, save_compact
 from unmask.methods.gan.training.faces import Faces, first_faces
 from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
 from unmask.methods.gan.training.loop import Course
@@ -23,7 +23,7 @@ from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
 from unmask.methods.shared.settings import Within
 
-Network = TypeVar("Network", Inpainter, Editor)
+Network = TypeVar("Network", bound=CompactNetwork)
 ADVERSARIAL = ("adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
 """The losses of `Critics`."""
 
