@@ -158,12 +158,16 @@ class CompactTrainer(Generic[Network]):
         self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
         self.critics = hardware.placed(Critics())
         learners = {"critics": self.critics, **({"learner": learner} if learner is not None else {})}
-        self._network_step = Stepper(self.network.parameters(), config.rate, config.betas, hardware)
+        self._network_step = Stepper(self.learning(), config.rate, config.betas, hardware)
         learning = [weight for each in learners.values() for weight in each.parameters()]
         self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
         self.parts: dict[str, Any] = {self.name: self.network, "average": self.average, **learners}
         self.parts |= {f"{self.name}_step": self._network_step, "critic_step": self._critic_step}
         self._average_decay, self._weights = config.average, weights
+
+    def learning(self) -> Any:
+        """The generator's weights, as `Stepper` takes them."""
+        return self.network.parameters()
 
     def update(
         self, step: int, losses: dict[str, torch.Tensor], critic_losses: Callable[[], dict[str, torch.Tensor]]

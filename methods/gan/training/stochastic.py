@@ -8,7 +8,7 @@ where there is much to invent what the code no longer tells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class StochasticTraining(AttributeConfig):
     """Numbers of the code for each region."""
     noise: Positive = 4.0
     """Strengths are drawn evenly between 0 and this."""
+    decoder: Annotated[float, Within(0, 1)] = 1.0
+    """Share of ``rate`` that the decoder learns at: less than 1 keeps more of what it starts with."""
     stay: Weight = 0.0
     """The input is the person: nothing is kept for its own sake."""
 
@@ -68,6 +70,16 @@ class StochasticTrainer(AttributeTrainer[StochasticEditor]):
             return editor
 
         super().__init__(config, network, held_out, classifier, features, hardware)
+
+    def learning(self) -> Any:
+        """The decoder's weights apart from the others."""
+        decoder = list(self.network.decoder.parameters())
+        others = [
+            *self.network.encoder.parameters(),
+            *self.network.spread.parameters(),
+            *self.network.films.parameters(),
+        ]
+        return [{"params": others}, {"params": decoder, "share": self.config.decoder}]
 
     @torch.no_grad()
     def task(self, batch: Batch, rng: np.random.Generator) -> Task:

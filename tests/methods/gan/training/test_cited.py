@@ -114,8 +114,13 @@ def test_a_stochastic_attgan_begins_as_the_inpainter_that_it_starts_from(tmp_pat
     assert path is not None
     begun, weights = load_file(path), load_file(start)
     assert all(torch.allclose(begun[f"decoder.{name}"], value) for name, value in weights.items())
-    assert not begun["films.0.tell.weight"].any()
+    assert begun["films.0.tell.weight"].abs().max() < 1e-6
     assert inspect_checkpoint(path).training["weights"].keys() == {"start"}
+    held = run(tmp_path, text.replace("rate = 1e-12", "rate = 1e-2\ndecoder = 0.0"), "held")
+    assert held is not None
+    learned = load_file(held)
+    assert all(torch.equal(learned[f"decoder.{name}"], begun[f"decoder.{name}"]) for name in weights)
+    assert learned["films.0.tell.weight"].any()
     with pytest.raises(ConfigError, match="start: "):
         run(tmp_path, text.replace("width = 8\nfine", "width = 16\nfine"), "other")
 
