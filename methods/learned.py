@@ -1,4 +1,5 @@
-"""The learned methods of the thesis: DeepPrivacy, DP-ATT, DP-ATT-S, and those they were compared with.
+"""The learned methods of the thesis: DeepPrivacy, DP-ATT, DP-ATT-S, and those they were compared with; of
+Croft's and Chen et al.'s, which it only cites (2.2.5), compact versions of our own.
 
 All are `methods.gan.runtime.cascade.Cascade`, whose fields say what each parameter means. Their networks are the
 compact ones that come with unmask, or published checkpoints.
@@ -6,12 +7,18 @@ compact ones that come with unmask, or published checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Annotated
+
+import numpy as np
 
 from unmask.bench.core.cards import MethodCard
+from unmask.bench.core.types import Floats32
 from unmask.methods.gan.runtime.attributes import THESIS_SKIN
-from unmask.methods.gan.runtime.cascade import IMPORTS, LICENCE, Cascade
+from unmask.methods.gan.runtime.cascade import CROFT, DCGAN, IMPORTS, LICENCE, Cascade
+from unmask.methods.shared.settings import SHIPPED, Within
 
 KEPT = (
     "Age group and gender are kept on purpose, and so are hair and surroundings; all of them narrow down who it is. "
@@ -121,6 +128,7 @@ class AttGan(Cascade):
         limits="The network sees the face and mostly keeps it.",
     )
     editor = "dp-att"
+    unestimated = "gets no attributes and stays as it was"
     deepprivacy: str = field(default="", init=False)
     truncation: float = field(default=0.0, init=False)
     tone: str = field(default="", init=False)
@@ -138,3 +146,69 @@ class StarGan(AttGan):
         "they leave faces blurred and checkered.",
     )
     editor = "stargan"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Croft(AttGan):
+    """An AttGAN whose encoder is stochastic, after Croft, which the thesis found nearest to its aim (2.2.5).
+
+    Parameters: ``noise`` 0..100, the standard deviation of what is added to the face's code, whose 128 numbers lie
+    between -1 and 1: 0 hides little, 100 nearly everything; the others as `AttGan`, ``checkpoint`` being a compact
+    stochastic AttGAN.
+    """
+
+    facts = _CARD(
+        name="croft",
+        version="1",
+        description="Encodes each face, adds noise to the code, and rebuilds a face from it, from the photo around it "
+        "and from the age group and gender that were estimated on the original (AttGAN with a stochastic encoder).",
+        source="Croft: Design and Applications of Differentially Private Mechanisms, PhD thesis, Carleton University, "
+        "2020; thesis 2.2.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
+        limits="Not Croft's network, which nobody can have, but a compact one built on what the thesis says of it. The "
+        "box is replaced, not the whole head. The noise promises no differential privacy: box, landmarks, attributes "
+        "and surroundings have none. Every photo of a person, and every frame of a clip, gets noise of its own, which "
+        f"many together average out. {KEPT}.",
+    )
+    editor = CROFT
+    unestimated = "is rebuilt with no attributes in particular"
+    noise: Annotated[float, Within(0, 100)] = 1.0
+    """Of each number at most log2(1 + 1 / noise^2) / 2 bits reach the picture."""
+    attributes: str = field(default=AttGan.attributes, init=False)
+
+    @property
+    def strength(self) -> float:
+        return self.noise
+
+    def labels(self, names: Sequence[str], age: float, p_female: float) -> Floats32 | None:
+        """As `Cascade`'s, but never None: a face may not stay as it is because it cannot be described."""
+        known = super().labels(names, age, p_female)
+        return np.full(len(names), 0.5, np.float32) if known is None else known
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Chen(Cascade):
+    """A DCGAN makes a face out of noise alone, StarGAN gives it the person's age group and gender (Chen et al.).
+
+    Parameters: ``dcgan`` of a DCGAN generator; ``checkpoint`` of a StarGAN v1 generator; ``truncation`` 0..3, the
+    factor of the noise: 0 gives everybody the same face; the others as `DpAtt`.
+    """
+
+    facts = _CARD(
+        name="chen",
+        version="1",
+        description="Puts a face that a DCGAN made out of noise in place of each one, after StarGAN has given it the "
+        "age group and gender that were estimated on the original.",
+        source="Chen et al.: GAN-Based Image Privacy Preservation: Balancing Privacy and Utility, ML4CS 2020; thesis "
+        "2.2.5; DCGAN: Radford, Metz, Chintala, ICLR 2016; StarGAN: Choi, Choi, Kim, Ha, Kim, Choo, CVPR 2018",
+        limits="The networks see nothing of the photo, so the new face has another light, tone, expression and "
+        "turn of the head than the picture around it. Chen et al. replace the background too and keep 13 attributes; "
+        "here the face's box is replaced, and age group and gender are kept. In a clip every frame gets another face. "
+        f"The face has 64 px. Both networks are weak, see their cards. {KEPT}.",
+    )
+    editor = "stargan"
+    inventor = DCGAN
+    unestimated = "gets no attributes and stays as the DCGAN made it"
+    dcgan: str = SHIPPED
+    truncation: Annotated[float, Within(0, 3)] = 1.0
+    deepprivacy: str = field(default="", init=False)
+    tone: str = field(default="", init=False)

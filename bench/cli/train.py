@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 def train(
     network: Annotated[
-        Literal["deepprivacy", "attgan", "stargan"],
-        typer.Argument(metavar="deepprivacy|attgan|stargan", show_default=False),
+        Literal["deepprivacy", "attgan", "stargan", "dcgan"],
+        typer.Argument(metavar="deepprivacy|attgan|stargan|dcgan", show_default=False),
     ],
     recipe: Annotated[
         str,
         typer.Argument(
             metavar="CONFIG",
             help="A TOML file, or one that comes with unmask: dp-att, dp-att-s, stargan (the thesis's), "
-            "deepprivacy-compact, dp-att-compact, dp-att-s-compact, dp-att-s-l1-compact, stargan-compact (for a CPU).",
+            "dcgan (its paper's), deepprivacy-compact, dp-att-compact, dp-att-s-compact, dp-att-s-l1-compact, "
+            "stargan-compact, croft-compact, dcgan-compact (for a CPU).",
             show_default=False,
         ),
     ],

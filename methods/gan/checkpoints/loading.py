@@ -14,7 +14,8 @@ from unmask.bench.core.cards import Scalar, WeightsReport
 from unmask.bench.core.errors import CheckpointError
 from unmask.methods.gan.checkpoints.reading import FLOATS, Checkpoint, listed, open_checkpoint, settings_beside
 from unmask.methods.gan.networks import attgan as att
-from unmask.methods.gan.networks import compact
+from unmask.methods.gan.networks import compact, stochastic
+from unmask.methods.gan.networks import dcgan as dc
 from unmask.methods.gan.networks import deepprivacy as dp
 from unmask.methods.gan.networks import stargan as star
 
@@ -22,6 +23,7 @@ COUNTER: Final = "num_batches_tracked"
 """torch before 0.4.1 saved norms without it; as torch itself does, we count from 0 then."""
 DISCRIMINATORS: Final = {
     "an AttGAN discriminator": {"conv.0.layers.0.weight", "fc_cls.0.layers.0.weight"},
+    "a DCGAN discriminator": {"main.2.weight", "main.11.weight"},
     "a StarGAN v1 discriminator": {"main.0.weight", "conv1.weight", "conv2.weight"},
 }
 """Networks that nobody can run here -> keys by which they are known."""
@@ -97,8 +99,9 @@ ARCHITECTURES: list[Architecture] = [
         "StarGAN v1 generator",
         star.StarGanConfig,
         star.StarGanGenerator,
-        lambda _: ("dp-stargan", "stargan"),
+        lambda _: ("dp-stargan", "stargan", "chen"),
     ),
+    Architecture("dcgan", "DCGAN generator", dc.DcganConfig, dc.DcganGenerator, lambda _: ("chen",)),
     Architecture(
         "deepprivacy-msg",
         "DeepPrivacy multi-scale generator",
@@ -110,6 +113,13 @@ ARCHITECTURES: list[Architecture] = [
     Architecture("deepprivacy-v1", "DeepPrivacy V1 generator", dp.V1Config, dp.V1Generator, _deepprivacy),
     Architecture(compact.INPAINTER, "compact DeepPrivacy", compact.InpainterConfig, compact.Inpainter, _deepprivacy),
     Architecture(compact.EDITOR, "compact AttGAN", compact.EditorConfig, compact.Editor, _editor_methods),
+    Architecture(
+        compact.STOCHASTIC,
+        "compact stochastic AttGAN",
+        stochastic.StochasticConfig,
+        stochastic.StochasticEditor,
+        lambda _: ("croft",),
+    ),
 ]
 """The first that recognises a state dict is taken."""
 

@@ -14,10 +14,10 @@ instead of being tiled beside them, and the output is blended with the input by 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -38,8 +38,16 @@ Width = Annotated[int, Within(1, 512)]
 Blocks = Annotated[int, Within(1, 16)]
 Latent = Annotated[int, Within(1, 256)]
 Names = Annotated[tuple[str, ...], Within(1, 100)]
-INPAINTER, EDITOR = "compact-inpainter", "compact-editor"
+INPAINTER, EDITOR, STOCHASTIC = "compact-inpainter", "compact-editor", "compact-stochastic-editor"
 """The names of the architectures in a file's metadata."""
+
+
+class CompactNetwork(nn.Module):
+    """What `save_compact` writes and `config_from` finds again."""
+
+    architecture: ClassVar[str]
+    config: Any
+    """The dataclass of its settings."""
 
 
 class Conv(nn.Sequential):
@@ -110,8 +118,10 @@ class InpainterConfig:
     """Channels of the noise at 8 px; zeros give the same face every time."""
 
 
-class Inpainter(nn.Module):
+class Inpainter(CompactNetwork):
     """Invents a face for an erased box, from its surroundings and five landmarks."""
+
+    architecture = INPAINTER
 
     def __init__(self, config: InpainterConfig) -> None:
         super().__init__()
@@ -139,6 +149,17 @@ class Inpainter(nn.Module):
 
         ``landmarks`` (N, 5, 2) in pixels of the crop; ``latent`` (N, latent, 8, 8), zeros without one.
         """
+        return self.invented(image, keep, landmarks, latent, lambda x: x)
+
+    def invented(
+        self,
+        image: torch.Tensor,
+        keep: torch.Tensor,
+        landmarks: torch.Tensor,
+        latent: torch.Tensor | None,
+        between: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
+        """See `forward`; ``between``: what is done to the decoder's features at 8, 16, 32 and 64 px."""
         visible = image * keep
         points = {side: heatmaps(landmarks, side) for side in (8, 16, 32)}
         x32 = self.enter(torch.cat([self.patches(torch.cat([visible, keep], 1)), points[32]], 1))
@@ -146,10 +167,10 @@ class Inpainter(nn.Module):
         x8 = self.down8(x16)
         if latent is None:
             latent = x8.new_zeros(len(x8), *self.latent_shape)
-        x = self.deep(self.mix(torch.cat([x8, latent, points[8]], 1)))
-        x = self.up16(x, torch.cat([x16, points[16]], 1))
-        x = self.more32(self.up32(x, torch.cat([x32, points[32]], 1)))
-        x = self.more64(self.up64(x))
+        x = self.deep(between(self.mix(torch.cat([x8, latent, points[8]], 1))))
+        x = between(self.up16(x, torch.cat([x16, points[16]], 1)))
+        x = self.more32(between(self.up32(x, torch.cat([x32, points[32]], 1))))
+        x = self.more64(between(self.up64(x)))
         invented = torch.tanh(self.up128(x))
         return visible + invented * (1 - keep)
 
@@ -178,8 +199,10 @@ class Film(nn.Module):
         return y
 
 
-class Editor(nn.Module):
+class Editor(CompactNetwork):
     """Repaints a face so that it shows the attributes."""
+
+    architecture = EDITOR
 
     def __init__(self, config: EditorConfig) -> None:
         super().__init__()
@@ -215,7 +238,7 @@ class Editor(nn.Module):
         return edited
 
 
-Config = TypeVar("Config", InpainterConfig, EditorConfig)
+Config = TypeVar("Config")
 
 
 def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> Config | None:
@@ -224,17 +247,25 @@ def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> C
         return None
     try:
         values = json.loads(metadata.get("config", ""))
-        complete = isinstance(values, dict) and set(values) == {field.name for field in fields(kind)}
+        complete = isinstance(values, dict) and set(values) == {field.name for field in fields(kind)}  # type: ignore[arg-type]
         return settings_from(kind, values, name) if complete else None
     except (ValueError, ConfigError):
         return None
 
 
-def save_compact(path: Path, network: Inpainter | Editor) -> None:
+def save_compact(path: Path, network: CompactNetwork) -> None:
     """Writes a network in half precision. Raises `CheckpointError` for a weight that has no finite number there."""
-    tensors = {key: value.detach().to(torch.float16).contiguous() for key, value in network.state_dict().items()}
+    save_half(path, network, {"architecture": network.architecture, "config": json.dumps(asdict(network.config))})
+
+
+def save_half(path: Path, network: nn.Module, metadata: dict[str, str]) -> None:
+    """Writes a network's weights in half precision, counters as they are. Raises `CheckpointError` for a weight that
+    has no finite number there."""
+    tensors = {
+        key: (value.detach().to(torch.float16) if value.is_floating_point() else value.detach()).contiguous()
+        for key, value in network.state_dict().items()
+    }
     overflows = [key for key, value in tensors.items() if not value.isfinite().all()]
     if overflows:
         raise CheckpointError(f"{overflows[0]} has weights beyond half precision; train again with a lower rate")
-    name = INPAINTER if isinstance(network, Inpainter) else EDITOR
-    save_file(tensors, path, {"architecture": name, "config": json.dumps(asdict(network.config))})
+    save_file(tensors, path, metadata)

@@ -15,7 +15,7 @@ import numpy as np
 
 from unmask.bench.core.cards import MethodCard, Scalar
 from unmask.bench.core.protocols import FaceInstrument
-from unmask.bench.core.types import Detection, FaceView, Image, Sample
+from unmask.bench.core.types import Detection, FaceView, Floats32, Image, Sample
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
 from unmask.methods.shared.alignment import landmarks_in
@@ -25,12 +25,12 @@ from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, nam
 from unmask.methods.shared.steady import SteadyFaces
 
 if TYPE_CHECKING:
-    from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
+    from unmask.methods.gan.runtime.engines import AttributeEngine, DcganEngine, InpaintEngine
 
 LICENCE: Final = "MIT; the shipped weights for non-commercial research only, as the data they were trained on"
 IMPORTS: Final = ("torch", "unmask.methods.gan.runtime.engines")
-INPAINTER: Final = "deepprivacy"
-"""The shipped file of the network that invents faces, its key in the card, and the option that names it."""
+INPAINTER, DCGAN, CROFT = "deepprivacy", "dcgan", "croft"
+"""Shipped files of networks, and their keys in the card; of those that invent faces the option that names them too."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -40,6 +40,10 @@ class Cascade(FaceMethod):
 
     editor: ClassVar[str] = ""
     """Of the attribute network: the shipped file's name, and its key in the card; "" = none follows DeepPrivacy."""
+    inventor: ClassVar[str] = INPAINTER
+    """Of the network before it, likewise; `DCGAN` where that sees nothing of the photo."""
+    unestimated: ClassVar[str] = "gets no attributes and stays as DeepPrivacy made it"
+    """What happens to a face whose age and gender cannot be estimated, for the card."""
 
     checkpoint: str = SHIPPED
     """Of the `editor`, else of the inpainter: ``shipped``, or the path of a generator, published or compact."""
@@ -63,14 +67,14 @@ class Cascade(FaceMethod):
         """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""
         super().__post_init__()
         name, options = self.facts.name, super().params
-        paths = {self.editor or INPAINTER: self.checkpoint}
-        if INPAINTER in options:
-            paths[INPAINTER] = self.deepprivacy
+        paths = {self.editor or self.inventor: self.checkpoint}
+        if self.inventor in options:
+            paths[self.inventor] = getattr(self, self.inventor)
         self.networks = {network: checkpoint_path(path, network) for network, path in paths.items()}
         self._attributes = parse_attributes(self.attributes, name) if self.editor else ()
         self._tone = parse_tone(self.tone, name) if "tone" in options else None
         self._instrument: FaceInstrument | None = None
-        self._inpaint: InpaintEngine | None = None
+        self._inpaint: InpaintEngine | DcganEngine | None = None
         self._edit: AttributeEngine | None = None
         self._steady = SteadyFaces()
         if self.editor:
@@ -79,7 +83,7 @@ class Cascade(FaceMethod):
     @property
     def params(self) -> dict[str, Scalar]:
         """Every parameter with its value, for the card; of a user's checkpoint the file's name only."""
-        paths = {"checkpoint", "deepprivacy"}
+        paths = {"checkpoint", self.inventor}
         return {
             name: name_of_checkpoint(str(value)) if name in paths else value for name, value in super().params.items()
         }
@@ -91,25 +95,40 @@ class Cascade(FaceMethod):
             return card
         estimator = estimator_card(self.estimator, self.facts.name)
         limits, rest = self.facts.limits, card.limits.removeprefix(self.facts.limits)
-        stays = "as DeepPrivacy made it" if INPAINTER in self.networks else "as it was"
-        limits += f" A face whose age and gender {estimator.name} cannot estimate gets no attributes and stays "
-        return replace(card, files=estimator.files, limits=f"{limits}{stays}.{rest}")
+        limits += f" A face whose age and gender {estimator.name} cannot estimate {self.unestimated}."
+        return replace(card, files=estimator.files, limits=f"{limits}{rest}")
 
     def load(self, files: Mapping[str, Path], device: str) -> None:
         """Loads detector, estimator (out of ``files``) and networks onto ``device``.
 
         Raises `CheckpointError` for a file that holds no network of the kind that is needed.
         """
-        from unmask.methods.gan.runtime.engines import AttributeEngine, InpaintEngine
+        from unmask.methods.gan.runtime.engines import AttributeEngine, DcganEngine, InpaintEngine
 
         super().load(files, device)
         name = self.facts.name
-        if INPAINTER in self.networks and self._inpaint is None:
-            self._inpaint = InpaintEngine(self.networks[INPAINTER], device, name)
+        if self.inventor in self.networks and self._inpaint is None:
+            engine = DcganEngine if self.inventor == DCGAN else InpaintEngine
+            self._inpaint = engine(self.networks[self.inventor], device, name)
         if self.editor and self._edit is None:
-            self._edit = AttributeEngine(self.networks[self.editor], device, name, self._attributes)
+            stochastic = self.editor == CROFT
+            self._edit = AttributeEngine(
+                self.networks[self.editor], device, name, self._attributes, stochastic=stochastic
+            )
         if self.editor and self._instrument is None:
             self._instrument = open_estimator(self.estimator, files, device)
+
+    @property
+    def strength(self) -> float:
+        """Of the noise that a stochastic encoder gets."""
+        return 0.0
+
+    def labels(self, names: Sequence[str], age: float, p_female: float) -> Floats32 | None:
+        """(A,) in 0..1: the attributes ``names`` of one person; None = nothing is shown, as where age or gender could
+        not be estimated."""
+        if not np.isfinite([age, p_female]).all():
+            return None
+        return attribute_vector(names, age, p_female, self._tone)
 
     def placed(self, faces: Sequence[Detection], sample: Sample) -> Sequence[Detection]:
         return self._steady.steadied(faces, sample.sequence) if self.steady and sample.sequence else faces
@@ -136,17 +155,20 @@ class Cascade(FaceMethod):
             people = people_of(self._instrument, views)
         # From here on the photo is not looked at again: what the networks get has no face in it.
         done = list(crops) if self._inpaint is None else self._inpaint(crops, self.truncation, rng)
-        estimated = [k for k, person in enumerate(people) if np.isfinite(person).all()]
-        if self._edit is None or not estimated:
+        if self._edit is None:
+            return done
+        described = [(k, self.labels(self._edit.attributes, *person)) for k, person in enumerate(people)]
+        labels = {k: vector for k, vector in described if vector is not None}
+        if not labels:
             return done
         from unmask.methods.gan.runtime.skin import (
             on_skin,
             with_tone,
         )  # import torch, which lists of methods do without
 
-        labels = np.stack([attribute_vector(self._edit.attributes, *people[k], self._tone) for k in estimated])
         tone = None if self._tone is None else tone_aimed_at(self._edit.attributes, self._tone)
-        for k, crop in zip(estimated, self._edit([done[k] for k in estimated], labels), strict=True):
+        edited = self._edit([done[k] for k in labels], np.stack(list(labels.values())), rng, self.strength)
+        for k, crop in zip(labels, edited, strict=True):
             if tone is not None:
                 crop = with_tone(crop, tone)
                 crop = on_skin(done[k], crop) if self.paste == "feather" else crop

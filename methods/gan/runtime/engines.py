@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.types import Floats32, Image
 from unmask.methods.gan.checkpoints.loading import load_generator
 from unmask.methods.gan.networks.attgan import AttGanGenerator
-from unmask.methods.gan.networks.compact import Editor, Inpainter
+from unmask.methods.gan.networks.compact import CompactNetwork, Editor, Inpainter
+from unmask.methods.gan.networks.dcgan import DcganGenerator
 from unmask.methods.gan.networks.deepprivacy import MsgGenerator, V1Generator
 from unmask.methods.gan.networks.stargan import StarGanGenerator
+from unmask.methods.gan.networks.stochastic import StochasticEditor
 from unmask.methods.gan.runtime.crop import SIDE, Crop
 from unmask.methods.shared.alignment import usual_places
 
@@ -57,29 +60,56 @@ class InpaintEngine:
         return published_pose(crop, config.landmarks if isinstance(self._net, V1Generator) else config.pose_size // 2)
 
 
-class AttributeEngine:
-    """Any generator that repaints a face to attributes: the compact editor, AttGAN, StarGAN."""
+class DcganEngine:
+    """A generator that makes a picture of a face, surroundings and all, out of noise alone."""
 
-    def __init__(self, path: Path, device: str, method: str, attributes: tuple[str, ...]) -> None:
-        """``attributes``: what the numbers of a published network mean; a compact one names its own. Raises
-        `CheckpointError` if the file holds another kind of network or one with another number of attributes."""
-        loaded = load_generator(path, device, (Editor, AttGanGenerator, StarGanGenerator), method)
+    def __init__(self, path: Path, device: str, method: str) -> None:
+        """Raises `CheckpointError` if the file holds another kind of network."""
+        self._net: Any = load_generator(path, device, (DcganGenerator,), method).module
+
+    def __call__(self, crops: Sequence[Crop], truncation: float, rng: np.random.Generator) -> list[Crop]:
+        """The crops with another picture each, as `InpaintEngine`: nothing of the crops' own is left in it."""
+
+        def forward(part: slice, image: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+            noise = rng.standard_normal((len(image), *self._net.latent_shape)).astype(np.float32)
+            pictures = self._net(torch.from_numpy(noise * np.float32(truncation)).to(image.device))
+            return functional.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False)
+
+        return _repainted(crops, self._net, forward)
+
+
+class AttributeEngine:
+    """Any generator that shows attributes: the compact editor, AttGAN, StarGAN, the stochastic AttGAN."""
+
+    def __init__(
+        self, path: Path, device: str, method: str, attributes: tuple[str, ...], *, stochastic: bool = False
+    ) -> None:
+        """``attributes``: what the numbers of a published network mean; a compact one names its own. ``stochastic``:
+        whether it must be an AttGAN with a stochastic encoder, or none. Raises `CheckpointError` if the file holds
+        another kind of network or one with another number of attributes."""
+        kinds = (StochasticEditor,) if stochastic else (Editor, AttGanGenerator, StarGanGenerator)
+        loaded = load_generator(path, device, kinds, method)
         self._net: Any = loaded.module
-        config = loaded.identified.config
-        self.attributes: tuple[str, ...] = config.attributes if isinstance(self._net, Editor) else attributes
-        if not isinstance(self._net, Editor):
+        config, ours = loaded.identified.config, isinstance(self._net, CompactNetwork)
+        self.attributes: tuple[str, ...] = config.attributes if ours else attributes
+        if not ours:
             count = config.n_attrs if isinstance(self._net, AttGanGenerator) else config.c_dim
             if count != len(attributes):
                 raise CheckpointError(
                     f"{path.name} has {count} attributes, {method} names {len(attributes)}; give attributes=a;b;..."
                 )
 
-    def __call__(self, crops: Sequence[Crop], attributes: NDArray[np.float32]) -> list[Crop]:
-        """The crops repainted to ``attributes`` (N, A) in 0..1; only erased pixels are changed."""
+    def __call__(
+        self, crops: Sequence[Crop], attributes: NDArray[np.float32], rng: np.random.Generator, noise: float = 0.0
+    ) -> list[Crop]:
+        """The crops repainted to ``attributes`` (N, A) in 0..1; only erased pixels are changed. ``noise``: its strength
+        for a stochastic encoder, drawn from ``rng``."""
 
         def forward(part: slice, image: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
             labels = torch.from_numpy(attributes[part]).to(image.device)
-            if isinstance(self._net, Editor):
+            if isinstance(self._net, StochasticEditor):
+                repainted = self._net(image, keep, *self._coded(crops[part], labels, rng, noise))
+            elif isinstance(self._net, Editor):
                 repainted = self._net(image, keep, labels - 0.5)
             else:
                 # AttGAN was trained with (2a - 1) * 0.5.
@@ -88,6 +118,16 @@ class AttributeEngine:
             return pasted
 
         return _repainted(crops, self._net, forward)
+
+    def _coded(
+        self, crops: Sequence[Crop], labels: torch.Tensor, rng: np.random.Generator, noise: float
+    ) -> tuple[torch.Tensor, ...]:
+        """Landmarks, attributes, noise and its strength, as a stochastic editor takes them."""
+        points = np.stack([usual_places(crop.landmarks) for crop in crops])
+        drawn = rng.standard_normal((len(crops), *self._net.code_shape)).astype(np.float32)
+        strength = np.full(len(crops), noise, np.float32)
+        placed = [torch.from_numpy(array).to(labels.device) for array in (points, drawn, strength)]
+        return placed[0], labels - 0.5, placed[1], placed[2]
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from unmask.methods.gan.networks.compact import SLOPE, Editor, Inpainter, save_compact
+from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, save_compact
 from unmask.methods.gan.training.faces import Faces, first_faces
 from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
 from unmask.methods.gan.training.loop import Course
@@ -23,7 +23,7 @@ from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
 from unmask.methods.shared.settings import Within
 
-Network = TypeVar("Network", Inpainter, Editor)
+Network = TypeVar("Network", bound=CompactNetwork)
 ADVERSARIAL = ("adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
 """The losses of `Critics`."""
 
@@ -158,12 +158,16 @@ class CompactTrainer(Generic[Network]):
         self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
         self.critics = hardware.placed(Critics())
         learners = {"critics": self.critics, **({"learner": learner} if learner is not None else {})}
-        self._network_step = Stepper(self.network.parameters(), config.rate, config.betas, hardware)
+        self._network_step = Stepper(self.learning(), config.rate, config.betas, hardware)
         learning = [weight for each in learners.values() for weight in each.parameters()]
         self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
         self.parts: dict[str, Any] = {self.name: self.network, "average": self.average, **learners}
         self.parts |= {f"{self.name}_step": self._network_step, "critic_step": self._critic_step}
         self._average_decay, self._weights = config.average, weights
+
+    def learning(self) -> Any:
+        """The generator's weights, as `Stepper` takes them."""
+        return self.network.parameters()
 
     def update(
         self, step: int, losses: dict[str, torch.Tensor], critic_losses: Callable[[], dict[str, torch.Tensor]]

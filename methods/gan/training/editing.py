@@ -8,6 +8,7 @@ only: at run time it sees the invented face and five answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -20,7 +21,7 @@ from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter
 from unmask.methods.gan.runtime.attributes import TONE
 from unmask.methods.gan.runtime.skin import toned
 from unmask.methods.gan.training.classifier import AttributeClassifier
-from unmask.methods.gan.training.compact import ADVERSARIAL, CompactConfig, CompactTrainer
+from unmask.methods.gan.training.compact import ADVERSARIAL, CompactConfig, CompactTrainer, Network
 from unmask.methods.gan.training.faces import Batch, Faces, on
 from unmask.methods.gan.training.hardware import Hardware, frozen
 from unmask.methods.gan.training.losses import attribute_loss
@@ -32,18 +33,13 @@ Channel = Annotated[int, Within(0, 255)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditingConfig(CompactConfig):
-    """Every setting of a run."""
+class AttributeConfig(CompactConfig):
+    """Settings of networks that show attributes."""
 
     attributes: tuple[str, ...] = ("female", "0-19", "20-29", "30-39", "40+")
     """The last four are the age groups."""
-    tones: tuple[tuple[Channel, Channel, Channel], ...] = ()
-    """Skin tones (RGB) to teach besides; the editor then has three more attributes, one a channel."""
-    steps: Count = 16_000
     critics_from: Annotated[int, Within(0)] = 300
     save_every: Count = 100
-    real: Annotated[float, Within(0, 1)] = 0.2
-    """Share of the batch that is edited as it is, not after erasing and inventing."""
     other: Annotated[float, Within(0, 1)] = 0.4
     """Share that gets somebody else's attributes."""
     own_attributes: Weight = 0.5
@@ -52,6 +48,17 @@ class EditingConfig(CompactConfig):
     """Weight of the classifier that learns beside the critics, on real faces only."""
     stay: Weight = 1.0
     """Weight of the L1 to the input where the attributes are somebody else's: change no more than they need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditingConfig(AttributeConfig):
+    """Every setting of a run."""
+
+    tones: tuple[tuple[Channel, Channel, Channel], ...] = ()
+    """Skin tones (RGB) to teach besides; the editor then has three more attributes, one a channel."""
+    steps: Count = 16_000
+    real: Annotated[float, Within(0, 1)] = 0.2
+    """Share of the batch that is edited as it is, not after erasing and inventing."""
 
 
 class Task(NamedTuple):
@@ -69,30 +76,28 @@ class Task(NamedTuple):
     """(B, 3, S, S) ``source`` in the tone: to be kept to where they are somebody else's."""
     swapped: torch.Tensor
     """(B,) bool: whether they are somebody else's."""
+    noise: tuple[torch.Tensor, ...] = ()
+    """For an encoder with noise (`StochasticEditor`): landmarks, noise and its strength."""
 
 
-class EditorTrainer(CompactTrainer[Editor]):
-    """See `methods.gan.training.loop.Trainer`."""
+class AttributeTrainer(CompactTrainer[Network]):
+    """What trainings of networks that show attributes share; see `methods.gan.training.loop.Trainer`."""
 
     columns = ("l1", "lpips", "attributes", "attributes_critic", "stay", *ADVERSARIAL, "critic_attributes")
     name = "editor"
 
     def __init__(
         self,
-        config: EditingConfig,
+        config: AttributeConfig,
+        network: Callable[[], Network],
         held_out: Faces,
-        inpainter: Inpainter,
         classifier: AttributeClassifier,
         features: Features,
         hardware: Hardware,
-        start: Editor | None = None,
     ) -> None:
-        """``inpainter`` and ``classifier`` are used as they are; labels come in the order of ``config.attributes``.
-
-        With ``config.tones`` every face needs its skin. ``start``: an editor of the same size whose weights are copied
-        first; attributes that it does not have begin without effect.
-        """
-        self.config, self._inpainter, self._classifier = config, inpainter, classifier
+        """``network`` makes the editor; ``classifier`` is used as it is; labels come in the order of
+        ``config.attributes``."""
+        self._critics_from, self._classifier = config.critics_from, classifier
         self._learner = hardware.placed(AttributeClassifier(len(config.attributes), classifier.width))
         self._learner.load_state_dict(classifier.state_dict())
         weights = {
@@ -104,52 +109,30 @@ class EditorTrainer(CompactTrainer[Editor]):
             "adv_layers": config.feature_critic,
             "attributes_critic": config.critic_attributes,
         }
-
-        def network() -> Editor:
-            names = (*config.attributes, *TONE) if config.tones else config.attributes
-            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
-            if start is not None:
-                copy_weights(start, editor)
-            return editor
-
         super().__init__(config, network, weights, held_out, features, hardware, self._learner)
         self._editor_losses = hardware.compiled(self.editor_losses)
         self._critic_losses = hardware.compiled(self.critic_losses)
+
+    def task(self, batch: Batch, rng: np.random.Generator) -> Task:
+        """Draws what is to be done with a batch."""
+        raise NotImplementedError
+
+    def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S): what the network makes of it."""
+        raise NotImplementedError
 
     def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """One of the editor, then one of the critics and of the classifier beside them, on the same faces."""
         with self.hardware.autocast(), frozen(self.critics, self._learner):
             task = self.task(batch, rng)
             self._learner.eval()
-            losses, edited, edited_layers, layers = self._editor_losses(
-                task, batch.keep, step >= self.config.critics_from
-            )
+            losses, edited, edited_layers, layers = self._editor_losses(task, batch.keep, step >= self._critics_from)
             self._learner.train()
         return self.update(
             step,
             losses,
             lambda: self._critic_losses(task.photo, layers, edited, edited_layers, batch.keep, batch.labels),
         )
-
-    @torch.no_grad()
-    def task(self, batch: Batch, rng: np.random.Generator) -> Task:
-        """Draws who is edited as they are, to whose attributes, and in which tone."""
-        config, photo, own = self.config, batch.image, batch.labels
-        count, device = len(batch), photo.device
-        real = on(device, rng.random(count) < config.real)
-        swapped = on(device, rng.random(count) < config.other)
-        labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
-        noise = rng.standard_normal((count, *self._inpainter.latent_shape)).astype(np.float32)
-        invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
-        source = torch.where(real[:, None, None, None], photo, invented.float())
-        if not config.tones:
-            return Task(source, labels, labels, photo, source, swapped)
-        if batch.skin is None:
-            raise ValueError("with tones, every face needs the colour of its skin")
-        tones = on(device, drawn_tones(config.tones, count, rng))
-        # Only the erased part changes its tone: the neck of a person stays as it is.
-        photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
-        return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)
 
     def editor_losses(
         self, task: Task, keep: torch.Tensor, with_critics: bool
@@ -160,7 +143,7 @@ class EditorTrainer(CompactTrainer[Editor]):
         """
         with torch.no_grad():
             photo_layers = self.features(task.photo)
-        edited = self.network(task.source, keep, task.command - 0.5)
+        edited = self.edited(task, keep)
         edited_layers = self.features(edited)
         erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
@@ -191,6 +174,60 @@ class EditorTrainer(CompactTrainer[Editor]):
         losses = self.critics.losses(photo, photo_layers, edited, edited_layers, keep)
         losses["critic_attributes"] = attribute_loss(self._learner(photo).float(), own)
         return losses
+
+
+class EditorTrainer(AttributeTrainer[Editor]):
+    """See `methods.gan.training.loop.Trainer`."""
+
+    def __init__(
+        self,
+        config: EditingConfig,
+        held_out: Faces,
+        inpainter: Inpainter,
+        classifier: AttributeClassifier,
+        features: Features,
+        hardware: Hardware,
+        start: Editor | None = None,
+    ) -> None:
+        """``inpainter`` is used as it is. With ``config.tones`` every face needs its skin.
+
+        ``start``: an editor of the same size whose weights are copied first; attributes that it does not have begin
+        without effect.
+        """
+        self.config, self._inpainter = config, inpainter
+
+        def network() -> Editor:
+            names = (*config.attributes, *TONE) if config.tones else config.attributes
+            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
+            if start is not None:
+                copy_weights(start, editor)
+            return editor
+
+        super().__init__(config, network, held_out, classifier, features, hardware)
+
+    @torch.no_grad()
+    def task(self, batch: Batch, rng: np.random.Generator) -> Task:
+        """Draws who is edited as they are, to whose attributes, and in which tone."""
+        config, photo, own = self.config, batch.image, batch.labels
+        count, device = len(batch), photo.device
+        real = on(device, rng.random(count) < config.real)
+        swapped = on(device, rng.random(count) < config.other)
+        labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
+        noise = rng.standard_normal((count, *self._inpainter.latent_shape)).astype(np.float32)
+        invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
+        source = torch.where(real[:, None, None, None], photo, invented.float())
+        if not config.tones:
+            return Task(source, labels, labels, photo, source, swapped)
+        if batch.skin is None:
+            raise ValueError("with tones, every face needs the colour of its skin")
+        tones = on(device, drawn_tones(config.tones, count, rng))
+        # Only the erased part changes its tone: the neck of a person stays as it is.
+        photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
+        return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)
+
+    def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
+        edited: torch.Tensor = self.network(task.source, keep, task.command - 0.5)
+        return edited
 
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:

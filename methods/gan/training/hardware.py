@@ -79,7 +79,8 @@ class Stepper:
     def __init__(
         self, parameters: Any, rate: float, betas: tuple[float, float], hardware: Hardware, weight_decay: float = 0.0
     ) -> None:
-        """``rate``: the base rate. With ``weight_decay`` it is AdamW (Loshchilov and Hutter 2019)."""
+        """``parameters``: as torch's optimizers take them; a group with a ``share`` learns at so much of ``rate``, the
+        base rate. With ``weight_decay`` it is AdamW (Loshchilov and Hutter 2019)."""
         on_gpu = hardware.device.type == "cuda"
         self._rate = rate
         kind = torch.optim.AdamW if weight_decay else torch.optim.Adam
@@ -89,7 +90,7 @@ class Stepper:
     def step(self, loss: torch.Tensor, factor: float) -> None:
         """One update down the gradient of ``loss``, at ``factor`` times the base rate."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * factor
+            group["lr"] = self._rate * factor * group.get("share", 1.0)
         self._optimizer.zero_grad(set_to_none=True)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.step(self._optimizer)

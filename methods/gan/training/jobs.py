@@ -22,7 +22,8 @@ from unmask.methods.gan.training.classifier import (
     accuracy,
     load_classifier,
 )
-from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer
+from unmask.methods.gan.training.dcgan import DcganTrainer, DcganTraining
+from unmask.methods.gan.training.editing import AttributeConfig, EditingConfig, EditorTrainer
 from unmask.methods.gan.training.faces import Faces
 from unmask.methods.gan.training.hardware import Hardware, open_hardware
 from unmask.methods.gan.training.inpainting import InpainterTrainer, InpaintingConfig
@@ -33,6 +34,7 @@ from unmask.methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, Featur
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
 from unmask.methods.gan.training.settings import CommonSettings, read_config
 from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from unmask.methods.gan.training.stochastic import StochasticTrainer, StochasticTraining
 from unmask.methods.shared.settings import checkpoint_path, settings_from
 
 
@@ -52,15 +54,13 @@ class CompactInpainting(CommonSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompactEditing(CommonSettings):
-    """Settings of a compact AttGAN's training: first a classifier of the attributes, then the editor."""
+class AttributeEditing(CommonSettings):
+    """Settings of trainings that begin with a classifier of the attributes, and then train an editor."""
 
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    editing: EditingConfig = field(default_factory=EditingConfig)
-    inpainter: str = "shipped"
-    """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+    editing: AttributeConfig
     start: str = ""
-    """A compact AttGAN (a file) whose weights training begins with; '' = from nothing."""
+    """A network (a file) whose weights training begins with; '' = from nothing."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -73,10 +73,27 @@ class CompactEditing(CommonSettings):
         return self.editing.seed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactEditing(AttributeEditing):
+    """Settings of a compact AttGAN's training; ``start`` is a compact AttGAN."""
+
+    editing: EditingConfig = field(default_factory=EditingConfig)
+    inpainter: str = "shipped"
+    """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StochasticEditing(AttributeEditing):
+    """Settings of a compact stochastic AttGAN's training; ``start`` is a compact DeepPrivacy, for its decoder."""
+
+    editing: StochasticTraining = field(default_factory=StochasticTraining)
+
+
 KINDS: Final[Mapping[str, Mapping[str, type[Any]]]] = {
     "deepprivacy": {"compact": CompactInpainting},
-    "attgan": {"published": AttGanTraining, "compact": CompactEditing},
+    "attgan": {"published": AttGanTraining, "compact": CompactEditing, "stochastic": StochasticEditing},
     "stargan": {"published": StarGanTraining},
+    "dcgan": {"published": DcganTraining},
 }
 """Network -> what it can be trained as -> its settings; the first kind where a config names none."""
 
@@ -110,10 +127,12 @@ class Job:
             trainer = AttGanTrainer(self.settings, faces, held_out, hardware)
         elif isinstance(self.settings, StarGanTraining):
             trainer = StarGanTrainer(self.settings, faces, held_out, hardware)
+        elif isinstance(self.settings, DcganTraining):
+            trainer = DcganTrainer(self.settings, faces, held_out, hardware)
         elif isinstance(self.settings, CompactInpainting):
             trainer = InpainterTrainer(self.settings.training, held_out, _features(inputs, hardware), hardware)
         else:
-            if self.settings.editing.tones:
+            if getattr(self.settings.editing, "tones", ()):
                 faces, held_out = with_skin(faces), with_skin(held_out)
                 report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
             classifier = self._classifier(faces, folder, hardware, inputs, report)
@@ -138,23 +157,26 @@ class Job:
 
     def _editor_trainer(
         self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
-    ) -> EditorTrainer:
-        settings: CompactEditing = self.settings
-        device, paths = str(hardware.device), self._weight_files()
+    ) -> Trainer:
+        settings: Any = self.settings
+        device, paths, features = str(hardware.device), self._weight_files(), _features(inputs, hardware)
+        kind = Editor if isinstance(settings, CompactEditing) else Inpainter
+        start: Any = load_generator(paths["start"], device, (kind,), "start").module if settings.start else None
+        if isinstance(settings, StochasticEditing):
+            return StochasticTrainer(settings.editing, held_out, classifier, features, hardware, start)
         inpainter: Any = load_generator(paths["inpainter"], device, (Inpainter,), "inpainter").module
-        start: Any = load_generator(paths["start"], device, (Editor,), "start").module if settings.start else None
-        features = _features(inputs, hardware)
         return EditorTrainer(
             settings.editing, held_out, hardware.placed(inpainter), classifier, features, hardware, start
         )
 
     def _weight_files(self) -> dict[str, Path]:
         """Weights that the training builds on: name of their setting -> file."""
-        if not isinstance(self.settings, CompactEditing):
-            return {}
-        paths = {"inpainter": checkpoint_path(self.settings.inpainter, "deepprivacy")}
-        if self.settings.start:
-            paths["start"] = checkpoint_path(self.settings.start, "dp-att")
+        settings, paths = self.settings, {}
+        if isinstance(settings, CompactEditing):
+            paths["inpainter"] = checkpoint_path(settings.inpainter, "deepprivacy")
+        if isinstance(settings, AttributeEditing) and settings.start:
+            shipped = "dp-att" if isinstance(settings, CompactEditing) else "deepprivacy"
+            paths["start"] = checkpoint_path(settings.start, shipped)
         return paths
 
     def _facts(self, data: TrainingSet, device: str) -> dict[str, Any]:
@@ -177,7 +199,7 @@ class Job:
 
 
 def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> TrainingJob:
-    """The training of ``network`` (``deepprivacy``, ``attgan``, ``stargan``) that a config describes.
+    """The training of ``network`` (``deepprivacy``, ``attgan``, ``stargan``, ``dcgan``) that a config describes.
 
     ``config`` is a TOML file or a shipped config's name; ``overrides`` are lines such as ``epochs=3``.
     """
@@ -192,7 +214,7 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if kind not in kinds:
         raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
     settings = settings_from(kinds[kind], table, name)
-    return Job(name, network, kind, settings, (PERCEPTUAL_INSTRUMENT,) if kind == "compact" else ())
+    return Job(name, network, kind, settings, () if kind == "published" else (PERCEPTUAL_INSTRUMENT,))
 
 
 def with_skin(faces: Faces) -> Faces:

@@ -1,6 +1,7 @@
 """The one training loop: batches, rows of losses, sample grids, saved states, resuming, divergence, the time to stop.
 
-What a step of a network does stands in `attgan`, `stargan`, `inpainting`, `editing` and `classifier`.
+What a step of a network does stands in `attgan`, `stargan`, `dcgan`, `inpainting`, `editing`, `stochastic` and
+`classifier`.
 """
 
 from __future__ import annotations

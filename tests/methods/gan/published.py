@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 
@@ -42,6 +43,23 @@ def attgan_discriminator(n: int) -> Table:
         table |= {f"{head}.0.layers.0.weight": (1024, 16384), f"{head}.0.layers.0.bias": (1024,)}
         table |= {f"{head}.1.layers.0.weight": (outputs, 1024), f"{head}.1.layers.0.bias": (outputs,)}
     return table
+
+
+def dcgan(nz: int = 100, ngf: int = 64) -> Table:
+    table: Table = {}
+    channels = [nz, 8 * ngf, 4 * ngf, 2 * ngf, ngf]
+    for i, (before, after) in enumerate(pairwise(channels)):
+        table[f"main.{3 * i}.weight"] = (before, after, 4, 4)
+        table.update(norm(f"main.{3 * i + 1}", after, running=True))
+    return table | {"main.12.weight": (ngf, 3, 4, 4)}
+
+
+def dcgan_discriminator(ndf: int = 64) -> Table:
+    table: Table = {"main.0.weight": (ndf, 3, 4, 4)}
+    for i, scale in ((2, 1), (5, 2), (8, 4)):
+        table[f"main.{i}.weight"] = (2 * scale * ndf, scale * ndf, 4, 4)
+        table.update(norm(f"main.{i + 1}", 2 * scale * ndf, running=True))
+    return table | {"main.11.weight": (1, 8 * ndf, 4, 4)}
 
 
 def stargan(c: int) -> Table:

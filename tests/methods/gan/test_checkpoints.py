@@ -41,6 +41,7 @@ PUBLISHED: dict[str, tuple[published.Table, Callable[[Any], Any], str, dict[str,
             "enc_dim": 64,
         },
     ),
+    "dcgan": (published.dcgan(), plain, "dcgan", {"latent": 100, "width": 64}),
     "stargan": (published.stargan(5), plain, "stargan", {"c_dim": 5, "conv_dim": 64, "repeat_num": 6}),
     "deepprivacy msg": (
         published.deepprivacy_msg(),
@@ -210,7 +211,9 @@ def test_wrong_shapes_and_types_are_named(tmp_path: Path) -> None:
     assert "wrong type main.1.bias" in message
 
 
-@pytest.mark.parametrize("table", [published.attgan(5), published.stargan(5), published.deepprivacy_msg()])
+@pytest.mark.parametrize(
+    "table", [published.attgan(5), published.stargan(5), published.dcgan(), published.deepprivacy_msg()]
+)
 def test_known_names_with_absurd_shapes_are_refused(table: published.Table, tmp_path: Path) -> None:
     assert "does not fit" in refusal({key: torch.ones(()) for key in table}, tmp_path)
     absurd = {key: torch.ones((2**20,) + (1,) * (len(shape) - 1)) for key, shape in list(table.items())[:3]}
@@ -224,6 +227,7 @@ def test_bad_numbers_and_other_networks_are_refused(tmp_path: Path) -> None:
     message = refusal({"layer1.0.conv.weight": torch.ones(3), "fc.bias": torch.ones(2)}, tmp_path)
     assert "not a network that is known here (layer1.0.conv.weight, fc.bias)" in message
     assert "AttGAN generator" in message
+    assert "a DCGAN discriminator" in refusal(state_dict(published.dcgan_discriminator(8)), tmp_path)
     critic = refusal(state_dict(published.stargan_discriminator(2)), tmp_path)
     assert "is a StarGAN v1 discriminator; give the file of its generator" in critic
     assert "is an AttGAN discriminator" in refusal(state_dict(published.attgan_discriminator(9)), tmp_path)
@@ -282,5 +286,5 @@ def test_the_report_counts_parameters_and_names_methods(tmp_path: Path) -> None:
     torch.save(module.state_dict(), path)
     report = inspect_checkpoint(path)
     assert report.parameters == sum(parameter.numel() for parameter in module.parameters())
-    assert report.methods == ("dp-stargan", "stargan")
+    assert report.methods == ("dp-stargan", "stargan", "chen")
     assert report.size == path.stat().st_size

@@ -14,6 +14,7 @@ from unmask.methods.gan.networks.attgan import (
     AttGanDiscriminator,
     AttGanGenerator,
 )
+from unmask.methods.gan.networks.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
 from unmask.methods.gan.networks.deepprivacy import LATENT, MsgConfig, MsgGenerator, V1Config, V1Generator
 from unmask.methods.gan.networks.stargan import (
     StarGanConfig,
@@ -37,6 +38,8 @@ BUILDERS: dict[str, tuple[Callable[[], nn.Module], published.Table]] = {
         lambda: StarGanDiscriminator(5, 128, 64, 6),
         published.stargan_discriminator(5),
     ),
+    "dcgan": (lambda: DcganGenerator(DcganConfig()), published.dcgan()),
+    "dcgan discriminator": (lambda: DcganDiscriminator(64), published.dcgan_discriminator()),
     "deepprivacy msg": (lambda: MsgGenerator(MsgConfig()), published.deepprivacy_msg()),
     "deepprivacy v1": (lambda: V1Generator(V1Config()), published.deepprivacy_v1()),
 }
