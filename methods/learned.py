@@ -164,10 +164,10 @@ class Croft(AttGan):
         "and from the age group and gender that were estimated on the original (AttGAN with a stochastic encoder).",
         source="Croft: Design and Applications of Differentially Private Mechanisms, PhD thesis, Carleton University, "
         "2020; thesis 2.2.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
-        limits="Not Croft's network, which nobody can have, but a compact one built on what the thesis says of it. The "
-        "box is replaced, not the whole head. The noise promises no differential privacy: box, landmarks, attributes "
-        "and surroundings have none. Every photo of a person, and every frame of a clip, gets noise of its own, which "
-        f"many together average out. {KEPT}.",
+        limits="Not Croft's network, which nobody can have, but a compact one built on what the thesis says of it, and "
+        "hardly trained as shipped (see its card). The box is replaced, not the whole head. The noise promises no "
+        "differential privacy: box, landmarks, attributes and surroundings have none. Every photo of a person, and "
+        f"every frame of a clip, gets noise of its own, which many together average out. {KEPT}.",
     )
     editor = CROFT
     unestimated = "is rebuilt with no attributes in particular"

@@ -32,7 +32,7 @@ def thesis(settings: ThesisSettings, running: Running, root: Root = None, report
     """The thesis's protocol (chapter 4): its tables beside ours, its hypotheses decided by interval.
 
     Parts: none, deepprivacy, dp-att, dp-att-s-dark, dp-att-s-light, dp-att-s-l1-dark, dp-att-s-l1-light, dp-stargan,
-    attgan, stargan. Parts whose method is not here are left out, and the page says so.
+    attgan, stargan, croft, chen. Parts whose method is not here are left out, and the page says so.
     """
     from unmask.bench.cli.progress import fetch_progress, show_progress
     from unmask.bench.cli.summary import print_summary

@@ -20,6 +20,8 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "dp-stargan": "unmask.methods.learned:DpStarGan",
         "attgan": "unmask.methods.learned:AttGan",
         "stargan": "unmask.methods.learned:StarGan",
+        "croft": "unmask.methods.learned:Croft",
+        "chen": "unmask.methods.learned:Chen",
         "outputs": "unmask.methods.outputs:StoredOutputs",
         "command": "unmask.methods.command:Command",
         "recipe": "unmask.methods.recipe:RecipeMethod",

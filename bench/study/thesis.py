@@ -40,8 +40,11 @@ ROLES: Final[Mapping[str, str]] = {
     "dp-stargan": "dp-stargan",
     "attgan": "attgan",
     "stargan": "stargan",
+    "croft": "croft",
+    "chen": "chen",
 }
-"""Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone."""
+"""Part -> SPEC. ``shipped-l1``: trained for table 4.27 with L1 alone. The last two: systems that the thesis describes
+and did not run (2.2.5), in compact versions of our own."""
 COMPARED: Final = ("deepprivacy", "dp-att")
 """The parts whose privacy H1 and H2 compare; both draw faces by chance, so several draws are averaged."""
 LABEL: Final = "balanced"
