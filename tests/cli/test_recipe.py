@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.support.cli import unmask_here
+from tests.support.cli import unmask, unmask_here
 from tests.support.shading import NAME, TOOL, write_lock, write_recipe
+from unmask.bench.core.files import cache_dir
 from unmask.bench.core.recipes import STAMP, read_recipe
 from unmask.bench.core.registry import create_method, method_spec
 from unmask.bench.core.types import MethodFailure, Sample
@@ -20,7 +21,10 @@ from unmask.bench.fetch.recipes import lock_of
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a recipe of one's own, not installed yet."""
+    """The folder of a recipe of one's own, not installed yet. What is fetched already stays in reach."""
+    fetched = cache_dir() / "files"
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "files").symlink_to(fetched)
     monkeypatch.setenv("UNMASK_RECIPES", str(tmp_path / "recipes"))
     monkeypatch.setenv("UNMASK_CACHE", str(tmp_path / "cache"))
     return write_recipe(tmp_path / "recipes")
@@ -134,7 +138,7 @@ def test_a_run_takes_a_recipe_and_counts_its_failures(recipe: Path, tmp_path: Pa
     Pillow.fromarray(data.astronaut()[:300, 60:360]).save(tmp_path / "photos" / "ann.png")
     few = ("--instrument", "sface", "--metric", "outcome", "--workers", "1", "--no-report")
     methods = ("--method", "grey=recipe:shading", "--method", "fails=recipe:name=shading,grey=13")
-    done = unmask_here(
+    done = unmask(  # methods are made in processes that have the environment of the first one
         "run", "--dataset", f"folder:{tmp_path / 'photos'}", *methods, *few, "--out", str(tmp_path / "run")
     )
     assert done.returncode == 3, done.stderr  # one of them gave nothing
