@@ -18,9 +18,6 @@ Policy = Annotated[
     Path | None,
     typer.Option("--policy", metavar="gate.toml", help="What blocks, margins, a pinned anchor.", show_default=False),
 ]
-Label = Annotated[str, typer.Option("--method", metavar="LABEL", help="Which method of the run, where it has several.")]
-
-
 Baseline = Annotated[Path, typer.Option("--baseline", metavar="RUN|FILE", help="A run, or what baseline accept wrote.")]
 Candidate = Annotated[
     Path | None,
@@ -95,7 +92,7 @@ def gate(
 
 
 def _run(
-    method: str, datasets: list[str], baseline: Path, preset: str, run: Path, root: Path | None, workers: int
+    method: str, datasets: list[str], baseline: Path | None, preset: str, run: Path, root: Path | None, workers: int
 ) -> tuple[str, list[str]]:
     from unmask.bench.cli.progress import show_progress
     from unmask.bench.data.opening import refuse_nested
@@ -106,21 +103,30 @@ def _run(
     if preset and preset not in PRESETS:
         raise UnknownNameError("preset", preset, PRESETS)
     refuse_nested(run, tuple(datasets), root)
+    measured_as = None if baseline is None else baseline.absolute()
     return run_candidate(
-        method, datasets, baseline.absolute(), preset, run, root=root, workers=workers, progress=show_progress()
+        method, datasets, measured_as, preset, run, root=root, workers=workers, progress=show_progress()
     )
 
 
 @app.command("accept")
 def accept(
-    run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(help="A run's folder; with --dataset the folder to run it in.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file, e.g. baseline.json; for git.")],
-    method: Label = "",
+    method: Method = "",
+    dataset: Datasets = None,
+    preset: Preset = "",
     policy: Policy = None,
+    workers: Workers = 1,
+    root: Root = None,
 ) -> None:
     """Write a method's rows as the baseline of later gates: hashes, distances and outcomes; no faces or names.
 
-    Nothing else moves a baseline: commit the file, and every gate compares with it.
+    With --dataset the method is run first, as far as that was not done: measured as a run is without options, or as
+    --preset says, which later gates then name too. Nothing else moves a baseline: commit the file, and every gate
+    compares with it.
     """
     from unmask.bench.gate.gate import accept as rows_of
     from unmask.bench.gate.policy import read_policy
@@ -128,9 +134,17 @@ def accept(
 
     if out.is_dir():
         raise UsageError(f"--out {out} is a folder; name the file, e.g. --out baseline.json")
-    kept = rows_of(run.absolute(), method, read_policy(policy))
+    rules = read_policy(policy)
+    notes: list[str] = []
+    if dataset:
+        method, notes = _run(method, dataset, None, preset, run.absolute(), existing_root(root), workers)
+    elif preset:
+        raise UsageError("--preset chooses what is run, and needs --dataset with --method")
+    kept = rows_of(run.absolute(), method, rules)
     write_json(out, kept, private=False)
     faces = sum(len(dataset.faces) for dataset in kept.datasets)
+    for note in notes:
+        typer.echo(f"note: {note}")
     typer.echo(f"baseline: {out}: {kept.method}, {faces:,} faces, {out.stat().st_size / 1000:,.0f} kB")
 
 

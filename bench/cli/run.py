@@ -38,7 +38,7 @@ def run(settings: RunConfig, running: Running, config: Config = None, root: Root
     own = () if settings.calibration == "shipped" else (settings.calibration,)
     refuse_nested(running.out, (*settings.datasets, *own), where)
     with fetch_progress() as fetching:
-        plan = get_ready(settings, root=where, workers=running.workers, progress=fetching)
+        plan = get_ready(settings, root=where, workers=running.workers, out=running.out, progress=fetching)
     for line in unavailable_plugins():
         typer.echo(f"left out: {line}", err=True)
     locations, target = locations_for(settings), running.out.absolute()

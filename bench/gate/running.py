@@ -54,7 +54,7 @@ statistics of the set and searches, which 200 faces do not decide."""
 def run_candidate(
     method: str,
     datasets: Sequence[str],
-    baseline: Path,
+    baseline: Path | None,
     preset: str,
     out: Path,
     *,
@@ -63,12 +63,13 @@ def run_candidate(
     progress: Progress,
 ) -> tuple[str, list[str]]:
     """Runs what is missing of a method into ``out``; what is there is not done again. Returns its label, and what was
-    left out, a sentence each. Originals that were read before are not read again."""
+    left out, a sentence each. Originals that were read before are not read again. Without a ``baseline`` or a preset it
+    is measured as any run is."""
     choices = {"datasets": tuple(datasets), "methods": (method,)}
     config = RunConfig.model_validate(choices | _measured(baseline, preset))
     notes: list[str] = []
     with _sharing_readings():  # before anything starts a process
-        plan = get_ready(config, root=root, workers=workers)
+        plan = get_ready(config, root=root, workers=workers, out=out)
         if preset:
             plan, notes = _reduced(plan, config, PRESETS[preset], root)
         run(plan, out, locations=locations_for(config), root=root, workers=workers, progress=progress)
@@ -88,10 +89,12 @@ def _sharing_readings() -> Iterator[None]:
         del os.environ[VARIABLE]
 
 
-def _measured(baseline: Path, preset: str) -> dict[str, tuple[str, ...]]:
-    """Metrics and instruments: of the preset, else those that the baseline was measured with."""
+def _measured(baseline: Path | None, preset: str) -> dict[str, tuple[str, ...]]:
+    """Metrics and instruments: of the preset, else those that the baseline was measured with; {} = the usual ones."""
     if preset:
         return {"metrics": PRESETS[preset].metrics, "instruments": PRESETS[preset].instruments}
+    if baseline is None:
+        return {}
     if baseline.is_dir():
         plan = RunFolder.open(baseline).plan
         return {

@@ -39,10 +39,10 @@ from unmask.bench.run.planning.plan import (
     refuse_unlinked,
 )
 from unmask.bench.run.planning.settling import hash_evidence, is_reduced, refuse_half_made, settle_plan
-from unmask.bench.run.prepare import prepare_shard
+from unmask.bench.run.prepare import is_prepared, prepare_shard
 from unmask.bench.run.reading.restoring import learn_restorations, restore_jobs
 from unmask.bench.run.reduce import reduce_run
-from unmask.bench.run.score import score_shard
+from unmask.bench.run.score import is_scored, score_shard
 from unmask.bench.store.documents import Locations, write_json
 from unmask.bench.store.provenance import gather_provenance
 from unmask.bench.store.purging import refuse_purged
@@ -51,8 +51,16 @@ from unmask.bench.store.schemas import Plan
 from unmask.bench.store.storage import sweep_temporaries
 
 
-def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progress: FetchProgress | None = None) -> Plan:
-    """The plan of ``config``, with everything fetched that it needs. ``workers``: as for `run`."""
+def get_ready(
+    config: RunConfig,
+    *,
+    root: Path | None,
+    workers: int = 2,
+    out: Path | None = None,
+    progress: FetchProgress | None = None,
+) -> Plan:
+    """The plan of ``config``, with everything fetched that it needs. ``workers`` and ``out``: as for `run`; where a run
+    is finished there, nothing is started in advance."""
     registry.check_device(config.device)
     kinds = {kind_of(text) for text in config.datasets}
     methods = planned_methods(config.methods)
@@ -65,7 +73,8 @@ def get_ready(config: RunConfig, *, root: Path | None, workers: int = 2, progres
         followed = (config.detector, *config.trackers, FACE_TRACKER) if "clips" in kinds else ()
         used = {JUDGE, *(card.name for card in cards), *(parse_spec(text).name for text in followed)}
         imports += [__name__, *registry.modules(used)]
-    warm_up(list(dict.fromkeys(imports)))
+    finished = out is not None and RunFolder(out).estimates_path.exists()
+    warm_up(list(dict.fromkeys(imports)), now=not finished)
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
@@ -106,7 +115,8 @@ def run(
     sweep_temporaries(folder.path)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
+        prepare, is_done = workplace.bind(prepare_shard), workplace.bind(is_prepared)
+        run_stage("prepare", prepare, shard_jobs(plan), pool, progress, is_done)
         _anonymize_all(workplace, plan, workers, pool, progress, time_limit)
         return _score(workplace, plan, pool, progress)
 
@@ -138,7 +148,7 @@ def _score(workplace: Workplace, plan: Plan, pool: Pool, progress: Progress) -> 
     jobs = without_idle(folder, plan, score_jobs(plan))
     if restoring := restore_jobs(plan):
         run_stage("restore", workplace.bind(learn_restorations), restoring, pool, progress)
-    run_stage("score", workplace.bind(score_shard), jobs, pool, progress)
+    run_stage("score", workplace.bind(score_shard), jobs, pool, progress, workplace.bind(is_scored))
     if plan.attackers:
         run_stage("attack", workplace.bind(attack_release), attack_jobs(plan), pool, progress)
     made_from = hash_evidence(folder, plan)
@@ -207,5 +217,6 @@ def rescore(folder: RunFolder, plan: Plan, *, root: Path | None, workers: int, p
     folder.propose(plan)
     workplace = Workplace(folder.path, root)
     with open_pool(workers) as pool:
-        run_stage("prepare", workplace.bind(prepare_shard), shard_jobs(plan), pool, progress)
+        prepare, is_done = workplace.bind(prepare_shard), workplace.bind(is_prepared)
+        run_stage("prepare", prepare, shard_jobs(plan), pool, progress, is_done)
         return _score(workplace, plan, pool, progress)

@@ -64,6 +64,12 @@ def prepare_shard(job: ShardJob) -> bool:
     return True
 
 
+def is_prepared(job: ShardJob) -> bool:
+    """Whether `prepare_shard` would find nothing to do."""
+    folder = job.folder.prepare_dir(job.dataset, job.shard)
+    return not missing_parts(folder, _parts(job), LOCATED_IN_CLIPS if job.of_clips else LOCATED)
+
+
 def _names(parts: Sequence[Part]) -> set[str]:
     return {part.name for part in parts}
 

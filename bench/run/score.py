@@ -42,6 +42,13 @@ def score_shard(job: ShardJob) -> bool:
     return True
 
 
+def is_scored(job: ShardJob) -> bool:
+    """Whether `score_shard` would find nothing to do."""
+    if job.of_clips and written_file(outputs_folder(job), job.release.variant).problem:
+        return True
+    return not missing_parts(job.folder.score_dir(job.dataset, job.method, job.shard), _parts(job), JUDGED)
+
+
 def _take(job: ShardJob, parts: Sequence[Part], tables: tuple[Columns, Columns] | None) -> None:
     trackers = [part for part in parts if isinstance(part, TracksPart)]
     # A clip that is the original's, pixel for pixel: the control, or nobody was found in it.

@@ -79,6 +79,19 @@ def test_half_a_command_is_wrong_usage(tmp_path: Path, options: list[str], messa
     assert message in done.stderr
 
 
+def test_what_is_accepted_is_run_only_where_a_data_set_is_named(tmp_path: Path) -> None:
+    run = gate_run(tmp_path / "run", near(np.zeros(20)))
+    for options, message in (
+        (["--preset", "ci"], "needs --dataset with --method"),
+        (["--dataset", "demo"], "name it with --method SPEC"),
+        (["--dataset", "demo", "--method", "blur", "--preset", "cii"], "did you mean ci?"),
+    ):
+        done = unmask_here("baseline", "accept", str(run), "--out", str(tmp_path / "baseline.json"), *options)
+        assert done.returncode == 2
+        assert message in done.stderr
+    assert not (tmp_path / "baseline.json").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.weights
 def test_weaker_is_worse_stronger_is_not_and_originals_are_read_once(
@@ -95,7 +108,10 @@ def test_weaker_is_worse_stronger_is_not_and_originals_are_read_once(
     code, printed = gate("pixelate:blocks=8", "first")
     assert code == 1
     assert f"unmask baseline accept {tmp_path / 'first'} --method me --out {file}" in printed
-    assert unmask_here("baseline", "accept", str(tmp_path / "first"), "--out", str(file)).returncode == 0
+    first = ("--method", "me=pixelate:blocks=8", "--dataset", "demo", "--preset", "ci", "--out", str(file))
+    done = unmask_here("baseline", "accept", str(tmp_path / "accepted"), *first)
+    assert done.returncode == 0, done.stderr
+    assert "judged by outcome" in done.stdout
     assert "left out" not in gate("pixelate:blocks=8", "first")[1]
     tables = {path: path.stat().st_mtime_ns for path in (tmp_path / "readings").rglob("*.parquet")}
     assert gate("pixelate:blocks=24", "weaker")[0] == 3

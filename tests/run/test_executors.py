@@ -10,6 +10,7 @@ import time
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,7 +25,7 @@ from unmask.bench.core.errors import WorkerDiedError
 from unmask.bench.core.types import Image, MethodFailure, Sample
 from unmask.bench.run.contestants.calling import Result, call_method
 from unmask.bench.run.contestants.contestant import DIED, MOST_LOSSES, Contestant
-from unmask.bench.run.jobs.executors import advance, open_pool, run_stage
+from unmask.bench.run.jobs.executors import Serial, advance, open_pool, run_stage
 from unmask.bench.run.jobs.hosting import Hosts
 from unmask.bench.run.jobs.shards import Job, ShardJob, Workplace
 
@@ -181,6 +182,28 @@ def test_jobs_are_names_and_numbers_and_meet_their_folders_where_they_are_done(w
     with open_pool(workers) as pool:
         results = {job.shard: done for job, done in pool.run(work, jobs, lambda units: None)}
     assert results == {0: False, 1: True}
+
+
+class Refusing:
+    """A pool that nothing may be asked of."""
+
+    def run(self, work: Any, jobs: Any, partly: Any) -> Any:
+        raise AssertionError
+
+
+def test_jobs_that_are_done_at_the_beginning_reach_no_pool() -> None:
+    progress, jobs = Recorder(), [Piece("one"), Piece("two"), Piece("three")]
+    run_stage("score", end_process, jobs, Refusing(), progress, lambda job: True)
+    assert (progress.total, progress.finished) == (9, 9)
+    asked, worked = [], []
+
+    def is_first(job: Piece) -> bool:
+        asked.append(job.name)
+        return job is jobs[0]
+
+    run_stage("score", lambda job: worked.append(job.name) or True, jobs, Serial(), Recorder(), is_first)
+    assert asked == ["one", "two"]
+    assert worked == ["two", "three"]
 
 
 def fail(job: Piece) -> bool:

@@ -8,8 +8,9 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
+from itertools import takewhile
 from multiprocessing import forkserver
 from typing import Any, Protocol, TypeVar
 
@@ -68,13 +69,28 @@ _listener: Partly | None = None
 """What `advance` calls."""
 
 
-def run_stage(stage: str, work: Work, jobs: Sequence[Job], pool: Pool, progress: Progress) -> None:
-    """Does all jobs of a stage. The first error stops it; finished jobs stay finished. Raises what ``work`` raises, and
+def run_stage(
+    stage: str,
+    work: Work,
+    jobs: Sequence[Job],
+    pool: Pool,
+    progress: Progress,
+    is_done: Callable[[Any], bool] = lambda job: False,
+) -> None:
+    """Does all jobs of a stage. The first error stops it; finished jobs stay finished. ``is_done``: whether nothing is
+    left to do of a job; where that is so of all, no process is started. Raises what ``work`` raises, and
     `WorkerDiedError`."""
     finished = 0
     progress.start(stage, sum(job.units for job in jobs))
     try:
-        with closing(pool.run(work, jobs, lambda units: progress.partly(max(units - finished, 0)))) as results:
+        # Only up to the first that is not done: what follows finds out for itself.
+        before = list(takewhile(is_done, jobs))
+        for job in before:
+            progress.done(job.name, skipped=True, units=job.units)
+        left = jobs[len(before) :]
+        if not left:
+            return
+        with closing(pool.run(work, left, lambda units: progress.partly(max(units - finished, 0)))) as results:
             for job, done in results:
                 finished += job.units if done else 0
                 progress.done(job.name, skipped=not done, units=job.units)
@@ -156,8 +172,7 @@ def open_pool(workers: int, executor: str = "processes") -> Iterator[Pool]:
 
 @contextmanager
 def worker_processes(workers: int) -> Iterator[Executor]:
-    """Fresh processes that share the machine's cores evenly."""
-    start_fork_server()
+    """Fresh processes that share the machine's cores evenly; none is started before there is something to do."""
     with _Processes(workers) as processes:
         try:
             yield processes
@@ -175,13 +190,19 @@ class _Processes(ProcessPoolExecutor):
         arguments = (cores_each(workers), self.units)
         super().__init__(workers, mp_context=context, initializer=_start_worker, initargs=arguments)
 
+    def submit(self, *call: Any, **named: Any) -> Future[Any]:
+        start_fork_server()
+        return super().submit(*call, **named)
 
-def warm_up(modules: Sequence[str]) -> None:
-    """Starts the process that workers are forked from, and lets it import ``modules``; does not wait for it. Once it
-    runs, another list changes nothing. Modules that cannot be imported are left to whoever needs them."""
+
+def warm_up(modules: Sequence[str], *, now: bool) -> None:
+    """Has the process that workers are forked from import ``modules``. ``now``: starts it, and does not wait for it;
+    else it starts with the first worker. Once it runs, another list changes nothing. Modules that cannot be imported
+    are left to whoever needs them."""
     if START_METHOD == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
-        start_fork_server()
+        if now:
+            start_fork_server()
 
 
 def start_fork_server() -> None:
