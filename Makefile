@@ -82,7 +82,8 @@ bench-audit: setup ## how far attackers who know a method come, on lfw (needs th
 bench-hard-to-fool: setup ## contestants that protect nobody, and what a run says of them (needs lfw: UNMASK_DATA=...)
 	$(BIN)/python -m tests.benchmarks.hard_to_fool
 
-bench-gate: setup ## how often a gate stops an unchanged method, and the smallest loss that it finds
+bench-gate: setup ## how long a gate takes, how often it stops an unchanged method, and the smallest loss that it finds
+	$(BIN)/python -m tests.benchmarks.gate times
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.gate
 
 bench-tools: setup ## what other people's anonymizers protect, those recipes that are installed (needs lfw: UNMASK_DATA=...)
