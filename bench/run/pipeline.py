@@ -73,11 +73,17 @@ def get_ready(
         followed = (config.detector, *config.trackers, FACE_TRACKER) if "clips" in kinds else ()
         used = {JUDGE, *(card.name for card in cards), *(parse_spec(text).name for text in followed)}
         imports += [__name__, *registry.modules(used)]
-    finished = out is not None and RunFolder(out).estimates_path.exists()
-    warm_up(list(dict.fromkeys(imports)), now=not finished)
+    warm_up(list(dict.fromkeys(imports)), now=out is None or not _is_finished(out))
     plan = make_plan(config, methods=methods, root=root, progress=progress)
     fetch_needed(plan, progress)
     return plan
+
+
+def _is_finished(out: Path) -> bool:
+    try:
+        return RunFolder(out).estimates_path.exists()
+    except OSError:  # too long a name, for one: `run` says so
+        return False
 
 
 def fetch_needed(plan: Plan, progress: FetchProgress | None = None, *, methods: bool = True) -> None:
