@@ -21,7 +21,7 @@ from unmask.bench.core.demographics import AGE_GROUPS, GENDERS, NO_GROUP, age_gr
 from unmask.bench.core.errors import CheckpointError
 from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.types import Box, Detection, FaceView, Float, Floats32, Image
-from unmask.methods.shared.alignment import SIDE, ellipse, landmarks_in, to_frame
+from unmask.methods.shared.alignment import SIDE, ellipse, landmarks_in, landmarks_of, to_frame
 from unmask.methods.shared.estimating import estimator_card, open_estimator, people_of
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path
@@ -153,7 +153,7 @@ class KSameSelect(KSame):
         self, gallery: Gallery, image: Image, faces: Sequence[Detection], frames: Sequence[Float]
     ) -> list[MeanFace]:
         assert self._instrument is not None, "load() opens it"
-        views = [FaceView(image, face.box, usual_where_unknown(face)) for face in faces]
+        views = [FaceView(image, face.box, landmarks_of(face)) for face in faces]
         galleries = [self._subsets[subset_of(age, p)] for age, p in people_of(self._instrument, views)]
         return [
             MeanFace(mean_of_nearest(some, aligned(image, frame), self.k))
@@ -167,11 +167,6 @@ def subset_of(age: float, p_female: float) -> int:
     if math.isnan(female) or math.isnan(group) or group == NO_GROUP:
         return NO_SUBSET
     return int(group) if female else len(AGE_GROUPS) + int(group)
-
-
-def usual_where_unknown(face: Detection) -> Floats32:
-    """(5, 2): the face's landmarks; those of a frontal face in its box where they are not known."""
-    return face.landmarks if np.isfinite(face.landmarks).all() else landmarks_in(face.box)
 
 
 def frame_of(face: Detection) -> Float:

@@ -26,10 +26,9 @@ from unmask.methods.k_same import (
     other_shapes,
     read_gallery,
     read_tensors,
-    usual_where_unknown,
     whole,
 )
-from unmask.methods.shared.alignment import SIDE
+from unmask.methods.shared.alignment import SIDE, landmarks_of
 from unmask.methods.shared.settings import SHIPPED, checkpoint_path
 
 MODEL: Final = "k-same-m"
@@ -127,7 +126,7 @@ class KSameM(KSame):
         assert self._model is not None, "load() reads it"
         result = []
         for face, frame in zip(faces, frames, strict=True):
-            landmarks = usual_where_unknown(face) @ frame[:, :2].T + frame[:, 2]
+            landmarks = landmarks_of(face) @ frame[:, :2].T + frame[:, 2]
             result.append(self._model.mean_of(self._model.nearest(aligned(image, frame), landmarks, self.k)))
         return result
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from unmask.bench.core.types import Box, Float, Floats32
+from unmask.bench.core.types import Box, Detection, Float, Floats32
 
 SIDE: Final = 64
 TEMPLATE: Final[Float] = np.array([[22.5, 26.0], [41.5, 26.0], [32.0, 36.9], [24.1, 47.9], [39.9, 47.9]])
@@ -62,3 +62,8 @@ def landmarks_in(box: Box) -> Floats32:
     """(5, 2) pixels: where a frontal face in ``box`` has its landmarks."""
     corner, size = np.array([box.x, box.y], np.float32), np.array([box.w, box.h], np.float32)
     return np.asarray(corner + USUAL_PLACES * size, np.float32)
+
+
+def landmarks_of(face: Detection) -> Floats32:
+    """(5, 2) pixels: the face's landmarks, or `landmarks_in` its box, for boxes of the judge come without."""
+    return face.landmarks if np.isfinite(face.landmarks).all() else landmarks_in(face.box)

@@ -18,7 +18,7 @@ from unmask.bench.core.protocols import FaceInstrument
 from unmask.bench.core.types import Detection, FaceView, Floats32, Image, Sample
 from unmask.methods.gan.runtime.attributes import THESIS, attribute_vector, parse_attributes, parse_tone, tone_aimed_at
 from unmask.methods.gan.runtime.crop import Crop, cut, erased_place, paste_back
-from unmask.methods.shared.alignment import landmarks_in
+from unmask.methods.shared.alignment import landmarks_of
 from unmask.methods.shared.estimating import estimator_card, open_estimator, people_of
 from unmask.methods.shared.faces import FaceMethod
 from unmask.methods.shared.settings import SHIPPED, Within, checkpoint_path, name_of_checkpoint
@@ -138,8 +138,7 @@ class Cascade(FaceMethod):
         if not faces:
             return
         photo = image.copy()
-        # Boxes of the judge come without landmarks: they are put where frontal faces have them.
-        points = [f.landmarks if np.isfinite(f.landmarks).all() else landmarks_in(f.box) for f in faces]
+        points = [landmarks_of(face) for face in faces]
         places = [erased_place(face.box, self.paste) for face in faces]
         crops = [cut(photo, place, five) for place, five in zip(places, points, strict=True)]
         views = [FaceView(photo, face.box, five) for face, five in zip(faces, points, strict=True)]
