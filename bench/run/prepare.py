@@ -31,16 +31,14 @@ def prepare_shard(job: ShardJob) -> bool:
     """Makes whatever is missing of a shard's tables; False if nothing was. An instrument of another version reads anew,
     and nothing else does. A photo that cannot be read, and a clip that cannot, gets a row that says why; such a clip
     has no frames."""
-    folder = job.folder.prepare_dir(job.dataset, job.shard)
-    together = LOCATED_IN_CLIPS if job.of_clips else LOCATED
-    absent = missing_parts(folder, _parts(job), together)
+    folder, absent = job.folder.prepare_dir(job.dataset, job.shard), _absent(job)
     if not absent:
         return False
     borrowed = {part.name for part in absent if borrow(folder, part.name, part.key)}
-    missing = _names(missing_parts(folder, _parts(job), together) if borrowed else absent)
+    missing = _names(_absent(job) if borrowed else absent)
     if not missing:
         return True
-    finding = bool(missing & set(together))
+    finding = bool(missing & set(_together(job)))
     faces = None if finding else faces_by_item(job.prepared("faces"))
     parts, items = _parts(job, missing), ShardItems(job)
     clip = next((part for part in parts if isinstance(part, ClipPart)), None)
@@ -66,8 +64,16 @@ def prepare_shard(job: ShardJob) -> bool:
 
 def is_prepared(job: ShardJob) -> bool:
     """Whether `prepare_shard` would find nothing to do."""
-    folder = job.folder.prepare_dir(job.dataset, job.shard)
-    return not missing_parts(folder, _parts(job), LOCATED_IN_CLIPS if job.of_clips else LOCATED)
+    return not _absent(job)
+
+
+def _absent(job: ShardJob) -> Sequence[Part]:
+    return missing_parts(job.folder.prepare_dir(job.dataset, job.shard), _parts(job), _together(job))
+
+
+def _together(job: ShardJob) -> Sequence[str]:
+    """Tables that are only made together."""
+    return LOCATED_IN_CLIPS if job.of_clips else LOCATED
 
 
 def _names(parts: Sequence[Part]) -> set[str]:

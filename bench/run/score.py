@@ -26,10 +26,7 @@ JUDGED: Final = ("outcomes", "extras")
 def score_shard(job: ShardJob) -> bool:
     """Makes whatever is missing of a release's tables for a shard; False if nothing was, or if a clip could not be
     written in this variant."""
-    if job.of_clips and written_file(outputs_folder(job), job.release.variant).problem:
-        return False
-    folder = job.folder.score_dir(job.dataset, job.method, job.shard)
-    parts = missing_parts(folder, _parts(job), JUDGED)
+    folder, parts = job.folder.score_dir(job.dataset, job.method, job.shard), _absent(job)
     if not parts:
         return False
     names = {part.name for part in parts}
@@ -44,9 +41,13 @@ def score_shard(job: ShardJob) -> bool:
 
 def is_scored(job: ShardJob) -> bool:
     """Whether `score_shard` would find nothing to do."""
+    return not _absent(job)
+
+
+def _absent(job: ShardJob) -> Sequence[Part]:
     if job.of_clips and written_file(outputs_folder(job), job.release.variant).problem:
-        return True
-    return not missing_parts(job.folder.score_dir(job.dataset, job.method, job.shard), _parts(job), JUDGED)
+        return ()
+    return missing_parts(job.folder.score_dir(job.dataset, job.method, job.shard), _parts(job), JUDGED)
 
 
 def _take(job: ShardJob, parts: Sequence[Part], tables: tuple[Columns, Columns] | None) -> None:
