@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from unmask.bench.core.errors import ConfigError, UnknownNameError, UnmaskError
+from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.bench.core.registry import load, names
 from unmask.bench.core.settings import Strict
 
@@ -141,16 +140,6 @@ def dataset_names() -> tuple[str, ...]:
     each a mapping with the fields of `DatasetEntry`. A name of ours is never a plug-in's. Raises `ConfigError`."""
     ours = _load(_path())
     return (*ours, *(name for name in names("dataset") if name not in ours))
-
-
-def load_catalog() -> Mapping[str, DatasetEntry]:
-    """Every entry by name that can be read, in the order of `dataset_names`; `find_entry` says of a plug-in what is
-    wrong with it. Raises `ConfigError` where the file is wrong, with the entry and key."""
-    entries = {}
-    for name in dataset_names():
-        with suppress(UnmaskError):
-            entries[name] = find_entry(name)
-    return MappingProxyType(entries)
 
 
 def find_entry(name: str) -> DatasetEntry:
