@@ -4,7 +4,8 @@ settings in the metadata.
 `Inpainter` is the compact DeepPrivacy: like the published generator (Hukkelas et al. 2019) a U-Net that never sees the
 face: the pixels inside the mask are zeroed before the first layer, and only they are replaced at the end. Its encoder
 works at 32 px and below, because surroundings need little detail; most arithmetic goes into the decoder, which must
-invent some.
+invent some. With ``detail`` the surroundings have shortcuts at 64 and 128 px too, so that hair and light go on across
+the edge.
 
 `Editor` is the compact AttGAN: like the published one (He et al. 2019) an encoder-decoder that gets the attributes
 after the encoder only. Two things differ, for quality per arithmetic: attributes scale and shift the decoder's features
@@ -37,6 +38,7 @@ PATCH: Final = 4
 Width = Annotated[int, Within(1, 512)]
 Blocks = Annotated[int, Within(1, 16)]
 Latent = Annotated[int, Within(1, 256)]
+Detail = Annotated[int, Within(0, 8)]
 Names = Annotated[tuple[str, ...], Within(1, 100)]
 INPAINTER, EDITOR, STOCHASTIC = "compact-inpainter", "compact-editor", "compact-stochastic-editor"
 """The names of the architectures in a file's metadata."""
@@ -83,6 +85,21 @@ class Up(nn.Module):
         return y
 
 
+class Refined(nn.Module):
+    """The last doubling, to 128 px, beside the ``skip`` channels of the input: to ``after`` channels of the image,
+    without activation. Enlarged before it is convolved, it has none of the grid that `Enlarge` can leave."""
+
+    def __init__(self, before: int, skip: int, after: int, blocks: int) -> None:
+        super().__init__()
+        self.up = Up(before, skip, before // 2)
+        self.more = nn.Sequential(*[Residual(before // 2) for _ in range(blocks)])
+        self.paint = nn.Conv2d(before // 2, after, 3, 1, 1)
+
+    def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.paint(self.more(self.up(x, skip)))
+        return y
+
+
 class Enlarge(nn.Sequential):
     """The last doubling, to 128 px: from ``before`` channels to ``after`` of the image, without activation."""
 
@@ -116,6 +133,13 @@ class InpainterConfig:
     """Residual blocks at 8 px."""
     latent: Latent = 16
     """Channels of the noise at 8 px; zeros give the same face every time."""
+    detail: Detail = 0
+    """Residual blocks at 16, 32, 64 and 128 px each; 0 = none, and no shortcuts at 64 px and above."""
+
+
+def refining(channels: int, blocks: int) -> nn.Sequential:
+    """Residual blocks that the decoder has beside its convolutions; none = what comes in."""
+    return nn.Sequential(*[Residual(channels) for _ in range(blocks)])
 
 
 class Inpainter(CompactNetwork):
@@ -137,10 +161,12 @@ class Inpainter(CompactNetwork):
         self.up16 = Up(4 * w, 2 * w + LANDMARKS, 2 * w)
         self.up32 = Up(2 * w, w + LANDMARKS, w)
         self.more32 = Conv(w, w)
-        f = config.fine
-        self.up64 = Up(w, 0, f)
+        f, detail = config.fine, config.detail
+        self.up64 = Up(w, f if detail else 0, f)
         self.more64 = Conv(f, f)
-        self.up128 = Enlarge(f, 3)
+        self.enter64 = nn.Sequential(nn.Conv2d(4, f, 4, 2, 1), nn.LeakyReLU(SLOPE)) if detail else None
+        self.refine16, self.refine32, self.refine64 = (refining(channels, detail) for channels in (2 * w, w, f))
+        self.up128 = Refined(f, 4, 3, detail) if detail else Enlarge(f, 3)
 
     def forward(
         self, image: torch.Tensor, keep: torch.Tensor, landmarks: torch.Tensor, latent: torch.Tensor | None = None
@@ -161,17 +187,19 @@ class Inpainter(CompactNetwork):
     ) -> torch.Tensor:
         """See `forward`; ``between``: what is done to the decoder's features at 8, 16, 32 and 64 px."""
         visible = image * keep
+        around = torch.cat([visible, keep], 1)
         points = {side: heatmaps(landmarks, side) for side in (8, 16, 32)}
-        x32 = self.enter(torch.cat([self.patches(torch.cat([visible, keep], 1)), points[32]], 1))
+        x32 = self.enter(torch.cat([self.patches(around), points[32]], 1))
         x16 = self.down16(x32)
         x8 = self.down8(x16)
         if latent is None:
             latent = x8.new_zeros(len(x8), *self.latent_shape)
         x = self.deep(between(self.mix(torch.cat([x8, latent, points[8]], 1))))
-        x = between(self.up16(x, torch.cat([x16, points[16]], 1)))
-        x = self.more32(between(self.up32(x, torch.cat([x32, points[32]], 1))))
-        x = self.more64(between(self.up64(x)))
-        invented = torch.tanh(self.up128(x))
+        x = self.refine16(between(self.up16(x, torch.cat([x16, points[16]], 1))))
+        x = self.refine32(self.more32(between(self.up32(x, torch.cat([x32, points[32]], 1)))))
+        x64 = None if self.enter64 is None else self.enter64(around)
+        x = self.refine64(self.more64(between(self.up64(x, x64))))
+        invented = torch.tanh(self.up128(x, around) if isinstance(self.up128, Refined) else self.up128(x))
         return visible + invented * (1 - keep)
 
 
@@ -184,6 +212,8 @@ class EditorConfig:
     width: Width = 40
     fine: Width = 24
     blocks: Blocks = 2
+    detail: Detail = 0
+    """As `InpainterConfig` has it."""
 
 
 class Film(nn.Module):
@@ -207,7 +237,7 @@ class Editor(CompactNetwork):
     def __init__(self, config: EditorConfig) -> None:
         super().__init__()
         self.config = config
-        w, f, n = config.width, config.fine, len(config.attributes)
+        w, f, n, detail = config.width, config.fine, len(config.attributes), config.detail
         self.enter = nn.Sequential(nn.Conv2d(4, f, 4, 2, 1), nn.LeakyReLU(SLOPE))
         self.down32 = Conv(f, w, stride=2)
         self.down16 = Conv(w, 2 * w, stride=2)
@@ -218,21 +248,23 @@ class Editor(CompactNetwork):
         self.up32, self.film32 = Up(2 * w, w, w), Film(n, w)
         self.more32 = Conv(w, w)
         self.up64, self.film64 = Up(w, f, f), Film(n, f)
-        self.up128 = Enlarge(f, 4)
+        self.refine16, self.refine32, self.refine64 = (refining(channels, detail) for channels in (2 * w, w, f))
+        self.up128 = Refined(f, 4, 4, detail) if detail else Enlarge(f, 4)
 
     def forward(self, image: torch.Tensor, keep: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """(N, 3, 128, 128) in [-1, 1]: the face with ``attributes`` (N, A), each +0.5 for yes and -0.5 for no.
 
         Where ``keep`` (N, 1, 128, 128) is 1 the output equals ``image``.
         """
-        x64 = self.enter(torch.cat([image, keep], 1))
+        whole = torch.cat([image, keep], 1)
+        x64 = self.enter(whole)
         x32 = self.down32(x64)
         x16 = self.down16(x32)
         x = self.deep(self.film8(self.down8(x16), attributes))
-        x = self.film16(self.up16(x, x16), attributes)
-        x = self.more32(self.film32(self.up32(x, x32), attributes))
-        x = self.film64(self.up64(x, x64), attributes)
-        painted = self.up128(x)
+        x = self.refine16(self.film16(self.up16(x, x16), attributes))
+        x = self.refine32(self.more32(self.film32(self.up32(x, x32), attributes)))
+        x = self.refine64(self.film64(self.up64(x, x64), attributes))
+        painted = self.up128(x, whole) if isinstance(self.up128, Refined) else self.up128(x)
         share = torch.sigmoid(painted[:, 3:] + 1.0) * (1 - keep)
         edited: torch.Tensor = image + share * (torch.tanh(painted[:, :3]) - image)
         return edited
@@ -247,7 +279,9 @@ def config_from(metadata: Mapping[str, str], name: str, kind: type[Config]) -> C
         return None
     try:
         values = json.loads(metadata.get("config", ""))
-        complete = isinstance(values, dict) and set(values) == {field.name for field in fields(kind)}  # type: ignore[arg-type]
+        needed = {field.name for field in fields(kind)} - {"detail"}  # type: ignore[arg-type]
+        # Files of the first version do not name it.
+        complete = isinstance(values, dict) and needed == set(values) - {"detail"}
         return settings_from(kind, values, name) if complete else None
     except (ValueError, ConfigError):
         return None

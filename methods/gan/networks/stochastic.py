@@ -21,6 +21,7 @@ from unmask.methods.gan.networks.compact import (
     Blocks,
     CompactNetwork,
     Conv,
+    Detail,
     Film,
     Inpainter,
     InpainterConfig,
@@ -46,6 +47,7 @@ class StochasticConfig:
     blocks: Blocks = 2
     latent: Latent = 16
     """As `InpainterConfig` has them, of the decoder."""
+    detail: Detail = 0
 
 
 class StochasticEditor(CompactNetwork):
@@ -69,7 +71,7 @@ class StochasticEditor(CompactNetwork):
             nn.Tanh(),
         )
         self.spread = nn.Conv2d(config.code, config.latent, 1)
-        self.decoder = Inpainter(InpainterConfig(w, f, config.blocks, config.latent))
+        self.decoder = Inpainter(InpainterConfig(w, f, config.blocks, config.latent, config.detail))
         self.films = nn.ModuleList([Film(n, channels) for channels in (4 * w, 2 * w, w, f)])
 
     def forward(

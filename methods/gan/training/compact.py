@@ -1,4 +1,4 @@
-"""What the compact networks' trainings share: settings, the critics, the course of the learning rate."""
+"""What the compact networks' trainings share: settings, what critics see, the critics, the course of the rate."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, save_compact
-from unmask.methods.gan.training.faces import Faces, first_faces
+from unmask.methods.gan.training.faces import Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
 from unmask.methods.gan.training.loop import Course
 from unmask.methods.gan.training.losses import hinge, weighted
-from unmask.methods.gan.training.perceptual import Features
+from unmask.methods.gan.training.perceptual import Features, View
 from unmask.methods.gan.training.settings import Count, Positive, Seed, Share, Weight, Width
 from unmask.methods.shared.settings import Within
 
 Network = TypeVar("Network", bound=CompactNetwork)
 ADVERSARIAL = ("adv_pixels", "adv_layers", "critic_pixels", "critic_layers")
 """The losses of `Critics`."""
+SHIFT: Final = 12
+"""Pixels by which a face is shifted at most before it is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +44,14 @@ class CompactConfig:
     betas: tuple[Share, Share] = (0.5, 0.99)
     l1: Weight = 3.0
     lpips: Weight = 6.0
+    views: Annotated[tuple[View, ...], Within(1, 4)] = ("alex-half",)
+    """What LPIPS and the critic of its layers look at."""
     pixel_critic: Weight = 0.5
     feature_critic: Weight = 0.5
+    critic_width: Width = 24
+    """Channels of the pixel critic's first layer."""
+    augment: Annotated[float, Within(0, 1)] = 0.0
+    """Share of faces that are shifted and recoloured, photo and generated face alike, before they are judged."""
     critics_from: Annotated[int, Within(0)]
     """Steps of the generator without its critics, in which it learns from the photo alone."""
     average: Share = 0.998
@@ -52,6 +62,64 @@ class CompactConfig:
     width: Width = 40
     fine: Width = 24
     blocks: Count = 2
+    detail: Annotated[int, Within(0, 8)] = 0
+
+
+class Change(NamedTuple):
+    """How faces are shifted and recoloured, drawn for each."""
+
+    shift: torch.Tensor
+    """(N, 2) across and down, in widths of half an image: whole pixels, so that nothing is softened."""
+    light: torch.Tensor
+    """(N, 1, 1, 1), added."""
+    contrast: torch.Tensor
+    """(N, 1, 1, 1), about the face's mean."""
+    colour: torch.Tensor
+    """(N, 1, 1, 1), about each pixel's grey."""
+
+
+def drawn_change(count: int, share: float, side: int, rng: np.random.Generator, device: torch.device) -> Change:
+    """For ``count`` faces of ``side`` px; all but ``share`` of them stay as they are."""
+    changed = (rng.random((count, 1)) < share).astype(np.float32)
+    pixels = rng.integers(-SHIFT, SHIFT + 1, (count, 2))
+    light, contrast, colour = (rng.uniform(-0.3, 0.3, (3, count, 1)) * changed).astype(np.float32)[..., None, None]
+    shift = (changed * pixels * (2 / side)).astype(np.float32)
+    return Change(on(device, shift), on(device, light), on(device, 1 + contrast), on(device, 1 + colour))
+
+
+def changed(image: torch.Tensor, change: Change) -> torch.Tensor:
+    """(N, C, S, S) float32, of which the first three channels are RGB in [-1, 1] and are recoloured; black, or zero, is
+    shifted in. Differentiable (Zhao et al., Differentiable Augmentation, NeurIPS 2020)."""
+    rgb, rest = image[:, :3].float(), image[:, 3:]
+    rgb = rgb + change.light
+    mean = rgb.mean((1, 2, 3), keepdim=True)
+    rgb = (rgb - mean) * change.contrast + mean
+    grey = rgb.mean(1, keepdim=True)
+    rgb = (rgb - grey) * change.colour + grey
+    side = image.shape[-1]
+    at = (torch.arange(side, device=image.device) * 2 + 1) / side - 1
+    across = (at[None, None] - change.shift[:, :1, None]).expand(-1, side, -1)
+    down = (at[None, :, None] - change.shift[:, 1:, None]).expand(-1, -1, side)
+    grid = torch.stack([across, down], 3)
+    return functional.grid_sample(torch.cat([rgb, rest], 1), grid, mode="nearest", align_corners=False)
+
+
+class Sight(NamedTuple):
+    """What the critics see of a batch."""
+
+    image: torch.Tensor
+    """(N, 4, S, S): the faces and where they were kept, shifted and recoloured."""
+    layers: list[torch.Tensor]
+    """Of `Features`."""
+
+    def detach(self) -> Sight:
+        return Sight(self.image.detach(), [layer.detach() for layer in self.layers])
+
+
+def sight(image: torch.Tensor, keep: torch.Tensor, change: Change, features: Features) -> Sight:
+    """``image`` (N, 3, S, S) and ``keep`` (N, 1, S, S) as the critics see them."""
+    seen = changed(torch.cat([image, keep], 1), change)
+    return Sight(seen, features(seen[:, :3]))
 
 
 class PixelCritic(nn.Module):
@@ -102,33 +170,25 @@ class Critics(nn.Module):
     colour, the seam. It sees the mask too: a face may be right and its seam not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        """``channels``: of the layers of `Features`; ``width``: of the pixel critic."""
         super().__init__()
-        self.pixels = PixelCritic(4)
-        self.layers = FeatureCritic(Features.channels)
+        self.pixels = PixelCritic(4, width)
+        self.layers = FeatureCritic(channels)
 
-    def adversarial(
-        self, fake: torch.Tensor, fake_layers: list[torch.Tensor], keep: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def adversarial(self, fake: Sight) -> dict[str, torch.Tensor]:
         """The generator's losses: how far both critics are from taking ``fake`` for real."""
         return {
-            "adv_pixels": -self.pixels(torch.cat([fake, keep], 1)).float().mean(),
-            "adv_layers": -torch.stack([x.float().mean() for x in self.layers(fake_layers)]).mean(),
+            "adv_pixels": -self.pixels(fake.image).float().mean(),
+            "adv_layers": -torch.stack([x.float().mean() for x in self.layers(fake.layers)]).mean(),
         }
 
-    def losses(
-        self,
-        real: torch.Tensor,
-        real_layers: list[torch.Tensor],
-        fake: torch.Tensor,
-        fake_layers: list[torch.Tensor],
-        keep: torch.Tensor,
-    ) -> dict[str, torch.Tensor]:
+    def losses(self, real: Sight, fake: Sight) -> dict[str, torch.Tensor]:
         """The critics' own losses; the fake is detached."""
-        fake, fake_layers = fake.detach(), [x.detach() for x in fake_layers]
-        pairs = zip(self.layers(real_layers), self.layers(fake_layers), strict=True)
+        fake = fake.detach()
+        pairs = zip(self.layers(real.layers), self.layers(fake.layers), strict=True)
         return {
-            "critic_pixels": hinge(self.pixels(torch.cat([real, keep], 1)), self.pixels(torch.cat([fake, keep], 1))),
+            "critic_pixels": hinge(self.pixels(real.image), self.pixels(fake.image)),
             "critic_layers": torch.stack([hinge(a, b) for a, b in pairs]).mean(),
         }
 
@@ -156,18 +216,22 @@ class CompactTrainer(Generic[Network]):
         torch.manual_seed(config.seed)
         self.network: Network = hardware.placed(network())
         self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
-        self.critics = hardware.placed(Critics())
+        self.critics = hardware.placed(Critics(features.channels, config.critic_width))
         learners = {"critics": self.critics, **({"learner": learner} if learner is not None else {})}
         self._network_step = Stepper(self.learning(), config.rate, config.betas, hardware)
         learning = [weight for each in learners.values() for weight in each.parameters()]
         self._critic_step = Stepper(learning, config.critic_rate, config.betas, hardware)
         self.parts: dict[str, Any] = {self.name: self.network, "average": self.average, **learners}
         self.parts |= {f"{self.name}_step": self._network_step, "critic_step": self._critic_step}
-        self._average_decay, self._weights = config.average, weights
+        self._average_decay, self._weights, self._augment = config.average, weights, config.augment
 
     def learning(self) -> Any:
         """The generator's weights, as `Stepper` takes them."""
         return self.network.parameters()
+
+    def change(self, image: torch.Tensor, rng: np.random.Generator) -> Change:
+        """How the faces of a batch are changed before they are judged."""
+        return drawn_change(len(image), self._augment, image.shape[-1], rng, image.device)
 
     def update(
         self, step: int, losses: dict[str, torch.Tensor], critic_losses: Callable[[], dict[str, torch.Tensor]]

@@ -21,9 +21,18 @@ from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter
 from unmask.methods.gan.runtime.attributes import TONE
 from unmask.methods.gan.runtime.skin import toned
 from unmask.methods.gan.training.classifier import AttributeClassifier
-from unmask.methods.gan.training.compact import ADVERSARIAL, CompactConfig, CompactTrainer, Network
+from unmask.methods.gan.training.compact import (
+    ADVERSARIAL,
+    Change,
+    CompactConfig,
+    CompactTrainer,
+    Network,
+    Sight,
+    sight,
+)
 from unmask.methods.gan.training.faces import Batch, Faces, on
 from unmask.methods.gan.training.hardware import Hardware, frozen
+from unmask.methods.gan.training.inpainting import drawn_latent
 from unmask.methods.gan.training.losses import attribute_loss
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Weight
@@ -126,31 +135,28 @@ class AttributeTrainer(CompactTrainer[Network]):
         with self.hardware.autocast(), frozen(self.critics, self._learner):
             task = self.task(batch, rng)
             self._learner.eval()
-            losses, edited, edited_layers, layers = self._editor_losses(task, batch.keep, step >= self._critics_from)
+            change = self.change(batch.image, rng)
+            losses, real, fake = self._editor_losses(task, batch.keep, change, step >= self._critics_from)
             self._learner.train()
-        return self.update(
-            step,
-            losses,
-            lambda: self._critic_losses(task.photo, layers, edited, edited_layers, batch.keep, batch.labels),
-        )
+        return self.update(step, losses, lambda: self._critic_losses(real, fake, task.photo, batch.labels))
 
     def editor_losses(
-        self, task: Task, keep: torch.Tensor, with_critics: bool
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
-        """(losses, edited, its layers, the photo's layers); ``with_critics``: whether the critics take part.
+        self, task: Task, keep: torch.Tensor, change: Change, with_critics: bool
+    ) -> tuple[dict[str, torch.Tensor], Sight, Sight]:
+        """(losses, what critics see of the photo, of the face); ``with_critics``: whether they take part.
 
         What leaves for the critics is detached.
         """
         with torch.no_grad():
-            photo_layers = self.features(task.photo)
+            real = sight(task.photo, keep, change, self.features)
         edited = self.edited(task, keep)
-        edited_layers = self.features(edited)
+        fake = sight(edited, keep, change, self.features)
         erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
         same = (~task.swapped).float()
         difference = ((edited - task.photo).abs() * erased).sum((1, 2, 3)) / area
         moved = ((edited - task.reference).abs() * erased).sum((1, 2, 3)) / area
-        distance = self.features.distance(edited_layers, photo_layers)
+        distance = self.features.distance(fake.layers, real.layers)
         losses = {
             "l1": (difference * same).sum() / same.sum().clamp(min=1),
             "lpips": (distance * same).sum() / same.sum().clamp(min=1),
@@ -158,20 +164,14 @@ class AttributeTrainer(CompactTrainer[Network]):
             "attributes": attribute_loss(self._classifier(edited).float(), task.labels),
         }
         if with_critics:
-            losses |= self.critics.adversarial(edited, edited_layers, keep)
+            losses |= self.critics.adversarial(fake)
             losses["attributes_critic"] = attribute_loss(self._learner(edited).float(), task.labels)
-        return losses, edited.detach(), [layer.detach() for layer in edited_layers], photo_layers
+        return losses, real, fake.detach()
 
     def critic_losses(
-        self,
-        photo: torch.Tensor,
-        photo_layers: list[torch.Tensor],
-        edited: torch.Tensor,
-        edited_layers: list[torch.Tensor],
-        keep: torch.Tensor,
-        own: torch.Tensor,
+        self, real: Sight, fake: Sight, photo: torch.Tensor, own: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        losses = self.critics.losses(photo, photo_layers, edited, edited_layers, keep)
+        losses = self.critics.losses(real, fake)
         losses["critic_attributes"] = attribute_loss(self._learner(photo).float(), own)
         return losses
 
@@ -198,7 +198,7 @@ class EditorTrainer(AttributeTrainer[Editor]):
 
         def network() -> Editor:
             names = (*config.attributes, *TONE) if config.tones else config.attributes
-            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks))
+            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks, config.detail))
             if start is not None:
                 copy_weights(start, editor)
             return editor
@@ -213,8 +213,8 @@ class EditorTrainer(AttributeTrainer[Editor]):
         real = on(device, rng.random(count) < config.real)
         swapped = on(device, rng.random(count) < config.other)
         labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
-        noise = rng.standard_normal((count, *self._inpainter.latent_shape)).astype(np.float32)
-        invented = self._inpainter(photo, batch.keep, batch.landmarks, on(device, noise))
+        latent = on(device, drawn_latent(count, self._inpainter, rng))
+        invented = self._inpainter(photo, batch.keep, batch.landmarks, latent)
         source = torch.where(real[:, None, None, None], photo, invented.float())
         if not config.tones:
             return Task(source, labels, labels, photo, source, swapped)

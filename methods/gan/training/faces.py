@@ -17,6 +17,8 @@ MIRRORED = [1, 0, 2, 4, 3]
 """Landmarks after mirroring: what was the left eye is now the right one."""
 JITTER = 3
 """Pixels by which each edge of an erased box is moved at most: a detector's box is never exact."""
+GROWTH = 4
+"""Pixels by which all edges are moved outward at most: a soft edge (`methods.gan.runtime.crop.GROWN`) erases more."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ def on(device: torch.device, array: NDArray[Any]) -> torch.Tensor:
 
 
 def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-    """The faces of ``rows``; with ``rng``, half of them mirrored and their masks grown or shrunk a little."""
+    """The faces of ``rows``; with ``rng``, half of them mirrored and their masks moved and grown a little."""
     device, side = faces.images.device, faces.images.shape[1]
     chosen = faces.of(on(device, rows))
     image = chosen.images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
     boxes, landmarks = chosen.boxes.long(), chosen.landmarks
     if rng is not None:
-        boxes = (boxes + on(device, rng.integers(-JITTER, JITTER + 1, (len(rows), 4)))).clamp(min=0)
+        moves = rng.integers(-JITTER, JITTER + 1, (len(rows), 4))
+        outward = rng.integers(0, GROWTH + 1, (len(rows), 1)) * np.array([-1, -1, 1, 1])
+        boxes = (boxes + on(device, moves + outward)).clamp(min=0)
     left, top, right, bottom = boxes[..., None].unbind(1)
     at = torch.arange(side, device=device)
     inside = ((at >= top) & (at < bottom))[:, :, None] & ((at >= left) & (at < right))[:, None]

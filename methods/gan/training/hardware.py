@@ -54,6 +54,7 @@ def open_hardware(device: str, precision: Precision = "auto", compiles: bool | N
             f"cannot train on {device!r}: torch has no such device here; use --device cpu"
         ) from error
     on_gpu = place.type == "cuda"
+    torch.backends.cudnn.benchmark = on_gpu  # all batches of a training have one size
     if precision == "float16" and not on_gpu:
         raise ConfigError("precision = 'float16' needs --device cuda; on a CPU use 'bfloat16' or 'float32'")
     if precision == "auto":

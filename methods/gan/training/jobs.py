@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
@@ -30,11 +31,12 @@ from unmask.methods.gan.training.inpainting import InpainterTrainer, InpaintingC
 from unmask.methods.gan.training.loop import Report, Trainer, train
 from unmask.methods.gan.training.outputs import GENERATOR, TrainingFolder
 from unmask.methods.gan.training.packs import perceptual_weights
-from unmask.methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, Features, perceptual_features
+from unmask.methods.gan.training.perceptual import Features, View, needed_instruments, perceptual_features
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
 from unmask.methods.gan.training.settings import CommonSettings, read_config
 from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
 from unmask.methods.gan.training.stochastic import StochasticTrainer, StochasticTraining
+from unmask.methods.shared.alignment import usual_places
 from unmask.methods.shared.settings import checkpoint_path, settings_from
 
 
@@ -43,6 +45,8 @@ class CompactInpainting(CommonSettings):
     """Settings of a compact DeepPrivacy's training."""
 
     training: InpaintingConfig = field(default_factory=InpaintingConfig)
+    start: str = ""
+    """A compact DeepPrivacy of the same size whose weights training begins with; '' = from nothing."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -117,10 +121,10 @@ class Job:
         if inputs.threads is not None:
             torch.set_num_threads(inputs.threads)
         data = read_training_set(inputs.data, inputs.held_out, self.settings.held_out_share, self.settings.attributes)
-        report(f"{len(data.faces)} faces to train on, {len(data.held_out)} held out")
         folder = TrainingFolder(inputs.out, self._facts(data, inputs.device))
         folder.claim()
-        faces, held_out = data.faces.to(hardware.device), data.held_out.to(hardware.device)
+        faces, held_out = (self._ready(each).to(hardware.device) for each in (data.faces, data.held_out))
+        report(f"{len(faces)} faces to train on, {len(held_out)} held out")
         facts: dict[str, Any] = {}
         trainer: Trainer
         if isinstance(self.settings, AttGanTraining):
@@ -130,11 +134,9 @@ class Job:
         elif isinstance(self.settings, DcganTraining):
             trainer = DcganTrainer(self.settings, faces, held_out, hardware)
         elif isinstance(self.settings, CompactInpainting):
-            trainer = InpainterTrainer(self.settings.training, held_out, _features(inputs, hardware), hardware)
+            features = _features(inputs, hardware, self.settings.training.views)
+            trainer = InpainterTrainer(self.settings.training, held_out, features, hardware, self._start(hardware))
         else:
-            if getattr(self.settings.editing, "tones", ()):
-                faces, held_out = with_skin(faces), with_skin(held_out)
-                report(f"skin estimated: {len(faces)} faces to train on, {len(held_out)} held out")
             classifier = self._classifier(faces, folder, hardware, inputs, report)
             if classifier is None:
                 return None
@@ -142,6 +144,12 @@ class Job:
             trainer = self._editor_trainer(held_out, classifier, inputs, hardware)
         complete = train(trainer, faces, folder, report, inputs.stop_at, facts)
         return folder.path / GENERATOR if complete else None
+
+    def _ready(self, faces: Faces) -> Faces:
+        """The faces with all that the network needs to be told of them, those left out of which that is not known."""
+        if getattr(getattr(self.settings, "editing", None), "tones", ()):
+            faces = with_skin(faces)
+        return with_usual_landmarks(faces) if self.kind in ("compact", "stochastic") else faces
 
     def _classifier(
         self, faces: Faces, folder: TrainingFolder, hardware: Hardware, inputs: TrainingInputs, report: Report
@@ -159,22 +167,28 @@ class Job:
         self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
     ) -> Trainer:
         settings: Any = self.settings
-        device, paths, features = str(hardware.device), self._weight_files(), _features(inputs, hardware)
-        kind = Editor if isinstance(settings, CompactEditing) else Inpainter
-        start: Any = load_generator(paths["start"], device, (kind,), "start").module if settings.start else None
+        features, start = _features(inputs, hardware, settings.editing.views), self._start(hardware)
         if isinstance(settings, StochasticEditing):
             return StochasticTrainer(settings.editing, held_out, classifier, features, hardware, start)
-        inpainter: Any = load_generator(paths["inpainter"], device, (Inpainter,), "inpainter").module
+        path = self._weight_files()["inpainter"]
+        inpainter: Any = load_generator(path, str(hardware.device), (Inpainter,), "inpainter").module
         return EditorTrainer(
             settings.editing, held_out, hardware.placed(inpainter), classifier, features, hardware, start
         )
+
+    def _start(self, hardware: Hardware) -> Any:
+        """The network that training begins with; None = from nothing."""
+        if not self.settings.start:
+            return None
+        kind = Editor if isinstance(self.settings, CompactEditing) else Inpainter
+        return load_generator(self._weight_files()["start"], str(hardware.device), (kind,), "start").module
 
     def _weight_files(self) -> dict[str, Path]:
         """Weights that the training builds on: name of their setting -> file."""
         settings, paths = self.settings, {}
         if isinstance(settings, CompactEditing):
             paths["inpainter"] = checkpoint_path(settings.inpainter, "deepprivacy")
-        if isinstance(settings, AttributeEditing) and settings.start:
+        if isinstance(settings, (AttributeEditing, CompactInpainting)) and settings.start:
             shipped = "dp-att" if isinstance(settings, CompactEditing) else "deepprivacy"
             paths["start"] = checkpoint_path(settings.start, shipped)
         return paths
@@ -214,7 +228,15 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if kind not in kinds:
         raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
     settings = settings_from(kinds[kind], table, name)
-    return Job(name, network, kind, settings, () if kind == "published" else (PERCEPTUAL_INSTRUMENT,))
+    compact = getattr(settings, "training", None) or getattr(settings, "editing", None)
+    return Job(name, network, kind, settings, needed_instruments(compact.views) if compact else ())
+
+
+def with_usual_landmarks(faces: Faces) -> Faces:
+    """The faces with everybody's usual proportions at their place, size and turn: all that compact networks are told at
+    run time (`usual_places`), so that they learn to do without the person's own."""
+    points = [usual_places(landmarks) for landmarks in faces.landmarks.numpy()]
+    return replace(faces, landmarks=torch.from_numpy(np.array(points, np.float32).reshape(-1, 5, 2)))
 
 
 def with_skin(faces: Faces) -> Faces:
@@ -230,6 +252,6 @@ def with_skin(faces: Faces) -> Faces:
     return faces.of(faces.skin.isfinite().all(1))
 
 
-def _features(inputs: TrainingInputs, hardware: Hardware) -> Features:
+def _features(inputs: TrainingInputs, hardware: Hardware, views: Sequence[View]) -> Features:
     pack = next((path for path in map(perceptual_weights, inputs.data) if path is not None), None)
-    return hardware.placed(perceptual_features(inputs.files, pack)).eval()
+    return hardware.placed(perceptual_features(inputs.files, pack, views)).eval()

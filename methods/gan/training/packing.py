@@ -19,7 +19,7 @@ from unmask.bench.core.files import replacing_file
 from unmask.bench.core.registry import instrument_class
 from unmask.bench.core.types import Box, FaceView
 from unmask.methods.gan.training.packs import PACK, PERCEPTUAL, STRINGS, SUFFIX
-from unmask.methods.gan.training.perceptual import PERCEPTUAL_INSTRUMENT, perceptual_features
+from unmask.methods.gan.training.perceptual import INSTRUMENTS, packed_weights, perceptual_features
 from unmask.methods.gan.training.sets import CARD, HELD_OUT, TRAIN, find_shards, open_shard, shard_images
 
 QUALITY: Final = 92
@@ -36,7 +36,7 @@ Rows = dict[str, list[Any]]
 class Packer:
     """See `bench.core.training.FacePacker`."""
 
-    instruments = (PERCEPTUAL_INSTRUMENT,)
+    instruments = tuple(INSTRUMENTS.values())
 
     @staticmethod
     def pack(source: Path, out: Path, files: Mapping[str, Mapping[str, Path]], report: Report) -> None:
@@ -51,7 +51,7 @@ class Packer:
         for old in out.glob(f"**/faces-*{SUFFIX}"):
             old.unlink()
         with replacing_file(out / PERCEPTUAL) as temp:
-            save_file(perceptual_features(files).state_dict(), temp)
+            save_file(packed_weights(perceptual_features(files, views=("alex-half", "vgg-half"))), temp)
         if (source / CARD).is_file():
             with replacing_file(out / CARD) as temp:
                 temp.write_bytes((source / CARD).read_bytes())

@@ -1,7 +1,7 @@
 """Packed faces: JPEG in safetensors, small enough to be carried to a GPU machine and read there with torch alone.
 
 A pack is a folder laid out as a built set: ``train`` and ``val`` with parts ``faces-NNN.safetensors``, the set's
-``card.json``, ``perceptual.safetensors`` (the weights of LPIPS with AlexNet) and ``pack.json``, written last.
+``card.json``, ``perceptual.safetensors`` (the weights of LPIPS with AlexNet and VGG16) and ``pack.json``, written last.
 A part has the tensors ``jpeg`` (all files, one behind the other), ``ends`` (N,) where each file ends, ``boxes``,
 ``landmarks``, ``labels``, ``skin`` (see `methods.gan.training.faces.Faces`), and its strings as JSON.
 """

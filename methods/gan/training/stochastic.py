@@ -57,7 +57,9 @@ class StochasticTrainer(AttributeTrainer[StochasticEditor]):
     ) -> None:
         """``start``: an inpainter whose weights the decoder begins with. Raises `ConfigError` where it does not fit."""
         self.config = config
-        settings = StochasticConfig(config.attributes, config.code, config.width, config.fine, config.blocks)
+        settings = StochasticConfig(
+            config.attributes, config.code, config.width, config.fine, config.blocks, detail=config.detail
+        )
 
         def network() -> StochasticEditor:
             editor = StochasticEditor(settings)

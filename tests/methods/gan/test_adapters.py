@@ -35,8 +35,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A tiny file for each kind of network, its weights random."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(1)
-    inpainter = Inpainter(InpainterConfig(width=8, fine=8, blocks=1, latent=4))
-    editor = Editor(EditorConfig(("female", *GROUPS), width=8, fine=8, blocks=1))
+    inpainter = Inpainter(InpainterConfig(width=8, fine=8, blocks=1, latent=4, detail=1))
+    editor = Editor(EditorConfig(("female", *GROUPS), width=8, fine=8, blocks=1, detail=1))
     toned = Editor(EditorConfig(("female", *GROUPS, "tone_r", "tone_g", "tone_b"), width=8, fine=8, blocks=1))
     for name, network in (("inpainter", inpainter), ("editor", editor), ("toned", toned)):
         save_compact(folder / f"{name}.safetensors", network)

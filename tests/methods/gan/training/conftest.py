@@ -18,8 +18,8 @@ from unmask.methods.gan.training.perceptual import Features
 def random_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packs get random weights of LPIPS instead of those that would be fetched."""
     torch.manual_seed(0)
-    features = Features()
-    monkeypatch.setattr(packing, "perceptual_features", lambda files: features)
+    features = Features(("alex-half", "vgg-half"))
+    monkeypatch.setattr(packing, "perceptual_features", lambda files, views: features)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from torch import nn
 from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.attgan import AttGanDiscriminator
 from unmask.methods.gan.training.attgan import AttGanTraining, epoch_score, signed
+from unmask.methods.gan.training.compact import Change, changed, drawn_change
 from unmask.methods.gan.training.hardware import open_hardware
 from unmask.methods.gan.training.losses import ms_ssim_l1_loss, reconstruction_loss
 from unmask.methods.gan.training.stargan import label_loss, rate_factor
@@ -136,3 +137,36 @@ def test_stargan_counts_every_label() -> None:
 def test_float16_needs_a_gpu() -> None:
     with pytest.raises(ConfigError, match="bfloat16"):
         open_hardware("cpu", "float16")
+
+
+def judged(share: float) -> tuple[torch.Tensor, torch.Tensor, Change]:
+    """Faces with their masks, what is made of them, and how."""
+    rng = np.random.default_rng(0)
+    faces = torch.from_numpy(rng.random((6, 4, 128, 128)).astype(np.float32)) * 2 - 1
+    change = drawn_change(6, share, 128, rng, torch.device("cpu"))
+    return faces, changed(faces, change), change
+
+
+def test_faces_are_judged_as_they_are_unless_they_are_to_be_changed() -> None:
+    faces, seen, _ = judged(0.0)
+    torch.testing.assert_close(seen, faces, rtol=0, atol=1e-6)
+
+
+def test_a_face_is_shifted_by_whole_pixels_with_its_mask_and_recoloured_without_it() -> None:
+    faces, seen, change = judged(1.0)
+    pixels = (change.shift * 64).round().long().tolist()
+    assert len({tuple(shift) for shift in pixels}) > 1
+    for face, made, (right, down) in zip(faces, seen, pixels, strict=True):
+        rows, columns = slice(max(down, 0), 128 + min(down, 0)), slice(max(right, 0), 128 + min(right, 0))
+        source = slice(max(-down, 0), 128 - max(down, 0)), slice(max(-right, 0), 128 - max(right, 0))
+        assert torch.equal(made[3, rows, columns], face[3][source])
+        old, new = face[:3][:, *source].flatten(), made[:3, rows, columns].flatten()
+        assert float(torch.corrcoef(torch.stack([old, new]))[0, 1]) > 0.9
+        assert float((old - new).abs().max()) > 0.01
+
+
+def test_what_critics_see_leads_back_to_the_face() -> None:
+    faces, _, change = judged(1.0)
+    faces.requires_grad_(True)
+    (slope,) = torch.autograd.grad(changed(faces, change)[:, :3].square().sum(), faces)
+    assert bool(slope[:, :3].flatten(1).norm(dim=1).gt(0).all())

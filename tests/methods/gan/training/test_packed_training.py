@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 
 from tests.methods.gan.training.shards import packed, write_shard
 from tests.methods.gan.training.test_training import ATTGAN, EDITING, INPAINTING, STARGAN, rows
-from unmask.bench.core.errors import UnmaskError
+from unmask.bench.core.errors import ConfigError, UnmaskError
 from unmask.bench.core.training import TrainingInputs, open_training
+from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
 
-CASES = {"deepprivacy": INPAINTING, "attgan": EDITING.replace("[editing]", "[editing]\ntones = [[111, 55, 55]]")}
+DETAILED = INPAINTING + "\ndetail = 1\naugment = 1.0\nviews = ['alex-half', 'vgg-half']\n"
+CASES = {"deepprivacy": DETAILED, "attgan": EDITING.replace("[editing]", "[editing]\ntones = [[111, 55, 55]]")}
 
 
 @pytest.mark.parametrize("network", CASES)
@@ -62,6 +64,24 @@ PUBLISHED = {
     "stargan": f"{STARGAN}steps = 2\n".replace("steps = 9\n", ""),
     "attgan": f'{ATTGAN}reconstruction = "ms_ssim_l1"\nepochs = 1\n'.replace("epochs = 3\n", ""),
 }
+
+
+def test_an_inpainter_begins_as_the_one_that_it_starts_from(tmp_path: Path, random_features: None) -> None:
+    data, config, start = packed(tmp_path, counts=(8, 2)), tmp_path / "mine.toml", tmp_path / "start.safetensors"
+    torch.manual_seed(3)
+    save_compact(start, Inpainter(InpainterConfig(8, 8, 1)))
+
+    def run(out: str, text: str) -> Path | None:
+        config.write_text(f'start = "{start}"\n{text}')
+        inputs = TrainingInputs((data,), (), tmp_path / out, "cpu", 1)
+        return open_training("deepprivacy", str(config)).run(inputs, lambda line: None)
+
+    text = INPAINTING.replace("steps = 4", "steps = 1\nrate = 1e-12")
+    path = run("out", text)
+    assert path is not None
+    assert all(torch.allclose(value, load_file(path)[name]) for name, value in load_file(start).items())
+    with pytest.raises(ConfigError, match="start: "):
+        run("other", f"{text}\ndetail = 1\n")
 
 
 @pytest.mark.slow

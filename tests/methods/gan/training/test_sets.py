@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.methods.gan.training.shards import ATTRIBUTES, arrays, write_shard
 from unmask.bench.core.errors import ConfigError, DataError, UnmaskError
-from unmask.methods.gan.training.faces import in_order
+from unmask.methods.gan.training.faces import GROWTH, JITTER, Faces, batch_of, in_order
+from unmask.methods.gan.training.jobs import with_usual_landmarks
 from unmask.methods.gan.training.sets import read_training_set
 
 
@@ -101,3 +103,31 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(ConfigError, match="both are needed"):
         read_training_set([write_shard(tmp_path / "a.npz", 4)], [], 1e-6, ATTRIBUTES)
+
+
+def test_compact_networks_are_told_everybody_s_proportions_where_the_face_is() -> None:
+    rng = np.random.default_rng(0)
+    places = np.array([[40, 50], [80, 52], [60, 75], [45, 95], [78, 96]], np.float32)
+    own = torch.from_numpy(places + rng.normal(0, 4, (8, 5, 2)).astype(np.float32))
+    images = torch.zeros(8, 128, 128, 3, dtype=torch.uint8)
+    told = with_usual_landmarks(Faces(images, torch.zeros(8, 4), own, own[:, 0]))
+    torch.testing.assert_close(told.landmarks.mean(1), own.mean(1), atol=2e-3, rtol=0)
+    across = (told.landmarks[:, 0] - told.landmarks[:, 1]).norm(dim=1)
+    down = (told.landmarks[:, 2] - told.landmarks[:, 3]).norm(dim=1)
+    assert float((across / down).std()) < 1e-4
+    assert float((across / (own[:, 0] - own[:, 1]).norm(dim=1)).std()) > 0.01
+
+
+def test_erased_boxes_are_moved_and_grown_and_landmarks_mirrored_with_the_face() -> None:
+    faces = Faces(
+        torch.zeros(200, 128, 128, 3, dtype=torch.uint8),
+        torch.tensor([[30, 30, 90, 100]], dtype=torch.int16).expand(200, 4),
+        torch.tensor([[[45.0, 50], [75, 50], [60, 70], [50, 85], [70, 85]]]).expand(200, 5, 2),
+        torch.zeros(200, 0),
+    )
+    batch = batch_of(faces, np.arange(200), np.random.default_rng(0))
+    heights = (1 - batch.keep[:, 0]).amax(2).sum(1)
+    assert 70 - 2 * JITTER <= int(heights.min()) < 70 < int(heights.max()) <= 70 + 2 * (JITTER + GROWTH)
+    assert float(heights.mean()) == pytest.approx(70 + GROWTH, abs=0.8)
+    left_eye = batch.landmarks[:, 0, 0]
+    assert set(left_eye.tolist()) == {45.0, 53.0}

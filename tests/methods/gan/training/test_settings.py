@@ -39,7 +39,7 @@ def test_every_shipped_config_reads() -> None:
     for name, network in NETWORKS.items():
         job = opened(network, name)
         assert job.name == name
-        assert job.instruments == (() if job.kind == "published" else ("lpips-alex",))
+        assert job.instruments == (() if job.kind == "published" else ("lpips-alex", "lpips-vgg"))
 
 
 def test_the_thesis_settings() -> None:
@@ -61,7 +61,7 @@ def test_changes_from_the_command_line(tmp_path: Path) -> None:
     settings = opened("attgan", "dp-att", "epochs=3", "norm=instance", "betas=[0.1, 0.9]").settings
     assert (settings.epochs, settings.norm, settings.betas) == (3, "instance", (0.1, 0.9))
     compact = opened("attgan", "dp-att-compact", "editing.steps=7", "inpainter=mine.safetensors").settings
-    assert (compact.editing.steps, compact.editing.batch, compact.inpainter) == (7, 16, "mine.safetensors")
+    assert (compact.editing.steps, compact.editing.batch, compact.inpainter) == (7, 64, "mine.safetensors")
 
 
 @pytest.mark.parametrize(
