@@ -70,19 +70,19 @@ def _check_reading(ledger: Ledger, attacker: Any, state: Columns) -> None:
     readings = cases.readings()
     lengths: set[int] = set()
     for released, side in _SIDES:
-        seen = tried(ledger, "rows", side, lambda r=released: attacker.read(state, readings, released=r))  # type: ignore[misc]
-        if seen is None:
+        answers = tried(ledger, "rows", side, lambda r=released: attacker.read(state, readings, released=r))  # type: ignore[misc]
+        if answers is None:
             return
-        if wrong := _wrong_rows(readings, seen):
+        if wrong := _wrong_rows(readings, answers):
             ledger.break_("rows", f"{side}: {wrong}")
             continue
-        lengths |= {rows.shape[1] for rows in seen.values()}
+        lengths |= {rows.shape[1] for rows in answers.values()}
         few = {name: rows[3:5] for name, rows in readings.items()}
         part = tried(ledger, "alone", "two faces", lambda r=released, f=few: attacker.read(state, f, released=r))  # type: ignore[misc]
         if part is not None and (wrong := _wrong_rows(few, part)):
             ledger.break_("rows", f"{side}, two of them: {wrong}")
         elif part is not None:
-            for name, rows in seen.items():
+            for name, rows in answers.items():
                 if not np.allclose(part[name], rows[3:5], atol=ROUNDING, equal_nan=True):
                     ledger.break_("alone", f"{side}: {name!r} of two faces is another one among the others")
         none = {name: rows[:0] for name, rows in readings.items()}

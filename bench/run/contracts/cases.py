@@ -100,8 +100,8 @@ def _audit(
     kept = slice(None) if can_run else slice(0)
     learned_from = {}
     for name in RECOGNISERS:
-        original, shown = ({"embedding": side[name]["embedding"][kept]} for side in (others.original, released))
-        sides = original, {**shown, KNOWN_PLACE: shown["embedding"]}
+        original, anonymized = ({"embedding": side[name]["embedding"][kept]} for side in (others.original, released))
+        sides = original, {**anonymized, KNOWN_PLACE: anonymized["embedding"]}
         learned_from[name] = Background(*sides, others.truth.identity[kept])
     fold = folds_of(others.truth.identity[kept], 0)
     attacks = []

@@ -33,19 +33,19 @@ def is_swapped(image: Image, output: Image, faces: Sequence[Box]) -> bool:
 def _is_pixelwise(image: Image, output: Image) -> bool:
     where = (image != output).any(axis=2)
     before, after = image[where].astype(np.float64), output[where].astype(np.float64)
-    warmth, shown = before[:, 0] - before[:, 2], after[:, 0] - after[:, 2]
+    warmth, warmth_after = before[:, 0] - before[:, 2], after[:, 0] - after[:, 2]
     if len(before) < _FEWEST_PIXELS or np.abs(warmth).mean() < LEAST_WARMTH:
         return False
     others = min(np.abs(after - before).mean(), np.abs(after - (255 - before)).mean())
-    slope = float(warmth @ shown / (warmth @ warmth))
+    slope = float(warmth @ warmth_after / (warmth @ warmth))
     return slope < _NEGATED and bool(np.abs(after - before[:, ::-1]).mean() < _BETTER * others)
 
 
 def _is_swapped_face(image: Image, output: Image, face: Box) -> bool:
     left, top, right, bottom = face.clipped(*image.shape[:2])
     before, after = (x[top:bottom, left:right].mean(axis=(0, 1), dtype=np.float64) for x in (image, output))
-    warmth, shown = ((red - blue) / max(red + green + blue, 1) for red, green, blue in (before, after))
-    if warmth < _WARM or not _RATIOS[0] * warmth <= -shown <= _RATIOS[1] * warmth:
+    warmth, warmth_after = ((red - blue) / max(red + green + blue, 1) for red, green, blue in (before, after))
+    if warmth < _WARM or not _RATIOS[0] * warmth <= -warmth_after <= _RATIOS[1] * warmth:
         return False
     middle = (before[1] - before[2]) / (before[0] - before[2])
     return bool(abs((after[1] - after[0]) / (after[2] - after[0]) - middle) < _MIDDLE)

@@ -184,20 +184,20 @@ class _Check:
 
     def _look_at(self, results: Results) -> None:
         """What the images of ordinary photos show."""
-        shown = [(p, r) for p, r in zip(self._photos, results, strict=False) if not isinstance(r, MethodFailure)]
-        for _, output in shown:
+        outputs = [(p, r) for p, r in zip(self._photos, results, strict=False) if not isinstance(r, MethodFailure)]
+        for _, output in outputs:
             if scale := wrong_range(output):
                 self.ledger.break_("value-range", f"its values are those of {scale}, made uint8")
         self.ledger.keep("value-range")
-        swapped = sum(is_swapped(photo.sample.image, output, photo.faces) for photo, output in shown)
-        if swapped * 2 > len(shown):
+        swapped = sum(is_swapped(photo.sample.image, output, photo.faces) for photo, output in outputs)
+        if swapped * 2 > len(outputs):
             self.ledger.break_(
-                "channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(shown)} images"
+                "channels", f"red and blue are swapped (BGR for RGB) in {swapped} of {len(outputs)} images"
             )
         self.ledger.keep("channels")
-        same = sum(unchanged_faces(photo.sample.image, output, photo.faces) for photo, output in shown)
+        same = sum(unchanged_faces(photo.sample.image, output, photo.faces) for photo, output in outputs)
         if same:
-            self.ledger.break_("changes-faces", f"{same} of {counted(len(shown), 'face')} came back pixel for pixel")
+            self.ledger.break_("changes-faces", f"{same} of {counted(len(outputs), 'face')} came back pixel for pixel")
         self.ledger.keep("changes-faces")
 
     def _try_order_and_batch(self, session: Session) -> None:

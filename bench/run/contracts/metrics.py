@@ -107,10 +107,10 @@ def _check_item(ledger: Ledger, item: Any, cards: dict[str, Any], evidence: Evid
         return
     n, name = evidence.count(item.unit), f"{what}: {item.metric!r}"
     values = np.asarray(item.values if isinstance(item, UnitValues) else item.scored)
-    wanted = np.float64 if isinstance(item, UnitValues) else np.bool_
-    if values.shape != (n,) or values.dtype != wanted:
+    dtype = np.float64 if isinstance(item, UnitValues) else np.bool_
+    if values.shape != (n,) or values.dtype != dtype:
         shape = f"{values.dtype.name} of shape {values.shape}"
-        ledger.break_("shapes", f"{name} has {shape}, {np.dtype(wanted).name} of shape {(n,)} wanted")
+        ledger.break_("shapes", f"{name} has {shape}, {np.dtype(dtype).name} of shape {(n,)} wanted")
         return
     if item.eligible is not None and (item.eligible.shape != (n,) or item.eligible.dtype != np.bool_):
         ledger.break_("shapes", f"{name}: eligible must be bool of shape {(n,)}")
@@ -145,5 +145,5 @@ def _check_statistic(ledger: Ledger, item: SetStatistic, name: str, bounds: tupl
         if not np.array_equal(weights, before):
             ledger.break_("nan", f"{name}: compute changed its weights")
         number = float(value)
-        shown = item.centre + abs(number - item.centre) if item.magnitude else number
-        _check_bounds(ledger, np.array([shown], np.float64), name, bounds)
+        magnitude = item.centre + abs(number - item.centre) if item.magnitude else number
+        _check_bounds(ledger, np.array([magnitude], np.float64), name, bounds)

@@ -27,22 +27,22 @@ def check_detector(ledger: Ledger, detector: Any) -> None:
     """A person detector: boxes inside the images, best first, one list an image whatever the batch."""
     images = [photo.sample.image for photo in (*drawn.faces(), drawn.no_face(), drawn.many_faces(), *drawn.odd_sizes())]
     before = copied(images)
-    seen = tried(ledger, "answers", "drawn photos", lambda: detector.detect(images))
+    detections = tried(ledger, "answers", "drawn photos", lambda: detector.detect(images))
     nothing = tried(ledger, "shapes", "an empty list", lambda: detector.detect([]))
-    if seen is None or nothing is None:
+    if detections is None or nothing is None:
         return
-    if list(nothing) != [] or len(seen) != len(images):
-        ledger.break_("shapes", f"it returned {len(seen)} lists for {len(images)} photos", SEE)
+    if list(nothing) != [] or len(detections) != len(images):
+        ledger.break_("shapes", f"it returned {len(detections)} lists for {len(images)} photos", SEE)
         return
-    for image, people in zip(images, seen, strict=True):
+    for image, people in zip(images, detections, strict=True):
         if wrong := _wrong_people(image, people):
             ledger.break_("shapes", wrong, SEE)
     ledger.keep("shapes", "norm", "nan")
-    if not any(seen):
+    if not any(detections):
         ledger.leave("answers", NOBODY)
     ledger.keep("answers")
     alone = tried(ledger, "batch", "one by one", lambda: [detector.detect([image])[0] for image in images[::-1]])
-    if alone is not None and [len(people) for people in alone[::-1]] != [len(people) for people in seen]:
+    if alone is not None and [len(people) for people in alone[::-1]] != [len(people) for people in detections]:
         ledger.break_("batch", "it sees another number of people where the photos come one by one")
     ledger.keep("batch")
     if not is_same(before, images):
@@ -77,8 +77,8 @@ def check_tracker(ledger: Ledger, tracker: Any) -> None:
         return
     for (_, people, _), numbers in zip(walk, given, strict=True):
         if len(numbers) != len(people) or len(set(numbers)) != len(numbers) or any(type(n) is not int for n in numbers):
-            wanted = f"update returned {numbers} for {len(people)} people: a whole number of its own for each wanted"
-            ledger.break_("shapes", wanted, SEE)
+            fault = f"update returned {numbers} for {len(people)} people: a whole number of its own for each wanted"
+            ledger.break_("shapes", fault, SEE)
             return
     if wrong := _wrong_tracks(tracks, len(walk)):
         ledger.break_("shapes", wrong, SEE)
