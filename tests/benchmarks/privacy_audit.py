@@ -190,15 +190,15 @@ def against_parrot(folder: RunFolder, label: str) -> Claim:
     best: the difference on the same searches, with its interval over people."""
     attacks = folder.searches(folder.plan.datasets[0].label, label)
     named = {
-        name: max((each for each in attacks if each.attacker == name), key=lambda each: np.nanmean(_first(each)))
+        name: max((_first(attack) for attack in attacks if attack.attacker == name), key=np.nanmean)
         for name in (IGNORANT, "parrot")
     }
-    more = _first(named["parrot"]) - _first(named[IGNORANT])
+    more = named["parrot"] - named[IGNORANT]
     values = UnitValues("named", "parrot", more, eligible=np.isfinite(more), share=True)
-    (found,) = estimates(replicate_means(values, ClusterResamples(named["parrot"].scores.person)))
-    rates = " and ".join(f"{100 * np.nanmean(_first(named[name])):.1f}" for name in ("parrot", IGNORANT))
-    text = f"{label} is weaker against the parrot ({rates} of 100 named, a difference of {100 * found.value:.1f}"
-    return f"{text} [{100 * found.low:.1f}, {100 * found.high:.1f}])", found.low > 0
+    (difference,) = estimates(replicate_means(values, ClusterResamples(attacks[0].scores.person)))
+    rates = " and ".join(f"{100 * np.nanmean(named[name]):.1f}" for name in ("parrot", IGNORANT))
+    text = f"{label} is weaker against the parrot ({rates} of 100 named, a difference of {100 * difference.value:.1f}"
+    return f"{text} [{100 * difference.low:.1f}, {100 * difference.high:.1f}])", difference.low > 0
 
 
 def _first(attack: StoredAttack) -> NDArray[np.float64]:
