@@ -72,6 +72,11 @@ class Residual(nn.Module):
         return y
 
 
+def residuals(channels: int, blocks: int) -> nn.Sequential:
+    """So many residual blocks, one behind the other; none = what comes in."""
+    return nn.Sequential(*[Residual(channels) for _ in range(blocks)])
+
+
 class Up(nn.Module):
     """Doubles the size, joins what the encoder had at that size, and convolves."""
 
@@ -92,7 +97,7 @@ class Refined(nn.Module):
     def __init__(self, before: int, skip: int, after: int, blocks: int) -> None:
         super().__init__()
         self.up = Up(before, skip, before // 2)
-        self.more = nn.Sequential(*[Residual(before // 2) for _ in range(blocks)])
+        self.more = residuals(before // 2, blocks)
         self.paint = nn.Conv2d(before // 2, after, 3, 1, 1)
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
@@ -137,11 +142,6 @@ class InpainterConfig:
     """Residual blocks at 16, 32, 64 and 128 px each; 0 = none, and no shortcuts at 64 px and above."""
 
 
-def refining(channels: int, blocks: int) -> nn.Sequential:
-    """Residual blocks that the decoder has beside its convolutions; none = what comes in."""
-    return nn.Sequential(*[Residual(channels) for _ in range(blocks)])
-
-
 class Inpainter(CompactNetwork):
     """Invents a face for an erased box, from its surroundings and five landmarks."""
 
@@ -157,7 +157,7 @@ class Inpainter(CompactNetwork):
         self.down16 = Conv(w, 2 * w, stride=2)
         self.down8 = Conv(2 * w, 4 * w, stride=2)
         self.mix = Conv(4 * w + config.latent + LANDMARKS, 4 * w)
-        self.deep = nn.Sequential(*[Residual(4 * w) for _ in range(config.blocks)])
+        self.deep = residuals(4 * w, config.blocks)
         self.up16 = Up(4 * w, 2 * w + LANDMARKS, 2 * w)
         self.up32 = Up(2 * w, w + LANDMARKS, w)
         self.more32 = Conv(w, w)
@@ -165,7 +165,7 @@ class Inpainter(CompactNetwork):
         self.up64 = Up(w, f if detail else 0, f)
         self.more64 = Conv(f, f)
         self.enter64 = nn.Sequential(nn.Conv2d(4, f, 4, 2, 1), nn.LeakyReLU(SLOPE)) if detail else None
-        self.refine16, self.refine32, self.refine64 = (refining(channels, detail) for channels in (2 * w, w, f))
+        self.refine16, self.refine32, self.refine64 = (residuals(channels, detail) for channels in (2 * w, w, f))
         self.up128 = Refined(f, 4, 3, detail) if detail else Enlarge(f, 3)
 
     def forward(
@@ -243,12 +243,12 @@ class Editor(CompactNetwork):
         self.down16 = Conv(w, 2 * w, stride=2)
         self.down8 = Conv(2 * w, 4 * w, stride=2)
         self.film8 = Film(n, 4 * w)
-        self.deep = nn.Sequential(*[Residual(4 * w) for _ in range(config.blocks)])
+        self.deep = residuals(4 * w, config.blocks)
         self.up16, self.film16 = Up(4 * w, 2 * w, 2 * w), Film(n, 2 * w)
         self.up32, self.film32 = Up(2 * w, w, w), Film(n, w)
         self.more32 = Conv(w, w)
         self.up64, self.film64 = Up(w, f, f), Film(n, f)
-        self.refine16, self.refine32, self.refine64 = (refining(channels, detail) for channels in (2 * w, w, f))
+        self.refine16, self.refine32, self.refine64 = (residuals(channels, detail) for channels in (2 * w, w, f))
         self.up128 = Refined(f, 4, 4, detail) if detail else Enlarge(f, 4)
 
     def forward(self, image: torch.Tensor, keep: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, save_compact
+from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, Detail, save_compact
 from unmask.methods.gan.training.faces import Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
 from unmask.methods.gan.training.loop import Course
@@ -62,7 +62,7 @@ class CompactConfig:
     width: Width = 40
     fine: Width = 24
     blocks: Count = 2
-    detail: Annotated[int, Within(0, 8)] = 0
+    detail: Detail = 0
 
 
 class Change(NamedTuple):
@@ -80,10 +80,10 @@ class Change(NamedTuple):
 
 def drawn_change(count: int, share: float, side: int, rng: np.random.Generator, device: torch.device) -> Change:
     """For ``count`` faces of ``side`` px; all but ``share`` of them stay as they are."""
-    changed = (rng.random((count, 1)) < share).astype(np.float32)
+    chosen = (rng.random((count, 1)) < share).astype(np.float32)
     pixels = rng.integers(-SHIFT, SHIFT + 1, (count, 2))
-    light, contrast, colour = (rng.uniform(-0.3, 0.3, (3, count, 1)) * changed).astype(np.float32)[..., None, None]
-    shift = (changed * pixels * (2 / side)).astype(np.float32)
+    light, contrast, colour = (rng.uniform(-0.3, 0.3, (3, count, 1)) * chosen).astype(np.float32)[..., None, None]
+    shift = (chosen * pixels * (2 / side)).astype(np.float32)
     return Change(on(device, shift), on(device, light), on(device, 1 + contrast), on(device, 1 + colour))
 
 

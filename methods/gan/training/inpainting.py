@@ -58,9 +58,7 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         def network() -> Inpainter:
             inpainter = Inpainter(settings)
             if start is not None:
-                if start.config != settings:
-                    raise ConfigError(f"start: {start.config} there, {settings} in this config")
-                inpainter.load_state_dict(start.state_dict())
+                begin_as(inpainter, start)
             return inpainter
 
         super().__init__(config, network, weights, held_out, features, hardware)
@@ -108,6 +106,13 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         """The faces, what is left of them, and what the averaged network makes of that without noise."""
         faces = self.sample_batch
         return [faces.image, faces.image * faces.keep, self.average(faces.image, faces.keep, faces.landmarks)]
+
+
+def begin_as(inpainter: Inpainter, start: Inpainter) -> None:
+    """Copies the weights of ``start``. Raises `ConfigError` where it has another size."""
+    if start.config != inpainter.config:
+        raise ConfigError(f"start: {start.config} there, {inpainter.config} in this config")
+    inpainter.load_state_dict(start.state_dict())
 
 
 def drawn_latent(count: int, inpainter: Inpainter, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -69,9 +69,9 @@ class Backbone(nn.Module):
     def copy(self, lpips_network: Any) -> None:
         """Takes the weights of an ``lpips.LPIPS`` with this network."""
         theirs = [module for module in lpips_network.net.modules() if isinstance(module, nn.Conv2d)]
-        for ours, convolution in zip(self.convolutions, theirs, strict=False):
+        for ours, convolution in zip(self.convolutions, theirs[: len(self.convolutions)], strict=True):
             ours.load_state_dict(convolution.state_dict())
-        for ours, head in zip(self.heads, lpips_network.lins, strict=False):
+        for ours, head in zip(self.heads, lpips_network.lins[: len(self.heads)], strict=True):
             ours.load_state_dict(head.model[-1].state_dict())
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -107,24 +107,25 @@ class Features(nn.Module):
     @property
     def channels(self) -> tuple[int, ...]:
         """Of each layer, one view's behind the other's."""
-        return tuple(count for name, _ in self.views for count in self._backbone(name).channels)
+        return tuple(count for name, _ in self.views for count in self.backbone(name).channels)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """(N, 3, 128, 128) in [-1, 1] -> the layers of all views. Half size, 64 px, is what LPIPS was tuned on."""
         half = functional.avg_pool2d(image, 2) if any(size == "half" for _, size in self.views) else image
-        return [layer for name, size in self.views for layer in self._backbone(name)(half if size == "half" else image)]
+        return [layer for name, size in self.views for layer in self.backbone(name)(half if size == "half" else image)]
 
     def distance(self, a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> torch.Tensor:
         """LPIPS (N,), the mean of all views, from the layers of two images."""
         total, start = torch.zeros(len(a[0]), device=a[0].device), 0
         for name, _ in self.views:
-            backbone = self._backbone(name)
+            backbone = self.backbone(name)
             end = start + len(backbone.channels)
             total = total + backbone.distance(a[start:end], b[start:end]) / len(self.views)
             start = end
         return total
 
-    def _backbone(self, name: str) -> Backbone:
+    def backbone(self, name: str) -> Backbone:
+        """Of that name, which one of the views has."""
         backbone = self.backbones[name]
         assert isinstance(backbone, Backbone)
         return backbone
@@ -145,8 +146,8 @@ def perceptual_features(
         try:
             tensors = load_file(pack)
             for name, backbone in features.backbones.items():
-                own = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(name)}
-                backbone.load_state_dict(own)
+                own = {key: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+                backbone.load_state_dict({key.removeprefix(f"{name}."): value for key, value in own.items()})
         except (RuntimeError, SafetensorError, OSError) as error:
             raise CheckpointError(f"{pack} does not hold the weights of LPIPS; pack the set again") from error
         return features
@@ -159,9 +160,9 @@ def perceptual_features(
     # A machine that trains on a pack has no pydantic, which the registry needs.
     from unmask.bench.core.registry import instrument_class
 
-    for name, backbone in features.backbones.items():
+    for name in features.backbones:
         instrument: Any = instrument_class(INSTRUMENTS[name]).open(files[INSTRUMENTS[name]], "cpu")
-        backbone.copy(instrument.network)  # type: ignore[operator]
+        features.backbone(name).copy(instrument.network)
     return features
 
 

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 
-from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.compact import Inpainter
 from unmask.methods.gan.networks.stochastic import StochasticConfig, StochasticEditor
 from unmask.methods.gan.training.classifier import AttributeClassifier
 from unmask.methods.gan.training.editing import AttributeConfig, AttributeTrainer, Task, opposite
 from unmask.methods.gan.training.faces import Batch, Faces, on
 from unmask.methods.gan.training.hardware import Hardware
+from unmask.methods.gan.training.inpainting import begin_as
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Weight
 from unmask.methods.shared.settings import Within
@@ -64,9 +64,7 @@ class StochasticTrainer(AttributeTrainer[StochasticEditor]):
         def network() -> StochasticEditor:
             editor = StochasticEditor(settings)
             if start is not None:
-                if start.config != editor.decoder.config:
-                    raise ConfigError(f"start: {start.config} there, {editor.decoder.config} in this config")
-                editor.decoder.load_state_dict(start.state_dict())
+                begin_as(editor.decoder, start)
                 for weight in editor.films.parameters():  # what the decoder has learned begins undisturbed
                     torch.nn.init.zeros_(weight)
             return editor

@@ -148,15 +148,15 @@ def judged(share: float) -> tuple[torch.Tensor, torch.Tensor, Change]:
 
 
 def test_faces_are_judged_as_they_are_unless_they_are_to_be_changed() -> None:
-    faces, seen, _ = judged(0.0)
-    torch.testing.assert_close(seen, faces, rtol=0, atol=1e-6)
+    faces, outputs, _ = judged(0.0)
+    torch.testing.assert_close(outputs, faces, rtol=0, atol=1e-6)
 
 
 def test_a_face_is_shifted_by_whole_pixels_with_its_mask_and_recoloured_without_it() -> None:
-    faces, seen, change = judged(1.0)
+    faces, outputs, change = judged(1.0)
     pixels = (change.shift * 64).round().long().tolist()
     assert len({tuple(shift) for shift in pixels}) > 1
-    for face, made, (right, down) in zip(faces, seen, pixels, strict=True):
+    for face, made, (right, down) in zip(faces, outputs, pixels, strict=True):
         rows, columns = slice(max(down, 0), 128 + min(down, 0)), slice(max(right, 0), 128 + min(right, 0))
         source = slice(max(-down, 0), 128 - max(down, 0)), slice(max(-right, 0), 128 - max(right, 0))
         assert torch.equal(made[3, rows, columns], face[3][source])

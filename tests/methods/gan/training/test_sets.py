@@ -110,10 +110,10 @@ def test_compact_networks_are_told_everybody_s_proportions_where_the_face_is() -
     places = np.array([[40, 50], [80, 52], [60, 75], [45, 95], [78, 96]], np.float32)
     own = torch.from_numpy(places + rng.normal(0, 4, (8, 5, 2)).astype(np.float32))
     images = torch.zeros(8, 128, 128, 3, dtype=torch.uint8)
-    told = with_usual_landmarks(Faces(images, torch.zeros(8, 4), own, own[:, 0]))
-    torch.testing.assert_close(told.landmarks.mean(1), own.mean(1), atol=2e-3, rtol=0)
-    across = (told.landmarks[:, 0] - told.landmarks[:, 1]).norm(dim=1)
-    down = (told.landmarks[:, 2] - told.landmarks[:, 3]).norm(dim=1)
+    faces = with_usual_landmarks(Faces(images, torch.zeros(8, 4), own, own[:, 0]))
+    torch.testing.assert_close(faces.landmarks.mean(1), own.mean(1), atol=2e-3, rtol=0)
+    across = (faces.landmarks[:, 0] - faces.landmarks[:, 1]).norm(dim=1)
+    down = (faces.landmarks[:, 2] - faces.landmarks[:, 3]).norm(dim=1)
     assert float((across / down).std()) < 1e-4
     assert float((across / (own[:, 0] - own[:, 1]).norm(dim=1)).std()) > 0.01
 

@@ -75,7 +75,7 @@ def test_the_editor_is_told_the_tone(tmp_path: Path, open_instrument: Callable[[
         tones=(DARK, LIGHT), steps=3, batch=4, critics_from=1, save_every=3, width=8, fine=8, blocks=1
     )
     features = Features()
-    features.backbones["alex"].copy(open_instrument("lpips-alex").network)
+    features.backbone("alex").copy(open_instrument("lpips-alex").network)
     known = with_skin(faces())
     trainer = EditorTrainer(config, known, inpainter, classifier, features, open_hardware("cpu"))
     assert train(trainer, known, TrainingFolder(tmp_path, {}), lambda _: None)
