@@ -56,6 +56,10 @@ class CompactInpainting(CommonSettings):
     def seed(self) -> int:
         return self.training.seed
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        return self.training.views
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeEditing(CommonSettings):
@@ -76,6 +80,10 @@ class AttributeEditing(CommonSettings):
     def seed(self) -> int:
         return self.editing.seed
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        return self.editing.views
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactEditing(AttributeEditing):
@@ -84,6 +92,10 @@ class CompactEditing(AttributeEditing):
     editing: EditingConfig = field(default_factory=EditingConfig)
     inpainter: str = "shipped"
     """The compact DeepPrivacy whose faces are edited: a file, or the one that comes with unmask."""
+
+    @property
+    def needs_skin(self) -> bool:
+        return bool(self.editing.tones)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +146,7 @@ class Job:
         elif isinstance(self.settings, DcganTraining):
             trainer = DcganTrainer(self.settings, faces, held_out, hardware)
         elif isinstance(self.settings, CompactInpainting):
-            features = _features(inputs, hardware, self.settings.training.views)
+            features = _features(inputs, hardware, self.settings.views)
             trainer = InpainterTrainer(self.settings.training, held_out, features, hardware, self._start(hardware))
         else:
             classifier = self._classifier(faces, folder, hardware, inputs, report)
@@ -147,7 +159,7 @@ class Job:
 
     def _ready(self, faces: Faces) -> Faces:
         """The faces with all that the network needs to be told of them, those left out of which that is not known."""
-        if getattr(getattr(self.settings, "editing", None), "tones", ()):
+        if self.settings.needs_skin:
             faces = with_skin(faces)
         return with_usual_landmarks(faces) if self.kind in ("compact", "stochastic") else faces
 
@@ -167,7 +179,7 @@ class Job:
         self, held_out: Faces, classifier: AttributeClassifier, inputs: TrainingInputs, hardware: Hardware
     ) -> Trainer:
         settings: Any = self.settings
-        features, start = _features(inputs, hardware, settings.editing.views), self._start(hardware)
+        features, start = _features(inputs, hardware, settings.views), self._start(hardware)
         if isinstance(settings, StochasticEditing):
             return StochasticTrainer(settings.editing, held_out, classifier, features, hardware, start)
         path = self._weight_files()["inpainter"]
@@ -228,8 +240,7 @@ def open_training(network: str, config: str, overrides: Sequence[str] = ()) -> T
     if kind not in kinds:
         raise ConfigError(f"{name}: kind = {kind!r} is none of {', '.join(kinds)}, which {network} has here")
     settings = settings_from(kinds[kind], table, name)
-    compact = getattr(settings, "training", None) or getattr(settings, "editing", None)
-    return Job(name, network, kind, settings, needed_instruments(compact.views) if compact else ())
+    return Job(name, network, kind, settings, needed_instruments(settings.views))
 
 
 def with_usual_landmarks(faces: Faces) -> Faces:

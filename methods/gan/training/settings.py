@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from unmask.bench.core.errors import ConfigError, UnknownNameError
 from unmask.methods.gan.training.hardware import Precision
+from unmask.methods.gan.training.perceptual import View
 from unmask.methods.shared.settings import Within
 
 FOLDER: Final = Path(__file__).parent / "configs"
@@ -31,6 +32,16 @@ class CommonSettings:
     """Of the faces, chosen by a hash of the person or id, without held-out files."""
     licence: str = ""
     """Terms of the weights, for their card; empty = those of the data, where their card names them."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """In which the perceptual loss sees faces; none for networks without that loss."""
+        return ()
+
+    @property
+    def needs_skin(self) -> bool:
+        """Whether every face needs the colour of its skin."""
+        return False
 
 
 def shipped_names() -> list[str]:
