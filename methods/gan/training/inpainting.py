@@ -58,7 +58,7 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         def network() -> Inpainter:
             inpainter = Inpainter(settings)
             if start is not None:
-                begin_as(inpainter, start)
+                copy_weights(start, inpainter)
             return inpainter
 
         super().__init__(config, network, weights, held_out, features, hardware)
@@ -108,8 +108,8 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         return [faces.image, faces.image * faces.keep, self.average(faces.image, faces.keep, faces.landmarks)]
 
 
-def begin_as(inpainter: Inpainter, start: Inpainter) -> None:
-    """Copies the weights of ``start``. Raises `ConfigError` where it has another size."""
+def copy_weights(start: Inpainter, inpainter: Inpainter) -> None:
+    """Copies the weights of ``start`` into ``inpainter``. Raises `ConfigError` where it has another size."""
     if start.config != inpainter.config:
         raise ConfigError(f"start: {start.config} there, {inpainter.config} in this config")
     inpainter.load_state_dict(start.state_dict())

@@ -146,8 +146,9 @@ def perceptual_features(
         try:
             tensors = load_file(pack)
             for name, backbone in features.backbones.items():
-                own = {key: value for key, value in tensors.items() if key.startswith(f"{name}.")}
-                backbone.load_state_dict({key.removeprefix(f"{name}."): value for key, value in own.items()})
+                prefix = f"{name}."
+                own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+                backbone.load_state_dict(own)
         except (RuntimeError, SafetensorError, OSError) as error:
             raise CheckpointError(f"{pack} does not hold the weights of LPIPS; pack the set again") from error
         return features
