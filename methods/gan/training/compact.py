@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.compact import SLOPE, CompactNetwork, Detail, save_compact
 from unmask.methods.gan.training.faces import Faces, first_faces, on
 from unmask.methods.gan.training.hardware import Hardware, Stepper, update_average
@@ -52,6 +53,8 @@ class CompactConfig:
     """Channels of the pixel critic's first layer."""
     augment: Annotated[float, Within(0, 1)] = 0.0
     """Share of faces that are shifted and recoloured, photo and generated face alike, before they are judged."""
+    surroundings: Annotated[float, Within(0, 1)] = 0.0
+    """Share of faces that are continued beyond the edge of their photo, where there is only black otherwise."""
     critics_from: Annotated[int, Within(0)]
     """Steps of the generator without its critics, in which it learns from the photo alone."""
     average: Share = 0.998
@@ -212,7 +215,9 @@ class CompactTrainer(Generic[Network]):
     ) -> None:
         """``network`` makes the generator; ``weights``: of its losses; ``learner`` learns with the critics."""
         self.features, self.hardware, self.sample_batch = features, hardware, first_faces(held_out)
-        self.course = Course(config.steps, config.batch, config.save_every, config.seed)
+        self.course = Course(
+            config.steps, config.batch, config.save_every, config.seed, surroundings=config.surroundings
+        )
         torch.manual_seed(config.seed)
         self.network: Network = hardware.placed(network())
         self.average: Network = copy.deepcopy(self.network).requires_grad_(False)
@@ -248,6 +253,33 @@ class CompactTrainer(Generic[Network]):
     def save(self, path: Path) -> None:
         """Writes the averaged generator in half precision."""
         save_compact(path, self.average)
+
+
+def grows(start: Any, config: Any) -> bool:
+    """Whether a network of ``config`` has detail and one of ``start``, otherwise alike, has none; False where they are
+    alike. Raises `ConfigError` where they differ in anything else."""
+    larger: bool = start.detail == 0 < config.detail
+    if start != (replace(config, detail=0) if larger else config):
+        raise ConfigError(f"start: {start} there, {config} in this config")
+    return larger
+
+
+def copy_weights(start: Mapping[str, torch.Tensor], network: CompactNetwork, larger: bool) -> None:
+    """Copies the weights ``start`` into ``network``, which is of the same size, or ``larger`` (`grows`).
+
+    It then begins as the smaller one up to 64 px: its residual blocks and its shortcut of the surroundings have no
+    effect at first; its last doubling, which is built otherwise, is left as it is.
+    """
+    state = network.state_dict()
+    for name, weight in state.items():
+        if larger and (name.startswith("up128.") or name not in start):
+            if ".second." in name and name.startswith("refine"):
+                weight.zero_()
+        elif larger and name == "up64.conv.0.weight":
+            weight.zero_()
+            weight[:, : start[name].shape[1]] = start[name]
+        else:
+            weight.copy_(start[name])
 
 
 def falling_rate(step: int, steps: int) -> float:

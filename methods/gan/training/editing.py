@@ -9,14 +9,13 @@ only: at run time it sees the invented face and five answers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter
 from unmask.methods.gan.runtime.attributes import TONE
 from unmask.methods.gan.runtime.skin import toned
@@ -28,6 +27,8 @@ from unmask.methods.gan.training.compact import (
     CompactTrainer,
     Network,
     Sight,
+    copy_weights,
+    grows,
     sight,
 )
 from unmask.methods.gan.training.faces import Batch, Faces, on
@@ -200,7 +201,7 @@ class EditorTrainer(AttributeTrainer[Editor]):
             names = (*config.attributes, *TONE) if config.tones else config.attributes
             editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks, config.detail))
             if start is not None:
-                copy_weights(start, editor)
+                begin_as(start, editor)
             return editor
 
         super().__init__(config, network, held_out, classifier, features, hardware)
@@ -251,23 +252,21 @@ def drawn_tones(tones: tuple[tuple[int, int, int], ...], count: int, rng: np.ran
     return np.asarray(np.rint(first + share * (second - first)), np.float32)
 
 
-def copy_weights(start: Editor, editor: Editor) -> None:
-    """Copies the weights of ``start`` into ``editor``, attribute by attribute. Raises `ConfigError` where they do not
-    fit."""
+def begin_as(start: Editor, editor: Editor) -> None:
+    """Copies the weights of ``start`` into ``editor``, attribute by attribute. The editor may have detail that
+    ``start`` lacks. Raises `ConfigError` where it has another size."""
+    names = editor.config.attributes
+    larger = grows(replace(start.config, attributes=names), editor.config)
     places = {name: k for k, name in enumerate(start.config.attributes)}
-    columns = [places.get(name) for name in editor.config.attributes]
-    state = editor.state_dict()
-    for name, value in start.state_dict().items():
+    columns = [places.get(name) for name in names]
+    state = start.state_dict()
+    for name, value in state.items():
         if name.endswith("tell.weight"):
-            weight = torch.zeros_like(state[name])
+            state[name] = value.new_zeros(len(value), len(columns))
             for to, column in enumerate(columns):
                 if column is not None:
-                    weight[:, to] = value[:, column]
-            value = weight
-        if value.shape != state[name].shape:
-            raise ConfigError(f"start: {name} is {tuple(value.shape)} there, {tuple(state[name].shape)} in this config")
-        state[name] = value
-    editor.load_state_dict(state)
+                    state[name][:, to] = value[:, column]
+    copy_weights(state, editor, larger)
 
 
 def opposite(labels: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from unmask.bench.core.errors import ConfigError
 
@@ -19,6 +20,10 @@ JITTER = 3
 """Pixels by which each edge of an erased box is moved at most: a detector's box is never exact."""
 GROWTH = 4
 """Pixels by which all edges are moved outward at most: a soft edge (`methods.gan.runtime.crop.GROWN`) erases more."""
+DARK = 12
+"""Mean grey (0..255) up to which a row or column at a crop's edge is taken to lie outside the photo."""
+STREAKS = 12
+"""Pixels beyond a photo's edge that repeat that edge; farther out they are blurred."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,11 @@ def on(device: torch.device, array: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
-def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
-    """The faces of ``rows``; with ``rng``, half of them mirrored and their masks moved and grown a little."""
+def batch_of(
+    faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None, surroundings: float = 0.0
+) -> Batch:
+    """The faces of ``rows``; with ``rng``, half of them mirrored and their masks moved and grown a little, and a share
+    of ``surroundings`` of them continued beyond the edge of their photo."""
     device, side = faces.images.device, faces.images.shape[1]
     chosen = faces.of(on(device, rows))
     image = chosen.images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
@@ -96,7 +104,39 @@ def batch_of(faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | N
         mirrored = landmarks[:, MIRRORED]  # a copy
         mirrored[..., 0] = side - mirrored[..., 0]
         landmarks = torch.where(flip[:, None, None], mirrored, landmarks)
+        if surroundings:
+            filled = on(device, rng.random(len(rows)) < surroundings)
+            image = torch.where(filled[:, None, None, None], continued(image), image)
     return Batch(image.contiguous(memory_format=torch.channels_last), keep, landmarks, chosen.labels, chosen.skin)
+
+
+def continued(image: torch.Tensor) -> torch.Tensor:
+    """(N, 3, S, S) in [-1, 1]: the black that lies beyond a photo's edge filled with the pixels of that edge, which are
+    blurred farther out.
+
+    Most training photos end beside the face, so that a network would learn that nothing surrounds a face. Nothing is
+    mirrored or taken from further inside the photo: that would show the erased face.
+    """
+    side = image.shape[-1]
+    grey = image.mean(1)
+    bright = 2 * DARK / 255 - 1
+    places, distances = [], []
+    for across in (2, 1):
+        lit = (grey.mean(3 - across) > bright).int()  # of columns, then of rows
+        first = lit.argmax(1)
+        last = side - 1 - lit.flip(1).argmax(1)
+        at = torch.arange(side, device=image.device).expand(len(image), side)
+        place = torch.minimum(torch.maximum(at, first[:, None]), last[:, None])
+        places.append(place)
+        distances.append((at - place).abs())
+    columns, rows = places
+    image = image.gather(2, rows[:, None, :, None].expand_as(image))
+    image = image.gather(3, columns[:, None, None, :].expand_as(image))
+    distance = torch.maximum(distances[1][:, None, :, None], distances[0][:, None, None, :])
+    cell = max(STREAKS * 2 // 3, 1)
+    padded = functional.pad(image, (cell, cell, cell, cell), mode="replicate")
+    blurred = functional.avg_pool2d(padded, 2 * cell + 1, 1)
+    return torch.where(distance > STREAKS, blurred, image)
 
 
 def first_faces(faces: Faces) -> Batch:
@@ -117,7 +157,9 @@ def in_order(count: int, size: int, seed: int, start: int) -> Iterator[tuple[int
         yield number, order[within * size : (within + 1) * size]
 
 
-def training_batches(faces: Faces, size: int, seed: int, start: int, mirror: bool) -> Iterator[Batch]:
-    """The batches of `in_order`; half of the faces mirrored with ``mirror``."""
+def training_batches(
+    faces: Faces, size: int, seed: int, start: int, mirror: bool, surroundings: float = 0.0
+) -> Iterator[Batch]:
+    """The batches of `in_order`; with ``mirror``, as `batch_of` changes them."""
     for number, rows in in_order(len(faces), size, seed, start):
-        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None)
+        yield batch_of(faces, rows, np.random.default_rng((seed, number, 1)) if mirror else None, surroundings)

@@ -13,9 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig
-from unmask.methods.gan.training.compact import ADVERSARIAL, Change, CompactConfig, CompactTrainer, Sight, sight
+from unmask.methods.gan.training.compact import (
+    ADVERSARIAL,
+    Change,
+    CompactConfig,
+    CompactTrainer,
+    Sight,
+    copy_weights,
+    grows,
+    sight,
+)
 from unmask.methods.gan.training.faces import Batch, Faces, on
 from unmask.methods.gan.training.hardware import Hardware, frozen
 from unmask.methods.gan.training.perceptual import Features
@@ -45,7 +53,7 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         hardware: Hardware,
         start: Inpainter | None = None,
     ) -> None:
-        """``start``: an inpainter whose weights it begins with. Raises `ConfigError` where it has another size."""
+        """``start``: an inpainter that it begins as (`begin_as`)."""
         self.config = config
         weights = {
             "l1": config.l1,
@@ -58,7 +66,7 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         def network() -> Inpainter:
             inpainter = Inpainter(settings)
             if start is not None:
-                copy_weights(start, inpainter)
+                begin_as(start, inpainter)
             return inpainter
 
         super().__init__(config, network, weights, held_out, features, hardware)
@@ -108,11 +116,10 @@ class InpainterTrainer(CompactTrainer[Inpainter]):
         return [faces.image, faces.image * faces.keep, self.average(faces.image, faces.keep, faces.landmarks)]
 
 
-def copy_weights(start: Inpainter, inpainter: Inpainter) -> None:
-    """Copies the weights of ``start`` into ``inpainter``. Raises `ConfigError` where it has another size."""
-    if start.config != inpainter.config:
-        raise ConfigError(f"start: {start.config} there, {inpainter.config} in this config")
-    inpainter.load_state_dict(start.state_dict())
+def begin_as(start: Inpainter, inpainter: Inpainter) -> None:
+    """Copies the weights of ``start`` into ``inpainter``, which may have detail that ``start`` lacks. Raises
+    `ConfigError` where it has another size."""
+    copy_weights(start.state_dict(), inpainter, grows(start.config, inpainter.config))
 
 
 def drawn_latent(count: int, inpainter: Inpainter, rng: np.random.Generator) -> NDArray[np.float32]:

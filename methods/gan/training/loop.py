@@ -45,6 +45,8 @@ class Course:
     """Epochs without a better one after which training stops."""
     score: Callable[[Mapping[str, float]], float] | None = None
     """Of an epoch's mean losses: the lowest is the best, and its network the result; None = the last state is."""
+    surroundings: float = 0.0
+    """Share of the faces that are continued beyond the edge of their photo."""
 
 
 class Trainer(Protocol):
@@ -90,7 +92,7 @@ def train(
     step = saved = load_state(folder.path / STATE, parts, faces.images.device)
     trim_rows(folder.path / LOSSES, step)
     counted = time.monotonic()
-    for batch in training_batches(faces, course.batch, course.seed, step, course.mirror):
+    for batch in training_batches(faces, course.batch, course.seed, step, course.mirror, course.surroundings):
         complete = step >= course.steps or progress.stalled(course.patience)
         if complete or (stop_at is not None and time.time() >= stop_at):
             break

@@ -19,7 +19,7 @@ from unmask.methods.gan.training.classifier import AttributeClassifier
 from unmask.methods.gan.training.editing import AttributeConfig, AttributeTrainer, Task, opposite
 from unmask.methods.gan.training.faces import Batch, Faces, on
 from unmask.methods.gan.training.hardware import Hardware
-from unmask.methods.gan.training.inpainting import copy_weights
+from unmask.methods.gan.training.inpainting import begin_as
 from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Weight
 from unmask.methods.shared.settings import Within
@@ -64,7 +64,7 @@ class StochasticTrainer(AttributeTrainer[StochasticEditor]):
         def network() -> StochasticEditor:
             editor = StochasticEditor(settings)
             if start is not None:
-                copy_weights(start, editor.decoder)
+                begin_as(start, editor.decoder)
                 for weight in editor.films.parameters():  # what the decoder has learned begins undisturbed
                     torch.nn.init.zeros_(weight)
             return editor

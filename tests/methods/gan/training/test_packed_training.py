@@ -81,7 +81,8 @@ def test_an_inpainter_begins_as_the_one_that_it_starts_from(tmp_path: Path, rand
     assert path is not None
     assert all(torch.allclose(value, load_file(path)[name]) for name, value in load_file(start).items())
     with pytest.raises(ConfigError, match="start: "):
-        run("other", f"{text}\ndetail = 1\n")
+        run("other", text.replace("width = 8", "width = 16"))
+    assert run("detailed", f"{text}\ndetail = 1\n") is not None
 
 
 @pytest.mark.slow

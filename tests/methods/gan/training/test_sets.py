@@ -131,3 +131,28 @@ def test_erased_boxes_are_moved_and_grown_and_landmarks_mirrored_with_the_face()
     assert float(heights.mean()) == pytest.approx(70 + GROWTH, abs=0.8)
     left_eye = batch.landmarks[:, 0, 0]
     assert set(left_eye.tolist()) == {45.0, 53.0}
+
+
+def test_the_black_around_a_photo_is_filled_from_its_edge_alone() -> None:
+    rng = np.random.default_rng(0)
+    images = torch.zeros(64, 128, 128, 3, dtype=torch.uint8)
+    images[:, 20:100, 30:128] = 200  # three edges in the crop
+    images[:, 50:80, 60:90] = torch.from_numpy(rng.integers(10, 50, (64, 30, 30, 3)).astype(np.uint8))
+    faces = Faces(images, torch.tensor([[50, 40, 100, 90]]).expand(64, 4), torch.zeros(64, 5, 2), torch.zeros(64, 0))
+    filled = batch_of(faces, np.arange(64), np.random.default_rng(1), surroundings=0.5)
+    plain = batch_of(faces, np.arange(64), np.random.default_rng(1))
+    dark = (filled.image == -1).all(1).flatten(1).any(1)
+    assert 16 < int(dark.sum()) < 48
+    assert torch.equal(filled.image[dark], plain.image[dark])
+    assert torch.equal(filled.keep, plain.keep)
+    around = plain.image[~dark] == -1
+    assert float((filled.image[~dark][around] - (200 / 127.5 - 1)).abs().max()) < 1e-5
+    assert torch.equal(filled.image[~dark][~around], plain.image[~dark][~around])
+
+
+def test_a_photo_without_black_around_it_stays_as_it_is() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3)).astype(np.uint8))
+    images[0] = 0
+    faces = Faces(images, torch.tensor([[20, 20, 40, 40]]).expand(4, 4), torch.zeros(4, 5, 2), torch.zeros(4, 0))
+    batches = [batch_of(faces, np.arange(4), np.random.default_rng(1), share) for share in (0.0, 1.0)]
+    assert torch.equal(batches[0].image, batches[1].image)

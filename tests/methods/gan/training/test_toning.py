@@ -14,8 +14,9 @@ from tests.methods.gan.training.shards import arrays
 from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter, InpainterConfig, save_compact
 from unmask.methods.gan.runtime.skin import toned
+from unmask.methods.gan.training import inpainting
 from unmask.methods.gan.training.classifier import AttributeClassifier
-from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, copy_weights, drawn_tones
+from unmask.methods.gan.training.editing import EditingConfig, EditorTrainer, begin_as, drawn_tones
 from unmask.methods.gan.training.faces import Faces
 from unmask.methods.gan.training.hardware import open_hardware
 from unmask.methods.gan.training.jobs import with_skin
@@ -91,7 +92,7 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
     torch.manual_seed(0)
     plain = Editor(EditorConfig(("female", "old"), 8, 8, 1)).eval()
     toning = Editor(EditorConfig(("old", "tone_r", "female"), 8, 8, 1)).eval()
-    copy_weights(plain, toning)
+    begin_as(plain, toning)
     image, keep = torch.rand(2, 3, 128, 128) * 2 - 1, torch.zeros(2, 1, 128, 128)
     told = torch.tensor([[0.5, -0.5], [-0.5, 0.5]])
     expected = plain(image, keep, told)
@@ -100,6 +101,34 @@ def test_an_editor_that_knows_more_attributes_starts_as_the_one_it_is_given() ->
         torch.testing.assert_close(toning(image, keep, wider), expected)
 
 
-def test_an_editor_of_another_size_is_refused() -> None:
+@pytest.mark.parametrize("size", [(16, 8, 1), (8, 4, 1), (8, 8, 2), (16, 8, 1, 1)])
+def test_an_editor_of_another_size_is_refused(size: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="start"):
-        copy_weights(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), 16, 8, 1)))
+        begin_as(Editor(EditorConfig(("a",), 8, 8, 1)), Editor(EditorConfig(("a",), *size)))
+
+
+def test_an_editor_with_less_detail_is_refused() -> None:
+    with pytest.raises(ConfigError, match="start"):
+        begin_as(Editor(EditorConfig(("a",), 8, 8, 1, 1)), Editor(EditorConfig(("a",), 8, 8, 1)))
+
+
+def test_a_network_with_detail_begins_as_one_without_up_to_64_px() -> None:
+    torch.manual_seed(0)
+    keep = torch.ones(1, 1, 128, 128)
+    keep[..., 40:90, 40:90] = 0
+    image, landmarks = torch.rand(1, 3, 128, 128) * 2 - 1, torch.full((1, 5, 2), 64.0)
+    inpainters = Inpainter(InpainterConfig(8, 8, 1)), Inpainter(InpainterConfig(8, 8, 1, detail=2))
+    inpainting.begin_as(*inpainters)
+    editors = Editor(EditorConfig(("old",), 8, 8, 1)), Editor(EditorConfig(("old",), 8, 8, 1, 2))
+    begin_as(*editors)
+    for start, grown in (inpainters, editors):
+        told = (landmarks,) if isinstance(start, Inpainter) else (torch.full((1, 1), 0.5),)
+        features: dict[int, torch.Tensor] = {}
+        for network in (start, grown):
+            network.up128.register_forward_pre_hook(
+                lambda module, inputs, features=features: features.__setitem__(id(module), inputs[0])
+            )
+            network(image, keep, *told)
+        small, large = (features[id(network.up128)] for network in (start, grown))
+        torch.testing.assert_close(small, large)
+        assert small.std() > 0.01
