@@ -24,6 +24,9 @@ class Method(Protocol):
     The ids are made of the photos' content and tell nothing else; two equal photos share one. A method whose class has
     ``needs_names = True`` matches files by name and gets the photos' own names instead.
 
+    An instance that draws nothing by chance, so that every seed gives the same images, may say so with ``by_chance =
+    False``: its draws need no averaging.
+
     A class that starts programs may also have ``located(params)``: parameters as they are on this machine, which plans
     leave out; ``named_files(params)``: name -> file that decides what it does; ``draws_by_sample = False`` where it
     cannot draw by `Sample.draw`; and, on its instances, ``memory_mib``: the most memory that those programs had. One

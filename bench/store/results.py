@@ -283,6 +283,8 @@ class Reproduction(Strict):
     """Part of the protocol -> the label of the method that plays it."""
     draws: dict[str, int] = Field(default_factory=dict)
     """Part -> how many draws with other seeds its results are the average of; others: one."""
+    without_chance: list[str] = Field(default_factory=list)
+    """Parts whose method gives the same images under every seed."""
     left_out: dict[str, str]
     """Parts without a method -> why."""
     selection: Selection

@@ -141,11 +141,16 @@ def _missing(spec: str) -> str:
 
 
 def with_seeds(text: str, seeds: int) -> str:
-    """A part's SPEC that asks for the average of so many draws, unless it says itself how many."""
+    """A part's SPEC that asks for the average of so many draws, unless it says itself how many, or draws nothing."""
     spec = registry.method_spec(text)
-    if seeds == 1 or SEEDS in spec.params:
+    if seeds == 1 or SEEDS in spec.params or not draws_by_chance(text):
         return text
     return f"{spec.label}={Spec(spec.name, {**spec.params, SEEDS: seeds}).text}"
+
+
+def draws_by_chance(text: str) -> bool:
+    """Whether another seed gives other images, as far as the method of a SPEC says."""
+    return bool(getattr(registry.create_method(without_seeds(registry.method_spec(text))[0]), "by_chance", True))
 
 
 def choose_wide(chosen: Sequence[str] = (), root: Path | None = None) -> tuple[list[str], dict[str, str]]:
@@ -201,6 +206,7 @@ def prepare_thesis(
             dataset=test_set.label,
             roles=roles,
             draws={role: len(drawn[label]) for role, label in roles.items() if len(drawn[label]) > 1},
+            without_chance=[role for role, text in cast.specs.items() if not draws_by_chance(text)],
             left_out=dict(cast.left_out),
             selection=selection,
             wide=[WideSet(dataset=planned.label, selection=chosen) for planned, chosen in wider],

@@ -134,7 +134,12 @@ def _excess(results: Results, role: str, metric: str) -> str:
     if estimate.value is None:
         return NOT_MEASURED
     draws = results.draws(role)
-    draws_text = f"average of {draws} draws" if draws > 1 else "one draw: another seed may give another number"
+    if draws > 1:
+        draws_text = f"average of {draws} draws"
+    elif results.is_by_chance(role):
+        draws_text = "one draw: another seed may give another number"
+    else:
+        draws_text = "which every seed gives: nothing is drawn by chance"
     attack = results.note(role, metric, WORST)
     excess = change_with_interval(estimate, "share")
     return f"{excess} by {attack or 'one recogniser'}, {estimate.n or 0:,} faces, {draws_text}"

@@ -62,6 +62,10 @@ class Results:
         """With how many seeds a part was run; its numbers are their average."""
         return self.reproduction.draws.get(role, 1)
 
+    def is_by_chance(self, role: str) -> bool:
+        """Whether another seed may give a part other images."""
+        return role not in self.reproduction.without_chance
+
     def share_nearer(self, role: str, other: str, metric: str, instrument: str) -> Range:
         """Share of the faces measured under both parts whose value is smaller under ``role``. Of parts with several
         draws the first. Raises `StoreError` where a table of faces cannot be read."""

@@ -39,6 +39,7 @@ FAULTS = {
     "Batch": ("batch", "each photo alone, not together"),
     "Stacks": ("batch", "three photos at once fail, each alone does not: ValueError: all input arrays must have"),
     "BatchOfOne": ("batch-of-one", "a single photo: TypeError: len() of unsized object"),
+    "SaysItDrawsNothing": ("determinism", "it says by_chance = False; with another seed: 3 of 3 images"),
     "ById": ("draw", "under another id: 1 of 1 image came out otherwise"),
     "NoFace": ("no-face", "a photo without a face: IndexError"),
     "ManyFaces": ("many-faces", "5 of 6 faces of one photo came back as they were"),

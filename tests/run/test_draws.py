@@ -39,10 +39,15 @@ def test_what_is_no_number_of_draws_is_told(text: str) -> None:
 
 
 def test_parts_of_the_protocol_ask_for_draws() -> None:
-    assert with_seeds("dp-att=dp-att", 5) == "dp-att=dp-att:seeds=5"
+    assert with_seeds("dp-att=dp-att:truncation=1", 5) == "dp-att=dp-att:seeds=5,truncation=1"
     assert with_seeds("dp-att=blur:sigma=0.1", 5) == "dp-att=blur:seeds=5,sigma=0.1"
-    assert with_seeds("dp-att=dp-att", 1) == "dp-att=dp-att"
+    assert with_seeds("dp-att=dp-att:truncation=1", 1) == "dp-att=dp-att:truncation=1"
     assert with_seeds("dp-att=dp-att:seeds=2", 5) == "dp-att=dp-att:seeds=2"
+
+
+@pytest.mark.parametrize("text", ["deepprivacy", "dp-att", "dp-att:truncation=0"])
+def test_what_draws_nothing_needs_no_further_draws(text: str) -> None:
+    assert with_seeds(text, 5) == text
 
 
 def units(values: list[float], eligible: list[bool] | None = None) -> UnitValues:

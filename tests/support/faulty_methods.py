@@ -161,6 +161,10 @@ class ById(Good):
         return [self.edit(sample, sample_rng(seed, sample.id)) for sample in batch]
 
 
+class SaysItDrawsNothing(Good):
+    by_chance = False
+
+
 class OfAProgram(ById):
     """Is allowed: it says that it cannot do otherwise."""
 

@@ -15,8 +15,9 @@ from unmask.bench.run.contracts.verdicts import Ledger
 _TEXTS: Final = ("name", "version", "description", "licence", "source")
 
 
-def check_card(ledger: Ledger, spec: Spec) -> str:
-    """The verdict on a method's card; returns who finds its faces (`MethodCard.detector`).
+def check_card(ledger: Ledger, spec: Spec) -> tuple[str, bool]:
+    """The verdict on a method's card; returns who finds its faces (`MethodCard.detector`), and whether another seed may
+    give other images (``by_chance``).
 
     The method is made in this process, after its own has shown that this does no harm: runs read the card here too.
     What it prints then is left out: standard output may be JSON.
@@ -24,10 +25,10 @@ def check_card(ledger: Ledger, spec: Spec) -> str:
     try:
         with redirect_stdout(io.StringIO()):
             method = registry.create_method(spec)
-            card = method.card
+            card, by_chance = method.card, bool(getattr(method, "by_chance", True))
     except UnmaskError as error:
         ledger.break_("card", one_line(error))
-        return "none"
+        return "none", True
     empty = [name for name in _TEXTS if not str(getattr(card, name)).strip()]
     if empty:
         ledger.break_("card", f"its card has no {', no '.join(empty)}")
@@ -41,4 +42,4 @@ def check_card(ledger: Ledger, spec: Spec) -> str:
         elif key not in card.params:
             ledger.break_("card", f"its card's params lack {key!r}: two settings would look like one method")
     ledger.keep("card")
-    return card.detector
+    return card.detector, by_chance

@@ -70,7 +70,7 @@ class _Check:
         self._spec, self._device, self._folder, self._until, self._limit = spec, device, folder, until, time_limit
         self.ledger = Ledger(METHOD)
         self.facts: dict[str, float | None] = {"ms_per_face": None, "mib": None}
-        self._detector = "none"
+        self._detector, self._by_chance = "none", True
         self._photos = drawn.faces()
         self._one_by_one: Results = []
         self._has_images = False
@@ -85,7 +85,7 @@ class _Check:
                 self.ledger.break_("loads", self._text(session, session.failure.removeprefix(LOAD_FAILED)))
                 return "it cannot be loaded"
             self.ledger.keep("loads")
-            self._detector = check_card(self.ledger, self._spec)
+            self._detector, self._by_chance = check_card(self.ledger, self._spec)
             session.printed()
             if not self._try_photos(session):
                 return "it gives no images of ordinary photos"
@@ -283,12 +283,15 @@ class _Check:
         session = self._open("second")
         try:
             batch = self._samples if self._was_together else self._samples[:1]
-            session.attempt(batch[::-1], SEED + 4)
+            other_seed = session.attempt(batch[::-1], SEED + 4)
             again = self._call(session, batch, "the same photos in another process", "determinism")
         finally:
             session.close()
         if again is not None:
             if unlike := difference(self._together[: len(batch)], again):
                 self.ledger.break_("determinism", f"the same photos with the same seed in another process: {unlike}")
+            unlike = "" if self._by_chance or other_seed.failure else difference(again, other_seed.results[::-1])
+            if unlike:
+                self.ledger.break_("determinism", f"it says by_chance = False; with another seed: {unlike}")
             self.ledger.keep("determinism")
         return otherwise

@@ -119,6 +119,11 @@ class Cascade(FaceMethod):
             self._instrument = open_estimator(self.estimator, files, device)
 
     @property
+    def by_chance(self) -> bool:
+        """Whether another seed gives another face."""
+        return self.truncation > 0 or self.strength > 0
+
+    @property
     def strength(self) -> float:
         """Of the noise that a stochastic encoder gets."""
         return 0.0
