@@ -37,7 +37,7 @@ class DeepPrivacy(Cascade):
 
     facts = _CARD(
         name="deepprivacy",
-        version="3",
+        version="4",
         description="Erases each face's box; a network that never sees the face invents one that fits its "
         "surroundings. The shipped network gets the face's place, size and turn; a published one its key points.",
         source="Hukkelas, Mester, Lindseth: DeepPrivacy, ISVC 2019, arXiv:1909.04538; thesis 2.3.5",
@@ -61,6 +61,7 @@ class DpAtt(Cascade):
 
     facts = _CARD(
         name="dp-att",
+        version="3",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original (AttGAN).",
         source="thesis 3.1; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
@@ -81,6 +82,7 @@ class DpAttS(Cascade):
 
     facts = _CARD(
         name="dp-att-s",
+        version="3",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original and to one given skin tone (AttGAN).",
         source="thesis 3.1, 4.5; AttGAN: He, Zuo, Kan, Shan, Chen, IEEE TIP 2019",
@@ -103,6 +105,7 @@ class DpStarGan(Cascade):
 
     facts = _CARD(
         name="dp-stargan",
+        version="3",
         description="Erases each face, invents another (DeepPrivacy) and repaints it to the age group and "
         "gender that were estimated on the original (StarGAN v1).",
         source="thesis 4.4.1; StarGAN: Choi, Choi, Kim, Ha, Kim, Choo, CVPR 2018",
