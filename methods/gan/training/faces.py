@@ -24,6 +24,8 @@ DARK = 12
 """Mean grey (0..255) up to which a row or column at a crop's edge is taken to lie outside the photo."""
 STREAKS = 12
 """Pixels beyond a photo's edge that repeat that edge; farther out they are blurred."""
+BLUR = 8
+"""Pixels to each side over which they are blurred: fewer than `STREAKS`, so that no blur reaches into the photo."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,8 @@ def continued(image: torch.Tensor) -> torch.Tensor:
     image = image.gather(2, rows[:, None, :, None].expand_as(image))
     image = image.gather(3, columns[:, None, None, :].expand_as(image))
     distance = torch.maximum(distances[1][:, None, :, None], distances[0][:, None, None, :])
-    cell = max(STREAKS * 2 // 3, 1)
-    padded = functional.pad(image, (cell, cell, cell, cell), mode="replicate")
-    blurred = functional.avg_pool2d(padded, 2 * cell + 1, 1)
+    padded = functional.pad(image, (BLUR,) * 4, mode="replicate")
+    blurred = functional.avg_pool2d(padded, 2 * BLUR + 1, 1)
     return torch.where(distance > STREAKS, blurred, image)
 
 

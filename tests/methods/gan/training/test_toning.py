@@ -122,13 +122,13 @@ def test_a_network_with_detail_begins_as_one_without_up_to_64_px() -> None:
     editors = Editor(EditorConfig(("old",), 8, 8, 1)), Editor(EditorConfig(("old",), 8, 8, 1, 2))
     begin_as(*editors)
     for start, grown in (inpainters, editors):
-        told = (landmarks,) if isinstance(start, Inpainter) else (torch.full((1, 1), 0.5),)
+        conditions = (landmarks,) if isinstance(start, Inpainter) else (torch.full((1, 1), 0.5),)
         features: dict[int, torch.Tensor] = {}
         for network in (start, grown):
             network.up128.register_forward_pre_hook(
                 lambda module, inputs, features=features: features.__setitem__(id(module), inputs[0])
             )
-            network(image, keep, *told)
+            network(image, keep, *conditions)
         small, large = (features[id(network.up128)] for network in (start, grown))
         torch.testing.assert_close(small, large)
         assert small.std() > 0.01
