@@ -85,7 +85,7 @@ def _attgan_methods(config: att.AttGanConfig) -> tuple[str, ...]:
 
 
 def _editor_methods(config: compact.EditorConfig) -> tuple[str, ...]:
-    return ("dp-att-s",) if "tone_r" in config.attributes else ("dp-att", "attgan")
+    return ("dp-att-s",) if "tone_r" in config.attributes else ("dp-att", "attgan", "dp-stargan", "stargan", "chen")
 
 
 def _deepprivacy(_: Any) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ ARCHITECTURES: list[Architecture] = [
     ),
     Architecture("deepprivacy-v1", "DeepPrivacy V1 generator", dp.V1Config, dp.V1Generator, _deepprivacy),
     Architecture(compact.INPAINTER, "compact DeepPrivacy", compact.InpainterConfig, compact.Inpainter, _deepprivacy),
-    Architecture(compact.EDITOR, "compact AttGAN", compact.EditorConfig, compact.Editor, _editor_methods),
+    Architecture(compact.EDITOR, "compact AttGAN or StarGAN", compact.EditorConfig, compact.Editor, _editor_methods),
     Architecture(
         compact.STOCHASTIC,
         "compact stochastic AttGAN",

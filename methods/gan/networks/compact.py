@@ -7,9 +7,10 @@ works at 32 px and below, because surroundings need little detail; most arithmet
 invent some. With ``detail`` the surroundings have shortcuts at 64 and 128 px too, so that hair and light go on across
 the edge.
 
-`Editor` is the compact AttGAN: like the published one (He et al. 2019) an encoder-decoder that gets the attributes
-after the encoder only. Two things differ, for quality per arithmetic: attributes scale and shift the decoder's features
-instead of being tiled beside them, and the output is blended with the input by a mask that the network draws itself.
+`Editor` is the compact AttGAN, and the compact StarGAN: like the published AttGAN (He et al. 2019) an encoder-decoder
+that gets the attributes after the encoder only. Two things differ, for quality per arithmetic: attributes scale and
+shift the decoder's features instead of being tiled beside them, and the output is blended with the input by a mask that
+the network draws itself.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from unmask.bench.core.errors import ConfigError
 from unmask.methods.gan.networks.attgan import AttGanConfig, AttGanDiscriminator, AttGanGenerator
-from unmask.methods.gan.training.faces import Batch, Faces
+from unmask.methods.gan.training.faces import Batch, Faces, shuffled
 from unmask.methods.gan.training.hardware import Hardware
 from unmask.methods.gan.training.loop import Course
 from unmask.methods.gan.training.losses import Reconstruction, reconstruction_loss
 from unmask.methods.gan.training.settings import Count, Positive, Weight
-from unmask.methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
+from unmask.methods.gan.training.wgan import WganSettings, WganTrainer
 from unmask.methods.shared.settings import Within
 
 

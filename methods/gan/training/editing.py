@@ -31,7 +31,7 @@ from unmask.methods.gan.training.compact import (
     grows,
     sight,
 )
-from unmask.methods.gan.training.faces import Batch, Faces, on
+from unmask.methods.gan.training.faces import Batch, Faces, on, shuffled
 from unmask.methods.gan.training.hardware import Hardware, frozen
 from unmask.methods.gan.training.inpainting import drawn_latent
 from unmask.methods.gan.training.losses import attribute_loss
@@ -88,6 +88,13 @@ class Task(NamedTuple):
     """(B,) bool: whether they are somebody else's."""
     noise: tuple[torch.Tensor, ...] = ()
     """For an encoder with noise (`StochasticEditor`): landmarks, noise and its strength."""
+    back: torch.Tensor | None = None
+    """(B, A) labels to turn the edited face back to, as StarGAN does; None = it is not turned back."""
+
+    @property
+    def aimed(self) -> torch.Tensor:
+        """(B,) bool: whether the photo is the aim. Turned back, every face must be the photo again."""
+        return ~self.swapped if self.back is None else torch.ones_like(self.swapped)
 
 
 class AttributeTrainer(CompactTrainer[Network]):
@@ -107,7 +114,7 @@ class AttributeTrainer(CompactTrainer[Network]):
     ) -> None:
         """``network`` makes the editor; ``classifier`` is used as it is; labels come in the order of
         ``config.attributes``."""
-        self._critics_from, self._classifier = config.critics_from, classifier
+        self._critics_from, self._other, self._classifier = config.critics_from, config.other, classifier
         self._learner = hardware.placed(AttributeClassifier(len(config.attributes), classifier.width))
         self._learner.load_state_dict(classifier.state_dict())
         weights = {
@@ -131,6 +138,15 @@ class AttributeTrainer(CompactTrainer[Network]):
         """(B, 3, S, S): what the network makes of it."""
         raise NotImplementedError
 
+    def returned(self, edited: torch.Tensor, task: Task, keep: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S): what is held against the photo where it is the aim; the edited faces themselves."""
+        return edited
+
+    def drawn_labels(self, own: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B,) bool: who gets somebody else's attributes; (B, A): all, of which ``own`` are the people's own."""
+        swapped = on(own.device, rng.random(len(own)) < self._other)
+        return swapped, torch.where(swapped[:, None], shuffled(own, rng), own)
+
     def step(self, step: int, batch: Batch, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """One of the editor, then one of the critics and of the classifier beside them, on the same faces."""
         with self.hardware.autocast(), frozen(self.critics, self._learner):
@@ -152,16 +168,18 @@ class AttributeTrainer(CompactTrainer[Network]):
             real = sight(task.photo, keep, change, self.features)
         edited = self.edited(task, keep)
         fake = sight(edited, keep, change, self.features)
+        returned = self.returned(edited, task, keep)
+        held = fake if returned is edited else sight(returned, keep, change, self.features)
         erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
-        same = (~task.swapped).float()
-        difference = ((edited - task.photo).abs() * erased).sum((1, 2, 3)) / area
+        aimed, swapped = task.aimed.float(), task.swapped.float()
+        difference = ((returned - task.photo).abs() * erased).sum((1, 2, 3)) / area
         moved = ((edited - task.reference).abs() * erased).sum((1, 2, 3)) / area
-        distance = self.features.distance(fake.layers, real.layers)
+        distance = self.features.distance(held.layers, real.layers)
         losses = {
-            "l1": (difference * same).sum() / same.sum().clamp(min=1),
-            "lpips": (distance * same).sum() / same.sum().clamp(min=1),
-            "stay": (moved * (1 - same)).sum() / (1 - same).sum().clamp(min=1),
+            "l1": (difference * aimed).sum() / aimed.sum().clamp(min=1),
+            "lpips": (distance * aimed).sum() / aimed.sum().clamp(min=1),
+            "stay": (moved * swapped).sum() / swapped.sum().clamp(min=1),
             "attributes": attribute_loss(self._classifier(edited).float(), task.labels),
         }
         if with_critics:
@@ -197,23 +215,16 @@ class EditorTrainer(AttributeTrainer[Editor]):
         """
         self.config, self._inpainter = config, inpainter
 
-        def network() -> Editor:
-            names = (*config.attributes, *TONE) if config.tones else config.attributes
-            editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks, config.detail))
-            if start is not None:
-                begin_as(start, editor)
-            return editor
-
-        super().__init__(config, network, held_out, classifier, features, hardware)
+        names = (*config.attributes, *TONE) if config.tones else config.attributes
+        super().__init__(config, lambda: new_editor(config, names, start), held_out, classifier, features, hardware)
 
     @torch.no_grad()
     def task(self, batch: Batch, rng: np.random.Generator) -> Task:
         """Draws who is edited as they are, to whose attributes, and in which tone."""
-        config, photo, own = self.config, batch.image, batch.labels
+        config, photo = self.config, batch.image
         count, device = len(batch), photo.device
         real = on(device, rng.random(count) < config.real)
-        swapped = on(device, rng.random(count) < config.other)
-        labels = torch.where(swapped[:, None], own[on(device, rng.permutation(count))], own)
+        swapped, labels = self.drawn_labels(batch.labels, rng)
         latent = on(device, drawn_latent(count, self._inpainter, rng))
         invented = self._inpainter(photo, batch.keep, batch.landmarks, latent)
         source = torch.where(real[:, None, None, None], photo, invented.float())
@@ -250,6 +261,14 @@ def drawn_tones(tones: tuple[tuple[int, int, int], ...], count: int, rng: np.ran
     first, second = (colours[rng.integers(len(colours), size=count)] for _ in range(2))
     share = np.where(rng.random(count) < 0.5, 0.0, rng.random(count)).astype(np.float32)[:, None]
     return np.asarray(np.rint(first + share * (second - first)), np.float32)
+
+
+def new_editor(config: AttributeConfig, names: tuple[str, ...], start: Editor | None) -> Editor:
+    """An editor of the attributes ``names``, which begins as ``start`` where there is one (`begin_as`)."""
+    editor = Editor(EditorConfig(names, config.width, config.fine, config.blocks, config.detail))
+    if start is not None:
+        begin_as(start, editor)
+    return editor
 
 
 def begin_as(start: Editor, editor: Editor) -> None:

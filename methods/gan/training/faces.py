@@ -82,6 +82,11 @@ def on(device: torch.device, array: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
+def shuffled(labels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """(B, A) labels of the same batch in another order: somebody else's for most."""
+    return labels[on(labels.device, rng.permutation(len(labels)))]
+
+
 def batch_of(
     faces: Faces, rows: NDArray[np.int64], rng: np.random.Generator | None, surroundings: float = 0.0
 ) -> Batch:

@@ -34,7 +34,12 @@ from unmask.methods.gan.training.packs import perceptual_weights
 from unmask.methods.gan.training.perceptual import Features, View, needed_instruments, perceptual_features
 from unmask.methods.gan.training.sets import TrainingSet, read_training_set
 from unmask.methods.gan.training.settings import CommonSettings, read_config
-from unmask.methods.gan.training.stargan import StarGanTrainer, StarGanTraining
+from unmask.methods.gan.training.stargan import (
+    CompactStarGanTrainer,
+    CompactStarGanTraining,
+    StarGanTrainer,
+    StarGanTraining,
+)
 from unmask.methods.gan.training.stochastic import StochasticTrainer, StochasticTraining
 from unmask.methods.shared.alignment import usual_places
 from unmask.methods.shared.settings import checkpoint_path, settings_from
@@ -105,13 +110,22 @@ class StochasticEditing(AttributeEditing):
     editing: StochasticTraining = field(default_factory=StochasticTraining)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StarGanEditing(AttributeEditing):
+    """Settings of a compact StarGAN's training; ``start`` is a compact AttGAN."""
+
+    editing: CompactStarGanTraining = field(default_factory=CompactStarGanTraining)
+
+
 KINDS: Final[Mapping[str, Mapping[str, type[Any]]]] = {
     "deepprivacy": {"compact": CompactInpainting},
     "attgan": {"published": AttGanTraining, "compact": CompactEditing, "stochastic": StochasticEditing},
-    "stargan": {"published": StarGanTraining},
+    "stargan": {"published": StarGanTraining, "compact": StarGanEditing},
     "dcgan": {"published": DcganTraining},
 }
 """Network -> what it can be trained as -> its settings; the first kind where a config names none."""
+BEGIN_AS_EDITOR: Final = (CompactEditing, StarGanEditing)
+"""Settings whose ``start`` is a compact AttGAN; that of all others is a compact DeepPrivacy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +196,8 @@ class Job:
         features, start = _features(inputs, hardware, settings.views), self._start(hardware)
         if isinstance(settings, StochasticEditing):
             return StochasticTrainer(settings.editing, held_out, classifier, features, hardware, start)
+        if isinstance(settings, StarGanEditing):
+            return CompactStarGanTrainer(settings.editing, held_out, classifier, features, hardware, start)
         path = self._weight_files()["inpainter"]
         inpainter: Any = load_generator(path, str(hardware.device), (Inpainter,), "inpainter").module
         return EditorTrainer(
@@ -192,7 +208,7 @@ class Job:
         """The network that training begins with; None = from nothing."""
         if not self.settings.start:
             return None
-        kind = Editor if isinstance(self.settings, CompactEditing) else Inpainter
+        kind = Editor if isinstance(self.settings, BEGIN_AS_EDITOR) else Inpainter
         return load_generator(self._weight_files()["start"], str(hardware.device), (kind,), "start").module
 
     def _weight_files(self) -> dict[str, Path]:
@@ -201,7 +217,7 @@ class Job:
         if isinstance(settings, CompactEditing):
             paths["inpainter"] = checkpoint_path(settings.inpainter, "deepprivacy")
         if isinstance(settings, (AttributeEditing, CompactInpainting)) and settings.start:
-            shipped = "dp-att" if isinstance(settings, CompactEditing) else "deepprivacy"
+            shipped = "dp-att" if isinstance(settings, BEGIN_AS_EDITOR) else "deepprivacy"
             paths["start"] = checkpoint_path(settings.start, shipped)
         return paths
 

@@ -1,7 +1,12 @@
-"""Trains the published StarGAN v1 (Choi et al. 2018) as yunjey/stargan does, at any width.
+"""Trains StarGAN v1 (Choi et al. 2018): the published one as yunjey/stargan does, at any width, and a compact one.
 
-The critic learns from every batch (WGAN-GP on patches, and which labels it sees), the generator from every
-``n_critic``-th: the face with somebody else's labels must convince the critic, and turned back it must be itself again.
+The published one: the critic learns from every batch (WGAN-GP on patches, and which labels it sees), the generator from
+every ``n_critic``-th: the face with somebody else's labels must convince the critic, and turned back it must be itself
+again.
+
+The compact one keeps that rule and the photos that it learns from; its network, its critics and its classifiers are the
+compact AttGAN's (`editing`), which need a hundredth of the steps. It never sees an invented face in training, as
+StarGAN did not in the thesis (4.4.1).
 """
 
 from __future__ import annotations
@@ -14,12 +19,16 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from unmask.bench.core.errors import ConfigError
+from unmask.methods.gan.networks.compact import Editor
 from unmask.methods.gan.networks.stargan import StarGanConfig, StarGanDiscriminator, StarGanGenerator
-from unmask.methods.gan.training.faces import Batch, Faces
+from unmask.methods.gan.training.classifier import AttributeClassifier
+from unmask.methods.gan.training.editing import AttributeConfig, AttributeTrainer, Task, new_editor, opposite
+from unmask.methods.gan.training.faces import Batch, Faces, shuffled
 from unmask.methods.gan.training.hardware import Hardware
 from unmask.methods.gan.training.loop import Course
+from unmask.methods.gan.training.perceptual import Features
 from unmask.methods.gan.training.settings import Count, Positive, Weight
-from unmask.methods.gan.training.wgan import WganSettings, WganTrainer, shuffled
+from unmask.methods.gan.training.wgan import WganSettings, WganTrainer
 from unmask.methods.shared.settings import Within
 
 
@@ -105,6 +114,59 @@ class StarGanTrainer(WganTrainer):
             turned[:, k] = 1 - turned[:, k]
             rows.append(self.generator(image, turned))
         return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactStarGanTraining(AttributeConfig):
+    """Every setting of a compact StarGAN's run. ``l1`` and ``lpips`` are of the face that was turned back."""
+
+    steps: Count = 16_000
+    other: Annotated[float, Within(0, 1)] = 1.0
+
+
+class CompactStarGanTrainer(AttributeTrainer[Editor]):
+    """See `methods.gan.training.loop.Trainer`."""
+
+    def __init__(
+        self,
+        config: CompactStarGanTraining,
+        held_out: Faces,
+        classifier: AttributeClassifier,
+        features: Features,
+        hardware: Hardware,
+        start: Editor | None = None,
+    ) -> None:
+        """``start``: an editor of the same size whose weights are copied first."""
+        names = config.attributes
+        super().__init__(config, lambda: new_editor(config, names, start), held_out, classifier, features, hardware)
+
+    def task(self, batch: Batch, rng: np.random.Generator) -> Task:
+        photo = batch.image
+        swapped, labels = self.drawn_labels(batch.labels, rng)
+        return Task(photo, labels, labels, photo, photo, swapped, back=batch.labels)
+
+    def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
+        edited: torch.Tensor = self.network(task.source, keep, task.command - 0.5)
+        return edited
+
+    def returned(self, edited: torch.Tensor, task: Task, keep: torch.Tensor) -> torch.Tensor:
+        """The edited faces with their own attributes again: StarGAN's reconstruction (equation 4)."""
+        assert task.back is not None
+        returned: torch.Tensor = self.network(edited, keep, task.back - 0.5)
+        return returned
+
+    @torch.no_grad()
+    def samples(self) -> list[torch.Tensor]:
+        """The faces, with their own attributes, with opposite ones, and those turned back."""
+        faces = self.sample_batch
+        own, other = faces.labels - 0.5, opposite(faces.labels) - 0.5
+        edited = self.average(faces.image, faces.keep, other)
+        return [
+            faces.image,
+            self.average(faces.image, faces.keep, own),
+            edited,
+            self.average(edited, faces.keep, own),
+        ]
 
 
 def rate_factor(step: int, steps: int) -> float:

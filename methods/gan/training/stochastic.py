@@ -84,9 +84,8 @@ class StochasticTrainer(AttributeTrainer[StochasticEditor]):
     @torch.no_grad()
     def task(self, batch: Batch, rng: np.random.Generator) -> Task:
         """Draws who gets somebody else's attributes, the noise, and how strong it is."""
-        photo, own, count = batch.image, batch.labels, len(batch)
-        swapped = on(photo.device, rng.random(count) < self.config.other)
-        labels = torch.where(swapped[:, None], own[on(photo.device, rng.permutation(count))], own)
+        photo, count = batch.image, len(batch)
+        swapped, labels = self.drawn_labels(batch.labels, rng)
         noise = on(photo.device, rng.standard_normal((count, *self.network.code_shape)).astype(np.float32))
         strength = on(photo.device, (self.config.noise * rng.random(count)).astype(np.float32))
         return Task(photo, labels, labels, photo, photo, swapped, (batch.landmarks, noise, strength))

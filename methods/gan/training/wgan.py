@@ -127,11 +127,6 @@ class WganTrainer:
         save_file(tensors, path, {"attributes": ";".join(self._attributes)})
 
 
-def shuffled(labels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """(B, A) labels of the same batch in another order: somebody else's for most."""
-    return labels[on(labels.device, rng.permutation(len(labels)))]
-
-
 def gradient_penalty(
     score: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor, share: torch.Tensor
 ) -> torch.Tensor:

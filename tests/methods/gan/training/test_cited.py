@@ -1,4 +1,5 @@
-"""Trainings of the systems that the thesis cites: Croft's stochastic AttGAN, the DCGAN of Chen et al.'s pair."""
+"""Trainings of the systems that the thesis cites: Croft's stochastic AttGAN, the DCGAN of Chen et al.'s pair, and
+the compact StarGAN that gives its faces their attributes."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tests.methods.gan.training.test_training import SMALL, Killed, killer, quie
 from unmask.bench.core.errors import ConfigError
 from unmask.bench.core.training import TrainingInputs, open_training
 from unmask.methods.gan.checkpoints.loading import inspect_checkpoint, load_generator
-from unmask.methods.gan.networks.compact import Inpainter, InpainterConfig, save_compact
+from unmask.methods.gan.networks.compact import Editor, EditorConfig, Inpainter, InpainterConfig, save_compact
 from unmask.methods.gan.networks.stochastic import StochasticConfig, StochasticEditor
 
 DCGAN = """
@@ -77,12 +78,23 @@ def test_faces_that_a_dcgan_cannot_take(tmp_path: Path) -> None:
         train(tmp_path, "dcgan", DCGAN)
 
 
-def run(folder: Path, text: str, out: str, report: object = quiet) -> Path | None:
+STARGAN = f"""
+kind = "compact"
+start = ""
+[classifier]
+epochs = 1
+batch = 8
+width = 8
+[editing]
+{SMALL}"""
+
+
+def run(folder: Path, text: str, out: str, report: object = quiet, network: str = "attgan") -> Path | None:
     config = folder / "mine.toml"
     config.write_text(text)
     data = folder / "pack" if (folder / "pack").exists() else packed(folder)
     inputs = TrainingInputs((data,), (), folder / out, "cpu", 1)
-    return open_training("attgan", str(config)).run(inputs, report)  # type: ignore[arg-type]
+    return open_training(network, str(config)).run(inputs, report)  # type: ignore[arg-type]
 
 
 def test_a_stochastic_attgan_resumes_to_the_same_bytes(tmp_path: Path, random_features: None) -> None:
@@ -145,3 +157,55 @@ def test_noise_drowns_the_face_and_nothing_else_tells_of_it() -> None:
     assert distances == sorted(distances, reverse=True)
     assert distances[0] > 0
     assert distances[-1] < 1e-4 * distances[0]
+
+
+def test_a_compact_stargan_resumes_to_the_same_bytes(tmp_path: Path, random_features: None) -> None:
+    whole = run(tmp_path, STARGAN, "whole", network="stargan")
+    assert whole is not None
+    with pytest.raises(Killed):
+        run(tmp_path, STARGAN, "killed", killer(3), network="stargan")
+    again = run(tmp_path, STARGAN, "killed", network="stargan")
+    assert again is not None
+    for name in ("losses.csv", "grid.png"):
+        assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+    weights = load_file(whole)
+    assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
+    report = inspect_checkpoint(whole)
+    assert report.methods == ("dp-att", "attgan", "dp-stargan", "stargan", "chen")
+    assert report.training["network"] == "stargan"
+
+
+def test_a_compact_stargan_is_held_to_the_photo_once_its_faces_are_turned_back(
+    tmp_path: Path, random_features: None
+) -> None:
+    """Everybody gets somebody else's attributes: then AttGAN has no photo to aim at, StarGAN has."""
+    text = STARGAN.replace("steps = 4", "steps = 1")
+    stars = run(tmp_path, text, "stargan", network="stargan")
+    atts = run(tmp_path, text.replace("[editing]", "[editing]\nother = 1.0"), "attgan")
+    assert stars is not None
+    assert atts is not None
+    assert [float(row["l1"]) for row in rows(atts.parent)] == [0.0]
+    (row,) = rows(stars.parent)
+    assert float(row["l1"]) > 0
+    assert float(row["lpips"]) != 0
+
+
+def test_a_compact_stargan_learns_to_turn_faces_back(tmp_path: Path, random_features: None) -> None:
+    off = "lpips = 0.0\npixel_critic = 0.0\nfeature_critic = 0.0\nstay = 0.0\ncritic_attributes = 0.0\nrate = 3e-3\n"
+    text = STARGAN.replace("steps = 4", f"steps = 60\n{off}l1 = 10.0").replace("save_every = 1", "save_every = 20")
+    path = run(tmp_path, text, "out", network="stargan")
+    assert path is not None
+    first, *_, last = rows(path.parent)
+    assert float(last["l1"]) < 0.5 * float(first["l1"])
+
+
+def test_a_compact_stargan_begins_as_the_attgan_that_it_starts_from(tmp_path: Path, random_features: None) -> None:
+    start = tmp_path / "start.safetensors"
+    torch.manual_seed(3)
+    save_compact(start, Editor(EditorConfig(("female", "0-19", "20-29", "30-39", "40+"), 8, 8, 1)))
+    text = STARGAN.replace('start = ""', f'start = "{start}"').replace("steps = 4", "steps = 1\nrate = 1e-12")
+    path = run(tmp_path, text, "out", network="stargan")
+    assert path is not None
+    weights = load_file(start)
+    assert all(torch.allclose(value, weights[name]) for name, value in load_file(path).items())
+    assert inspect_checkpoint(path).training["weights"].keys() == {"start"}

@@ -90,7 +90,7 @@ def test_changes_from_the_command_line(tmp_path: Path) -> None:
         ("stargan", 'attributes = ["female"]\nwidth = 513', "width=513 must be a whole number from 1 to 512"),
         ("attgan", "attributes = [", "not TOML"),
         ("stargan", 'network = "attgan"', "unmask train attgan"),
-        ("stargan", 'kind = "compact"', "none of published"),
+        ("stargan", 'kind = "stochastic"', "none of published, compact"),
         ("deepprivacy", 'kind = "published"', "none of compact"),
     ],
 )
