@@ -1,5 +1,5 @@
-"""Boxes that do not tremble from frame to frame: detectors place a face that stands still a few pixels elsewhere in
-each frame, and what is invented for the erased box then differs by more than the face has moved."""
+"""Boxes and landmarks that do not tremble from frame to frame: detectors place a face that stands still a few pixels
+elsewhere in each frame, and what is invented for the erased box then differs by more than the face has moved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from unmask.bench.core.types import Box, Detection
 
 CALM: Final = 0.2
-"""The share of a small move that a box follows in one frame."""
+"""The share of a small move that a box, and the landmarks in it, follow in one frame."""
 REACH: Final = 0.1
 """The move of an edge, as a share of the box's longer side, from which on a box follows at once: smoothing must not let
 a face run out of its box."""
@@ -24,7 +24,7 @@ LAPSE: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    box: Box
+    face: Detection
     unseen: int = 0
 
 
@@ -36,29 +36,35 @@ class SteadyFaces:
         self._tracks: list[_Track] = []
 
     def steadied(self, faces: Sequence[Detection], sequence: str) -> list[Detection]:
-        """The faces of the next frame of a clip, in the same order, with calmed boxes. ``sequence``:
+        """The faces of the next frame of a clip, in the same order, with calmed boxes and landmarks. ``sequence``:
         `bench.core.types.Sample.sequence`; another one than before begins anew."""
         if sequence != self._sequence:
             self._sequence, self._tracks = sequence, []
+        earlier_boxes = [track.face.box for track in self._tracks]
         pairs = sorted(
-            ((track.box.iou(face.box), t, f) for t, track in enumerate(self._tracks) for f, face in enumerate(faces)),
+            ((box.iou(face.box), t, f) for t, box in enumerate(earlier_boxes) for f, face in enumerate(faces)),
             key=lambda pair: (-pair[0], pair[1], pair[2]),
         )
         earlier: dict[int, int] = {}
         for overlap, t, f in pairs:
             if overlap >= SAME and f not in earlier and t not in earlier.values():
                 earlier[f] = t
-        boxes = [
-            calmed(self._tracks[earlier[f]].box, face.box) if f in earlier else face.box for f, face in enumerate(faces)
-        ]
+        calm = [calmed(self._tracks[earlier[f]].face, face) if f in earlier else face for f, face in enumerate(faces)]
         lost = [track for t, track in enumerate(self._tracks) if t not in earlier.values() and track.unseen < LAPSE]
-        self._tracks = [*map(_Track, boxes), *(replace(track, unseen=track.unseen + 1) for track in lost)]
-        return [replace(face, box=box) for face, box in zip(faces, boxes, strict=True)]
+        self._tracks = [*map(_Track, calm), *(replace(track, unseen=track.unseen + 1) for track in lost)]
+        return calm
 
 
-def calmed(before: Box, now: Box) -> Box:
-    """``before`` moved towards ``now``: by `CALM` of a small difference, by all of one of `REACH` or more."""
-    old, new = (np.array([box.x, box.y, box.x + box.w, box.y + box.h]) for box in (before, now))
-    moved = np.abs(new - old).max() / (REACH * max(now.w, now.h))
-    left, top, right, bottom = old + (CALM + (1 - CALM) * min(1.0, float(moved) ** 2)) * (new - old)
-    return Box(float(left), float(top), float(right - left), float(bottom - top))
+def calmed(before: Detection, now: Detection) -> Detection:
+    """``now``, with the box and landmarks of ``before`` moved towards its own: by `CALM` of a small difference of the
+    boxes, by all of one of `REACH` or more. Landmarks that ``before`` does not know (NaN) are its own."""
+    old, new = (np.array([box.x, box.y, box.x + box.w, box.y + box.h]) for box in (before.box, now.box))
+    moved = np.abs(new - old).max() / (REACH * max(now.box.w, now.box.h))
+    share = CALM + (1 - CALM) * min(1.0, float(moved) ** 2)
+    left, top, right, bottom = old + share * (new - old)
+    points = before.landmarks + np.float32(share) * (now.landmarks - before.landmarks)
+    return replace(
+        now,
+        box=Box(float(left), float(top), float(right - left), float(bottom - top)),
+        landmarks=np.where(np.isnan(points), now.landmarks, points),
+    )

@@ -1,4 +1,4 @@
-"""Boxes over the frames of a clip: a still face's does not tremble, a moving face stays in its own."""
+"""Faces over the frames of a clip: a still one's place does not tremble, a moving one stays in its box."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ def test_the_box_of_a_still_face_trembles_less() -> None:
     calm = np.array([box.x for (box,) in boxes(SteadyFaces(), [[face(x)] for x in places])])
     assert np.abs(np.diff(calm)).mean() < 0.35 * np.abs(np.diff(places)).mean()
     assert calm[50:].mean() == pytest.approx(places[50:].mean(), abs=0.5)
+
+
+def test_landmarks_are_calmed_with_their_box() -> None:
+    points = np.arange(10, dtype=np.float32).reshape(5, 2)
+    steady = SteadyFaces()
+
+    def found(x: float, landmarks: np.ndarray) -> Detection:
+        (each,) = steady.steadied([Detection(Box(x, 50, 80, 100), landmarks, 1.0)], "clip")
+        assert each.landmarks.dtype == np.float32
+        return each
+
+    assert np.array_equal(found(100, points).landmarks, points)
+    # The box stays: a fifth of the way. The box jumps by a tenth of its size: all of it.
+    np.testing.assert_allclose(found(100, points + 5).landmarks, points + 1, rtol=1e-6)
+    np.testing.assert_allclose(found(110, points + 20).landmarks, points + 20, rtol=1e-6)
+    # What is known of a face that had none is its own, and what is not known stays so.
+    assert np.isnan(found(110, NOWHERE).landmarks).all()
+    assert np.array_equal(found(110, points).landmarks, points)
 
 
 @pytest.mark.parametrize("speed", [1, 3, 10, 40])

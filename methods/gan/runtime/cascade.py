@@ -61,7 +61,7 @@ class Cascade(FaceMethod):
     paste: Literal["box", "feather"] = "feather"
     """See `methods.gan.runtime.crop.paste_back`. With ``feather`` a tone is changed on the face and on skin only."""
     steady: bool = True
-    """Whether boxes are calmed from frame to frame of a clip (`methods.shared.steady`). Photos are the same."""
+    """Whether boxes and landmarks are calmed from frame to frame of a clip (`methods.shared.steady`), not in photos."""
 
     def __post_init__(self) -> None:
         """Raises `SpecError` for a value that no parameter takes, `CheckpointError` for weights that are missing."""

@@ -183,6 +183,6 @@ def test_a_face_costs_little() -> None:
         editor(image, keep, points, labels, torch.zeros(1, *editor.code_shape), torch.zeros(1))
     with FlopCounterMode(display=False) as pair:
         dcgan(torch.zeros(1, *dcgan.latent_shape))
-        stargan(image, labels)
+        stargan(image, keep, labels)
     assert 0 < ours.get_total_flops() < 1.5e9
     assert 0 < pair.get_total_flops() < 1.5e9
