@@ -136,10 +136,7 @@ class AttributeTrainer(CompactTrainer[Network]):
 
     def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S): what the network makes of it."""
-        raise NotImplementedError
-
-    def returned(self, edited: torch.Tensor, task: Task, keep: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S): what is held against the photo where it is the aim; the edited faces themselves."""
+        edited: torch.Tensor = self.network(task.source, keep, task.command - 0.5)
         return edited
 
     def drawn_labels(self, own: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,8 +165,10 @@ class AttributeTrainer(CompactTrainer[Network]):
             real = sight(task.photo, keep, change, self.features)
         edited = self.edited(task, keep)
         fake = sight(edited, keep, change, self.features)
-        returned = self.returned(edited, task, keep)
-        held = fake if returned is edited else sight(returned, keep, change, self.features)
+        returned, held = edited, fake
+        if task.back is not None:
+            returned = self.network(edited, keep, task.back - 0.5)
+            held = sight(returned, keep, change, self.features)
         erased = (1 - keep).expand_as(task.photo)
         area = erased.sum((1, 2, 3)).clamp(min=1)
         aimed, swapped = task.aimed.float(), task.swapped.float()
@@ -236,10 +235,6 @@ class EditorTrainer(AttributeTrainer[Editor]):
         # Only the erased part changes its tone: the neck of a person stays as it is.
         photo, reference = (toned(image, batch.skin, tones, batch.keep) for image in (photo, source))
         return Task(source, torch.cat([labels, tones / 255], 1), labels, photo, reference, swapped)
-
-    def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
-        edited: torch.Tensor = self.network(task.source, keep, task.command - 0.5)
-        return edited
 
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:

@@ -141,19 +141,10 @@ class CompactStarGanTrainer(AttributeTrainer[Editor]):
         super().__init__(config, lambda: new_editor(config, names, start), held_out, classifier, features, hardware)
 
     def task(self, batch: Batch, rng: np.random.Generator) -> Task:
+        """Draws who gets whose attributes, and has everybody turned back: StarGAN's reconstruction (equation 4)."""
         photo = batch.image
         swapped, labels = self.drawn_labels(batch.labels, rng)
         return Task(photo, labels, labels, photo, photo, swapped, back=batch.labels)
-
-    def edited(self, task: Task, keep: torch.Tensor) -> torch.Tensor:
-        edited: torch.Tensor = self.network(task.source, keep, task.command - 0.5)
-        return edited
-
-    def returned(self, edited: torch.Tensor, task: Task, keep: torch.Tensor) -> torch.Tensor:
-        """The edited faces with their own attributes again: StarGAN's reconstruction (equation 4)."""
-        assert task.back is not None
-        returned: torch.Tensor = self.network(edited, keep, task.back - 0.5)
-        return returned
 
     @torch.no_grad()
     def samples(self) -> list[torch.Tensor]:

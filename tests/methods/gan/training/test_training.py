@@ -211,6 +211,14 @@ def test_a_device_that_is_not_there(tmp_path: Path) -> None:
         train(tmp_path, "stargan", STARGAN, device="cuda:77")
 
 
+def assert_same_training(again: Path, whole: Path) -> None:
+    """Of two ``generator.safetensors``: equal losses, pictures and weights."""
+    for name in ("losses.csv", "grid.png"):
+        assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
+    weights = load_file(whole)
+    assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
+
+
 @pytest.mark.weights
 def test_compact_trainings(tmp_path: Path, perceptual: Any) -> None:
     """The whole way: an inpainter, then an editor on top of it; each killed once, each with the same bytes."""
@@ -233,10 +241,7 @@ def test_compact_trainings(tmp_path: Path, perceptual: Any) -> None:
         with pytest.raises(Killed):
             train(tmp_path, network, text, f"{network}-{after}", killer(after), files=perceptual)
         again = train(tmp_path, network, text, f"{network}-{after}", files=perceptual)
-        for name in ("losses.csv", "grid.png"):
-            assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes(), name
-        weights = load_file(whole)
-        assert all(torch.equal(value, weights[name]) for name, value in load_file(again).items())
+        assert_same_training(again, whole)
     other = tmp_path / "other.safetensors"
     save_compact(other, Inpainter(InpainterConfig(8, 8, 1)))
     with pytest.raises(PlanMismatchError, match=r"weights\.inpainter"):
